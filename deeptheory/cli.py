@@ -1,0 +1,213 @@
+"""The command line: parse, call `runs`, `judge` and `plot`, print. Nothing is computed here."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import deeptheory
+from deeptheory.errors import InputError
+
+EXIT_NEGATIVE, EXIT_BAD_INPUT = 1, 2
+
+
+def main() -> None:
+    """Entry point: exit code 0 when done, 1 on a negative result or a failure, 2 on bad input."""
+    try:
+        sys.exit(commands(standalone_mode=False))
+    except InputError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_BAD_INPUT)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_BAD_INPUT)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; run the same command again to go on", err=True)
+        sys.exit(EXIT_NEGATIVE)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(deeptheory.__version__, prog_name="deeptheory")
+def commands() -> None:
+    """Statistical mechanics of trained networks: measure single filters, predict what can go, confirm it.
+
+    \b
+    The chain:  train -> measure -> predict -> prune -> retrain     (each on one run directory)
+    All of it, over several seeds, with verdicts:  confirm
+    """
+
+
+def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--threads` and `--quiet`, for every command that computes."""
+    command = click.option("--quiet", is_flag=True, help="No progress on standard error.")(command)
+    return click.option(
+        "--threads", type=click.IntRange(min=1), help="Threads to use; all that this process may use by default."
+    )(command)
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The configuration file and what overrides it."""
+    command = click.option(
+        "--set", "overrides", multiple=True, metavar="TABLE.OPTION=VALUE", help="Override one option; repeatable."
+    )(command)
+    command = click.option(
+        "--data", "data_path", type=click.Path(path_type=Path), help="Data files; overrides data.source and path."
+    )(command)
+    return click.argument("config", type=click.Path(path_type=Path))(command)
+
+
+RUN = click.argument("run", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print numbers as JSON.")
+
+
+def _configure(threads: int | None) -> None:
+    from deeptheory import machine
+
+    machine.configure(threads)
+
+
+def _config(path: Path, data_path: Path | None, overrides: tuple[str, ...]) -> Any:
+    from deeptheory.runs.config import read_config
+
+    if data_path is not None:
+        overrides = ('data.source="files"', f"data.path={json.dumps(str(data_path.resolve()))}", *overrides)
+    return read_config(path, overrides)
+
+
+@commands.command()
+@config_options
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Run directory to make or resume.")
+@click.option("--seed", type=click.IntRange(min=0), help="Overrides the seed of the configuration.")
+@machine_options
+def train(
+    config: Path,
+    data_path: Path | None,
+    overrides: tuple[str, ...],
+    out: Path,
+    seed: int | None,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Train a network from a configuration into a run directory.
+
+    \b
+    Example:  deeptheory train simulations/demo.toml --out out/one --seed 3 --set train.epochs=5
+    """
+    _configure(threads)
+    from deeptheory.runs import Run, steps
+
+    if seed is not None:
+        overrides = (*overrides, f"seed={seed}")
+    steps.train(Run.create(out, _config(config, data_path, overrides), quiet))
+
+
+def _step(name: str, text: str) -> None:
+    """One command per step after training: they all act on a run directory."""
+
+    @commands.command(name, help=f"{text}\n\n\b\nExample:  deeptheory {name} out/one")
+    @RUN
+    @JSON
+    @machine_options
+    def command(run: Path, as_json: bool, threads: int | None, quiet: bool) -> None:
+        _configure(threads)
+        from deeptheory.runs import Run, report, steps
+
+        opened = Run(run, quiet)
+        getattr(steps, name)(opened)
+        _print(report.REPORTS[name](opened), as_json)
+
+
+_step("measure", "Measure every stage of a trained run: probe, fields, clusters, noise, SNR, specialisation.")
+_step("predict", "Predict the prunable parameters and the accuracy without them; stored before any retraining.")
+_step("prune", "Make the masks of AFCC and its controls at equal density and test them without retraining.")
+_step("retrain", "Retrain every arm under its mask, and the unpruned network equally long.")
+
+
+def _print(report: Any, as_json: bool) -> None:
+    click.echo(json.dumps(report.numbers, indent=2) if as_json else report.text)
+
+
+@commands.command()
+@config_options
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Study directory to make or resume.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Number of seeds; overrides judge.seeds.")
+@JSON
+@machine_options
+def confirm(
+    config: Path,
+    data_path: Path | None,
+    overrides: tuple[str, ...],
+    out: Path,
+    seeds: int | None,
+    as_json: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """The whole chain over several seeds: every step, the verdicts and the figures.
+
+    Exit code 1 when a claim is not supported.
+
+    \b
+    Examples:
+      deeptheory confirm simulations/demo.toml --out out/demo
+      deeptheory confirm simulations/cifar10-desktop.toml --data cifar-10-batches-bin --out out/cifar10
+    """
+    _configure(threads)
+    from deeptheory import plot
+    from deeptheory.runs import confirm as run_study
+
+    if seeds is not None:
+        overrides = (*overrides, f"judge.seeds={seeds}")
+    study = run_study(_config(config, data_path, overrides), out, command=_command_line(), quiet=quiet)
+    figures = plot.draw_all(study.runs, study.directory / "figures")
+    if as_json:
+        click.echo(json.dumps({**study.numbers, "figures": [str(path) for path in figures]}, indent=2))
+    else:
+        click.echo(study.text)
+        click.echo("\nRun files: " + " ".join(str(run.results) for run in study.runs))
+        click.echo("Figures:   " + " ".join(str(path) for path in figures))
+    if study.negative:
+        sys.exit(EXIT_NEGATIVE)
+
+
+def _command_line() -> str:
+    return " ".join(["deeptheory", *sys.argv[1:]])
+
+
+@commands.command()
+@RUN
+@JSON
+def inspect(run: Path, as_json: bool) -> None:
+    """Show one run in a screenful: what it is, what is done, every stage, every arm.
+
+    \b
+    Example:  deeptheory inspect out/demo/seed-0
+    """
+    _configure(None)
+    from deeptheory.runs import Run, report
+
+    _print(report.overview(Run(run, quiet=True)), as_json)
+
+
+@commands.command()
+@click.argument("name")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("figures"), help="Directory for the PDF.")
+@click.option("--stage", help="Stage of the field matrix or the clusters; the last one by default.")
+@click.option("--filter", "filter_index", type=click.IntRange(min=0), help="Filter of the field matrix.")
+def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filter_index: int | None) -> None:
+    """Draw a figure from one or several runs (or a study's directory).
+
+    NAME is one of accuracy-and-snr, field-matrix, cluster-sizes, accuracy-against-dilution,
+    predicted-against-measured.
+
+    \b
+    Example:  deeptheory figure accuracy-and-snr out/demo --out figures
+    """
+    _configure(None)
+    from deeptheory import plot
+
+    click.echo(plot.draw(name, runs, out, stage=stage, filter_index=filter_index))

@@ -1,0 +1,21 @@
+"""`njit` and `prange` for every compiled kernel: cached on disk, the machine configured first."""
+
+from collections.abc import Callable
+from typing import Any
+
+from deeptheory import machine
+
+machine.configure()
+
+import numba  # noqa: E402
+from numba import config, prange  # noqa: E402
+
+if machine.threads() < config.NUMBA_NUM_THREADS:
+    numba.set_num_threads(machine.threads())
+
+__all__ = ["njit", "prange"]
+
+
+def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit(**options)`, cached on disk where that is possible: `@njit(parallel=True)`."""
+    return numba.njit(cache=machine.caching(), **options)

@@ -1,0 +1,24 @@
+"""Data sets in memory, where they come from, their splits; `deeptheory.data.augment` makes training batches.
+
+The compiled modules (`augment`, `warp`) are not imported here, so that options and errors come without Numba.
+"""
+
+from deeptheory.data.archive import pack, read_archive
+from deeptheory.data.dataset import Dataset
+from deeptheory.data.glyphs import render
+from deeptheory.data.load import load, read_files
+from deeptheory.data.options import DataOptions
+from deeptheory.data.splits import Splits, draw_splits, select
+
+__all__ = [
+    "DataOptions",
+    "Dataset",
+    "Splits",
+    "draw_splits",
+    "load",
+    "pack",
+    "read_archive",
+    "read_files",
+    "render",
+    "select",
+]

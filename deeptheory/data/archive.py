@@ -1,0 +1,138 @@
+"""Data sets in one file, `.npz` or HDF5, with the arrays named in `ARRAYS`."""
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from deeptheory.data.dataset import Dataset
+from deeptheory.errors import InputError
+
+ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "label_names")
+NPZ_SUFFIXES = (".npz",)
+HDF5_SUFFIXES = (".h5", ".hdf5")
+SUFFIXES = NPZ_SUFFIXES + HDF5_SUFFIXES
+
+
+def read_archive(path: Path, name: str = "") -> Dataset:
+    """Read a data set from one `.npz` or HDF5 file.
+
+    Images are uint8 `(N, H, W, C)` or `(N, H, W)`. Without `test_images` the test set is empty; without
+    `label_names` labels are named by their number.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str, optional
+        Name of the data set; by default that of the file.
+
+    Raises
+    ------
+    InputError
+        When the file is missing or damaged, or an array is missing or of the wrong type or shape.
+    """
+    if not path.is_file():
+        raise InputError(f"data file {path}", "a file", "no such file")
+    read = _read_npz if _is_npz(path) else _read_hdf5
+    try:
+        arrays = read(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as failure:
+        raise InputError(
+            f"data file {path}",
+            f"a complete {'.npz' if _is_npz(path) else 'HDF5'} file of plain arrays",
+            f"{path.stat().st_size} bytes that cannot be read ({failure})",
+            "write it again, for example with deeptheory.data.pack",
+        ) from failure
+    missing = [key for key in ARRAYS[:2] if key not in arrays]
+    if "test_images" in arrays and "test_labels" not in arrays:
+        missing.append("test_labels")
+    if missing:
+        found = ", ".join(sorted(arrays)) or "no known array"
+        raise InputError(f"data file {path}", f"the arrays {', '.join(missing)}", found)
+    return _dataset(name or path.name, arrays)
+
+
+def pack(dataset: Dataset, path: str | Path) -> None:
+    """Write a data set to one uncompressed `.npz` or HDF5 file, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        When the suffix is neither, or the directory cannot be written to.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"data file {path}", f"a name that ends in {', '.join(SUFFIXES)}", f"'{path.suffix}'"
+        )
+    arrays = {key: getattr(dataset, key) for key in ARRAYS[:4]}
+    write: Callable[[BinaryIO, dict[str, np.ndarray], tuple[str, ...]], None]
+    write = _write_npz if _is_npz(path) else _write_hdf5
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("w+b") as file:
+            write(file, arrays, dataset.label_names)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as failure:
+        raise InputError(f"data file {path}", "a directory that can be written to", f"{failure}") from failure
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _is_npz(path: Path) -> bool:
+    return path.suffix in NPZ_SUFFIXES
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as file:
+        return {key: file[key] for key in ARRAYS if key in file}
+
+
+def _read_hdf5(path: Path) -> dict[str, Any]:
+    import h5py
+
+    with h5py.File(path, "r", locking="best-effort") as file:
+        arrays = {key: file[key][()] for key in ARRAYS[:4] if key in file}
+        if "label_names" in file:
+            arrays["label_names"] = file["label_names"].asstr()[()]
+    return arrays
+
+
+def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray], label_names: tuple[str, ...]) -> None:
+    np.savez(file, **arrays, label_names=np.array(label_names, dtype=np.str_))  # type: ignore[arg-type]
+
+
+def _write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], label_names: tuple[str, ...]) -> None:
+    import h5py
+
+    with h5py.File(file, "w") as target:
+        for key, array in arrays.items():
+            target[key] = array
+        target.create_dataset("label_names", data=list(label_names), dtype=h5py.string_dtype())
+
+
+def _dataset(name: str, arrays: dict[str, Any]) -> Dataset:
+    train_images, train_labels = _images(arrays["train_images"]), _labels(name, arrays["train_labels"])
+    test_images = _images(arrays.get("test_images", np.empty((0, *train_images.shape[1:]), np.uint8)))
+    test_labels = _labels(name, arrays.get("test_labels", np.empty(0, np.int64)))
+    label_names = arrays.get("label_names")
+    if label_names is None:
+        label_names = range(max(train_labels.max(initial=-1), test_labels.max(initial=-1)) + 1)
+    names = tuple(str(label_name) for label_name in label_names)
+    return Dataset(name, train_images, train_labels, test_images, test_labels, names)
+
+
+def _images(images: np.ndarray) -> np.ndarray:
+    return images[..., None] if images.ndim == 3 else images
+
+
+def _labels(name: str, labels: np.ndarray) -> np.ndarray:
+    if labels.dtype.kind not in "iu":
+        raise InputError(f"labels of '{name}'", "integers", f"{labels.dtype}")
+    return labels.astype(np.int64)

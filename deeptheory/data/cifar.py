@@ -1,0 +1,163 @@
+"""CIFAR-10 and CIFAR-100 in their official layouts, binary and python."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deeptheory.data.dataset import Dataset
+from deeptheory.data.unpickle import read_pickle
+from deeptheory.errors import InputError
+
+PIXELS = 3 * 32 * 32
+BATCHES_10 = tuple(f"data_batch_{i}" for i in range(1, 6))
+TEST_10 = "test_batch"
+
+
+def is_binary_10(path: Path) -> bool:
+    """Whether the directory holds any batch of the binary CIFAR-10."""
+    return any((path / f"{name}.bin").is_file() for name in (*BATCHES_10, TEST_10))
+
+
+def is_binary_100(path: Path) -> bool:
+    """Whether the directory holds either file of the binary CIFAR-100."""
+    return any((path / name).is_file() for name in ("train.bin", "test.bin"))
+
+
+def is_python_10(path: Path) -> bool:
+    """Whether the directory holds any batch of the python CIFAR-10."""
+    return any((path / name).is_file() for name in (*BATCHES_10, TEST_10))
+
+
+def is_python_100(path: Path) -> bool:
+    """Whether the directory holds either pickle of the python CIFAR-100."""
+    return any((path / name).is_file() for name in ("train", "test"))
+
+
+def read_binary_10(path: Path, quiet: bool = False) -> Dataset:
+    """Read data_batch_1.bin to data_batch_5.bin, test_batch.bin and batches.meta.txt.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or its size is not a whole number of records of 1 + 3072 bytes, or the five
+        batches differ in size.
+    """
+    del quiet  # reads in well under two seconds
+    files = [path / f"{name}.bin" for name in BATCHES_10]
+    sizes = {file: _existing(file).stat().st_size for file in files}
+    for file, size in sizes.items():
+        if size != max(sizes.values()):
+            found = f"{size} bytes"
+            raise InputError(f"CIFAR file {file}", f"{max(sizes.values())} bytes, as the others", found)
+    train = _join([_read_records(file, 1) for file in files])
+    test = _read_records(path / f"{TEST_10}.bin", 1)
+    return Dataset("cifar-10", *train, *test, _read_names(path / "batches.meta.txt"))
+
+
+def read_binary_100(path: Path, quiet: bool = False) -> Dataset:
+    """Read train.bin, test.bin and fine_label_names.txt; labels are the 100 fine ones.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or its size is not a whole number of records of 2 + 3072 bytes.
+    """
+    del quiet
+    train, test = (_read_records(path / name, 2) for name in ("train.bin", "test.bin"))
+    return Dataset("cifar-100", *train, *test, _read_names(path / "fine_label_names.txt"))
+
+
+def read_python_10(path: Path, quiet: bool = False) -> Dataset:
+    """Read data_batch_1 to data_batch_5, test_batch and batches.meta.
+
+    Raises
+    ------
+    InputError
+        When a file is missing, damaged, or asks for anything but plain numpy arrays.
+    """
+    del quiet
+    train = _join([_read_batch(path / name, "labels") for name in BATCHES_10])
+    test = _read_batch(path / TEST_10, "labels")
+    return Dataset("cifar-10", *train, *test, _meta_names(path / "batches.meta", "label_names"))
+
+
+def read_python_100(path: Path, quiet: bool = False) -> Dataset:
+    """Read train, test and meta; labels are the 100 fine ones.
+
+    Raises
+    ------
+    InputError
+        When a file is missing, damaged, or asks for anything but plain numpy arrays.
+    """
+    del quiet
+    train, test = (_read_batch(path / name, "fine_labels") for name in ("train", "test"))
+    return Dataset("cifar-100", *train, *test, _meta_names(path / "meta", "fine_label_names"))
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(
+            f"CIFAR file {path}", "the file", "no such file", "unpack the official archive again"
+        )
+    return path
+
+
+def _join(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = zip(*parts, strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _images(pixels: np.ndarray) -> np.ndarray:
+    """Images (n, 32, 32, 3) from rows of 1024 red, 1024 green and 1024 blue values."""
+    return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+
+
+def _read_records(path: Path, n_label_bytes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of records that begin with label bytes, the last of them the fine label."""
+    size = _existing(path).stat().st_size
+    record = n_label_bytes + PIXELS
+    if size == 0 or size % record:
+        whole = max(round(size / record), 1)
+        raise InputError(
+            f"CIFAR file {path}",
+            f"a whole number of records of {record} bytes (nearest: {whole * record} bytes)",
+            f"{size} bytes",
+            "unpack the official archive again",
+        )
+    records = np.fromfile(path, np.uint8).reshape(-1, record)
+    return _images(records[:, n_label_bytes:]), records[:, n_label_bytes - 1].astype(np.int64)
+
+
+def _read_names(path: Path) -> tuple[str, ...]:
+    return tuple(_existing(path).read_text(encoding="utf-8").split())
+
+
+def _field(path: Path, content: Any, key: str) -> Any:
+    if not isinstance(content, dict):
+        raise InputError(f"CIFAR file {path}", "a pickled dictionary", f"{type(content).__name__}")
+    # The official files were written by Python 2: their keys load as bytes.
+    for name in (key.encode(), key):
+        if name in content:
+            return content[name]
+    raise InputError(f"CIFAR file {path}", f"the entry '{key}'", ", ".join(map(str, content)) or "no entry")
+
+
+def _read_batch(path: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
+    content = read_pickle(_existing(path))
+    pixels, labels = _field(path, content, "data"), _field(path, content, labels_key)
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
+        found = f"{getattr(pixels, 'dtype', type(pixels).__name__)} {getattr(pixels, 'shape', '')}"
+        raise InputError(f"CIFAR file {path}", f"'data' of uint8 (n, {PIXELS})", found)
+    if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
+        raise InputError(
+            f"CIFAR file {path}", f"'{labels_key}' a list of integers", f"{type(labels).__name__}"
+        )
+    return _images(pixels), np.array(labels, np.int64)
+
+
+def _meta_names(path: Path, key: str) -> tuple[str, ...]:
+    names = _field(path, read_pickle(_existing(path)), key)
+    if not isinstance(names, list) or not all(isinstance(name, bytes | str) for name in names):
+        raise InputError(f"CIFAR file {path}", f"'{key}' a list of names", f"{type(names).__name__}")
+    return tuple(name.decode() if isinstance(name, bytes) else name for name in names)

@@ -1,0 +1,85 @@
+"""A data set in memory: images, labels and the names of the labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deeptheory.errors import InputError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled images of one size, checked where the object is made.
+
+    Parameters
+    ----------
+    name : str
+        What the data set is called in run files.
+    train_images : ndarray of uint8 `(N, H, W, C)`
+        Grey levels 0..255.
+    train_labels : ndarray of int64 `(N,)`
+        Each in 0..n_labels-1.
+    test_images, test_labels : ndarray
+        The same for the test set; `(0, H, W, C)` and `(0,)` when the source has none.
+    label_names : tuple of str
+        One name for every label.
+
+    Raises
+    ------
+    InputError
+        When types or shapes disagree or a label lies outside the range.
+    """
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    label_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for part, images, labels in (
+            ("training", self.train_images, self.train_labels),
+            ("test", self.test_images, self.test_labels),
+        ):
+            what = f"{part} images of '{self.name}'"
+            if images.dtype != np.uint8 or images.ndim != 4:
+                raise InputError(
+                    what, "uint8 of shape (N, H, W, C)", f"{images.dtype} of shape {images.shape}"
+                )
+            self._check_labels(part, images, labels)
+        if self.test_images.shape[1:] != self.input_shape:
+            raise InputError(
+                f"test images of '{self.name}'",
+                f"the shape of the training images {self.input_shape}",
+                f"{self.test_images.shape[1:]}",
+            )
+        if len(self.train_images) == 0:
+            raise InputError(f"training images of '{self.name}'", "at least one image", "none")
+
+    def _check_labels(self, part: str, images: np.ndarray, labels: np.ndarray) -> None:
+        what = f"{part} labels of '{self.name}'"
+        if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+            expected = f"int64 of shape {images.shape[:1]}, one for every image"
+            raise InputError(what, expected, f"{labels.dtype} of shape {labels.shape}")
+        outside = np.flatnonzero((labels < 0) | (labels >= self.n_labels))
+        if len(outside):
+            first = outside[0]
+            raise InputError(
+                what,
+                f"labels in 0..{self.n_labels - 1}",
+                f"label {labels[first]} at image {first}"
+                + (f" and {len(outside) - 1} more" * (len(outside) > 1)),
+                "give a name to every label, or correct the file",
+            )
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels K."""
+        return len(self.label_names)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape (H, W, C) of one image."""
+        height, width, channels = self.train_images.shape[1:]
+        return height, width, channels

@@ -1,0 +1,115 @@
+"""Glyphs, the embedded data set: characters of the DejaVu faces under random warps, rendered from a seed."""
+
+import warnings
+
+import numpy as np
+
+from deeptheory.data.archive import pack, read_archive
+from deeptheory.data.characters import CHARACTERS
+from deeptheory.data.dataset import Dataset
+from deeptheory.errors import InputError
+from deeptheory.machine import cache_directory
+from deeptheory.progress import Progress
+
+VERSION = 1  # part of the cached file's name: raise it when the same options give other images
+SIZES = (16, 32)
+CHUNK = 4096  # images drawn at a time: bounds the memory of the noise
+
+
+def render(
+    n_labels: int, size: int, train_per_label: int, test_per_label: int, seed: int, quiet: bool = False
+) -> Dataset:
+    """Render glyphs, or read them back from the per-user cache directory.
+
+    Labels are the first `n_labels` of `deeptheory.data.characters.CHARACTERS`. Every image is an independent
+    draw of face, rotation, scale along either axis, shear, shift, contrast of either sign, smooth background
+    and noise (ranges in `deeptheory.data.warp`); training and test images come from two streams spawned from
+    the seed, so they are drawn alike. Labels follow one another in turn: 0, 1, ..., K-1, 0, 1, ...
+
+    Parameters
+    ----------
+    n_labels : int
+        Number of labels K, from 3.
+    size : int
+        Side of an image in pixels, 16 or 32.
+    train_per_label, test_per_label : int
+        Images of every label.
+    seed : int
+        Seed of the rendering.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    Dataset
+        Images `(K * per_label, size, size, 1)`, fully determined by the arguments.
+
+    Raises
+    ------
+    InputError
+        When an argument is out of range; there are only so many distinguishable characters.
+    """
+    _check(n_labels, size, train_per_label, test_per_label, seed)
+    name = f"glyphs-v{VERSION}-k{n_labels}-s{size}-train{train_per_label}-test{test_per_label}-seed{seed}.h5"
+    path = cache_directory() / "glyphs" / name
+    if path.is_file():
+        try:
+            return read_archive(path, name="glyphs")
+        except InputError as damage:
+            warnings.warn(f"rendering the glyphs again, their cached file is damaged: {damage}", stacklevel=2)
+    dataset = _render(n_labels, size, train_per_label, test_per_label, seed, quiet)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pack(dataset, path)
+    except (OSError, InputError) as failure:
+        warnings.warn(
+            f"the glyphs are not cached ({failure}); set DEEPTHEORY_CACHE to a directory you can write to",
+            stacklevel=2,
+        )
+    return dataset
+
+
+def _check(n_labels: int, size: int, train_per_label: int, test_per_label: int, seed: int) -> None:
+    if not 3 <= n_labels <= len(CHARACTERS):
+        raise InputError(
+            "n_labels",
+            f"3 to {len(CHARACTERS)}, the number of glyphs available",
+            f"{n_labels}",
+            "ask for fewer labels",
+        )
+    if size not in SIZES:
+        raise InputError("size", "16 or 32 pixels", f"{size}")
+    for name, value, least in (
+        ("train_per_label", train_per_label, 1),
+        ("test_per_label", test_per_label, 1),
+        ("seed", seed, 0),
+    ):
+        if value < least:
+            raise InputError(name, f"at least {least}", f"{value}")
+
+
+def _render(
+    n_labels: int, size: int, train_per_label: int, test_per_label: int, seed: int, quiet: bool
+) -> Dataset:
+    from deeptheory.data.outlines import FACES, outlines
+    from deeptheory.data.warp import draw_warp, warp_images
+
+    names = CHARACTERS[:n_labels]
+    drawn = outlines(names, quiet)
+    train_stream, test_stream = np.random.SeedSequence(seed).spawn(2)
+    with Progress("render glyphs", n_labels * (train_per_label + test_per_label), "image", quiet) as progress:
+
+        def render_split(stream: np.random.SeedSequence, per_label: int) -> tuple[np.ndarray, np.ndarray]:
+            rng = np.random.default_rng(stream)
+            labels = np.tile(np.arange(n_labels), per_label)
+            images = np.empty((len(labels), size, size, 1), np.uint8)
+            for start in range(0, len(labels), CHUNK):
+                chunk = labels[start : start + CHUNK]
+                warp = draw_warp(rng, len(chunk), size, len(FACES))
+                images[start : start + CHUNK, :, :, 0] = warp_images(drawn, chunk, warp)
+                progress.advance(progress.done + len(chunk))
+            return images, labels
+
+        train = render_split(train_stream, train_per_label)
+        test = render_split(test_stream, test_per_label)
+    return Dataset("glyphs", *train, *test, tuple(names))

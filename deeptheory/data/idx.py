@@ -1,0 +1,80 @@
+"""IDX files, the layout of MNIST and Fashion-MNIST, plain or gzipped."""
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from deeptheory.data.dataset import Dataset
+from deeptheory.errors import InputError
+
+SPLITS = ("train", "t10k")
+UNSIGNED_BYTE = 8  # the code of the element type
+
+
+def is_idx(path: Path) -> bool:
+    """Whether the directory holds any image file of this layout."""
+    return any(_find(path, split, "images", 3).is_file() for split in SPLITS)
+
+
+def read_idx(path: Path, quiet: bool = False) -> Dataset:
+    """Read train-images-idx3-ubyte, train-labels-idx1-ubyte and the two t10k files, each plain or `.gz`.
+
+    Labels are named by their number.
+
+    Raises
+    ------
+    InputError
+        When a file is missing, is not IDX of unsigned bytes, or has another number of bytes than its header
+        says.
+    """
+    del quiet  # reads in well under two seconds
+    train, test = (_read_split(path, split) for split in SPLITS)
+    n_labels = 1 + max(int(labels.max(initial=0)) for _, labels in (train, test))
+    return Dataset(path.name, *train, *test, tuple(map(str, range(n_labels))))
+
+
+def _read_split(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    images = _read_array(_find(path, split, "images", 3), 3)
+    labels = _read_array(_find(path, split, "labels", 1), 1)
+    return images[..., None], labels.astype(np.int64)
+
+
+def _find(path: Path, split: str, kind: str, n_axes: int) -> Path:
+    """The file of one array; the plain official name when there is none."""
+    names = [f"{split}-{kind}{mark}idx{n_axes}-ubyte{gz}" for gz in ("", ".gz") for mark in "-."]
+    return next((path / name for name in names if (path / name).is_file()), path / names[0])
+
+
+def _read_array(path: Path, n_axes: int) -> np.ndarray:
+    if not path.is_file():
+        raise InputError(f"IDX file {path}", "the file, plain or with .gz", "no such file")
+    content = _content(path)
+    header = 4 + 4 * n_axes
+    if len(content) < header:
+        raise InputError(f"IDX file {path}", f"at least {header} bytes", f"{len(content)} bytes")
+    magic, *shape = struct.unpack(f">{1 + n_axes}I", content[:header])
+    if magic != (UNSIGNED_BYTE << 8) + n_axes:
+        expected = f"magic number {(UNSIGNED_BYTE << 8) + n_axes} (unsigned bytes, {n_axes} axes)"
+        raise InputError(f"IDX file {path}", expected, f"{magic}")
+    expected_bytes = header + int(np.prod(shape, dtype=np.int64))
+    if len(content) != expected_bytes:
+        raise InputError(
+            f"IDX file {path}",
+            f"{expected_bytes} bytes (header and {' x '.join(map(str, shape))})",
+            f"{len(content)} bytes",
+            "download it again",
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _content(path: Path) -> bytes:
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as failure:
+        found = f"{path.stat().st_size} bytes that do not decompress ({failure})"
+        raise InputError(f"IDX file {path}", "a complete gzip file", found, "download it again") from failure

@@ -1,0 +1,99 @@
+"""The data set that options ask for: rendered glyphs, or files whose layout is recognised."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from deeptheory.data import archive, cifar, folder, idx
+from deeptheory.data.dataset import Dataset
+from deeptheory.data.glyphs import render
+from deeptheory.data.options import DataOptions
+from deeptheory.errors import InputError
+
+
+class Layout(NamedTuple):
+    """A directory layout: how it is recognised, how it is read, and the words for it in errors."""
+
+    description: str
+    unpacked_name: str  # folder that the official archive unpacks to; empty when there is none
+    matches: Callable[[Path], bool]
+    read: Callable[[Path, bool], Dataset]
+
+
+LAYOUTS = (
+    Layout(
+        "CIFAR-10 binary (data_batch_1.bin, ...)",
+        "cifar-10-batches-bin",
+        cifar.is_binary_10,
+        cifar.read_binary_10,
+    ),
+    Layout(
+        "CIFAR-100 binary (train.bin, test.bin)",
+        "cifar-100-binary",
+        cifar.is_binary_100,
+        cifar.read_binary_100,
+    ),
+    Layout(
+        "CIFAR-10 python (data_batch_1, ...)", "cifar-10-batches-py", cifar.is_python_10, cifar.read_python_10
+    ),
+    Layout(
+        "CIFAR-100 python (train, test, meta)", "cifar-100-python", cifar.is_python_100, cifar.read_python_100
+    ),
+    Layout("IDX (train-images-idx3-ubyte[.gz], ...)", "", idx.is_idx, idx.read_idx),
+    Layout("image folder (train/LABEL/FILE)", "", folder.is_folder, folder.read_folder),
+)
+
+
+def load(options: DataOptions, quiet: bool = False) -> Dataset:
+    """Make or read the data set.
+
+    Parameters
+    ----------
+    options : DataOptions
+        What to load.
+    quiet : bool
+        Show no progress.
+
+    Raises
+    ------
+    InputError
+        When nothing readable lies at `options.path`, or an option is out of range.
+    """
+    if options.source == "glyphs":
+        return render(
+            options.n_labels,
+            options.size,
+            options.train_per_label,
+            options.test_per_label,
+            options.seed,
+            quiet,
+        )
+    if not options.path:
+        raise InputError("data.path", "the file or directory of the data set", "nothing", "set data.path")
+    return read_files(Path(options.path).expanduser(), quiet)
+
+
+def read_files(path: Path, quiet: bool = False) -> Dataset:
+    """Read the data set at `path`: an archive file, or a directory in one of the known `LAYOUTS`.
+
+    Raises
+    ------
+    InputError
+        When no layout, or more than one, is recognised, or its files are damaged.
+    """
+    known = "; ".join([*(layout.description for layout in LAYOUTS), f"a file {', '.join(archive.SUFFIXES)}"])
+    if path.is_file() and path.suffix in archive.SUFFIXES:
+        return archive.read_archive(path)
+    if not path.is_dir():
+        found = "a file of another kind" if path.exists() else "no such file or directory"
+        raise InputError(f"data path {path}", f"one of: {known}", found)
+    places = [(layout, path) for layout in LAYOUTS]
+    places += [(layout, path / layout.unpacked_name) for layout in LAYOUTS if layout.unpacked_name]
+    recognised = [(layout, place) for layout, place in places if layout.matches(place)]
+    if not recognised:
+        raise InputError(f"data path {path}", f"one of: {known}", "none of these")
+    if len(recognised) > 1:
+        found = "; ".join(f"{layout.description} in {place}" for layout, place in recognised)
+        raise InputError(f"data path {path}", "one layout", found, "name the directory of one of them")
+    layout, place = recognised[0]
+    return layout.read(place, quiet)

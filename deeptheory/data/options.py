@@ -1,0 +1,27 @@
+"""Options of the data set and of its splits."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from deeptheory.options import Options
+
+
+class DataOptions(Options, frozen=True):
+    """Where the inputs come from and how they are split."""
+
+    source: Annotated[
+        Literal["glyphs", "files"], Meta(description="rendered glyphs, or files under `path`")
+    ] = "glyphs"
+    path: Annotated[str, Meta(description="file or directory of the data set (files)")] = ""
+    n_labels: Annotated[int, Meta(ge=3, le=1000, description="number of labels K (glyphs)")] = 100
+    size: Annotated[Literal[16, 32], Meta(description="side of an image in pixels (glyphs)")] = 32
+    train_per_label: Annotated[int, Meta(ge=1, description="training images per label (glyphs)")] = 200
+    test_per_label: Annotated[int, Meta(ge=1, description="test images per label (glyphs)")] = 50
+    seed: Annotated[int, Meta(ge=0, description="seed of the rendering (glyphs)")] = 0
+    measure_share: Annotated[
+        float, Meta(gt=0, lt=1, description="share of the training set held out for measuring fields")
+    ] = 0.1
+    test_share: Annotated[
+        float, Meta(gt=0, lt=1, description="share held out for testing when the source has no test set")
+    ] = 0.2

@@ -1,0 +1,113 @@
+"""Stratified splits: train fits weights, measure gives fields and masks, test gives accuracy."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from deeptheory.data.dataset import Dataset
+from deeptheory.errors import InputError, unknown_name
+
+SplitName = Literal["train", "measure", "test"]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Sorted indices of the inputs of each split.
+
+    Parameters
+    ----------
+    train, measure : ndarray of int64 `(n,)`
+        Indices into the data set's training images.
+    test : ndarray of int64 `(n,)`
+        Indices into the test images, or into the training images when `test_from_pool`.
+    test_from_pool : bool
+        Whether the source has no test set, so that the test split was held out of its training images.
+    """
+
+    train: np.ndarray
+    measure: np.ndarray
+    test: np.ndarray
+    test_from_pool: bool
+
+
+def draw_splits(
+    dataset: Dataset, measure_share: float, test_share: float, rng: np.random.Generator
+) -> Splits:
+    """Draw the splits, the same share of every label (rounded to whole inputs, at least one).
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The inputs.
+    measure_share : float
+        Share of the training images left after the test split that goes to measure.
+    test_share : float
+        Share of the training images that goes to test; used only when the source has no test set.
+    rng : numpy.random.Generator
+        Decides which inputs go where.
+
+    Raises
+    ------
+    InputError
+        When a share is not between 0 and 1, or a label has no input in a split.
+    """
+    for name, share in (("measure_share", measure_share), ("test_share", test_share)):
+        if not 0 < share < 1:
+            raise InputError(name, "a number between 0 and 1, both excluded", f"{share}")
+    test_from_pool = len(dataset.test_images) == 0
+    left = [
+        rng.permutation(np.flatnonzero(dataset.train_labels == label)) for label in range(dataset.n_labels)
+    ]
+    if test_from_pool:
+        test, left = _take(left, test_share)
+    else:
+        test = np.arange(len(dataset.test_labels))
+    measure, left = _take(left, measure_share)
+    splits = Splits(np.sort(np.concatenate(left)), measure, test, test_from_pool)
+    names: tuple[SplitName, ...] = ("train", "measure", "test")
+    for name in names:
+        _check_every_label(dataset, splits, name)
+    return splits
+
+
+def select(dataset: Dataset, splits: Splits, name: SplitName) -> tuple[np.ndarray, np.ndarray]:
+    """Images `(n, H, W, C)` uint8 and labels `(n,)` of one split.
+
+    Raises
+    ------
+    InputError
+        When there is no split of that name.
+    """
+    index = _index(splits, name)
+    if name == "test" and not splits.test_from_pool:
+        return dataset.test_images[index], dataset.test_labels[index]
+    return dataset.train_images[index], dataset.train_labels[index]
+
+
+def _index(splits: Splits, name: str) -> np.ndarray:
+    indices = {"train": splits.train, "measure": splits.measure, "test": splits.test}
+    if name not in indices:
+        raise unknown_name("split", name, indices)
+    return indices[name]
+
+
+def _take(left: list[np.ndarray], share: float) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Take the share of every label's inputs; a label with inputs gives at least one."""
+    counts = [max(round(share * len(inputs)), min(len(inputs), 1)) for inputs in left]
+    taken = np.concatenate([inputs[:count] for inputs, count in zip(left, counts, strict=True)])
+    return np.sort(taken), [inputs[count:] for inputs, count in zip(left, counts, strict=True)]
+
+
+def _check_every_label(dataset: Dataset, splits: Splits, name: SplitName) -> None:
+    in_pool = name != "test" or splits.test_from_pool
+    labels = dataset.train_labels if in_pool else dataset.test_labels
+    counts = np.bincount(labels[_index(splits, name)], minlength=dataset.n_labels)
+    if (counts == 0).any():
+        label = int(np.flatnonzero(counts == 0)[0])
+        raise InputError(
+            f"split '{name}' of '{dataset.name}'",
+            "at least one input of every label",
+            f"none of label {label} ('{dataset.label_names[label]}')",
+            "give this label more inputs, or change the shares of the splits",
+        )

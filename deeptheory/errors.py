@@ -1,0 +1,33 @@
+"""The one exception for input the user can correct."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Input that the user can correct: the command line prints its text and exits with code 2.
+
+    Parameters
+    ----------
+    what : str
+        The thing that is wrong, by the name the user knows it under.
+    expected : str
+        What would have been accepted.
+    found : str
+        What was there instead.
+    do : str, optional
+        What the user can do about it.
+    """
+
+    def __init__(self, what: str, expected: str, found: str, do: str = "") -> None:
+        self.what, self.expected, self.found, self.do = what, expected, found, do
+        text = f"{what}: expected {expected}, found {found}"
+        super().__init__(f"{text}; {do}" if do else text)
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
+    """An `InputError` for a name outside `known` that suggests the nearest one."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    do = f"did you mean '{near[0]}'?" if near else ""
+    return InputError(what, "one of " + ", ".join(known), f"'{name}'", do)

@@ -1,0 +1,33 @@
+"""What counts as confirmed: paired tests over seeds, Holm over the claims, verdicts and their tables."""
+
+from deeptheory.judge.claims import confirm_claims
+from deeptheory.judge.options import JudgeOptions
+from deeptheory.judge.results import AFCC, UNPRUNED, ArmResults
+from deeptheory.judge.statistics import (
+    PairedTest,
+    equivalence,
+    holm,
+    non_inferiority,
+    paired_interval,
+    superiority,
+)
+from deeptheory.judge.table import arm_table, verdict_table
+from deeptheory.judge.verdict import Verdict, decide
+
+__all__ = [
+    "AFCC",
+    "UNPRUNED",
+    "ArmResults",
+    "JudgeOptions",
+    "PairedTest",
+    "Verdict",
+    "arm_table",
+    "confirm_claims",
+    "decide",
+    "equivalence",
+    "holm",
+    "non_inferiority",
+    "paired_interval",
+    "superiority",
+    "verdict_table",
+]

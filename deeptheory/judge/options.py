@@ -1,0 +1,23 @@
+"""Options of the judge."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from deeptheory.options import Options
+
+
+class JudgeOptions(Options, frozen=True):
+    """What counts as confirmed."""
+
+    seeds: Annotated[int, Meta(ge=1, description="number of seeds of a confirm study")] = 5
+    minimum_seeds: Annotated[
+        int, Meta(ge=2, description="fewer seeds than this leave every claim undecided")
+    ] = 5
+    level: Annotated[float, Meta(gt=0.5, lt=1, description="confidence level of the tests")] = 0.95
+    margin: Annotated[
+        float, Meta(gt=0, description="largest loss of accuracy that counts as no loss, in percentage points")
+    ] = 0.5
+    prediction_margin: Annotated[
+        float, Meta(gt=0, description="largest error of a prediction that agrees, in percentage points")
+    ] = 1.0

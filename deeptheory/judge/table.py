@@ -1,0 +1,134 @@
+"""Verdicts and arms as plain-text tables."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from deeptheory.judge.results import UNPRUNED, ArmResults
+from deeptheory.judge.statistics import paired_interval
+from deeptheory.judge.verdict import Verdict
+
+GAP = "  "
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """The verdicts as a plain-text table, with the reasons and the command below it.
+
+    Parameters
+    ----------
+    verdicts : sequence of Verdict
+
+    Returns
+    -------
+    str
+        Effects and intervals in percentage points; a missing number is shown as ``-``.
+    """
+    header = ("", "claim", "effect", "interval", "at", "p", "p Holm", "seeds", "verdict")
+    rows = [
+        (
+            str(number),
+            verdict.claim,
+            _number(verdict.effect, "+.2f"),
+            f"[{verdict.low:+.2f}, {verdict.high:+.2f}]" if math.isfinite(verdict.low) else "-",
+            _number(verdict.interval_level, ".0%"),
+            _p(verdict.p),
+            _p(verdict.p_holm),
+            str(verdict.n_seeds),
+            verdict.status,
+        )
+        for number, verdict in enumerate(verdicts, start=1)
+    ]
+    lines = [
+        "Effect and interval (at the level beside it) in percentage points, uncorrected; verdict by p Holm."
+    ]
+    lines += _aligned([header, *rows], left=(1, 8))
+    reasons: dict[str, list[str]] = {}
+    for number, verdict in enumerate(verdicts, start=1):
+        reasons.setdefault(f"{verdict.status}: {verdict.reason}", []).append(str(number))
+    lines += [f"{', '.join(numbers)} {reason}" for reason, numbers in reasons.items()]
+    lines += [f"repeat with: {command}" for command in dict.fromkeys(verdict.command for verdict in verdicts)]
+    return "\n".join(lines)
+
+
+def arm_table(
+    results: ArmResults,
+    parameters_left: Mapping[str, Sequence[float] | np.ndarray],
+    multiply_adds_left: Mapping[str, Sequence[float] | np.ndarray],
+    level: float = 0.95,
+) -> str:
+    """Accuracy and cost of every arm, and the dilution of every masked layer, as plain text.
+
+    Parameters
+    ----------
+    results : ArmResults
+    parameters_left, multiply_adds_left : mapping of str to (n_seeds,) float array
+        Arm to the share left of the unpruned network.
+    level : float
+        Coverage of the t intervals over seeds.
+
+    Returns
+    -------
+    str
+        All numbers in percent, as the mean over seeds; after +- half the width of its interval, which is over
+        seeds of one arm and therefore wider than that of a paired difference.
+    """
+    header = ("arm", "before", "after retraining", "predicted", "parameters left", "multiply-adds left")
+    rows = [
+        (
+            arm,
+            _number(100 * results.accuracy_before[arm].mean(), ".2f"),
+            _mean_and_half_width(results.accuracy_after[arm], level),
+            _prediction(results, arm),
+            _number(100 * float(np.mean(parameters_left[arm])), ".1f"),
+            _number(100 * float(np.mean(multiply_adds_left[arm])), ".1f"),
+        )
+        for arm in results.arms
+    ]
+    seeds = "1 seed" if results.n_seeds == 1 else f"{results.n_seeds} seeds"
+    lines = [f"Accuracy and shares left in percent, mean over {seeds} (+- {level:.0%} interval)."]
+    lines += _aligned([header, *rows], left=(0,))
+    layers = [
+        (layer, _number(100 * dilution.mean(), ".1f"), _null(results, layer))
+        for layer, dilution in results.dilution.items()
+    ]
+    if layers:
+        lines += ["", f"Dilution in percent, the same in every arm but '{UNPRUNED}'."]
+        lines += _aligned([("layer", "dilution", "expected without structure"), *layers], left=(0,))
+    return "\n".join(lines)
+
+
+def _mean_and_half_width(accuracy: np.ndarray, level: float) -> str:
+    mean, low, high = paired_interval(100 * accuracy, level)
+    return f"{mean:.2f}" if math.isnan(low) else f"{mean:.2f} +- {(high - low) / 2:.2f}"
+
+
+def _prediction(results: ArmResults, arm: str) -> str:
+    predicted = results.predicted.get(arm)
+    return "-" if predicted is None else _number(100 * predicted.mean(), ".2f")
+
+
+def _null(results: ArmResults, layer: str) -> str:
+    null = results.null_dilution.get(layer)
+    return "-" if null is None else _number(100 * null.mean(), ".1f")
+
+
+def _number(value: float, style: str) -> str:
+    return "-" if math.isnan(value) else format(value, style)
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else _number(value, ".3f")
+
+
+def _aligned(rows: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:
+    """Rows with columns padded to one width; the first row is the header."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        GAP.join(
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]

@@ -1,0 +1,195 @@
+"""The machine a run computes on: threads, caches, and the facts a run file records about it.
+
+`configure()` must run before Numba is first imported, so compiled code imports `njit` and `prange` from
+`deeptheory.compiled`, never from numba itself.
+"""
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deeptheory.errors import InputError
+
+PACKAGE = Path(__file__).parent
+RECORDED_PACKAGES = ("deeptheory", "numpy", "scipy", "numba", "h5py", "matplotlib", "msgspec")
+SLURM_VARIABLES = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_CPUS_PER_TASK")
+
+_threads: int | None = None
+_caching = True
+_blas_depth = 0
+
+
+def cache_directory() -> Path:
+    """`$DEEPTHEORY_CACHE`, else `deeptheory` in `$XDG_CACHE_HOME`, else `~/.cache/deeptheory`."""
+    if own := os.environ.get("DEEPTHEORY_CACHE"):
+        return Path(own)
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "deeptheory"
+
+
+def configure(threads: int | None = None) -> None:
+    """Choose the number of threads of Numba and BLAS, and the directory of the compiled kernels.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Number of threads; by default those this process may use: the smallest of its processor affinity,
+        `SLURM_CPUS_PER_TASK` and `NUMBA_NUM_THREADS`.
+
+    Raises
+    ------
+    InputError
+        If `threads` is below 1 or above the number of threads this process may use.
+    """
+    global _threads
+    allowed = _allowed_threads()
+    if threads is not None and not 1 <= threads <= allowed:
+        raise InputError("threads", f"1 to {allowed}", str(threads), "this process may not use more")
+    chosen = threads or _threads or allowed
+    first, changed = _threads is None, chosen != _threads
+    _threads = chosen
+    if first:
+        os.environ.setdefault("NUMBA_NUM_THREADS", str(allowed))
+        _choose_kernel_directory()
+    if changed:
+        # Libraries loaded later read the variable, those already loaded are told.
+        for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ[variable] = str(chosen)
+        if "numpy" in sys.modules:
+            import threadpoolctl
+
+            threadpoolctl.threadpool_limits(chosen, user_api="blas")
+        if numba := sys.modules.get("numba"):
+            numba.set_num_threads(min(chosen, numba.config.NUMBA_NUM_THREADS))
+
+
+def threads() -> int:
+    """The number of threads in use."""
+    if _threads is None:
+        configure()
+    assert _threads is not None
+    return _threads
+
+
+def caching() -> bool:
+    """Whether compiled kernels can be kept on disk."""
+    return _caching
+
+
+@contextlib.contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS at one thread: the kernels call it from every thread of theirs at once.
+
+    Entering it inside another such block costs nothing, so loops over batches enter it once.
+    """
+    global _blas_depth
+    if _blas_depth:
+        yield
+        return
+    _blas_depth += 1
+    try:
+        with _blas_controller().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _blas_depth -= 1
+
+
+def facts() -> dict[str, Any]:
+    """What a run file records: host, processor, threads, versions, git revision and dirty flag, Slurm ids."""
+    return {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "threads": threads(),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
+        **_git_state(),
+        "slurm": {name: os.environ[name] for name in SLURM_VARIABLES if name in os.environ},
+    }
+
+
+def _allowed_threads() -> int:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for variable in ("SLURM_CPUS_PER_TASK", "NUMBA_NUM_THREADS"):
+        value = os.environ.get(variable, "")
+        if value.isdigit() and int(value) > 0:
+            allowed = min(allowed, int(value))
+    return allowed
+
+
+@functools.cache
+def _blas_controller() -> Any:
+    # Numba's np.dot calls the BLAS of scipy, which has to be loaded to be found.
+    import scipy.linalg.cython_blas  # noqa: F401
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
+
+
+def _choose_kernel_directory() -> None:
+    global _caching
+    own = os.environ.get("NUMBA_CACHE_DIR")
+    if own and _writable(Path(own)):
+        return
+    # Numba recompiles a function when its own file changes but not when one that it calls does (numba#1833).
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        text = path.read_bytes()
+        if b"njit" in text:
+            digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + text)
+    directory = cache_directory() / "kernels" / digest.hexdigest()[:16]
+    if _writable(directory):
+        os.environ["NUMBA_CACHE_DIR"] = str(directory)
+        return
+    _caching = False
+    os.environ.pop("NUMBA_CACHE_DIR", None)
+    warnings.warn(
+        f"compiled kernels cannot be kept in {directory}: every start compiles them again; "
+        "set DEEPTHEORY_CACHE to a directory you can write to",
+        stacklevel=3,
+    )
+
+
+def _writable(directory: Path) -> bool:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            return True
+    except OSError:
+        return False
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git_state() -> dict[str, Any]:
+    """Revision of the checkout this package lies in; empty for an installed copy."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, timeout=10
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    tracked = git("ls-files", "--error-unmatch", Path(__file__).name)
+    revision = git("rev-parse", "HEAD") if tracked else None
+    changes = git("status", "--porcelain", "--untracked-files=no") if revision else None
+    return {"git_revision": revision or "", "git_dirty": bool(changes)}

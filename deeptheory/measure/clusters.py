@@ -1,0 +1,197 @@
+"""Clusters of labels that a filter serves, and the noise outside them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from deeptheory.errors import InputError
+
+
+@njit(cache=True)
+def _assign(matrix, order, cluster):  # type: ignore[no-untyped-def]
+    """Fill cluster (K,) with the cluster number of each label, -1 where the label is not served."""
+    n_labels = matrix.shape[0]
+    cluster[:] = -1
+    members = np.empty(n_labels, np.int64)
+    n_clusters = 0
+    for start in range(n_labels):
+        first = order[start]
+        if cluster[first] >= 0 or not matrix[first, first]:
+            continue
+        members[0] = first
+        size = 1
+        cluster[first] = n_clusters
+        for later in range(start + 1, n_labels):
+            label = order[later]
+            if cluster[label] >= 0 or not matrix[label, label]:
+                continue
+            joins = True
+            for k in range(size):
+                if not (matrix[label, members[k]] and matrix[members[k], label]):
+                    joins = False
+                    break
+            if joins:
+                cluster[label] = n_clusters
+                members[size] = label
+                size += 1
+        n_clusters += 1
+
+
+@njit(cache=True, parallel=True)
+def _assign_all(clipped, order):  # type: ignore[no-untyped-def]
+    n_filters, n_labels, _ = clipped.shape
+    clusters = np.empty((n_filters, n_labels), np.int32)
+    for f in prange(n_filters):
+        _assign(clipped[f], order, clusters[f])
+    return clusters
+
+
+@njit(cache=True, parallel=True)
+def _count_noise(clipped, clusters):  # type: ignore[no-untyped-def]
+    """Ones outside the cluster squares (C,), and those of them in columns of a cluster (C,)."""
+    n_filters, n_labels, _ = clipped.shape
+    outside = np.zeros(n_filters, np.int64)
+    in_columns = np.zeros(n_filters, np.int64)
+    for f in prange(n_filters):
+        for i in range(n_labels):
+            for j in range(n_labels):
+                if not clipped[f, i, j]:
+                    continue
+                served = clusters[f, j] >= 0
+                if served and clusters[f, i] == clusters[f, j]:
+                    continue
+                outside[f] += 1
+                if served:
+                    in_columns[f] += 1
+    return outside, in_columns
+
+
+def all_clusters(clipped: NDArray[np.bool_], order: NDArray | None = None) -> NDArray[np.int32]:
+    """Clusters of every filter of a stage (the rule of `find_clusters`).
+
+    Parameters
+    ----------
+    clipped : bool array (C, K, K)
+        Output of `clip`.
+    order : int array (K,), optional
+        The order in which labels are taken; increasing by default.
+
+    Returns
+    -------
+    int32 array (C, K)
+        Number of the label's cluster within the filter (from 0, in the order of opening), -1 where the filter
+        does not serve the label.
+    """
+    clipped = np.ascontiguousarray(clipped, np.bool_)
+    if clipped.ndim != 3 or clipped.shape[1] != clipped.shape[2]:
+        raise InputError("clipped fields", "shape (C, K, K)", f"shape {clipped.shape}")
+    if order is None:
+        order = np.arange(clipped.shape[1])
+    return _assign_all(clipped, np.asarray(order, np.int64))
+
+
+def all_noise(clipped: NDArray[np.bool_], clusters: NDArray[np.int32]) -> tuple[NDArray, NDArray]:
+    """Noise and cluster noise of every filter, from the output of `all_clusters`.
+
+    Returns
+    -------
+    noise, cluster_noise : int64 arrays (C,)
+        As `noise` and `cluster_noise` count them for one filter.
+    """
+    return _count_noise(np.ascontiguousarray(clipped, np.bool_), clusters)
+
+
+def served_labels(matrix: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Served labels D_f: the labels i with B_f[i, i], increasing.
+
+    Parameters
+    ----------
+    matrix : bool array (K, K)
+        Clipped field matrix of one filter.
+    """
+    return np.flatnonzero(np.diagonal(matrix))
+
+
+def find_clusters(matrix: NDArray[np.bool_]) -> list[list[int]]:
+    """Partition the served labels of one filter into clusters, greedily.
+
+    Labels are taken in increasing order: the first one left opens a cluster, and each later one left joins it
+    if the whole square sub-matrix of the enlarged cluster is ones ("Advanced deep architecture pruning using
+    single filter performance"; "Towards a universal mechanism for successful deep learning").
+
+    Parameters
+    ----------
+    matrix : bool array (K, K)
+        Clipped field matrix.
+
+    Returns
+    -------
+    list of lists of int
+        The labels of each cluster, increasing; clusters in the order of their first label.
+
+    Notes
+    -----
+    The partition depends on the numbering of the labels and is not the one with the fewest clusters:
+    `relabelling_spread` says by how much cluster count and size move.
+    """
+    cluster = all_clusters(np.asarray(matrix, np.bool_)[None])[0]
+    return [np.flatnonzero(cluster == c).tolist() for c in range(cluster.max(initial=-1) + 1)]
+
+
+def noise(matrix: NDArray[np.bool_], clusters: list[list[int]]) -> int:
+    """Noise n_f: ones of the clipped matrix (K, K) outside the squares of its clusters.
+
+    It counts elements, whatever their size above the threshold: it is not a variance.
+    """
+    return int((np.asarray(matrix, np.bool_) & ~_squares(len(matrix), clusters)).sum())
+
+
+def cluster_noise(matrix: NDArray[np.bool_], clusters: list[list[int]]) -> int:
+    """Cluster noise: the part of `noise` that lies in columns (output units) of labels in a cluster."""
+    outside = np.asarray(matrix, np.bool_) & ~_squares(len(matrix), clusters)
+    columns = [label for members in clusters for label in members]
+    return int(outside[:, columns].sum())
+
+
+def _squares(n_labels: int, clusters: list[list[int]]) -> NDArray[np.bool_]:
+    squares = np.zeros((n_labels, n_labels), np.bool_)
+    for members in clusters:
+        squares[np.ix_(members, members)] = True
+    return squares
+
+
+@dataclass(frozen=True)
+class RelabellingSpread:
+    """Cluster count and mean cluster size of one filter under random relabelling.
+
+    Attributes
+    ----------
+    counts : int array (n,)
+        Number of clusters, one per relabelling.
+    sizes : float array (n,)
+        Mean cluster size, 0 where the filter serves no label.
+    """
+
+    counts: NDArray[np.int64]
+    sizes: NDArray[np.float64]
+
+
+def relabelling_spread(
+    matrix: NDArray[np.bool_], rng: np.random.Generator, n: int = 20
+) -> RelabellingSpread:
+    """How the greedy clusters of one filter depend on the numbering of the labels.
+
+    Parameters
+    ----------
+    matrix : bool array (K, K)
+        Clipped field matrix.
+    rng : numpy.random.Generator
+    n : int
+        Number of random relabellings.
+    """
+    matrix = np.asarray(matrix, np.bool_)
+    orders = (rng.permutation(len(matrix)) for _ in range(n))
+    counts = np.array([all_clusters(matrix[None], order).max(initial=-1) + 1 for order in orders], np.int64)
+    return RelabellingSpread(counts, np.diagonal(matrix).sum() / np.maximum(counts, 1))

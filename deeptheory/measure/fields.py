@@ -1,0 +1,176 @@
+"""Single-filter fields: what each filter alone tells each output unit about each label."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.errors import InputError
+
+BLOCK_BYTES = 2**27  # one block of float64 fields of `iterate_fields`: 128 MiB
+
+
+def class_means(values: NDArray, labels: NDArray, n_labels: int) -> NDArray[np.float64]:
+    """Mean of `values` over the inputs of each label.
+
+    Parameters
+    ----------
+    values : array (N, ...)
+        One row per input.
+    labels : int array (N,)
+    n_labels : int
+
+    Returns
+    -------
+    array (K, ...) float64
+
+    Raises
+    ------
+    InputError
+        A label is outside 0..K-1 or has no input, or the lengths differ.
+    """
+    counts = label_counts(labels, n_labels, len(values))
+    order = np.argsort(labels, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    sums = np.add.reduceat(values[order], starts, axis=0, dtype=np.float64)
+    return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def label_counts(labels: NDArray, n_labels: int, n_inputs: int | None = None) -> NDArray[np.int64]:
+    """Inputs per label (K,); refuses labels outside the range, labels without input and a wrong length."""
+    labels = np.asarray(labels)
+    if n_inputs is not None and labels.shape != (n_inputs,):
+        raise InputError("labels", f"one per input, shape ({n_inputs},)", f"shape {labels.shape}")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise InputError("labels", "integers", f"values of type {labels.dtype}")
+    if labels.size and (labels.min() < 0 or labels.max() >= n_labels):
+        outside = labels[(labels < 0) | (labels >= n_labels)][0]
+        raise InputError("labels", f"0 to {n_labels - 1}", f"label {outside}", "check the number of labels")
+    counts = np.bincount(labels, minlength=n_labels)
+    if not counts.all():
+        missing = int(np.flatnonzero(counts == 0)[0])
+        raise InputError(
+            "labels", "at least one input of every label", f"none of label {missing}", "use more inputs"
+        )
+    return counts
+
+
+def fields_from_class_means(means: NDArray, probe_weight: NDArray) -> NDArray[np.float64]:
+    """Field matrices of the filters of one stage from its class-mean activations.
+
+    h_f[i,j] = sum_p W[j,f,p] A[i,f,p] ("Advanced deep architecture pruning using single filter performance",
+    phase 3: every probe weight but those of filter f silenced; the field is linear in the activations, so the
+    class means A suffice).
+
+    Parameters
+    ----------
+    means : array (K, C, P)
+        Class-mean activations, rows = label of the input.
+    probe_weight : array (K, C, P)
+        Weights of the probe, rows = output unit.
+
+    Returns
+    -------
+    array (C, K, K) float64
+        Rows = label of the input, columns = output unit; in the units of the logits.
+
+    Raises
+    ------
+    InputError
+        The two shapes differ.
+
+    Notes
+    -----
+    A large field does not mean that the filter alone recognises the label: the spread over the inputs of the
+    label and the fields of the other filters are not in it. Needs C*K*K*8 bytes; `iterate_fields` does not.
+    """
+    check_same_shape(means, probe_weight)
+    by_filter = np.asarray(means, np.float64).transpose(1, 0, 2)  # (C, K, P)
+    return by_filter @ np.asarray(probe_weight, np.float64).transpose(1, 2, 0)
+
+
+def field_matrices(
+    activations: NDArray, labels: NDArray, probe_weight: NDArray, n_labels: int
+) -> NDArray[np.float64]:
+    """Field matrices of the filters of one stage from its activations, see `fields_from_class_means`.
+
+    Parameters
+    ----------
+    activations : array (N, C, P)
+    labels : int array (N,)
+    probe_weight : array (K, C, P)
+    n_labels : int
+
+    Returns
+    -------
+    array (C, K, K) float64
+
+    Raises
+    ------
+    InputError
+        The shapes disagree, or a label is out of range or has no input.
+    """
+    activations = np.asarray(activations)
+    if activations.ndim != 3:
+        raise InputError("activations", "shape (N, C, P)", f"shape {activations.shape}")
+    return fields_from_class_means(class_means(activations, labels, n_labels), probe_weight)
+
+
+@dataclass(frozen=True)
+class FieldBlock:
+    """The fields (b, K, K) of the filters `filters` (a slice of the stage's filters)."""
+
+    filters: slice
+    fields: NDArray[np.float64]
+
+
+def iterate_fields(means: NDArray, probe_weight: NDArray) -> Iterator[FieldBlock]:
+    """The fields of `fields_from_class_means`, a block of filters of at most 128 MiB at a time."""
+    check_same_shape(means, probe_weight)
+    n_labels, n_filters = means.shape[:2]
+    block = max(1, BLOCK_BYTES // (8 * n_labels**2))
+    for start in range(0, n_filters, block):
+        filters = slice(start, min(start + block, n_filters))
+        yield FieldBlock(filters, fields_from_class_means(means[:, filters], probe_weight[:, filters]))
+
+
+def clip(fields: NDArray, threshold: float) -> NDArray[np.bool_]:
+    """Boolean field matrix B_f = h_f / max(h_f) > threshold.
+
+    Parameters
+    ----------
+    fields : array (..., K, K)
+        One field matrix or a stack of them.
+    threshold : float
+        Share of the filter's largest element, in [0, 1).
+
+    Returns
+    -------
+    bool array (..., K, K)
+
+    Raises
+    ------
+    InputError
+        The threshold is out of range.
+
+    Notes
+    -----
+    A filter whose largest element is not positive has no ones at all. A one does not mean a large field: the
+    scale is each filter's own maximum.
+    """
+    if not 0 <= threshold < 1:
+        raise InputError("threshold", "a number in [0, 1)", f"{threshold}")
+    largest = fields.max(axis=(-2, -1), keepdims=True)
+    return (fields > threshold * largest) & (largest > 0)
+
+
+def check_same_shape(means: NDArray, probe_weight: NDArray) -> None:
+    """Refuse class means and probe weights that are not both (K, C, P)."""
+    if means.ndim != 3 or means.shape != probe_weight.shape:
+        raise InputError(
+            "probe weight",
+            f"the shape (K, C, P) of the class means, {means.shape}",
+            f"{probe_weight.shape}",
+            "reshape a head weight (K, C*P) to (K, C, P)",
+        )

@@ -1,0 +1,42 @@
+"""The network: layers, architectures, optimiser and training; every internal has a dotted name."""
+
+from deeptheory.nn.architectures import build
+from deeptheory.nn.checkpoint import Checkpoint, CheckpointStore
+from deeptheory.nn.convolution import Conv2d, Linear
+from deeptheory.nn.evaluation import accuracy, predict_labels
+from deeptheory.nn.layer import Layer
+from deeptheory.nn.loss import softmax_cross_entropy
+from deeptheory.nn.network import Network, Stage
+from deeptheory.nn.normalisation import BatchNorm2d
+from deeptheory.nn.optimiser import SGD
+from deeptheory.nn.options import NetworkOptions, Recipe
+from deeptheory.nn.pooling import AvgPool2d, MaxPool2d
+from deeptheory.nn.reshaping import Flatten, ReLU
+from deeptheory.nn.schedule import learning_rate
+from deeptheory.nn.training import History, Interrupted, fit
+
+__all__ = [
+    "SGD",
+    "AvgPool2d",
+    "BatchNorm2d",
+    "Checkpoint",
+    "CheckpointStore",
+    "Conv2d",
+    "Flatten",
+    "History",
+    "Interrupted",
+    "Layer",
+    "Linear",
+    "MaxPool2d",
+    "Network",
+    "NetworkOptions",
+    "ReLU",
+    "Recipe",
+    "Stage",
+    "accuracy",
+    "build",
+    "fit",
+    "learning_rate",
+    "predict_labels",
+    "softmax_cross_entropy",
+]

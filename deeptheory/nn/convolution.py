@@ -1,0 +1,157 @@
+"""Layers with a weight for every pair of channels: Conv2d and Linear."""
+
+import math
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from deeptheory.nn import kernels
+from deeptheory.nn.layer import Array, Layer, Shape
+
+
+def he_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
+    """Gaussian weights of variance 2/fan_in (He et al., "Delving deep into rectifiers")."""
+    fan_in = math.prod(shape[1:])
+    return (rng.standard_normal(shape) * math.sqrt(2 / fan_in)).astype(dtype)
+
+
+class Conv2d(Layer):
+    """Cross-correlation with zero padding, `(N, H, W, n_in)` -> `(N, OH, OW, n_out)`.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Number of input and output channels.
+    size : int or (int, int)
+        Height and width of the kernel.
+    stride, padding : int
+        The same along both axes.
+    bias : bool
+        Whether each output channel has a bias, zero at first.
+    rng : numpy.random.Generator
+        Source of the initial weights (`he_normal`).
+
+    Notes
+    -----
+    `weight` has the shape (n_out, n_in, kh, kw).
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        size: int | tuple[int, int],
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = False,
+        *,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        super().__init__()
+        self.stride, self.padding = stride, padding
+        height, width = (size, size) if isinstance(size, int) else size
+        self.parameters["weight"] = he_normal((n_out, n_in, height, width), rng, dtype)
+        if bias:
+            self.parameters["bias"] = np.zeros(n_out, dtype)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        n_out, _, kh, kw = self.parameters["weight"].shape
+        height, width, _ = input_shape
+        return (
+            (height + 2 * self.padding - kh) // self.stride + 1,
+            (width + 2 * self.padding - kw) // self.stride + 1,
+            n_out,
+        )
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        height, width, _ = self.output_shape(input_shape)
+        return height * width * self.parameters["weight"].size
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        out = self.scratch.array("out", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
+        weight = self.parameters["weight"]
+        kernels.conv2d_forward(x, weight, self.stride, self.padding, out, self.workspace)
+        if "bias" in self.parameters:
+            out += self.parameters["bias"]
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        weight = self.parameters["weight"]
+        dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
+        kernels.conv2d_backward_weights(self.x, dout, self.stride, self.padding, dweight, self.workspace)
+        if "bias" in self.parameters:
+            rows = dout.reshape(-1, dout.shape[-1])
+            self.gradients["bias"] = kernels.channel_sums(rows, rows)[0].astype(dout.dtype)
+        if not input_gradient:
+            return None
+        dx = self.scratch.array("dx", self.x.shape, dout.dtype)
+        kernels.conv2d_backward_data(dout, weight, self.stride, self.padding, dx, self.workspace)
+        return dx
+
+
+class Linear(Layer):
+    """Matrix product, `(N, n_in)` -> `(N, n_out)`; `weight` has the shape (n_out, n_in).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Number of inputs and outputs.
+    bias : bool
+        Whether each output has a bias, zero at first.
+    rng : numpy.random.Generator
+        Source of the initial weights (`he_normal`).
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        bias: bool = False,
+        *,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        super().__init__()
+        self.parameters["weight"] = he_normal((n_out, n_in), rng, dtype)
+        if bias:
+            self.parameters["bias"] = np.zeros(n_out, dtype)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (len(self.parameters["weight"]),)
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        return self.parameters["weight"].size
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        weight = self.parameters["weight"]
+        out = self.scratch.array("out", (len(x), len(weight)), x.dtype)
+        # A convolution of one position: the same kernels share the batch among the threads.
+        kernels.conv2d_forward(_position(x), _kernel(weight), 1, 0, _position(out), self.workspace)
+        if "bias" in self.parameters:
+            out += self.parameters["bias"]
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        weight = self.parameters["weight"]
+        dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
+        kernels.conv2d_backward_weights(
+            _position(self.x), _position(dout), 1, 0, _kernel(dweight), self.workspace
+        )
+        if "bias" in self.parameters:
+            self.gradients["bias"] = dout.sum(axis=0)
+        if not input_gradient:
+            return None
+        dx = self.scratch.array("dx", self.x.shape, dout.dtype)
+        kernels.conv2d_backward_data(_position(dout), _kernel(weight), 1, 0, _position(dx), self.workspace)
+        return dx
+
+
+def _position(x: Array) -> Array:
+    return x.reshape(len(x), 1, 1, -1)
+
+
+def _kernel(weight: Array) -> Array:
+    return weight.reshape(*weight.shape, 1, 1)

@@ -1,0 +1,29 @@
+"""The compiled kernels of nn: functions over NHWC arrays, generic over shapes, compiled once per dtype."""
+
+from deeptheory.nn.kernels.convolution import conv2d_backward_data, conv2d_backward_weights, conv2d_forward
+from deeptheory.nn.kernels.elementwise import affine, affine_pair, nesterov, relu_backward, relu_forward
+from deeptheory.nn.kernels.pooling import (
+    average_pool_backward,
+    average_pool_forward,
+    max_pool_backward,
+    max_pool_forward,
+)
+from deeptheory.nn.kernels.reductions import channel_sums
+from deeptheory.nn.kernels.scratch import Scratch
+
+__all__ = [
+    "Scratch",
+    "affine",
+    "affine_pair",
+    "average_pool_backward",
+    "average_pool_forward",
+    "channel_sums",
+    "conv2d_backward_data",
+    "conv2d_backward_weights",
+    "conv2d_forward",
+    "max_pool_backward",
+    "max_pool_forward",
+    "nesterov",
+    "relu_backward",
+    "relu_forward",
+]

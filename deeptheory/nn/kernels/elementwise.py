@@ -1,0 +1,49 @@
+"""Kernels that treat every element by itself.
+
+The step of the optimiser runs on one thread: it is short, and there is one call per parameter.
+"""
+
+from deeptheory.compiled import njit, prange
+
+
+@njit(parallel=True)
+def affine(x, slope, shift, out):
+    """out[r, c] = slope[c]*x[r, c] + shift[c]; all (rows, C) or (C,)."""
+    for r in prange(x.shape[0]):
+        for c in range(x.shape[1]):
+            out[r, c] = slope[c] * x[r, c] + shift[c]
+
+
+@njit(parallel=True)
+def affine_pair(x, slope_x, y, slope_y, shift):
+    """x[r, c] = slope_x[c]*x[r, c] + slope_y[c]*y[r, c] + shift[c], in place."""
+    for r in prange(x.shape[0]):
+        for c in range(x.shape[1]):
+            x[r, c] = slope_x[c] * x[r, c] + slope_y[c] * y[r, c] + shift[c]
+
+
+@njit(parallel=True)
+def relu_forward(x):
+    """Set the negative elements of the flat array `x` to zero; NaN stays NaN, so that it is noticed."""
+    for i in prange(x.size):
+        x[i] = 0.0 if x[i] < 0.0 else x[i]
+
+
+@njit(parallel=True)
+def relu_backward(dy, y):
+    """Set the gradient `dy` to zero where the output `y` is zero; both flat, in place."""
+    for i in prange(dy.size):
+        dy[i] = 0.0 if y[i] == 0.0 else dy[i]
+
+
+@njit()
+def nesterov(weight, gradient, momentum, rate, friction, l2):
+    """One step of gradient descent with Nesterov momentum on flat arrays, in place.
+
+    g = gradient + l2*weight;  momentum = friction*momentum + g;  weight -= rate*(g + friction*momentum).
+    (Sutskever et al., "On the importance of initialization and momentum in deep learning".)
+    """
+    for i in range(weight.size):
+        g = gradient[i] + l2 * weight[i]
+        momentum[i] = friction * momentum[i] + g
+        weight[i] -= rate * (g + friction * momentum[i])

@@ -1,0 +1,77 @@
+"""Gradient descent with Nesterov momentum, L2 and masks."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.nn import kernels
+from deeptheory.nn.layer import Array
+from deeptheory.nn.network import Network
+
+
+class SGD:
+    """Nesterov's accelerated gradient on all parameters of a network (`kernels.nesterov`).
+
+    Parameters
+    ----------
+    network : Network
+    friction : float
+        The momentum factor.
+    l2 : float
+        Strength of the L2 term, on weights of convolutions and linear layers.
+    l2_on_all : bool
+        Put it on batch-norm parameters and biases as well.
+    masks : mapping of parameter names to bool arrays
+        Of the parameter's shape, or of shape 1 along some axes; entries where it is False are zero
+        from now on and after every step, and so is their momentum.
+    """
+
+    def __init__(
+        self, network: Network, friction: float, l2: float, l2_on_all: bool, masks: Mapping[str, Array]
+    ) -> None:
+        self.network, self.friction = network, friction
+        parameters = network.parameters()
+        self.l2 = {name: l2 if l2_on_all or a.ndim > 1 else 0.0 for name, a in parameters.items()}
+        self.momentum = {name: np.zeros_like(a) for name, a in parameters.items()}
+        self._masks = {name: _checked_mask(network, name, mask) for name, mask in masks.items()}
+        self.enforce_masks()
+
+    def step(self, rate: float) -> None:
+        """Update every parameter from the gradients of the last `backward`."""
+        parameters, gradients = self.network.parameters(), self.network.gradients()
+        scalar: Any = self.network.dtype.type
+        for name, weight in parameters.items():
+            kernels.nesterov(
+                weight.reshape(-1),
+                gradients[name].reshape(-1),
+                self.momentum[name].reshape(-1),
+                scalar(rate),
+                scalar(self.friction),
+                scalar(self.l2[name]),
+            )
+        self.enforce_masks()
+
+    def enforce_masks(self) -> None:
+        """Set the masked entries of parameters and momentum to zero."""
+        parameters = self.network.parameters()
+        for name, removed in self._masks.items():
+            np.copyto(parameters[name], 0, where=removed)
+            np.copyto(self.momentum[name], 0, where=removed)
+
+
+def _checked_mask(network: Network, name: str, mask: Array) -> Array:
+    """What the mask removes, after checking it against the parameter."""
+    parameters = network.parameters()
+    if name not in parameters:
+        raise unknown_name("mask", name, parameters)
+    shape = parameters[name].shape
+    fits = mask.ndim == len(shape) and all(m in (1, s) for m, s in zip(mask.shape, shape, strict=True))
+    if mask.dtype != np.bool_ or not fits:
+        raise InputError(
+            f"mask of {name}",
+            f"bool array that broadcasts to {shape}",
+            f"{mask.dtype} array of shape {mask.shape}",
+        )
+    return ~mask

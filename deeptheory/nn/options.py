@@ -1,0 +1,42 @@
+"""Options of the network and of its training."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from deeptheory.options import Options
+
+
+class NetworkOptions(Options, frozen=True):
+    """Which network is built."""
+
+    name: Annotated[Literal["vgg6", "vgg11", "vgg16", "lenet", "mlp"], Meta(description="architecture")] = (
+        "vgg11"
+    )
+    width: Annotated[
+        float, Meta(gt=0, le=16, description="factor on the number of filters and hidden nodes")
+    ] = 0.25
+    classifier: Annotated[
+        Literal["linear", "hidden"], Meta(description="head alone, or behind two hidden layers (VGG only)")
+    ] = "linear"
+
+
+class Recipe(Options, frozen=True):
+    """How a network is trained: SGD with Nesterov momentum, L2 and a learning-rate schedule."""
+
+    epochs: Annotated[int, Meta(ge=1, description="passes over the training inputs")] = 12
+    batch: Annotated[int, Meta(ge=2, description="inputs per step")] = 100
+    learning_rate: Annotated[float, Meta(gt=0, description="largest learning rate of the schedule")] = 0.1
+    momentum: Annotated[float, Meta(ge=0, lt=1, description="Nesterov momentum")] = 0.9
+    l2: Annotated[float, Meta(ge=0, description="L2: l2/2 times the sum of squared weights is added")] = 5e-4
+    l2_on_all: Annotated[bool, Meta(description="L2 also on batch-norm parameters and biases")] = False
+    schedule: Annotated[
+        Literal["step", "cosine", "one-cycle"],
+        Meta(description="step: times decay every decay_every epochs; one-cycle: up, then to zero"),
+    ] = "one-cycle"
+    decay: Annotated[float, Meta(gt=0, le=1, description="factor q of the step schedule")] = 0.65
+    decay_every: Annotated[
+        int, Meta(ge=1, description="epochs dt between two factors of the step schedule")
+    ] = 20
+    shift: Annotated[int, Meta(ge=0, description="largest random shift of an image, pixels")] = 4
+    flip: Annotated[bool, Meta(description="mirror images left to right at random")] = True

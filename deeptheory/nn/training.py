@@ -1,0 +1,245 @@
+"""Training a network, with masks, checkpoints and exact resumption."""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import msgspec
+import numpy as np
+
+from deeptheory import machine
+from deeptheory.data import augment
+from deeptheory.errors import InputError
+from deeptheory.nn.checkpoint import Checkpoint, CheckpointStore
+from deeptheory.nn.layer import Array
+from deeptheory.nn.loss import softmax_cross_entropy
+from deeptheory.nn.network import Network
+from deeptheory.nn.optimiser import SGD
+from deeptheory.nn.options import Recipe
+from deeptheory.nn.schedule import learning_rate
+from deeptheory.progress import Progress
+
+
+class Interrupted(Exception):
+    """Training stopped because it was asked to; with a checkpoint store it can go on from there."""
+
+
+@dataclass
+class History:
+    """One value per epoch, float64 `(epochs,)`.
+
+    Attributes
+    ----------
+    loss, accuracy : array
+        Means over the training inputs as they were seen, augmented and in training mode, while the
+        weights moved: not the loss and accuracy of the network at the end of the epoch.
+    learning_rate : array
+        Of the epoch's first step.
+    seconds : array
+        Wall time.
+    """
+
+    loss: Array
+    accuracy: Array
+    learning_rate: Array
+    seconds: Array
+
+
+def fit(
+    network: Network,
+    images: Array,
+    labels: Array,
+    recipe: Recipe,
+    rng_batches: np.random.Generator,
+    rng_augment: np.random.Generator,
+    *,
+    masks: Mapping[str, Array] | None = None,
+    checkpoint: CheckpointStore | None = None,
+    title: str = "train",
+    quiet: bool = False,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> History:
+    """Train `network` in place.
+
+    Every epoch sees all inputs once in a new random order; a last batch of a single input is left out.
+
+    Parameters
+    ----------
+    network : Network
+    images : uint8 array (N, H, W, C)
+    labels : int array (N,)
+    recipe : Recipe
+    rng_batches, rng_augment : numpy.random.Generator
+        Source of the order of the inputs, and of shifts and flips.
+    masks : mapping of parameter names to bool arrays, optional
+        See `SGD`; enforced before the first step and at every step.
+    checkpoint : CheckpointStore, optional
+        Written after every epoch and on interruption. Training goes on from the checkpoint it finds, bit
+        for bit as if it had not stopped (with the same number of threads); a finished one returns at once.
+    title : str
+        What the progress report calls this training.
+    should_stop : callable
+        Asked after every step.
+
+    Raises
+    ------
+    InputError
+        If images, labels or masks do not fit the network, the checkpoint is of another training, or the
+        loss becomes NaN or infinite; the last good checkpoint is kept.
+    Interrupted
+        When `should_stop` said so.
+    """
+    _check_data(network, images, labels)
+    optimiser = SGD(network, recipe.momentum, recipe.l2, recipe.l2_on_all, masks or {})
+    generators = {"batches": rng_batches, "augment": rng_augment}
+    now = Checkpoint(
+        identity=_identity(network, labels, recipe, masks or {}),
+        epoch=0,
+        step=0,
+        order=np.empty(0, np.int64),
+        totals={"loss": 0.0, "correct": 0, "inputs": 0, "seconds": 0.0},
+        generators={},
+        state={},
+        momentum={},
+        history=asdict(History(*(np.empty(0) for _ in range(4)))),
+    )
+    if checkpoint and (found := checkpoint.load()):
+        now = _resume(checkpoint, found, now.identity, network, optimiser, generators)
+    steps = _steps_per_epoch(len(labels), recipe.batch)
+
+    def save() -> None:
+        if checkpoint:
+            now.state, now.momentum = network.state(), optimiser.momentum
+            now.generators = {name: rng.bit_generator.state for name, rng in generators.items()}
+            checkpoint.save(now)
+
+    with (
+        machine.single_threaded_blas(),
+        Progress(title, recipe.epochs * steps, "step", quiet) as progress,
+    ):
+        while now.epoch < recipe.epochs:
+            if now.step == 0:
+                now.order = rng_batches.permutation(len(labels))
+                now.totals = dict.fromkeys(now.totals, 0)
+            while now.step < steps:
+                started = time.perf_counter()
+                index = now.order[now.step * recipe.batch : (now.step + 1) * recipe.batch]
+                rate = learning_rate(recipe, now.epoch * steps + now.step, steps)
+                loss, n_correct = _step(network, optimiser, images, labels, index, recipe, rng_augment, rate)
+                if not math.isfinite(loss):
+                    raise _diverged(loss, now, checkpoint)
+                now.step += 1
+                now.totals["loss"] += loss * len(index)
+                now.totals["correct"] += n_correct
+                now.totals["inputs"] += len(index)
+                now.totals["seconds"] += time.perf_counter() - started
+                mean_loss = now.totals["loss"] / now.totals["inputs"]
+                progress.advance(now.epoch * steps + now.step, f"epoch {now.epoch + 1}, loss {mean_loss:.3f}")
+                if now.step < steps and should_stop():
+                    save()
+                    raise Interrupted(f"{title} stopped in epoch {now.epoch + 1} after step {now.step}")
+            _close_epoch(now, learning_rate(recipe, now.epoch * steps, steps))
+            save()
+            if now.epoch < recipe.epochs and should_stop():
+                raise Interrupted(f"{title} stopped after epoch {now.epoch}")
+    return History(**now.history)
+
+
+def _step(
+    network: Network,
+    optimiser: SGD,
+    images: Array,
+    labels: Array,
+    index: Array,
+    recipe: Recipe,
+    rng: np.random.Generator,
+    rate: float,
+) -> tuple[float, int]:
+    shifts, flips = augment.draw(rng, len(index), recipe.shift, recipe.flip)
+    logits, _ = network.forward(augment.batch(images, index, shifts, flips), training=True)
+    target = labels[index]
+    loss, dlogits = softmax_cross_entropy(logits, target)
+    if math.isfinite(loss):
+        network.backward(dlogits)
+        optimiser.step(rate)
+    return loss, int(np.sum(logits.argmax(axis=1) == target))
+
+
+def _steps_per_epoch(n: int, batch: int) -> int:
+    full, rest = divmod(n, batch)
+    return max(full + (rest > 1), 1)
+
+
+def _close_epoch(now: Checkpoint, rate: float) -> None:
+    seen = now.totals["inputs"]
+    values = {
+        "loss": now.totals["loss"] / seen,
+        "accuracy": now.totals["correct"] / seen,
+        "learning_rate": rate,
+        "seconds": now.totals["seconds"],
+    }
+    now.history = {key: np.append(now.history[key], value) for key, value in values.items()}
+    now.epoch, now.step, now.order = now.epoch + 1, 0, np.empty(0, np.int64)
+
+
+def _check_data(network: Network, images: Array, labels: Array) -> None:
+    if len(images) != len(labels) or len(labels) == 0:
+        raise InputError("labels", f"one for each of the {len(images)} images, at least 1", str(len(labels)))
+    if images.shape[1:] != network.input_shape or images.dtype != np.uint8:
+        raise InputError(
+            "images",
+            f"uint8 of shape (N, {', '.join(map(str, network.input_shape))})",
+            f"{images.dtype} of shape {images.shape}",
+        )
+    if labels.min() < 0 or labels.max() >= network.n_labels:
+        outside = labels[(labels < 0) | (labels >= network.n_labels)][0]
+        raise InputError("labels", f"0 to {network.n_labels - 1}", str(outside), "build with more labels")
+
+
+def _identity(network: Network, labels: Array, recipe: Recipe, masks: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256(msgspec.json.encode(recipe))
+    digest.update(repr([(name, a.shape) for name, a in network.parameters().items()]).encode())
+    digest.update(np.asarray(labels, np.int64).tobytes())
+    for name in sorted(masks):
+        digest.update(name.encode() + np.packbits(masks[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _resume(
+    store: CheckpointStore,
+    found: Checkpoint,
+    identity: str,
+    network: Network,
+    optimiser: SGD,
+    generators: Mapping[str, np.random.Generator],
+) -> Checkpoint:
+    if found.identity != identity:
+        raise InputError(
+            f"checkpoint {store.path}",
+            "the same network, labels, recipe and masks",
+            "those of another training",
+            "delete it to train from the start",
+        )
+    network.load_state(found.state)
+    optimiser.momentum = found.momentum
+    for name, rng in generators.items():
+        rng.bit_generator.state = found.generators[name]
+    return found
+
+
+def _diverged(loss: float, now: Checkpoint, checkpoint: CheckpointStore | None) -> InputError:
+    kept = "no checkpoint was asked for"
+    if checkpoint:
+        kept = (
+            f"{checkpoint.path} keeps the last good one"
+            if checkpoint.path.exists()
+            else "no epoch was completed"
+        )
+    return InputError(
+        f"loss at epoch {now.epoch + 1}, step {now.step + 1}",
+        "a finite number",
+        str(loss),
+        f"use a smaller learning_rate ({kept})",
+    )

@@ -1,0 +1,17 @@
+"""Drawing: plain arrays in, a matplotlib figure in the style of the package out, `save` to PDF or PNG."""
+
+from deeptheory.plot.accuracy_against_dilution import accuracy_against_dilution
+from deeptheory.plot.accuracy_and_snr import accuracy_and_snr
+from deeptheory.plot.cluster_sizes import cluster_sizes
+from deeptheory.plot.field_matrix import field_matrix
+from deeptheory.plot.predicted_against_measured import predicted_against_measured
+from deeptheory.plot.save import save
+
+__all__ = [
+    "accuracy_against_dilution",
+    "accuracy_and_snr",
+    "cluster_sizes",
+    "field_matrix",
+    "predicted_against_measured",
+    "save",
+]

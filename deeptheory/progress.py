@@ -1,0 +1,77 @@
+"""Progress of long work: a bar on a terminal, plain lines every few seconds anywhere else."""
+
+import sys
+import time
+from typing import TextIO
+
+LINE_INTERVAL = 5.0  # seconds between lines in a file (a Slurm log)
+BAR_INTERVAL = 0.2  # seconds between redraws on a terminal
+
+
+class Progress:
+    """Report the progress of one piece of work of known length.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    total : int
+        Number of units of work.
+    unit : str
+        Name of one unit, for the plain lines.
+    quiet : bool
+        Say nothing at all.
+    stream : file object, optional
+        Where to write; standard error by default.
+
+    Notes
+    -----
+    Nothing is written for work shorter than two seconds.
+    """
+
+    def __init__(
+        self, title: str, total: int, unit: str = "step", quiet: bool = False, stream: TextIO | None = None
+    ) -> None:
+        self.title, self.total, self.unit, self.quiet = title, total, unit, quiet
+        self.stream = sys.stderr if stream is None else stream
+        self.terminal = self.stream.isatty()
+        self.done = 0
+        self.started = self.last_shown = time.monotonic()
+        self.first_done: int | None = None  # where a resumed piece of work began
+        self.shown = False
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown and self.terminal:
+            self.stream.write("\n")
+            self.stream.flush()
+
+    def advance(self, done: int, note: str = "") -> None:
+        """Set the number of units done; write when the last report is old enough."""
+        if self.first_done is None:
+            self.first_done = min(done, self.total) - 1
+        self.done = done
+        if self.quiet:
+            return
+        now = time.monotonic()
+        interval = BAR_INTERVAL if self.terminal else LINE_INTERVAL
+        finished = done >= self.total and self.shown
+        if now - self.started < 2.0 or (now - self.last_shown < interval and not finished):
+            return
+        self.last_shown, self.shown = now, True
+        self._write(now, note)
+
+    def _write(self, now: float, note: str) -> None:
+        share = self.done / self.total if self.total else 1.0
+        fresh = max(self.done - (self.first_done or 0), 1)
+        left = (now - self.started) / fresh * (self.total - self.done)
+        text = f"{self.title}: {self.done}/{self.total} {self.unit}s, {left:.0f} s left"
+        text += f", {note}" if note else ""
+        if self.terminal:
+            bar = "#" * int(20 * share)
+            self.stream.write(f"\r\033[K[{bar:<20}] {text}")
+        else:
+            self.stream.write(text + "\n")
+        self.stream.flush()

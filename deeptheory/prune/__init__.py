@@ -1,0 +1,48 @@
+"""Which connections can go: criteria give every kernel a score, masks keep the best at equal density.
+
+A report says what was removed and what deserves a warning; the cost says what is left.
+"""
+
+from deeptheory.prune.arms import (
+    UNPRUNED,
+    PrunedArm,
+    check_arms,
+    keep_largest,
+    masks_for,
+    prune_arm,
+    scores_for,
+)
+from deeptheory.prune.context import Context, label_strengths
+from deeptheory.prune.cost import Cost, cost_of
+from deeptheory.prune.criteria import CRITERIA
+from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
+from deeptheory.prune.layers import MaskedLayer, check_stages, masked_layers
+from deeptheory.prune.masks import Masks
+from deeptheory.prune.options import PruneOptions
+from deeptheory.prune.report import LayerReport, Report, report_of, warnings_of
+
+__all__ = [
+    "CRITERIA",
+    "UNPRUNED",
+    "Context",
+    "Cost",
+    "LayerReport",
+    "MaskedLayer",
+    "Masks",
+    "PruneOptions",
+    "PrunedArm",
+    "Report",
+    "check_arms",
+    "check_stages",
+    "cost_of",
+    "head_scores",
+    "keep_largest",
+    "kernel_scores",
+    "label_strengths",
+    "masked_layers",
+    "masks_for",
+    "prune_arm",
+    "report_of",
+    "scores_for",
+    "warnings_of",
+]

@@ -1,0 +1,19 @@
+"""Random: every kernel is as likely to stay as any other."""
+
+import numpy as np
+
+from deeptheory.prune.context import Context
+
+
+def scores(context: Context) -> dict[str, np.ndarray]:
+    """Independent uniform numbers within [0, 1).
+
+    Parameters
+    ----------
+    context : Context
+
+    Returns
+    -------
+    dict of str to (out, n_inputs) float64 array
+    """
+    return {layer.weight: context.rng.random(layer.grid) for layer in context.layers}

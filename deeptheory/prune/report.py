@@ -1,0 +1,137 @@
+"""What the masks removed, and what deserves a warning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from deeptheory.prune.masks import Masks
+
+
+@dataclass(frozen=True)
+class LayerReport:
+    """What one mask removed.
+
+    Parameters
+    ----------
+    weight : str
+        Dotted name of the weight.
+    kernels_kept, kernels_total : int
+    kernel_size : int
+        Weights in one kernel.
+    outputs : int
+        Outputs of the layer (filters, or labels of the head).
+    outputs_without_input : int
+        Outputs that lost all their inputs.
+    inputs : int
+        Filters of the stage before.
+    inputs_without_label : int
+        Those of them that serve no label at the threshold. A property of the fields: the same in every arm.
+    natural_density : float or None
+        Density of the same scores cut at the threshold; None for a criterion that has no threshold.
+    """
+
+    weight: str
+    kernels_kept: int
+    kernels_total: int
+    kernel_size: int
+    outputs: int
+    outputs_without_input: int
+    inputs: int
+    inputs_without_label: int
+    natural_density: float | None
+
+    @property
+    def density(self) -> float:
+        """Kept share."""
+        return self.kernels_kept / self.kernels_total
+
+    @property
+    def dilution(self) -> float:
+        """Removed share."""
+        return 1 - self.density
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the masks of one arm removed; layers from the input upwards."""
+
+    layers: tuple[LayerReport, ...]
+    threshold: float
+
+    @property
+    def kernels_kept(self) -> int:
+        """Kernels kept in all masked layers."""
+        return sum(layer.kernels_kept for layer in self.layers)
+
+    @property
+    def kernels_total(self) -> int:
+        """Kernels of all masked layers."""
+        return sum(layer.kernels_total for layer in self.layers)
+
+    @property
+    def density(self) -> float:
+        """Kept share of the WEIGHTS of all masked layers (unmasked layers do not count)."""
+        kept = sum(layer.kernels_kept * layer.kernel_size for layer in self.layers)
+        return kept / sum(layer.kernels_total * layer.kernel_size for layer in self.layers)
+
+    @property
+    def dilution(self) -> float:
+        """Removed share of the weights of all masked layers."""
+        return 1 - self.density
+
+
+def report_of(
+    masks: Masks, strengths: Mapping[str, np.ndarray], threshold: float, natural: Mapping[str, float]
+) -> Report:
+    """Count what the masks removed.
+
+    Parameters
+    ----------
+    masks : Masks
+    strengths : mapping of str to (C, K) float array
+        Stage name to `label_strengths`.
+    threshold : float
+        A filter serves the labels whose strength exceeds this.
+    natural : mapping of str to float
+        Weight name to natural density, where there is one.
+    """
+    layers = []
+    for layer in masks.layers:
+        kernels = masks.kernels(layer.weight)
+        serves = strengths[layer.stage_in] > threshold
+        layers.append(
+            LayerReport(
+                weight=layer.weight,
+                kernels_kept=int(kernels.sum()),
+                kernels_total=layer.n_kernels,
+                kernel_size=layer.kernel_size,
+                outputs=layer.shape[0],
+                outputs_without_input=int((~kernels.any(axis=1)).sum()),
+                inputs=layer.n_inputs,
+                inputs_without_label=int((~serves.any(axis=1)).sum()),
+                natural_density=natural.get(layer.weight),
+            )
+        )
+    return Report(tuple(layers), threshold)
+
+
+def warnings_of(report: Report) -> list[str]:
+    """Lines of text for what a user must not overlook; empty when there is nothing."""
+    lines = []
+    for layer in report.layers:
+        if layer.kernels_kept == layer.kernels_total:
+            lines.append(f"{layer.weight}: nothing was pruned in this layer")
+        if layer.kernels_kept == 0:
+            lines.append(f"{layer.weight}: no kernel is left, so no signal passes; lower the threshold")
+        elif layer.outputs_without_input:
+            lines.append(
+                f"{layer.weight}: {layer.outputs_without_input} of {layer.outputs} outputs lost all their"
+                " inputs and give a constant"
+            )
+        if layer.inputs_without_label:
+            lines.append(
+                f"{layer.weight}: {layer.inputs_without_label} of {layer.inputs} input filters serve no label"
+                f" at threshold {report.threshold:g}"
+            )
+    return lines

@@ -1,0 +1,30 @@
+"""Every file name of a run or a study and every path inside `run.h5`, in one place."""
+
+from pathlib import Path
+
+CONFIG = "config.toml"
+RESULTS = "run.h5"
+CHECKPOINT = "checkpoint.h5"
+LOG = "log.txt"
+VERDICTS = "verdicts.json"
+TABLES = "verdicts.txt"
+FIGURES = "figures"
+
+SCHEMA_VERSION = 1
+STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of run.h5, in this order
+PROVENANCE = "provenance"
+
+
+def seed_directory(study: Path, seed: int) -> Path:
+    """Directory of one seed's run inside a study."""
+    return study / f"seed-{seed}"
+
+
+def stage_path(step: str, stage: str) -> str:
+    """Group of one stage inside the group of a step: `measure/stages/stage3`."""
+    return f"{step}/stages/{stage}"
+
+
+def arm_path(step: str, arm: str) -> str:
+    """Group of one arm inside the group of a step: `retrain/arms/afcc`."""
+    return f"{step}/arms/{arm}"

@@ -1,0 +1,161 @@
+"""A run: one seed's directory with its configuration, results, checkpoint and log."""
+
+import functools
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deeptheory import data, machine
+from deeptheory.errors import InputError
+from deeptheory.runs import paths, storage
+from deeptheory.runs.config import Config, complete, flatten, read_config, to_toml
+
+
+class Run:
+    """One seed's directory: `config.toml`, `run.h5`, `checkpoint.h5` while unfinished, `log.txt`.
+
+    Parameters
+    ----------
+    directory : Path
+        An existing run directory; `Run.create` makes a new one.
+    quiet : bool
+        Report nothing on standard error (the log file is written all the same).
+    """
+
+    def __init__(self, directory: Path, quiet: bool = False) -> None:
+        self.directory, self.quiet = Path(directory), quiet
+        if not (self.directory / paths.CONFIG).is_file():
+            do = "make a run with 'deeptheory train CONFIG --out DIR'"
+            raise InputError("run", f"a directory with {paths.CONFIG}", f"{self.directory}", do)
+        self.config = read_config(self.directory / paths.CONFIG)
+
+    @classmethod
+    def create(cls, directory: Path, config: Config, quiet: bool = False) -> "Run":
+        """Make a run directory, or open the one that is there if its configuration is the same.
+
+        Raises
+        ------
+        InputError
+            The directory holds a run of another configuration (the differing options are named), holds
+            something else, or cannot be written.
+        """
+        directory = Path(directory)
+        if (directory / paths.CONFIG).is_file():
+            run = cls(directory, quiet)
+            _refuse_difference(run, config)
+            return run
+        make_directory(directory)
+        if any(directory.iterdir()):
+            do = "name a new directory with --out"
+            raise InputError(f"directory {directory}", "an empty directory or a run", "other files", do)
+        storage.write_text(directory / paths.CONFIG, to_toml(config))
+        return cls(directory, quiet)
+
+    @functools.cached_property
+    def dataset(self) -> data.Dataset:
+        """The data set of the configuration; runs of one process share it."""
+        return _load(self.config.data, self.quiet)
+
+    @property
+    def results(self) -> Path:
+        """Path of `run.h5`."""
+        return self.directory / paths.RESULTS
+
+    def done(self, step: str) -> bool:
+        """Whether the step's results are complete in `run.h5`."""
+        return self.has(f"{step}/finished")
+
+    def has(self, path: str) -> bool:
+        """Whether `run.h5` has an entry at this path."""
+        if not self.results.exists():
+            return False
+        with storage.open_for_reading(self.results) as file:
+            return path in file
+
+    def require(self, step: str) -> None:
+        """Refuse to go on before `step` is done."""
+        if not self.done(step):
+            do = f"run 'deeptheory {step} {self.directory}' first" if step != "train" else "train it first"
+            raise InputError(f"run {self.directory}", f"the results of '{step}'", "none", do)
+
+    def read(self, path: str) -> Any:
+        """One table, array, number or text of `run.h5` by its path, such as ``measure/stages/stage3``."""
+        if not self.has(path):
+            raise InputError(f"run {self.directory}", f"'{path}' in {paths.RESULTS}", "no such entry")
+        with storage.open_for_reading(self.results) as file:
+            return storage.read(file[path])
+
+    def store(self, path: str, tree: storage.Tree) -> None:
+        """Store one part of a step that is still under way; `run.h5` is replaced in one piece."""
+        with storage.replacing(self.results) as file:
+            self._describe(file)
+            if path in file:
+                del file[path]
+            storage.write_tree(file.create_group(path), tree)
+
+    def finish(self, step: str, tree: storage.Tree, started: float) -> None:
+        """Store what is left of a step and mark it done, with the wall time since `started`."""
+        stamp = {"finished": now(), "wall_seconds": time.monotonic() - started}
+        with storage.replacing(self.results) as file:
+            self._describe(file)
+            storage.write_tree(file.require_group(step), {**tree, **stamp})
+            storage.write_tree(file.create_group(f"{paths.PROVENANCE}/{step}"), machine.facts())
+            done = [name for name in paths.STEPS if f"{name}/finished" in file]
+            status = "complete" if len(done) == len(paths.STEPS) else f"done: {', '.join(done)}"
+            storage.replace_text(file, "status", status)
+
+    def _describe(self, file: Any) -> None:
+        if "schema_version" not in file:
+            file["schema_version"] = paths.SCHEMA_VERSION
+            storage.replace_text(file, "config", to_toml(self.config))
+            storage.replace_text(file, "status", "begun")
+
+    def log(self, text: str) -> None:
+        """Add one line to `log.txt` and, unless quiet, to standard error."""
+        with (self.directory / paths.LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{now()} {text}\n")
+        if not self.quiet:
+            sys.stderr.write(f"{self.directory.name}: {text}\n")
+            sys.stderr.flush()
+
+
+def now() -> str:
+    """The time in UTC, to the second, in ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory that can be written to.
+
+    Raises
+    ------
+    InputError
+        The path is a file, or the directory is read-only.
+    """
+    do = "name another one with --out"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError("output directory", "a directory", f"the file {directory}", do) from error
+    except OSError as error:
+        raise InputError("output directory", "a place that can be written", f"{error}", do) from error
+    if not os.access(directory, os.W_OK):
+        raise InputError("output directory", "a place that can be written", f"{directory} is read-only", do)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(options: data.DataOptions, quiet: bool) -> data.Dataset:
+    return data.load(options, quiet=quiet)
+
+
+def _refuse_difference(run: Run, config: Config) -> None:
+    old, new = dict(flatten(complete(run.config))), dict(flatten(complete(config)))
+    differing = [f"{name} = {old[name]!r} there, {new[name]!r} asked" for name in new if old[name] != new[name]]
+    if differing:
+        do = "name another directory with --out, or delete the old run"
+        raise InputError(f"run {run.directory}", "the same configuration", "; ".join(differing), do)
+
+

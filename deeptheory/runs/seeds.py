@@ -1,0 +1,33 @@
+"""Named, independent random streams of one seed."""
+
+import numpy as np
+
+STREAMS = (
+    "split",
+    "weights",
+    "batches",
+    "augmentation",
+    "probe",
+    "bootstrap",
+    "controls",
+    "retrain-batches",
+    "retrain-augmentation",
+    "prediction",
+)
+
+
+def generator(seed: int, stream: str) -> np.random.Generator:
+    """The generator of one named stream of a seed.
+
+    Streams are spawned by position from ``numpy.random.SeedSequence(seed)``, so one stream's draws do not
+    move another's. All arms of a run use the same ``retrain-*`` streams: they see the same batches in the
+    same order, which is what makes their comparison paired.
+
+    Parameters
+    ----------
+    seed : int
+        The run's seed.
+    stream : str
+        One of `STREAMS`. New streams go at the end, or old seeds change their meaning.
+    """
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(STREAMS.index(stream),)))

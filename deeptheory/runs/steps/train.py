@@ -1,0 +1,74 @@
+"""Train the network of a run from its seed."""
+
+import time
+from dataclasses import asdict
+
+from deeptheory import data, nn
+from deeptheory.runs import paths
+from deeptheory.runs.run import Run
+from deeptheory.runs.seeds import generator
+
+
+def train(run: Run) -> None:
+    """Draw the splits, train the network, store both with the training curve and the accuracies.
+
+    The test split is read once, after training, to report the accuracy.
+    """
+    if run.done("train"):
+        return
+    started = time.monotonic()
+    config, dataset = run.config, run.dataset
+    splits = data.draw_splits(
+        dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
+    )
+    network = build_network(run)
+    history = nn.fit(
+        network,
+        *data.select(dataset, splits, "train"),
+        config.train,
+        generator(config.seed, "batches"),
+        generator(config.seed, "augmentation"),
+        checkpoint=nn.CheckpointStore(run.directory / paths.CHECKPOINT),
+        title=f"{run.directory.name} train",
+        quiet=run.quiet,
+    )
+    accuracy = {
+        name: nn.accuracy(network, *data.select(dataset, splits, name)) for name in ("measure", "test")
+    }
+    tree = {
+        "splits": asdict(splits),
+        "state": network.state(),
+        "history": asdict(history),
+        "accuracy": accuracy,
+        "label_names": dataset.label_names,
+    }
+    run.finish("train", tree, started)
+    (run.directory / paths.CHECKPOINT).unlink(missing_ok=True)
+    run.log(f"trained {config.network.name}, test accuracy {accuracy['test']:.4f}")
+
+
+def build_network(run: Run) -> nn.Network:
+    """The run's network at its initial weights."""
+    options = run.config.network
+    return nn.build(
+        options.name,
+        run.dataset.n_labels,
+        run.dataset.input_shape,
+        width=options.width,
+        classifier=options.classifier,
+        rng=generator(run.config.seed, "weights"),
+    )
+
+
+def trained_network(run: Run) -> nn.Network:
+    """The run's network with its trained weights."""
+    run.require("train")
+    network = build_network(run)
+    network.load_state(run.read("train/state"))
+    return network
+
+
+def stored_splits(run: Run) -> data.Splits:
+    """The splits that were drawn when the run was trained."""
+    run.require("train")
+    return data.Splits(**run.read("train/splits"))

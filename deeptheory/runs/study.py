@@ -1,0 +1,125 @@
+"""A confirm study: the whole chain over several seeds, judged."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from deeptheory import judge
+from deeptheory.judge import ArmResults, Verdict
+from deeptheory.prune import UNPRUNED
+from deeptheory.runs import paths, steps, storage
+from deeptheory.runs.config import Config
+from deeptheory.runs.run import Run, make_directory
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs of a study and what the judge says of them.
+
+    Attributes
+    ----------
+    directory : Path
+    runs : tuple of Run
+        One per seed.
+    verdicts : tuple of Verdict
+    text : str
+        The tables of arms and verdicts.
+    """
+
+    directory: Path
+    runs: tuple[Run, ...]
+    verdicts: tuple[Verdict, ...]
+    text: str
+
+    @property
+    def negative(self) -> bool:
+        """Whether a claim is not supported."""
+        return any(verdict.status == "not supported" for verdict in self.verdicts)
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The verdicts and where the run files are, ready for JSON."""
+        return {
+            "verdicts": [_finite(asdict(verdict)) for verdict in self.verdicts],
+            "runs": [str(run.results) for run in self.runs],
+        }
+
+
+def confirm(config: Config, directory: Path, command: str, quiet: bool = False) -> Study:
+    """Train, measure, predict, prune and retrain every seed, then judge.
+
+    Parameters
+    ----------
+    config : Config
+        Its seed is that of the first run; the others follow it. Everything else is common to all seeds.
+    directory : Path
+        Gets one run directory per seed, `verdicts.json` and `verdicts.txt`. What is already there is kept: a
+        second call goes on where the first stopped.
+    command : str
+        What repeats the study; stored with every verdict.
+    quiet : bool
+        No progress on standard error.
+
+    Raises
+    ------
+    InputError
+        Bad configuration, data or directory; a seed's run there has another configuration.
+    """
+    directory = Path(directory)
+    make_directory(directory)
+    runs = []
+    for seed in range(config.seed, config.seed + config.judge.seeds):
+        run = Run.create(
+            paths.seed_directory(directory, seed), msgspec.structs.replace(config, seed=seed), quiet
+        )
+        for name in paths.STEPS:
+            getattr(steps, name)(run)
+        runs.append(run)
+    results = arm_results(runs)
+    verdicts = tuple(judge.confirm_claims(results, command, config.judge))
+    left = {arm: [run.read(f"prune/arms/{arm}/cost") for run in runs] for arm in results.arms}
+    text = "\n\n".join(
+        [
+            judge.arm_table(
+                results,
+                {arm: [cost["parameters_share"] for cost in costs] for arm, costs in left.items()},
+                {arm: [cost["multiply_adds_share"] for cost in costs] for arm, costs in left.items()},
+                config.judge.level,
+            ),
+            judge.verdict_table(verdicts),
+        ]
+    )
+    study = Study(directory, tuple(runs), verdicts, text)
+    storage.write_text(directory / paths.VERDICTS, json.dumps(study.numbers, indent=2) + "\n")
+    storage.write_text(directory / paths.TABLES, text + "\n")
+    return study
+
+
+def arm_results(runs: list[Run]) -> ArmResults:
+    """Collect what the judge needs from finished runs, paired by seed."""
+    arms = (UNPRUNED, *runs[0].config.prune.arms)
+    layers = list(runs[0].read("predict/layers"))
+
+    def over_seeds(path: str) -> np.ndarray:
+        return np.array([run.read(path) for run in runs])
+
+    null = {layer: f"predict/layers/{layer}/expected_dilution" for layer in layers}
+    return ArmResults(
+        accuracy_before={arm: over_seeds(f"prune/arms/{arm}/accuracy") for arm in arms},
+        accuracy_after={arm: over_seeds(f"retrain/arms/{arm}/accuracy") for arm in arms},
+        predicted={arm: over_seeds(f"predict/arms/{arm}/accuracy") for arm in arms},
+        dilution={layer: over_seeds(f"predict/layers/{layer}/dilution") for layer in layers},
+        null_dilution={layer: over_seeds(path) for layer, path in null.items() if runs[0].has(path)},
+    )
+
+
+def _finite(table: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no NaN: a missing number is null."""
+    return {
+        name: None if isinstance(value, float) and not np.isfinite(value) else value
+        for name, value in table.items()
+    }

@@ -1,0 +1,33 @@
+"""Formulas and predictions: pure functions of numbers and measured statistics, with no network inside."""
+
+from deeptheory.theory.detection import detection_accuracy, detection_error_linear
+from deeptheory.theory.dilution import expected_dilution, head_dilution, random_dilution
+from deeptheory.theory.gaussian_field import FieldAccuracy, accuracy_from_activations, accuracy_from_fields
+from deeptheory.theory.magnitude import magnitude_overlap, sign_disagreement
+from deeptheory.theory.margin import margin_certificate
+from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
+from deeptheory.theory.orthant import orthant_probability
+from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity
+from deeptheory.theory.refit import gaussian_surrogates, ridge_head
+
+__all__ = [
+    "FieldAccuracy",
+    "accuracy_from_activations",
+    "accuracy_from_fields",
+    "accuracy_from_mixture",
+    "annealed_capacity",
+    "capacity",
+    "detection_accuracy",
+    "detection_error_linear",
+    "expected_dilution",
+    "gaussian_surrogates",
+    "head_dilution",
+    "magnitude_overlap",
+    "margin_certificate",
+    "mixture_components",
+    "orthant_probability",
+    "quenched_capacity",
+    "random_dilution",
+    "ridge_head",
+    "sign_disagreement",
+]

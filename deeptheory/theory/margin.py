@@ -1,0 +1,46 @@
+"""A guaranteed lower bound on accuracy after a bounded change of the fields."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def margin_certificate(margins: ArrayLike, delta: ArrayLike) -> NDArray[np.float64]:
+    r"""Accuracy that survives any change of the fields by at most delta.
+
+    If a mask changes every field by at most delta, the margin of an input (field of its true label minus the
+    largest rival) changes by at most 2 delta, so every input with margin > 2 delta stays correct.
+
+    Status: exact, and for the given inputs only: on other inputs the bound is an estimate with the usual
+    sampling error. Source: deeptheory.
+
+    Parameters
+    ----------
+    margins : array_like (N,)
+        Field of the true label minus the largest rival field, per input, before the mask (negative when
+        wrong).
+    delta : array_like
+        Largest absolute change of any field, >= 0: one number, an array (T,) of several bounds to evaluate,
+        or (T, N) with a bound per input.
+
+    Returns
+    -------
+    float64 array of shape () or (T,)
+        Guaranteed share of correct inputs. A low value does not mean that accuracy is lost: the bound takes
+        the worst case over every rival and every input at once.
+
+    Raises
+    ------
+    ValueError
+        If `margins` is not one non-empty finite vector, or a delta is negative or of another shape.
+    """
+    values = np.asarray(margins, dtype=np.float64)
+    if values.ndim != 1 or not values.size or not np.all(np.isfinite(values)):
+        raise ValueError(f"margins must be a finite vector of at least one input, found shape {values.shape}")
+    bounds = np.asarray(delta, dtype=np.float64)
+    if not np.all(bounds >= 0):
+        raise ValueError(f"delta must be within [0, inf), found {bounds}")
+    if bounds.ndim < 2:
+        bounds = bounds[..., None]
+    elif bounds.ndim > 2 or bounds.shape[1] != values.size:
+        raise ValueError(f"delta must be a number, (T,) or (T, {values.size}), found shape {bounds.shape}")
+    return np.mean(values > 2 * bounds, axis=-1)

@@ -1,0 +1,144 @@
+"""Probability that all components of a Gaussian vector are positive, for many vectors at once."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+# Relative to the mean variance: makes a singular covariance factorisable, too small to move a probability.
+_JITTER = 1e-10
+_REPLICATES = 8
+_BLOCK_ELEMENTS = 2_000_000
+
+
+def orthant_probability(
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    rng: np.random.Generator,
+    n_points: int = 128,
+    first_index: int = 0,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probabilities P(every component of N(mean, covariance) > 0) and their standard errors.
+
+    Method: separation of variables with the Cholesky factor, the components in order of increasing mean over
+    standard deviation (so that the likeliest violations come first), integrated on a Kronecker lattice
+    (square roots of primes) with the baker's transform and 8 independent random shifts, whose scatter is the
+    error estimate. Status: unbiased; the standard error is that of the integration only. Source: Genz,
+    "Numerical computation of multivariate normal probabilities" (1992).
+
+    Compared by us at 99 dimensions and equal error, per integral: counting with antithetic pairs needs about
+    25 times more points; scrambled Sobol points shared between integrals have correlated errors when they are
+    few; conditional Monte Carlo along the main direction gains little over counting. A singular covariance is
+    allowed: its dependent components become indicator functions and the error grows towards that of counting.
+
+    Parameters
+    ----------
+    mean : float64 array (B, d)
+        One mean per integral.
+    covariance : float64 array (B, d, d)
+        Symmetric positive semi-definite.
+    rng : numpy.random.Generator
+        Draws the shifts, independent for every integral.
+    n_points : int
+        Lattice points per shift, at least 1; 8 times as many evaluations per integral.
+    first_index : int
+        Number of the first integral, by which an error message names the covariance it refuses.
+
+    Returns
+    -------
+    probability, standard_error : float64 arrays (B,)
+
+    Raises
+    ------
+    ValueError
+        If the shapes disagree, a number is not finite, or a covariance is not positive semi-definite.
+    """
+    n_integrals, dimension = _checked_shapes(mean, covariance)
+    if n_points < 1:
+        raise ValueError(f"n_points must be at least 1, found {n_points}")
+    probability = np.empty(n_integrals)
+    standard_error = np.empty(n_integrals)
+    block = block_size(dimension, n_points)
+    for start in range(0, n_integrals, block):
+        rows = slice(start, start + block)
+        replicates = _replicates(mean[rows], covariance[rows], rng, n_points, first_index + start)
+        probability[rows] = replicates.mean(axis=1)
+        standard_error[rows] = replicates.std(axis=1, ddof=1) / np.sqrt(_REPLICATES)
+    return probability, standard_error
+
+
+def block_size(dimension: int, n_points: int) -> int:
+    """How many integrals to do at once so that the working arrays stay near 50 MB."""
+    return max(1, _BLOCK_ELEMENTS // (dimension * (dimension + 2 * _REPLICATES * n_points)))
+
+
+def _replicates(
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    rng: np.random.Generator,
+    n_points: int,
+    first: int,
+) -> NDArray[np.float64]:
+    n_integrals, dimension = mean.shape
+    variance = np.einsum("bii->bi", covariance)
+    if variance.min() < 0:
+        raise _not_definite(first + int(np.argmin(variance.min(axis=1))))
+    tiny = np.finfo(float).tiny
+    order = np.argsort(mean / np.sqrt(variance + tiny), axis=1)
+    mean = np.take_along_axis(mean, order, axis=1)
+    ordered = covariance[np.arange(n_integrals)[:, None, None], order[:, :, None], order[:, None, :]]
+    ordered[:, np.arange(dimension), np.arange(dimension)] += _JITTER * variance.mean(axis=1)[:, None] + tiny
+    factor = _cholesky(ordered, first)
+
+    uniform = _lattice(n_integrals, dimension, n_points, rng)  # (B, d, 8 n)
+    latent = np.empty_like(uniform)
+    weight = np.ones((n_integrals, uniform.shape[2]))
+    for k in range(dimension):
+        shifted = (factor[:, k, None, :k] @ latent[:, :k])[:, 0] + mean[:, k, None]
+        allowed = ndtr(shifted / factor[:, k, k, None])
+        weight *= allowed
+        latent[:, k] = -ndtri(np.maximum(allowed * uniform[:, k], tiny))
+    replicates: NDArray[np.float64] = weight.reshape(n_integrals, _REPLICATES, n_points).mean(axis=2)
+    return replicates
+
+
+def _cholesky(covariance: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+    try:
+        return np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        smallest = np.linalg.eigvalsh(covariance)[:, 0]
+        raise _not_definite(first + int(np.argmin(smallest))) from None
+
+
+def _lattice(
+    n_integrals: int, dimension: int, n_points: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    steps = np.sqrt(_primes(dimension))[:, None] * np.arange(1, n_points + 1) % 1  # (d, n)
+    shifts = rng.random((n_integrals, dimension, _REPLICATES, 1))
+    points = (steps[None, :, None, :] + shifts) % 1
+    baker = np.abs(2 * points - 1)
+    return np.clip(baker, 1e-15, 1 - 1e-15).reshape(n_integrals, dimension, _REPLICATES * n_points)
+
+
+def _primes(count: int) -> NDArray[np.int64]:
+    # The n-th prime is below n (ln n + ln ln n) for n >= 6.
+    limit = int(max(15, count * (np.log(max(count, 2)) + np.log(np.log(max(count, 3)))) + 1))
+    sieve = np.ones(limit + 1, dtype=bool)
+    sieve[:2] = False
+    for number in range(2, int(limit**0.5) + 1):
+        if sieve[number]:
+            sieve[number * number :: number] = False
+    return np.flatnonzero(sieve)[:count]
+
+
+def _not_definite(index: int) -> ValueError:
+    return ValueError(f"covariance {index} must be positive semi-definite (no eigenvalue below 0)")
+
+
+def _checked_shapes(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple[int, int]:
+    if mean.ndim != 2 or covariance.shape != (*mean.shape, mean.shape[-1]):
+        raise ValueError(
+            f"mean must be (B, d) and covariance (B, d, d), found {mean.shape} and {covariance.shape}"
+        )
+    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
+        raise ValueError("mean and covariance must be finite")
+    return mean.shape

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from deeptheory.data import Dataset, draw_splits, select
+from deeptheory.errors import InputError
+
+
+def make(counts, n_test_per_label):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    images = np.arange(len(labels), dtype=np.uint8)[:, None, None, None]
+    test_labels = np.repeat(np.arange(len(counts)), n_test_per_label)
+    test_images = np.full((len(test_labels), 1, 1, 1), 255, np.uint8)
+    return Dataset("tiny", images, labels, test_images, test_labels, tuple("abcdef"[: len(counts)]))
+
+
+def test_splits_are_disjoint_complete_and_stratified():
+    dataset = make([20, 30, 40], 2)
+    splits = draw_splits(dataset, 0.1, 0.2, np.random.default_rng(0))
+    assert not splits.test_from_pool
+    assert np.array_equal(np.sort(np.concatenate([splits.train, splits.measure])), np.arange(90))
+    assert np.array_equal(np.bincount(dataset.train_labels[splits.measure]), [2, 3, 4])
+    assert np.array_equal(splits.test, np.arange(6))
+    for index in (splits.train, splits.measure):
+        assert index.dtype == np.int64
+        assert (np.diff(index) > 0).all()
+
+
+def test_without_a_test_set_the_test_split_comes_from_the_pool():
+    dataset = make([20, 30, 40], 0)
+    splits = draw_splits(dataset, 0.1, 0.2, np.random.default_rng(0))
+    assert splits.test_from_pool
+    everything = np.concatenate([splits.train, splits.measure, splits.test])
+    assert np.array_equal(np.sort(everything), np.arange(90))
+    assert np.array_equal(np.bincount(dataset.train_labels[splits.test]), [4, 6, 8])
+    assert np.array_equal(np.bincount(dataset.train_labels[splits.measure]), [2, 2, 3])
+
+
+def test_the_generator_decides_the_splits():
+    dataset = make([20, 30], 1)
+    first, again, other = (draw_splits(dataset, 0.3, 0.2, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first.measure, again.measure)
+    assert not np.array_equal(first.measure, other.measure)
+
+
+@pytest.mark.parametrize("n_test", [0, 2])
+def test_select_gives_the_images_of_a_split(n_test):
+    dataset = make([20, 30], n_test)
+    splits = draw_splits(dataset, 0.1, 0.2, np.random.default_rng(0))
+    images, labels = select(dataset, splits, "measure")
+    assert np.array_equal(images.ravel(), splits.measure)  # each pixel holds its image's index
+    assert np.array_equal(labels, dataset.train_labels[splits.measure])
+    images, labels = select(dataset, splits, "test")
+    assert np.array_equal(images.ravel(), [255] * 4 if n_test else splits.test)
+    assert len(labels) == len(splits.test)
+
+
+def test_every_label_gives_at_least_one_input_to_measure():
+    splits = draw_splits(make([3, 30], 1), 0.1, 0.2, np.random.default_rng(0))
+    assert np.array_equal(np.bincount(splits.measure // 3 > 0), [1, 3])
+
+
+@pytest.mark.parametrize(
+    ("counts", "n_test", "text"),
+    [
+        ([5, 0], 1, "split 'train' of 'tiny': expected at least one input of every label, found none of label 1 .'b'"),
+        ([5, 1], 1, "split 'train' of 'tiny': expected at least one input of every label, found none of label 1 .'b'"),
+        ([5, 2], 0, "split 'train' of 'tiny': .* found none of label 1 .'b'.; give this label more inputs"),
+        ([5, 5], [1, 0], "split 'test' of 'tiny': .* found none of label 1 .'b'"),
+    ],
+)
+def test_a_label_without_input_in_a_split_is_named(counts, n_test, text):
+    with pytest.raises(InputError, match=text):
+        draw_splits(make(counts, n_test), 0.1, 0.2, np.random.default_rng(0))
+
+
+def test_a_label_that_gives_its_last_input_to_test_is_missing_in_measure():
+    # Both inputs of the second label are asked for by the test split, so none is left.
+    with pytest.raises(InputError, match="split 'train' of 'tiny': .* found none of label 1"):
+        draw_splits(make([8, 2], 0), 0.1, 0.9, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("shares", [(0.0, 0.2), (0.1, 1.0), (float("nan"), 0.2)])
+def test_shares_out_of_range_are_refused(shares):
+    text = "(measure|test)_share: expected a number between 0 and 1, both excluded, found"
+    with pytest.raises(InputError, match=text):
+        draw_splits(make([8, 8], 0), *shares, np.random.default_rng(0))
+
+
+def test_unknown_split_is_refused():
+    dataset = make([8, 8], 1)
+    splits = draw_splits(dataset, 0.2, 0.2, np.random.default_rng(0))
+    with pytest.raises(InputError, match=r"split: expected one of measure, test, train, found 'mesure'; did you"):
+        select(dataset, splits, "mesure")
