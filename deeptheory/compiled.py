@@ -8,12 +8,14 @@ from deeptheory import machine
 machine.configure()
 
 import numba  # noqa: E402
-from numba import config, prange  # noqa: E402
+from numba import prange  # noqa: E402
 
-if machine.threads() < config.NUMBA_NUM_THREADS:
+if machine.threads() < numba.get_num_threads():
     numba.set_num_threads(machine.threads())
 
-__all__ = ["njit", "prange"]
+JIT = not numba.config.DISABLE_JIT  # NUMBA_DISABLE_JIT=1 runs the kernels as plain Python
+
+__all__ = ["JIT", "njit", "prange"]
 
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -60,6 +60,8 @@ def configure(threads: int | None = None) -> None:
     _threads = chosen
     if first:
         os.environ.setdefault("NUMBA_NUM_THREADS", str(allowed))
+        # Threads that wait should sleep: spinning, two programs on one machine stop each other.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         _choose_kernel_directory()
     if changed:
         # Libraries loaded later read the variable, those already loaded are told.

@@ -40,7 +40,7 @@ def read_archive(path: Path, name: str = "") -> Dataset:
     read = _read_npz if _is_npz(path) else _read_hdf5
     try:
         arrays = read(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as failure:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as failure:
         raise InputError(
             f"data file {path}",
             f"a complete {'.npz' if _is_npz(path) else 'HDF5'} file of plain arrays",
@@ -90,7 +90,8 @@ def _is_npz(path: Path) -> bool:
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as file:
+    # Opened here, since np.load leaves a damaged file open.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         return {key: file[key] for key in ARRAYS if key in file}
 
 

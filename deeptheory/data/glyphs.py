@@ -1,6 +1,8 @@
 """Glyphs, the embedded data set: characters of the DejaVu faces under random warps, rendered from a seed."""
 
+import hashlib
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from deeptheory.errors import InputError
 from deeptheory.machine import cache_directory
 from deeptheory.progress import Progress
 
-VERSION = 1  # part of the cached file's name: raise it when the same options give other images
+SOURCES = ("characters.py", "glyphs.py", "outlines.py", "warp.py")  # what decides the pixels
 SIZES = (16, 32)
 CHUNK = 4096  # images drawn at a time: bounds the memory of the noise
 
@@ -50,8 +52,7 @@ def render(
         When an argument is out of range; there are only so many distinguishable characters.
     """
     _check(n_labels, size, train_per_label, test_per_label, seed)
-    name = f"glyphs-v{VERSION}-k{n_labels}-s{size}-train{train_per_label}-test{test_per_label}-seed{seed}.h5"
-    path = cache_directory() / "glyphs" / name
+    path = _cached_file(n_labels, size, train_per_label, test_per_label, seed)
     if path.is_file():
         try:
             return read_archive(path, name="glyphs")
@@ -67,6 +68,15 @@ def render(
             stacklevel=2,
         )
     return dataset
+
+
+def _cached_file(n_labels: int, size: int, train_per_label: int, test_per_label: int, seed: int) -> Path:
+    """Where these images are cached: the name changes with the code that draws them."""
+    digest = hashlib.sha256()
+    for source in SOURCES:
+        digest.update(Path(__file__).with_name(source).read_bytes())
+    arguments = f"k{n_labels}-s{size}-train{train_per_label}-test{test_per_label}-seed{seed}"
+    return cache_directory() / "glyphs" / f"{arguments}-{digest.hexdigest()[:12]}.h5"
 
 
 def _check(n_labels: int, size: int, train_per_label: int, test_per_label: int, seed: int) -> None:

@@ -10,11 +10,11 @@ ROTATION = 15.0  # degrees, either way
 SCALE = (0.75, 1.1)  # along each axis on its own
 SHEAR = 0.2  # columns per row, either way
 SHIFT = 0.08  # share of the image's side, either way along each axis
-CONTRAST = (60.0, 130.0)  # grey levels between character and background
+CONTRAST = (40.0, 120.0)  # grey levels between character and background
 BACKGROUND = (20.0, 110.0)  # mean grey level behind a bright character; mirrored behind a dark one
 RELIEF = 30.0  # grey levels, either way, of the background's random grid
 GRID = 4  # nodes of that grid along a side
-NOISE = (15.0, 30.0)  # standard deviation in grey levels of a 32 x 32 image, one for each image
+NOISE = (20.0, 40.0)  # standard deviation in grey levels of a 32 x 32 image, one for each image
 NOISE_SIZE = 32  # a smaller image averages this noise over its larger pixels
 
 

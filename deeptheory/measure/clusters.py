@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
 
+from deeptheory.compiled import njit, prange
 from deeptheory.errors import InputError
 
 
-@njit(cache=True)
+@njit()
 def _assign(matrix, order, cluster):  # type: ignore[no-untyped-def]
     """Fill cluster (K,) with the cluster number of each label, -1 where the label is not served."""
     n_labels = matrix.shape[0]
@@ -39,7 +39,7 @@ def _assign(matrix, order, cluster):  # type: ignore[no-untyped-def]
         n_clusters += 1
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _assign_all(clipped, order):  # type: ignore[no-untyped-def]
     n_filters, n_labels, _ = clipped.shape
     clusters = np.empty((n_filters, n_labels), np.int32)
@@ -48,7 +48,7 @@ def _assign_all(clipped, order):  # type: ignore[no-untyped-def]
     return clusters
 
 
-@njit(cache=True, parallel=True)
+@njit(parallel=True)
 def _count_noise(clipped, clusters):  # type: ignore[no-untyped-def]
     """Ones outside the cluster squares (C,), and those of them in columns of a cluster (C,)."""
     n_filters, n_labels, _ = clipped.shape

@@ -1,6 +1,7 @@
 """A network of stages and a head, with every internal readable by its dotted name."""
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,6 +73,11 @@ class NamedArrays(MutableMapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+def _silent_overflow() -> AbstractContextManager[None]:
+    # A diverging network shows in its loss; NumPy's warnings would come first and say less.
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 class Network:
@@ -155,7 +161,7 @@ class Network:
         """
         wanted = self._resolve(taps)
         h, internals = self._checked(x), {}
-        with machine.single_threaded_blas():
+        with machine.single_threaded_blas(), _silent_overflow():
             for index, layer in enumerate(self._layers.values()):
                 h = layer.forward(h, training)
                 for name in wanted.get(index, ()):
@@ -184,7 +190,7 @@ class Network:
         lowest = min([self._first_trained, *wanted])
         gradient: Array | None = np.array(dlogits, self.dtype)
         found = {}
-        with machine.single_threaded_blas():
+        with machine.single_threaded_blas(), _silent_overflow():
             for index, layer in reversed(list(enumerate(self._layers.values()))):
                 assert gradient is not None
                 for name in wanted.get(index, ()):

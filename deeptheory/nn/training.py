@@ -81,7 +81,7 @@ def fit(
     title : str
         What the progress report calls this training.
     should_stop : callable
-        Asked after every step.
+        Asked after every step but the last.
 
     Raises
     ------

@@ -4,13 +4,17 @@ from deeptheory.plot.accuracy_against_dilution import accuracy_against_dilution
 from deeptheory.plot.accuracy_and_snr import accuracy_and_snr
 from deeptheory.plot.cluster_sizes import cluster_sizes
 from deeptheory.plot.field_matrix import field_matrix
+from deeptheory.plot.from_runs import FIGURES, draw, draw_all
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
 from deeptheory.plot.save import save
 
 __all__ = [
+    "FIGURES",
     "accuracy_against_dilution",
     "accuracy_and_snr",
     "cluster_sizes",
+    "draw",
+    "draw_all",
     "field_matrix",
     "predicted_against_measured",
     "save",

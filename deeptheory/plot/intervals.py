@@ -91,7 +91,7 @@ def wilson(share: NDArray[np.float64], n: int) -> tuple[NDArray[np.float64], NDA
     z = ndtri(0.5 + LEVEL / 2)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return np.minimum(centre - half, share), np.maximum(centre + half, share)
+    return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)  # rounding errors at 0 and 1
 
 
 def draw_interval(axes: Axes, x: ArrayLike, of: Interval, **look: Any) -> None:

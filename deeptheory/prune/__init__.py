@@ -16,13 +16,14 @@ from deeptheory.prune.context import Context, label_strengths
 from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
-from deeptheory.prune.layers import MaskedLayer, check_stages, masked_layers
+from deeptheory.prune.layers import HEAD_WEIGHT, MaskedLayer, check_stages, masked_layers
 from deeptheory.prune.masks import Masks
 from deeptheory.prune.options import PruneOptions
 from deeptheory.prune.report import LayerReport, Report, report_of, warnings_of
 
 __all__ = [
     "CRITERIA",
+    "HEAD_WEIGHT",
     "UNPRUNED",
     "Context",
     "Cost",

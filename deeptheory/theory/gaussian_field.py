@@ -131,7 +131,7 @@ def probability_correct(
     n_points: int,
     first_index: int = 0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """P(field of `labels[b]` is the largest), and its error, for Gaussians (B, K) with covariance (B, K, K)."""
+    """P(field of `labels[b]` is the largest) and its error, for B Gaussians of covariance (B, K, K)."""
     n_labels = mean.shape[1]
     rivals = np.arange(n_labels - 1) + (
         np.arange(n_labels - 1) >= labels[:, None]

@@ -18,8 +18,8 @@ def ridge_head(
 
     with S the kept inputs of output j. Status: model (ours) of the retrained head; exact as least squares.
     Source: deeptheory. One-hot targets are not centred: without a mask centring only adds the same field to
-    every output, and on masks chosen by label it lowered the accuracy (by 5 to 9 points at density 0.1 on
-    synthetic data).
+    every output, and on masks chosen by label it lowered the accuracy (5 to 9 points at densities of 0.1 and
+    0.05 on synthetic data; on random masks it gained up to 3).
 
     G, M and the shares come from the split that fits the head (train); predict the accuracy with statistics
     of ANOTHER split (measure), never the same.
@@ -36,8 +36,8 @@ def ridge_head(
         True where a weight is kept. An output without inputs gets zero weights.
     l2 : float
         lambda > 0 in units of the mean second moment of one activation. The default regularises only
-        directions a hundred times weaker than the mean; between 1e-4 and 1e-1 results moved by about one
-        point, so it is not tuned.
+        directions a hundred times weaker than the mean; between 1e-4 and 1e-1 results moved by at most
+        2.4 points, so it is not tuned.
 
     Returns
     -------
@@ -83,8 +83,8 @@ def gaussian_surrogates(
 
     which has exactly the component's sample mean and covariance, without forming the (D, D) covariance. A
     logistic head fitted to surrogates (with the mask) predicts the retrained head better than `ridge_head` at
-    low density, and shows that two moments per component determine it. Status: model (ours). Source:
-    deeptheory.
+    low density: on synthetic data with 50 labels, density 0.1, the refit on the inputs themselves reached
+    0.873, surrogates 0.854, ridge 0.702. Status: model (ours). Source: deeptheory.
 
     Parameters
     ----------

@@ -53,11 +53,13 @@ def test_single_dilution_names_the_arms(tmp_path):
 
 
 def test_paired_interval_is_narrower_than_the_band():
-    _, after, difference = draw().axes
-    band = after.patches[0].get_height()
+    own = np.array([[0.001], [0.0], [-0.001]])
+    figure = draw(after=dict.fromkeys(ARMS, UNPRUNED[:, np.newaxis] - 0.002 + own))
+    _, after, difference = figure.axes
+    # Student's factor for 3 seeds, 4.303, times the deviation over sqrt(3), to both sides.
+    assert after.patches[0].get_height() == pytest.approx(2 * 4.303 * 0.01 / np.sqrt(3), rel=1e-3)
     bars = difference.containers[0].lines[2][0].get_segments()[0]
-    assert band > 0.04
-    assert np.ptp(bars[:, 1]) == pytest.approx(0, abs=1e-9)
+    assert np.ptp(bars[:, 1]) == pytest.approx(2 * 4.303 * 0.1 / np.sqrt(3), rel=1e-3)
 
 
 def test_margin_line():

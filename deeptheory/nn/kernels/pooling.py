@@ -21,7 +21,7 @@ def max_pool_forward(x, size, stride, out, winner):
             for k in range(1, size * size):
                 rival = x[image, oy * stride + k // size, ox * stride + k % size]
                 for c in range(n_channels):
-                    keep = rival[c] <= best[c]
+                    keep = rival[c] <= best[c] or best[c] != best[c]
                     best[c] = best[c] if keep else rival[c]
                     place[c] = place[c] if keep else k
 

@@ -14,12 +14,11 @@ relative to the largest value. Channels must be multiples of 16: `applies` says 
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import njit, prange
+from deeptheory.compiled import JIT, njit, prange
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vector import LANES, clear_lanes, copy_lanes, micro_kernel, tile_transform
 
@@ -48,13 +47,14 @@ G = np.array(
 A_T = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 G_PAIR = np.kron(G, G).astype(np.float32)  # (36, 9): G g G^T of a flattened g
 
-CHUNK_ELEMENTS = 160_000  # float32 of V and M together: they share a second-level cache of 1 MiB with U
+CHUNK_ELEMENTS = 100_000  # float32 of V and M together: they share a second-level cache of 1 MiB with U
+FEWEST_TILES = 64  # per chunk: with fewer, wide layers read U too often
 
 input_transform = tile_transform(B_T)
 output_transform = tile_transform(A_T)
 gradient_transform = tile_transform(A_T.T)
-product_4x4 = micro_kernel(4, 4)
-product_8x2 = micro_kernel(8, 2)
+product_12x2 = micro_kernel(12, 2)
+product_4x2 = micro_kernel(4, 2)
 product_16x1 = micro_kernel(16, 1)
 
 
@@ -71,7 +71,7 @@ def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding
         and weight_shape[1] % LANES == 0
         and x.dtype == np.float32
         and min(x.shape[1:3]) >= 3
-        and not numba.config.DISABLE_JIT
+        and JIT
     )
 
 
@@ -119,31 +119,32 @@ def _partition(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tupl
     """Number of workers, tiles per chunk, and the scratch (workers, elements) of V, M and one patch."""
     n_tiles = len(x) * -(-x.shape[1] // TILE) * -(-x.shape[2] // TILE)
     workers = min(machine.threads(), n_tiles)
-    most = max(CHUNK_ELEMENTS // (FREQUENCIES * (n_in + n_out)), LANES)
+    most = max(CHUNK_ELEMENTS // (FREQUENCIES * (n_in + n_out)), FEWEST_TILES)
     rounds = -(-n_tiles // (workers * most))
     chunk = -(-n_tiles // (workers * rounds))
     rows = -(-chunk // LANES) * LANES  # the micro-kernels round rows up
-    shape = (workers, FREQUENCIES * (rows * (n_in + n_out) + LANES))
+    shape = (workers, FREQUENCIES * (rows * (n_in + n_out) + 3 * LANES))
     return workers, chunk, scratch.array("winograd tiles", shape, x.dtype)
 
 
 @njit()
 def _multiply(c, c_at, a, a_at, a_row, a_depth, b, b_at, rows, columns, depth, accumulate):  # type: ignore[no-untyped-def]
-    """c (+)= a b with b (depth, columns) and c (rows, columns) contiguous; rows are rounded up to 4, 8 or 16."""
+    """c (+)= a b with b (depth, columns) and c (rows, columns) contiguous; rows are rounded up to 4."""
     column = 0
-    while columns - column >= 4 * LANES:
-        for row in range(0, rows, 4):
-            product_4x4(
+    while columns - column >= 2 * LANES:
+        row = 0
+        while rows - row >= 12:
+            product_12x2(
                 c, c_at + row * columns + column, columns, a, a_at + row * a_row, a_row, a_depth,
                 b, b_at + column, columns, depth, accumulate,
             )  # fmt: skip
-        column += 4 * LANES
-    if columns - column >= 2 * LANES:
-        for row in range(0, rows, 8):
-            product_8x2(
+            row += 12
+        while row < rows:
+            product_4x2(
                 c, c_at + row * columns + column, columns, a, a_at + row * a_row, a_row, a_depth,
                 b, b_at + column, columns, depth, accumulate,
             )  # fmt: skip
+            row += 4
         column += 2 * LANES
     if columns - column >= LANES:
         for row in range(0, rows, 16):
@@ -188,7 +189,8 @@ def _multiply_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, tile
     down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
     n_tiles, workers = n_images * down * across, len(tiles)
     rows = (chunk + LANES - 1) // LANES * LANES
-    v_step, m_step = rows * n_in, rows * n_out
+    # One vector more than needed: steps of a power of two would put all frequencies into one set of the cache.
+    v_step, m_step = rows * n_in + LANES, rows * n_out + LANES
     m_at = FREQUENCIES * v_step
     patch_at = m_at + FREQUENCIES * m_step
     share = (n_tiles + workers - 1) // workers
@@ -230,7 +232,8 @@ def _sum_products(x, dout, sums, n_images, height, width, n_in, n_out, chunk, ti
     down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
     n_tiles, workers = n_images * down * across, len(tiles)
     rows = (chunk + LANES - 1) // LANES * LANES
-    v_step, m_step = rows * n_in, rows * n_out
+    # One vector more than needed: steps of a power of two would put all frequencies into one set of the cache.
+    v_step, m_step = rows * n_in + LANES, rows * n_out + LANES
     m_at = FREQUENCIES * v_step
     patch_at = m_at + FREQUENCIES * m_step
     share = (n_tiles + workers - 1) // workers

@@ -1,0 +1,25 @@
+"""Fit a probe with the solver that the options name."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.measure.exact import fit_probe_exact
+from deeptheory.measure.options import ProbeOptions
+from deeptheory.measure.probe import ProbeFit
+from deeptheory.measure.sgd import fit_probe_sgd
+
+
+def fit_probe(
+    features: NDArray[np.float32],
+    labels: NDArray,
+    n_labels: int,
+    options: ProbeOptions,
+    rng: np.random.Generator,
+    mask: NDArray[np.bool_] | None = None,
+    title: str = "probe",
+    quiet: bool = False,
+) -> ProbeFit:
+    """Fit a probe with the solver that `options` names; parameters as in `fit_probe_exact`."""
+    if options.solver == "sgd":
+        return fit_probe_sgd(features, labels, n_labels, options, rng, mask, title, quiet)
+    return fit_probe_exact(features, labels, n_labels, options.l2, rng, mask, options.tolerance, title, quiet)

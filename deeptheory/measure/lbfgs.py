@@ -1,0 +1,108 @@
+"""Limited-memory BFGS for one large float32 array, with a preconditioner."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Objective = Callable[[NDArray], tuple[float, NDArray]]
+Preconditioner = Callable[[NDArray], NDArray]
+
+MEMORY = 10  # pairs kept: 20 arrays of the size of the variable
+ROUNDING = 1e-7  # relative error of a loss summed from float32 terms: a rise below it is not a rise
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where `minimise` stopped: the variable, its value, the norm of its gradient, iterations, whether it converged."""
+
+    x: NDArray
+    value: float
+    gradient_norm: float
+    iterations: int
+    converged: bool
+
+
+def minimise(
+    objective: Objective,
+    start: NDArray,
+    precondition: Preconditioner,
+    gradient_norm: float,
+    max_iterations: int,
+    report: Callable[[float], None] = lambda norm: None,
+) -> Minimum:
+    """Minimise a smooth convex function with L-BFGS (Liu and Nocedal 1989).
+
+    Parameters
+    ----------
+    objective : callable
+        x -> (value, gradient).
+    start : array
+    precondition : callable
+        Gradient -> approximate inverse Hessian times gradient; linear, symmetric and positive definite.
+    gradient_norm : float
+        Stop when the Euclidean norm of the gradient is at most this.
+    max_iterations : int
+    report : callable, optional
+        Called with the gradient norm after each iteration.
+
+    Notes
+    -----
+    Steps are accepted by the Armijo rule. A line search that finds no decrease ends the work: the value is then
+    at the rounding level of its arithmetic, and `converged` tells whether the gradient criterion was met.
+    """
+    x, (value, gradient) = start, objective(start)
+    pairs: deque[tuple[NDArray, NDArray, float]] = deque(maxlen=MEMORY)
+    norm = float(np.linalg.norm(gradient))
+    for iteration in range(max_iterations):
+        if norm <= gradient_norm:
+            return Minimum(x, value, norm, iteration, True)
+        direction = -_inverse_hessian_product(gradient, pairs, precondition)
+        slope = float(np.vdot(gradient, direction))
+        found = _backtrack(objective, x, value, direction, slope)
+        if found is None:
+            return Minimum(x, value, norm, iteration, False)
+        new_x, value, new_gradient = found
+        change, bend = new_x - x, new_gradient - gradient
+        curvature = float(np.vdot(change, bend))
+        if curvature > 0:
+            pairs.append((change, bend, curvature))
+        x, gradient = new_x, new_gradient
+        norm = float(np.linalg.norm(gradient))
+        report(norm)
+    return Minimum(x, value, norm, max_iterations, norm <= gradient_norm)
+
+
+def _inverse_hessian_product(
+    gradient: NDArray, pairs: deque[tuple[NDArray, NDArray, float]], precondition: Preconditioner
+) -> NDArray:
+    """The two-loop recursion."""
+    work, coefficients, scale = gradient.copy(), [], 1.0
+    for change, bend, curvature in reversed(pairs):
+        coefficient = float(np.vdot(change, work)) / curvature
+        work -= np.float32(coefficient) * bend
+        coefficients.append(coefficient)
+    if pairs:
+        _, bend, curvature = pairs[-1]
+        scale = curvature / float(np.vdot(bend, precondition(bend)))
+    work = np.float32(scale) * precondition(work)
+    for (change, bend, curvature), coefficient in zip(pairs, reversed(coefficients), strict=True):
+        work += np.float32(coefficient - float(np.vdot(bend, work)) / curvature) * change
+    return work
+
+
+def _backtrack(
+    objective: Objective, x: NDArray, value: float, direction: NDArray, slope: float
+) -> tuple[NDArray, float, NDArray] | None:
+    step = 1.0
+    while step > 1e-4:
+        new_x = x + np.float32(step) * direction
+        new_value, gradient = objective(new_x)
+        if new_value <= value + 1e-4 * step * slope + ROUNDING * abs(value):
+            return new_x, new_value, gradient
+        rise = new_value - value - step * slope
+        parabola = -0.5 * slope * step**2 / rise if np.isfinite(rise) else 0.0
+        step = min(max(parabola, 0.1 * step), 0.5 * step)
+    return None

@@ -1,0 +1,186 @@
+"""Figures of finished runs: read the numbers from the run files, draw them, save them as PDF."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from deeptheory import measure, prune
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.plot.accuracy_against_dilution import accuracy_against_dilution
+from deeptheory.plot.accuracy_and_snr import accuracy_and_snr
+from deeptheory.plot.cluster_sizes import cluster_sizes
+from deeptheory.plot.field_matrix import field_matrix
+from deeptheory.plot.predicted_against_measured import predicted_against_measured
+from deeptheory.plot.save import save
+from deeptheory.runs import Run, paths
+from deeptheory.runs.report import stage_names
+from deeptheory.runs.run import make_directory
+
+
+def draw(
+    name: str,
+    directories: Sequence[Path],
+    out: Path,
+    stage: str | None = None,
+    filter_index: int | None = None,
+) -> Path:
+    """Draw one figure from runs of one configuration and save it as ``out/NAME.pdf``.
+
+    Parameters
+    ----------
+    name : str
+        One of `FIGURES`.
+    directories : sequence of Path
+        Run directories, or study directories, which stand for all their runs.
+    out : Path
+        Directory, made if missing.
+    stage : str, optional
+        Of ``field-matrix``; the last stage by default.
+    filter_index : int, optional
+        Of ``field-matrix``; by default the filter that serves the median number of labels.
+
+    Raises
+    ------
+    InputError
+        An unknown figure, stage or filter, a run that lacks the step, a directory that cannot be written.
+    """
+    if name not in FIGURES:
+        raise unknown_name("figure", name, FIGURES)
+    runs = [Run(directory, quiet=True) for given in directories for directory in _run_directories(given)]
+    function = FIGURES[name]
+    if name == "field-matrix":
+        function = partial(_field_matrix, stage=stage, filter_index=filter_index)
+    elif stage is not None or filter_index is not None:
+        raise InputError("--stage and --filter", "figure field-matrix", f"figure {name}", "leave them out")
+    make_directory(out)
+    path = out / f"{name}.pdf"
+    save(function(runs), path)
+    return path
+
+
+def draw_all(runs: Sequence[Run], out: Path) -> list[Path]:
+    """Draw every figure of a finished study."""
+    directories = [run.directory for run in runs]
+    return [draw(name, directories, out) for name in FIGURES]
+
+
+def _run_directories(directory: Path) -> list[Path]:
+    if (directory / paths.CONFIG).is_file():
+        return [directory]
+    inside = [path.parent for path in directory.glob(f"seed-*/{paths.CONFIG}")]
+    if not inside:
+        do = "name a run directory or the directory of a study"
+        raise InputError(f"run {directory}", f"{paths.CONFIG} in it or in its seed-* directories", "none", do)
+    return sorted(inside, key=lambda path: int(path.name.removeprefix("seed-")))
+
+
+def _over_stages(runs: Sequence[Run], path: str) -> np.ndarray:
+    """(seeds, stages) values of one number per stage; `path` has a place for the stage's name."""
+    return np.array([[run.read(path.format(stage=stage)) for stage in stage_names(run)] for run in runs])
+
+
+def _n_test(run: Run) -> int:
+    return len(run.read("train/splits/test"))
+
+
+def _accuracy_and_snr(runs: Sequence[Run]) -> Figure:
+    for run in runs:
+        run.require("predict")
+    return accuracy_and_snr(
+        stage_names(runs[0]),
+        _over_stages(runs, "measure/stages/{stage}/probe_accuracy"),
+        _over_stages(runs, "predict/stages/{stage}/accuracy"),
+        _over_stages(runs, "measure/stages/{stage}/snr_mean_field"),
+        _over_stages(runs, "measure/stages/{stage}/snr_measured"),
+        runs[0].config.measure.threshold,
+        _n_test(runs[0]),
+    )
+
+
+def _field_matrix(runs: Sequence[Run], stage: str | None = None, filter_index: int | None = None) -> Figure:
+    run = runs[0]
+    run.require("measure")
+    names = stage_names(run)
+    stage = stage or names[-1]
+    if stage not in names:
+        raise unknown_name("stage", stage, names)
+    of_stage = run.read(paths.stage_path("measure", stage))
+    threshold = run.config.measure.threshold
+    if filter_index is None:
+        order = np.argsort(of_stage["served"].sum(axis=1), kind="stable")
+        filter_index = int(order[len(order) // 2])
+    means = of_stage["class_means"]
+    n_filters = means.shape[1]
+    if filter_index >= n_filters:
+        raise InputError("--filter", f"0 to {n_filters - 1} in {stage}", str(filter_index))
+    weight = of_stage["probe_weight"].reshape(means.shape)
+    one = slice(filter_index, filter_index + 1)
+    field = measure.fields_from_class_means(means[:, one], weight[:, one])[0]
+    clusters = measure.find_clusters(measure.clip(field, threshold))
+    figure = field_matrix(field, threshold, clusters)
+    figure.suptitle(f"{stage}, filter {filter_index}, seed {run.config.seed}")
+    return figure
+
+
+def _cluster_sizes(runs: Sequence[Run]) -> Figure:
+    sizes: dict[str, np.ndarray] = {}
+    n_filters: dict[str, int] = {}
+    for run in runs:
+        run.require("measure")
+        for stage in stage_names(run):
+            of_run = run.read(f"{paths.stage_path('measure', stage)}/cluster_sizes")
+            sizes[stage] = np.concatenate([sizes.get(stage, np.empty(0, np.int64)), of_run])
+            served = run.read(f"{paths.stage_path('measure', stage)}/served")
+            n_filters[stage] = n_filters.get(stage, 0) + len(served)
+    return cluster_sizes(sizes, n_filters)
+
+
+def _accuracy_against_dilution(runs: Sequence[Run]) -> Figure:
+    for run in runs:
+        run.require("retrain")
+
+    def over_seeds(step: str, arm: str, value: str) -> np.ndarray:
+        return np.array([run.read(f"{paths.arm_path(step, arm)}/{value}") for run in runs])
+
+    arms = runs[0].config.prune.arms
+    return accuracy_against_dilution(
+        {arm: over_seeds("prune", arm, "dilution")[:, None] for arm in arms},
+        {arm: over_seeds("prune", arm, "accuracy")[:, None] for arm in arms},
+        {arm: over_seeds("retrain", arm, "accuracy")[:, None] for arm in arms},
+        over_seeds("prune", prune.UNPRUNED, "accuracy"),
+        over_seeds("retrain", prune.UNPRUNED, "accuracy"),
+        _n_test(runs[0]),
+        runs[0].config.judge.margin,
+    )
+
+
+def _predicted_against_measured(runs: Sequence[Run]) -> Figure:
+    for run in runs:
+        run.require("retrain")
+    arms = (prune.UNPRUNED, *runs[0].config.prune.arms)
+
+    def over_arms(step: str, value: str) -> np.ndarray:
+        return np.array([run.read(f"{paths.arm_path(step, arm)}/{value}") for run in runs for arm in arms])
+
+    predicted = over_arms("predict", "accuracy")
+    groups = {
+        "probes of stages": (
+            _over_stages(runs, "predict/stages/{stage}/accuracy").ravel(),
+            _over_stages(runs, "measure/stages/{stage}/probe_accuracy").ravel(),
+        ),
+        "masked, refitted heads": (predicted, over_arms("prune", "refit_accuracy")),
+        "retrained arms": (predicted, over_arms("retrain", "accuracy")),
+    }
+    return predicted_against_measured(groups, _n_test(runs[0]))
+
+
+FIGURES: dict[str, Callable[[Sequence[Run]], Figure]] = {
+    "accuracy-and-snr": _accuracy_and_snr,
+    "field-matrix": _field_matrix,
+    "cluster-sizes": _cluster_sizes,
+    "accuracy-against-dilution": _accuracy_against_dilution,
+    "predicted-against-measured": _predicted_against_measured,
+}

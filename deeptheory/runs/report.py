@@ -1,0 +1,173 @@
+"""What the commands print of a run: a screenful of text, and the same numbers for JSON."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deeptheory import prune
+from deeptheory.runs import paths
+from deeptheory.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Report:
+    """A text for people and its numbers for programs."""
+
+    text: str
+    numbers: dict[str, Any]
+
+
+def overview(run: Run) -> Report:
+    """What the run is, what is done, and a line for every stage, masked layer and arm."""
+    config = run.config
+    lines = [
+        f"run {run.directory}: {config.network.name}, width {config.network.width:g}, seed {config.seed}, "
+        f"data {config.data.path or config.data.source}",
+    ]
+    numbers: dict[str, Any] = {"seed": config.seed, "done": [step for step in paths.STEPS if run.done(step)]}
+    for step in numbers["done"]:
+        finished, seconds = run.read(f"{step}/finished"), run.read(f"{step}/wall_seconds")
+        lines.append(f"  {step:<8} done {finished}, {seconds:.0f} s")
+    if run.done("train"):
+        numbers["accuracy"] = run.read("train/accuracy")
+        numbers["provenance"] = run.read(f"{paths.PROVENANCE}/train")
+        shares = ", ".join(f"{name} {value:.4f}" for name, value in numbers["accuracy"].items())
+        machine = numbers["provenance"]
+        revision = machine["git_revision"][:10] or "no git revision"
+        dirty = " with changes" if machine["git_dirty"] else ""
+        lines.append(f"  accuracy: {shares}; {machine['threads']} threads, {revision}{dirty}")
+    for step, report in REPORTS.items():
+        if step != "prune" and run.done(step):  # the arms of retrain repeat those of prune
+            part = report(run)
+            lines += ["", part.text]
+            numbers[step] = part.numbers
+    return Report("\n".join(lines), numbers)
+
+
+def measured(run: Run) -> Report:
+    """One line per stage: probe accuracy, dilution-relevant cluster numbers and SNR."""
+    run.require("measure")
+    columns = ("probe", "N_c", "C_s", "noise", "no label", "SNR mean field", "SNR measured")
+    names = (
+        "probe_accuracy",
+        "clusters_per_filter",
+        "cluster_size",
+        "noise",
+        "share_without_label",
+        "snr_mean_field",
+        "snr_measured",
+    )
+    numbers = {
+        stage: {name: run.read(f"{paths.stage_path('measure', stage)}/{name}") for name in names}
+        for stage in stage_names(run)
+    }
+    rows = [
+        (
+            stage,
+            f"{of_stage['probe_accuracy']:.4f}",
+            *(f"{of_stage[name]:.2f}" for name in names[1:4]),
+            f"{of_stage['share_without_label']:.3f}",
+            *(f"{of_stage[name]:.2f}" for name in names[5:]),
+        )
+        for stage, of_stage in numbers.items()
+    ]
+    title = f"threshold {run.config.measure.threshold:g}; probe: accuracy on the test split"
+    return Report("\n".join([title, *table(("stage", *columns), rows)]), numbers)
+
+
+def predicted(run: Run) -> Report:
+    """The prunable share of every masked layer and the predicted accuracy of every arm."""
+    run.require("predict")
+    layers, arms = run.read("predict/layers"), run.read("predict/arms")
+    rows = [
+        (
+            name,
+            str(int(layer["prunable"].sum())),
+            str(layer["prunable"].size),
+            f"{layer['dilution']:.4f}",
+            f"{layer['expected_dilution']:.4f}" if "expected_dilution" in layer else "-",
+        )
+        for name, layer in layers.items()
+    ]
+    header = ("layer", "prunable kernels", "of", "dilution", "without structure")
+    arm_rows = [
+        (name, f"{arm['accuracy']:.4f}", f"{arm['integration_error']:.4f}", f"{arm['counted']:.4f}")
+        for name, arm in arms.items()
+    ]
+    arm_header = ("arm", "predicted accuracy", "integration error", "counted (measure)")
+    when = f"predicted {run.read('predict/begun')}, threshold {run.config.prune.threshold:g}"
+    numbers = {
+        "begun": run.read("predict/begun"),
+        "dilution": run.read("predict/dilution"),
+        "layers": {
+            name: {key: value for key, value in layer.items() if key not in ("scores", "prunable")}
+            for name, layer in layers.items()
+        },
+        "arms": arms,
+    }
+    return Report("\n".join([when, *table(header, rows), "", *table(arm_header, arm_rows)]), numbers)
+
+
+def pruned(run: Run) -> Report:
+    """Every arm before retraining: accuracy, density and what is left."""
+    run.require("prune")
+    return _arms(run, retrained_too=False)
+
+
+def retrained(run: Run) -> Report:
+    """Every arm before and after retraining."""
+    run.require("retrain")
+    return _arms(run, retrained_too=True)
+
+
+def _arms(run: Run, retrained_too: bool) -> Report:
+    header = ["arm", "masked", "refitted head", "predicted", "retrained", "dilution", "parameters left"]
+    numbers, rows = {}, []
+    for arm in (prune.UNPRUNED, *run.config.prune.arms):
+        before = run.read(paths.arm_path("prune", arm))
+        numbers[arm] = {
+            "accuracy_masked": before["accuracy"],
+            "accuracy_refitted_head": before["refit_accuracy"],
+            "accuracy_predicted": run.read(f"{paths.arm_path('predict', arm)}/accuracy"),
+            "dilution": before.get("dilution", 0.0),
+            **before["cost"],
+        }
+        after = "-"
+        if retrained_too:
+            numbers[arm]["accuracy_retrained"] = run.read(f"{paths.arm_path('retrain', arm)}/accuracy")
+            after = f"{numbers[arm]['accuracy_retrained']:.4f}"
+        of_arm = numbers[arm]
+        rows.append(
+            (
+                arm,
+                *(f"{of_arm[f'accuracy_{name}']:.4f}" for name in ("masked", "refitted_head", "predicted")),
+                after,
+                f"{of_arm['dilution']:.4f}",
+                f"{of_arm['parameters_share']:.4f}",
+            )
+        )
+    title = "test accuracy of every arm; dilution: share of the masked layers' weights removed"
+    return Report("\n".join([title, *table(header, rows)]), numbers)
+
+
+REPORTS: dict[str, Callable[[Run], Report]] = {
+    "measure": measured,
+    "predict": predicted,
+    "prune": pruned,
+    "retrain": retrained,
+}
+
+
+def stage_names(run: Run) -> list[str]:
+    """Names of the measured stages, from the input upwards."""
+    return list(run.read("measure/stage_names"))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a table, the first column to the left, the others to the right."""
+    rows = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]

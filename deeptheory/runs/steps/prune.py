@@ -1,0 +1,108 @@
+"""Mask the trained network in every arm and test it before any retraining."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deeptheory import data, measure, nn
+from deeptheory import prune as pruning
+from deeptheory.progress import Progress
+from deeptheory.runs import paths
+from deeptheory.runs.run import Run
+from deeptheory.runs.steps.arms import pruned_arms
+from deeptheory.runs.steps.train import stored_splits, trained_network
+
+
+def prune(run: Run) -> None:
+    """Store the masks of every arm with their densities, costs, warnings and accuracies without retraining.
+
+    ``accuracy`` is that of the masked network as it stands. ``refit_accuracy`` is that of the intact stages
+    under the masked head, refitted to its convex optimum: what section 7.2 of the theory predicts.
+    """
+    if run.done("prune"):
+        return
+    run.require("predict")
+    started = time.monotonic()
+    splits = stored_splits(run)
+    test = data.select(run.dataset, splits, "test")
+    network = trained_network(run)
+    arms: dict[str, pruning.PrunedArm | None] = {pruning.UNPRUNED: None, **pruned_arms(run)}
+    refit = _refit_accuracies(run, network, arms)
+    with Progress(f"{run.directory.name} prune", len(arms), "arm", run.quiet) as progress:
+        for done, (name, arm) in enumerate(arms.items(), start=1):
+            masked = trained_network(run)
+            if arm is not None:
+                apply_masks(masked, arm.masks)
+                for line in pruning.warnings_of(arm.report):
+                    run.log(f"warning, {name}: {line}")
+            tree: dict[str, Any] = {
+                "accuracy": nn.accuracy(masked, *test),
+                "refit_accuracy": refit[name],
+                "cost": _cost(network, arm),
+            }
+            if arm is not None:
+                tree["masks"] = {weight: arm.masks.kernels(weight) for weight in arm.masks}
+                tree["layers"] = {layer.weight: _layer(layer) for layer in arm.report.layers}
+                tree["dilution"] = arm.report.dilution
+                tree["warnings"] = pruning.warnings_of(arm.report)
+            run.store(paths.arm_path("prune", name), tree)
+            progress.advance(done)
+    run.finish("prune", {}, started)
+    afcc = arms["afcc"]
+    assert afcc is not None
+    run.log(f"pruned {len(arms) - 1} arms at dilution {afcc.report.dilution:.4f} of the masked layers")
+
+
+def apply_masks(network: nn.Network, masks: Mapping[str, np.ndarray]) -> None:
+    """Set the masked weights of a network to zero."""
+    parameters = network.parameters()
+    for name, mask in masks.items():
+        parameters[name] = parameters[name] * mask
+
+
+def _refit_accuracies(
+    run: Run, network: nn.Network, arms: Mapping[str, pruning.PrunedArm | None]
+) -> dict[str, float]:
+    """Test accuracy of the head refitted on the intact last stage, with and without each arm's head mask."""
+    splits, stage = stored_splits(run), network.stages[-1].name
+    features, labels = {}, {}
+    for name in ("train", "test"):
+        images, labels[name] = data.select(run.dataset, splits, name)
+        features[name] = measure.stage_features(network, images, stage, quiet=run.quiet)
+    accuracies = {}
+    for name, arm in arms.items():
+        mask = None if arm is None else arm.masks.get(pruning.HEAD_WEIGHT)
+        fit = measure.fit_probe_exact(
+            features["train"], labels["train"], network.n_labels, run.config.retrain.l2, mask=mask
+        )
+        guesses = (features["test"] @ fit.weight.T).argmax(axis=1)
+        accuracies[name] = float(np.mean(guesses == labels["test"]))
+    return accuracies
+
+
+def _cost(network: nn.Network, arm: pruning.PrunedArm | None) -> dict[str, float]:
+    shapes = {name: array.shape for name, array in network.parameters().items()}
+    cost = pruning.cost_of(shapes, network.multiply_adds(), arm.masks if arm else None)
+    return {
+        "parameters": cost.parameters,
+        "parameters_left": cost.parameters_left,
+        "parameters_share": cost.parameters_share,
+        "multiply_adds": cost.multiply_adds,
+        "multiply_adds_left": cost.multiply_adds_left,
+        "multiply_adds_share": cost.multiply_adds_share,
+    }
+
+
+def _layer(layer: pruning.LayerReport) -> dict[str, float]:
+    natural = {} if layer.natural_density is None else {"natural_density": layer.natural_density}
+    return {
+        "kernels_kept": layer.kernels_kept,
+        "kernels_total": layer.kernels_total,
+        "density": layer.density,
+        "dilution": layer.dilution,
+        "outputs_without_input": layer.outputs_without_input,
+        "inputs_without_label": layer.inputs_without_label,
+        **natural,
+    }

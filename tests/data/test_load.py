@@ -1,0 +1,77 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from deeptheory.data import DataOptions, Dataset, load, pack
+from deeptheory.errors import InputError
+
+
+@pytest.fixture
+def dataset():
+    images, labels = np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 1])
+    return Dataset("tiny", images, labels, images, labels, ("a", "b"))
+
+
+def test_files_are_loaded_from_the_path(dataset, tmp_path):
+    pack(dataset, tmp_path / "tiny.npz")
+    loaded = load(DataOptions(source="files", path=str(tmp_path / "tiny.npz")))
+    assert loaded.label_names == ("a", "b")
+
+
+def test_files_without_a_path_are_refused():
+    with pytest.raises(
+        InputError, match=r"data\.path: expected the file or directory .*, found nothing; set data"
+    ):
+        load(DataOptions(source="files"))
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("nowhere", "no such file or directory"),
+        ("empty", "none of these"),
+        ("notes.txt", "a file of another kind"),
+    ],
+)
+def test_what_is_not_recognised_is_refused_with_the_layouts(tmp_path, name, found):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("no data")
+    text = (
+        rf"data path .*{name}: expected one of: CIFAR-10 binary .*; CIFAR-100 binary .*; CIFAR-10 python .*; "
+        rf"CIFAR-100 python .*; IDX .*; image folder .*; a file \.npz, \.h5, \.hdf5, found {found}"
+    )
+    with pytest.raises(InputError, match=text):
+        load(DataOptions(source="files", path=str(tmp_path / name)))
+
+
+def cifar_100_binary(path):
+    path.mkdir()
+    for name in ("train.bin", "test.bin"):
+        (path / name).write_bytes(bytes(3074))
+    (path / "fine_label_names.txt").write_text("apple\n")
+
+
+def test_the_folder_of_an_official_archive_is_found_inside_the_path(tmp_path):
+    cifar_100_binary(tmp_path / "cifar-100-binary")
+    assert load(DataOptions(source="files", path=str(tmp_path))).name == "cifar-100"
+
+
+def test_two_layouts_in_one_place_are_refused(tmp_path):
+    cifar_100_binary(tmp_path / "cifar-100-binary")
+    (tmp_path / "train").mkdir()
+    text = (
+        "expected one layout, found image folder .*; CIFAR-100 binary .* in .*cifar-100-binary; name the dir"
+    )
+    with pytest.raises(InputError, match=text):
+        load(DataOptions(source="files", path=str(tmp_path)))
+
+
+def test_options_come_without_the_heavy_libraries():
+    program = (
+        "import sys, deeptheory.data; "
+        "sys.exit(', '.join({'numba', 'h5py', 'matplotlib'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

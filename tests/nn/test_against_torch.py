@@ -1,0 +1,64 @@
+"""Forward, gradients and three optimiser steps of a small VGG against PyTorch."""
+
+import numpy as np
+import pytest
+
+from deeptheory import nn
+
+torch = pytest.importorskip("torch")
+
+
+def torch_twin(network):
+    layers = []
+    for stage in network.stages:
+        for name, layer in stage.layers.items():
+            if name == "conv":
+                n_out, n_in, kh, _ = layer.parameters["weight"].shape
+                layers.append(torch.nn.Conv2d(n_in, n_out, kh, padding=1, bias=False))
+            elif name == "norm":
+                layers.append(torch.nn.BatchNorm2d(len(layer.parameters["weight"])))
+            else:
+                layers.append(torch.nn.ReLU() if name == "relu" else torch.nn.MaxPool2d(2))
+    n_out, n_in = network.parameters()["head.linear.weight"].shape
+    layers += [torch.nn.Flatten(), torch.nn.Linear(n_in, n_out, bias=False)]
+    twin = torch.nn.Sequential(*layers)
+    ours = network.parameters()
+    with torch.no_grad():
+        for name, theirs in zip(ours, twin.parameters(), strict=True):
+            theirs.copy_(torch.from_numpy(ours[name]))
+    return twin
+
+
+def test_small_vgg_follows_torch():
+    rng = np.random.default_rng(0)
+    network = nn.build("vgg6", 5, (16, 16, 3), width=1 / 8, rng=rng)
+    twin = torch_twin(network)
+    x, labels = rng.uniform(-1, 1, (6, 16, 16, 3)).astype(np.float32), rng.integers(0, 5, 6)
+    theirs_x = torch.from_numpy(x.transpose(0, 3, 1, 2).copy())
+    decayed = [p for p in twin.parameters() if p.ndim > 1]
+    others = [p for p in twin.parameters() if p.ndim == 1]
+    groups = [{"params": decayed, "weight_decay": 5e-4}, {"params": others}]
+    optimisers = (
+        nn.SGD(network, friction=0.9, l2=5e-4, l2_on_all=False, masks={}),
+        torch.optim.SGD(groups, lr=0.05, momentum=0.9, nesterov=True),
+    )
+    for _ in range(3):
+        logits, _ = network.forward(x, training=True)
+        loss, dlogits = nn.softmax_cross_entropy(logits, labels)
+        network.backward(dlogits)
+        theirs = twin(theirs_x)
+        their_loss = torch.nn.functional.cross_entropy(theirs, torch.from_numpy(labels))
+        optimisers[1].zero_grad()
+        their_loss.backward()
+        np.testing.assert_allclose(logits, theirs.detach().numpy(), rtol=1e-3, atol=1e-4)
+        assert loss == pytest.approx(their_loss.item(), rel=1e-4)
+        for (name, gradient), parameter in zip(network.gradients().items(), twin.parameters(), strict=True):
+            expected = parameter.grad.numpy()
+            np.testing.assert_allclose(gradient, expected, atol=1e-3 * np.abs(expected).max(), err_msg=name)
+        optimisers[0].step(0.05)
+        optimisers[1].step()
+    for (name, array), parameter in zip(network.parameters().items(), twin.parameters(), strict=True):
+        np.testing.assert_allclose(array, parameter.detach().numpy(), rtol=1e-3, atol=1e-4, err_msg=name)
+    twin.eval()
+    evaluated = twin(theirs_x).detach().numpy()
+    np.testing.assert_allclose(network.forward(x)[0], evaluated, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,105 @@
+"""The networks by name."""
+
+import numpy as np
+import pytest
+
+from deeptheory import nn
+from deeptheory.errors import InputError
+
+
+def build(name, input_shape=(32, 32, 3), **options):
+    return nn.build(name, 100, input_shape, rng=np.random.default_rng(0), **options)
+
+
+def test_vgg11_is_vgg16_cut_after_the_tenth_convolution():
+    network = build("vgg11")
+    assert [s.output_shape for s in network.stages] == [
+        (32, 32, 64), (16, 16, 64), (16, 16, 128), (8, 8, 128), (8, 8, 256),
+        (8, 8, 256), (4, 4, 256), (4, 4, 512), (4, 4, 512), (2, 2, 512),
+    ]  # fmt: skip
+    assert network.parameters()["head.linear.weight"].shape == (100, 2048)
+    assert sum(a.size for name, a in network.parameters().items() if "norm" not in name) == 7_837_376
+    assert network.classifier_is_probe
+
+
+def test_multiply_adds_of_vgg11():
+    # positions * 9 * inputs * outputs, convolution by convolution
+    by_hand = {
+        "stage1.conv": 1024 * 9 * 3 * 64,
+        "stage2.conv": 1024 * 9 * 64 * 64,
+        "stage3.conv": 256 * 9 * 64 * 128,
+        "stage4.conv": 256 * 9 * 128 * 128,
+        "stage5.conv": 64 * 9 * 128 * 256,
+        "stage6.conv": 64 * 9 * 256 * 256,
+        "stage7.conv": 64 * 9 * 256 * 256,
+        "stage8.conv": 16 * 9 * 256 * 512,
+        "stage9.conv": 16 * 9 * 512 * 512,
+        "stage10.conv": 16 * 9 * 512 * 512,
+        "head.linear": 2048 * 100,
+    }
+    assert build("vgg11").multiply_adds() == by_hand
+
+
+def test_vgg16_with_a_hidden_classifier():
+    network = build("vgg16", width=1 / 64, classifier="hidden")
+    assert [s.name for s in network.stages] == [f"stage{m}" for m in range(1, 16)]
+    assert [s.output_shape for s in network.stages[-3:]] == [(1, 1, 8), (64,), (64,)]
+    assert list(network.stages[13].layers) == ["flatten", "linear", "relu"]
+    assert list(network.stages[14].layers) == ["linear", "relu"]
+    assert network.parameters()["head.linear.weight"].shape == (100, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"),
+    [
+        ("vgg6", [(16, 16, 64), (8, 8, 128), (8, 8, 256), (4, 4, 256), (2, 2, 512)]),
+        ("lenet", [(14, 14, 6), (5, 5, 16), (120,), (84,)]),
+        ("mlp", [(512,), (512,)]),
+    ],
+)
+def test_stages(name, shapes):
+    assert [s.output_shape for s in build(name).stages] == shapes
+
+
+@pytest.mark.parametrize("name", ["vgg6", "vgg11", "vgg16", "lenet", "mlp"])
+def test_every_network_runs_forward_and_backward(name):
+    network = build(name, width=1 / 16)
+    x = np.random.default_rng(1).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
+    logits, _ = network.forward(x, training=True)
+    assert logits.shape == (3, 100)
+    assert logits.dtype == np.float32
+    network.backward(logits)
+    assert {k: g.shape for k, g in network.gradients().items()} == {
+        k: a.shape for k, a in network.parameters().items()
+    }
+
+
+def test_initial_weights_have_he_variance():
+    weight = build("vgg11").parameters()["stage9.conv.weight"]
+    # relative standard error of a variance from n Gaussian values: sqrt(2/n)
+    error = 2 / (512 * 9) * np.sqrt(2 / weight.size)
+    assert abs(weight.var() - 2 / (512 * 9)) < 4 * error
+
+
+def test_input_too_small_for_the_pooling_names_the_stage():
+    with pytest.raises(
+        InputError,
+        match=r"vgg11 with input_shape \(8, 8, 3\): expected enough positions left for 'pool' of stage10, "
+        r"found 1 x 1; use larger images",
+    ):
+        build("vgg11", (8, 8, 3))
+    with pytest.raises(InputError, match="left for 'conv' of stage2, found 4 x 4"):
+        build("lenet", (12, 12, 1))
+
+
+def test_unknown_names_and_options():
+    with pytest.raises(InputError, match=r"network: expected one of .*found 'vgg12'; did you mean 'vgg1"):
+        build("vgg12")
+    with pytest.raises(InputError, match="classifier of lenet: expected 'linear', found 'hidden'"):
+        build("lenet", classifier="hidden")
+    with pytest.raises(
+        InputError, match=r"input_shape: expected \(H, W, C\), each at least 1, found \(32, 32\)"
+    ):
+        build("vgg11", (32, 32))
+    with pytest.raises(InputError, match="expected n_labels >= 2 and width > 0, found 100 and 0"):
+        build("vgg11", width=0)

@@ -1,0 +1,141 @@
+"""Access to the internals of a network, and its gradients as a whole."""
+
+import numpy as np
+import pytest
+
+from deeptheory import nn
+from deeptheory.errors import InputError
+
+
+@pytest.fixture
+def network():
+    return nn.build("vgg6", 3, (16, 16, 1), width=1 / 32, rng=np.random.default_rng(0), dtype=np.float64)
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(1).standard_normal((4, 16, 16, 1))
+
+
+def test_every_name_can_be_tapped(network, x):
+    names = [s.name for s in network.stages] + [
+        f"{s.name}.{layer}" for s in (*network.stages, network.head) for layer in s.layers
+    ]
+    logits, internals = network.forward(x, taps=names)
+    assert list(internals) == names or set(internals) == set(names)
+    np.testing.assert_array_equal(internals["head.linear"], logits)
+    for stage in network.stages:
+        assert internals[stage.name].shape == (4, *stage.output_shape)
+        norm, relu = internals[f"{stage.name}.norm"], internals[f"{stage.name}.relu"]
+        np.testing.assert_array_equal(relu, np.maximum(norm, 0))
+        assert (norm < 0).any()
+        last = list(stage.layers)[-1]
+        np.testing.assert_array_equal(internals[stage.name], internals[f"{stage.name}.{last}"])
+    gradients = network.backward(np.ones_like(logits), taps=names)
+    assert {n: g.shape for n, g in gradients.items()} == {n: a.shape for n, a in internals.items()}
+
+
+def test_taps_stay_after_the_next_forward(network, x):
+    logits, internals = network.forward(x, taps=["stage1.conv"])
+    kept, kept_logits = internals["stage1.conv"].copy(), logits.copy()
+    network.forward(x + 1, taps=["stage1.conv"])
+    np.testing.assert_array_equal(internals["stage1.conv"], kept)
+    np.testing.assert_array_equal(logits, kept_logits)
+
+
+def test_unknown_names_are_refused_with_the_nearest(network, x):
+    with pytest.raises(
+        InputError, match=r"tap: expected one of .*found 'stage3.cov'; did you mean 'stage3.conv'"
+    ):
+        network.forward(x, taps=["stage3.cov"])
+    with pytest.raises(InputError, match=r"stage: expected one of .*found 'stage9'; did you mean 'stage"):
+        network.stage("stage9")
+    with pytest.raises(InputError, match=r"parameter: .*did you mean 'stage1.conv.weight'"):
+        network.parameters()["stage1.conv.weights"]
+
+
+def test_wrong_images_are_refused(network):
+    with pytest.raises(
+        InputError, match=r"images: expected shape \(N, 16, 16, 1\), found shape \(4, 8, 8, 1\)"
+    ):
+        network.forward(np.zeros((4, 8, 8, 1)))
+    with pytest.raises(
+        InputError, match=r"expected floats in \[-1, 1\], found uint8; use deeptheory.data.scale"
+    ):
+        network.forward(np.zeros((4, 16, 16, 1), np.uint8))
+
+
+def test_backward_needs_forward(network):
+    with pytest.raises(InputError, match="backward: expected a forward pass before it"):
+        network.backward(np.ones((4, 3)))
+
+
+def test_gradients_of_a_whole_network(network, x):
+    labels = np.array([0, 1, 2, 1])
+    parameters = network.parameters()
+    rng = np.random.default_rng(5)
+    logits, _ = network.forward(x, training=True)
+    _, dlogits = nn.softmax_cross_entropy(logits, labels)
+    network.backward(dlogits)
+    gradients = {name: g.copy() for name, g in network.gradients().items()}
+    assert gradients.keys() == parameters.keys()
+
+    def loss():
+        return nn.softmax_cross_entropy(network.forward(x, training=True)[0], labels)[0]
+
+    for name, array in parameters.items():
+        direction = rng.standard_normal(array.shape)
+        parameters[name] = array + 1e-6 * direction
+        above = loss()
+        parameters[name] = array - 1e-6 * direction
+        slope = (above - loss()) / 2e-6
+        parameters[name] = array
+        assert slope == pytest.approx(np.sum(gradients[name] * direction), rel=2e-5, abs=1e-7), name
+
+
+def test_gradient_of_an_internal(network, x):
+    logits, _ = network.forward(x)
+    head = network.parameters()["head.linear.weight"]
+    gradient = network.backward(np.ones_like(logits), taps=["stage5"])["stage5"]
+    # At one position, the gradient of the sum of all logits is the sum of the head's rows.
+    np.testing.assert_allclose(gradient.reshape(4, -1), np.tile(head.sum(axis=0), (4, 1)))
+
+
+def test_replaced_parameters_take_effect(network, x):
+    parameters = network.parameters()
+    old = parameters["head.linear.weight"]
+    before, _ = network.forward(x)
+    parameters["head.linear.weight"] = 2 * old
+    np.testing.assert_array_equal(network.forward(x)[0], 2 * before)
+    parameters["head.linear.weight"] = old
+    np.testing.assert_array_equal(network.forward(x)[0], before)
+    network.buffers()["stage1.norm.running_mean"] = np.array([0.5, -0.5])
+    assert not np.array_equal(network.forward(x)[0], before)
+
+
+def test_parameters_of_another_shape_or_type_are_refused(network):
+    parameters = network.parameters()
+    with pytest.raises(
+        InputError,
+        match=r"stage1.conv.weight: expected float64 array of shape \(2, 1, 3, 3\), "
+        r"found float32 array of shape \(2,\)",
+    ):
+        parameters["stage1.conv.weight"] = np.ones(2, np.float32)
+    with pytest.raises(TypeError, match="cannot be deleted"):
+        del parameters["stage1.conv.weight"]
+
+
+def test_state_is_copied_and_loaded_whole_or_not_at_all(network, x):
+    state = network.state()
+    before, _ = network.forward(x)
+    network.forward(x, training=True)
+    network.parameters()["stage1.conv.weight"] *= 3
+    network.load_state(state)
+    np.testing.assert_array_equal(network.forward(x)[0], before)
+    with pytest.raises(
+        InputError, match=r"state: expected an array for each of 26 names, found no 'stage1.conv.weight'"
+    ):
+        network.load_state({k: v for k, v in state.items() if k != "stage1.conv.weight"})
+    with pytest.raises(InputError, match=r"stage5.norm.bias: expected float64 array of shape \(16,\)"):
+        network.load_state({name: 2 * a for name, a in state.items()} | {"stage5.norm.bias": np.ones(3)})
+    np.testing.assert_array_equal(network.forward(x)[0], before)

@@ -1,0 +1,212 @@
+"""Training: determinism, resumption, masks, failures."""
+
+import numpy as np
+import pytest
+
+from deeptheory import nn
+from deeptheory.errors import InputError
+
+RECIPE = nn.Recipe(epochs=3, batch=8, learning_rate=0.05, shift=1)
+
+
+def data(n=25, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, n)
+    images = rng.integers(0, 256, (n, 16, 16, 1), dtype=np.uint8)
+    images[np.arange(n), :, 5 * labels] = 255  # a bright column tells the label
+    return images, labels
+
+
+def small(seed=0):
+    return nn.build("vgg6", 3, (16, 16, 1), width=1 / 16, rng=np.random.default_rng(seed))
+
+
+def train(network, recipe=RECIPE, n=25, **options):
+    images, labels = data(n)
+    rngs = [np.random.default_rng(s) for s in (11, 12)]
+    return nn.fit(network, images, labels, recipe, *rngs, quiet=True, **options)
+
+
+def assert_equal_bits(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.fixture
+def stop_after():
+    def stopper(n_steps):
+        asked = iter(range(1, 1000))
+        return lambda: next(asked) >= n_steps
+
+    return stopper
+
+
+def test_training_learns():
+    network = small()
+    history = train(network, nn.Recipe(epochs=12, batch=8, learning_rate=0.05, shift=0, flip=False), n=60)
+    assert history.loss[-1] < 0.5 * history.loss[0]
+    images, labels = data(60)
+    assert nn.accuracy(network, images, labels, batch=7) > 0.9
+    assert (history.seconds > 0).all()
+    assert history.loss.shape == history.accuracy.shape == history.learning_rate.shape == (12,)
+
+
+def test_same_seed_gives_the_same_bits():
+    states = []
+    for _ in range(2):
+        network = small()
+        train(network)
+        states.append(network.state())
+    assert_equal_bits(*states)
+
+
+@pytest.mark.parametrize("n_steps", [1, 3, 4, 6])
+def test_interrupted_equals_uninterrupted(tmp_path, stop_after, n_steps):
+    # 25 inputs in batches of 8: three steps an epoch, the last single input left out.
+    whole, halves = small(), small()
+    history = train(whole)
+    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(nn.Interrupted, match="train stopped"):
+        train(halves, checkpoint=store, should_stop=stop_after(n_steps))
+    fresh = small(seed=99)  # its weights come from the checkpoint
+    resumed = train(fresh, checkpoint=store)
+    assert_equal_bits(whole.state(), fresh.state())
+    np.testing.assert_array_equal(resumed.loss, history.loss)
+    np.testing.assert_array_equal(resumed.accuracy, history.accuracy)
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.h5"]
+
+
+def test_finished_training_returns_at_once(tmp_path):
+    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    network = small()
+    history = train(network, checkpoint=store)
+    written = store.path.stat().st_mtime_ns
+    again = small()
+    np.testing.assert_array_equal(train(again, checkpoint=store).seconds, history.seconds)
+    assert_equal_bits(network.state(), again.state())
+    assert store.path.stat().st_mtime_ns == written
+
+
+def test_checkpoint_of_another_training_is_refused(tmp_path):
+    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    train(small(), checkpoint=store)
+    before = store.path.read_bytes()
+    with pytest.raises(
+        InputError, match=r"checkpoint .*: expected the same network, labels, recipe and masks"
+    ):
+        train(small(), nn.Recipe(epochs=4, batch=8), checkpoint=store)
+    assert store.path.read_bytes() == before
+
+
+def test_damaged_checkpoint_is_refused(tmp_path):
+    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    train(small(), checkpoint=store)
+    store.path.write_bytes(store.path.read_bytes()[:500])
+    with pytest.raises(
+        InputError, match=r"expected a complete checkpoint, found .*; delete it to train from"
+    ):
+        train(small(), checkpoint=store)
+
+
+def test_unwritable_place_is_an_input_error(tmp_path):
+    store = nn.CheckpointStore(tmp_path / "missing" / "checkpoint.h5")
+    with pytest.raises(InputError, match=r"checkpoint .*: expected a place that can be written"):
+        train(small(), checkpoint=store)
+
+
+def test_masks_hold_at_every_step():
+    network = small()
+    rng = np.random.default_rng(4)
+    shapes = {name: a.shape for name, a in network.parameters().items()}
+    masks = {
+        "stage2.conv.weight": rng.random((*shapes["stage2.conv.weight"][:2], 1, 1)) < 0.5,
+        "head.linear.weight": rng.random(shapes["head.linear.weight"]) < 0.5,
+        "stage3.norm.bias": np.arange(shapes["stage3.norm.bias"][0]) % 2 == 0,
+    }
+    n_checked = 0
+
+    def check():
+        nonlocal n_checked
+        n_checked += 1
+        for name, mask in masks.items():
+            array = network.parameters()[name]
+            kept = np.broadcast_to(mask, array.shape)
+            assert (array[~kept] == 0).all()
+            assert (array[kept] != 0).all()
+        return False
+
+    train(network, masks=masks, should_stop=check)
+    check()  # it is not asked after the last step
+    assert n_checked == 9
+
+
+def test_wrong_masks_are_refused():
+    with pytest.raises(InputError, match=r"mask: .*found 'stage2.conv'; did you mean 'stage2.conv"):
+        train(small(), masks={"stage2.conv": np.ones((1, 1, 1, 1), bool)})
+    for mask in (np.ones((3, 7), bool), np.ones(32, bool), np.ones((3, 32))):
+        with pytest.raises(
+            InputError,
+            match=r"mask of head.linear.weight: expected bool array that broadcasts to \(3, 32\), found",
+        ):
+            train(small(), masks={"head.linear.weight": mask})
+
+
+def test_divergence_names_epoch_and_step_and_keeps_the_checkpoint(tmp_path, stop_after):
+    recipe = nn.Recipe(epochs=3, batch=8, learning_rate=1e30, schedule="cosine")
+    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(nn.Interrupted):
+        train(small(), recipe, checkpoint=store, should_stop=stop_after(1))
+    before = store.path.read_bytes()
+    with pytest.raises(
+        InputError,
+        match=r"loss at epoch 1, step \d: expected a finite number, found (nan|inf); .*last good one",
+    ):
+        train(small(), recipe, checkpoint=store)
+    assert store.path.read_bytes() == before
+    with pytest.raises(InputError, match="no checkpoint was asked for"):
+        train(small(), recipe)
+
+
+def test_l2_is_on_weights_only_unless_asked():
+    for on_all in (False, True):
+        network = small()
+        optimiser = nn.SGD(network, friction=0.0, l2=0.1, l2_on_all=on_all, masks={})
+        network.forward(np.ones((2, 16, 16, 1), np.float32), training=True)
+        network.backward(np.zeros((2, 3)))
+        before = network.state()
+        optimiser.step(1.0)
+        after = network.state()
+        np.testing.assert_allclose(after["stage1.conv.weight"], 0.9 * before["stage1.conv.weight"], rtol=1e-6)
+        np.testing.assert_allclose(after["stage1.norm.weight"], 0.9 if on_all else 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (x, y[:-1]), "labels: expected one for each of the 25 images, at least 1, found 24"),
+        (lambda x, y: (x, y + 1), "labels: expected 0 to 2, found 3"),
+        (
+            lambda x, y: (x[:, :8], y),
+            r"expected uint8 of shape \(N, 16, 16, 1\), found uint8 of shape \(25, 8, 16, 1\)",
+        ),
+        (lambda x, y: (x / 255, y), "expected uint8 of shape .*found float64"),
+        (lambda x, y: (x[:1], y[:1]), "batch in training mode: expected at least 2 inputs, found 1"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(change, message):
+    images, labels = change(*data())
+    labels = np.where(labels == labels.max(), labels.max(), labels)
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match=message):
+        nn.fit(small(), images, labels, RECIPE, rng, rng, quiet=True)
+
+
+def test_progress_shows_epoch_and_loss(monkeypatch):
+    notes = []
+    monkeypatch.setattr(
+        "deeptheory.progress.Progress.advance", lambda self, done, note="": notes.append((done, note))
+    )
+    train(small())
+    assert [done for done, _ in notes] == list(range(1, 10))
+    assert notes[-1][1].startswith("epoch 3, loss ")

@@ -1,0 +1,134 @@
+"""Orthant probabilities and Gaussian field accuracies against exact values, scipy and Monte Carlo."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from deeptheory.theory import (
+    accuracy_from_activations,
+    accuracy_from_fields,
+    detection_accuracy,
+    orthant_probability,
+)
+
+
+def random_statistics(rng, n_labels, distance, rank=None):
+    mean = distance * np.eye(n_labels) + 0.5 * rng.standard_normal((n_labels, n_labels))
+    rank = rank or 2 * n_labels
+    factor = rng.standard_normal((n_labels, n_labels, rank)) / np.sqrt(rank)
+    return mean, factor @ factor.transpose(0, 2, 1), factor
+
+
+def counted(rng, mean, factor, n_draws):
+    hits = [
+        np.mean((m + rng.standard_normal((n_draws, f.shape[1])) @ f.T).argmax(axis=1) == i)
+        for i, (m, f) in enumerate(zip(mean, factor, strict=True))
+    ]
+    p = np.array(hits)
+    return p.mean(), np.sqrt(np.sum(p * (1 - p)) / n_draws) / len(p)
+
+
+@pytest.mark.parametrize("correlation", [-0.6, 0.0, 0.5, 0.9])
+def test_two_dimensional_orthant_is_sheppards(correlation):
+    covariance = np.array([[[1.0, correlation], [correlation, 1.0]]])
+    value, error = orthant_probability(np.zeros((1, 2)), covariance, np.random.default_rng(1), 512)
+    exact = 0.25 + np.arcsin(correlation) / (2 * np.pi)
+    assert abs(value[0] - exact) < 4 * error[0] + 1e-9
+    assert error[0] < 2e-4
+
+
+def test_orthant_of_six_dimensions_agrees_with_scipy():
+    rng = np.random.default_rng(2)
+    factor = rng.standard_normal((3, 6, 8))
+    covariance = factor @ factor.transpose(0, 2, 1)
+    mean = rng.standard_normal((3, 6)) + 2
+    value, error = orthant_probability(mean, covariance, rng, 512)
+    expected = [
+        multivariate_normal(np.zeros(6), c, abseps=1e-5, releps=1e-5, maxpts=200_000, seed=1).cdf(m)
+        for m, c in zip(mean, covariance, strict=True)
+    ]
+    assert np.all(np.abs(value - expected) < 4 * error + 1e-5)
+    assert np.all(error < 1e-3)
+
+
+def test_stated_error_is_the_observed_scatter():
+    mean, covariance, _ = random_statistics(np.random.default_rng(3), 10, 2.5)
+    results = [accuracy_from_fields(mean, covariance, np.random.default_rng(seed)) for seed in range(30)]
+    observed = np.std([r.accuracy for r in results], ddof=1)
+    stated = np.sqrt(np.mean([r.standard_error**2 for r in results]))
+    assert 0.6 < observed / stated < 1.5  # 30 repetitions know the scatter to 13 percent
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "distance", "rank"), [(3, 1.5, None), (10, 2.0, None), (40, 3.5, None), (20, 2.5, 6)]
+)
+def test_accuracy_within_3_standard_errors_of_monte_carlo(n_labels, distance, rank):
+    rng = np.random.default_rng(n_labels)
+    mean, covariance, factor = random_statistics(rng, n_labels, distance, rank)
+    predicted = accuracy_from_fields(mean, covariance, rng)
+    expected, error = counted(rng, mean, factor, 100_000 // n_labels)
+    assert abs(predicted.accuracy - expected) < 3 * np.hypot(error, predicted.standard_error)
+    assert predicted.standard_error < 1e-3
+    assert predicted.per_label.mean() == pytest.approx(predicted.accuracy)
+
+
+@pytest.mark.parametrize("n_labels", [2, 10, 100])
+def test_independent_equal_fields_give_the_detection_integral(n_labels):
+    mean = 3.0 * np.eye(n_labels)
+    covariance = np.repeat(np.eye(n_labels)[None], n_labels, axis=0)
+    predicted = accuracy_from_fields(mean, covariance, np.random.default_rng(5))
+    assert (
+        abs(predicted.accuracy - float(detection_accuracy(3.0, n_labels)))
+        < 4 * predicted.standard_error + 1e-9
+    )
+    assert predicted.standard_error < 1e-3  # 0.1 points
+
+
+def test_outputs_that_never_vary_are_counted():
+    mean = np.array([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 3.0, 1.0]])
+    predicted = accuracy_from_fields(mean, np.zeros((3, 3, 3)), np.random.default_rng(6))
+    np.testing.assert_allclose(predicted.per_label, [1.0, 1.0, 0.0])
+
+
+def test_activations_are_projected_by_the_head():
+    rng = np.random.default_rng(7)
+    n_labels, width = 5, 12
+    means = rng.standard_normal((n_labels, width))
+    factor = 0.4 * rng.standard_normal((n_labels, width, width))
+    head = means * (rng.random((n_labels, width)) < 0.5)
+    sigma = factor @ factor.transpose(0, 2, 1)
+    predicted = accuracy_from_activations(means, sigma, head, rng)
+    expected, error = counted(rng, means @ head.T, head @ factor, 20_000)
+    assert abs(predicted.accuracy - expected) < 3 * np.hypot(error, predicted.standard_error)
+
+
+def test_a_change_of_label_order_changes_nothing():
+    rng = np.random.default_rng(8)
+    mean, covariance, _ = random_statistics(rng, 8, 2.0)
+    order = rng.permutation(8)
+    direct = accuracy_from_fields(mean, covariance, rng)
+    permuted = accuracy_from_fields(mean[np.ix_(order, order)], covariance[np.ix_(order, order, order)], rng)
+    np.testing.assert_allclose(permuted.per_label, direct.per_label[order], atol=1e-3)
+
+
+def test_refused_input_names_the_range():
+    rng = np.random.default_rng(9)
+    mean, covariance, _ = random_statistics(rng, 4, 2.0)
+    covariance[2] -= 3 * np.eye(4)
+    with pytest.raises(ValueError, match="covariance 2 must be positive semi-definite"):
+        accuracy_from_fields(mean, covariance, rng)
+    indefinite = np.array([[[1.0, 2.0], [2.0, 1.0]]])
+    with pytest.raises(ValueError, match="covariance 0 must be positive semi-definite"):
+        orthant_probability(np.zeros((1, 2)), indefinite, rng)
+    with pytest.raises(
+        ValueError, match=r"mean must be \(K, K\) and covariance \(K, K, K\) with K at least 2"
+    ):
+        accuracy_from_fields(np.zeros((3, 3)), np.zeros((3, 3, 2)), rng)
+    with pytest.raises(ValueError, match="mean and covariance must be finite"):
+        orthant_probability(np.full((1, 2), np.nan), np.eye(2)[None], rng)
+    with pytest.raises(ValueError, match=r"mean must be \(B, d\) and covariance \(B, d, d\)"):
+        orthant_probability(np.zeros((1, 2)), np.eye(3)[None], rng)
+    with pytest.raises(ValueError, match="n_points must be at least 1, found 0"):
+        orthant_probability(np.zeros((1, 2)), np.eye(2)[None], rng, 0)
+    with pytest.raises(ValueError, match=r"head must be \(3, 5\) and class_covariances \(3, 5, 5\)"):
+        accuracy_from_activations(np.zeros((3, 5)), np.zeros((3, 5, 5)), np.zeros((3, 4)), rng)
