@@ -195,3 +195,12 @@ def _git_state() -> dict[str, Any]:
     revision = git("rev-parse", "HEAD") if tracked else None
     changes = git("status", "--porcelain", "--untracked-files=no") if revision else None
     return {"git_revision": revision or "", "git_dirty": bool(changes)}
+
+
+def free_memory() -> int | None:
+    """Bytes of memory that can still be taken, or None where the system does not say."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return None

@@ -1,1 +1,94 @@
-""""""
+"""What single filters do: class statistics, probes, fields, clusters, noise, SNR and specialisation.
+
+Masks are decided from the measure split: nothing here should be given the test labels.
+"""
+
+from deeptheory.measure.clusters import (
+    RelabellingSpread,
+    all_clusters,
+    all_noise,
+    cluster_noise,
+    find_clusters,
+    noise,
+    relabelling_spread,
+    served_labels,
+)
+from deeptheory.measure.exact import fit_probe_exact
+from deeptheory.measure.features import complete_fields, stage_features
+from deeptheory.measure.fields import (
+    class_means,
+    clip,
+    field_matrices,
+    fields_from_class_means,
+    iterate_fields,
+    label_strengths,
+    normalise,
+)
+from deeptheory.measure.fit import fit_probe
+from deeptheory.measure.options import MeasureOptions, ProbeOptions
+from deeptheory.measure.probe import ProbeFit
+from deeptheory.measure.sgd import fit_probe_sgd
+from deeptheory.measure.snr import (
+    FieldSNR,
+    MeanFieldSNR,
+    MeasuredSNR,
+    field_snr,
+    mean_field_snr,
+    measured_snr,
+)
+from deeptheory.measure.specialisation import (
+    class_selectivity_index,
+    mutual_information,
+    participation_ratio,
+)
+from deeptheory.measure.stage import Estimate, StageMeasures, measure_stage
+from deeptheory.measure.statistics import (
+    ClassStatistics,
+    FilterStatistics,
+    class_statistics,
+    filter_statistics,
+    strongest_rivals,
+)
+
+__all__ = [
+    "ClassStatistics",
+    "Estimate",
+    "FieldSNR",
+    "FilterStatistics",
+    "MeanFieldSNR",
+    "MeasureOptions",
+    "MeasuredSNR",
+    "ProbeFit",
+    "ProbeOptions",
+    "RelabellingSpread",
+    "StageMeasures",
+    "all_clusters",
+    "all_noise",
+    "class_means",
+    "class_selectivity_index",
+    "class_statistics",
+    "clip",
+    "cluster_noise",
+    "complete_fields",
+    "field_matrices",
+    "field_snr",
+    "fields_from_class_means",
+    "filter_statistics",
+    "find_clusters",
+    "fit_probe",
+    "fit_probe_exact",
+    "fit_probe_sgd",
+    "iterate_fields",
+    "label_strengths",
+    "mean_field_snr",
+    "measure_stage",
+    "measured_snr",
+    "mutual_information",
+    "noise",
+    "normalise",
+    "participation_ratio",
+    "relabelling_spread",
+    "served_labels",
+    "stage_features",
+    "strongest_rivals",
+]

@@ -7,14 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.measure.crossentropy import CrossEntropy, leading_subspace
+from deeptheory.measure.crossentropy import CrossEntropy
+from deeptheory.measure.curvature import label_curvatures, leading_subspace, uniform_curvature
 from deeptheory.measure.lbfgs import Minimum, minimise
 from deeptheory.measure.probe import ProbeFit, check_probe_input
 from deeptheory.progress import Progress
 
 MAX_ITERATIONS = 300
 FIRST_ITERATIONS = 12  # with the curvature of zero weights; then each output unit's own is worth measuring
-BLOCK_ROWS = 4096  # inputs the curvature of the output units is averaged over
+CURVATURE_ROWS = 2048  # inputs the curvature of the output units is averaged over
 
 
 def fit_probe_exact(
@@ -73,45 +74,46 @@ def fit_probe_exact(
             reached = math.log(max(norm, 1e-30) / first_norm) / math.log(tolerance)
             progress.advance(int(100 * min(max(reached, 0.0), 1.0)), f"relative gradient {norm / first_norm:.1e}")
 
-        solve = _solve_unmasked if mask is None else _solve_masked
-        found = solve(objective, n_labels, tolerance * first_norm, rng, report)
+        found = _solve(objective, n_labels, tolerance * first_norm, rng, report)
     return ProbeFit(found.x, found.value, found.iterations, found.converged, found.gradient_norm / first_norm)
 
 
-def _solve_unmasked(
+def _solve_within(
+    reduced: NDArray, labels: NDArray, start: NDArray, l2: float, gradient_norm: float, moments: NDArray, rows: NDArray
+) -> NDArray:
+    """Minimum (K, r) over weights within the subspace, where an iteration costs little."""
+    objective, n_labels = CrossEntropy(reduced, labels, l2), len(start)
+    inverse = (1 / (uniform_curvature(n_labels) * moments + l2)).astype(np.float32)
+    first = minimise(objective, start, lambda g: inverse * g, gradient_norm, FIRST_ITERATIONS)
+    blocks = label_curvatures(reduced[rows], reduced[rows] @ first.x.T, labels[rows])
+    inverses = np.linalg.inv(blocks + np.float32(l2) * np.eye(len(moments), dtype=np.float32))
+    return minimise(
+        objective, first.x, lambda g: np.matmul(inverses, g[:, :, None])[:, :, 0], gradient_norm, MAX_ITERATIONS
+    ).x
+
+
+def _solve(
     objective: CrossEntropy,
     n_labels: int,
     gradient_norm: float,
     rng: np.random.Generator,
     report: Callable[[float], None],
 ) -> Minimum:
-    l2, labels = objective.l2, objective.labels
-    subspace = leading_subspace(objective.features, rng)
-    reduced = objective.features @ subspace.basis
-    rows = np.sort(rng.choice(len(labels), min(BLOCK_ROWS, len(labels)), replace=False))
-    within = CrossEntropy(reduced, labels, l2)
-    start = np.zeros((n_labels, reduced.shape[1]), np.float32)
-    inverse = (1 / ((1 - 1 / n_labels) / n_labels * subspace.moments + l2)).astype(np.float32)
-    first = minimise(within, start, lambda g: inverse * g, gradient_norm, FIRST_ITERATIONS)
-    blocks = subspace.block_inverses(reduced[rows], labels[rows], first.x, l2)
-    second = minimise(
-        within, first.x, lambda g: np.matmul(blocks, g[:, :, None])[:, :, 0], gradient_norm, MAX_ITERATIONS
-    )
-    precondition = subspace.per_label(
-        subspace.block_inverses(reduced[rows], labels[rows], second.x, l2), n_labels, l2
-    )
-    start = second.x @ subspace.basis.T
+    features, labels, l2, mask = objective.features, objective.labels, objective.l2, objective.mask
+    subspace = leading_subspace(features, rng)
+    basis = subspace.basis.astype(np.float32)
+    rows = np.sort(rng.choice(len(labels), min(CURVATURE_ROWS, len(labels)), replace=False))
+    if mask is None:
+        start = np.zeros((n_labels, basis.shape[1]), np.float32)
+        reduced = features @ basis
+        start = _solve_within(reduced, labels, start, l2, gradient_norm, subspace.moments, rows) @ basis.T
+        reduced = reduced[rows]
+    else:  # weights within the subspace would not obey the mask
+        average = uniform_curvature(n_labels) * np.diag(subspace.moments)
+        precondition = subspace.preconditioner(average, n_labels, l2, mask)
+        start = np.zeros((n_labels, len(basis)), np.float32)
+        start = minimise(objective, start, precondition, gradient_norm, FIRST_ITERATIONS, report).x
+        reduced = features[rows] @ basis
+    curvatures = label_curvatures(reduced, features[rows] @ start.T, labels[rows])
+    precondition = subspace.preconditioner(curvatures, n_labels, l2, mask)
     return minimise(objective, start, precondition, gradient_norm, MAX_ITERATIONS, report)
-
-
-def _solve_masked(
-    objective: CrossEntropy,
-    n_labels: int,
-    gradient_norm: float,
-    rng: np.random.Generator,
-    report: Callable[[float], None],
-) -> Minimum:
-    average = leading_subspace(objective.features, rng).average(n_labels, objective.l2)
-    mask = objective.mask
-    start = np.zeros((n_labels, objective.features.shape[1]), np.float32)
-    return minimise(objective, start, lambda g: mask * average(g), gradient_norm, MAX_ITERATIONS, report)

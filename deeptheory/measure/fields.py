@@ -135,6 +135,26 @@ def iterate_fields(means: NDArray, probe_weight: NDArray) -> Iterator[FieldBlock
         yield FieldBlock(filters, fields_from_class_means(means[:, filters], probe_weight[:, filters]))
 
 
+def normalise(fields: NDArray) -> NDArray[np.float64]:
+    """Fields in units of each filter's largest element, h_f / max(h_f).
+
+    Parameters
+    ----------
+    fields : array (..., K, K)
+        One field matrix or a stack of them.
+
+    Returns
+    -------
+    float64 array (..., K, K)
+        All zero for a filter whose largest element is not positive: dividing by a negative maximum would turn
+        its matrix into ones.
+    """
+    fields = np.asarray(fields, np.float64)
+    largest = fields.max(axis=(-2, -1), keepdims=True)
+    positive = largest > 0
+    return np.where(positive, fields / np.where(positive, largest, 1.0), 0.0)
+
+
 def clip(fields: NDArray, threshold: float) -> NDArray[np.bool_]:
     """Boolean field matrix B_f = h_f / max(h_f) > threshold.
 
@@ -161,8 +181,40 @@ def clip(fields: NDArray, threshold: float) -> NDArray[np.bool_]:
     """
     if not 0 <= threshold < 1:
         raise InputError("threshold", "a number in [0, 1)", f"{threshold}")
-    largest = fields.max(axis=(-2, -1), keepdims=True)
-    return (fields > threshold * largest) & (largest > 0)
+    return normalise(fields) > threshold
+
+
+def label_strengths(fields: NDArray) -> NDArray[np.float64]:
+    """Normalised diagonal of every filter's field matrix.
+
+    Parameters
+    ----------
+    fields : float array (C, K, K)
+        Single-filter fields h_f[i, j]: rows are input labels, columns are outputs.
+
+    Returns
+    -------
+    float64 array (C, K)
+        r_f[i] = h_f[i, i] / max(h_f), 0 where max(h_f) <= 0: filter f serves label i at every threshold
+        below r_f[i].
+
+    Raises
+    ------
+    InputError
+        Another shape, or fields that are not finite.
+
+    Notes
+    -----
+    Rests on the clipping rule of "Advanced deep architecture pruning using single filter performance".
+    A strength is relative to the filter's own maximum: it does NOT say how much the filter contributes to the
+    complete field, and strengths of two filters do not compare as field sizes.
+    """
+    fields = np.asarray(fields, np.float64)
+    if fields.ndim != 3 or fields.shape[1] != fields.shape[2]:
+        raise InputError("fields", "shape (C, K, K)", f"shape {fields.shape}")
+    if not np.isfinite(fields).all():
+        raise InputError("fields", "finite numbers", "NaN or infinity", "train with a smaller learning rate")
+    return np.ascontiguousarray(np.diagonal(normalise(fields), axis1=1, axis2=2))
 
 
 def check_same_shape(means: NDArray, probe_weight: NDArray) -> None:

@@ -12,7 +12,7 @@ from deeptheory.prune.arms import (
     prune_arm,
     scores_for,
 )
-from deeptheory.prune.context import Context, label_strengths
+from deeptheory.prune.context import Context
 from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
@@ -39,7 +39,6 @@ __all__ = [
     "head_scores",
     "keep_largest",
     "kernel_scores",
-    "label_strengths",
     "masked_layers",
     "masks_for",
     "prune_arm",

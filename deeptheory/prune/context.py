@@ -9,42 +9,6 @@ from deeptheory.errors import InputError
 from deeptheory.prune.layers import HEAD, MaskedLayer
 
 
-def label_strengths(fields: np.ndarray) -> np.ndarray:
-    """Normalised diagonal of every filter's field matrix.
-
-    Parameters
-    ----------
-    fields : (C, K, K) float array
-        Single-filter fields h_f[i, j]: rows are input labels, columns are outputs.
-
-    Returns
-    -------
-    (C, K) float64 array
-        r_f[i] = h_f[i, i] / max(h_f), 0 where max(h_f) <= 0: filter f serves label i at every threshold
-        below r_f[i].
-
-    Notes
-    -----
-    Rests on the clipping rule of "Advanced deep architecture pruning using single filter performance".
-    A strength is relative to the filter's own maximum: it does NOT say how much the filter contributes to the
-    complete field, and strengths of two filters do not compare as field sizes.
-    """
-    fields = np.asarray(fields, dtype=np.float64)
-    if fields.ndim != 3 or fields.shape[1] != fields.shape[2]:
-        raise InputError("fields", "shape (C, K, K)", f"shape {fields.shape}")
-    if not np.isfinite(fields).all():
-        found = f"{int((~np.isfinite(fields)).any(axis=(1, 2)).sum())} filters with NaN or infinite ones"
-        raise InputError(
-            "fields", "finite numbers", found, "measure again, on a network whose loss is finite"
-        )
-    largest = fields.max(axis=(1, 2))
-    diagonal = np.diagonal(fields, axis1=1, axis2=2)
-    strengths = np.zeros(diagonal.shape)
-    served = largest > 0
-    strengths[served] = diagonal[served] / largest[served, None]
-    return strengths
-
-
 @dataclass(frozen=True)
 class Context:
     """What a criterion may look at.

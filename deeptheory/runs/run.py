@@ -96,6 +96,15 @@ class Run:
                 del file[path]
             storage.write_tree(file.create_group(path), tree)
 
+    def add(self, path: str, tree: storage.Tree) -> None:
+        """Add entries to a part that is already stored."""
+        with storage.replacing(self.results) as file:
+            group = file.require_group(path)
+            for name in tree:
+                if name in group:
+                    del group[name]
+            storage.write_tree(group, tree)
+
     def finish(self, step: str, tree: storage.Tree, started: float) -> None:
         """Store what is left of a step and mark it done, with the wall time since `started`."""
         stamp = {"finished": now(), "wall_seconds": time.monotonic() - started}

@@ -5,7 +5,8 @@ import pytest
 
 from deeptheory.errors import InputError
 from deeptheory.measure.fields import clip
-from deeptheory.prune import Context, MaskedLayer, head_scores, kernel_scores, label_strengths, scores_for
+from deeptheory.measure import label_strengths
+from deeptheory.prune import Context, MaskedLayer, head_scores, kernel_scores, scores_for
 
 STAGE = MaskedLayer("stage2.conv.weight", "stage1", "stage2", (2, 3, 1, 2), 3)
 HEAD = MaskedLayer("head.linear.weight", "stage2", "head", (4, 4), 2)

@@ -11,6 +11,7 @@ from deeptheory import prune as pruning
 from deeptheory.progress import Progress
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run
+from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.arms import pruned_arms
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
@@ -71,11 +72,11 @@ def _refit_accuracies(
     for name in ("train", "test"):
         images, labels[name] = data.select(run.dataset, splits, name)
         features[name] = measure.stage_features(network, images, stage, quiet=run.quiet)
-    accuracies = {}
+    accuracies, rng = {}, generator(run.config.seed, "probe")
     for name, arm in arms.items():
         mask = None if arm is None else arm.masks.get(pruning.HEAD_WEIGHT)
         fit = measure.fit_probe_exact(
-            features["train"], labels["train"], network.n_labels, run.config.retrain.l2, mask=mask
+            features["train"], labels["train"], network.n_labels, run.config.retrain.l2, rng, mask=mask, quiet=True
         )
         guesses = (features["test"] @ fit.weight.T).argmax(axis=1)
         accuracies[name] = float(np.mean(guesses == labels["test"]))

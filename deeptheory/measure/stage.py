@@ -1,0 +1,152 @@
+"""Everything that is measured of the filters of one stage."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.measure.clusters import all_clusters, all_noise
+from deeptheory.measure.fields import clip, iterate_fields, label_strengths
+from deeptheory.measure.options import MeasureOptions
+from deeptheory.measure.snr import MeanFieldSNR, MeasuredSNR, mean_field_snr, measured_snr
+
+LEVEL = 0.95  # coverage of the bootstrap intervals
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over the filters of a stage with its bootstrap interval (95 %) over filters."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class StageMeasures:
+    """Fields, clusters, noise and SNR of one stage at one threshold.
+
+    Attributes
+    ----------
+    strengths : float64 array (C, K)
+        Normalised diagonal of every filter's field (`label_strengths`).
+    served : bool array (C, K)
+        Served labels of every filter.
+    clusters : int32 array (C, K)
+        Number of the cluster of every served label, -1 elsewhere.
+    cluster_sizes : int64 array (number of clusters,)
+        Labels of every cluster of every filter.
+    filter_noise, filter_cluster_noise : int64 array (C,)
+        Ones outside the clusters, and those of them in columns of a cluster.
+    clusters_per_filter, cluster_size, noise, share_without_label : Estimate
+        N_c, C_s (over all clusters), n, and the share of filters that serve no label.
+    relabelled_clusters : float64 array (number of relabellings,)
+        Clusters per filter when the labels are taken in a random order instead.
+    mean_field : MeanFieldSNR
+    measured : MeasuredSNR
+    """
+
+    strengths: NDArray[np.float64]
+    served: NDArray[np.bool_]
+    clusters: NDArray[np.int32]
+    cluster_sizes: NDArray[np.int64]
+    filter_noise: NDArray[np.int64]
+    filter_cluster_noise: NDArray[np.int64]
+    clusters_per_filter: Estimate
+    cluster_size: Estimate
+    noise: Estimate
+    share_without_label: Estimate
+    relabelled_clusters: NDArray[np.float64]
+    mean_field: MeanFieldSNR
+    measured: MeasuredSNR
+
+
+def measure_stage(
+    means: NDArray, probe_weight: NDArray, options: MeasureOptions, rng: np.random.Generator
+) -> StageMeasures:
+    """Measure the filters of one stage from its class-mean activations and its probe.
+
+    Parameters
+    ----------
+    means : float array (K, C, P)
+        Class-mean activations, on inputs that fitted neither the network nor the probe.
+    probe_weight : float array (K, C, P)
+    options : MeasureOptions
+    rng : numpy.random.Generator
+        Of the bootstrap and the relabellings.
+
+    Returns
+    -------
+    StageMeasures
+        All of it depends on the threshold of clipping. Fields are made 128 MiB at a time.
+
+    Raises
+    ------
+    InputError
+        The shapes differ, or fields are not finite.
+    """
+    n_labels, n_filters = means.shape[:2]
+    orders = [rng.permutation(n_labels) for _ in range(options.relabellings)]
+    strengths = np.empty((n_filters, n_labels))
+    clusters = np.empty((n_filters, n_labels), np.int32)
+    noise, cluster_noise = np.empty((2, n_filters), np.int64)
+    ones = np.zeros((n_labels, n_labels), np.int64)
+    relabelled = np.zeros(len(orders))
+    for block in iterate_fields(means, probe_weight):
+        strengths[block.filters] = label_strengths(block.fields)
+        clipped = clip(block.fields, options.threshold)
+        clusters[block.filters] = all_clusters(clipped)
+        noise[block.filters], cluster_noise[block.filters] = all_noise(clipped, clusters[block.filters])
+        ones += clipped.sum(axis=0)
+        relabelled += [count_clusters(all_clusters(clipped, order)).sum() for order in orders]
+    served, counts = clusters >= 0, count_clusters(clusters)
+    samples = rng.integers(n_filters, size=(options.bootstrap, n_filters))
+    sizes = served.sum(axis=1)
+    clusters_per_filter = _mean(counts, samples)
+    cluster_size = _ratio_of_sums(sizes, counts, samples)
+    mean_noise = _mean(noise, samples)
+    return StageMeasures(
+        strengths=strengths,
+        served=served,
+        clusters=clusters,
+        cluster_sizes=cluster_sizes(clusters),
+        filter_noise=noise,
+        filter_cluster_noise=cluster_noise,
+        clusters_per_filter=clusters_per_filter,
+        cluster_size=cluster_size,
+        noise=mean_noise,
+        share_without_label=_mean(sizes == 0, samples),
+        relabelled_clusters=relabelled / n_filters,
+        mean_field=mean_field_snr(
+            n_filters, n_labels, clusters_per_filter.value, cluster_size.value, mean_noise.value
+        ),
+        measured=measured_snr(ones),
+    )
+
+
+def count_clusters(clusters: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Clusters of every filter (C,), from the cluster numbers (C, K)."""
+    return clusters.max(axis=1).astype(np.int64) + 1
+
+
+def cluster_sizes(clusters: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Labels of every cluster of every filter, filter by filter."""
+    rows, columns = np.nonzero(clusters >= 0)
+    most = clusters.max(initial=-1) + 1
+    of_cell = np.bincount(rows * most + clusters[rows, columns], minlength=len(clusters) * most)
+    return of_cell[of_cell > 0]
+
+
+def _mean(values: NDArray, samples: NDArray[np.int64]) -> Estimate:
+    return _estimate(float(values.mean()), values[samples].mean(axis=1))
+
+
+def _ratio_of_sums(above: NDArray, below: NDArray, samples: NDArray[np.int64]) -> Estimate:
+    """Mean over all clusters, 0 where there is none."""
+    value = above.sum() / max(below.sum(), 1)
+    return _estimate(float(value), above[samples].sum(axis=1) / np.maximum(below[samples].sum(axis=1), 1))
+
+
+def _estimate(value: float, resampled: NDArray) -> Estimate:
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(value, float(low), float(high))

@@ -1,0 +1,132 @@
+"""Measure every stage of a trained network: probe, fields, clusters, SNR and specialisation."""
+
+import time
+from typing import Any
+
+import numpy as np
+
+from deeptheory import data, nn
+from deeptheory import measure as measuring
+from deeptheory.runs import paths
+from deeptheory.runs.run import Run
+from deeptheory.runs.seeds import generator
+from deeptheory.runs.steps.train import stored_splits, trained_network
+
+
+def measure(run: Run) -> None:
+    """Fit a probe on every stage, then measure all stages in streamed passes over the measure split.
+
+    Probes are fitted on the train split. The test split is read once, for the accuracy of each probe.
+    """
+    if run.done("measure"):
+        return
+    started = time.monotonic()
+    network = trained_network(run)
+    names = [stage.name for stage in network.stages]
+    probes = {name: _probe(run, network, name) for name in names}
+    splits = stored_splits(run)
+    images, labels = data.select(run.dataset, splits, "measure")
+    title = f"{run.directory.name} measure"
+    statistics = measuring.class_statistics(
+        network, images, labels, names, network.n_labels, title, run.quiet
+    )
+    of_filters = measuring.filter_statistics(network, images, labels, probes, statistics, title, run.quiet)
+    fields = measuring.complete_fields(network, images, probes, title, run.quiet)
+    test_images, test_labels = data.select(run.dataset, splits, "test")
+    test_fields = measuring.complete_fields(network, test_images, probes, title, run.quiet)
+    rng = generator(run.config.seed, "bootstrap")
+    for name in names:
+        means = statistics[name].means
+        measures = measuring.measure_stage(means, probes[name].reshape(means.shape), run.config.measure, rng)
+        tree = {
+            "class_means": means,
+            "probe_accuracy": float(np.mean(test_fields[name].argmax(axis=1) == test_labels)),
+            **_of_stage(measures),
+            "field_snr": measuring.field_snr(fields[name], labels).snr,
+            **_of_filters(of_filters[name], measures, means),
+        }
+        run.add(paths.stage_path("measure", name), tree)
+    run.finish("measure", {"stage_names": names}, started)
+    run.log(f"measured {len(names)} stages, last probe {tree['probe_accuracy']:.4f}")
+
+
+def _probe(run: Run, network: nn.Network, stage: str) -> np.ndarray:
+    """The probe of one stage, (K, C*P), stored as soon as it is fitted."""
+    path = paths.stage_path("measure", stage)
+    if run.has(f"{path}/probe_weight"):
+        return run.read(f"{path}/probe_weight")
+    if network.classifier_is_probe and stage == network.stages[-1].name:
+        weight = network.parameters()["head.linear.weight"]
+        run.store(path, {"probe_weight": weight})
+        return weight
+    options, rng = run.config.probe, generator(run.config.seed, "probe")
+    images, labels = data.select(run.dataset, stored_splits(run), "train")
+    if options.inputs:
+        chosen = _subset(labels, options.inputs, rng)
+        images, labels = images[chosen], labels[chosen]
+    title = f"{run.directory.name} probe of {stage}"
+    features = measuring.stage_features(network, images, stage, title, run.quiet)
+    fit = measuring.fit_probe(features, labels, network.n_labels, options, rng, title=title, quiet=run.quiet)
+    if not fit.converged:
+        run.log(f"warning: the probe of {stage} stopped at a relative gradient of {fit.gradient_norm:.1e}")
+    run.store(
+        path,
+        {
+            "probe_weight": fit.weight,
+            "probe": {"loss": fit.loss, "iterations": fit.iterations, "gradient_norm": fit.gradient_norm},
+        },
+    )
+    return fit.weight
+
+
+def _subset(labels: np.ndarray, n_inputs: int, rng: np.random.Generator) -> np.ndarray:
+    """The same number of inputs per label, `n_inputs` together at most."""
+    order = rng.permutation(len(labels))
+    rank = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        own = order[labels[order] == label]
+        rank[own] = np.arange(len(own))
+    per_label = max(1, n_inputs // len(np.unique(labels)))
+    return np.flatnonzero(rank < per_label)
+
+
+def _of_stage(measures: measuring.StageMeasures) -> dict[str, Any]:
+    intervals = {
+        name: getattr(measures, name)
+        for name in ("clusters_per_filter", "cluster_size", "noise", "share_without_label")
+    }
+    mean_field, measured = measures.mean_field, measures.measured
+    return {
+        "strengths": measures.strengths,
+        "served": measures.served,
+        "clusters": measures.clusters,
+        "cluster_sizes": measures.cluster_sizes,
+        "filter_noise": measures.filter_noise,
+        "filter_cluster_noise": measures.filter_cluster_noise,
+        **{name: estimate.value for name, estimate in intervals.items()},
+        "intervals": {name: [estimate.low, estimate.high] for name, estimate in intervals.items()},
+        "relabelled_clusters": measures.relabelled_clusters,
+        "snr_mean_field": mean_field.snr,
+        "mean_field": {
+            "signal": mean_field.signal,
+            "internal_noise": mean_field.internal_noise,
+            "external_noise": mean_field.external_noise,
+        },
+        "snr_measured": measured.snr,
+        "signal_per_label": measured.signal_per_label,
+        "noise_per_pair": measured.noise_per_pair,
+        "labels_unserved": measured.labels_unserved,
+    }
+
+
+def _of_filters(
+    statistics: measuring.FilterStatistics, measures: measuring.StageMeasures, means: np.ndarray
+) -> dict[str, Any]:
+    return {
+        "signal_share": statistics.signal_share,
+        "variance_share": statistics.variance_share,
+        "single_filter_accuracy": statistics.single_filter_accuracy,
+        "mutual_information": measuring.mutual_information(statistics.response_counts),
+        "participation_ratio": measuring.participation_ratio(measures.strengths),
+        "class_selectivity_index": measuring.class_selectivity_index(means),
+    }
