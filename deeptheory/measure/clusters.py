@@ -10,7 +10,7 @@ from deeptheory.errors import InputError
 
 
 @njit()
-def _assign(matrix, order, cluster):  # type: ignore[no-untyped-def]
+def _assign(matrix, order, cluster):
     """Fill cluster (K,) with the cluster number of each label, -1 where the label is not served."""
     n_labels = matrix.shape[0]
     cluster[:] = -1
@@ -40,7 +40,7 @@ def _assign(matrix, order, cluster):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True)
-def _assign_all(clipped, order):  # type: ignore[no-untyped-def]
+def _assign_all(clipped, order):
     n_filters, n_labels, _ = clipped.shape
     clusters = np.empty((n_filters, n_labels), np.int32)
     for f in prange(n_filters):
@@ -49,7 +49,7 @@ def _assign_all(clipped, order):  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True)
-def _count_noise(clipped, clusters):  # type: ignore[no-untyped-def]
+def _count_noise(clipped, clusters):
     """Ones outside the cluster squares (C,), and those of them in columns of a cluster (C,)."""
     n_filters, n_labels, _ = clipped.shape
     outside = np.zeros(n_filters, np.int64)
@@ -178,9 +178,7 @@ class RelabellingSpread:
     sizes: NDArray[np.float64]
 
 
-def relabelling_spread(
-    matrix: NDArray[np.bool_], rng: np.random.Generator, n: int = 20
-) -> RelabellingSpread:
+def relabelling_spread(matrix: NDArray[np.bool_], rng: np.random.Generator, n: int = 20) -> RelabellingSpread:
     """How the greedy clusters of one filter depend on the numbering of the labels.
 
     Parameters

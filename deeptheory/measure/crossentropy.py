@@ -7,7 +7,7 @@ from deeptheory.compiled import njit, prange
 
 
 @njit(parallel=True)
-def _residuals(logits, labels, losses):  # type: ignore[no-untyped-def]
+def _residuals(logits, labels, losses):
     """Replace logits (N, K) by softmax minus one-hot label; fill losses (N,)."""
     for x in prange(logits.shape[0]):
         row = logits[x]

@@ -1,4 +1,4 @@
-"""Curvature of the cross-entropy in the leading subspace of feature space: the preconditioner of the exact probe."""
+"""Preconditioner of the exact probe: curvature of the cross-entropy in the leading feature subspace."""
 
 from dataclasses import dataclass
 
@@ -35,9 +35,9 @@ class Subspace:
     ) -> Preconditioner:
         """Inverse of the block-diagonal Hessian approximation, one block per output unit.
 
-        The block of output unit k is ``c + M Q S_k Q^T M``: Q the basis, S_k its curvature there, M its row of
-        the mask, c the L2 coefficient plus the mean curvature outside the subspace. Its inverse (Woodbury) is
-        ``(1 - M Q S_k (c + Q^T M Q S_k)^-1 Q^T M) / c``.
+        The block of output unit k is ``c + M Q S_k Q^T M``: Q the basis, S_k its curvature there, M its row
+        of the mask, c the L2 coefficient plus the mean curvature outside the subspace. Its inverse (Woodbury)
+        is ``(1 - M Q S_k (c + Q^T M Q S_k)^-1 Q^T M) / c``.
 
         Parameters
         ----------

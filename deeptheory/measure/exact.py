@@ -23,7 +23,7 @@ def fit_probe_exact(
     labels: NDArray,
     n_labels: int,
     l2: float,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None = None,
     mask: NDArray[np.bool_] | None = None,
     tolerance: float = 1e-3,
     title: str = "probe",
@@ -38,8 +38,9 @@ def fit_probe_exact(
     labels : int array (N,)
     n_labels : int
     l2 : float
-    rng : numpy.random.Generator
-        Draws the directions and inputs on which the preconditioner is built; the minimum does not depend on it.
+    rng : numpy.random.Generator, optional
+        Draws the directions and inputs on which the preconditioner is built, on which the minimum does not
+        depend; by default the same ones each time.
     mask : bool array (K, D), optional
         Weights outside it are exactly zero.
     tolerance : float
@@ -54,17 +55,20 @@ def fit_probe_exact(
 
     Notes
     -----
-    L-BFGS, preconditioned by the curvature of each output unit in the leading subspace of feature space, and
-    started from the solution within that subspace. At the default tolerance the accuracy on new inputs was
-    within 0.1 points of that of the minimum. Needs, beside the features, about (N + 20 D) K * 4 bytes and
-    256 (N + 256 K) * 4 bytes.
+    L-BFGS, preconditioned by the curvature of each output unit in the 256 leading directions of the features,
+    and started from the solution within them. At the default tolerance the accuracy on new inputs was within
+    0.06 points of that at a ten times smaller one (CIFAR-10 features, D = 4096, K = 10 and 100, L2 1e-3 and
+    1e-4, with and without masks). Needs, beside the features, about (N + 20 D) K * 4 + 1024 N + 2^20 K bytes.
     """
+    rng = np.random.default_rng(0) if rng is None else rng
     labels = check_probe_input(features, labels, n_labels, mask)
     objective = CrossEntropy(features, labels, l2, mask)
     zero = np.zeros((n_labels, features.shape[1]), np.float32)
     value, gradient = objective(zero)
     if not (math.isfinite(value) and np.isfinite(gradient).all()):
-        raise InputError("features", "finite values", "NaN or infinite values", "train with a smaller learning rate")
+        raise InputError(
+            "features", "finite values", "NaN or infinite values", "train with a smaller learning rate"
+        )
     first_norm = float(np.linalg.norm(gradient))
     if first_norm == 0:  # features or mask are all zero
         return ProbeFit(zero, value, 0, True, 0.0)
@@ -72,14 +76,22 @@ def fit_probe_exact(
 
         def report(norm: float) -> None:
             reached = math.log(max(norm, 1e-30) / first_norm) / math.log(tolerance)
-            progress.advance(int(100 * min(max(reached, 0.0), 1.0)), f"relative gradient {norm / first_norm:.1e}")
+            progress.advance(
+                int(100 * min(max(reached, 0.0), 1.0)), f"relative gradient {norm / first_norm:.1e}"
+            )
 
         found = _solve(objective, n_labels, tolerance * first_norm, rng, report)
     return ProbeFit(found.x, found.value, found.iterations, found.converged, found.gradient_norm / first_norm)
 
 
 def _solve_within(
-    reduced: NDArray, labels: NDArray, start: NDArray, l2: float, gradient_norm: float, moments: NDArray, rows: NDArray
+    reduced: NDArray,
+    labels: NDArray,
+    start: NDArray,
+    l2: float,
+    gradient_norm: float,
+    moments: NDArray,
+    rows: NDArray,
 ) -> NDArray:
     """Minimum (K, r) over weights within the subspace, where an iteration costs little."""
     objective, n_labels = CrossEntropy(reduced, labels, l2), len(start)
@@ -88,7 +100,11 @@ def _solve_within(
     blocks = label_curvatures(reduced[rows], reduced[rows] @ first.x.T, labels[rows])
     inverses = np.linalg.inv(blocks + np.float32(l2) * np.eye(len(moments), dtype=np.float32))
     return minimise(
-        objective, first.x, lambda g: np.matmul(inverses, g[:, :, None])[:, :, 0], gradient_norm, MAX_ITERATIONS
+        objective,
+        first.x,
+        lambda g: np.matmul(inverses, g[:, :, None])[:, :, 0],
+        gradient_norm,
+        MAX_ITERATIONS,
     ).x
 
 

@@ -213,7 +213,8 @@ def label_strengths(fields: NDArray) -> NDArray[np.float64]:
     if fields.ndim != 3 or fields.shape[1] != fields.shape[2]:
         raise InputError("fields", "shape (C, K, K)", f"shape {fields.shape}")
     if not np.isfinite(fields).all():
-        raise InputError("fields", "finite numbers", "NaN or infinity", "train with a smaller learning rate")
+        found = f"{int((~np.isfinite(fields)).any(axis=(1, 2)).sum())} filters with NaN or infinite ones"
+        raise InputError("fields", "finite numbers", found, "train with a smaller learning rate")
     return np.ascontiguousarray(np.diagonal(normalise(fields), axis1=1, axis2=2))
 
 

@@ -16,7 +16,7 @@ ROUNDING = 1e-7  # relative error of a loss summed from float32 terms: a rise be
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where `minimise` stopped: the variable, its value, the norm of its gradient, iterations, whether it converged."""
+    """Where `minimise` stopped; `converged` when the gradient criterion was met."""
 
     x: NDArray
     value: float
@@ -50,8 +50,9 @@ def minimise(
 
     Notes
     -----
-    Steps are accepted by the Armijo rule. A line search that finds no decrease ends the work: the value is then
-    at the rounding level of its arithmetic, and `converged` tells whether the gradient criterion was met.
+    Steps are accepted by the Armijo rule. A line search that finds no decrease ends the work: the value is
+    then at the rounding level of its arithmetic, and `converged` tells whether the gradient criterion was
+    met.
     """
     x, (value, gradient) = start, objective(start)
     pairs: deque[tuple[NDArray, NDArray, float]] = deque(maxlen=MEMORY)

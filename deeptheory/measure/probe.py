@@ -18,7 +18,8 @@ class ProbeFit:
     weight : float32 array (K, D)
         Filter-major: `weight.reshape(K, C, P)` gives W[j, f, p].
     loss : float
-        Mean cross-entropy + l2/2 ||W||^2 on the inputs it was fitted to, in nats. It says nothing about new inputs.
+        Mean cross-entropy + l2/2 ||W||^2 on the inputs it was fitted to, in nats. It says nothing about new
+        inputs.
     iterations : int
         L-BFGS iterations on the full features, or epochs of SGD.
     converged : bool

@@ -14,7 +14,7 @@ from deeptheory.progress import Progress
 
 
 @njit(parallel=True)
-def _step(weight, velocity, gradient, mask, l2, learning_rate, momentum):  # type: ignore[no-untyped-def]
+def _step(weight, velocity, gradient, mask, l2, learning_rate, momentum):
     for k in prange(weight.shape[0]):
         for d in range(weight.shape[1]):
             if not mask[k % mask.shape[0], d]:
@@ -36,9 +36,9 @@ def fit_probe_sgd(
 ) -> ProbeFit:
     """Fit a probe by SGD with Nesterov momentum from zero weights, on features computed once.
 
-    The objective of `fit_probe_exact`; `options` gives L2, first learning rate, momentum, batch, epochs and the
-    factor on the learning rate per epoch (defaults: "Advanced deep architecture pruning using single filter
-    performance").
+    The objective of `fit_probe_exact`; `options` gives L2, first learning rate, momentum, batch, epochs and
+    the factor on the learning rate per epoch (defaults: "Advanced deep architecture pruning using single
+    filter performance").
 
     Parameters
     ----------
@@ -69,7 +69,9 @@ def fit_probe_sgd(
     velocity = np.zeros_like(weight)
     mask = np.ones((1, features.shape[1]), np.bool_) if mask is None else mask
     rate = options.learning_rate
-    with Progress(title, options.epochs, "epoch", quiet) as progress:
+    # Divergence shows in the loss; NumPy's warnings would come first and say less.
+    silent = np.errstate(over="ignore", invalid="ignore")
+    with silent, Progress(title, options.epochs, "epoch", quiet) as progress:
         for epoch in range(options.epochs):
             order = rng.permutation(len(features))
             for start in range(0, len(order), options.batch):
@@ -79,7 +81,10 @@ def fit_probe_sgd(
                 loss = residuals(residual, labels[rows])
                 if not math.isfinite(loss):
                     raise InputError(
-                        "loss of the probe", "a finite value", f"{loss} in epoch {epoch + 1}", "lower learning_rate"
+                        "loss of the probe",
+                        "a finite value",
+                        f"{loss} in epoch {epoch + 1}",
+                        "lower learning_rate",
                     )
                 gradient = residual.T @ batch
                 gradient *= np.float32(1 / len(rows))

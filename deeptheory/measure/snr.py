@@ -37,9 +37,9 @@ def mean_field_snr(
     Returns
     -------
     MeanFieldSNR
-        The ratio is infinite without noise and NaN without signal and noise. It is a ratio of counts of filters:
-        neither the size of the fields nor their spread over inputs is in it, so it is NOT the SNR of a decision;
-        and it depends on the threshold of clipping.
+        The ratio is infinite without noise and NaN without signal and noise. It is a ratio of counts of
+        filters: neither the size of the fields nor their spread over inputs is in it, so it is NOT the SNR of
+        a decision; and it depends on the threshold of clipping.
     """
     signal = n_filters * clusters_per_filter * cluster_size / n_labels
     internal = signal * (cluster_size - 1) / (n_labels - 1) if signal else 0.0
@@ -123,8 +123,8 @@ def field_snr(fields: NDArray, labels: NDArray) -> FieldSNR:
     Returns
     -------
     FieldSNR
-        For Gaussian margins P(H_i > H_j) = Phi(SNR_ij). It does NOT give the accuracy: that needs all rivals at
-        once, with their correlations. Needs 24 K^2 bytes.
+        For Gaussian margins P(H_i > H_j) = Phi(SNR_ij). It does NOT give the accuracy: that needs all rivals
+        at once, with their correlations. Needs 24 K^2 bytes.
     """
     n_labels = fields.shape[1]
     label_counts(labels, n_labels, len(fields))

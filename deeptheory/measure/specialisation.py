@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 
 def participation_ratio(diagonal: NDArray) -> NDArray[np.float64]:
-    """Effective number of labels of each filter, (sum d)^2 / sum d^2 over the positive part d of its diagonal.
+    """Effective number of labels of each filter.
 
-    The inverse participation ratio of localisation theory (Bell & Dean, "Atomic vibrations in vitreous
-    silica", 1970) applied to h_f[i, i].
+    (sum d)^2 / sum d^2 over the positive part d of its diagonal: the inverse participation ratio of
+    localisation theory (Bell & Dean, "Atomic vibrations in vitreous silica", 1970) applied to h_f[i, i].
 
     Parameters
     ----------
@@ -18,8 +18,8 @@ def participation_ratio(diagonal: NDArray) -> NDArray[np.float64]:
     Returns
     -------
     float64 array (C,)
-        From 1 (one label) to K (all alike); 0 for a filter without a positive element. It does NOT say that the
-        filter tells these labels apart: off-diagonal fields are not in it.
+        From 1 (one label) to K (all alike); 0 for a filter without a positive element. It does NOT say that
+        the filter tells these labels apart: off-diagonal fields are not in it.
     """
     positive = np.maximum(np.asarray(diagonal, np.float64), 0)
     total, square = positive.sum(axis=1), (positive**2).sum(axis=1)
@@ -29,8 +29,8 @@ def participation_ratio(diagonal: NDArray) -> NDArray[np.float64]:
 def class_selectivity_index(means: NDArray) -> NDArray[np.float64]:
     """(mu_max - mu_rest) / (mu_max + mu_rest) of each filter's class-mean activations.
 
-    Morcos, Barrett, Rabinowitz & Botvinick, "On the importance of single directions for generalization" (2018):
-    mu_max is the largest class mean, mu_rest the mean over the other classes.
+    Morcos, Barrett, Rabinowitz & Botvinick, "On the importance of single directions for generalization"
+    (2018): mu_max is the largest class mean, mu_rest the mean over the other classes.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def class_selectivity_index(means: NDArray) -> NDArray[np.float64]:
     Returns
     -------
     float64 array (C,)
-        0 (the same for all labels) to 1 (one label alone); 0 for a filter that is always silent. As Morcos et al.
-        found, a selective filter need NOT be an important one.
+        0 (the same for all labels) to 1 (one label alone); 0 for a filter that is always silent. As Morcos et
+        al. found, a selective filter need NOT be an important one.
     """
     response = np.asarray(means, np.float64)
     response = response.mean(axis=2) if response.ndim == 3 else response
@@ -55,8 +55,8 @@ def mutual_information(counts: NDArray) -> NDArray[np.float64]:
     """Mutual information between the label and the binned response of each filter, in bits.
 
     I = sum_ib p(i, b) log2 [p(i, b) / (p(i) p(b))], less the bias of a finite sample to first order,
-    (number of occupied cells - occupied labels - occupied bins + 1) / (2 N ln 2) (Panzeri & Treves, "Analytical
-    estimates of limited sampling biases in different information measures", 1996).
+    (number of occupied cells - occupied labels - occupied bins + 1) / (2 N ln 2) (Panzeri & Treves,
+    "Analytical estimates of limited sampling biases in different information measures", 1996).
 
     Parameters
     ----------

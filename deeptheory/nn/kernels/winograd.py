@@ -45,11 +45,13 @@ G = np.array(
     ]
 )
 A_T = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
-G_PAIR = np.kron(G, G).astype(np.float32)  # (36, 9): G g G^T of a flattened g
+WEIGHT_TAPS = 9
 
 CHUNK_ELEMENTS = 100_000  # float32 of V and M together: they share a second-level cache of 1 MiB with U
 FEWEST_TILES = 64  # per chunk: with fewer, wide layers read U too often
 
+weight_transform = tile_transform(G)
+weight_gradient_transform = tile_transform(G.T)
 input_transform = tile_transform(B_T)
 output_transform = tile_transform(A_T)
 gradient_transform = tile_transform(A_T.T)
@@ -61,7 +63,7 @@ product_16x1 = micro_kernel(16, 1)
 def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding: int) -> bool:
     """Whether a convolution can be computed here: 3 x 3, stride 1, padding 1, float32, channels in sixteens.
 
-    An image below 3 x 3 would leave most of a tile empty and is slower than by patches.
+    An image of 1 x 1 would leave most of a tile empty and is faster by patches.
     """
     return (
         tuple(weight_shape[2:]) == (3, 3)
@@ -70,21 +72,22 @@ def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding
         and weight_shape[0] % LANES == 0
         and weight_shape[1] % LANES == 0
         and x.dtype == np.float32
-        and min(x.shape[1:3]) >= 3
+        and min(x.shape[1:3]) >= 2
         and JIT
     )
 
 
 def forward(x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], scratch: Scratch) -> None:
     """Write the convolution of `x` (N, H, W, C) and `weight` (O, C, 3, 3) into `out` (N, H, W, O)."""
-    taps = weight.transpose(2, 3, 1, 0)  # (3, 3, C, O)
-    _convolve(x, taps, out, scratch)
+    n_out, n_in = weight.shape[:2]
+    strides = (WEIGHT_TAPS, n_in * WEIGHT_TAPS)  # from one input channel, one output channel, to the next
+    _convolve(x, weight, n_in, n_out, strides, False, out, scratch)
 
 
 def backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], scratch: Scratch) -> None:
     """Write the gradient of the input (N, H, W, C) into `dx`, given that of the output `dout` (N, H, W, O)."""
-    taps = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)  # (3, 3, O, C)
-    _convolve(dout, taps, dx, scratch)
+    n_out, n_in = weight.shape[:2]
+    _convolve(dout, weight, n_out, n_in, (n_in * WEIGHT_TAPS, WEIGHT_TAPS), True, dx, scratch)
 
 
 def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
@@ -95,24 +98,27 @@ def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any],
     """
     n_in, n_out = x.shape[3], dout.shape[3]
     workers, chunk, tiles = _partition(x, n_in, n_out, scratch)
-    sums = scratch.array("winograd sums", (workers, FREQUENCIES, n_in * n_out), x.dtype)
-    _sum_products(x.reshape(-1), dout.reshape(-1), sums.reshape(-1), *x.shape, n_out, chunk, tiles)
-    total = sums[0]
-    for worker in range(1, workers):
-        total += sums[worker]
-    taps = scratch.array("winograd taps", (9, n_in * n_out), x.dtype)
-    np.matmul(G_PAIR.T, total, out=taps)
-    np.copyto(dweight, taps.reshape(3, 3, n_in, n_out).transpose(3, 2, 0, 1))
+    sums = scratch.array("winograd sums", (workers, FREQUENCIES * _step(n_in, n_out)), x.dtype)
+    _sum_products(x.reshape(-1), dout.reshape(-1), sums, *x.shape, n_out, chunk, tiles)
+    blocks = scratch.array("winograd weights", (n_in, 2 * WEIGHT_TAPS * LANES), x.dtype)
+    _untransform_weights(sums, n_in, n_out, blocks, dweight.reshape(-1))
 
 
-def _convolve(x: NDArray[Any], taps: NDArray[Any], out: NDArray[Any], scratch: Scratch) -> None:
-    n_in, n_out = taps.shape[2:]
-    packed = scratch.array("winograd taps", (3, 3, n_in, n_out), x.dtype)
-    np.copyto(packed, taps)
-    u = scratch.array("winograd u", (FREQUENCIES, n_in * n_out), x.dtype)
-    np.matmul(G_PAIR, packed.reshape(9, -1), out=u)
+def _convolve(
+    x: NDArray[Any],
+    weight: NDArray[Any],
+    n_in: int,
+    n_out: int,
+    strides: tuple[int, int],
+    turned: bool,
+    out: NDArray[Any],
+    scratch: Scratch,
+) -> None:
+    u = scratch.array("winograd u", (FREQUENCIES * _step(n_in, n_out),), x.dtype)
+    blocks = scratch.array("winograd weights", (n_in, 2 * WEIGHT_TAPS * LANES), x.dtype)
+    _transform_weights(weight.reshape(-1), n_in, n_out, strides[0], strides[1], turned, blocks, u)
     _, chunk, tiles = _partition(x, n_in, n_out, scratch)
-    _multiply_tiles(x.reshape(-1), u.reshape(-1), out.reshape(-1), *x.shape, n_out, chunk, tiles)
+    _multiply_tiles(x.reshape(-1), u, out.reshape(-1), *x.shape, n_out, chunk, tiles)
 
 
 def _partition(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tuple[int, int, NDArray[Any]]:
@@ -128,30 +134,87 @@ def _partition(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tupl
 
 
 @njit()
-def _multiply(c, c_at, a, a_at, a_row, a_depth, b, b_at, rows, columns, depth, accumulate):  # type: ignore[no-untyped-def]
-    """c (+)= a b with b (depth, columns) and c (rows, columns) contiguous; rows are rounded up to 4."""
-    column = 0
-    while columns - column >= 2 * LANES:
-        row = 0
-        while rows - row >= 12:
-            product_12x2(
-                c, c_at + row * columns + column, columns, a, a_at + row * a_row, a_row, a_depth,
-                b, b_at + column, columns, depth, accumulate,
-            )  # fmt: skip
-            row += 12
-        while row < rows:
-            product_4x2(
-                c, c_at + row * columns + column, columns, a, a_at + row * a_row, a_row, a_depth,
-                b, b_at + column, columns, depth, accumulate,
-            )  # fmt: skip
-            row += 4
-        column += 2 * LANES
-    if columns - column >= LANES:
-        for row in range(0, rows, 16):
-            product_16x1(
-                c, c_at + row * columns + column, columns, a, a_at + row * a_row, a_row, a_depth,
-                b, b_at + column, columns, depth, accumulate,
-            )  # fmt: skip
+def _step(n_in, n_out):  # type: ignore[no-untyped-def]
+    """Elements from one frequency of U to the next.
+
+    One vector more than needed: steps of a power of two would put all frequencies into one set of the cache.
+    """
+    return n_in * n_out + LANES
+
+
+@njit(parallel=True)
+def _transform_weights(weight, n_in, n_out, in_stride, out_stride, turned, blocks, u):  # type: ignore[no-untyped-def]
+    """U = G g G^T, (36, in, out); `turned` turns the 3 x 3 weights by half a turn."""
+    step, panel = _step(n_in, n_out), _panel(n_out)
+    for i in prange(n_in):
+        block = blocks[i]
+        for o in range(0, n_out, LANES):
+            for tap in range(WEIGHT_TAPS):
+                source = i * in_stride + o * out_stride + (WEIGHT_TAPS - 1 - tap if turned else tap)
+                for lane in range(LANES):
+                    block[tap * LANES + lane] = weight[source + lane * out_stride]
+            weight_transform(u, _place(i, o, n_in, panel), PATCH * step, step, block, 0, 3 * LANES, LANES)
+
+
+@njit(parallel=True)
+def _untransform_weights(sums, n_in, n_out, blocks, dweight):  # type: ignore[no-untyped-def]
+    """dg = G^T dU G, summed over the workers in their order; `dweight` is (out, in, 3, 3)."""
+    step, panel = _step(n_in, n_out), _panel(n_out)
+    for i in prange(n_in):
+        block = blocks[i]
+        for o in range(0, n_out, LANES):
+            for worker in range(len(sums)):
+                at = 0 if worker == 0 else WEIGHT_TAPS * LANES
+                weight_gradient_transform(
+                    block, at, 3 * LANES, LANES, sums[worker], _place(i, o, n_in, panel), PATCH * step, step
+                )
+                if worker > 0:
+                    for e in range(WEIGHT_TAPS * LANES):
+                        block[e] += block[at + e]
+            for lane in range(LANES):
+                target = ((o + lane) * n_in + i) * WEIGHT_TAPS
+                for tap in range(WEIGHT_TAPS):
+                    dweight[target + tap] = block[tap * LANES + lane]
+
+
+@njit()
+def _panel(columns):  # type: ignore[no-untyped-def]
+    """Columns of one panel: U, M and the sums are stored panel by panel, so that a product reads them in line."""
+    return 2 * LANES if columns % (2 * LANES) == 0 else LANES
+
+
+@njit()
+def _place(row, column, rows, panel):  # type: ignore[no-untyped-def]
+    """Where a matrix of `rows` rows stored in panels has its element (row, column)."""
+    return (column // panel * rows + row) * panel + column % panel
+
+
+@njit()
+def _multiply(c, c_at, c_rows, a, a_at, a_row, a_depth, b, b_at, b_rows, rows, columns, depth, accumulate):  # type: ignore[no-untyped-def]
+    """c (+)= a b; b and c are in panels of `b_rows` and `c_rows` rows; `rows` is rounded up to 4 or 16."""
+    panel = _panel(columns)
+    for column in range(0, columns, panel):
+        b_panel, c_panel, row = b_at + column * b_rows, c_at + column * c_rows, 0
+        if panel == 2 * LANES:
+            while rows - row >= 12:
+                product_12x2(
+                    c, c_panel + row * panel, panel, a, a_at + row * a_row, a_row, a_depth,
+                    b, b_panel, panel, depth, accumulate,
+                )  # fmt: skip
+                row += 12
+            while row < rows:
+                product_4x2(
+                    c, c_panel + row * panel, panel, a, a_at + row * a_row, a_row, a_depth,
+                    b, b_panel, panel, depth, accumulate,
+                )  # fmt: skip
+                row += 4
+        else:
+            while row < rows:
+                product_16x1(
+                    c, c_panel + row * panel, panel, a, a_at + row * a_row, a_row, a_depth,
+                    b, b_panel, panel, depth, accumulate,
+                )  # fmt: skip
+                row += 16
 
 
 @njit()
@@ -194,6 +257,7 @@ def _multiply_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, tile
     m_at = FREQUENCIES * v_step
     patch_at = m_at + FREQUENCIES * m_step
     share = (n_tiles + workers - 1) // workers
+    u_step, panel = _step(n_in, n_out), _panel(n_out)
     for worker in prange(workers):
         own = tiles[worker]
         end = min((worker + 1) * share, n_tiles)
@@ -202,14 +266,14 @@ def _multiply_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, tile
             _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step, patch_at)
             for k in range(FREQUENCIES):
                 _multiply(
-                    own, m_at + k * m_step, own, k * v_step, n_in, 1, u, k * n_in * n_out,
+                    own, m_at + k * m_step, rows, own, k * v_step, n_in, 1, u, k * u_step, n_in,
                     count, n_out, n_in, False,
                 )  # fmt: skip
             for t in range(count):
                 image, place = divmod(first + t, down * across)
                 top, left = place // across * TILE, place % across * TILE
                 for channel in range(0, n_out, LANES):
-                    source = m_at + t * n_out + channel
+                    source = m_at + _place(t, channel, rows, panel)
                     if top + TILE <= height and left + TILE <= width:
                         corner = ((image * height + top) * width + left) * n_out + channel
                         output_transform(
@@ -237,7 +301,7 @@ def _sum_products(x, dout, sums, n_images, height, width, n_in, n_out, chunk, ti
     m_at = FREQUENCIES * v_step
     patch_at = m_at + FREQUENCIES * m_step
     share = (n_tiles + workers - 1) // workers
-    size = FREQUENCIES * n_in * n_out
+    u_step, panel = _step(n_in, n_out), _panel(n_out)
     for worker in prange(workers):
         own = tiles[worker]
         end = min((worker + 1) * share, n_tiles)
@@ -248,7 +312,7 @@ def _sum_products(x, dout, sums, n_images, height, width, n_in, n_out, chunk, ti
                 image, place = divmod(first + t, down * across)
                 top, left = place // across * TILE, place % across * TILE
                 for channel in range(0, n_out, LANES):
-                    at = m_at + t * n_out + channel
+                    at = m_at + _place(t, channel, rows, panel)
                     if top + TILE <= height and left + TILE <= width:
                         corner = ((image * height + top) * width + left) * n_out + channel
                         gradient_transform(
@@ -261,6 +325,6 @@ def _sum_products(x, dout, sums, n_images, height, width, n_in, n_out, chunk, ti
                         )
             for k in range(FREQUENCIES):
                 _multiply(
-                    sums, worker * size + k * n_in * n_out, own, k * v_step, 1, n_in, own, m_at + k * m_step,
+                    sums[worker], k * u_step, n_in, own, k * v_step, 1, n_in, own, m_at + k * m_step, rows,
                     n_in, n_out, count, first > worker * share,
                 )  # fmt: skip

@@ -1,0 +1,157 @@
+import msgspec
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from deeptheory import measure
+from deeptheory.errors import InputError
+from deeptheory.measure.crossentropy import CrossEntropy
+
+
+def problem(n_per_label, n_labels, n_features, rng, noise=1.0, smallest=-2.5):
+    """Overlapping classes, rectified correlated features of scales exp(smallest) to e; train and test."""
+    centres = rng.standard_normal((n_labels, n_features))
+    mixing = rng.standard_normal((n_features, n_features)) / np.sqrt(n_features)
+    scales = np.exp(rng.uniform(smallest, 1.0, n_features))
+    labels = np.repeat(np.arange(n_labels), 2 * n_per_label)
+    latent = centres[labels] + noise * 2 * rng.standard_normal((len(labels), n_features))
+    features = (np.maximum(latent @ mixing, 0) * scales).astype(np.float32)
+    order = rng.permutation(len(labels))
+    half = len(order) // 2
+    return tuple(array[part] for part in (order[:half], order[half:]) for array in (features, labels))
+
+
+def plain_loss(weight, features, labels, l2, mask):
+    """Value and gradient in float64, independent of the package."""
+    weight = weight.reshape(-1, features.shape[1]) * mask
+    logits = features @ weight.T
+    logits -= logits.max(axis=1, keepdims=True)
+    share = np.exp(logits)
+    share /= share.sum(axis=1, keepdims=True)
+    row = np.arange(len(labels))
+    value = -np.log(share[row, labels]).mean() + l2 / 2 * (weight**2).sum()
+    share[row, labels] -= 1
+    return value, ((share.T @ features / len(labels) + l2 * weight) * mask).ravel()
+
+
+def accuracy(fit, features, labels):
+    return np.mean((features @ fit.weight.T).argmax(axis=1) == labels)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("l2", [1e-3, 1e-2])
+def test_exact_probe_reaches_the_minimum_found_by_an_independent_solver(masked, l2):
+    rng = np.random.default_rng(0)
+    features, labels, test_features, test_labels = problem(60, 5, 40, rng)
+    mask = rng.random((5, 40)) < 0.4 if masked else np.ones((5, 40), np.bool_)
+    fit = measure.fit_probe_exact(
+        features, labels, 5, l2, mask=mask if masked else None, tolerance=1e-4, quiet=True
+    )
+    reference = minimize(
+        plain_loss,
+        np.zeros(200),
+        (features.astype(np.float64), labels, l2, mask),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 5000, "ftol": 1e-15, "gtol": 1e-9},
+    )
+    assert fit.converged
+    assert fit.gradient_norm <= 1e-4
+    assert fit.loss == pytest.approx(reference.fun, rel=1e-5)
+    assert not fit.weight[~mask].any()
+    best = measure.ProbeFit(reference.x.reshape(5, 40).astype(np.float32), 0.0, 0, True, 0.0)
+    assert (
+        abs(accuracy(fit, test_features, test_labels) - accuracy(best, test_features, test_labels)) <= 1 / 300
+    )
+
+
+def test_more_features_than_the_subspace_and_a_sparse_mask_converge_quickly():
+    rng = np.random.default_rng(1)
+    features, labels, *_ = problem(40, 10, 400, rng)
+    for mask in (None, rng.random((10, 400)) < 0.1):
+        fit = measure.fit_probe_exact(features, labels, 10, 1e-3, mask=mask, quiet=True)
+        assert fit.converged
+        assert fit.iterations < 60
+        assert mask is None or not fit.weight[~mask].any()
+
+
+def test_exact_and_sgd_agree_on_accuracy():
+    rng = np.random.default_rng(2)
+    features, labels, test_features, test_labels = problem(1000, 5, 30, rng, noise=0.8, smallest=-0.5)
+    options = measure.ProbeOptions(epochs=100)
+    exact = measure.fit_probe(features, labels, 5, options, rng, quiet=True)
+    sgd = measure.fit_probe(
+        features, labels, 5, msgspec.structs.replace(options, solver="sgd"), rng, quiet=True
+    )
+    # SGD stops short along features of small scale: with scales down to exp(-2.5) it is 0.4 points behind.
+    assert exact.loss < sgd.loss < 1.01 * exact.loss
+    both = [accuracy(fit, test_features, test_labels) for fit in (exact, sgd)]
+    assert 0.6 < both[0] < 0.95  # not a trivial problem
+    assert abs(both[0] - both[1]) <= 0.003
+
+
+def test_sgd_keeps_masked_weights_at_zero_and_repeats_with_its_generator():
+    rng = np.random.default_rng(3)
+    features, labels, *_ = problem(20, 4, 12, rng)
+    mask = rng.random((4, 12)) < 0.5
+    options = measure.ProbeOptions(solver="sgd", epochs=3)
+    fits = [
+        measure.fit_probe(features, labels, 4, options, np.random.default_rng(7), mask, quiet=True)
+        for _ in range(2)
+    ]
+    assert not fits[0].weight[~mask].any()
+    assert fits[0].weight[mask].all()
+    np.testing.assert_array_equal(fits[0].weight, fits[1].weight)
+
+
+def test_gradient_of_the_objective_against_finite_differences():
+    rng = np.random.default_rng(4)
+    features, labels, *_ = problem(10, 3, 6, rng)
+    mask = rng.random((3, 6)) < 0.7
+    objective = CrossEntropy(features, labels, 0.01, mask)
+    weight = (0.3 * rng.standard_normal((3, 6)) * mask).astype(np.float32)
+    value, gradient = objective(weight)
+    expected, plain_gradient = plain_loss(weight, features.astype(np.float64), labels, 0.01, mask)
+    assert value == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(gradient.ravel(), plain_gradient, rtol=1e-4, atol=1e-5)
+    step = 1e-5
+    for entry in np.ndindex(3, 6):
+        shifted = np.zeros((3, 6))
+        shifted[entry] = step
+        up, down = (
+            plain_loss(weight + sign * shifted, features.astype(np.float64), labels, 0.01, mask)[0]
+            for sign in (1, -1)
+        )
+        assert gradient[entry] == pytest.approx((up - down) / (2 * step), rel=1e-3, abs=1e-5)
+
+
+def test_features_or_a_mask_that_are_all_zero_give_zero_weights():
+    labels = np.arange(12) % 3
+    silent = measure.fit_probe_exact(np.zeros((12, 5), np.float32), labels, 3, 1e-3, quiet=True)
+    assert not silent.weight.any()
+    assert silent.loss == pytest.approx(np.log(3), rel=1e-6)
+    features = np.random.default_rng(0).random((12, 5), np.float32)
+    closed = measure.fit_probe_exact(features, labels, 3, 1e-3, mask=np.zeros((3, 5), np.bool_), quiet=True)
+    assert not closed.weight.any()
+
+
+def test_bad_input_is_named():
+    features, labels = np.ones((6, 4), np.float32), np.arange(6) % 3
+    fit = measure.fit_probe_exact
+    with pytest.raises(
+        InputError, match=r"features: expected a float32 array \(N, D\), found float64 of shape"
+    ):
+        fit(features.astype(np.float64), labels, 3, 1e-3)
+    with pytest.raises(
+        InputError, match=r"mask of the probe: expected bool of shape \(3, 4\), found bool of"
+    ):
+        fit(features, labels, 3, 1e-3, mask=np.ones((3, 5), np.bool_))
+    with pytest.raises(InputError, match="labels: expected 0 to 1, found label 2"):
+        fit(features, labels, 2, 1e-3)
+    with pytest.raises(InputError, match="features: expected finite values, found NaN or infinite values"):
+        fit(np.full_like(features, np.nan), labels, 3, 1e-3)
+    options = measure.ProbeOptions(solver="sgd", learning_rate=1e6, epochs=20)
+    with pytest.raises(
+        InputError, match=r"loss of the probe: expected a finite value, .* lower learning_rate"
+    ):
+        measure.fit_probe(1e12 * features, labels, 3, options, np.random.default_rng(0), quiet=True)
