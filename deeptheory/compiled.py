@@ -1,5 +1,6 @@
 """`njit` and `prange` for every compiled kernel: cached on disk, the machine configured first."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from numba import prange  # noqa: E402
 if machine.threads() < numba.get_num_threads():
     numba.set_num_threads(machine.threads())
 
-JIT = not numba.config.DISABLE_JIT  # NUMBA_DISABLE_JIT=1 runs the kernels as plain Python
+JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")  # NUMBA_DISABLE_JIT=1 runs the kernels as plain Python
 
 __all__ = ["JIT", "njit", "prange"]
 

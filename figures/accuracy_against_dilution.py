@@ -1,4 +1,4 @@
-"""Draw accuracy-against-dilution.pdf from run or study directories: python figures/accuracy_against_dilution.py RUN... --out DIR."""
+"""Draw accuracy-against-dilution.pdf from run or study directories."""
 
 import argparse
 from pathlib import Path

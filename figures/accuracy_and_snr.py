@@ -1,4 +1,4 @@
-"""Draw accuracy-and-snr.pdf from run or study directories: python figures/accuracy_and_snr.py RUN... --out DIR."""
+"""Draw accuracy-and-snr.pdf from run or study directories."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draw cluster-sizes.pdf from run or study directories: python figures/cluster_sizes.py RUN... --out DIR."""
+"""Draw cluster-sizes.pdf from run or study directories."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draw field-matrix.pdf from run or study directories: python figures/field_matrix.py RUN... --out DIR."""
+"""Draw field-matrix.pdf from run or study directories."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draw predicted-against-measured.pdf from run or study directories: python figures/predicted_against_measured.py RUN... --out DIR."""
+"""Draw predicted-against-measured.pdf from run or study directories."""
 
 import argparse
 from pathlib import Path

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -22,7 +22,11 @@ class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The recipe of the short retraining; only its defaults differ from those of training."""
 
     epochs: Annotated[int, msgspec.Meta(ge=1, description="passes over the training inputs")] = 4
-    learning_rate: Annotated[float, msgspec.Meta(gt=0, description="largest learning rate")] = 0.02
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, description="largest learning rate")] = 0.05
+    schedule: Annotated[
+        Literal["step", "cosine", "one-cycle"],
+        msgspec.Meta(description="as in training; cosine has no warm-up, which a trained network does not need"),
+    ] = "cosine"
 
 
 class Config(Options, frozen=True):

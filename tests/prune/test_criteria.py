@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.measure.fields import clip
 from deeptheory.measure import label_strengths
+from deeptheory.measure.fields import clip
 from deeptheory.prune import Context, MaskedLayer, head_scores, kernel_scores, scores_for
 
 STAGE = MaskedLayer("stage2.conv.weight", "stage1", "stage2", (2, 3, 1, 2), 3)

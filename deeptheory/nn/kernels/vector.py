@@ -81,16 +81,16 @@ def tile_transform(matrix: np.ndarray) -> Callable[..., None]:
     n_in = len(lines[0])
 
     @intrinsic
-    def transform(typingctx, to, to_at, to_row, to_column, source, source_at, source_row, source_column):  # type: ignore[no-untyped-def]
+    def transform(typingctx, to, to_at, to_row, to_column, source, source_at, source_row, source_column):
         i = types.intp
         signature = types.void(to, i, i, i, source, i, i, i)
 
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):
             to_, to_at_, to_row_, to_column_, source_, source_at_, source_row_, source_column_ = arguments
             target = _pointer(context, builder, signature.args[0], to_, to_at_)
             origin = _pointer(context, builder, signature.args[4], source_, source_at_)
 
-            def at(base, row, column, row_stride, column_stride):  # type: ignore[no-untyped-def]
+            def at(base, row, column, row_stride, column_stride):
                 index = row_stride.type
                 down = builder.mul(ir.Constant(index, row), row_stride)
                 across = builder.mul(ir.Constant(index, column), column_stride)
@@ -129,11 +129,11 @@ def micro_kernel(n_rows: int, n_vectors: int) -> Callable[..., None]:
     """
 
     @intrinsic
-    def kernel(typingctx, c, c_at, c_row, a, a_at, a_row, a_depth, b, b_at, b_depth, depth, accumulate):  # type: ignore[no-untyped-def]
+    def kernel(typingctx, c, c_at, c_row, a, a_at, a_row, a_depth, b, b_at, b_depth, depth, accumulate):
         i = types.intp
         signature = types.void(c, i, i, a, i, i, i, b, i, i, i, types.boolean)
 
-        def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        def generate(context, builder, signature, arguments):
             c_, c_at_, c_row_, a_, a_at_, a_row_, a_depth_, b_, b_at_, b_depth_, depth_, accumulate_ = (
                 arguments
             )
@@ -141,10 +141,10 @@ def micro_kernel(n_rows: int, n_vectors: int) -> Callable[..., None]:
             a_start = _pointer(context, builder, signature.args[3], a_, a_at_)
             b_start = _pointer(context, builder, signature.args[7], b_, b_at_)
 
-            def number(value):  # type: ignore[no-untyped-def]
+            def number(value):
                 return ir.Constant(depth_.type, value)
 
-            def place(row, vector):  # type: ignore[no-untyped-def]
+            def place(row, vector):
                 down = builder.mul(number(row), c_row_)
                 return builder.gep(c_start, [builder.add(down, number(vector * LANES))])
 
@@ -182,11 +182,10 @@ def micro_kernel(n_rows: int, n_vectors: int) -> Callable[..., None]:
     return kernel
 
 
-@intrinsic
-def copy_lanes(typingctx, to, to_at, source, source_at):  # type: ignore[no-untyped-def]
+def _copy_lanes(typingctx, to, to_at, source, source_at):
     """Compiled ``to[to_at : to_at + 16] = source[source_at : source_at + 16]`` of flat float32 arrays."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         vector = _load(builder, _pointer(context, builder, signature.args[2], arguments[2], arguments[3]))
         _store(builder, vector, _pointer(context, builder, signature.args[0], arguments[0], arguments[1]))
         return context.get_dummy_value()
@@ -194,12 +193,15 @@ def copy_lanes(typingctx, to, to_at, source, source_at):  # type: ignore[no-unty
     return types.void(to, types.intp, source, types.intp), generate
 
 
-@intrinsic
-def clear_lanes(typingctx, to, to_at):  # type: ignore[no-untyped-def]
+def _clear_lanes(typingctx, to, to_at):
     """Compiled ``to[to_at : to_at + 16] = 0`` of a flat float32 array."""
 
-    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    def generate(context, builder, signature, arguments):
         _store(builder, _constant(0.0), _pointer(context, builder, signature.args[0], *arguments))
         return context.get_dummy_value()
 
     return types.void(to, types.intp), generate
+
+
+copy_lanes: Callable[..., None] = intrinsic(_copy_lanes)
+clear_lanes: Callable[..., None] = intrinsic(_clear_lanes)

@@ -128,22 +128,22 @@ def _partition(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tupl
     most = max(CHUNK_ELEMENTS // (FREQUENCIES * (n_in + n_out)), FEWEST_TILES)
     rounds = -(-n_tiles // (workers * most))
     chunk = -(-n_tiles // (workers * rounds))
-    rows = -(-chunk // LANES) * LANES  # the micro-kernels round rows up
-    shape = (workers, FREQUENCIES * (rows * (n_in + n_out) + 3 * LANES))
+    _, v_step, m_step = _layout(chunk, n_in, n_out)
+    shape = (workers, FREQUENCIES * (v_step + m_step + LANES))
     return workers, chunk, scratch.array("winograd tiles", shape, x.dtype)
 
 
 @njit()
-def _step(n_in, n_out):  # type: ignore[no-untyped-def]
-    """Elements from one frequency of U to the next.
+def _step(rows, columns):
+    """Elements from one frequency of a (rows, columns) matrix to the next.
 
     One vector more than needed: steps of a power of two would put all frequencies into one set of the cache.
     """
-    return n_in * n_out + LANES
+    return rows * columns + LANES
 
 
 @njit(parallel=True)
-def _transform_weights(weight, n_in, n_out, in_stride, out_stride, turned, blocks, u):  # type: ignore[no-untyped-def]
+def _transform_weights(weight, n_in, n_out, in_stride, out_stride, turned, blocks, u):
     """U = G g G^T, (36, in, out); `turned` turns the 3 x 3 weights by half a turn."""
     step, panel = _step(n_in, n_out), _panel(n_out)
     for i in prange(n_in):
@@ -157,7 +157,7 @@ def _transform_weights(weight, n_in, n_out, in_stride, out_stride, turned, block
 
 
 @njit(parallel=True)
-def _untransform_weights(sums, n_in, n_out, blocks, dweight):  # type: ignore[no-untyped-def]
+def _untransform_weights(sums, n_in, n_out, blocks, dweight):
     """dg = G^T dU G, summed over the workers in their order; `dweight` is (out, in, 3, 3)."""
     step, panel = _step(n_in, n_out), _panel(n_out)
     for i in prange(n_in):
@@ -178,19 +178,26 @@ def _untransform_weights(sums, n_in, n_out, blocks, dweight):  # type: ignore[no
 
 
 @njit()
-def _panel(columns):  # type: ignore[no-untyped-def]
+def _layout(chunk, n_in, n_out):
+    """Rows of V and M (the products round them up), and elements from one of their frequencies to the next."""
+    rows = (chunk + LANES - 1) // LANES * LANES
+    return rows, _step(rows, n_in), _step(rows, n_out)
+
+
+@njit()
+def _panel(columns):
     """Columns of one panel: U, M and the sums are stored panel by panel, so that a product reads them in line."""
     return 2 * LANES if columns % (2 * LANES) == 0 else LANES
 
 
 @njit()
-def _place(row, column, rows, panel):  # type: ignore[no-untyped-def]
+def _place(row, column, rows, panel):
     """Where a matrix of `rows` rows stored in panels has its element (row, column)."""
     return (column // panel * rows + row) * panel + column % panel
 
 
 @njit()
-def _multiply(c, c_at, c_rows, a, a_at, a_row, a_depth, b, b_at, b_rows, rows, columns, depth, accumulate):  # type: ignore[no-untyped-def]
+def _multiply(c, c_at, c_rows, a, a_at, a_row, a_depth, b, b_at, b_rows, rows, columns, depth, accumulate):
     """c (+)= a b; b and c are in panels of `b_rows` and `c_rows` rows; `rows` is rounded up to 4 or 16."""
     panel = _panel(columns)
     for column in range(0, columns, panel):
@@ -218,7 +225,7 @@ def _multiply(c, c_at, c_rows, a, a_at, a_row, a_depth, b, b_at, b_rows, rows, c
 
 
 @njit()
-def _gather(to, to_at, side, x, image, top, left, height, width, channels, channel):  # type: ignore[no-untyped-def]
+def _gather(to, to_at, side, x, image, top, left, height, width, channels, channel):
     """Copy a side x side patch of 16 channels, zero outside the image."""
     for i in range(side):
         for j in range(side):
@@ -230,7 +237,7 @@ def _gather(to, to_at, side, x, image, top, left, height, width, channels, chann
 
 
 @njit()
-def _transform_inputs(x, height, width, channels, first, count, v, v_at, v_step, patch_at):  # type: ignore[no-untyped-def]
+def _transform_inputs(x, height, width, channels, first, count, v, v_at, v_step, patch_at):
     """V = B^T d B of `count` tiles from the `first`; V[k] starts at v_at + k * v_step, (tile, channel)."""
     down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
     for t in range(count):
@@ -248,12 +255,10 @@ def _transform_inputs(x, height, width, channels, first, count, v, v_at, v_step,
 
 
 @njit(parallel=True)
-def _multiply_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, tiles):  # type: ignore[no-untyped-def]
+def _multiply_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, tiles):
     down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
     n_tiles, workers = n_images * down * across, len(tiles)
-    rows = (chunk + LANES - 1) // LANES * LANES
-    # One vector more than needed: steps of a power of two would put all frequencies into one set of the cache.
-    v_step, m_step = rows * n_in + LANES, rows * n_out + LANES
+    rows, v_step, m_step = _layout(chunk, n_in, n_out)
     m_at = FREQUENCIES * v_step
     patch_at = m_at + FREQUENCIES * m_step
     share = (n_tiles + workers - 1) // workers
@@ -292,12 +297,10 @@ def _multiply_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, tile
 
 
 @njit(parallel=True)
-def _sum_products(x, dout, sums, n_images, height, width, n_in, n_out, chunk, tiles):  # type: ignore[no-untyped-def]
+def _sum_products(x, dout, sums, n_images, height, width, n_in, n_out, chunk, tiles):
     down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
     n_tiles, workers = n_images * down * across, len(tiles)
-    rows = (chunk + LANES - 1) // LANES * LANES
-    # One vector more than needed: steps of a power of two would put all frequencies into one set of the cache.
-    v_step, m_step = rows * n_in + LANES, rows * n_out + LANES
+    rows, v_step, m_step = _layout(chunk, n_in, n_out)
     m_at = FREQUENCIES * v_step
     patch_at = m_at + FREQUENCIES * m_step
     share = (n_tiles + workers - 1) // workers

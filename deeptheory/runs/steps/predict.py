@@ -34,15 +34,16 @@ def predict(run: Run) -> None:
     started, begun = time.monotonic(), now()
     network, arms = trained_network(run), pruned_arms(run)
     rng = generator(run.config.seed, "prediction")
+    of_arms = _arms(run, network, arms, rng)
     tree = {
         "begun": begun,
         "stages": _stages(run, network, rng),
         "layers": _layers(run, arms["afcc"]),
-        "arms": _arms(run, network, arms, rng),
+        "arms": of_arms,
         "dilution": arms["afcc"].report.dilution,
     }
     run.finish("predict", tree, started)
-    run.log(f"predicted AFCC accuracy {tree['arms']['afcc']['accuracy']:.4f}")
+    run.log(f"predicted AFCC accuracy {of_arms['afcc']['accuracy']:.4f}")
 
 
 def _stages(run: Run, network: nn.Network, rng: np.random.Generator) -> dict[str, Any]:
