@@ -1,13 +1,14 @@
 """Convolution (cross-correlation) with zero padding, by the kernels that are fastest for its shape.
 
-`patches` takes any shape and dtype; `winograd` the 3 x 3 convolutions that make up the networks of this field.
+`patches` takes any shape and dtype, `small` images that the kernel covers from any position, `winograd` the
+3 x 3 convolutions that make up the networks of this field.
 """
 
 from typing import Any
 
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import patches, winograd
+from deeptheory.nn.kernels import patches, small, winograd
 from deeptheory.nn.kernels.scratch import Scratch
 
 
@@ -27,7 +28,9 @@ def conv2d_forward(
     scratch : Scratch
         Memory shared by all layers.
     """
-    if winograd.applies(x, weight.shape, stride, padding):
+    if small.applies(x, weight.shape, stride, padding):
+        small.forward(x, weight, out, scratch)
+    elif winograd.applies(x, weight.shape, stride, padding):
         winograd.forward(x, weight, out, scratch)
     else:
         patches.forward(x, weight, stride, padding, out, scratch)
@@ -46,7 +49,9 @@ def conv2d_backward_data(
     dx : array (N, H, W, C)
         Overwritten.
     """
-    if winograd.applies(dx, weight.shape, stride, padding):
+    if small.applies(dx, weight.shape, stride, padding):
+        small.backward_data(dout, weight, dx, scratch)
+    elif winograd.applies(dx, weight.shape, stride, padding):
         winograd.backward_data(dout, weight, dx, scratch)
     else:
         patches.backward_data(dout, weight, stride, padding, dx, scratch)
@@ -66,7 +71,9 @@ def conv2d_backward_weights(
     dweight : array (O, C, kh, kw)
         Overwritten.
     """
-    if winograd.applies(x, dweight.shape, stride, padding):
+    if small.applies(x, dweight.shape, stride, padding):
+        small.backward_weights(x, dout, dweight, scratch)
+    elif winograd.applies(x, dweight.shape, stride, padding):
         winograd.backward_weights(x, dout, dweight, scratch)
     else:
         patches.backward_weights(x, dout, stride, padding, dweight, scratch)
