@@ -7,7 +7,7 @@ DEMO := out/demo
 .PHONY: demo test lint bench clean
 
 demo: $(VENV)/ready
-	$(BIN)/deeptheory confirm simulations/demo.toml --out $(DEMO)
+	$(BIN)/deeptheory confirm simulations/demo.toml --out $(DEMO) --jobs 2
 
 test: $(VENV)/ready-test
 	$(BIN)/python -m pytest

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import deeptheory
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, RunFailed
 
 EXIT_NEGATIVE, EXIT_BAD_INPUT = 1, 2
 
@@ -23,6 +23,16 @@ def main() -> None:
         sys.exit(EXIT_BAD_INPUT)
     except click.ClickException as error:
         error.show()
+        sys.exit(EXIT_BAD_INPUT)
+    except RunFailed as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        where, found = error.filename or "a file", error.strerror or str(error)
+        do = "check its permissions and the space left on its disk"
+        click.echo(
+            f"error: {InputError(str(where), 'a path that can be read or written', found, do)}", err=True
+        )
         sys.exit(EXIT_BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; run the same command again to go on", err=True)
@@ -44,17 +54,26 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--threads` and `--quiet`, for every command that computes."""
     command = click.option("--quiet", is_flag=True, help="No progress on standard error.")(command)
     return click.option(
-        "--threads", type=click.IntRange(min=1), help="Threads to use; all that this process may use by default."
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Threads to use; all that this process may use by default.",
     )(command)
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The configuration file and what overrides it."""
     command = click.option(
-        "--set", "overrides", multiple=True, metavar="TABLE.OPTION=VALUE", help="Override one option; repeatable."
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="TABLE.OPTION=VALUE",
+        help="Override one option; repeatable.",
     )(command)
     command = click.option(
-        "--data", "data_path", type=click.Path(path_type=Path), help="Data files; overrides data.source and path."
+        "--data",
+        "data_path",
+        type=click.Path(path_type=Path),
+        help="Data files; overrides data.source and path.",
     )(command)
     return click.argument("config", type=click.Path(path_type=Path))(command)
 
@@ -79,7 +98,9 @@ def _config(path: Path, data_path: Path | None, overrides: tuple[str, ...]) -> A
 
 @commands.command()
 @config_options
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Run directory to make or resume.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Run directory to make or resume."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Overrides the seed of the configuration.")
 @machine_options
 def train(
@@ -121,19 +142,46 @@ def _step(name: str, text: str) -> None:
 
 
 _step("measure", "Measure every stage of a trained run: probe, fields, clusters, noise, SNR, specialisation.")
-_step("predict", "Predict the prunable parameters and the accuracy without them; stored before any retraining.")
+_step(
+    "predict", "Predict the prunable parameters and the accuracy without them; stored before any retraining."
+)
 _step("prune", "Make the masks of AFCC and its controls at equal density and test them without retraining.")
 _step("retrain", "Retrain every arm under its mask, and the unpruned network equally long.")
 
 
+@commands.command()
+@RUN
+@machine_options
+def chain(run: Path, threads: int | None, quiet: bool) -> None:
+    """Take a run through all steps that are not done yet, whether begun or not.
+
+    \b
+    Example:  deeptheory chain out/one
+    """
+    _configure(threads)
+    from deeptheory.runs import Run, steps
+
+    steps.chain(Run(run, quiet))
+
+
 def _print(report: Any, as_json: bool) -> None:
-    click.echo(json.dumps(report.numbers, indent=2) if as_json else report.text)
+    from deeptheory.runs import report as reports
+
+    click.echo(reports.as_json(report.numbers) if as_json else report.text)
 
 
 @commands.command()
 @config_options
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Study directory to make or resume.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Study directory to make or resume."
+)
 @click.option("--seeds", type=click.IntRange(min=1), help="Number of seeds; overrides judge.seeds.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Seeds at a time, each with its share of the threads.",
+)
 @JSON
 @machine_options
 def confirm(
@@ -142,6 +190,7 @@ def confirm(
     overrides: tuple[str, ...],
     out: Path,
     seeds: int | None,
+    jobs: int,
     as_json: bool,
     threads: int | None,
     quiet: bool,
@@ -158,13 +207,14 @@ def confirm(
     _configure(threads)
     from deeptheory import plot
     from deeptheory.runs import confirm as run_study
+    from deeptheory.runs import report
 
     if seeds is not None:
         overrides = (*overrides, f"judge.seeds={seeds}")
-    study = run_study(_config(config, data_path, overrides), out, command=_command_line(), quiet=quiet)
+    study = run_study(_config(config, data_path, overrides), out, _command_line(), jobs, quiet)
     figures = plot.draw_all(study.runs, study.directory / "figures")
     if as_json:
-        click.echo(json.dumps({**study.numbers, "figures": [str(path) for path in figures]}, indent=2))
+        click.echo(report.as_json({**study.numbers, "figures": [str(path) for path in figures]}))
     else:
         click.echo(study.text)
         click.echo("\nRun files: " + " ".join(str(run.results) for run in study.runs))
@@ -195,7 +245,9 @@ def inspect(run: Path, as_json: bool) -> None:
 @commands.command()
 @click.argument("name")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("figures"), help="Directory for the PDF.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("figures"), help="Directory for the PDF."
+)
 @click.option("--stage", help="Stage of the field matrix or the clusters; the last one by default.")
 @click.option("--filter", "filter_index", type=click.IntRange(min=0), help="Filter of the field matrix.")
 def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filter_index: int | None) -> None:

@@ -14,7 +14,10 @@ from numba import prange  # noqa: E402
 if machine.threads() < numba.get_num_threads():
     numba.set_num_threads(machine.threads())
 
-JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")  # NUMBA_DISABLE_JIT=1 runs the kernels as plain Python
+JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") in (
+    "",
+    "0",
+)  # NUMBA_DISABLE_JIT=1 runs the kernels as plain Python
 
 __all__ = ["JIT", "njit", "prange"]
 

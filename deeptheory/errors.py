@@ -1,4 +1,4 @@
-"""The one exception for input the user can correct."""
+"""The exceptions that the command line turns into messages and exit codes."""
 
 import difflib
 from collections.abc import Iterable
@@ -23,6 +23,24 @@ class InputError(ValueError):
         self.what, self.expected, self.found, self.do = what, expected, found, do
         text = f"{what}: expected {expected}, found {found}"
         super().__init__(f"{text}; {do}" if do else text)
+
+
+class RunFailed(Exception):
+    """The process of a run ended with an error, which it has printed itself.
+
+    Parameters
+    ----------
+    run : str
+        Its directory.
+    exit_code : int
+        That of the process.
+    """
+
+    def __init__(self, run: str, exit_code: int) -> None:
+        super().__init__(
+            f"{run} failed with exit code {exit_code}; the other runs go on when this is repeated"
+        )
+        self.exit_code = exit_code
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:

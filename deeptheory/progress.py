@@ -18,7 +18,7 @@ class Progress:
     total : int
         Number of units of work.
     unit : str
-        Name of one unit, for the plain lines.
+        Name of one unit, or "%".
     quiet : bool
         Say nothing at all.
     stream : file object, optional
@@ -37,7 +37,7 @@ class Progress:
         self.terminal = self.stream.isatty()
         self.done = 0
         self.started = self.last_shown = time.monotonic()
-        self.first_done: int | None = None  # where a resumed piece of work began
+        self.first: tuple[int, float] | None = None  # units and time at the first report: work may be resumed
         self.shown = False
 
     def __enter__(self) -> "Progress":
@@ -50,12 +50,11 @@ class Progress:
 
     def advance(self, done: int, note: str = "") -> None:
         """Set the number of units done; write when the last report is old enough."""
-        if self.first_done is None:
-            self.first_done = min(done, self.total) - 1
+        now = time.monotonic()
+        self.first = self.first or (done, now)
         self.done = done
         if self.quiet:
             return
-        now = time.monotonic()
         interval = BAR_INTERVAL if self.terminal else LINE_INTERVAL
         finished = done >= self.total and self.shown
         if now - self.started < 2.0 or (now - self.last_shown < interval and not finished):
@@ -65,9 +64,11 @@ class Progress:
 
     def _write(self, now: float, note: str) -> None:
         share = self.done / self.total if self.total else 1.0
-        fresh = max(self.done - (self.first_done or 0), 1)
-        left = (now - self.started) / fresh * (self.total - self.done)
-        text = f"{self.title}: {self.done}/{self.total} {self.unit}s, {left:.0f} s left"
+        units = "%" if self.unit == "%" else f"{self.unit}s"
+        text = f"{self.title}: {self.done}/{self.total} {units}"
+        if self.first and self.done > self.first[0]:
+            left = (now - self.first[1]) / (self.done - self.first[0]) * (self.total - self.done)
+            text += f", {left:.0f} s left"
         text += f", {note}" if note else ""
         if self.terminal:
             bar = "#" * int(20 * share)

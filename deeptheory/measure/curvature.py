@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from deeptheory.measure.crossentropy import residuals
 from deeptheory.measure.lbfgs import Preconditioner
 
-RANK = 256  # leading directions of feature space whose curvature is measured
+RANK = 128  # leading directions of feature space whose curvature is measured
 ROWS = 4096  # inputs the subspace is found on
 
 

@@ -16,6 +16,7 @@ from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
 from deeptheory.plot.save import save
 from deeptheory.runs import Run, paths
+from deeptheory.runs.config import differences
 from deeptheory.runs.report import stage_names
 from deeptheory.runs.run import make_directory
 
@@ -45,11 +46,13 @@ def draw(
     Raises
     ------
     InputError
-        An unknown figure, stage or filter, a run that lacks the step, a directory that cannot be written.
+        An unknown figure, stage or filter, a run that lacks the step, runs of different configurations, a
+        directory that cannot be written.
     """
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
     runs = [Run(directory, quiet=True) for given in directories for directory in _run_directories(given)]
+    _check_one_configuration(runs)
     function = FIGURES[name]
     if name == "field-matrix":
         function = partial(_field_matrix, stage=stage, filter_index=filter_index)
@@ -75,6 +78,15 @@ def _run_directories(directory: Path) -> list[Path]:
         do = "name a run directory or the directory of a study"
         raise InputError(f"run {directory}", f"{paths.CONFIG} in it or in its seed-* directories", "none", do)
     return sorted(inside, key=lambda path: int(path.name.removeprefix("seed-")))
+
+
+def _check_one_configuration(runs: Sequence[Run]) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        for name, one, other in differences(first.config, run.config):
+            if name != "seed":
+                found = f"{name} = {one!r} in {first.directory} and {other!r} in {run.directory}"
+                raise InputError("figure", "runs of one configuration", found, "draw them one by one")
 
 
 def _over_stages(runs: Sequence[Run], path: str) -> np.ndarray:

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -25,7 +25,9 @@ class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     learning_rate: Annotated[float, msgspec.Meta(gt=0, description="largest learning rate")] = 0.05
     schedule: Annotated[
         Literal["step", "cosine", "one-cycle"],
-        msgspec.Meta(description="as in training; cosine has no warm-up, which a trained network does not need"),
+        msgspec.Meta(
+            description="as in training; cosine has no warm-up, which a trained network does not need"
+        ),
     ] = "cosine"
 
 
@@ -64,7 +66,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError("configuration", "a TOML file", f"no file {path}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError("configuration", "a TOML file", f"{path}: {error}") from error
     for text in overrides:
         _override(table, text)
@@ -95,6 +97,15 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from flatten(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
+
+
+def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
+    """Options that differ, apart from the number of seeds: the name and both values.
+
+    ``judge.seeds`` does not concern one seed's run, so a study may be given more seeds.
+    """
+    old, new = dict(flatten(complete(one))), dict(flatten(complete(other)))
+    return [(name, old[name], new[name]) for name in old if name != "judge.seeds" and old[name] != new[name]]
 
 
 def to_toml(config: Config) -> str:
@@ -163,5 +174,27 @@ def _explain(error: msgspec.ValidationError, table: Mapping[str, Any]) -> InputE
     match = re.fullmatch(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", text, re.DOTALL)
     what, path = (match["what"], match["path"]) if match else (text, None)
     expected = re.sub(r"^Expected ", "", what.split(", got ")[0]).replace("`", "")
-    found = dict(flatten(table)).get(path or "", None)
-    return InputError(path or "configuration", expected, repr(found) if found is not None else what)
+    expected = {"object": "a table of options", "array": "a list"}.get(expected, expected)
+    name, value = path or "configuration", _at(table, path or "")
+    if what.startswith("Invalid enum value"):
+        choices = _choices(name)
+        if isinstance(value, str):
+            return unknown_name(name, value, choices)
+        expected = "one of " + ", ".join(map(str, choices))
+    return InputError(name, expected, repr(value))
+
+
+def _at(table: Mapping[str, Any], path: str) -> Any:
+    """The value at ``prune.stages[0]`` of a nested table."""
+    value: Any = table
+    for name, place in re.findall(r"([^.\[\]]+)|\[(.*?)\]", path):
+        value = value[name] if name else value[int(place)]
+    return value
+
+
+def _choices(name: str) -> tuple[Any, ...]:
+    """The values that an option of a fixed choice can take."""
+    option: Any = Config
+    for part in name.split("."):
+        option = {field.name: field.type for field in _fields(option)}[part]
+    return get_args(get_args(option)[0])

@@ -1,6 +1,8 @@
 """What the commands print of a run: a screenful of text, and the same numbers for JSON."""
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,6 +160,19 @@ REPORTS: dict[str, Callable[[Run], Report]] = {
 }
 
 
+def as_json(numbers: Mapping[str, Any]) -> str:
+    """Numbers as JSON, which has no NaN and no infinity: both are null."""
+    return json.dumps(_finite(numbers), indent=2, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def stage_names(run: Run) -> list[str]:
     """Names of the measured stages, from the input upwards."""
     return list(run.read("measure/stage_names"))
@@ -168,6 +183,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     rows = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
+        )
         for row in rows
     ]

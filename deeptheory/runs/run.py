@@ -11,7 +11,7 @@ from typing import Any
 from deeptheory import data, machine
 from deeptheory.errors import InputError
 from deeptheory.runs import paths, storage
-from deeptheory.runs.config import Config, complete, flatten, read_config, to_toml
+from deeptheory.runs.config import Config, differences, read_config, to_toml
 
 
 class Run:
@@ -36,6 +36,8 @@ class Run:
     def create(cls, directory: Path, config: Config, quiet: bool = False) -> "Run":
         """Make a run directory, or open the one that is there if its configuration is the same.
 
+        A run of which nothing is computed yet takes the new configuration.
+
         Raises
         ------
         InputError
@@ -45,10 +47,11 @@ class Run:
         directory = Path(directory)
         if (directory / paths.CONFIG).is_file():
             run = cls(directory, quiet)
-            _refuse_difference(run, config)
-            return run
+            if run.begun:
+                _refuse_difference(run, config)
+                return run
         make_directory(directory)
-        if any(directory.iterdir()):
+        if not (directory / paths.CONFIG).is_file() and any(directory.iterdir()):
             do = "name a new directory with --out"
             raise InputError(f"directory {directory}", "an empty directory or a run", "other files", do)
         storage.write_text(directory / paths.CONFIG, to_toml(config))
@@ -64,6 +67,11 @@ class Run:
         """Path of `run.h5`."""
         return self.directory / paths.RESULTS
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was computed: there are results or a checkpoint."""
+        return self.results.exists() or (self.directory / paths.CHECKPOINT).exists()
+
     def done(self, step: str) -> bool:
         """Whether the step's results are complete in `run.h5`."""
         return self.has(f"{step}/finished")
@@ -78,7 +86,9 @@ class Run:
     def require(self, step: str) -> None:
         """Refuse to go on before `step` is done."""
         if not self.done(step):
-            do = f"run 'deeptheory {step} {self.directory}' first" if step != "train" else "train it first"
+            arguments = f"{self.directory / paths.CONFIG} --out {self.directory}"
+            command = f"train {arguments}" if step == "train" else f"{step} {self.directory}"
+            do = f"run 'deeptheory {command}' first"
             raise InputError(f"run {self.directory}", f"the results of '{step}'", "none", do)
 
     def read(self, path: str) -> Any:
@@ -94,7 +104,7 @@ class Run:
             self._describe(file)
             if path in file:
                 del file[path]
-            storage.write_tree(file.create_group(path), tree)
+            storage.write_tree(file.create_group(path, track_order=True), tree)
 
     def add(self, path: str, tree: storage.Tree) -> None:
         """Add entries to a part that is already stored."""
@@ -161,10 +171,9 @@ def _load(options: data.DataOptions, quiet: bool) -> data.Dataset:
 
 
 def _refuse_difference(run: Run, config: Config) -> None:
-    old, new = dict(flatten(complete(run.config))), dict(flatten(complete(config)))
-    differing = [f"{name} = {old[name]!r} there, {new[name]!r} asked" for name in new if old[name] != new[name]]
+    differing = [
+        f"{name} = {old!r} there, {new!r} asked" for name, old, new in differences(run.config, config)
+    ]
     if differing:
         do = "name another directory with --out, or delete the old run"
         raise InputError(f"run {run.directory}", "the same configuration", "; ".join(differing), do)
-
-

@@ -22,7 +22,9 @@ def write_tree(group: h5py.Group, tree: Tree) -> None:
     """Write a nested table: mappings become groups, everything else a data set."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            write_tree(group.create_group(name), value)
+            write_tree(
+                group.create_group(name, track_order=True), value
+            )  # keeps the network's order of layers
         elif isinstance(value, str):
             group.create_dataset(name, data=value, dtype=STRING)
         elif isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):

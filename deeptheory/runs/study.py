@@ -1,6 +1,5 @@
 """A confirm study: the whole chain over several seeds, judged."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from deeptheory.judge import ArmResults, Verdict
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import paths, steps, storage
 from deeptheory.runs.config import Config
+from deeptheory.runs.local import run_side_by_side
+from deeptheory.runs.report import as_json
 from deeptheory.runs.run import Run, make_directory
 
 
@@ -42,14 +43,14 @@ class Study:
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """The verdicts and where the run files are, ready for JSON."""
+        """The verdicts and where the run files are."""
         return {
-            "verdicts": [_finite(asdict(verdict)) for verdict in self.verdicts],
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "runs": [str(run.results) for run in self.runs],
         }
 
 
-def confirm(config: Config, directory: Path, command: str, quiet: bool = False) -> Study:
+def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet: bool = False) -> Study:
     """Train, measure, predict, prune and retrain every seed, then judge.
 
     Parameters
@@ -58,9 +59,12 @@ def confirm(config: Config, directory: Path, command: str, quiet: bool = False) 
         Its seed is that of the first run; the others follow it. Everything else is common to all seeds.
     directory : Path
         Gets one run directory per seed, `verdicts.json` and `verdicts.txt`. What is already there is kept: a
-        second call goes on where the first stopped.
+        second call goes on where the first stopped, and may ask for more seeds.
     command : str
         What repeats the study; stored with every verdict.
+    jobs : int
+        Seeds computed at a time. Above 1 each is a process of its own with its share of the threads, and the
+        bits are those of that number of threads.
     quiet : bool
         No progress on standard error.
 
@@ -68,6 +72,8 @@ def confirm(config: Config, directory: Path, command: str, quiet: bool = False) 
     ------
     InputError
         Bad configuration, data or directory; a seed's run there has another configuration.
+    RunFailed
+        The process of a seed failed.
     """
     directory = Path(directory)
     make_directory(directory)
@@ -76,9 +82,15 @@ def confirm(config: Config, directory: Path, command: str, quiet: bool = False) 
         run = Run.create(
             paths.seed_directory(directory, seed), msgspec.structs.replace(config, seed=seed), quiet
         )
-        for name in paths.STEPS:
-            getattr(steps, name)(run)
         runs.append(run)
+    unfinished = [run for run in runs if not run.done(paths.STEPS[-1])]
+    jobs = min(jobs, len(unfinished))
+    if jobs > 1:
+        _ = runs[0].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
+        run_side_by_side(unfinished, jobs, quiet)
+    else:
+        for run in unfinished:
+            steps.chain(run)
     results = arm_results(runs)
     verdicts = tuple(judge.confirm_claims(results, command, config.judge))
     left = {arm: [run.read(f"prune/arms/{arm}/cost") for run in runs] for arm in results.arms}
@@ -94,7 +106,7 @@ def confirm(config: Config, directory: Path, command: str, quiet: bool = False) 
         ]
     )
     study = Study(directory, tuple(runs), verdicts, text)
-    storage.write_text(directory / paths.VERDICTS, json.dumps(study.numbers, indent=2) + "\n")
+    storage.write_text(directory / paths.VERDICTS, as_json(study.numbers) + "\n")
     storage.write_text(directory / paths.TABLES, text + "\n")
     return study
 
@@ -115,11 +127,3 @@ def arm_results(runs: list[Run]) -> ArmResults:
         dilution={layer: over_seeds(f"predict/layers/{layer}/dilution") for layer in layers},
         null_dilution={layer: over_seeds(path) for layer, path in null.items() if runs[0].has(path)},
     )
-
-
-def _finite(table: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: a missing number is null."""
-    return {
-        name: None if isinstance(value, float) and not np.isfinite(value) else value
-        for name, value in table.items()
-    }

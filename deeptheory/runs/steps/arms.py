@@ -1,18 +1,10 @@
 """The arms of a run: the masks of every criterion at the density of AFCC, the same whenever they are asked for."""
 
-from deeptheory import nn, prune
+from deeptheory import prune
 from deeptheory.runs.run import Run
 from deeptheory.runs.seeds import generator
+from deeptheory.runs.steps.layers import masked_layers
 from deeptheory.runs.steps.train import trained_network
-
-
-def check_prunable(run: Run, network: nn.Network) -> tuple[prune.MaskedLayer, ...]:
-    """The layers to be masked; refuses stages and arms that do not exist."""
-    options = run.config.prune
-    prune.check_arms(options.arms)
-    shapes = {name: array.shape for name, array in network.parameters().items()}
-    names = [stage.name for stage in network.stages]
-    return prune.masked_layers(shapes, names, options.stages, options.head)
 
 
 def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
@@ -22,10 +14,8 @@ def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
     """
     run.require("measure")
     network = trained_network(run)
-    layers = check_prunable(run, network)
-    strengths = {
-        stage.name: run.read(f"measure/stages/{stage.name}/strengths") for stage in network.stages
-    }
+    layers = masked_layers(run, network)
+    strengths = {stage.name: run.read(f"measure/stages/{stage.name}/strengths") for stage in network.stages}
     arms = run.config.prune.arms
     streams = dict(zip(arms, generator(run.config.seed, "controls").spawn(len(arms)), strict=True))
 
@@ -36,6 +26,4 @@ def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
 
     afcc = prune.prune_arm("afcc", context("afcc"))
     n_kept = afcc.masks.kept()
-    return {
-        arm: afcc if arm == "afcc" else prune.prune_arm(arm, context(arm), n_kept) for arm in arms
-    }
+    return {arm: afcc if arm == "afcc" else prune.prune_arm(arm, context(arm), n_kept) for arm in arms}

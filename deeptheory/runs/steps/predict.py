@@ -49,9 +49,7 @@ def predict(run: Run) -> None:
 def _stages(run: Run, network: nn.Network, rng: np.random.Generator) -> dict[str, Any]:
     """Accuracy of each stage's probe by the theory, beside the count on the same inputs."""
     images, labels = data.select(run.dataset, stored_splits(run), "measure")
-    probes = {
-        stage.name: run.read(f"measure/stages/{stage.name}/probe_weight") for stage in network.stages
-    }
+    probes = {stage.name: run.read(f"measure/stages/{stage.name}/probe_weight") for stage in network.stages}
     fields = measure.complete_fields(network, images, probes, quiet=run.quiet)
     tree = {}
     with Progress(f"{run.directory.name} predict probes", len(fields), "stage", run.quiet) as progress:

@@ -76,7 +76,13 @@ def _refit_accuracies(
     for name, arm in arms.items():
         mask = None if arm is None else arm.masks.get(pruning.HEAD_WEIGHT)
         fit = measure.fit_probe_exact(
-            features["train"], labels["train"], network.n_labels, run.config.retrain.l2, rng, mask=mask, quiet=True
+            features["train"],
+            labels["train"],
+            network.n_labels,
+            run.config.retrain.l2,
+            rng,
+            mask=mask,
+            quiet=True,
         )
         guesses = (features["test"] @ fit.weight.T).argmax(axis=1)
         accuracies[name] = float(np.mean(guesses == labels["test"]))

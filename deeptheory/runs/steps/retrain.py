@@ -9,6 +9,7 @@ from deeptheory import data, nn, prune
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run
 from deeptheory.runs.seeds import generator
+from deeptheory.runs.steps.layers import masked_layers
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
@@ -56,7 +57,4 @@ def _retrain_arm(run: Run, arm: str) -> None:
 
 def stored_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:
     """The masks of one arm as they were stored by the step `prune`."""
-    shapes = {name: array.shape for name, array in network.parameters().items()}
-    names = [stage.name for stage in network.stages]
-    layers = prune.masked_layers(shapes, names, run.config.prune.stages, run.config.prune.head)
-    return prune.Masks(layers, run.read(f"{paths.arm_path('prune', arm)}/masks"))
+    return prune.Masks(masked_layers(run, network), run.read(f"{paths.arm_path('prune', arm)}/masks"))

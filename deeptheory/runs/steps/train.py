@@ -7,6 +7,7 @@ from deeptheory import data, nn
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run
 from deeptheory.runs.seeds import generator
+from deeptheory.runs.steps.layers import masked_layers
 
 
 def train(run: Run) -> None:
@@ -22,6 +23,7 @@ def train(run: Run) -> None:
         dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
     )
     network = build_network(run)
+    masked_layers(run, network)  # refuses now what would fail only after the training
     history = nn.fit(
         network,
         *data.select(dataset, splits, "train"),

@@ -1,0 +1,118 @@
+"""A tiny study, finished once per session; what the tests of runs and of the command line share."""
+
+import contextlib
+import shutil
+import sys
+from collections import namedtuple
+
+import h5py
+import pytest
+
+from deeptheory import cli, machine
+from deeptheory.runs import Run, confirm, paths
+from deeptheory.runs.config import config_from, to_toml
+
+TINY = {
+    "seed": 3,
+    "data": {"n_labels": 5, "size": 16, "train_per_label": 40, "test_per_label": 10, "measure_share": 0.25},
+    "network": {"name": "vgg6", "width": 0.125},
+    "train": {"epochs": 2, "batch": 20, "shift": 1, "flip": False},
+    "measure": {"bootstrap": 100},
+    "prune": {"stages": ["stage4", "stage5"]},
+    "retrain": {"epochs": 1, "batch": 20, "shift": 1, "flip": False},
+    "judge": {"seeds": 1},
+}
+
+
+Result = namedtuple("Result", "code out err")
+
+
+@contextlib.contextmanager
+def _one_thread():
+    before = machine.threads()
+    machine.configure(1)
+    try:
+        yield
+    finally:
+        machine.configure(before)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Tiny matrices are slower on several threads, above all on a busy machine."""
+    with _one_thread():
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    return config_from(TINY)
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory, tiny_config):
+    """Directory of the study of one seed; not to be written to."""
+    directory = tmp_path_factory.mktemp("tiny") / "study"
+    with _one_thread():
+        confirm(tiny_config, directory, command="deeptheory confirm tiny.toml", quiet=True)
+    return directory
+
+
+@pytest.fixture
+def study(finished_study, tmp_path):
+    """A copy of the finished study that a test may change."""
+    return shutil.copytree(finished_study, tmp_path / "study")
+
+
+@pytest.fixture
+def run(study):
+    return Run(study / "seed-3", quiet=True)
+
+
+@pytest.fixture
+def run_until(study):
+    """The finished run with every step after the named one taken out."""
+
+    def undo(last: str) -> Run:
+        run = Run(study / "seed-3", quiet=True)
+        with h5py.File(run.results, "r+") as file:
+            for step in paths.STEPS[paths.STEPS.index(last) + 1 :]:
+                del file[step], file[f"{paths.PROVENANCE}/{step}"]
+        return run
+
+    return undo
+
+
+@pytest.fixture
+def deeptheory(monkeypatch, capsys):
+    """Run one command; every call must end with an exit code and without a traceback."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["deeptheory", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Result(ended.value.code or 0, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def config(tmp_path, tiny_config):
+    path = tmp_path / "tiny.toml"
+    path.write_text(to_toml(tiny_config), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def assert_refused():
+    """Exit code 2, nothing on standard output, and one line with the words on standard error."""
+
+    def check(result, *words):
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith("error: ")
+        assert result.err.count("\n") == 1
+        for word in words:
+            assert word in result.err
+
+    return check

@@ -1,0 +1,121 @@
+"""What the arms of a finished run are, and on which inputs they are decided."""
+
+import numpy as np
+import pytest
+
+from deeptheory import data, measure, nn
+from deeptheory.runs import Run, steps
+from deeptheory.runs.steps.train import stored_splits, trained_network
+
+ARMS = ("afcc", "random", "label-permuted", "magnitude")
+MASKED = ("stage4.conv.weight", "stage5.conv.weight", "head.linear.weight")
+
+
+def test_every_arm_keeps_equally_many_kernels_of_every_layer(run):
+    kept = {
+        arm: {name: int(m.sum()) for name, m in run.read(f"prune/arms/{arm}/masks").items()} for arm in ARMS
+    }
+    assert set(kept["afcc"]) == set(MASKED)
+    for arm in ARMS:
+        assert kept[arm] == kept["afcc"]
+        for name, report in run.read(f"prune/arms/{arm}/layers").items():
+            assert report["kernels_kept"] == kept[arm][name] < report["kernels_total"]
+            assert report["density"] == kept[arm][name] / report["kernels_total"]
+    masks = [run.read(f"prune/arms/{arm}/masks/stage5.conv.weight") for arm in ARMS]
+    assert all((masks[0] != mask).any() for mask in masks[1:])
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_retrained_weights_are_zero_exactly_outside_the_mask(run, arm):
+    masks, state = run.read(f"prune/arms/{arm}/masks"), run.read(f"retrain/arms/{arm}/state")
+    n_kept = n_weights = 0
+    for name in MASKED:
+        kernels = state[name].reshape(*masks[name].shape, -1)
+        assert (kernels[~masks[name]] == 0).all()
+        assert (kernels[masks[name]] != 0).all()
+        n_kept += int(masks[name].sum()) * kernels.shape[2]
+        n_weights += kernels.size
+    assert run.read(f"retrain/arms/{arm}/achieved_density") == n_kept / n_weights
+    assert run.read(f"prune/arms/{arm}/dilution") == pytest.approx(1 - n_kept / n_weights, abs=1e-12)
+
+
+def test_the_unpruned_arm_is_retrained_without_a_mask(run):
+    assert "masks" not in run.read("prune/arms/unpruned")
+    assert run.read("prune/arms/unpruned/accuracy") == run.read("train/accuracy/test")
+    assert run.read("prune/arms/unpruned/cost/parameters_share") == 1.0
+    trained, retrained = run.read("train/state"), run.read("retrain/arms/unpruned/state")
+    for name in MASKED:
+        assert (retrained[name] != 0).all()
+        assert not np.array_equal(retrained[name], trained[name])
+    lengths = {arm: len(run.read(f"retrain/arms/{arm}/history/loss")) for arm in ("unpruned", *ARMS)}
+    assert set(lengths.values()) == {run.config.retrain.epochs}
+
+
+def test_the_accuracies_are_those_of_the_stored_weights(run):
+    test = data.select(run.dataset, stored_splits(run), "test")
+    network = trained_network(run)
+    assert nn.accuracy(network, *test) == run.read("train/accuracy/test")
+    for arm in ("unpruned", *ARMS):
+        network.load_state(run.read(f"retrain/arms/{arm}/state"))
+        assert nn.accuracy(network, *test) == run.read(f"retrain/arms/{arm}/accuracy")
+
+
+def scramble(run, split):
+    """Give the run a data set of which the labels of one split are reversed."""
+    splits, dataset = stored_splits(run), run.dataset
+    labels = {"train": dataset.train_labels.copy(), "test": dataset.test_labels.copy()}
+    pool, index = ("test", splits.test) if split == "test" else ("train", splits.measure)
+    labels[pool][index] = 4 - labels[pool][index]
+    run.__dict__["dataset"] = data.Dataset(
+        "scrambled",
+        dataset.train_images,
+        labels["train"],
+        dataset.test_images,
+        labels["test"],
+        dataset.label_names,
+    )
+
+
+def decisions(run):
+    return {
+        "fields": {
+            stage: run.read(f"measure/stages/{stage}/strengths") for stage in run.read("measure/stage_names")
+        },
+        "masks": {arm: run.read(f"prune/arms/{arm}/masks") for arm in ARMS},
+        "predicted": run.read("predict/arms"),
+    }
+
+
+def test_masks_and_fields_are_decided_without_the_test_split(assert_same, finished_study, run_until):
+    run, expected = run_until("train"), Run(finished_study / "seed-3")
+    scramble(run, "test")
+    for step in ("measure", "predict", "prune"):
+        getattr(steps, step)(run)
+    assert_same(decisions(run), decisions(expected))
+    accuracy = "measure/stages/stage1/probe_accuracy"
+    assert run.read(accuracy) != expected.read(accuracy)
+
+
+def test_masks_and_fields_are_decided_on_the_measure_split(finished_study, run_until):
+    run, expected = run_until("train"), Run(finished_study / "seed-3")
+    scramble(run, "measure")
+    for step in ("measure", "predict", "prune"):
+        getattr(steps, step)(run)
+    found, expected = decisions(run), decisions(expected)
+    for stage in found["fields"]:
+        assert not np.array_equal(found["fields"][stage], expected["fields"][stage])
+    for name in MASKED:
+        assert not np.array_equal(found["masks"]["afcc"][name], expected["masks"]["afcc"][name])
+
+
+def test_the_fields_of_all_filters_add_up_to_the_mean_complete_field(run):
+    images, labels = data.select(run.dataset, stored_splits(run), "measure")
+    network = trained_network(run)
+    for stage in run.read("measure/stage_names"):
+        means = run.read(f"measure/stages/{stage}/class_means")
+        weight = run.read(f"measure/stages/{stage}/probe_weight")
+        summed = measure.fields_from_class_means(means, weight.reshape(means.shape)).sum(axis=0)
+        features = measure.stage_features(network, images, stage, quiet=True).astype(np.float64)
+        complete = features @ weight.T.astype(np.float64)
+        expected = np.stack([complete[labels == label].mean(axis=0) for label in range(5)])
+        np.testing.assert_allclose(summed, expected, rtol=0, atol=1e-5 * np.abs(expected).max())

@@ -1,0 +1,81 @@
+"""Data that cannot be used end with exit code 2 and a clear message."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deeptheory import data
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def train_on(deeptheory, config, path):
+    return deeptheory("train", config, "--data", path, "--out", config.parent / "run", "--quiet")
+
+
+def labelled(n_labels=3, per_label=6, size=16):
+    labels = np.repeat(np.arange(n_labels), per_label)
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), size, size, 1), dtype=np.uint8)
+    return images, labels
+
+
+def test_missing_data_are_refused_with_the_layouts_looked_for(deeptheory, assert_refused, config, tmp_path):
+    result = train_on(deeptheory, config, tmp_path / "none")
+    assert_refused(
+        result, f"data path {tmp_path / 'none'}", "CIFAR-10 binary", "found no such file or directory"
+    )
+    result = deeptheory("train", config, "--out", tmp_path / "run", "--set", "data.source=files")
+    assert_refused(result, "data.path: expected the file or directory of the data set, found nothing")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_a_truncated_archive_is_refused_and_kept(deeptheory, assert_refused, config, tmp_path, suffix):
+    images, labels = labelled()
+    path = tmp_path / f"data{suffix}"
+    data.pack(data.Dataset("few", images, labels, images, labels, ("a", "b", "c")), path)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert_refused(train_on(deeptheory, config, path), f"data file {path}", "1000 bytes that cannot be read")
+    assert path.stat().st_size == 1000
+
+
+def test_a_cifar_file_of_the_wrong_size_is_refused(deeptheory, assert_refused, config, tmp_path):
+    for name in [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]:
+        (tmp_path / f"{name}.bin").write_bytes(bytes(3073 * 2 - (name == "data_batch_3")))
+    result = train_on(deeptheory, config, tmp_path)
+    assert_refused(result, "data_batch_3.bin: expected 6146 bytes", "found 6145 bytes")
+    (tmp_path / "data_batch_4.bin").unlink()
+    assert_refused(train_on(deeptheory, config, tmp_path), "data_batch_4.bin", "found no such file")
+
+
+@pytest.mark.parametrize(("size", "mode", "found"), [((15, 16), "L", "15 x 16"), ((16, 16), "RGB", "RGB")])
+def test_an_image_of_another_size_or_mode_is_refused(
+    deeptheory, assert_refused, config, tmp_path, size, mode, found
+):
+    for label in ("a", "b", "c"):
+        directory = tmp_path / "images" / "train" / label
+        directory.mkdir(parents=True)
+        for i in range(4):
+            Image.new("L", (16, 16)).save(directory / f"{i}.png")
+    Image.new(mode, size).save(tmp_path / "images" / "train" / "b" / "3.png")
+    result = train_on(deeptheory, config, tmp_path / "images")
+    assert_refused(result, str(Path("train", "b", "3.png")), found)
+
+
+def test_a_label_outside_the_range_is_refused(deeptheory, assert_refused, config, tmp_path):
+    images, labels = labelled()
+    labels[7] = 5
+    names = np.array(["a", "b", "c"])
+    np.savez(tmp_path / "data.npz", train_images=images, train_labels=labels, label_names=names)
+    assert_refused(
+        train_on(deeptheory, config, tmp_path / "data.npz"), "expected labels in 0..2, found label 5"
+    )
+
+
+def test_a_label_without_an_input_in_a_split_is_refused(deeptheory, assert_refused, config, tmp_path):
+    images, labels = labelled()
+    keep = np.flatnonzero((labels != 1) | (np.arange(len(labels)) == 6))
+    np.savez(tmp_path / "data.npz", train_images=images[keep], train_labels=labels[keep])
+    result = train_on(deeptheory, config, tmp_path / "data.npz")
+    assert_refused(result, "at least one input of every label, found none of label 1")

@@ -1,0 +1,29 @@
+import pytest
+
+from deeptheory.errors import InputError, unknown_name
+
+
+def test_an_input_error_says_what_was_expected_and_found_and_what_to_do():
+    error = InputError("threads", "1 to 2", "5", "ask for fewer")
+    assert str(error) == "threads: expected 1 to 2, found 5; ask for fewer"
+    assert (error.what, error.expected, error.found, error.do) == ("threads", "1 to 2", "5", "ask for fewer")
+
+
+def test_an_input_error_without_advice_ends_with_what_was_found():
+    assert str(InputError("threads", "1 to 2", "5")) == "threads: expected 1 to 2, found 5"
+
+
+def test_an_input_error_is_a_value_error():
+    assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize(("name", "near"), [("epoch", "epochs"), ("learning-rate", "learning_rate")])
+def test_an_unknown_name_suggests_the_nearest(name, near):
+    error = unknown_name("option", name, ["learning_rate", "epochs", "batch"])
+    assert str(error) == (
+        f"option: expected one of batch, epochs, learning_rate, found '{name}'; did you mean '{near}'?"
+    )
+
+
+def test_an_unknown_name_like_no_other_suggests_nothing():
+    assert str(unknown_name("option", "zzz", ["epochs"])) == "option: expected one of epochs, found 'zzz'"
