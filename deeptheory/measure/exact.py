@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory import machine
 from deeptheory.errors import InputError
 from deeptheory.measure.crossentropy import CrossEntropy
 from deeptheory.measure.curvature import label_curvatures, leading_subspace, uniform_curvature
@@ -98,7 +99,8 @@ def _solve_within(
     inverse = (1 / (uniform_curvature(n_labels) * moments + l2)).astype(np.float32)
     first = minimise(objective, start, lambda g: inverse * g, gradient_norm, FIRST_ITERATIONS)
     blocks = label_curvatures(reduced[rows], reduced[rows] @ first.x.T, labels[rows])
-    inverses = np.linalg.inv(blocks + np.float32(l2) * np.eye(len(moments), dtype=np.float32))
+    with machine.single_threaded_blas():  # many small matrices
+        inverses = np.linalg.inv(blocks + np.float32(l2) * np.eye(len(moments), dtype=np.float32))
     return minimise(
         objective,
         first.x,

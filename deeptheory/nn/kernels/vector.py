@@ -17,7 +17,6 @@ from numba.extending import intrinsic
 LANES = 16  # float32 channels per vector
 VECTOR = ir.VectorType(ir.FloatType(), LANES)
 INDEX = ir.IntType(32)
-FAST = ("fast",)  # allows fused multiply-add
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
@@ -43,7 +42,11 @@ def _broadcast(builder: Any, scalar: Any) -> Any:
 
 
 def _multiply_add(builder: Any, total: Any, a: Any, b: Any) -> Any:
-    return builder.fadd(total, builder.fmul(a, b, flags=FAST), flags=FAST)
+    # One instruction, not flags that let the compiler reassociate: it does so differently when it compiles a
+    # kernel and when a later process loads it from the cache, and two runs would differ in the last bits.
+    of_type = ir.FunctionType(VECTOR, [VECTOR] * 3)
+    multiply_add = cgutils.get_or_insert_function(builder.module, of_type, f"llvm.fmuladd.v{LANES}f32")
+    return builder.call(multiply_add, [a, b, total])
 
 
 def _combine(builder: Any, coefficients: Sequence[float], vectors: Sequence[Any]) -> Any:
@@ -53,11 +56,11 @@ def _combine(builder: Any, coefficients: Sequence[float], vectors: Sequence[Any]
         if coefficient == 0:
             continue
         if total is None:
-            total = vector if coefficient == 1 else builder.fmul(_constant(coefficient), vector, flags=FAST)
+            total = vector if coefficient == 1 else builder.fmul(_constant(coefficient), vector)
         elif coefficient == 1:
-            total = builder.fadd(total, vector, flags=FAST)
+            total = builder.fadd(total, vector)
         elif coefficient == -1:
-            total = builder.fsub(total, vector, flags=FAST)
+            total = builder.fsub(total, vector)
         else:
             total = _multiply_add(builder, total, _constant(coefficient), vector)
     return total
