@@ -8,8 +8,7 @@ import numpy as np
 from deeptheory.judge.results import UNPRUNED, ArmResults
 from deeptheory.judge.statistics import paired_interval
 from deeptheory.judge.verdict import Verdict
-
-GAP = "  "
+from deeptheory.table import table
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
@@ -42,7 +41,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
     lines = [
         "Effect and interval (at the level beside it) in percentage points, uncorrected; verdict by p Holm."
     ]
-    lines += _aligned([header, *rows], left=(1, 8))
+    lines += table(header, rows, left=(1, 8))
     reasons: dict[str, list[str]] = {}
     for number, verdict in enumerate(verdicts, start=1):
         reasons.setdefault(f"{verdict.status}: {verdict.reason}", []).append(str(number))
@@ -87,14 +86,14 @@ def arm_table(
     ]
     seeds = "1 seed" if results.n_seeds == 1 else f"{results.n_seeds} seeds"
     lines = [f"Accuracy and shares left in percent, mean over {seeds} (+- {level:.0%} interval)."]
-    lines += _aligned([header, *rows], left=(0,))
+    lines += table(header, rows)
     layers = [
         (layer, _number(100 * dilution.mean(), ".1f"), _null(results, layer))
         for layer, dilution in results.dilution.items()
     ]
     if layers:
         lines += ["", f"Dilution in percent, the same in every arm but '{UNPRUNED}'."]
-        lines += _aligned([("layer", "dilution", "expected without structure"), *layers], left=(0,))
+        lines += table(("layer", "dilution", "expected without structure"), layers)
     return "\n".join(lines)
 
 
@@ -119,16 +118,3 @@ def _number(value: float, style: str) -> str:
 
 def _p(value: float) -> str:
     return "<0.001" if value < 0.001 else _number(value, ".3f")
-
-
-def _aligned(rows: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:
-    """Rows with columns padded to one width; the first row is the header."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        GAP.join(
-            cell.ljust(width) if column in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]

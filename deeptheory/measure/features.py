@@ -17,8 +17,8 @@ BATCH = 100  # inputs per forward pass: the activations of a small network stay 
 class Measurable(Protocol):
     """What measuring needs of a network: internals by name."""
 
-    def forward(self, x: NDArray, taps: Sequence[str] = ()) -> tuple[NDArray, dict[str, NDArray]]:
-        """Logits and the internals asked for."""
+    def internals(self, x: NDArray, taps: Sequence[str]) -> dict[str, NDArray]:
+        """The internals asked for."""
 
 
 def filter_major(output: NDArray) -> NDArray:
@@ -53,7 +53,7 @@ def iterate_stages(
     with machine.single_threaded_blas(), Progress(title, len(images), "input", quiet) as progress:
         for start in range(0, len(images), BATCH):
             rows = slice(start, min(start + BATCH, len(images)))
-            _, internals = network.forward(augment.scale(images[rows]), taps=tuple(stages))
+            internals = network.internals(augment.scale(images[rows]), tuple(stages))
             yield rows, {stage: filter_major(internals[stage]) for stage in stages}
             progress.advance(rows.stop)
 

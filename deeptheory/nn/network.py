@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -159,15 +160,27 @@ class Network:
         InputError
             For a name that does not exist, or `x` of another shape or of whole numbers.
         """
+        logits, internals = self._propagate(x, self._resolve(taps), len(self._layers), training)
+        self._ran_forward = True
+        return logits.copy(), internals
+
+    def internals(self, x: Array, taps: Iterable[str]) -> dict[str, Array]:
+        """The internals asked for, as `forward` gives them, computed no further than the deepest of them."""
         wanted = self._resolve(taps)
+        self._ran_forward = False
+        return self._propagate(x, wanted, max(wanted, default=-1) + 1, training=False)[1]
+
+    def _propagate(
+        self, x: Array, wanted: dict[int, list[str]], n_layers: int, training: bool
+    ) -> tuple[Array, dict[str, Array]]:
+        """Output of the first `n_layers` layers, and copies of the outputs of those in `wanted`."""
         h, internals = self._checked(x), {}
         with machine.single_threaded_blas(), _silent_overflow():
-            for index, layer in enumerate(self._layers.values()):
+            for index, layer in enumerate(islice(self._layers.values(), n_layers)):
                 h = layer.forward(h, training)
                 for name in wanted.get(index, ()):
                     internals[name] = h.copy()
-        self._ran_forward = True
-        return h.copy(), internals
+        return h, internals
 
     def backward(self, dlogits: Array, taps: Iterable[str] = ()) -> dict[str, Array]:
         """Set the gradients of all parameters for the batch of the last `forward`.

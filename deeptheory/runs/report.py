@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deeptheory import prune
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run
+from deeptheory.table import table
 
 
 @dataclass(frozen=True)
@@ -176,15 +177,3 @@ def _finite(value: Any) -> Any:
 def stage_names(run: Run) -> list[str]:
     """Names of the measured stages, from the input upwards."""
     return list(run.read("measure/stage_names"))
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of a table, the first column to the left, the others to the right."""
-    rows = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]

@@ -18,11 +18,11 @@ class TwoStages:
         self.filters = rng.standard_normal((3, 3)).astype(np.float32)
         self.nodes = rng.standard_normal((48, 7)).astype(np.float32)
 
-    def forward(self, x, taps=()):
+    def internals(self, x, taps):
         first = np.maximum(x @ self.filters, 0)
         second = np.maximum(first.reshape(len(x), -1) @ self.nodes, 0)
         every = {"stage1": first, "stage2": second}
-        return second[:, :K], {tap: every[tap] for tap in taps}
+        return {tap: every[tap] for tap in taps}
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def given():
 
 def outputs(network, images, stage):
     """(N, C, P) in float64, all at once."""
-    _, internals = network.forward(scale(images), (stage,))
+    internals = network.internals(scale(images), (stage,))
     output = internals[stage].astype(np.float64)
     return output[:, :, None] if output.ndim == 2 else output.reshape(N, 16, 3).transpose(0, 2, 1)
 

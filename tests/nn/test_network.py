@@ -139,3 +139,16 @@ def test_state_is_copied_and_loaded_whole_or_not_at_all(network, x):
     with pytest.raises(InputError, match=r"stage5.norm.bias: expected float64 array of shape \(16,\)"):
         network.load_state({name: 2 * a for name, a in state.items()} | {"stage5.norm.bias": np.ones(3)})
     np.testing.assert_array_equal(network.forward(x)[0], before)
+
+
+def test_internals_are_those_of_forward_and_leave_nothing_to_go_back_through(network, x):
+    taps = ["stage1.conv", "stage2"]
+    _, expected = network.forward(x, taps=taps)
+    found = network.internals(x, taps)
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+    with pytest.raises(InputError, match="expected a forward pass before it"):
+        network.backward(np.zeros((len(x), network.n_labels)))
+    with pytest.raises(InputError, match=r"found 'stage1\.cnov'; did you mean 'stage1\.conv'"):
+        network.internals(x, ["stage1.cnov"])

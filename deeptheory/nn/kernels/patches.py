@@ -21,17 +21,7 @@ WEIGHT_PATCH_ELEMENTS = 1 << 19  # larger: each chunk adds one whole weight grad
 def forward(
     x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
 ) -> None:
-    """Write the convolution of `x` and `weight` into `out`.
-
-    Parameters
-    ----------
-    x : array (N, H, W, C)
-    weight : array (O, C, kh, kw)
-    stride, padding : int
-        The same along both axes; the padding is of zeros.
-    out : array (N, OH, OW, O)
-        Overwritten. OH = (H + 2*padding - kh)//stride + 1, OW likewise.
-    """
+    """`convolution.conv2d_forward`, for any shape and dtype."""
     n_out, n_in, kh, kw = weight.shape
     packed = scratch.array("packed", (kh, kw, n_in, n_out), x.dtype)
     np.copyto(packed, weight.transpose(2, 3, 1, 0))
@@ -41,16 +31,7 @@ def forward(
 def backward_data(
     dout: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, dx: NDArray[Any], scratch: Scratch
 ) -> None:
-    """Write the gradient of the loss with respect to the input of `forward` into `dx`.
-
-    Parameters
-    ----------
-    dout : array (N, OH, OW, O)
-        Gradient with respect to the output.
-    weight : array (O, C, kh, kw)
-    dx : array (N, H, W, C)
-        Overwritten.
-    """
+    """`convolution.conv2d_backward_data`, for any shape and dtype."""
     n_out, n_in, kh, kw = weight.shape
     if stride == 1 and padding < min(kh, kw):
         # The convolution of dout with the weights turned by half a turn and in and out exchanged.
@@ -68,17 +49,9 @@ def backward_data(
 def backward_weights(
     x: NDArray[Any], dout: NDArray[Any], stride: int, padding: int, dweight: NDArray[Any], scratch: Scratch
 ) -> None:
-    """Write the gradient of the loss with respect to the weights of `forward` into `dweight`.
+    """`convolution.conv2d_backward_weights`, for any shape and dtype.
 
-    The batch is cut into as many parts as there are threads and their sums are added in a fixed order: the
-    same number of threads gives the same bits.
-
-    Parameters
-    ----------
-    x : array (N, H, W, C)
-    dout : array (N, OH, OW, O)
-    dweight : array (O, C, kh, kw)
-        Overwritten.
+    The batch is cut into as many parts as there are threads and their sums are added in a fixed order.
     """
     n_out, n_in, kh, kw = dweight.shape
     depth = kh * kw * n_in
