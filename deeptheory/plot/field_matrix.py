@@ -22,7 +22,9 @@ NAMED_LABELS = 20  # up to this many labels every label is named on the axes of 
 
 
 @styled
-def field_matrix(field: ArrayLike, threshold: float, clusters: Sequence[Sequence[int]]) -> Figure:
+def field_matrix(
+    field: ArrayLike, threshold: float, clusters: Sequence[Sequence[int]], name: str = ""
+) -> Figure:
     """Draw the field matrix of one filter in three panels.
 
     (a) The field h[i, j] divided by its maximum, on a map centred at zero. (b) Its clipped matrix. (c) The
@@ -38,6 +40,8 @@ def field_matrix(field: ArrayLike, threshold: float, clusters: Sequence[Sequence
         Share of the field's maximum above which an element is clipped to one.
     clusters : sequence of sequences of int
         Clusters of the clipped matrix, as `measure.find_clusters` gives them; may be empty.
+    name : str
+        Which filter it is, written below the panels.
 
     Raises
     ------
@@ -61,6 +65,7 @@ def field_matrix(field: ArrayLike, threshold: float, clusters: Sequence[Sequence
     _check_clusters(clusters, clipped)
 
     figure = Figure(figsize=(DOUBLE_COLUMN, 2.65))
+    figure.text(0.01, 0.02, name)  # level with the legend
     panels = figure.subplots(1, 3)
     _draw_field(figure, panels[0], matrix)
     _draw_elements(panels[1], np.where(clipped, ONE, 0))

@@ -132,9 +132,7 @@ def _field_matrix(runs: Sequence[Run], stage: str | None = None, filter_index: i
     one = slice(filter_index, filter_index + 1)
     field = measure.fields_from_class_means(means[:, one], weight[:, one])[0]
     clusters = measure.find_clusters(measure.clip(field, threshold))
-    figure = field_matrix(field, threshold, clusters)
-    figure.suptitle(f"{stage}, filter {filter_index}, seed {run.config.seed}")
-    return figure
+    return field_matrix(field, threshold, clusters, f"{stage}, filter {filter_index}, seed {run.config.seed}")
 
 
 def _cluster_sizes(runs: Sequence[Run]) -> Figure:

@@ -91,3 +91,8 @@ def test_field_is_checked():
         field_matrix(np.ones((2, 3)), 0.3, [])
     with pytest.raises(InputError, match="field: expected finite values, found 1 that are not finite"):
         field_matrix(np.array([[1.0, np.nan], [0.0, 1.0]]), 0.3, [])
+
+
+def test_the_name_of_the_filter_is_written():
+    figure = field_matrix(np.eye(4), 0.5, [[0], [1], [2], [3]], "stage3, filter 7")
+    assert "stage3, filter 7" in [text.get_text() for text in figure.texts]
