@@ -9,7 +9,7 @@ from deeptheory.theory.orthant import block_size, orthant_probability
 
 # Integrand evaluations over all integrals; the error averages over labels, so many labels need few points
 # each.
-_POINT_BUDGET = 1600
+_POINT_BUDGET = 6400
 _FEWEST_POINTS = 16
 _MOST_POINTS = 1024
 
