@@ -1,6 +1,6 @@
 """A network of stages and a head, with every internal readable by its dotted name."""
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +13,8 @@ from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.convolution import Linear
 from deeptheory.nn.kernels import Scratch
 from deeptheory.nn.layer import Array, Layer, Shape
+
+Observer = Callable[[Array], None]
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,13 @@ class NamedArrays(MutableMapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+
+def _keep_copy(found: dict[str, Array], name: str) -> Observer:
+    def keep(internal: Array) -> None:
+        found[name] = internal.copy()
+
+    return keep
 
 
 def _silent_overflow() -> AbstractContextManager[None]:
@@ -160,27 +169,50 @@ class Network:
         InputError
             For a name that does not exist, or `x` of another shape or of whole numbers.
         """
-        logits, internals = self._propagate(x, self._resolve(taps), len(self._layers), training)
+        wanted = self._resolve(taps)
+        found: dict[str, Array] = {}
+        observers = {name: _keep_copy(found, name) for names in wanted.values() for name in names}
+        logits = self._propagate(x, wanted, observers, len(self._layers), training)
         self._ran_forward = True
-        return logits.copy(), internals
+        return logits.copy(), found
 
     def internals(self, x: Array, taps: Iterable[str]) -> dict[str, Array]:
         """The internals asked for, as `forward` gives them, computed no further than the deepest of them."""
-        wanted = self._resolve(taps)
+        found: dict[str, Array] = {}
+        self.observe(x, {name: _keep_copy(found, name) for name in taps})
+        return found
+
+    def observe(self, x: Array, observers: Mapping[str, Observer]) -> None:
+        """Show internals to functions while they are still in the cache; nothing is copied.
+
+        Parameters
+        ----------
+        x : float array (N, H, W, C)
+        observers : mapping of names to functions
+            Each is called once with the internal of its name, in the order of the network, as soon as it is
+            computed, and must not change it; the array is overwritten when the function has returned. The
+            network is computed no further than the deepest of them, not in training mode.
+        """
+        wanted = self._resolve(observers)
         self._ran_forward = False
-        return self._propagate(x, wanted, max(wanted, default=-1) + 1, training=False)[1]
+        self._propagate(x, wanted, observers, max(wanted, default=-1) + 1, training=False)
 
     def _propagate(
-        self, x: Array, wanted: dict[int, list[str]], n_layers: int, training: bool
-    ) -> tuple[Array, dict[str, Array]]:
-        """Output of the first `n_layers` layers, and copies of the outputs of those in `wanted`."""
-        h, internals = self._checked(x), {}
+        self,
+        x: Array,
+        wanted: dict[int, list[str]],
+        observers: Mapping[str, Observer],
+        n_layers: int,
+        training: bool,
+    ) -> Array:
+        """Output of the first `n_layers` layers; the observers see those in `wanted`."""
+        h = self._checked(x)
         with machine.single_threaded_blas(), _silent_overflow():
             for index, layer in enumerate(islice(self._layers.values(), n_layers)):
                 h = layer.forward(h, training)
                 for name in wanted.get(index, ()):
-                    internals[name] = h.copy()
-        return h, internals
+                    observers[name](h)
+        return h
 
     def backward(self, dlogits: Array, taps: Iterable[str] = ()) -> dict[str, Array]:
         """Set the gradients of all parameters for the batch of the last `forward`.
