@@ -21,6 +21,7 @@ from typing import Any
 from deeptheory.errors import InputError
 
 PACKAGE = Path(__file__).parent
+VECTORS = ("avx512", "avx2", "plain")
 RECORDED_PACKAGES = ("deeptheory", "numpy", "scipy", "numba", "h5py", "matplotlib", "msgspec")
 SLURM_VARIABLES = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_CPUS_PER_TASK")
 
@@ -62,6 +63,9 @@ def configure(threads: int | None = None) -> None:
         os.environ.setdefault("NUMBA_NUM_THREADS", str(allowed))
         # Threads that wait should sleep: spinning, two programs on one machine stop each other.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        if os.environ.get("DEEPTHEORY_VECTORS") == "avx2":
+            os.environ.setdefault("NUMBA_CPU_NAME", "haswell")  # the compiler then knows no wider ones
+            os.environ.setdefault("NUMBA_CPU_FEATURES", "+avx2,+fma")
         _choose_kernel_directory()
     if changed:
         # Libraries loaded later read the variable, those already loaded are told.
@@ -81,6 +85,37 @@ def threads() -> int:
         configure()
     assert _threads is not None
     return _threads
+
+
+def vectors() -> str:
+    """Which kernels are compiled: "avx512", "avx2" or "plain" (Numba without explicit vectors).
+
+    The best this processor has; `DEEPTHEORY_VECTORS` forces another, to test it or for a processor that lowers
+    its clock rate under wide vectors.
+
+    Raises
+    ------
+    InputError
+        For another name in `DEEPTHEORY_VECTORS`, or vectors this processor does not have.
+    """
+    found = _processor_vectors()
+    chosen = os.environ.get("DEEPTHEORY_VECTORS") or found
+    allowed = VECTORS[VECTORS.index(found) :]
+    if chosen not in allowed:
+        raise InputError(
+            "DEEPTHEORY_VECTORS", " or ".join(allowed), chosen, "this processor does not have others"
+        )
+    return chosen
+
+
+@functools.cache
+def _processor_vectors() -> str:
+    import llvmlite.binding
+
+    features = llvmlite.binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return "avx512"
+    return "avx2" if features.get("avx2") and features.get("fma") else "plain"
 
 
 def caching() -> bool:

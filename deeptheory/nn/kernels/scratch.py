@@ -6,6 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+CACHE_LINE = 64  # bytes: a vector that lies across two lines costs two loads
+
+
+def aligned(size: int, dtype: DTypeLike) -> NDArray[Any]:
+    """An uninitialised flat array that begins at a cache line."""
+    dtype = np.dtype(dtype)
+    raw = np.empty(size * dtype.itemsize + CACHE_LINE, np.uint8)
+    start = -raw.ctypes.data % CACHE_LINE
+    return raw[start : start + size * dtype.itemsize].view(dtype)
+
 
 class Scratch:
     """Named scratch arrays; asking again for a name overwrites what it held before."""
@@ -18,5 +28,5 @@ class Scratch:
         size = math.prod(shape)
         flat = self._flat.get(name)
         if flat is None or flat.size < size or flat.dtype != dtype:
-            flat = self._flat[name] = np.empty(size, dtype)
+            flat = self._flat[name] = aligned(size, dtype)
         return flat[:size].reshape(shape)

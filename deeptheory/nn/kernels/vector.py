@@ -1,210 +1,225 @@
-"""Explicit vector arithmetic: three operations on rows of 16 channels, written out for the compiler.
+"""Vectors of 16 float32 channels as values of compiled code.
 
-Numba cannot prove that flat arrays with run-time strides do not overlap and falls back to scalar code. These
-intrinsics emit the vector instructions themselves. LLVM splits a vector of 16 where the machine's registers are
-narrower (AVX2: two, SSE: four), so the same code runs everywhere.
+Numba cannot prove that flat arrays with run-time strides do not overlap, and falls back to scalar code. A kernel
+written in these vectors says itself what is done 16 channels at a time:
+
+    z = fma(load(x, at), slope, shift)
+    store(out, at, where_less(z, zero, zero, z))
+
+`x` and `out` are flat float32 arrays and `at` is the index of the first of 16 elements. LLVM splits a vector of 16
+where the machine's registers are narrower (AVX2: two), so the same code runs everywhere.
 """
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.core.datamodel.models import PrimitiveModel
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, register_model
 
-LANES = 16  # float32 channels per vector
-VECTOR = ir.VectorType(ir.FloatType(), LANES)
-INDEX = ir.IntType(32)
+from deeptheory.compiled import njit
 
-
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [offset])
-
-
-def _load(builder: Any, pointer: Any) -> Any:
-    return builder.load(builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
+LANES = 16
+FLOATS = ir.VectorType(ir.FloatType(), LANES)
+DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
+INTEGERS = ir.VectorType(ir.IntType(32), LANES)
 
 
-def _store(builder: Any, vector: Any, pointer: Any) -> None:
-    builder.store(vector, builder.bitcast(pointer, VECTOR.as_pointer()), align=4)
+class Vector(types.Type):
+    """The Numba type of 16 float32."""
+
+    def __init__(self) -> None:
+        super().__init__("float32x16")
 
 
-def _constant(value: float) -> Any:
-    return ir.Constant(VECTOR, [value] * LANES)
+vector_type = Vector()
 
 
-def _broadcast(builder: Any, scalar: Any) -> Any:
-    undefined = ir.Constant(VECTOR, ir.Undefined)
-    first = builder.insert_element(undefined, scalar, ir.Constant(INDEX, 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(INDEX, LANES), [0] * LANES))
+@register_model(Vector)
+class _VectorModel(PrimitiveModel):
+    def __init__(self, manager: Any, numba_type: Any) -> None:
+        super().__init__(manager, numba_type, FLOATS)
 
 
-def _multiply_add(builder: Any, total: Any, a: Any, b: Any) -> Any:
+def _define_operator(operation: Any, instruction: str) -> None:
+    @infer_global(operation)
+    class _Operator(ConcreteTemplate):
+        cases = [signature(vector_type, vector_type, vector_type)]  # noqa: RUF012
+
+    @lower_builtin(operation, vector_type, vector_type)
+    def _lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return getattr(builder, instruction)(*arguments)
+
+
+for _operation, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
+    _define_operator(_operation, _instruction)
+
+
+def pointer(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
+    """Address of element `at` of a flat array, in generated code."""
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [at])
+
+
+def load_vector(builder: Any, address: Any) -> Any:
+    """The 16 float32 from `address` on, in generated code."""
+    return builder.load(builder.bitcast(address, FLOATS.as_pointer()), align=4)
+
+
+def store_vector(builder: Any, vector: Any, address: Any) -> None:
+    """Write a vector to `address`, in generated code."""
+    builder.store(vector, builder.bitcast(address, FLOATS.as_pointer()), align=4)
+
+
+def constant(value: float) -> Any:
+    """A vector of 16 equal constants, in generated code."""
+    return ir.Constant(FLOATS, [value] * LANES)
+
+
+def broadcast(builder: Any, scalar: Any) -> Any:
+    """A vector of 16 copies of a float32, in generated code."""
+    index, undefined = ir.IntType(32), ir.Constant(FLOATS, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(index, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
+
+
+def multiply_add(builder: Any, a: Any, b: Any, total: Any) -> Any:
+    """a*b + total, in generated code."""
     # One instruction, not flags that let the compiler reassociate: it does so differently when it compiles a
     # kernel and when a later process loads it from the cache, and two runs would differ in the last bits.
-    of_type = ir.FunctionType(VECTOR, [VECTOR] * 3)
-    multiply_add = cgutils.get_or_insert_function(builder.module, of_type, f"llvm.fmuladd.v{LANES}f32")
-    return builder.call(multiply_add, [a, b, total])
+    return _call(builder, "fmuladd", a, b, total)
 
 
-def _combine(builder: Any, coefficients: Sequence[float], vectors: Sequence[Any]) -> Any:
-    """sum_a coefficients[a] vectors[a], without the zeros and without multiplications by one."""
-    total = None
-    for coefficient, vector in zip(coefficients, vectors, strict=True):
-        if coefficient == 0:
-            continue
-        if total is None:
-            total = vector if coefficient == 1 else builder.fmul(_constant(coefficient), vector)
-        elif coefficient == 1:
-            total = builder.fadd(total, vector)
-        elif coefficient == -1:
-            total = builder.fsub(total, vector)
-        else:
-            total = _multiply_add(builder, total, _constant(coefficient), vector)
-    return total
+def _call(builder: Any, name: str, *arguments: Any) -> Any:
+    of_type = ir.FunctionType(FLOATS, [FLOATS] * len(arguments))
+    function = cgutils.get_or_insert_function(builder.module, of_type, f"llvm.{name}.v{LANES}f32")
+    return builder.call(function, arguments)
 
 
-def tile_transform(matrix: np.ndarray) -> Callable[..., None]:
-    """Compiled ``to[i, j] = sum_ab matrix[i, a] matrix[j, b] source[a, b]`` on 16 channels at once.
-
-    Parameters
-    ----------
-    matrix : (n_out, n_in) float array
-        Its entries become constants of the code.
-
-    Returns
-    -------
-    callable
-        ``transform(to, to_at, to_row, to_column, source, source_at, source_row, source_column)``: flat float32
-        arrays, each with the index of its first element and its strides, in elements.
-    """
-    lines = [[float(entry) for entry in line] for line in matrix]
-    n_in = len(lines[0])
-
-    @intrinsic
-    def transform(typingctx, to, to_at, to_row, to_column, source, source_at, source_row, source_column):
-        i = types.intp
-        signature = types.void(to, i, i, i, source, i, i, i)
-
-        def generate(context, builder, signature, arguments):
-            to_, to_at_, to_row_, to_column_, source_, source_at_, source_row_, source_column_ = arguments
-            target = _pointer(context, builder, signature.args[0], to_, to_at_)
-            origin = _pointer(context, builder, signature.args[4], source_, source_at_)
-
-            def at(base, row, column, row_stride, column_stride):
-                index = row_stride.type
-                down = builder.mul(ir.Constant(index, row), row_stride)
-                across = builder.mul(ir.Constant(index, column), column_stride)
-                return builder.gep(base, [builder.add(down, across)])
-
-            half = []  # half[b][i] = sum_a matrix[i, a] source[a, b]
-            for b in range(n_in):
-                column = [_load(builder, at(origin, a, b, source_row_, source_column_)) for a in range(n_in)]
-                half.append([_combine(builder, line, column) for line in lines])
-            for row in range(len(lines)):
-                across = [half[b][row] for b in range(n_in)]
-                for column_out, line in enumerate(lines):
-                    place = at(target, row, column_out, to_row_, to_column_)
-                    _store(builder, _combine(builder, line, across), place)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return transform
-
-
-def micro_kernel(n_rows: int, n_vectors: int) -> Callable[..., None]:
-    """Compiled ``c (+)= a b`` for `n_rows` rows and ``16 * n_vectors`` columns, summed in registers.
-
-    Parameters
-    ----------
-    n_rows, n_vectors : int
-        Their product is the number of vector registers that hold sums.
-
-    Returns
-    -------
-    callable
-        ``kernel(c, c_at, c_row, a, a_at, a_row, a_depth, b, b_at, b_depth, depth, accumulate)``: flat float32
-        arrays, each with the index of its first element and its strides, in elements. Columns are contiguous
-        in `b` and `c`.
-    """
-
-    @intrinsic
-    def kernel(typingctx, c, c_at, c_row, a, a_at, a_row, a_depth, b, b_at, b_depth, depth, accumulate):
-        i = types.intp
-        signature = types.void(c, i, i, a, i, i, i, b, i, i, i, types.boolean)
-
-        def generate(context, builder, signature, arguments):
-            c_, c_at_, c_row_, a_, a_at_, a_row_, a_depth_, b_, b_at_, b_depth_, depth_, accumulate_ = (
-                arguments
-            )
-            c_start = _pointer(context, builder, signature.args[0], c_, c_at_)
-            a_start = _pointer(context, builder, signature.args[3], a_, a_at_)
-            b_start = _pointer(context, builder, signature.args[7], b_, b_at_)
-
-            def number(value):
-                return ir.Constant(depth_.type, value)
-
-            def place(row, vector):
-                down = builder.mul(number(row), c_row_)
-                return builder.gep(c_start, [builder.add(down, number(vector * LANES))])
-
-            blocks = [(row, vector) for row in range(n_rows) for vector in range(n_vectors)]
-            sums = {
-                block: cgutils.alloca_once(builder, VECTOR) for block in blocks
-            }  # LLVM keeps them in registers
-            with builder.if_else(accumulate_) as (add, start):
-                with add:
-                    for block in blocks:
-                        builder.store(_load(builder, place(*block)), sums[block])
-                with start:
-                    for block in blocks:
-                        builder.store(_constant(0.0), sums[block])
-            with cgutils.for_range(builder, depth_) as loop:
-                b_line = builder.gep(b_start, [builder.mul(loop.index, b_depth_)])
-                b_vectors = [
-                    _load(builder, builder.gep(b_line, [number(v * LANES)])) for v in range(n_vectors)
-                ]
-                a_column = builder.gep(a_start, [builder.mul(loop.index, a_depth_)])
-                for row in range(n_rows):
-                    scalar = builder.load(builder.gep(a_column, [builder.mul(number(row), a_row_)]))
-                    factor = _broadcast(builder, scalar)
-                    for vector in range(n_vectors):
-                        held = sums[row, vector]
-                        builder.store(
-                            _multiply_add(builder, builder.load(held), factor, b_vectors[vector]), held
-                        )
-            for block in blocks:
-                _store(builder, builder.load(sums[block]), place(*block))
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return kernel
-
-
-def _copy_lanes(typingctx, to, to_at, source, source_at):
-    """Compiled ``to[to_at : to_at + 16] = source[source_at : source_at + 16]`` of flat float32 arrays."""
+def _load(typingctx, array, at):
+    """The elements at .. at+15 of a flat array."""
 
     def generate(context, builder, signature, arguments):
-        vector = _load(builder, _pointer(context, builder, signature.args[2], arguments[2], arguments[3]))
-        _store(builder, vector, _pointer(context, builder, signature.args[0], arguments[0], arguments[1]))
-        return context.get_dummy_value()
+        return load_vector(builder, pointer(context, builder, signature.args[0], *arguments))
 
-    return types.void(to, types.intp, source, types.intp), generate
+    return vector_type(array, types.intp), generate
 
 
-def _clear_lanes(typingctx, to, to_at):
-    """Compiled ``to[to_at : to_at + 16] = 0`` of a flat float32 array."""
+def _store(typingctx, array, at, vector):
+    """Write the elements at .. at+15 of a flat array."""
 
     def generate(context, builder, signature, arguments):
-        _store(builder, _constant(0.0), _pointer(context, builder, signature.args[0], *arguments))
+        place = pointer(context, builder, signature.args[0], *arguments[:2])
+        store_vector(builder, arguments[2], place)
         return context.get_dummy_value()
 
-    return types.void(to, types.intp), generate
+    return types.void(array, types.intp, vector_type), generate
 
 
-copy_lanes: Callable[..., None] = intrinsic(_copy_lanes)
-clear_lanes: Callable[..., None] = intrinsic(_clear_lanes)
+def _add_double(typingctx, array, at, vector):
+    """Add a vector to the elements at .. at+15 of a flat float64 array."""
+
+    def generate(context, builder, signature, arguments):
+        place = pointer(context, builder, signature.args[0], *arguments[:2])
+        place = builder.bitcast(place, DOUBLES.as_pointer())
+        total = builder.fadd(builder.load(place, align=8), builder.fpext(arguments[2], DOUBLES))
+        builder.store(total, place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector_type), generate
+
+
+def _fill(typingctx, value):
+    """A vector of 16 copies of a float32."""
+    return vector_type(types.float32), lambda _, builder, __, arguments: broadcast(builder, arguments[0])
+
+
+def _fma(typingctx, a, b, c):
+    """a*b + c."""
+    return vector_type(a, b, c), lambda _, builder, __, arguments: multiply_add(builder, *arguments)
+
+
+def _where_less(typingctx, a, b, x, y):
+    """x where a < b, else y; a NaN is not less than anything."""
+
+    def generate(context, builder, signature, arguments):
+        a, b, x, y = arguments
+        return builder.select(builder.fcmp_ordered("<", a, b), x, y)
+
+    return vector_type(a, b, x, y), generate
+
+
+def _nearest(typingctx, x):
+    """The nearest whole numbers."""
+    return vector_type(x), lambda _, builder, __, arguments: _call(builder, "nearbyint", arguments[0])
+
+
+def _power_of_two(typingctx, n):
+    """2**n for whole numbers n from -126 to 127."""
+
+    def generate(context, builder, signature, arguments):
+        exponent = builder.add(builder.fptosi(arguments[0], INTEGERS), ir.Constant(INTEGERS, [127] * LANES))
+        return builder.bitcast(builder.shl(exponent, ir.Constant(INTEGERS, [23] * LANES)), FLOATS)
+
+    return vector_type(n), generate
+
+
+load: Callable[..., Any] = intrinsic(_load)
+store: Callable[..., None] = intrinsic(_store)
+add_double: Callable[..., None] = intrinsic(_add_double)
+fill: Callable[..., Any] = intrinsic(_fill)
+fma: Callable[..., Any] = intrinsic(_fma)
+where_less: Callable[..., Any] = intrinsic(_where_less)
+nearest: Callable[..., Any] = intrinsic(_nearest)
+power_of_two: Callable[..., Any] = intrinsic(_power_of_two)
+
+_LOG2_E, _LN2_HIGH, _LN2_LOW = (
+    np.float32(1.4426950408889634),
+    np.float32(0.693359375),
+    np.float32(-2.12194440e-4),
+)
+_LOWEST, _HIGHEST = np.float32(-87.0), np.float32(88.0)
+# Cephes expf: exp(r) = 1 + r + r**2 p(r) on |r| <= ln(2)/2
+_P0, _P1, _P2, _P3, _P4, _P5 = (
+    np.float32(p)
+    for p in (
+        1.9875691500e-4,
+        1.3981999507e-3,
+        8.3334519073e-3,
+        4.1665795894e-2,
+        1.6666665459e-1,
+        5.0000001201e-1,
+    )
+)
+ONE, ZERO = np.float32(1), np.float32(0)
+
+
+@njit(inline="never")
+def exp(x):
+    """The exponential, to 2 units in the last place; arguments below -87 and above 88 count as these."""
+    x = where_less(x, fill(_LOWEST), fill(_LOWEST), x)
+    x = where_less(fill(_HIGHEST), x, fill(_HIGHEST), x)
+    n = nearest(x * fill(_LOG2_E))
+    r = fma(n, fill(-_LN2_HIGH), x)
+    r = fma(n, fill(-_LN2_LOW), r)
+    p = fma(fill(_P0), r, fill(_P1))
+    p = fma(p, r, fill(_P2))
+    p = fma(p, r, fill(_P3))
+    p = fma(p, r, fill(_P4))
+    p = fma(p, r, fill(_P5))
+    return fma(p, r * r, r + fill(ONE)) * power_of_two(n)
+
+
+@njit(inline="never")
+def sigmoid(x):
+    """1/(1 + exp(-x))."""
+    return fill(ONE) / (fill(ONE) + exp(fill(ZERO) - x))

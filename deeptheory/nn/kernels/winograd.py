@@ -8,8 +8,10 @@ input tile d of 6 x 6 and 36 products instead of 144. With U = G g G^T of the we
 The gradient of the input is the same convolution of the output's gradient with the weights turned by half a
 turn; the gradient of the weights is dg = G^T (sum over tiles of V[k]^T (A dY A^T)[k]) G.
 
-Tiles are processed in chunks whose V and M stay in the second-level cache. Errors against float64 are a few 1e-6
-relative to the largest value. Channels must be multiples of 16: `applies` says which layers qualify.
+Where U fits into the second-level cache, every thread takes chunks of tiles through all three steps
+("by tiles"). Where it does not, all threads transform a larger chunk, then share the frequencies, so that each U[k] is
+read by one thread only ("by frequencies"). Errors against float64 are a few 1e-6 relative to the largest value. Channels
+must be multiples of 16: `applies` says which layers qualify.
 """
 
 from typing import Any
@@ -19,8 +21,10 @@ from numpy.typing import NDArray
 
 from deeptheory import machine
 from deeptheory.compiled import JIT, njit, prange
+from deeptheory.nn.kernels.generated import bounded_tile_transform, tile_transform
+from deeptheory.nn.kernels.products import SLACK, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES, clear_lanes, copy_lanes, micro_kernel, tile_transform
+from deeptheory.nn.kernels.vector import LANES, load, store
 
 TILE, PATCH = 4, 6  # side of an output tile and of the input tile it needs
 FREQUENCIES = PATCH * PATCH
@@ -46,18 +50,19 @@ G = np.array(
 )
 A_T = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 WEIGHT_TAPS = 9
+WEIGHT_ROWS = 8  # input channels whose U is written at a time: longer runs in each of the 36 places
 
-CHUNK_ELEMENTS = 100_000  # float32 of V and M together: they share a second-level cache of 1 MiB with U
-FEWEST_TILES = 64  # per chunk: with fewer, wide layers read U too often
+
+U_BYTES = 1 << 22  # of weights that every thread may read again and again: more go by frequencies
+TILES, SHARED_TILES = 40, 100  # at most in a chunk, by tiles and by frequencies: V and M stay in the cache
 
 weight_transform = tile_transform(G)
 weight_gradient_transform = tile_transform(G.T)
 input_transform = tile_transform(B_T)
+border_input_transform = bounded_tile_transform(B_T)
 output_transform = tile_transform(A_T)
 gradient_transform = tile_transform(A_T.T)
-product_12x2 = micro_kernel(12, 2)
-product_4x2 = micro_kernel(4, 2)
-product_16x1 = micro_kernel(16, 1)
+border_gradient_transform = bounded_tile_transform(A_T.T)
 
 
 def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding: int) -> bool:
@@ -74,6 +79,7 @@ def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding
         and x.dtype == np.float32
         and min(x.shape[1:3]) >= 2
         and JIT
+        and machine.vectors() != "plain"
     )
 
 
@@ -93,14 +99,15 @@ def backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], sc
 def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
     """Write the gradient of the weights (O, C, 3, 3) into `dweight`.
 
-    Every thread sums over its own part of the tiles and the parts are added in a fixed order: the same number
+    By tiles every thread sums over its own part of them and the parts are added in a fixed order: the same number
     of threads gives the same bits.
     """
     n_in, n_out = x.shape[3], dout.shape[3]
-    workers, chunk, tiles = _partition(x, n_in, n_out, scratch)
-    sums = scratch.array("winograd sums", (workers, FREQUENCIES * _step(n_in, n_out)), x.dtype)
-    _sum_products(x.reshape(-1), dout.reshape(-1), sums, *x.shape, n_out, chunk, tiles)
-    blocks = scratch.array("winograd weights", (n_in, 2 * WEIGHT_TAPS * LANES), x.dtype)
+    by_tiles, chunk, tiles = _partition(x, n_in, n_out, scratch)
+    sums = scratch.array("winograd sums", (len(tiles), FREQUENCIES * _step(n_in, n_out)), x.dtype)
+    sum_products = _sum_by_tiles if by_tiles else _sum_by_frequencies
+    sum_products(x.reshape(-1), dout.reshape(-1), sums, *x.shape, n_out, chunk, tiles)
+    blocks = _weight_blocks(n_out, scratch)
     _untransform_weights(sums, n_in, n_out, blocks, dweight.reshape(-1))
 
 
@@ -115,219 +122,269 @@ def _convolve(
     scratch: Scratch,
 ) -> None:
     u = scratch.array("winograd u", (FREQUENCIES * _step(n_in, n_out),), x.dtype)
-    blocks = scratch.array("winograd weights", (n_in, 2 * WEIGHT_TAPS * LANES), x.dtype)
+    blocks = _weight_blocks(n_out, scratch)
     _transform_weights(weight.reshape(-1), n_in, n_out, strides[0], strides[1], turned, blocks, u)
-    _, chunk, tiles = _partition(x, n_in, n_out, scratch)
-    _multiply_tiles(x.reshape(-1), u, out.reshape(-1), *x.shape, n_out, chunk, tiles)
+    by_tiles, chunk, tiles = _partition(x, n_in, n_out, scratch)
+    multiply_tiles = _multiply_by_tiles if by_tiles else _multiply_by_frequencies
+    multiply_tiles(x.reshape(-1), u, out.reshape(-1), *x.shape, n_out, chunk, tiles)
 
 
-def _partition(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tuple[int, int, NDArray[Any]]:
-    """Number of workers, tiles per chunk, and the scratch (workers, elements) of V, M and one patch."""
+def _weight_blocks(n_out: int, scratch: Scratch) -> NDArray[np.float32]:
+    """For every panel, the frequencies of some rows and the nine taps of 16 weights."""
+    panel = panel_width(n_out)
+    shape = (n_out // panel, FREQUENCIES * _weight_line(panel) + WEIGHT_TAPS * LANES)
+    return scratch.array("winograd weights", shape, np.float32)
+
+
+def _partition(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tuple[bool, int, NDArray[Any]]:
+    """Whether to go by tiles, tiles per chunk, and the scratch of V, M and one tile: (workers or 1, elements)."""
     n_tiles = len(x) * -(-x.shape[1] // TILE) * -(-x.shape[2] // TILE)
-    workers = min(machine.threads(), n_tiles)
-    most = max(CHUNK_ELEMENTS // (FREQUENCIES * (n_in + n_out)), FEWEST_TILES)
-    rounds = -(-n_tiles // (workers * most))
+    by_tiles = 4 * FREQUENCIES * n_in * n_out <= U_BYTES
+    workers = min(machine.threads(), n_tiles) if by_tiles else 1
+    rounds = -(-n_tiles // (workers * (TILES if by_tiles else SHARED_TILES)))
     chunk = -(-n_tiles // (workers * rounds))
-    _, v_step, m_step = _layout(chunk, n_in, n_out)
+    v_step, m_step = _step(chunk, _row(n_in)), _step(chunk, _row(n_out))
     shape = (workers, FREQUENCIES * (v_step + m_step + LANES))
-    return workers, chunk, scratch.array("winograd tiles", shape, x.dtype)
+    return by_tiles, chunk, scratch.array("winograd tiles", shape, x.dtype)
 
 
 @njit()
-def _step(rows, columns):
-    """Elements from one frequency of a (rows, columns) matrix to the next.
+def _row(channels):
+    """Elements from one tile to the next in V and M: not a large power of two, which would crowd one cache set."""
+    return channels + LANES if channels >= 4 * LANES else channels
 
-    One vector more than needed: steps of a power of two would put all frequencies into one set of the cache.
-    """
-    return rows * columns + LANES
+
+@njit()
+def _step(rows, row):
+    """Elements from one frequency to the next: a vector more than the rows that a product may write."""
+    return (rows + SLACK) * row + LANES
+
+
+@njit()
+def _weight_line(panel):
+    """Elements from frequency to frequency in the block of some rows of U."""
+    return WEIGHT_ROWS * panel + LANES
 
 
 @njit(parallel=True)
 def _transform_weights(weight, n_in, n_out, in_stride, out_stride, turned, blocks, u):
-    """U = G g G^T, (36, in, out); `turned` turns the 3 x 3 weights by half a turn."""
-    step, panel = _step(n_in, n_out), _panel(n_out)
-    for i in prange(n_in):
-        block = blocks[i]
-        for o in range(0, n_out, LANES):
-            for tap in range(WEIGHT_TAPS):
-                source = i * in_stride + o * out_stride + (WEIGHT_TAPS - 1 - tap if turned else tap)
-                for lane in range(LANES):
-                    block[tap * LANES + lane] = weight[source + lane * out_stride]
-            weight_transform(u, _place(i, o, n_in, panel), PATCH * step, step, block, 0, 3 * LANES, LANES)
+    """U = G g G^T, 36 times (in, out) in panels; `turned` turns the 3 x 3 weights by half a turn."""
+    step, panel = _step(n_in, n_out), panel_width(n_out)
+    run, line = WEIGHT_ROWS * panel, _weight_line(panel)
+    for p in prange(n_out // panel):
+        block, g = blocks[p], FREQUENCIES * line
+        for start in range(0, n_in, WEIGHT_ROWS):
+            for i in range(WEIGHT_ROWS):
+                for o in range(0, panel, LANES):
+                    origin = (start + i) * in_stride + (p * panel + o) * out_stride
+                    for tap in range(WEIGHT_TAPS):
+                        source = origin + (WEIGHT_TAPS - 1 - tap if turned else tap)
+                        for lane in range(LANES):
+                            block[g + tap * LANES + lane] = weight[source + lane * out_stride]
+                    weight_transform(block, i * panel + o, PATCH * line, line, block, g, 3 * LANES, LANES)
+            for k in range(FREQUENCIES):
+                target = k * step + (p * n_in + start) * panel
+                for e in range(0, run, LANES):
+                    store(u, target + e, load(block, k * line + e))
 
 
 @njit(parallel=True)
 def _untransform_weights(sums, n_in, n_out, blocks, dweight):
     """dg = G^T dU G, summed over the workers in their order; `dweight` is (out, in, 3, 3)."""
-    step, panel = _step(n_in, n_out), _panel(n_out)
-    for i in prange(n_in):
-        block = blocks[i]
-        for o in range(0, n_out, LANES):
-            for worker in range(len(sums)):
-                at = 0 if worker == 0 else WEIGHT_TAPS * LANES
-                weight_gradient_transform(
-                    block, at, 3 * LANES, LANES, sums[worker], _place(i, o, n_in, panel), PATCH * step, step
+    step, panel = _step(n_in, n_out), panel_width(n_out)
+    run, line = WEIGHT_ROWS * panel, _weight_line(panel)
+    for p in prange(n_out // panel):
+        block, g = blocks[p], FREQUENCIES * line
+        for start in range(0, n_in, WEIGHT_ROWS):
+            for k in range(FREQUENCIES):
+                source = k * step + (p * n_in + start) * panel
+                for e in range(0, run, LANES):
+                    total = load(sums[0], source + e)
+                    for worker in range(1, len(sums)):
+                        total = total + load(sums[worker], source + e)
+                    store(block, k * line + e, total)
+            for i in range(WEIGHT_ROWS):
+                for o in range(0, panel, LANES):
+                    weight_gradient_transform(
+                        block, g, 3 * LANES, LANES, block, i * panel + o, PATCH * line, line
+                    )
+                    for lane in range(LANES):
+                        target = ((p * panel + o + lane) * n_in + start + i) * WEIGHT_TAPS
+                        for tap in range(WEIGHT_TAPS):
+                            dweight[target + tap] = block[g + tap * LANES + lane]
+
+
+@njit()
+def _locate(tile, height, width):
+    """Image, top and left of a tile."""
+    down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
+    image = tile // (down * across)
+    place = tile - image * down * across
+    return image, place // across * TILE, place % across * TILE
+
+
+@njit()
+def _next(image, top, left, height, width):
+    """Image, top and left of the tile after this one; cheaper than the divisions of `_locate`."""
+    left += TILE
+    if left >= width:
+        left = 0
+        top += TILE
+        if top >= height:
+            top = 0
+            image += 1
+    return image, top, left
+
+
+@njit()
+def _transform_inputs(x, height, width, channels, first, count, v, v_at, v_step):
+    """V = B^T d B of `count` tiles from the `first`; V[k] starts at v_at + k * v_step."""
+    row = _row(channels)
+    image, top, left = _locate(first, height, width)
+    for t in range(count):
+        corner = ((image * height + top - 1) * width + left - 1) * channels
+        inside = top > 0 and left > 0 and top + PATCH - 1 <= height and left + PATCH - 1 <= width
+        for channel in range(0, channels, LANES):
+            at = v_at + t * row + channel
+            if inside:
+                input_transform(
+                    v, at, PATCH * v_step, v_step, x, corner + channel, width * channels, channels
                 )
-                if worker > 0:
-                    for e in range(WEIGHT_TAPS * LANES):
-                        block[e] += block[at + e]
-            for lane in range(LANES):
-                target = ((o + lane) * n_in + i) * WEIGHT_TAPS
-                for tap in range(WEIGHT_TAPS):
-                    dweight[target + tap] = block[tap * LANES + lane]
+            else:
+                border_input_transform(
+                    v, at, PATCH * v_step, v_step, x, corner + channel, width * channels, channels,
+                    top - 1, left - 1, height, width,
+                )  # fmt: skip
+        image, top, left = _next(image, top, left, height, width)
+
+
+@njit()
+def _transform_gradients(dout, height, width, channels, first, count, m, m_at, m_step):
+    """dM = A dY A^T of `count` tiles from the `first`; dM[k] starts at m_at + k * m_step."""
+    row = _row(channels)
+    image, top, left = _locate(first, height, width)
+    for t in range(count):
+        corner = ((image * height + top) * width + left) * channels
+        inside = top + TILE <= height and left + TILE <= width
+        for channel in range(0, channels, LANES):
+            at = m_at + t * row + channel
+            if inside:
+                gradient_transform(
+                    m, at, PATCH * m_step, m_step, dout, corner + channel, width * channels, channels
+                )
+            else:
+                border_gradient_transform(
+                    m, at, PATCH * m_step, m_step, dout, corner + channel, width * channels, channels,
+                    top, left, height, width,
+                )  # fmt: skip
+        image, top, left = _next(image, top, left, height, width)
+
+
+@njit()
+def _transform_outputs(m, m_at, m_step, first, count, out, height, width, channels, patch_at):
+    """Y = A^T M A of `count` tiles from the `first`; a patch that reaches over the border goes by m[patch_at]."""
+    row = _row(channels)
+    image, top, left = _locate(first, height, width)
+    for t in range(count):
+        corner = ((image * height + top) * width + left) * channels
+        inside = top + TILE <= height and left + TILE <= width
+        for channel in range(0, channels, LANES):
+            at = m_at + t * row + channel
+            if inside:
+                output_transform(
+                    out, corner + channel, width * channels, channels, m, at, PATCH * m_step, m_step
+                )
+            else:
+                output_transform(m, patch_at, TILE * LANES, LANES, m, at, PATCH * m_step, m_step)
+                for i in range(min(TILE, height - top)):
+                    for j in range(min(TILE, width - left)):
+                        pixel = load(m, patch_at + (i * TILE + j) * LANES)
+                        store(out, corner + channel + (i * width + j) * channels, pixel)
+        image, top, left = _next(image, top, left, height, width)
+
+
+@njit()
+def _multiply_frequency(tiles, k, v_step, m_at, m_step, u, n_in, n_out, count):
+    """M[k] = V[k] U[k]."""
+    panel = panel_width(n_out)
+    multiply(
+        tiles, m_at + k * m_step, _row(n_out), 1, tiles, k * v_step, _row(n_in), 1, 0,
+        u, k * _step(n_in, n_out), panel, n_in, count, n_out, n_in, 1, False,
+    )  # fmt: skip
+
+
+@njit()
+def _sum_frequency(tiles, k, v_step, m_at, m_step, sums, n_in, n_out, count, accumulate):
+    """dU[k] (+)= V[k]^T dM[k]."""
+    multiply(
+        sums, k * _step(n_in, n_out), panel_width(n_out), n_in, tiles, k * v_step, 1, _row(n_in), 0,
+        tiles, m_at + k * m_step, _row(n_out), 1, n_in, n_out, count, 1, accumulate,
+    )  # fmt: skip
 
 
 @njit()
 def _layout(chunk, n_in, n_out):
-    """Rows of V and M (the products round them up), and elements from one of their frequencies to the next."""
-    rows = (chunk + LANES - 1) // LANES * LANES
-    return rows, _step(rows, n_in), _step(rows, n_out)
-
-
-@njit()
-def _panel(columns):
-    """Columns of one panel: U, M and the sums are stored panel by panel, so that a product reads them in line."""
-    return 2 * LANES if columns % (2 * LANES) == 0 else LANES
-
-
-@njit()
-def _place(row, column, rows, panel):
-    """Where a matrix of `rows` rows stored in panels has its element (row, column)."""
-    return (column // panel * rows + row) * panel + column % panel
-
-
-@njit()
-def _multiply(c, c_at, c_rows, a, a_at, a_row, a_depth, b, b_at, b_rows, rows, columns, depth, accumulate):
-    """c (+)= a b; b and c are in panels of `b_rows` and `c_rows` rows; `rows` is rounded up to 4 or 16."""
-    panel = _panel(columns)
-    for column in range(0, columns, panel):
-        b_panel, c_panel, row = b_at + column * b_rows, c_at + column * c_rows, 0
-        if panel == 2 * LANES:
-            while rows - row >= 12:
-                product_12x2(
-                    c, c_panel + row * panel, panel, a, a_at + row * a_row, a_row, a_depth,
-                    b, b_panel, panel, depth, accumulate,
-                )  # fmt: skip
-                row += 12
-            while row < rows:
-                product_4x2(
-                    c, c_panel + row * panel, panel, a, a_at + row * a_row, a_row, a_depth,
-                    b, b_panel, panel, depth, accumulate,
-                )  # fmt: skip
-                row += 4
-        else:
-            while row < rows:
-                product_16x1(
-                    c, c_panel + row * panel, panel, a, a_at + row * a_row, a_row, a_depth,
-                    b, b_panel, panel, depth, accumulate,
-                )  # fmt: skip
-                row += 16
-
-
-@njit()
-def _gather(to, to_at, side, x, image, top, left, height, width, channels, channel):
-    """Copy a side x side patch of 16 channels, zero outside the image."""
-    for i in range(side):
-        for j in range(side):
-            row, column, at = top + i, left + j, to_at + (i * side + j) * LANES
-            if 0 <= row < height and 0 <= column < width:
-                copy_lanes(to, at, x, ((image * height + row) * width + column) * channels + channel)
-            else:
-                clear_lanes(to, at)
-
-
-@njit()
-def _transform_inputs(x, height, width, channels, first, count, v, v_at, v_step, patch_at):
-    """V = B^T d B of `count` tiles from the `first`; V[k] starts at v_at + k * v_step, (tile, channel)."""
-    down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
-    for t in range(count):
-        image, place = divmod(first + t, down * across)
-        top, left = place // across * TILE - 1, place % across * TILE - 1
-        inside = top >= 0 and left >= 0 and top + PATCH <= height and left + PATCH <= width
-        for channel in range(0, channels, LANES):
-            at = v_at + t * channels + channel
-            if inside:
-                corner = ((image * height + top) * width + left) * channels + channel
-                input_transform(v, at, PATCH * v_step, v_step, x, corner, width * channels, channels)
-            else:
-                _gather(v, patch_at, PATCH, x, image, top, left, height, width, channels, channel)
-                input_transform(v, at, PATCH * v_step, v_step, v, patch_at, PATCH * LANES, LANES)
+    """Elements from frequency to frequency in V and in M, and where M and the spare patch start."""
+    v_step, m_step = _step(chunk, _row(n_in)), _step(chunk, _row(n_out))
+    return v_step, m_step, FREQUENCIES * v_step, FREQUENCIES * (v_step + m_step)
 
 
 @njit(parallel=True)
-def _multiply_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, tiles):
-    down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
-    n_tiles, workers = n_images * down * across, len(tiles)
-    rows, v_step, m_step = _layout(chunk, n_in, n_out)
-    m_at = FREQUENCIES * v_step
-    patch_at = m_at + FREQUENCIES * m_step
-    share = (n_tiles + workers - 1) // workers
-    u_step, panel = _step(n_in, n_out), _panel(n_out)
+def _multiply_by_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, tiles):
+    n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(tiles)
+    v_step, m_step, m_at, patch_at = _layout(chunk, n_in, n_out)
     for worker in prange(workers):
         own = tiles[worker]
-        end = min((worker + 1) * share, n_tiles)
-        for first in range(worker * share, end, chunk):
+        start, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
+        for first in range(start, end, chunk):
             count = min(chunk, end - first)
-            _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step, patch_at)
+            _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
             for k in range(FREQUENCIES):
-                _multiply(
-                    own, m_at + k * m_step, rows, own, k * v_step, n_in, 1, u, k * u_step, n_in,
-                    count, n_out, n_in, False,
-                )  # fmt: skip
-            for t in range(count):
-                image, place = divmod(first + t, down * across)
-                top, left = place // across * TILE, place % across * TILE
-                for channel in range(0, n_out, LANES):
-                    source = m_at + _place(t, channel, rows, panel)
-                    if top + TILE <= height and left + TILE <= width:
-                        corner = ((image * height + top) * width + left) * n_out + channel
-                        output_transform(
-                            out, corner, width * n_out, n_out, own, source, PATCH * m_step, m_step
-                        )
-                    else:
-                        output_transform(
-                            own, patch_at, TILE * LANES, LANES, own, source, PATCH * m_step, m_step
-                        )
-                        for i in range(min(TILE, height - top)):
-                            for j in range(min(TILE, width - left)):
-                                pixel = (image * height + top + i) * width + left + j
-                                copy_lanes(
-                                    out, pixel * n_out + channel, own, patch_at + (i * TILE + j) * LANES
-                                )
+                _multiply_frequency(own, k, v_step, m_at, m_step, u, n_in, n_out, count)
+            _transform_outputs(own, m_at, m_step, first, count, out, height, width, n_out, patch_at)
 
 
 @njit(parallel=True)
-def _sum_products(x, dout, sums, n_images, height, width, n_in, n_out, chunk, tiles):
-    down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
-    n_tiles, workers = n_images * down * across, len(tiles)
-    rows, v_step, m_step = _layout(chunk, n_in, n_out)
-    m_at = FREQUENCIES * v_step
-    patch_at = m_at + FREQUENCIES * m_step
-    share = (n_tiles + workers - 1) // workers
-    u_step, panel = _step(n_in, n_out), _panel(n_out)
+def _multiply_by_frequencies(x, u, out, n_images, height, width, n_in, n_out, chunk, tiles):
+    n_tiles, shared = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), tiles[0]
+    v_step, m_step, m_at, patch_at = _layout(chunk, n_in, n_out)
+    row_in, row_out = _row(n_in), _row(n_out)
+    for first in range(0, n_tiles, chunk):
+        count = min(chunk, n_tiles - first)
+        for t in prange(count):
+            _transform_inputs(x, height, width, n_in, first + t, 1, shared, t * row_in, v_step)
+        for k in prange(FREQUENCIES):
+            _multiply_frequency(shared, k, v_step, m_at, m_step, u, n_in, n_out, count)
+        for t in prange(count):
+            _transform_outputs(
+                shared, m_at + t * row_out, m_step, first + t, 1, out, height, width, n_out, patch_at
+            )
+
+
+@njit(parallel=True)
+def _sum_by_tiles(x, dout, sums, n_images, height, width, n_in, n_out, chunk, tiles):
+    n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(tiles)
+    v_step, m_step, m_at, _ = _layout(chunk, n_in, n_out)
     for worker in prange(workers):
         own = tiles[worker]
-        end = min((worker + 1) * share, n_tiles)
-        for first in range(worker * share, end, chunk):
+        start, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
+        for first in range(start, end, chunk):
             count = min(chunk, end - first)
-            _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step, patch_at)
-            for t in range(count):
-                image, place = divmod(first + t, down * across)
-                top, left = place // across * TILE, place % across * TILE
-                for channel in range(0, n_out, LANES):
-                    at = m_at + _place(t, channel, rows, panel)
-                    if top + TILE <= height and left + TILE <= width:
-                        corner = ((image * height + top) * width + left) * n_out + channel
-                        gradient_transform(
-                            own, at, PATCH * m_step, m_step, dout, corner, width * n_out, n_out
-                        )
-                    else:
-                        _gather(own, patch_at, TILE, dout, image, top, left, height, width, n_out, channel)
-                        gradient_transform(
-                            own, at, PATCH * m_step, m_step, own, patch_at, TILE * LANES, LANES
-                        )
+            _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
+            _transform_gradients(dout, height, width, n_out, first, count, own, m_at, m_step)
             for k in range(FREQUENCIES):
-                _multiply(
-                    sums[worker], k * u_step, n_in, own, k * v_step, 1, n_in, own, m_at + k * m_step, rows,
-                    n_in, n_out, count, first > worker * share,
-                )  # fmt: skip
+                _sum_frequency(own, k, v_step, m_at, m_step, sums[worker], n_in, n_out, count, first > start)
+
+
+@njit(parallel=True)
+def _sum_by_frequencies(x, dout, sums, n_images, height, width, n_in, n_out, chunk, tiles):
+    n_tiles, shared = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), tiles[0]
+    v_step, m_step, m_at, _ = _layout(chunk, n_in, n_out)
+    row_in, row_out = _row(n_in), _row(n_out)
+    for first in range(0, n_tiles, chunk):
+        count = min(chunk, n_tiles - first)
+        for t in prange(count):
+            _transform_inputs(x, height, width, n_in, first + t, 1, shared, t * row_in, v_step)
+            _transform_gradients(dout, height, width, n_out, first + t, 1, shared, m_at + t * row_out, m_step)
+        for k in prange(FREQUENCIES):
+            _sum_frequency(shared, k, v_step, m_at, m_step, sums[0], n_in, n_out, count, first > 0)

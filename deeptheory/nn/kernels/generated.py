@@ -1,0 +1,257 @@
+"""Code that is generated: the tile transforms of Winograd's algorithm and the product that stays in registers.
+
+Both are written for given small matrices or blocks and unrolled completely, which compiled Python loops are not.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from deeptheory.nn.kernels.vector import (
+    FLOATS,
+    LANES,
+    broadcast,
+    constant,
+    load_vector,
+    multiply_add,
+    pointer,
+    store_vector,
+)
+
+SHORT = 4  # rows of the last blocks of a product
+
+
+def _combine(builder: Any, coefficients: Sequence[float], vectors: Sequence[Any]) -> Any:
+    """sum_a coefficients[a] vectors[a], without the zeros and without multiplications by one."""
+    total = None
+    for coefficient, vector in zip(coefficients, vectors, strict=True):
+        if coefficient == 0:
+            continue
+        if total is None:
+            total = vector if coefficient == 1 else builder.fmul(constant(coefficient), vector)
+        elif coefficient == 1:
+            total = builder.fadd(total, vector)
+        elif coefficient == -1:
+            total = builder.fsub(total, vector)
+        else:
+            total = multiply_add(builder, constant(coefficient), vector, total)
+    return total
+
+
+def _transform(builder: Any, lines: list[list[float]], read: Callable, write: Callable) -> None:
+    """write(i, j, sum_ab lines[i][a] lines[j][b] read(a, b)) for all i and j."""
+    n_in = len(lines[0])
+    half = []  # half[b][i] = sum_a lines[i][a] read(a, b)
+    for b in range(n_in):
+        column = [read(a, b) for a in range(n_in)]
+        half.append([_combine(builder, line, column) for line in lines])
+    for i in range(len(lines)):
+        for j, line in enumerate(lines):
+            write(i, j, _combine(builder, line, [half[b][i] for b in range(n_in)]))
+
+
+def _grid(builder: Any, base: Any, row_stride: Any, column_stride: Any) -> Callable[[int, int], Any]:
+    """The address of (row, column) in a patch that starts at `base`."""
+
+    def address(row: int, column: int) -> Any:
+        index = row_stride.type
+        down = builder.mul(ir.Constant(index, row), row_stride)
+        across = builder.mul(ir.Constant(index, column), column_stride)
+        return builder.gep(base, [builder.add(down, across)])
+
+    return address
+
+
+def tile_transform(matrix: np.ndarray) -> Callable[..., None]:
+    """Compiled ``to[i, j] = sum_ab matrix[i, a] matrix[j, b] source[a, b]`` on 16 channels at once.
+
+    Parameters
+    ----------
+    matrix : (n_out, n_in) float array
+        Its entries become constants of the code.
+
+    Returns
+    -------
+    callable
+        ``transform(to, to_at, to_row, to_column, source, source_at, source_row, source_column)``: flat float32
+        arrays, each with the index of its first element and its strides, in elements.
+    """
+    lines = [[float(entry) for entry in line] for line in matrix]
+
+    @intrinsic
+    def transform(typingctx, to, to_at, to_row, to_column, source, source_at, source_row, source_column):
+        i = types.intp
+
+        def generate(context, builder, signature, arguments):
+            to_, to_at_, to_row_, to_column_, source_, source_at_, source_row_, source_column_ = arguments
+            target = pointer(context, builder, signature.args[0], to_, to_at_)
+            origin = pointer(context, builder, signature.args[4], source_, source_at_)
+            at = _grid(builder, origin, source_row_, source_column_)
+            place = _grid(builder, target, to_row_, to_column_)
+            _transform(
+                builder,
+                lines,
+                lambda a, b: load_vector(builder, at(a, b)),
+                lambda i, j, vector: store_vector(builder, vector, place(i, j)),
+            )
+            return context.get_dummy_value()
+
+        return types.void(to, i, i, i, source, i, i, i), generate
+
+    return transform
+
+
+def bounded_tile_transform(matrix: np.ndarray) -> Callable[..., None]:
+    """`tile_transform` of a patch that reaches over the border of its image, where it is zero.
+
+    Returns
+    -------
+    callable
+        As there, and ``..., top, left, height, width)``: where the patch begins and the size of the image; rows
+        and columns outside the image are not read.
+    """
+    lines = [[float(entry) for entry in line] for line in matrix]
+
+    @intrinsic
+    def transform(
+        typingctx, to, to_at, to_row, to_column, source, source_at, source_row, source_column,
+        top, left, height, width,
+    ):  # fmt: skip
+        i = types.intp
+
+        def generate(context, builder, signature, arguments):
+            to_, to_at_, to_row_, to_column_, source_, source_at_, source_row_, source_column_ = arguments[:8]
+            top_, left_, height_, width_ = arguments[8:]
+            target = pointer(context, builder, signature.args[0], to_, to_at_)
+            origin = pointer(context, builder, signature.args[4], source_, source_at_)
+            at = _grid(builder, origin, source_row_, source_column_)
+            place = _grid(builder, target, to_row_, to_column_)
+            zeros = cgutils.alloca_once(builder, FLOATS)
+            builder.store(constant(0.0), zeros)
+            nothing = builder.bitcast(zeros, origin.type)
+
+            def within(start, limit):
+                places = [
+                    builder.add(start, ir.Constant(start.type, offset)) for offset in range(len(lines[0]))
+                ]
+                return [builder.icmp_unsigned("<", place, limit) for place in places]  # negative is huge
+
+            rows, columns = within(top_, height_), within(left_, width_)
+
+            def read(a, b):
+                inside = builder.and_(rows[a], columns[b])
+                return load_vector(builder, builder.select(inside, at(a, b), nothing))
+
+            _transform(builder, lines, read, lambda i, j, vector: store_vector(builder, vector, place(i, j)))
+            return context.get_dummy_value()
+
+        return types.void(to, i, i, i, source, i, i, i, i, i, i, i), generate
+
+    return transform
+
+
+def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
+    """Compiled ``c (+)= a b`` for ``16 * n_vectors`` columns, `n_rows` rows at a time summed in registers.
+
+    Parameters
+    ----------
+    n_rows, n_vectors : int
+        Their product is the number of vectors that hold sums. Rows left over are taken `SHORT` at a time.
+
+    Returns
+    -------
+    callable
+        ``product(c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines,
+        accumulate)``: flat float32 arrays, each with the index of its first element and its strides, in elements.
+        The sum runs over `lines` lines of `depth` elements; `a` moves by a_line from line to line, `b` moves on
+        evenly. So the lines of an image patch are multiplied where they lie. Columns are contiguous in `b` and
+        `c`. Where `rows` is not a multiple of `SHORT`, up to ``SHORT - 1`` more are read from `a` and written
+        to `c`.
+    """
+
+    @intrinsic
+    def product(
+        typingctx, c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines,
+        accumulate,
+    ):  # fmt: skip
+        i = types.intp
+
+        def generate(context, builder, signature, arguments):
+            c_, c_at_, c_row_, a_, a_at_, a_row_, a_depth_, a_line_ = arguments[:8]
+            b_, b_at_, b_depth_, rows_, depth_, lines_, accumulate_ = arguments[8:]
+            c_start = pointer(context, builder, signature.args[0], c_, c_at_)
+            a_start = pointer(context, builder, signature.args[3], a_, a_at_)
+            b_start = pointer(context, builder, signature.args[8], b_, b_at_)
+
+            def number(value):
+                return ir.Constant(rows_.type, value)
+
+            def block(height, first):
+                c_first = builder.gep(c_start, [builder.mul(first, c_row_)])
+                a_first = builder.gep(a_start, [builder.mul(first, a_row_)])
+                _block_product(
+                    builder, height, n_vectors, c_first, c_row_, a_first, a_row_, a_depth_, a_line_,
+                    b_start, b_depth_, depth_, lines_, accumulate_,
+                )  # fmt: skip
+
+            whole = number(math.lcm(n_rows, SHORT))  # leaves a multiple of SHORT where it can
+            tall = builder.mul(builder.udiv(rows_, whole), whole)
+            with cgutils.for_range_slice(builder, number(0), tall, number(n_rows)) as (row, _):
+                block(n_rows, row)
+            with cgutils.for_range_slice(builder, tall, rows_, number(SHORT)) as (row, _):
+                block(SHORT, row)
+            return context.get_dummy_value()
+
+        return types.void(c, i, i, a, i, i, i, i, b, i, i, i, i, i, types.boolean), generate
+
+    return product
+
+
+def _block_product(
+    builder: Any, n_rows: int, n_vectors: int, c: Any, c_row: Any, a: Any, a_row: Any, a_depth: Any, a_line: Any,
+    b: Any, b_depth: Any, depth: Any, lines: Any, accumulate: Any,
+) -> None:  # fmt: skip
+    """The product of one block, in generated code; `c`, `a` and `b` are addresses."""
+    blocks = [(row, vector) for row in range(n_rows) for vector in range(n_vectors)]
+
+    def number(value):
+        return ir.Constant(depth.type, value)
+
+    def place(row, vector):
+        down = builder.mul(number(row), c_row)
+        return builder.gep(c, [builder.add(down, number(vector * LANES))])
+
+    # LLVM keeps the sums in registers.
+    sums = {block: cgutils.alloca_once(builder, FLOATS) for block in blocks}
+    with builder.if_else(accumulate) as (add, start):
+        with add:
+            for block in blocks:
+                builder.store(load_vector(builder, place(*block)), sums[block])
+        with start:
+            for block in blocks:
+                builder.store(constant(0.0), sums[block])
+    with cgutils.for_range(builder, lines) as line:
+        a_first = builder.gep(a, [builder.mul(line.index, a_line)])
+        b_steps = builder.mul(line.index, depth)
+        b_first = builder.gep(b, [builder.mul(b_steps, b_depth)])
+        with cgutils.for_range(builder, depth) as loop:
+            b_line = builder.gep(b_first, [builder.mul(loop.index, b_depth)])
+            b_vectors = [
+                load_vector(builder, builder.gep(b_line, [number(v * LANES)])) for v in range(n_vectors)
+            ]
+            a_column = builder.gep(a_first, [builder.mul(loop.index, a_depth)])
+            for row in range(n_rows):
+                scalar = builder.load(builder.gep(a_column, [builder.mul(number(row), a_row)]))
+                factor = broadcast(builder, scalar)
+                for vector in range(n_vectors):
+                    held = sums[row, vector]
+                    total = multiply_add(builder, factor, b_vectors[vector], builder.load(held))
+                    builder.store(total, held)
+    for block in blocks:
+        store_vector(builder, builder.load(sums[block]), place(*block))

@@ -1,0 +1,54 @@
+"""Products of float32 matrices that lie in the cache, in blocks that stay in the registers."""
+
+from deeptheory import machine
+from deeptheory.compiled import njit
+from deeptheory.nn.kernels.generated import SHORT, panel_product
+from deeptheory.nn.kernels.vector import LANES
+
+SLACK = SHORT - 1  # rows that `multiply` may write after the last, where their number is not a multiple of 4
+WIDE = machine.vectors() == "avx512"  # 32 registers of a whole vector; else 16 of half a vector
+
+if WIDE:
+    product_of_4, product_of_2, product_of_1 = panel_product(6, 4), panel_product(12, 2), panel_product(16, 1)
+else:
+    product_of_4 = product_of_2 = product_of_1 = panel_product(6, 1)
+
+
+@njit()
+def panel_width(columns):
+    """Columns of `b` that `multiply` reads in one go; a packed `b` is stored in panels of this width."""
+    if WIDE and columns % (4 * LANES) == 0:
+        return 4 * LANES
+    if WIDE and columns % (2 * LANES) == 0:
+        return 2 * LANES
+    return LANES
+
+
+@njit()
+def multiply(
+    c, c_at, c_row, c_column, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, b_column, rows, columns, depth, lines,
+    accumulate,
+):  # fmt: skip
+    """c (+)= a b for flat arrays with strides in elements: c[i, j] = sum_(l, d) a[i, l, d] b[l, d, j].
+
+    `a` moves by a_row, a_line and a_depth; `b` moves by b_depth all along (l, d), and by b_column per column
+    from one panel to the next (1 where `b` is stored row by row), as `c` does by c_column. `columns` is a multiple of 16.
+    """
+    panel = panel_width(columns)
+    for column in range(0, columns, panel):
+        c_panel, b_panel = c_at + column * c_column, b_at + column * b_column
+        if panel == 4 * LANES:
+            product_of_4(
+                c, c_panel, c_row, a, a_at, a_row, a_depth, a_line, b, b_panel, b_depth, rows, depth, lines,
+                accumulate,
+            )  # fmt: skip
+        elif panel == 2 * LANES:
+            product_of_2(
+                c, c_panel, c_row, a, a_at, a_row, a_depth, a_line, b, b_panel, b_depth, rows, depth, lines,
+                accumulate,
+            )  # fmt: skip
+        else:
+            product_of_1(
+                c, c_panel, c_row, a, a_at, a_row, a_depth, a_line, b, b_panel, b_depth, rows, depth, lines,
+                accumulate,
+            )  # fmt: skip
