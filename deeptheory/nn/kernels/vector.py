@@ -158,6 +158,27 @@ def _where_less(typingctx, a, b, x, y):
     return vector_type(a, b, x, y), generate
 
 
+def _where_equal(typingctx, a, b, x, y):
+    """x where a equals b, else y."""
+
+    def generate(context, builder, signature, arguments):
+        a, b, x, y = arguments
+        return builder.select(builder.fcmp_ordered("==", a, b), x, y)
+
+    return vector_type(a, b, x, y), generate
+
+
+def _where_kept(typingctx, best, rival, x, y):
+    """x where `best` stays the maximum beside `rival`, which it does when equal or NaN; else y."""
+
+    def generate(context, builder, signature, arguments):
+        best, rival, x, y = arguments
+        nan = builder.fcmp_unordered("uno", best, best)
+        return builder.select(builder.or_(builder.fcmp_ordered("<=", rival, best), nan), x, y)
+
+    return vector_type(best, rival, x, y), generate
+
+
 def _nearest(typingctx, x):
     """The nearest whole numbers."""
     return vector_type(x), lambda _, builder, __, arguments: _call(builder, "nearbyint", arguments[0])
@@ -179,6 +200,8 @@ add_double: Callable[..., None] = intrinsic(_add_double)
 fill: Callable[..., Any] = intrinsic(_fill)
 fma: Callable[..., Any] = intrinsic(_fma)
 where_less: Callable[..., Any] = intrinsic(_where_less)
+where_equal: Callable[..., Any] = intrinsic(_where_equal)
+where_kept: Callable[..., Any] = intrinsic(_where_kept)
 nearest: Callable[..., Any] = intrinsic(_nearest)
 power_of_two: Callable[..., Any] = intrinsic(_power_of_two)
 

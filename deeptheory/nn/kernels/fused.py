@@ -1,0 +1,196 @@
+"""Batch norm, activation and 2 x 2 maximum pooling in one pass over the data.
+
+With z = slope*x + shift of each channel and the activation a, the output is a(z), or the largest a(z) of each 2 x 2
+window. Nothing between x and the output is stored: the backward passes compute z and the winner of a window again
+from x, which costs less than reading them would.
+
+Arrays are flat, float32, with channels in sixteens. `positions` counts the outputs of one channel, `size` is 2 with
+pooling and 1 without, `width` is that of the output.
+"""
+
+from deeptheory.compiled import njit, prange
+from deeptheory.nn.kernels.vector import (
+    LANES,
+    ONE,
+    ZERO,
+    add_double,
+    fill,
+    fma,
+    load,
+    sigmoid,
+    store,
+    where_equal,
+    where_kept,
+    where_less,
+)
+
+IDENTITY, RELU, SILU = 0, 1, 2
+BLOCK = 64  # positions summed in float32 before they are added in float64
+PARTS = 16  # a fixed partition: the sums do not depend on the number of threads
+
+
+@njit()
+def _activation(z, kind):
+    if kind == RELU:
+        return where_less(z, fill(ZERO), fill(ZERO), z)  # NaN stays NaN, so that it is noticed
+    if kind == SILU:
+        return z * sigmoid(z)
+    return z
+
+
+@njit()
+def _through_activation(z, dy, kind):
+    """dy times the derivative of the activation at z."""
+    if kind == RELU:
+        return where_less(fill(ZERO), z, dy, fill(ZERO))
+    if kind == SILU:
+        s = sigmoid(z)
+        return dy * fma(z * s, fill(ONE) - s, s)
+    return dy
+
+
+@njit()
+def _window(position, size, width):
+    """Where the window of an output begins, in positions of x, and its column."""
+    if size == 1:
+        return position, 0
+    row = position // width
+    column = position - row * width
+    return row * 4 * width + 2 * column, column
+
+
+@njit()
+def _next(start, column, size, width):
+    """The same for the output after this one, without the division of `_window`."""
+    if size == 1:
+        return start + 1, 0
+    if column + 1 == width:
+        return start + 2 + 2 * width, 0
+    return start + 2, column + 1
+
+
+@njit()
+def _place(start, k, width):
+    """Element k of a 2 x 2 window, in positions of x."""
+    return start + k % 2 + k // 2 * 2 * width
+
+
+@njit()
+def _share(positions, part):
+    """First and last position of a part, which is made of whole blocks."""
+    blocks = (positions + BLOCK - 1) // BLOCK
+    return blocks * part // PARTS * BLOCK, min(blocks * (part + 1) // PARTS * BLOCK, positions)
+
+
+@njit()
+def _winner(x, start, channels, c, slope, shift, kind, width):
+    """Largest a(z) of a 2 x 2 window, and its number as a vector of floats; the first of equals, NaN always."""
+    factor, offset = load(slope, c), load(shift, c)
+    best = _activation(fma(load(x, start * channels + c), factor, offset), kind)
+    number = fill(ZERO)
+    count = ZERO
+    for k in range(1, 4):
+        count += ONE
+        at = _place(start, k, width) * channels + c
+        rival = _activation(fma(load(x, at), factor, offset), kind)
+        number = where_kept(best, rival, number, fill(count))
+        best = where_kept(best, rival, best, rival)
+    return best, number
+
+
+@njit(parallel=True)
+def forward(x, slope, shift, kind, size, width, positions, out):
+    """out = the largest a(slope*x + shift) of each window."""
+    channels = slope.size
+    for part in prange(PARTS):
+        first, last = _share(positions, part)
+        start, column = _window(first, size, width)
+        for position in range(first, last):
+            for c in range(0, channels, LANES):
+                if size == 1:
+                    z = fma(load(x, start * channels + c), load(slope, c), load(shift, c))
+                    best = _activation(z, kind)
+                else:
+                    best, _ = _winner(x, start, channels, c, slope, shift, kind, width)
+                store(out, position * channels + c, best)
+            start, column = _next(start, column, size, width)
+
+
+@njit(parallel=True)
+def sums(x, channels, positions, parts):
+    """Sums of x and of x*x over the positions, by parts: `parts` is (PARTS, 2*channels) float64."""
+    for part in prange(PARTS):
+        total = parts[part]
+        total[:] = 0.0
+        first, last = _share(positions, part)
+        for block in range(first, last, BLOCK):
+            for c in range(0, channels, LANES):
+                sum_x, sum_xx = fill(ZERO), fill(ZERO)
+                for position in range(block, min(block + BLOCK, last)):
+                    value = load(x, position * channels + c)
+                    sum_x = sum_x + value
+                    sum_xx = fma(value, value, sum_xx)
+                add_double(total, c, sum_x)
+                add_double(total, channels + c, sum_xx)
+
+
+@njit(parallel=True)
+def backward_sums(x, dout, slope, shift, kind, size, width, positions, parts):
+    """Sums of dz and of dz*x over the positions of x, by parts: `parts` is (PARTS, 2*channels) float64."""
+    channels = slope.size
+    for part in prange(PARTS):
+        total = parts[part]
+        total[:] = 0.0
+        first, last = _share(positions, part)
+        for block in range(first, last, BLOCK):
+            begin, begin_column = _window(block, size, width)
+            for c in range(0, channels, LANES):
+                factor, offset = load(slope, c), load(shift, c)
+                sum_dz, sum_dzx = fill(ZERO), fill(ZERO)
+                start, column = begin, begin_column
+                for position in range(block, min(block + BLOCK, last)):
+                    value = load(x, start * channels + c)
+                    if size == 2:
+                        _, number = _winner(x, start, channels, c, slope, shift, kind, width)
+                        count = ZERO
+                        for k in range(1, 4):
+                            count += ONE
+                            rival = load(x, _place(start, k, width) * channels + c)
+                            value = where_equal(number, fill(count), rival, value)
+                    dy = load(dout, position * channels + c)
+                    dz = _through_activation(fma(value, factor, offset), dy, kind)
+                    sum_dz = sum_dz + dz
+                    sum_dzx = fma(dz, value, sum_dzx)
+                    start, column = _next(start, column, size, width)
+                add_double(total, c, sum_dz)
+                add_double(total, channels + c, sum_dzx)
+
+
+@njit(parallel=True)
+def backward(x, dout, slope, shift, slope_x, constant, kind, size, width, positions, dx):
+    """dx = slope*dz + slope_x*x + constant at every position of x; dz is zero but at the winners."""
+    channels = slope.size
+    for part in prange(PARTS):
+        first, last = _share(positions, part)
+        start, column = _window(first, size, width)
+        for position in range(first, last):
+            for c in range(0, channels, LANES):
+                factor, offset = load(slope, c), load(shift, c)
+                factor_x, addend = load(slope_x, c), load(constant, c)
+                dy = load(dout, position * channels + c)
+                if size == 1:
+                    at = start * channels + c
+                    value = load(x, at)
+                    dz = _through_activation(fma(value, factor, offset), dy, kind)
+                    store(dx, at, fma(dz, factor, fma(value, factor_x, addend)))
+                else:
+                    _, number = _winner(x, start, channels, c, slope, shift, kind, width)
+                    count = ZERO
+                    for k in range(4):
+                        at = _place(start, k, width) * channels + c
+                        value = load(x, at)
+                        own = where_equal(number, fill(count), dy, fill(ZERO))
+                        dz = _through_activation(fma(value, factor, offset), own, kind)
+                        store(dx, at, fma(dz, factor, fma(value, factor_x, addend)))
+                        count += ONE
+            start, column = _next(start, column, size, width)
