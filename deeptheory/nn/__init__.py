@@ -4,14 +4,16 @@ from deeptheory.nn.architectures import build
 from deeptheory.nn.checkpoint import Checkpoint, CheckpointStore
 from deeptheory.nn.convolution import Conv2d, Linear
 from deeptheory.nn.evaluation import accuracy, predict_labels
+from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.layer import Layer
 from deeptheory.nn.loss import softmax_cross_entropy
-from deeptheory.nn.network import Network, Stage
+from deeptheory.nn.network import Network
 from deeptheory.nn.normalisation import BatchNorm2d
 from deeptheory.nn.optimiser import SGD
 from deeptheory.nn.options import NetworkOptions, Recipe
 from deeptheory.nn.pooling import AvgPool2d, MaxPool2d
 from deeptheory.nn.reshaping import Flatten, ReLU
+from deeptheory.nn.residual import Sum
 from deeptheory.nn.schedule import learning_rate
 from deeptheory.nn.training import History, Interrupted, fit
 
@@ -30,9 +32,11 @@ __all__ = [
     "MaxPool2d",
     "Network",
     "NetworkOptions",
+    "Node",
     "ReLU",
     "Recipe",
     "Stage",
+    "Sum",
     "accuracy",
     "build",
     "fit",

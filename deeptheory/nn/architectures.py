@@ -8,8 +8,9 @@ from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.convolution import Conv2d, Linear
+from deeptheory.nn.graph import Stage, nodes_of, output_shapes
 from deeptheory.nn.layer import Layer, Shape
-from deeptheory.nn.network import Network, Stage
+from deeptheory.nn.network import Network
 from deeptheory.nn.normalisation import BatchNorm2d
 from deeptheory.nn.pooling import MaxPool2d
 from deeptheory.nn.reshaping import Flatten, ReLU
@@ -128,15 +129,6 @@ class _Chain:
 
     def _append(self, layers: dict[str, Layer]) -> None:
         stage = f"stage{len(self.stages) + 1}"
-        for layer_name, layer in layers.items():
-            shape = layer.output_shape(self.shape)
-            if min(shape) < 1:
-                height, width, _ = self.shape
-                raise InputError(
-                    f"{self.name} with input_shape {self.input_shape}",
-                    f"enough positions left for '{layer_name}' of {stage}",
-                    f"{height} x {width}",
-                    "use larger images or a network with fewer poolings",
-                )
-            self.shape = shape
+        nodes = nodes_of([*self.stages, Stage(stage, layers, ())])
+        self.shape = output_shapes(nodes, self.input_shape)[nodes[-1].name]
         self.stages.append(Stage(stage, layers, self.shape))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from deeptheory.nn import kernels
-from deeptheory.nn.layer import Array, Layer, Shape
+from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 
 def he_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
@@ -56,7 +56,8 @@ class Conv2d(Layer):
             self.parameters["bias"] = np.zeros(n_out, dtype)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        n_out, _, kh, kw = self.parameters["weight"].shape
+        n_out, n_in, kh, kw = self.parameters["weight"].shape
+        check_shape(input_shape, "H", "W", n_in, least=(kh - 2 * self.padding, kw - 2 * self.padding))
         height, width, _ = input_shape
         return (
             (height + 2 * self.padding - kh) // self.stride + 1,
@@ -119,7 +120,9 @@ class Linear(Layer):
             self.parameters["bias"] = np.zeros(n_out, dtype)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return (len(self.parameters["weight"]),)
+        n_out, n_in = self.parameters["weight"].shape
+        check_shape(input_shape, n_in)
+        return (n_out,)
 
     def multiply_adds(self, input_shape: Shape) -> int:
         return self.parameters["weight"].size

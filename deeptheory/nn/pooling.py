@@ -3,7 +3,7 @@
 import numpy as np
 
 from deeptheory.nn import kernels
-from deeptheory.nn.layer import Array, Layer, Shape
+from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 
 class Pool2d(Layer):
@@ -14,6 +14,7 @@ class Pool2d(Layer):
         self.size, self.stride = size, stride or size
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        check_shape(input_shape, "H", "W", "C", least=(self.size, self.size))
         height, width, channels = input_shape
         return (height - self.size) // self.stride + 1, (width - self.size) // self.stride + 1, channels
 
