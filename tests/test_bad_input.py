@@ -62,7 +62,7 @@ def test_more_threads_than_there_are_are_refused(deeptheory, assert_refused, con
         ("prune.stages=['stage99']", "prune.stages: expected one of stage1, "),
         (
             "network.name=vgg16",
-            "expected enough positions left for 'pool' of stage13, found 1 x 1; use larger images",
+            "input of stage13.pool: expected shape (H, W, C) with H >= 2 and W >= 2, found shape (1, 1, ",
         ),
     ],
 )

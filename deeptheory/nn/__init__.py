@@ -1,18 +1,22 @@
 """The network: layers, architectures, optimiser and training; every internal has a dotted name."""
 
+from deeptheory.nn.activations import SiLU, activation
 from deeptheory.nn.architectures import build
 from deeptheory.nn.checkpoint import Checkpoint, CheckpointStore
 from deeptheory.nn.convolution import Conv2d, Linear
 from deeptheory.nn.evaluation import accuracy, predict_labels
+from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.layer import Layer
 from deeptheory.nn.loss import softmax_cross_entropy
-from deeptheory.nn.network import Network, Stage
+from deeptheory.nn.network import Network
 from deeptheory.nn.normalisation import BatchNorm2d
 from deeptheory.nn.optimiser import SGD
 from deeptheory.nn.options import NetworkOptions, Recipe
-from deeptheory.nn.pooling import AvgPool2d, MaxPool2d
+from deeptheory.nn.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.reshaping import Flatten, ReLU
+from deeptheory.nn.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.schedule import learning_rate
+from deeptheory.nn.squeeze import SqueezeExcitation
 from deeptheory.nn.training import History, Interrupted, fit
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "CheckpointStore",
     "Conv2d",
     "Flatten",
+    "GlobalAveragePool",
     "History",
     "Interrupted",
     "Layer",
@@ -30,10 +35,17 @@ __all__ = [
     "MaxPool2d",
     "Network",
     "NetworkOptions",
+    "Node",
     "ReLU",
     "Recipe",
+    "SiLU",
+    "SqueezeExcitation",
     "Stage",
+    "StochasticDepth",
+    "Subsample",
+    "Sum",
     "accuracy",
+    "activation",
     "build",
     "fit",
     "learning_rate",

@@ -5,8 +5,10 @@ import math
 import numpy as np
 from numpy.typing import DTypeLike
 
+from deeptheory.errors import InputError
 from deeptheory.nn import kernels
-from deeptheory.nn.layer import Array, Layer, Shape
+from deeptheory.nn.kernels import grouped
+from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 
 def he_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
@@ -28,12 +30,14 @@ class Conv2d(Layer):
         The same along both axes.
     bias : bool
         Whether each output channel has a bias, zero at first.
+    groups : int
+        Group g of the outputs reads group g of the inputs only; `n_in` groups make it depthwise.
     rng : numpy.random.Generator
         Source of the initial weights (`he_normal`).
 
     Notes
     -----
-    `weight` has the shape (n_out, n_in, kh, kw).
+    `weight` has the shape (n_out, n_in/groups, kh, kw).
     """
 
     def __init__(
@@ -45,18 +49,23 @@ class Conv2d(Layer):
         padding: int = 0,
         bias: bool = False,
         *,
+        groups: int = 1,
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
         super().__init__()
-        self.stride, self.padding = stride, padding
+        if groups < 1 or n_in % groups or n_out % groups:
+            raise InputError("groups", f"a divisor of {n_in} inputs and {n_out} outputs", str(groups))
+        self.groups, self.stride, self.padding = groups, stride, padding
         height, width = (size, size) if isinstance(size, int) else size
-        self.parameters["weight"] = he_normal((n_out, n_in, height, width), rng, dtype)
+        self.parameters["weight"] = he_normal((n_out, n_in // groups, height, width), rng, dtype)
         if bias:
             self.parameters["bias"] = np.zeros(n_out, dtype)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        n_out, _, kh, kw = self.parameters["weight"].shape
+        n_out, n_in, kh, kw = self.parameters["weight"].shape
+        least = kh - 2 * self.padding, kw - 2 * self.padding
+        check_shape(input_shape, "H", "W", n_in * self.groups, least=least)
         height, width, _ = input_shape
         return (
             (height + 2 * self.padding - kh) // self.stride + 1,
@@ -72,7 +81,7 @@ class Conv2d(Layer):
         self.x = x
         out = self.scratch.array("out", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
         weight = self.parameters["weight"]
-        kernels.conv2d_forward(x, weight, self.stride, self.padding, out, self.workspace)
+        grouped.grouped_forward(x, weight, self.groups, self.stride, self.padding, out, self.workspace)
         if "bias" in self.parameters:
             out += self.parameters["bias"]
         return out
@@ -80,14 +89,15 @@ class Conv2d(Layer):
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         weight = self.parameters["weight"]
         dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
-        kernels.conv2d_backward_weights(self.x, dout, self.stride, self.padding, dweight, self.workspace)
+        place = self.groups, self.stride, self.padding
+        grouped.grouped_backward_weights(self.x, dout, *place, dweight, self.workspace)
         if "bias" in self.parameters:
             rows = dout.reshape(-1, dout.shape[-1])
             self.gradients["bias"] = kernels.channel_sums(rows, rows)[0].astype(dout.dtype)
         if not input_gradient:
             return None
         dx = self.scratch.array("dx", self.x.shape, dout.dtype)
-        kernels.conv2d_backward_data(dout, weight, self.stride, self.padding, dx, self.workspace)
+        grouped.grouped_backward_data(dout, weight, *place, dx, self.workspace)
         return dx
 
 
@@ -119,7 +129,9 @@ class Linear(Layer):
             self.parameters["bias"] = np.zeros(n_out, dtype)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return (len(self.parameters["weight"]),)
+        n_out, n_in = self.parameters["weight"].shape
+        check_shape(input_shape, n_in)
+        return (n_out,)
 
     def multiply_adds(self, input_shape: Shape) -> int:
         return self.parameters["weight"].size

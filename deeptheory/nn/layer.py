@@ -1,9 +1,10 @@
 """What every layer offers: forward, backward, and its parameters, gradients and buffers by name."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from deeptheory.errors import InputError
 from deeptheory.nn.kernels import Scratch
 
 Array = NDArray[Any]
@@ -18,6 +19,10 @@ class Layer:
 
     Attributes
     ----------
+    joins : bool
+        Whether it takes several inputs, as a tuple; its `output_shape` takes a tuple of shapes then.
+    in_place : bool
+        Whether it writes its output over its input, which no other layer may read then.
     parameters, gradients, buffers : dict of arrays
         Trained arrays, their gradients after `backward`, and arrays that are kept but not trained.
     scratch : Scratch
@@ -26,6 +31,9 @@ class Layer:
         Working memory of the kernels; a network lets all its layers share one.
     """
 
+    joins: ClassVar[bool] = False
+    in_place: ClassVar[bool] = False
+
     def __init__(self) -> None:
         self.parameters: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
@@ -33,21 +41,54 @@ class Layer:
         self.scratch = Scratch()
         self.workspace = Scratch()
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Shape of the output of one input, without the batch axis."""
+    def output_shape(self, input_shape: Any) -> Shape:
+        """Shape of the output of one input, without the batch axis; `InputError` if the input does not fit."""
         return input_shape
 
-    def multiply_adds(self, input_shape: Shape) -> int:
+    def multiply_adds(self, input_shape: Any) -> int:
         """Multiply-add operations per input; only those with weights are counted."""
         return 0
 
-    def forward(self, x: Array, training: bool = False) -> Array:
+    def forward(self, x: Any, training: bool = False) -> Array:
         """Output for a batch; `training` matters to layers that treat training batches differently."""
         raise NotImplementedError
 
-    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | tuple[Array, ...] | None:
         """Set `gradients` from the gradient `dout` of the output; return that of the input where asked.
 
-        `dout` may be overwritten.
+        `dout` may be overwritten. A layer that joins several inputs returns one gradient for each of them, or
+        a single one that holds for all.
         """
         raise NotImplementedError
+
+
+def check_shape(input_shape: Shape, *expected: int | str, least: tuple[int, int] = (1, 1)) -> None:
+    """Refuse an input shape that does not fit.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+    *expected : int or str
+        One for each axis; a letter stands for any size: "H", "W", 16.
+    least : (int, int)
+        Smallest sizes of the first two of three axes.
+
+    Raises
+    ------
+    InputError
+        With both shapes.
+    """
+    sizes_fit = len(input_shape) == len(expected) and all(
+        isinstance(axis, str) or axis == size for axis, size in zip(expected, input_shape, strict=True)
+    )
+    large_enough = len(input_shape) != 3 or all(
+        size >= bound for size, bound in zip(input_shape, least, strict=False)
+    )
+    if sizes_fit and large_enough:
+        return
+    text = f"shape ({', '.join(map(str, expected))}{',' * (len(expected) == 1)})"
+    bounds = [f"{axis} >= {bound}" for axis, bound in zip(expected, least, strict=False) if bound > 1]
+    if bounds:
+        text += f" with {' and '.join(bounds)}"
+    do = "use larger images or a network with fewer poolings" if sizes_fit else ""
+    raise InputError("input", text, f"shape {tuple(input_shape)}", do)

@@ -1,81 +1,20 @@
 """A network of stages and a head, with every internal readable by its dotted name."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from deeptheory import machine
 from deeptheory.errors import InputError, unknown_name
+from deeptheory.nn.arrays import NamedArrays
 from deeptheory.nn.convolution import Linear
+from deeptheory.nn.graph import INPUT, Node, Stage, input_to, n_readers, nodes_of, output_shapes
 from deeptheory.nn.kernels import Scratch
-from deeptheory.nn.layer import Array, Layer, Shape
+from deeptheory.nn.layer import Array, Shape
 
 Observer = Callable[[Array], None]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Layers that count as one block of the network.
-
-    Attributes
-    ----------
-    name : str
-        "stage1", "stage2", ... or "head".
-    layers : dict of Layer
-        In order: conv, norm, relu, pool; flatten, linear, relu where the stage is fully connected.
-    output_shape : tuple of int
-        (H, W, C) or (C,).
-    """
-
-    name: str
-    layers: dict[str, Layer]
-    output_shape: Shape
-
-
-class NamedArrays(MutableMapping[str, Array]):
-    """The arrays of a network by dotted name: reading gives the array itself, setting replaces it by a copy.
-
-    Setting checks shape and dtype and raises `InputError`. The names are fixed.
-    """
-
-    def __init__(self, places: Mapping[str, tuple[dict[str, Array], str]]) -> None:
-        self._places = places
-
-    def _place(self, name: str) -> tuple[dict[str, Array], str]:
-        if name not in self._places:
-            raise unknown_name("parameter", name, self._places)
-        return self._places[name]
-
-    def __getitem__(self, name: str) -> Array:
-        store, key = self._place(name)
-        return store[key]
-
-    def __setitem__(self, name: str, value: Array) -> None:
-        store, key = self._place(name)
-        value, held = np.asarray(value), store[key]
-        if value.shape != held.shape or value.dtype != held.dtype:
-            raise InputError(
-                name,
-                f"{held.dtype} array of shape {held.shape}",
-                f"{value.dtype} array of shape {value.shape}",
-            )
-        store[key] = np.array(value, order="C")
-
-    def __delitem__(self, name: str) -> None:
-        raise TypeError("the parameters of a network cannot be deleted")
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._places
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
-
-    def __len__(self) -> int:
-        return len(self._places)
 
 
 def _keep_copy(found: dict[str, Array], name: str) -> Observer:
@@ -91,7 +30,7 @@ def _silent_overflow() -> AbstractContextManager[None]:
 
 
 class Network:
-    """Stages in a chain, then a head that gives one output per label.
+    """Stages, then a head that gives one output per label; a graph of layers.
 
     Parameters
     ----------
@@ -106,8 +45,15 @@ class Network:
     ----------
     stages : tuple of Stage
     head : Stage
+    nodes : tuple of Node
+        All layers in order of computation, by name and with the names of their inputs.
     input_shape : tuple of int
     n_labels : int
+
+    Raises
+    ------
+    InputError
+        Layers do not fit together (`graph.nodes_of`, `graph.output_shapes`).
     """
 
     def __init__(
@@ -116,19 +62,22 @@ class Network:
         self.stages, self.head = tuple(stages), head
         self.input_shape, self.n_labels = tuple(input_shape), head.output_shape[0]
         self.dtype = np.dtype(dtype)
-        self._layers = {
-            f"{stage.name}.{name}": layer
-            for stage in (*self.stages, head)
-            for name, layer in stage.layers.items()
-        }
-        workspace = Scratch()
-        for layer in self._layers.values():
-            layer.workspace = workspace
-        order = list(self._layers)
-        self._taps = {name: index for index, name in enumerate(order)}
+        self.nodes = nodes_of((*self.stages, head))
+        self._shapes = output_shapes(self.nodes, self.input_shape)
+        self._taps = {node.name: index for index, node in enumerate(self.nodes)}
         for stage in (*self.stages, head):
-            self._taps[stage.name] = self._taps[f"{stage.name}.{list(stage.layers)[-1]}"]
-        self._first_trained = min(i for i, name in enumerate(order) if self._layers[name].parameters)
+            last = f"{stage.name}.{list(stage.layers)[-1]}"
+            self._taps[stage.name] = self._taps[last]
+            if self._shapes[last] != stage.output_shape:
+                found = str(stage.output_shape)
+                raise InputError(f"output_shape of {stage.name}", str(self._shapes[last]), found)
+        workspace = Scratch()
+        for node in self.nodes:
+            node.layer.workspace = workspace
+        self._n_readers, self._held = n_readers(self.nodes), Scratch()
+        for node in self.nodes[:-1]:
+            if not self._n_readers[node.name]:
+                raise InputError(f"output of {node.name}", "a layer that reads it", "none", "leave it out")
         self._ran_forward = False
 
     @property
@@ -172,7 +121,7 @@ class Network:
         wanted = self._resolve(taps)
         found: dict[str, Array] = {}
         observers = {name: _keep_copy(found, name) for names in wanted.values() for name in names}
-        logits = self._propagate(x, wanted, observers, len(self._layers), training)
+        logits = self._propagate(x, wanted, observers, len(self.nodes), training)
         self._ran_forward = True
         return logits.copy(), found
 
@@ -206,10 +155,15 @@ class Network:
         training: bool,
     ) -> Array:
         """Output of the first `n_layers` layers; the observers see those in `wanted`."""
-        h = self._checked(x)
+        outputs = {INPUT: self._checked(x)}
+        h = outputs[INPUT]
         with machine.single_threaded_blas(), _silent_overflow():
-            for index, layer in enumerate(islice(self._layers.values(), n_layers)):
-                h = layer.forward(h, training)
+            for index, node in enumerate(self.nodes[:n_layers]):
+                try:
+                    h = outputs[node.name] = node.layer.forward(input_to(node, outputs), training)
+                except InputError as error:
+                    what = f"{node.name}, {error.what}"
+                    raise InputError(what, error.expected, error.found, error.do) from None
                 for name in wanted.get(index, ()):
                     observers[name](h)
         return h
@@ -232,33 +186,66 @@ class Network:
         if not self._ran_forward:
             raise InputError("backward", "a forward pass before it", "none", "call network.forward first")
         wanted = self._resolve(taps)
-        lowest = min([self._first_trained, *wanted])
-        gradient: Array | None = np.array(dlogits, self.dtype)
+        needed = self._needing_gradients(wanted)
+        gradients = {self.nodes[-1].name: np.array(dlogits, self.dtype)}
         found = {}
         with machine.single_threaded_blas(), _silent_overflow():
-            for index, layer in reversed(list(enumerate(self._layers.values()))):
-                assert gradient is not None
+            for index, node in reversed(list(enumerate(self.nodes))):
+                if node.name not in gradients:
+                    continue
+                dout = gradients.pop(node.name)
                 for name in wanted.get(index, ()):
-                    found[name] = gradient.copy()
-                gradient = layer.backward(gradient, input_gradient=index > lowest)
-                if index == lowest:
-                    break
+                    found[name] = dout.copy()
+                dx = node.layer.backward(dout, input_gradient=not needed.isdisjoint(node.inputs))
+                self._hand_back(node, dx, needed, gradients)
         return found
+
+    def _needing_gradients(self, wanted: Iterable[int]) -> set[str]:
+        """Nodes with parameters, asked for, or above one of these."""
+        asked, needed = {self.nodes[index].name for index in wanted}, set[str]()
+        for node in self.nodes:
+            if node.layer.parameters or node.name in asked or not needed.isdisjoint(node.inputs):
+                needed.add(node.name)
+        return needed
+
+    def _hand_back(
+        self,
+        node: Node,
+        dx: Array | tuple[Array, ...] | None,
+        needed: set[str],
+        gradients: dict[str, Array],
+    ) -> None:
+        """Add the gradients of a node's inputs to what their other readers have handed back before.
+
+        A layer may overwrite the gradient it is given. So an output with several readers, and every input but
+        one of those that share an array, has its gradient in memory of its own.
+        """
+        shared, lent = not isinstance(dx, tuple), False
+        for place, name in enumerate(node.inputs):
+            if name not in needed:
+                continue
+            gradient = dx[place] if isinstance(dx, tuple) else dx
+            assert gradient is not None
+            if name in gradients:
+                gradients[name] += gradient
+            elif self._n_readers[name] > 1 or lent:
+                gradients[name] = self._held.array(name, gradient.shape, gradient.dtype)
+                np.copyto(gradients[name], gradient)
+            else:
+                gradients[name], lent = gradient, shared
 
     def parameters(self) -> NamedArrays:
         """The trained arrays by dotted name ("stage1.conv.weight"), readable and replaceable."""
         return self._named("parameters")
 
     def buffers(self) -> NamedArrays:
-        """The running statistics by dotted name ("stage1.norm.running_mean"), readable and replaceable."""
+        """What is kept but not trained, by dotted name ("stage1.norm.running_mean"), readable and replaceable."""
         return self._named("buffers")
 
     def gradients(self) -> dict[str, Array]:
         """Gradients of the parameters after `backward`; overwritten by the next one."""
         return {
-            f"{layer_name}.{key}": array
-            for layer_name, layer in self._layers.items()
-            for key, array in layer.gradients.items()
+            f"{node.name}.{key}": array for node in self.nodes for key, array in node.layer.gradients.items()
         }
 
     def state(self) -> dict[str, Array]:
@@ -280,15 +267,11 @@ class Network:
 
     def multiply_adds(self) -> dict[str, int]:
         """Multiply-add operations per input of every layer with weights, by dotted name."""
-        shape, counts = self.input_shape, {}
-        for name, layer in self._layers.items():
-            if count := layer.multiply_adds(shape):
-                counts[name] = count
-            shape = layer.output_shape(shape)
-        return counts
+        counts = {node.name: node.layer.multiply_adds(input_to(node, self._shapes)) for node in self.nodes}
+        return {name: count for name, count in counts.items() if count}
 
     def _named(self, kind: str) -> NamedArrays:
-        stores = {name: getattr(layer, kind) for name, layer in self._layers.items()}
+        stores = {node.name: getattr(node.layer, kind) for node in self.nodes}
         return NamedArrays({f"{name}.{key}": (s, key) for name, s in stores.items() for key in s})
 
     def _resolve(self, taps: Iterable[str]) -> dict[int, list[str]]:

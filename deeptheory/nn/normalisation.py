@@ -5,7 +5,7 @@ from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError
 from deeptheory.nn import kernels
-from deeptheory.nn.layer import Array, Layer
+from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 EPSILON = 1e-5  # added to the variance
 UPDATE = 0.1  # weight of the newest batch in the running statistics
@@ -30,6 +30,10 @@ class BatchNorm2d(Layer):
         self.parameters["bias"] = np.zeros(n_channels, dtype)
         self.buffers["running_mean"] = np.zeros(n_channels, dtype)
         self.buffers["running_var"] = np.ones(n_channels, dtype)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        check_shape(input_shape, "H", "W", len(self.parameters["weight"]))
+        return input_shape
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.x, self.training = x, training

@@ -10,15 +10,23 @@ from deeptheory.options import Options
 class NetworkOptions(Options, frozen=True):
     """Which network is built."""
 
-    name: Annotated[Literal["vgg6", "vgg11", "vgg16", "lenet", "mlp"], Meta(description="architecture")] = (
-        "vgg11"
-    )
+    name: Annotated[
+        Literal["vgg6", "vgg11", "vgg16", "lenet", "mlp", "resnet20", "efficientnet-b0"],
+        Meta(description="architecture"),
+    ] = "vgg11"
     width: Annotated[
         float, Meta(gt=0, le=16, description="factor on the number of filters and hidden nodes")
     ] = 0.25
     classifier: Annotated[
         Literal["linear", "hidden"], Meta(description="head alone, or behind two hidden layers (VGG only)")
     ] = "linear"
+    depth: Annotated[
+        float, Meta(gt=0, le=1, description="factor on the repeats of blocks, rounded up (EfficientNet only)")
+    ] = 1.0
+    stochastic_depth: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="probability of dropping the last block's branch (EfficientNet only)"),
+    ] = 0.0
 
 
 class Recipe(Options, frozen=True):

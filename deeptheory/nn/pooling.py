@@ -1,9 +1,10 @@
-"""Pooling over square windows."""
+"""Pooling over square windows and over all positions."""
 
 import numpy as np
 
 from deeptheory.nn import kernels
-from deeptheory.nn.layer import Array, Layer, Shape
+from deeptheory.nn.kernels import gate
+from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 
 class Pool2d(Layer):
@@ -14,6 +15,7 @@ class Pool2d(Layer):
         self.size, self.stride = size, stride or size
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        check_shape(input_shape, "H", "W", "C", least=(self.size, self.size))
         height, width, channels = input_shape
         return (height - self.size) // self.stride + 1, (width - self.size) // self.stride + 1, channels
 
@@ -48,4 +50,23 @@ class AvgPool2d(Pool2d):
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         dx = self.scratch.array("dx", self.shape, dout.dtype)
         kernels.average_pool_backward(dout, self.size, self.stride, dx)
+        return dx
+
+
+class GlobalAveragePool(Layer):
+    """Mean over all positions, `(N, H, W, C)` -> `(N, C)`."""
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        check_shape(input_shape, "H", "W", "C")
+        return (input_shape[-1],)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.shape = x.shape
+        out = self.scratch.array("out", (len(x), x.shape[-1]), x.dtype)
+        gate.position_means(x.reshape(len(x), -1, x.shape[-1]), out)
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        dx = self.scratch.array("dx", self.shape, dout.dtype)
+        np.divide(dout[:, None, None], self.shape[1] * self.shape[2], out=dx)
         return dx

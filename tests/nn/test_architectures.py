@@ -1,10 +1,13 @@
 """The networks by name."""
 
+from typing import get_args, get_type_hints
+
 import numpy as np
 import pytest
 
 from deeptheory import nn
 from deeptheory.errors import InputError
+from deeptheory.nn.architectures import NAMES
 
 
 def build(name, input_shape=(32, 32, 3), **options):
@@ -61,7 +64,7 @@ def test_stages(name, shapes):
     assert [s.output_shape for s in build(name).stages] == shapes
 
 
-@pytest.mark.parametrize("name", ["vgg6", "vgg11", "vgg16", "lenet", "mlp"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_network_runs_forward_and_backward(name):
     network = build(name, width=1 / 16)
     x = np.random.default_rng(1).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
@@ -74,6 +77,64 @@ def test_every_network_runs_forward_and_backward(name):
     }
 
 
+def test_every_name_is_an_option():
+    assert get_args(get_type_hints(nn.NetworkOptions)["name"]) == NAMES
+
+
+def n_parameters(network):
+    return sum(array.size for array in network.parameters().values())
+
+
+def test_resnet20():
+    network = nn.build("resnet20", 10, (32, 32, 3), rng=np.random.default_rng(0))
+    shapes = [(32, 32, 16)] * 7 + [(16, 16, 32)] * 6 + [(8, 8, 64)] * 5 + [(64,)]
+    assert [s.output_shape for s in network.stages] == shapes
+    # 3 x 3 kernels of all convolutions, two numbers per filter of a norm, the head
+    kernels = 3 * 16 + 6 * 16**2 + 16 * 32 + 5 * 32**2 + 32 * 64 + 5 * 64**2
+    assert n_parameters(network) == 9 * kernels + 2 * (7 * 16 + 6 * 32 + 6 * 64) + 64 * 10
+    assert list(network.stage("stage3").layers) == ["conv", "norm", "sum", "relu"]
+    assert list(network.stage("stage9").layers) == ["conv", "norm", "shortcut", "sum", "relu"]
+    inputs = {node.name: node.inputs for node in network.nodes}
+    assert inputs["stage3.sum"] == ("stage3.norm", "stage1.relu")
+    assert inputs["stage9.shortcut"] == ("stage7.relu",)
+    assert inputs["stage9.sum"] == ("stage9.norm", "stage9.shortcut")
+    assert network.classifier_is_probe
+
+
+def test_efficientnet_b0():
+    network = build("efficientnet-b0")
+    # torchvision counts 5,288,548 at 1000 labels, 1000 of them biases of the head
+    assert n_parameters(network) - 1280 * 100 + 1280 * 1000 == 5_287_548
+    shapes = [s.output_shape for s in network.stages]
+    assert len(shapes) == 1 + 1 + 2 * 15 + 1
+    assert shapes[:4] == [(32, 32, 32), (32, 32, 16), (16, 16, 96), (16, 16, 24)]
+    assert shapes[-3:] == [(2, 2, 1152), (2, 2, 320), (1280,)]
+    expand = ["conv", "norm", "silu", "depthwise", "depthwise_norm", "depthwise_silu", "squeeze"]
+    assert list(network.stage("stage1").layers) == list(network.stage("stage3").layers) == expand
+    assert list(network.stage("stage4").layers) == ["conv", "norm"]
+    assert list(network.stage("stage6").layers) == ["conv", "norm", "sum"]
+    inputs = {node.name: node.inputs for node in network.nodes}
+    assert inputs["stage6.sum"] == ("stage6.norm", "stage4.norm")
+    assert sum("sum" in s.layers for s in network.stages) == 9
+    assert [s.name for s in network.stages if "conv" not in s.layers] == []
+    assert network.classifier_is_probe
+    assert network.stage("stage4").layers["conv"].parameters["weight"].shape == (24, 96, 1, 1)
+    large = build("efficientnet-b0", (224, 224, 3), width=0.25)
+    assert [s.output_shape[0] for s in large.stages][:4] == [112, 112, 56, 56]
+
+
+def test_efficientnet_of_other_width_and_depth():
+    network = build("efficientnet-b0", width=0.25, depth=0.5, stochastic_depth=0.2)
+    channels = [s.output_shape[-1] for s in network.stages]
+    assert channels[1::2] == [8, 8, 8, 24, 24, 32, 32, 48, 48, 80]
+    assert channels[0::2] == [8, 48, 48, 48, 144, 144, 192, 192, 288, 288, 320]
+    drops = {n.name: n.layer.probability for n in network.nodes if n.name.endswith(".drop")}
+    assert drops == {f"stage{2 * b + 2}.drop": pytest.approx(0.2 * b / 10) for b in (4, 6, 8)}
+    inputs = {node.name: node.inputs for node in network.nodes}
+    assert inputs["stage10.sum"] == ("stage10.drop", "stage8.norm")
+    assert inputs["stage2.sum"] == ("stage2.norm", "stage1.silu")
+
+
 def test_initial_weights_have_he_variance():
     weight = build("vgg11").parameters()["stage9.conv.weight"]
     # relative standard error of a variance from n Gaussian values: sqrt(2/n)
@@ -84,11 +145,13 @@ def test_initial_weights_have_he_variance():
 def test_input_too_small_for_the_pooling_names_the_stage():
     with pytest.raises(
         InputError,
-        match=r"vgg11 with input_shape \(8, 8, 3\): expected enough positions left for 'pool' of stage10, "
-        r"found 1 x 1; use larger images",
+        match=r"input of stage10.pool: expected shape \(H, W, C\) with H >= 2 and W >= 2, "
+        r"found shape \(1, 1, 512\); use larger images or a network with fewer poolings",
     ):
         build("vgg11", (8, 8, 3))
-    with pytest.raises(InputError, match="left for 'conv' of stage2, found 4 x 4"):
+    with pytest.raises(
+        InputError, match=r"stage2.conv: expected .* H >= 5 and W >= 5, found shape \(4, 4, 6\)"
+    ):
         build("lenet", (12, 12, 1))
 
 
@@ -97,6 +160,18 @@ def test_unknown_names_and_options():
         build("vgg12")
     with pytest.raises(InputError, match="classifier of lenet: expected 'linear', found 'hidden'"):
         build("lenet", classifier="hidden")
+    with pytest.raises(
+        InputError, match=r"^depth of resnet20: expected 1.0, found 0.5; only efficientnet-b0 takes it$"
+    ):
+        build("resnet20", depth=0.5)
+    with pytest.raises(InputError, match=r"^stochastic_depth of vgg11: expected 0.0, found 0.2; only "):
+        build("vgg11", stochastic_depth=0.2)
+    with pytest.raises(
+        InputError, match=r"^depth of efficientnet-b0: expected above 0 and at most 1, found 2$"
+    ):
+        build("efficientnet-b0", depth=2)
+    with pytest.raises(InputError, match=r"^stochastic_depth: expected at least 0 and below 1, found 1$"):
+        build("efficientnet-b0", stochastic_depth=1)
     with pytest.raises(
         InputError, match=r"input_shape: expected \(H, W, C\), each at least 1, found \(32, 32\)"
     ):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deeptheory import machine, nn
+from deeptheory.errors import InputError
 
 STEP = 1e-6
 
@@ -29,6 +30,12 @@ def make(kind, rng):
         ),
         "conv 1 x 1": lambda: nn.Conv2d(2, 3, 1, **options),
         "conv with wide padding": lambda: nn.Conv2d(2, 3, 2, padding=2, **options),
+        "conv in groups": lambda: nn.Conv2d(
+            4, 6, (3, 2), stride=2, padding=1, bias=True, groups=2, **options
+        ),
+        "depthwise conv": lambda: nn.Conv2d(2, 2, 3, padding=1, groups=2, **options),
+        "depthwise conv with stride": lambda: nn.Conv2d(2, 2, 5, stride=2, padding=2, groups=2, **options),
+        "two filters per channel": lambda: nn.Conv2d(2, 4, 3, padding=1, groups=2, **options),
         "linear": lambda: nn.Linear(5, 3, bias=True, **options),
         "norm": lambda: nn.BatchNorm2d(2, np.float64),
         "relu": nn.ReLU,
@@ -36,13 +43,20 @@ def make(kind, rng):
         "overlapping max pool": lambda: nn.MaxPool2d(3, 1),
         "average pool": lambda: nn.AvgPool2d(2),
         "overlapping average pool": lambda: nn.AvgPool2d(3, 2),
+        "global average pool": nn.GlobalAveragePool,
         "flatten": nn.Flatten,
+        "silu": nn.SiLU,
+        "squeeze": lambda: nn.SqueezeExcitation(2, 3, **options),
+        "subsample": lambda: nn.Subsample(3),
+        "stochastic depth": lambda: nn.StochasticDepth(0.5, rng=rng),
     }[kind]()
 
 
 KINDS = [
     "conv", "conv with stride and bias", "conv 1 x 1", "conv with wide padding", "linear", "norm", "relu",
     "max pool", "overlapping max pool", "average pool", "overlapping average pool", "flatten",
+    "conv in groups", "depthwise conv", "depthwise conv with stride", "two filters per channel",
+    "global average pool", "silu", "squeeze", "subsample", "stochastic depth",
 ]  # fmt: skip
 
 
@@ -51,20 +65,22 @@ KINDS = [
 def test_gradients(kind, training):
     rng = np.random.default_rng(1)
     layer = make(kind, rng)
-    x = rng.standard_normal((3, 5) if kind == "linear" else (3, 5, 4, 2))
+    shapes = {"linear": (3, 5), "conv in groups": (3, 5, 4, 4), "stochastic depth": (9, 5, 4, 2)}
+    x = rng.standard_normal(shapes.get(kind, (3, 5, 4, 2)))
     for array in (*layer.parameters.values(), *layer.buffers.values()):
-        array += rng.uniform(0.1, 0.5, array.shape)
+        if array.dtype == np.float64:
+            array += rng.uniform(0.1, 0.5, array.shape)
     shape = layer.output_shape(x.shape[1:])
-    slope = rng.standard_normal((3, *shape))
+    slope = rng.standard_normal((len(x), *shape))
+
+    kept = {name: array.copy() for name, array in layer.buffers.items()}
 
     def loss():
-        kept = {name: array.copy() for name, array in layer.buffers.items()}
-        value = float(np.sum(slope * layer.forward(x.copy(), training)))
-        layer.buffers.update(kept)
-        return value
+        layer.buffers.update({name: array.copy() for name, array in kept.items()})
+        return float(np.sum(slope * layer.forward(x.copy(), training)))
 
     with machine.single_threaded_blas():
-        assert layer.forward(x.copy(), training).shape == (3, *shape)
+        loss()
         dx = layer.backward(slope.copy()).copy()
         gradients = {name: array.copy() for name, array in layer.gradients.items()}
         np.testing.assert_allclose(dx, numerical_gradient(loss, x), rtol=1e-6, atol=1e-7)
@@ -114,3 +130,85 @@ def test_relu_and_max_pool_keep_nan():
 def test_flatten_is_filter_major():
     x = np.arange(12.0).reshape(1, 2, 3, 2)
     np.testing.assert_array_equal(nn.Flatten().forward(x)[0], [0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11])
+
+
+def test_sum():
+    layer, x = nn.Sum(), np.random.default_rng(4).standard_normal((3, 2, 4))
+    kept = x.copy()
+    np.testing.assert_array_equal(layer.forward(tuple(x)), x[0] + x[1] + x[2])
+    np.testing.assert_array_equal(x, kept)
+    assert layer.output_shape(((2, 2, 4), (2, 2, 4))) == (2, 2, 4)
+
+
+def test_convolution_in_groups_is_one_with_zeros_elsewhere():
+    rng = np.random.default_rng(5)
+    for n_in, n_out, groups, stride in ((4, 6, 2, 1), (3, 3, 3, 1), (3, 3, 3, 2), (2, 4, 2, 2)):
+        options = {"padding": 1, "stride": stride, "rng": rng, "dtype": np.float64}
+        layer, whole = (
+            nn.Conv2d(n_in, n_out, 3, groups=groups, **options),
+            nn.Conv2d(n_in, n_out, 3, **options),
+        )
+        whole.parameters["weight"][:] = 0
+        for o in range(n_out):
+            first = o // (n_out // groups) * (n_in // groups)
+            whole.parameters["weight"][o, first : first + n_in // groups] = layer.parameters["weight"][o]
+        x = rng.standard_normal((2, 7, 6, n_in))
+        np.testing.assert_allclose(layer.forward(x), whole.forward(x), rtol=1e-12, atol=1e-12)
+        assert layer.multiply_adds((7, 6, n_in)) * groups == whole.multiply_adds((7, 6, n_in))
+
+
+def test_groups_must_divide_the_channels():
+    with pytest.raises(InputError, match=r"^groups: expected a divisor of 4 inputs and 6 outputs, found 4$"):
+        nn.Conv2d(4, 6, 3, groups=4, rng=np.random.default_rng(0))
+
+
+def test_silu_of_large_numbers():
+    x = np.array([[-1000.0, 0.0, 1000.0]], np.float32)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(nn.SiLU().forward(x), [[0, 0, 1000]])
+    layer = nn.SiLU()
+    layer.forward(x)
+    np.testing.assert_array_equal(layer.backward(np.ones_like(x)), [[0, 0.5, 1]])
+
+
+def test_activations_by_name():
+    assert isinstance(nn.activation("silu"), nn.SiLU)
+    with pytest.raises(
+        InputError, match=r"^activation: expected one of relu, silu, found 'selu'; did you mean"
+    ):
+        nn.activation("selu")
+
+
+def test_subsample_keeps_every_second_position_and_adds_zeros():
+    x = np.random.default_rng(6).standard_normal((2, 5, 4, 2))
+    y = nn.Subsample(5).forward(x)
+    np.testing.assert_array_equal(y[..., :2], x[:, ::2, ::2])
+    np.testing.assert_array_equal(y[..., 2:], np.zeros((2, 3, 2, 3)))
+    with pytest.raises(InputError, match=r"^input: expected at most 1 channels, found shape \(5, 4, 2\)$"):
+        nn.Subsample(1).output_shape((5, 4, 2))
+
+
+def test_stochastic_depth_drops_whole_inputs_and_keeps_the_mean():
+    layer, n, p = nn.StochasticDepth(0.3, rng=np.random.default_rng(7)), 10_000, 0.3
+    x = layer.forward(np.ones((n, 2, 2, 3)), training=True)
+    factors = x[:, 0, 0, 0]
+    np.testing.assert_array_equal(x, np.broadcast_to(factors[:, None, None, None], x.shape))
+    assert set(np.unique(factors)) == {0, 1 / (1 - p)}
+    error = np.sqrt(p / (1 - p) / n)  # of the mean of the factors
+    assert abs(factors.mean() - 1) < 4 * error
+    again = layer.forward(np.ones((n, 1)), training=True)[:, 0]
+    both = np.mean((factors == 0) & (again == 0))
+    assert abs(both - p**2) < 4 * np.sqrt(p**2 / n)  # the batches are independent
+    np.testing.assert_array_equal(layer.forward(np.ones((n, 1))), np.ones((n, 1)))
+
+
+def test_stochastic_depth_goes_on_from_its_buffers():
+    first, second = (nn.StochasticDepth(0.5, rng=np.random.default_rng(seed)) for seed in (8, 9))
+    first.forward(np.ones((50, 1)), training=True)
+    second.buffers.update({name: array.copy() for name, array in first.buffers.items()})
+    draws = [layer.forward(np.ones((50, 1)), training=True) for layer in (first, second)]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    with pytest.raises(
+        InputError, match=r"^probability of stochastic depth: expected at least 0 and below 1, found 1"
+    ):
+        nn.StochasticDepth(1.0, rng=np.random.default_rng(0))

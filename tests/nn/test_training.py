@@ -77,6 +77,23 @@ def test_interrupted_equals_uninterrupted(tmp_path, stop_after, n_steps):
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.h5"]
 
 
+def test_random_draws_of_a_network_go_on_as_well(tmp_path, stop_after):
+    def network(seed):
+        options = {"width": 0.25, "depth": 0.3, "stochastic_depth": 0.5}
+        return nn.build("efficientnet-b0", 3, (16, 16, 1), rng=np.random.default_rng(seed), **options)
+
+    recipe = nn.Recipe(epochs=2, batch=8, learning_rate=0.05, shift=1)
+    whole, halves, fresh = network(0), network(0), network(99)
+    train(whole, recipe)
+    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(nn.Interrupted):
+        train(halves, recipe, checkpoint=store, should_stop=stop_after(4))
+    train(fresh, recipe, checkpoint=store)
+    assert_equal_bits(whole.state(), fresh.state())
+    counters = {int(a[0]) for name, a in whole.buffers().items() if name.endswith("drop.counter")}
+    assert counters == {6}
+
+
 def test_finished_training_returns_at_once(tmp_path):
     store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
     network = small()

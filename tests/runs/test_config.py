@@ -21,6 +21,8 @@ DEFAULTS = {
     "network.name": "vgg11",
     "network.width": 0.25,
     "network.classifier": "linear",
+    "network.depth": 1.0,
+    "network.stochastic_depth": 0.0,
     "train.epochs": 12,
     "train.batch": 100,
     "train.learning_rate": 0.1,

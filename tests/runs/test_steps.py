@@ -210,7 +210,7 @@ def test_a_huge_learning_rate_is_refused_at_the_step_where_it_shows(tmp_path, ti
         ({"prune": {"arms": ["afcc", "randon"]}}, r"^prune.arms: .*found 'randon'; did you mean 'random'\?$"),
         (
             {"network": {"name": "vgg16"}},
-            r"^vgg16 with .*: expected enough positions left for 'pool' of stage13, found 1 x 1;",
+            r"^input of stage13.pool: expected shape .*, found shape \(1, 1, 64\); use larger images or ",
         ),
         (
             {"network": {"name": "lenet", "classifier": "hidden"}},

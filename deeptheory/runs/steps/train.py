@@ -58,6 +58,8 @@ def build_network(run: Run) -> nn.Network:
         run.dataset.input_shape,
         width=options.width,
         classifier=options.classifier,
+        depth=options.depth,
+        stochastic_depth=options.stochastic_depth,
         rng=generator(run.config.seed, "weights"),
     )
 

@@ -1,0 +1,87 @@
+"""Stages in the making: what all architectures are put together with."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from deeptheory.nn.activations import activation
+from deeptheory.nn.convolution import Conv2d, Linear
+from deeptheory.nn.graph import Stage, nodes_of, output_shapes
+from deeptheory.nn.layer import Layer, Shape
+from deeptheory.nn.network import Network
+from deeptheory.nn.normalisation import BatchNorm2d
+from deeptheory.nn.reshaping import Flatten
+
+
+class Chain:
+    """Stages from the input upwards, named stage1, stage2, ...
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Output shape of the last stage; at first that of the images.
+    stages : list of Stage
+    """
+
+    def __init__(self, input_shape: Shape, width: float, rng: np.random.Generator, dtype: DTypeLike) -> None:
+        self.width, self.rng, self.dtype = width, rng, dtype
+        self.input_shape = self.shape = tuple(input_shape)
+        self.stages: list[Stage] = []
+
+    @property
+    def last(self) -> str:
+        """Name of the last stage."""
+        return self.stages[-1].name
+
+    @property
+    def following(self) -> str:
+        """Name of the stage that is appended next."""
+        return f"stage{len(self.stages) + 1}"
+
+    def scaled(self, n: int) -> int:
+        """Number of filters or nodes at this width."""
+        return max(1, round(self.width * n))
+
+    def conv(
+        self,
+        n_in: int,
+        n_out: int,
+        size: int,
+        stride: int = 1,
+        *,
+        padding: int | None = None,
+        bias: bool = False,
+        groups: int = 1,
+    ) -> Conv2d:
+        """A square convolution, padded by half its size unless `padding` says otherwise."""
+        padding = size // 2 if padding is None else padding
+        return Conv2d(n_in, n_out, size, stride, padding, bias, groups=groups, rng=self.rng, dtype=self.dtype)
+
+    def norm(self, n_channels: int) -> BatchNorm2d:
+        """A batch norm."""
+        return BatchNorm2d(n_channels, self.dtype)
+
+    def activated(self, n_in: int, n_out: int, size: int, stride: int, name: str) -> dict[str, Layer]:
+        """Convolution, batch norm and the activation called `name`, under these names."""
+        return {
+            "conv": self.conv(n_in, n_out, size, stride),
+            "norm": self.norm(n_out),
+            name: activation(name),
+        }
+
+    def linear(self, n_nodes: int, bias: bool = False) -> Linear:
+        """A matrix product over the whole output of the last stage."""
+        return Linear(int(np.prod(self.shape)), n_nodes, bias, rng=self.rng, dtype=self.dtype)
+
+    def append(self, layers: dict[str, Layer], inputs: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        """Make the layers the next stage; `inputs` as in `Stage`."""
+        draft = Stage(self.following, layers, (), inputs or {})
+        nodes = nodes_of([*self.stages, draft])
+        self.shape = output_shapes(nodes, self.input_shape)[nodes[-1].name]
+        self.stages.append(Stage(draft.name, layers, self.shape, draft.inputs))
+
+    def close(self, n_labels: int) -> Network:
+        """The network of all stages and a bias-free linear head."""
+        head = Stage("head", {"flatten": Flatten(), "linear": self.linear(n_labels)}, (n_labels,))
+        return Network(self.stages, head, self.input_shape, self.dtype)

@@ -1,0 +1,99 @@
+"""Convolution in groups of channels: all in one group, each channel by itself (depthwise), or in between.
+
+The weights are (O, C/groups, kh, kw); group g of the outputs reads group g of the inputs only. What the
+arguments are is said in `convolution`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.nn.kernels import convolution, depthwise
+from deeptheory.nn.kernels.scratch import Scratch
+
+
+def grouped_forward(
+    x: NDArray[Any],
+    weight: NDArray[Any],
+    groups: int,
+    stride: int,
+    padding: int,
+    out: NDArray[Any],
+    scratch: Scratch,
+) -> None:
+    """Write the convolution of `x` (N, H, W, C) and `weight` into `out` (N, OH, OW, O)."""
+    if groups == 1:
+        convolution.conv2d_forward(x, weight, stride, padding, out, scratch)
+    elif _is_depthwise(weight, groups):
+        depthwise.depthwise_forward(x, weight, stride, padding, out, scratch)
+    else:
+        for own_x, own_out, own in _groups(x, out, weight, groups):
+            part = scratch.array("group of outputs", own_out.shape, out.dtype)
+            gathered = _gather("group of inputs", own_x, scratch)
+            convolution.conv2d_forward(gathered, own, stride, padding, part, scratch)
+            np.copyto(own_out, part)
+
+
+def grouped_backward_data(
+    dout: NDArray[Any],
+    weight: NDArray[Any],
+    groups: int,
+    stride: int,
+    padding: int,
+    dx: NDArray[Any],
+    scratch: Scratch,
+) -> None:
+    """Write the gradient of the loss with respect to the input of `grouped_forward` into `dx`."""
+    if groups == 1:
+        convolution.conv2d_backward_data(dout, weight, stride, padding, dx, scratch)
+    elif _is_depthwise(weight, groups):
+        depthwise.depthwise_backward_data(dout, weight, stride, padding, dx, scratch)
+    else:
+        for own_dx, own_dout, own in _groups(dx, dout, weight, groups):
+            part = scratch.array("group of inputs", own_dx.shape, dx.dtype)
+            gathered = _gather("group of outputs", own_dout, scratch)
+            convolution.conv2d_backward_data(gathered, own, stride, padding, part, scratch)
+            np.copyto(own_dx, part)
+
+
+def grouped_backward_weights(
+    x: NDArray[Any],
+    dout: NDArray[Any],
+    groups: int,
+    stride: int,
+    padding: int,
+    dweight: NDArray[Any],
+    scratch: Scratch,
+) -> None:
+    """Write the gradient of the loss with respect to the weights of `grouped_forward` into `dweight`."""
+    if groups == 1:
+        convolution.conv2d_backward_weights(x, dout, stride, padding, dweight, scratch)
+    elif _is_depthwise(dweight, groups):
+        depthwise.depthwise_backward_weights(x, dout, stride, padding, dweight, scratch)
+    else:
+        for own_x, own_dout, own in _groups(x, dout, dweight, groups):
+            inputs = _gather("group of inputs", own_x, scratch)
+            outputs = _gather("group of outputs", own_dout, scratch)
+            convolution.conv2d_backward_weights(inputs, outputs, stride, padding, own, scratch)
+
+
+def _is_depthwise(weight: NDArray[Any], groups: int) -> bool:
+    return weight.shape[:2] == (groups, 1)
+
+
+def _groups(
+    x: NDArray[Any], out: NDArray[Any], weight: NDArray[Any], groups: int
+) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
+    """Views of the inputs, outputs and weights of each group."""
+    n_in, n_out = x.shape[-1] // groups, out.shape[-1] // groups
+    for g in range(groups):
+        outputs = slice(g * n_out, (g + 1) * n_out)
+        yield x[..., g * n_in : (g + 1) * n_in], out[..., outputs], weight[outputs]
+
+
+def _gather(name: str, view: NDArray[Any], scratch: Scratch) -> NDArray[Any]:
+    contiguous = scratch.array(name, view.shape, view.dtype)
+    np.copyto(contiguous, view)
+    return contiguous
