@@ -1,0 +1,61 @@
+"""The whole chain on networks whose stages are not a plain sequence."""
+
+import h5py
+import numpy as np
+import pytest
+
+from deeptheory.runs import Run, paths, steps
+from deeptheory.runs.config import config_from
+
+GLYPHS = {"n_labels": 4, "size": 16, "train_per_label": 30, "test_per_label": 10, "measure_share": 0.3}
+RECIPE = {"epochs": 1, "batch": 20, "shift": 1, "flip": False}
+
+
+def config(network, stages):
+    return config_from(
+        {
+            "data": GLYPHS,
+            "network": network,
+            "train": RECIPE,
+            "probe": {"inputs": 60, "tolerance": 1e-1},
+            "measure": {"bootstrap": 100, "relabellings": 2},
+            "prune": {"stages": stages},
+            "retrain": RECIPE,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("network", "stages"),
+    [
+        (
+            {"name": "efficientnet-b0", "width": 0.25, "depth": 0.3, "stochastic_depth": 0.2},
+            ["stage2", "stage13", "stage14", "stage15", "stage16"],
+        ),
+        ({"name": "resnet20", "width": 0.25}, ["stage9", "stage19"]),
+    ],
+)
+def test_the_chain(tmp_path, deeptheory, network, stages):
+    run = Run.create(tmp_path / "run", config(network, stages), quiet=True)
+    for step in paths.STEPS:
+        getattr(steps, step)(run)
+    names = run.read("measure/stage_names")
+    last = names[-1]
+    for name in names:
+        fields = run.read(f"measure/stages/{name}")
+        assert fields["strengths"].shape[0] == fields["class_means"].shape[1]
+        assert np.isfinite(fields["signal_share"]).all()
+        assert fields["signal_share"].sum() == pytest.approx(1)
+    means, weight = run.read(f"measure/stages/{last}/class_means"), run.read("train/state/head.linear.weight")
+    assert means.shape == (4, weight.shape[1], 1)  # after the global average pool one position is left
+    np.testing.assert_array_equal(run.read(f"measure/stages/{last}/probe_weight"), weight)
+    for arm in ("unpruned", *run.config.prune.arms):
+        assert 0 <= run.read(f"predict/arms/{arm}/accuracy") <= 1
+        assert 0 <= run.read(f"retrain/arms/{arm}/accuracy") <= 1
+    with h5py.File(run.results) as file:
+        state = file["retrain/arms/afcc/state"]
+        for weight_name, mask in file["prune/arms/afcc/masks"].items():
+            kernels = state[weight_name][()].reshape(*mask.shape, -1)
+            assert not kernels[~mask[()]].any()
+    assert run.read("prune/arms/afcc/dilution") > 0
+    assert network["name"] in deeptheory("inspect", run.directory).out
