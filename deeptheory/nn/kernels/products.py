@@ -7,6 +7,7 @@ from deeptheory.nn.kernels.vector import LANES
 
 SLACK = SHORT - 1  # rows that `multiply` may write after the last, where their number is not a multiple of 4
 WIDE = machine.vectors() == "avx512"  # 32 registers of a whole vector; else 16 of half a vector
+WIDEST = 4 * LANES  # columns of the widest panel
 
 if WIDE:
     product_of_4, product_of_2, product_of_1 = panel_product(6, 4), panel_product(12, 2), panel_product(16, 1)
@@ -16,7 +17,7 @@ else:
 
 @njit()
 def panel_width(columns):
-    """Columns of `b` that `multiply` reads in one go; a packed `b` is stored in panels of this width."""
+    """Columns that `multiply` computes in one go: the widest panel that divides `columns`, a multiple of 16."""
     if WIDE and columns % (4 * LANES) == 0:
         return 4 * LANES
     if WIDE and columns % (2 * LANES) == 0:
@@ -26,29 +27,22 @@ def panel_width(columns):
 
 @njit()
 def multiply(
-    c, c_at, c_row, c_column, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, b_column, rows, columns, depth,
-    lines, accumulate,
-):  # fmt: skip
+    c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, panel, depth, lines, accumulate
+):
     """c (+)= a b for flat arrays with strides in elements: c[i, j] = sum_(l, d) a[i, l, d] b[l, d, j].
 
-    `a` moves by a_row, a_line and a_depth; `b` moves by b_depth all along (l, d). From one panel to the next `b`
-    moves by b_column per column (1 where it is stored row by row), `c` by c_column. `columns` come in sixteens.
+    `a` moves by a_row, a_line and a_depth; `b` moves by b_depth all along (l, d). The columns j of one panel lie
+    side by side in `b` and `c`.
     """
-    panel = panel_width(columns)
-    for column in range(0, columns, panel):
-        c_panel, b_panel = c_at + column * c_column, b_at + column * b_column
-        if panel == 4 * LANES:
-            product_of_4(
-                c, c_panel, c_row, a, a_at, a_row, a_depth, a_line, b, b_panel, b_depth, rows, depth, lines,
-                accumulate,
-            )  # fmt: skip
-        elif panel == 2 * LANES:
-            product_of_2(
-                c, c_panel, c_row, a, a_at, a_row, a_depth, a_line, b, b_panel, b_depth, rows, depth, lines,
-                accumulate,
-            )  # fmt: skip
-        else:
-            product_of_1(
-                c, c_panel, c_row, a, a_at, a_row, a_depth, a_line, b, b_panel, b_depth, rows, depth, lines,
-                accumulate,
-            )  # fmt: skip
+    if panel == 4 * LANES:
+        product_of_4(
+            c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines, accumulate
+        )
+    elif panel == 2 * LANES:
+        product_of_2(
+            c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines, accumulate
+        )
+    else:
+        product_of_1(
+            c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines, accumulate
+        )

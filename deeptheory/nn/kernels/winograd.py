@@ -9,9 +9,9 @@ The gradient of the input is the same convolution of the output's gradient with 
 turn; the gradient of the weights is dg = G^T (sum over tiles of V[k]^T (A dY A^T)[k]) G.
 
 Where U is not much larger than the second-level cache, every thread takes chunks of tiles through all three steps
-("by tiles"). Where it is, all threads transform a larger chunk, then share the frequencies, so that each U[k] is
-read by one thread only ("by frequencies"). Errors against float64 are a few 1e-6 relative to the largest value.
-Channels must be multiples of 16: `applies` says which layers qualify.
+("by tiles"). Where it is, all threads transform the tiles, then each takes one panel of output channels after the
+other, so that U of a panel is made, used and forgotten by one thread ("by panels"). Errors against float64 are a
+few 1e-6 relative to the largest value. Channels must be multiples of 16: `applies` says which layers qualify.
 """
 
 from typing import Any
@@ -23,12 +23,13 @@ from deeptheory import machine
 from deeptheory.compiled import JIT, njit, prange
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.generated import bounded_tile_transform, tile_transform
-from deeptheory.nn.kernels.products import SLACK, multiply, panel_width
+from deeptheory.nn.kernels.products import SLACK, WIDEST, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vector import LANES, fma, load, store, where_kept
 
 TILE, PATCH = 4, 6  # side of an output tile and of the input tile it needs
 FREQUENCIES = PATCH * PATCH
+OUTPUT_TILE = TILE * TILE * LANES  # elements of one in 16 channels
 B_T = np.array(
     [
         [4, 0, -5, 0, 1, 0],
@@ -54,8 +55,10 @@ WEIGHT_TAPS = 9
 WEIGHT_ROWS = 8  # input channels whose U is written at a time: longer runs in each of the 36 places
 
 
-U_BYTES = 1 << 22  # of weights that every thread may read again and again: more go by frequencies
-TILES, SHARED_TILES = 40, 100  # at most in a chunk, by tiles and by frequencies: V and M stay in the cache
+U_BYTES = 1 << 22  # of weights that every thread may read again and again: more go by panels
+CHUNK = 36  # tiles at most that are multiplied at a time: V and M stay in the second-level cache
+PANEL_CHUNK = 100  # the same by panels, where M is one panel wide
+SHARED_BYTES = 1 << 23  # of V by panels
 
 NO_VALUES = np.empty(0, np.float32)
 PLAIN = fused.Epilogue(NO_VALUES, NO_VALUES, -1, 1)  # the convolution alone
@@ -116,12 +119,13 @@ def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any],
     of threads gives the same bits.
     """
     n_in, n_out = x.shape[3], dout.shape[3]
-    by_tiles, chunk, tiles = _partition(x, n_in, n_out, scratch)
-    sums = scratch.array("winograd sums", (len(tiles), FREQUENCIES * _step(n_in, n_out)), x.dtype)
-    sum_products = _sum_by_tiles if by_tiles else _sum_by_frequencies
-    sum_products(x.reshape(-1), dout.reshape(-1), sums, *x.shape, n_out, chunk, tiles)
-    blocks = _weight_blocks(n_out, scratch)
-    _untransform_weights(sums, n_in, n_out, blocks, dweight.reshape(-1))
+    arrays = x.reshape(-1), dout.reshape(-1), dweight.reshape(-1), *x.shape, n_out
+    if _by_tiles(n_in, n_out):
+        chunk, tiles = _tiles(x, n_in, n_out, scratch)
+        sums = scratch.array("winograd sums", (len(tiles), _u_size(n_in, n_out)), np.float32)
+        _sum_by_tiles(*arrays, chunk, tiles, sums, _weight_blocks(n_out // panel_width(n_out), scratch))
+    else:
+        _sum_by_panels(*arrays, *_panels(x, n_in, n_out, scratch))
 
 
 def _convolve(
@@ -135,32 +139,61 @@ def _convolve(
     scratch: Scratch,
     epilogue: fused.Epilogue,
 ) -> None:
-    u = scratch.array("winograd u", (FREQUENCIES * _step(n_in, n_out),), x.dtype)
-    blocks = _weight_blocks(n_out, scratch)
-    _transform_weights(weight.reshape(-1), n_in, n_out, strides[0], strides[1], turned, blocks, u)
-    by_tiles, chunk, tiles = _partition(x, n_in, n_out, scratch)
-    multiply_tiles = _multiply_by_tiles if by_tiles else _multiply_by_frequencies
-    multiply_tiles(x.reshape(-1), u, out.reshape(-1), *x.shape, n_out, chunk, tiles, *epilogue)
+    flat, layout = weight.reshape(-1), (*strides, turned)
+    if _by_tiles(n_in, n_out):
+        u = scratch.array("winograd u", (_u_size(n_in, n_out),), np.float32)
+        blocks = _weight_blocks(n_out // panel_width(n_out), scratch)
+        _transform_weights(flat, n_in, n_out, *layout, blocks, u)
+        chunk, tiles = _tiles(x, n_in, n_out, scratch)
+        _multiply_by_tiles(x.reshape(-1), u, out.reshape(-1), *x.shape, n_out, chunk, tiles, *epilogue)
+    else:
+        _multiply_by_panels(
+            x.reshape(-1), flat, *layout, out.reshape(-1), *x.shape, n_out,
+            *_panels(x, n_in, n_out, scratch), *epilogue,
+        )  # fmt: skip
 
 
-def _weight_blocks(n_out: int, scratch: Scratch) -> NDArray[np.float32]:
-    """For every panel, the frequencies of some rows and the nine taps of 16 weights."""
-    panel = panel_width(n_out)
-    shape = (n_out // panel, FREQUENCIES * _weight_line(panel) + WEIGHT_TAPS * LANES)
+def _by_tiles(n_in: int, n_out: int) -> bool:
+    return 4 * FREQUENCIES * n_in * n_out <= U_BYTES
+
+
+def _n_tiles(x: NDArray[Any]) -> int:
+    return len(x) * -(-x.shape[1] // TILE) * -(-x.shape[2] // TILE)
+
+
+def _evenly(n: int, most: int) -> int:
+    """The size of equal chunks of n, at most `most`."""
+    return -(-n // -(-n // most))
+
+
+def _weight_blocks(n: int, scratch: Scratch) -> NDArray[np.float32]:
+    """n times the frequencies of some rows of a panel and the nine taps of 16 weights."""
+    shape = (n, FREQUENCIES * _weight_line(WIDEST) + WEIGHT_TAPS * LANES)
     return scratch.array("winograd weights", shape, np.float32)
 
 
-def _partition(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tuple[bool, int, NDArray[Any]]:
-    """Whether to go by tiles, tiles per chunk, and scratch for V, M and output tiles: (workers or 1, elements)."""
-    n_tiles = len(x) * -(-x.shape[1] // TILE) * -(-x.shape[2] // TILE)
-    by_tiles = 4 * FREQUENCIES * n_in * n_out <= U_BYTES
-    workers = min(machine.threads(), n_tiles) if by_tiles else 1
-    rounds = -(-n_tiles // (workers * (TILES if by_tiles else SHARED_TILES)))
-    chunk = -(-n_tiles // (workers * rounds))
-    v_step, m_step = _step(chunk, _row(n_in)), _step(chunk, _row(n_out))
-    patches = TILE * TILE * LANES * (1 if by_tiles else chunk)
-    shape = (workers, FREQUENCIES * (v_step + m_step) + patches)
-    return by_tiles, chunk, scratch.array("winograd tiles", shape, x.dtype)
+def _tiles(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tuple[int, NDArray[np.float32]]:
+    """Tiles per chunk, and scratch of every worker for V, M and one output tile."""
+    n_tiles = _n_tiles(x)
+    workers = min(machine.threads(), n_tiles)
+    chunk = _evenly(-(-n_tiles // workers), CHUNK)
+    _, _, _, end = _layout(chunk, n_in, n_out)
+    return chunk, scratch.array("winograd tiles", (workers, end + OUTPUT_TILE), np.float32)
+
+
+def _panels(
+    x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch
+) -> tuple[int, int, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Tiles per chunk of V and of M, V, and scratch of every worker: U, M and one output tile, weight blocks."""
+    n_tiles, panel, workers = _n_tiles(x), panel_width(n_out), machine.threads()
+    shared = _evenly(n_tiles, max(SHARED_BYTES // (4 * FREQUENCIES * n_in), PANEL_CHUNK))
+    chunk = _evenly(shared, PANEL_CHUNK)
+    v = scratch.array("winograd v", (FREQUENCIES * _step(shared, _row(n_in)),), np.float32)
+    u = scratch.array("winograd panels", (workers, _u_size(n_in, panel)), np.float32)
+    m = scratch.array(
+        "winograd tiles", (workers, FREQUENCIES * _step(chunk, _row(panel)) + OUTPUT_TILE), np.float32
+    )
+    return shared, chunk, v, u, m, _weight_blocks(workers, scratch)
 
 
 @njit()
@@ -176,57 +209,82 @@ def _step(rows, row):
 
 
 @njit()
+def _u_step(n_in, panel):
+    """Elements from one frequency to the next in a panel of U."""
+    return n_in * panel + LANES
+
+
+@njit()
+def _u_size(n_in, n_out):
+    """Elements of U: panel by panel, in each the frequencies, in each (in, columns of the panel)."""
+    panel = panel_width(n_out)
+    return n_out // panel * FREQUENCIES * _u_step(n_in, panel)
+
+
+@njit()
+def _layout(chunk, n_in, n_out):
+    """By tiles: elements from frequency to frequency in V and in M, and where M and the output tile start."""
+    v_step, m_step = _step(chunk, _row(n_in)), _step(chunk, _row(n_out))
+    return v_step, m_step, FREQUENCIES * v_step, FREQUENCIES * (v_step + m_step)
+
+
+@njit()
 def _weight_line(panel):
     """Elements from frequency to frequency in the block of some rows of U."""
     return WEIGHT_ROWS * panel + LANES
 
 
+@njit()
+def _transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, block, u, u_at):
+    """U = G g G^T of panel p; `turned` turns the 3 x 3 weights by half a turn."""
+    run, line = WEIGHT_ROWS * panel, _weight_line(panel)
+    g = FREQUENCIES * line
+    for start in range(0, n_in, WEIGHT_ROWS):
+        for i in range(WEIGHT_ROWS):
+            for o in range(0, panel, LANES):
+                origin = (start + i) * in_stride + (p * panel + o) * out_stride
+                for tap in range(WEIGHT_TAPS):
+                    source = origin + (WEIGHT_TAPS - 1 - tap if turned else tap)
+                    for lane in range(LANES):
+                        block[g + tap * LANES + lane] = weight[source + lane * out_stride]
+                weight_transform(block, i * panel + o, PATCH * line, line, block, g, 3 * LANES, LANES)
+        for k in range(FREQUENCIES):
+            target = u_at + k * _u_step(n_in, panel) + start * panel
+            for e in range(0, run, LANES):
+                store(u, target + e, load(block, k * line + e))
+
+
+@njit()
+def _untransform_panel(sums, sums_at, first, last, p, n_in, panel, block, dweight, accumulate):
+    """dg (+)= G^T dU G of panel p, input channels first..last-1; `sums` of the workers are added in order."""
+    run, line = WEIGHT_ROWS * panel, _weight_line(panel)
+    g = FREQUENCIES * line
+    for start in range(first, last, WEIGHT_ROWS):
+        for k in range(FREQUENCIES):
+            source = sums_at + k * _u_step(n_in, panel) + start * panel
+            for e in range(0, run, LANES):
+                total = load(sums[0], source + e)
+                for worker in range(1, len(sums)):
+                    total = total + load(sums[worker], source + e)
+                store(block, k * line + e, total)
+        for i in range(WEIGHT_ROWS):
+            for o in range(0, panel, LANES):
+                weight_gradient_transform(
+                    block, g, 3 * LANES, LANES, block, i * panel + o, PATCH * line, line
+                )
+                for lane in range(LANES):
+                    target = ((p * panel + o + lane) * n_in + start + i) * WEIGHT_TAPS
+                    for tap in range(WEIGHT_TAPS):
+                        value = block[g + tap * LANES + lane]
+                        dweight[target + tap] = value + dweight[target + tap] if accumulate else value
+
+
 @njit(parallel=True)
 def _transform_weights(weight, n_in, n_out, in_stride, out_stride, turned, blocks, u):
-    """U = G g G^T, 36 times (in, out) in panels; `turned` turns the 3 x 3 weights by half a turn."""
-    step, panel = _step(n_in, n_out), panel_width(n_out)
-    run, line = WEIGHT_ROWS * panel, _weight_line(panel)
+    panel = panel_width(n_out)
     for p in prange(n_out // panel):
-        block, g = blocks[p], FREQUENCIES * line
-        for start in range(0, n_in, WEIGHT_ROWS):
-            for i in range(WEIGHT_ROWS):
-                for o in range(0, panel, LANES):
-                    origin = (start + i) * in_stride + (p * panel + o) * out_stride
-                    for tap in range(WEIGHT_TAPS):
-                        source = origin + (WEIGHT_TAPS - 1 - tap if turned else tap)
-                        for lane in range(LANES):
-                            block[g + tap * LANES + lane] = weight[source + lane * out_stride]
-                    weight_transform(block, i * panel + o, PATCH * line, line, block, g, 3 * LANES, LANES)
-            for k in range(FREQUENCIES):
-                target = k * step + (p * n_in + start) * panel
-                for e in range(0, run, LANES):
-                    store(u, target + e, load(block, k * line + e))
-
-
-@njit(parallel=True)
-def _untransform_weights(sums, n_in, n_out, blocks, dweight):
-    """dg = G^T dU G, summed over the workers in their order; `dweight` is (out, in, 3, 3)."""
-    step, panel = _step(n_in, n_out), panel_width(n_out)
-    run, line = WEIGHT_ROWS * panel, _weight_line(panel)
-    for p in prange(n_out // panel):
-        block, g = blocks[p], FREQUENCIES * line
-        for start in range(0, n_in, WEIGHT_ROWS):
-            for k in range(FREQUENCIES):
-                source = k * step + (p * n_in + start) * panel
-                for e in range(0, run, LANES):
-                    total = load(sums[0], source + e)
-                    for worker in range(1, len(sums)):
-                        total = total + load(sums[worker], source + e)
-                    store(block, k * line + e, total)
-            for i in range(WEIGHT_ROWS):
-                for o in range(0, panel, LANES):
-                    weight_gradient_transform(
-                        block, g, 3 * LANES, LANES, block, i * panel + o, PATCH * line, line
-                    )
-                    for lane in range(LANES):
-                        target = ((p * panel + o + lane) * n_in + start + i) * WEIGHT_TAPS
-                        for tap in range(WEIGHT_TAPS):
-                            dweight[target + tap] = block[g + tap * LANES + lane]
+        u_at = p * FREQUENCIES * _u_step(n_in, panel)
+        _transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, blocks[p], u, u_at)
 
 
 @njit()
@@ -274,14 +332,14 @@ def _transform_inputs(x, height, width, channels, first, count, v, v_at, v_step)
 
 
 @njit()
-def _transform_gradients(dout, height, width, channels, first, count, m, m_at, m_step):
-    """dM = A dY A^T of `count` tiles from the `first`; dM[k] starts at m_at + k * m_step."""
-    row = _row(channels)
+def _transform_gradients(dout, height, width, channels, lowest, chosen, first, count, m, m_at, m_step):
+    """dM = A dY A^T of `count` tiles from the `first`, of the `chosen` channels from the `lowest`."""
+    row = _row(chosen)
     image, top, left = _locate(first, height, width)
     for t in range(count):
-        corner = ((image * height + top) * width + left) * channels
+        corner = ((image * height + top) * width + left) * channels + lowest
         inside = top + TILE <= height and left + TILE <= width
-        for channel in range(0, channels, LANES):
+        for channel in range(0, chosen, LANES):
             at = m_at + t * row + channel
             if inside:
                 gradient_transform(
@@ -297,15 +355,33 @@ def _transform_gradients(dout, height, width, channels, first, count, m, m_at, m
 
 @njit()
 def _transform_outputs(
-    m, m_at, m_step, first, count, out, height, width, channels, patch_at, slope, shift, kind, size
+    m,
+    m_at,
+    m_step,
+    patch_at,
+    first,
+    count,
+    out,
+    height,
+    width,
+    channels,
+    lowest,
+    chosen,
+    slope,
+    shift,
+    kind,
+    size,
 ):
-    """Y = A^T M A of `count` tiles from the `first`, and the epilogue; m[patch_at] holds a tile in between."""
-    row = _row(channels)
+    """Y = A^T M A of `count` tiles from the `first`, of the `chosen` channels from the `lowest`, and the epilogue.
+
+    m[patch_at] holds a tile in between.
+    """
+    row = _row(chosen)
     image, top, left = _locate(first, height, width)
     for t in range(count):
-        corner = ((image * height + top) * width + left) * channels
+        corner = ((image * height + top) * width + left) * channels + lowest
         direct = kind < 0 and top + TILE <= height and left + TILE <= width
-        for channel in range(0, channels, LANES):
+        for channel in range(0, chosen, LANES):
             at = m_at + t * row + channel
             if direct:
                 output_transform(
@@ -314,21 +390,9 @@ def _transform_outputs(
             else:
                 output_transform(m, patch_at, TILE * LANES, LANES, m, at, PATCH * m_step, m_step)
                 _finish(
-                    m,
-                    patch_at,
-                    out,
-                    image,
-                    top,
-                    left,
-                    height,
-                    width,
-                    channels,
-                    channel,
-                    slope,
-                    shift,
-                    kind,
-                    size,
-                )
+                    m, patch_at, out, image, top, left, height, width, channels, lowest + channel,
+                    slope, shift, kind, size,
+                )  # fmt: skip
         image, top, left = _next(image, top, left, height, width)
 
 
@@ -351,38 +415,14 @@ def _finish(m, patch_at, out, image, top, left, height, width, channels, channel
             store(out, pixel * channels + channel, value)
 
 
-@njit()
-def _multiply_frequency(tiles, k, v_step, m_at, m_step, u, n_in, n_out, count):
-    """M[k] = V[k] U[k]."""
-    panel = panel_width(n_out)
-    multiply(
-        tiles, m_at + k * m_step, _row(n_out), 1, tiles, k * v_step, _row(n_in), 1, 0,
-        u, k * _step(n_in, n_out), panel, n_in, count, n_out, n_in, 1, False,
-    )  # fmt: skip
-
-
-@njit()
-def _sum_frequency(tiles, k, v_step, m_at, m_step, sums, n_in, n_out, count, accumulate):
-    """dU[k] (+)= V[k]^T dM[k]."""
-    multiply(
-        sums, k * _step(n_in, n_out), panel_width(n_out), n_in, tiles, k * v_step, 1, _row(n_in), 0,
-        tiles, m_at + k * m_step, _row(n_out), 1, n_in, n_out, count, 1, accumulate,
-    )  # fmt: skip
-
-
-@njit()
-def _layout(chunk, n_in, n_out):
-    """Elements from frequency to frequency in V and in M, and where M and the output tiles start."""
-    v_step, m_step = _step(chunk, _row(n_in)), _step(chunk, _row(n_out))
-    return v_step, m_step, FREQUENCIES * v_step, FREQUENCIES * (v_step + m_step)
-
-
 @njit(parallel=True)
 def _multiply_by_tiles(
     x, u, out, n_images, height, width, n_in, n_out, chunk, tiles, slope, shift, kind, size
 ):
     n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(tiles)
     v_step, m_step, m_at, patch_at = _layout(chunk, n_in, n_out)
+    panel = panel_width(n_out)
+    u_step = _u_step(n_in, panel)
     for worker in prange(workers):
         own = tiles[worker]
         start, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
@@ -390,57 +430,104 @@ def _multiply_by_tiles(
             count = min(chunk, end - first)
             _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
             for k in range(FREQUENCIES):
-                _multiply_frequency(own, k, v_step, m_at, m_step, u, n_in, n_out, count)
+                for p in range(n_out // panel):  # M[k] = V[k] U[k]
+                    multiply(
+                        own, m_at + k * m_step + p * panel, _row(n_out), own, k * v_step, _row(n_in), 1, 0,
+                        u, (p * FREQUENCIES + k) * u_step, panel, count, panel, n_in, 1, False,
+                    )  # fmt: skip
             _transform_outputs(
-                own, m_at, m_step, first, count, out, height, width, n_out, patch_at, slope, shift, kind, size
-            )
-
-
-@njit(parallel=True)
-def _multiply_by_frequencies(
-    x, u, out, n_images, height, width, n_in, n_out, chunk, tiles, slope, shift, kind, size
-):
-    n_tiles, shared = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), tiles[0]
-    v_step, m_step, m_at, patch_at = _layout(chunk, n_in, n_out)
-    row_in, row_out = _row(n_in), _row(n_out)
-    for first in range(0, n_tiles, chunk):
-        count = min(chunk, n_tiles - first)
-        for t in prange(count):
-            _transform_inputs(x, height, width, n_in, first + t, 1, shared, t * row_in, v_step)
-        for k in prange(FREQUENCIES):
-            _multiply_frequency(shared, k, v_step, m_at, m_step, u, n_in, n_out, count)
-        for t in prange(count):
-            own_patch = patch_at + t * TILE * TILE * LANES
-            _transform_outputs(
-                shared, m_at + t * row_out, m_step, first + t, 1, out, height, width, n_out, own_patch,
+                own, m_at, m_step, patch_at, first, count, out, height, width, n_out, 0, n_out,
                 slope, shift, kind, size,
             )  # fmt: skip
 
 
 @njit(parallel=True)
-def _sum_by_tiles(x, dout, sums, n_images, height, width, n_in, n_out, chunk, tiles):
+def _sum_by_tiles(x, dout, dweight, n_images, height, width, n_in, n_out, chunk, tiles, sums, blocks):
     n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(tiles)
     v_step, m_step, m_at, _ = _layout(chunk, n_in, n_out)
+    panel = panel_width(n_out)
+    u_step = _u_step(n_in, panel)
     for worker in prange(workers):
         own = tiles[worker]
         start, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
         for first in range(start, end, chunk):
             count = min(chunk, end - first)
             _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
-            _transform_gradients(dout, height, width, n_out, first, count, own, m_at, m_step)
+            _transform_gradients(dout, height, width, n_out, 0, n_out, first, count, own, m_at, m_step)
             for k in range(FREQUENCIES):
-                _sum_frequency(own, k, v_step, m_at, m_step, sums[worker], n_in, n_out, count, first > start)
+                for p in range(n_out // panel):  # dU[k] (+)= V[k]^T dM[k]
+                    multiply(
+                        sums[worker], (p * FREQUENCIES + k) * u_step, panel, own, k * v_step, 1, _row(n_in), 0,
+                        own, m_at + k * m_step + p * panel, _row(n_out), n_in, panel, count, 1, first > start,
+                    )  # fmt: skip
+    for p in prange(n_out // panel):
+        sums_at = p * FREQUENCIES * u_step
+        _untransform_panel(sums, sums_at, 0, n_in, p, n_in, panel, blocks[p], dweight, False)
 
 
 @njit(parallel=True)
-def _sum_by_frequencies(x, dout, sums, n_images, height, width, n_in, n_out, chunk, tiles):
-    n_tiles, shared = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), tiles[0]
-    v_step, m_step, m_at, _ = _layout(chunk, n_in, n_out)
-    row_in, row_out = _row(n_in), _row(n_out)
-    for first in range(0, n_tiles, chunk):
-        count = min(chunk, n_tiles - first)
-        for t in prange(count):
-            _transform_inputs(x, height, width, n_in, first + t, 1, shared, t * row_in, v_step)
-            _transform_gradients(dout, height, width, n_out, first + t, 1, shared, m_at + t * row_out, m_step)
-        for k in prange(FREQUENCIES):
-            _sum_frequency(shared, k, v_step, m_at, m_step, sums[0], n_in, n_out, count, first > 0)
+def _multiply_by_panels(
+    x, weight, in_stride, out_stride, turned, out, n_images, height, width, n_in, n_out,
+    shared, chunk, v, u, m, blocks, slope, shift, kind, size,
+):  # fmt: skip
+    n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(u)
+    panel = panel_width(n_out)
+    panels = n_out // panel
+    parts = (workers + panels - 1) // panels  # of the tiles, where there are more threads than panels
+    v_step, m_step, u_step = _step(shared, _row(n_in)), _step(chunk, _row(panel)), _u_step(n_in, panel)
+    for begin in range(0, n_tiles, shared):
+        own_tiles = min(shared, n_tiles - begin)
+        for t in prange(own_tiles):
+            _transform_inputs(x, height, width, n_in, begin + t, 1, v, t * _row(n_in), v_step)
+        for worker in prange(workers):
+            own = m[worker]
+            for job in range(worker, panels * parts, workers):
+                p, part = job // parts, job % parts
+                _transform_panel(
+                    weight, p, n_in, panel, in_stride, out_stride, turned, blocks[worker], u[worker], 0
+                )
+                end = own_tiles * (part + 1) // parts
+                for first in range(own_tiles * part // parts, end, chunk):
+                    count = min(chunk, end - first)
+                    for k in range(FREQUENCIES):
+                        multiply(
+                            own, k * m_step, _row(panel), v, k * v_step + first * _row(n_in), _row(n_in), 1, 0,
+                            u[worker], k * u_step, panel, count, panel, n_in, 1, False,
+                        )  # fmt: skip
+                    _transform_outputs(
+                        own, 0, m_step, FREQUENCIES * m_step, begin + first, count, out, height, width,
+                        n_out, p * panel, panel, slope[p * panel :], shift[p * panel :], kind, size,
+                    )  # fmt: skip
+
+
+@njit(parallel=True)
+def _sum_by_panels(x, dout, dweight, n_images, height, width, n_in, n_out, shared, chunk, v, u, m, blocks):
+    n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(u)
+    panel = panel_width(n_out)
+    panels = n_out // panel
+    parts = (
+        workers + panels - 1
+    ) // panels  # of the input channels, where there are more threads than panels
+    v_step, m_step, u_step = _step(shared, _row(n_in)), _step(chunk, _row(panel)), _u_step(n_in, panel)
+    for begin in range(0, n_tiles, shared):
+        own_tiles = min(shared, n_tiles - begin)
+        for t in prange(own_tiles):
+            _transform_inputs(x, height, width, n_in, begin + t, 1, v, t * _row(n_in), v_step)
+        for worker in prange(workers):
+            own, sums = m[worker], u[worker : worker + 1]
+            for job in range(worker, panels * parts, workers):
+                p, part = job // parts, job % parts
+                blocks_in = n_in // LANES
+                low, high = blocks_in * part // parts * LANES, blocks_in * (part + 1) // parts * LANES
+                for first in range(0, own_tiles, chunk):
+                    count = min(chunk, own_tiles - first)
+                    _transform_gradients(
+                        dout, height, width, n_out, p * panel, panel, begin + first, count, own, 0, m_step
+                    )
+                    for k in range(FREQUENCIES):
+                        multiply(
+                            u[worker], k * u_step + low * panel, panel,
+                            v, k * v_step + first * _row(n_in) + low, 1, _row(n_in), 0,
+                            own, k * m_step, _row(panel), high - low, panel, count, 1, first > 0,
+                        )  # fmt: skip
+                _untransform_panel(sums, 0, low, high, p, n_in, panel, blocks[worker], dweight, begin > 0)
