@@ -43,6 +43,7 @@ from deeptheory.measure.specialisation import (
     participation_ratio,
 )
 from deeptheory.measure.stage import Estimate, StageMeasures, measure_stage
+from deeptheory.measure.stages import MeasuredStage, measure_stages
 from deeptheory.measure.statistics import ClassStatistics, class_statistics
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "MeanFieldSNR",
     "MeasureOptions",
     "MeasuredSNR",
+    "MeasuredStage",
     "ProbeFit",
     "ProbeOptions",
     "RelabellingSpread",
@@ -78,6 +80,7 @@ __all__ = [
     "label_strengths",
     "mean_field_snr",
     "measure_stage",
+    "measure_stages",
     "measured_snr",
     "mutual_information",
     "noise",
