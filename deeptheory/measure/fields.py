@@ -239,6 +239,8 @@ def _clip_all(fields, threshold, clipped, strengths):
             largest = max(largest, own[k])
             size += abs(own[k])
         broken[f] = not np.isfinite(size)
+        if broken[f]:
+            continue
         scale = largest if largest > 0 else np.inf  # no ones and no strengths without a positive field
         for k in range(own.size):
             ones[k] = own[k] / scale > threshold
