@@ -40,7 +40,8 @@ def fields(
     with torch.inference_mode():
         for start in range(0, len(images), batch):
             rows = slice(start, start + batch)
-            features = network(scaled(images[rows], memory_format)).flatten(2)
+            x = scaled(images[rows], memory_format)
+            features = network(x).reshape(len(x), n_filters, -1)
             single = torch.einsum("ncp,kcp->nck", features, weight)
             sums.index_add_(0, targets[rows], single)
     counts = np.bincount(labels, minlength=n_labels)

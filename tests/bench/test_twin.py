@@ -60,7 +60,10 @@ def built(name):
 
 NETWORKS = {
     "everything": everything,
-    **{name: lambda name=name: built(name) for name in ("vgg6", "lenet", "mlp")},
+    **{
+        name: lambda name=name: built(name)
+        for name in ("vgg6", "lenet", "mlp", "resnet20", "efficientnet-b0")
+    },
 }
 
 
