@@ -12,6 +12,28 @@ def scale(images: np.ndarray) -> np.ndarray:
     return (images.astype(np.float32) - HALF_RANGE) / HALF_RANGE
 
 
+@njit(nogil=True)
+def _gather(images, index, out):
+    for n in range(len(index)):
+        levels, scaled = images[index[n]], out[n]
+        for i in range(levels.size):
+            scaled[i] = (np.float32(levels[i]) - HALF_RANGE) / HALF_RANGE
+
+
+def gather(images: np.ndarray, index: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """``scale(images[index])`` written into the first rows of `out`, which are returned.
+
+    Parameters
+    ----------
+    images : ndarray of uint8 `(N, H, W, C)`
+    index : ndarray of int64 `(n,)`
+    out : ndarray of float32 `(n or more, H, W, C)`
+    """
+    chosen = out[: len(index)]
+    _gather(np.ascontiguousarray(images).reshape(len(images), -1), index, chosen.reshape(len(index), -1))
+    return chosen
+
+
 def draw(rng: np.random.Generator, n: int, shift: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
     """Draw the augmentation of `n` images.
 

@@ -14,7 +14,7 @@ from deeptheory.measure.clusters import (
     served_labels,
 )
 from deeptheory.measure.exact import fit_probe_exact
-from deeptheory.measure.features import complete_fields, stage_features
+from deeptheory.measure.features import complete_fields, iterate_features, stage_features
 from deeptheory.measure.fields import (
     class_means,
     clip,
@@ -28,6 +28,7 @@ from deeptheory.measure.fit import fit_probe
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
 from deeptheory.measure.probe import ProbeFit
 from deeptheory.measure.sgd import fit_probe_sgd
+from deeptheory.measure.single_filters import FilterStatistics, filter_statistics
 from deeptheory.measure.snr import (
     FieldSNR,
     MeanFieldSNR,
@@ -42,13 +43,8 @@ from deeptheory.measure.specialisation import (
     participation_ratio,
 )
 from deeptheory.measure.stage import Estimate, StageMeasures, measure_stage
-from deeptheory.measure.statistics import (
-    ClassStatistics,
-    FilterStatistics,
-    class_statistics,
-    filter_statistics,
-    strongest_rivals,
-)
+from deeptheory.measure.stages import MeasuredStage, measure_stages
+from deeptheory.measure.statistics import ClassStatistics, class_statistics
 
 __all__ = [
     "ClassStatistics",
@@ -58,6 +54,7 @@ __all__ = [
     "MeanFieldSNR",
     "MeasureOptions",
     "MeasuredSNR",
+    "MeasuredStage",
     "ProbeFit",
     "ProbeOptions",
     "RelabellingSpread",
@@ -78,10 +75,12 @@ __all__ = [
     "fit_probe",
     "fit_probe_exact",
     "fit_probe_sgd",
+    "iterate_features",
     "iterate_fields",
     "label_strengths",
     "mean_field_snr",
     "measure_stage",
+    "measure_stages",
     "measured_snr",
     "mutual_information",
     "noise",
@@ -90,5 +89,4 @@ __all__ = [
     "relabelling_spread",
     "served_labels",
     "stage_features",
-    "strongest_rivals",
 ]

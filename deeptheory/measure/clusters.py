@@ -10,41 +10,49 @@ from deeptheory.errors import InputError
 
 
 @njit()
-def _assign(matrix, order, cluster):
-    """Fill cluster (K,) with the cluster number of each label, -1 where the label is not served."""
-    n_labels = matrix.shape[0]
-    cluster[:] = -1
-    members = np.empty(n_labels, np.int64)
+def _assign(mutual, order, cluster):
+    """Fill cluster (K,) with the cluster number of each label, -1 where the label is not served.
+
+    mutual[i, j] (uint8: bytes are combined many at a time) says that labels i and j may share a cluster.
+    """
+    left = np.empty(order.size, np.int64)  # served labels without a cluster, in order
+    n_left = 0
+    for label in order:
+        cluster[label] = -1
+        if mutual[label, label]:
+            left[n_left] = label
+            n_left += 1
+    joins = np.empty(order.size, np.uint8)  # labels that may share a cluster with all its members so far
     n_clusters = 0
-    for start in range(n_labels):
-        first = order[start]
-        if cluster[first] >= 0 or not matrix[first, first]:
-            continue
-        members[0] = first
-        size = 1
-        cluster[first] = n_clusters
-        for later in range(start + 1, n_labels):
-            label = order[later]
-            if cluster[label] >= 0 or not matrix[label, label]:
-                continue
-            joins = True
-            for k in range(size):
-                if not (matrix[label, members[k]] and matrix[members[k], label]):
-                    joins = False
-                    break
-            if joins:
+    while n_left:
+        still_left = 0
+        joins[:] = mutual[left[0]]
+        cluster[left[0]] = n_clusters
+        for k in range(1, n_left):
+            label = left[k]
+            if joins[label]:
                 cluster[label] = n_clusters
-                members[size] = label
-                size += 1
+                row = mutual[label]
+                for j in range(row.size):
+                    joins[j] &= row[j]
+            else:
+                left[still_left] = label
+                still_left += 1
+        n_left = still_left
         n_clusters += 1
 
 
 @njit(parallel=True)
-def _assign_all(clipped, order):
+def _assign_all(clipped, orders):
     n_filters, n_labels, _ = clipped.shape
-    clusters = np.empty((n_filters, n_labels), np.int32)
+    clusters = np.empty((len(orders), n_filters, n_labels), np.int32)
     for f in prange(n_filters):
-        _assign(clipped[f], order, clusters[f])
+        mutual = np.empty((n_labels, n_labels), np.uint8)
+        for i in range(n_labels):
+            for j in range(n_labels):
+                mutual[i, j] = clipped[f, i, j] & clipped[f, j, i]
+        for k in range(len(orders)):
+            _assign(mutual, orders[k], clusters[k, f])
     return clusters
 
 
@@ -68,28 +76,33 @@ def _count_noise(clipped, clusters):
     return outside, in_columns
 
 
-def all_clusters(clipped: NDArray[np.bool_], order: NDArray | None = None) -> NDArray[np.int32]:
+def all_clusters(clipped: NDArray[np.bool_], orders: NDArray | None = None) -> NDArray[np.int32]:
     """Clusters of every filter of a stage (the rule of `find_clusters`).
 
     Parameters
     ----------
     clipped : bool array (C, K, K)
         Output of `clip`.
-    order : int array (K,), optional
-        The order in which labels are taken; increasing by default.
+    orders : int array (n, K), optional
+        Orders in which labels are taken; by default one, increasing.
 
     Returns
     -------
-    int32 array (C, K)
+    int32 array (C, K), or (n, C, K) with `orders`
         Number of the label's cluster within the filter (from 0, in the order of opening), -1 where the filter
         does not serve the label.
     """
     clipped = np.ascontiguousarray(clipped, np.bool_)
     if clipped.ndim != 3 or clipped.shape[1] != clipped.shape[2]:
         raise InputError("clipped fields", "shape (C, K, K)", f"shape {clipped.shape}")
-    if order is None:
-        order = np.arange(clipped.shape[1])
-    return _assign_all(clipped, np.asarray(order, np.int64))
+    if orders is None:
+        return _assign_all(clipped, np.arange(clipped.shape[1])[None])[0]
+    return _assign_all(clipped, np.asarray(orders, np.int64))
+
+
+def count_clusters(clusters: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Clusters of every filter (...,), from the cluster numbers (..., K)."""
+    return clusters.max(axis=-1, initial=-1).astype(np.int64) + 1
 
 
 def all_noise(clipped: NDArray[np.bool_], clusters: NDArray[np.int32]) -> tuple[NDArray, NDArray]:
@@ -190,6 +203,6 @@ def relabelling_spread(matrix: NDArray[np.bool_], rng: np.random.Generator, n: i
         Number of random relabellings.
     """
     matrix = np.asarray(matrix, np.bool_)
-    orders = (rng.permutation(len(matrix)) for _ in range(n))
-    counts = np.array([all_clusters(matrix[None], order).max(initial=-1) + 1 for order in orders], np.int64)
+    orders = np.array([rng.permutation(len(matrix)) for _ in range(n)])
+    counts = count_clusters(all_clusters(matrix[None], orders)[:, 0])
     return RelabellingSpread(counts, np.diagonal(matrix).sum() / np.maximum(counts, 1))

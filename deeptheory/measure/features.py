@@ -1,61 +1,19 @@
-"""Outputs of stages over a data set: kept for fitting probes, or passed on batch by batch."""
+"""Outputs of stages for every input: kept as features to fit probes on, or reduced to complete fields."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.data import augment
+from deeptheory.compiled import njit, prange
 from deeptheory.errors import InputError
-from deeptheory.progress import Progress
+from deeptheory.measure.layout import filter_major
+from deeptheory.measure.passes import Measurable, StageObserver, visit
 
-BATCH = 100  # inputs per forward pass: the activations of a small network stay in the cache
-
-
-class Measurable(Protocol):
-    """What measuring needs of a network: internals by name."""
-
-    def internals(self, x: NDArray, taps: Sequence[str]) -> dict[str, NDArray]:
-        """The internals asked for."""
-
-
-def filter_major(output: NDArray) -> NDArray:
-    """Output of a stage (N, H, W, C) or (N, C) as (N, C, P), P = H*W positions."""
-    if output.ndim == 2:
-        return output[:, :, None]
-    return np.ascontiguousarray(output.reshape(len(output), -1, output.shape[-1]).transpose(0, 2, 1))
-
-
-def iterate_stages(
-    network: Measurable,
-    images: NDArray[np.uint8],
-    stages: Sequence[str],
-    title: str = "measure",
-    quiet: bool = False,
-) -> Iterator[tuple[slice, dict[str, NDArray]]]:
-    """One streamed pass: the outputs of several stages, a batch at a time.
-
-    Parameters
-    ----------
-    network : Network
-    images : uint8 array (N, H, W, C)
-    stages : sequence of str
-
-    Yields
-    ------
-    rows : slice
-        Which inputs.
-    outputs : dict of float arrays (n, C, P)
-        By stage name; memory does not grow with N.
-    """
-    with machine.single_threaded_blas(), Progress(title, len(images), "input", quiet) as progress:
-        for start in range(0, len(images), BATCH):
-            rows = slice(start, min(start + BATCH, len(images)))
-            internals = network.internals(augment.scale(images[rows]), tuple(stages))
-            yield rows, {stage: filter_major(internals[stage]) for stage in stages}
-            progress.advance(rows.stop)
+TOGETHER = 0.5  # of the free memory for features of several stages: the probes' solver needs some as well
+ALONE = 0.8  # of the free memory for features of one stage
+PART = 25  # inputs per product of one thread
 
 
 def stage_features(
@@ -77,17 +35,92 @@ def stage_features(
     InputError
         The features would not fit into the free memory.
     """
-    features = None
-    for rows, outputs in iterate_stages(network, images, (stage,), title, quiet):
-        output = outputs[stage]
-        if features is None:
-            width = output.shape[1] * output.shape[2]
-            _check_memory(stage, 4 * len(images) * width)
-            features = np.empty((len(images), width), np.float32)
-        features[rows] = output.reshape(len(output), -1)
-    if features is None:
+    return next(iterate_features(network, images, [stage], title, quiet))[1]
+
+
+def iterate_features(
+    network: Measurable,
+    images: NDArray[np.uint8],
+    stages: Sequence[str],
+    title: str = "features",
+    quiet: bool = False,
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """The features of several stages, from as few passes as the memory allows.
+
+    One pass makes the features of as many stages as take half of the memory that is free when it starts.
+
+    Yields
+    ------
+    stage : str
+    features : float32 array (N, C*P)
+        As `stage_features` gives them. They are let go when the next are asked for, unless the caller keeps
+        them.
+
+    Raises
+    ------
+    InputError
+        The features of one stage would take more than 80 % of the free memory.
+    """
+    sizes = _sizes(network, images, stages)
+    left = list(stages)
+    while left:
+        group = _group(left, {stage: 4 * len(images) * size for stage, size in sizes.items()})
+        kept = {stage: np.empty((len(images), sizes[stage]), np.float32) for stage in group}
+        observers = {stage: _keep(features) for stage, features in kept.items()}
+        visit(network, images, np.arange(len(images)), observers, title, quiet)
+        observers.clear()
+        for stage in group:
+            yield stage, kept.pop(stage)
+        left = left[len(group) :]
+
+
+def _keep(features: NDArray[np.float32]) -> StageObserver:
+    def keep(outputs: NDArray, rows: NDArray[np.int64]) -> None:
+        _, n_positions, n_filters = outputs.shape
+        filter_major(outputs, features[rows[0] : rows[-1] + 1].reshape(-1, n_filters, n_positions))
+
+    return keep
+
+
+def _sizes(network: Measurable, images: NDArray[np.uint8], stages: Sequence[str]) -> dict[str, int]:
+    """Outputs C*P of each stage for one input."""
+    if not len(images):
         raise InputError("images", "at least one", "none")
-    return features
+    sizes: dict[str, int] = {}
+
+    def remember(stage: str) -> StageObserver:
+        def observe(outputs: NDArray, rows: NDArray[np.int64]) -> None:
+            sizes[stage] = outputs[0].size
+
+        return observe
+
+    visit(network, images, np.zeros(1, np.int64), {stage: remember(stage) for stage in stages}, quiet=True)
+    return sizes
+
+
+def _group(stages: Sequence[str], needed: Mapping[str, int]) -> Sequence[str]:
+    """The first of the stages whose features are made together: at least one."""
+    free = machine.free_memory()
+    if free is None:
+        return stages[:1]
+    if needed[stages[0]] > ALONE * free:
+        raise InputError(
+            f"features of {stages[0]}",
+            f"at most {ALONE:.0%} of the free memory, {ALONE * free / 1e9:.1f} GB".replace("%", " %"),
+            f"{needed[stages[0]] / 1e9:.1f} GB",
+            "set probe.inputs to fit the probes on fewer inputs",
+        )
+    together = np.cumsum([needed[stage] for stage in stages])
+    return stages[: max(1, int(np.count_nonzero(together <= TOGETHER * free)))]
+
+
+@njit(parallel=True)
+def _products(outputs, weight, fields):
+    """fields (n, K) = outputs (n, D) times weight (D, K)."""
+    n = len(outputs)
+    for part in prange((n + PART - 1) // PART):
+        rows = slice(part * PART, min((part + 1) * PART, n))
+        np.dot(outputs[rows], weight, fields[rows])
 
 
 def complete_fields(
@@ -110,19 +143,24 @@ def complete_fields(
     dict of float64 arrays (N, K)
         By stage name. Fields of different stages do not compare in size: each probe has its own scale.
     """
-    fields = {stage: np.empty((len(images), len(weight))) for stage, weight in probes.items()}
-    for rows, outputs in iterate_stages(network, images, tuple(probes), title, quiet):
-        for stage, output in outputs.items():
-            fields[stage][rows] = output.reshape(len(output), -1) @ probes[stage].T
-    return fields
+    observers = {stage: _CompleteFields(probe, len(images)) for stage, probe in probes.items()}
+    visit(network, images, np.arange(len(images)), observers, title, quiet)
+    return {stage: observer.fields for stage, observer in observers.items()}
 
 
-def _check_memory(stage: str, needed: int) -> None:
-    free = machine.free_memory()
-    if free is not None and needed > 0.8 * free:
-        raise InputError(
-            f"features of {stage}",
-            f"at most 80 % of the free memory, {0.8 * free / 1e9:.1f} GB",
-            f"{needed / 1e9:.1f} GB",
-            "set probe.inputs to fit the probes on fewer inputs",
-        )
+class _CompleteFields:
+    """Observer of one stage: products of its outputs with the probe, which is brought into their layout once."""
+
+    def __init__(self, probe: NDArray, n_inputs: int) -> None:
+        self.probe = probe
+        self.weight = np.empty((0, 0), np.float32)
+        self.fields = np.empty((n_inputs, len(probe)))
+
+    def __call__(self, outputs: NDArray, rows: NDArray[np.int64]) -> None:
+        n, n_positions, n_filters = outputs.shape
+        if not self.weight.size:
+            by_position = self.probe.reshape(-1, n_filters, n_positions).transpose(2, 1, 0)
+            self.weight = np.ascontiguousarray(by_position, np.float32).reshape(-1, len(self.probe))
+        of_batch = np.empty((n, len(self.probe)), np.float32)
+        _products(outputs.reshape(n, -1), self.weight, of_batch)
+        self.fields[rows] = of_batch

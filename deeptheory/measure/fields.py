@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.compiled import njit, prange
 from deeptheory.errors import InputError
 
 BLOCK_BYTES = 2**27  # one block of float64 fields of `iterate_fields`: 128 MiB
@@ -179,9 +180,13 @@ def clip(fields: NDArray, threshold: float) -> NDArray[np.bool_]:
     A filter whose largest element is not positive has no ones at all. A one does not mean a large field: the
     scale is each filter's own maximum.
     """
+    _check_threshold(threshold)
+    return normalise(fields) > threshold
+
+
+def _check_threshold(threshold: float) -> None:
     if not 0 <= threshold < 1:
         raise InputError("threshold", "a number in [0, 1)", f"{threshold}")
-    return normalise(fields) > threshold
 
 
 def label_strengths(fields: NDArray) -> NDArray[np.float64]:
@@ -212,10 +217,48 @@ def label_strengths(fields: NDArray) -> NDArray[np.float64]:
     fields = np.asarray(fields, np.float64)
     if fields.ndim != 3 or fields.shape[1] != fields.shape[2]:
         raise InputError("fields", "shape (C, K, K)", f"shape {fields.shape}")
-    if not np.isfinite(fields).all():
-        found = f"{int((~np.isfinite(fields)).any(axis=(1, 2)).sum())} filters with NaN or infinite ones"
-        raise InputError("fields", "finite numbers", found, "train with a smaller learning rate")
+    _check_finite(int(np.count_nonzero(~np.isfinite(fields).all(axis=(1, 2)))))
     return np.ascontiguousarray(np.diagonal(normalise(fields), axis1=1, axis2=2))
+
+
+def _check_finite(n_filters: int) -> None:
+    if n_filters:
+        found = f"{n_filters} filters with NaN or infinite ones"
+        raise InputError("fields", "finite numbers", found, "train with a smaller learning rate")
+
+
+@njit(parallel=True)
+def _clip_all(fields, threshold, clipped, strengths):
+    """Fill clipped (C, K, K) and strengths (C, K); return which filters have fields that are not finite."""
+    n_filters, n_labels, _ = fields.shape
+    broken = np.zeros(n_filters, np.bool_)
+    for f in prange(n_filters):
+        own, ones = fields[f].ravel(), clipped[f].ravel()
+        largest, size = own[0], 0.0
+        for k in range(own.size):
+            largest = max(largest, own[k])
+            size += abs(own[k])
+        broken[f] = not np.isfinite(size)
+        scale = largest if largest > 0 else np.inf  # no ones and no strengths without a positive field
+        for k in range(own.size):
+            ones[k] = own[k] / scale > threshold
+        for i in range(n_labels):
+            strengths[f, i] = fields[f, i, i] / scale
+    return broken
+
+
+def clip_with_strengths(
+    fields: NDArray[np.float64], threshold: float
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """``clip(fields, threshold), label_strengths(fields)`` of fields (C, K, K), compiled, bit by bit the same.
+
+    `InputError` when fields are not finite or the threshold is out of range.
+    """
+    _check_threshold(threshold)
+    clipped = np.empty(fields.shape, np.bool_)
+    strengths = np.empty(fields.shape[:2])
+    _check_finite(int(np.count_nonzero(_clip_all(fields, threshold, clipped, strengths))))
+    return clipped, strengths
 
 
 def check_same_shape(means: NDArray, probe_weight: NDArray) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.measure.clusters import all_clusters, all_noise
-from deeptheory.measure.fields import clip, iterate_fields, label_strengths
+from deeptheory.measure.clusters import all_clusters, all_noise, count_clusters
+from deeptheory.measure.fields import clip_with_strengths, iterate_fields
 from deeptheory.measure.options import MeasureOptions
 from deeptheory.measure.snr import MeanFieldSNR, MeasuredSNR, mean_field_snr, measured_snr
 
@@ -86,19 +86,21 @@ def measure_stage(
         The shapes differ, or fields are not finite.
     """
     n_labels, n_filters = means.shape[:2]
-    orders = [rng.permutation(n_labels) for _ in range(options.relabellings)]
+    orders = np.array(
+        [np.arange(n_labels), *(rng.permutation(n_labels) for _ in range(options.relabellings))]
+    )
     strengths = np.empty((n_filters, n_labels))
     clusters = np.empty((n_filters, n_labels), np.int32)
     noise, cluster_noise = np.empty((2, n_filters), np.int64)
     ones = np.zeros((n_labels, n_labels), np.int64)
-    relabelled = np.zeros(len(orders))
+    relabelled = np.zeros(options.relabellings)
     for block in iterate_fields(means, probe_weight):
-        strengths[block.filters] = label_strengths(block.fields)
-        clipped = clip(block.fields, options.threshold)
-        clusters[block.filters] = all_clusters(clipped)
+        clipped, strengths[block.filters] = clip_with_strengths(block.fields, options.threshold)
+        increasing, *others = all_clusters(clipped, orders)
+        clusters[block.filters] = increasing
         noise[block.filters], cluster_noise[block.filters] = all_noise(clipped, clusters[block.filters])
         ones += clipped.sum(axis=0)
-        relabelled += [count_clusters(all_clusters(clipped, order)).sum() for order in orders]
+        relabelled += count_clusters(np.array(others)).sum(axis=1)
     served, counts = clusters >= 0, count_clusters(clusters)
     samples = rng.integers(n_filters, size=(options.bootstrap, n_filters))
     sizes = served.sum(axis=1)
@@ -122,11 +124,6 @@ def measure_stage(
         ),
         measured=measured_snr(ones),
     )
-
-
-def count_clusters(clusters: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Clusters of every filter (C,), from the cluster numbers (C, K)."""
-    return clusters.max(axis=1).astype(np.int64) + 1
 
 
 def cluster_sizes(clusters: NDArray[np.int32]) -> NDArray[np.int64]:

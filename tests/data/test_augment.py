@@ -51,3 +51,13 @@ def test_nothing_is_moved_unless_asked():
     assert not shifts.any()
     assert not flips.any()
     assert shifts.shape == (50, 2)
+
+
+def test_gathered_images_are_the_scaled_ones():
+    images = np.random.default_rng(1).integers(0, 256, (6, 5, 4, 3), np.uint8)
+    out = np.full((5, 5, 4, 3), np.float32(7))
+    index = np.array([4, 0, 4])
+    found = augment.gather(images, index, out)
+    np.testing.assert_array_equal(found, augment.scale(images[index]))
+    assert np.shares_memory(found, out)
+    assert (out[3:] == 7).all()

@@ -82,7 +82,7 @@ def test_an_order_is_a_relabelling():
     order = rng.permutation(10)
     relabelled = measure.find_clusters(matrix[np.ix_(order, order)])
     back = sorted(sorted(order[members].tolist()) for members in relabelled)
-    numbers = measure.all_clusters(matrix[None], order)[0]
+    numbers = measure.all_clusters(matrix[None], order[None])[0, 0]
     assert back == sorted(np.flatnonzero(numbers == c).tolist() for c in range(numbers.max() + 1))
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from deeptheory import measure
 from deeptheory.errors import InputError
+from deeptheory.measure.fields import clip_with_strengths
 
 
 @pytest.fixture
@@ -56,6 +57,19 @@ def test_a_filter_without_positive_field_has_no_ones(largest):
     fields[0, 1, 1] = largest
     assert not measure.clip(fields, 0.3).any()
     np.testing.assert_array_equal(measure.label_strengths(fields), np.zeros((1, 3)))
+
+
+def test_compiled_clipping_is_the_plain_one_bit_by_bit(stage):
+    fields = measure.field_matrices(stage["activations"], stage["labels"], stage["weight"], stage["n_labels"])
+    fields[1] = -np.abs(fields[1])  # no positive field
+    fields[2] = 0
+    clipped, strengths = clip_with_strengths(fields, 0.3)
+    np.testing.assert_array_equal(clipped, measure.clip(fields, 0.3))
+    np.testing.assert_array_equal(strengths, measure.label_strengths(fields))
+    for broken in (np.nan, np.inf, -np.inf):
+        fields[3, 2, 1] = broken
+        with pytest.raises(InputError, match="fields: expected finite numbers, found 1 filters with NaN"):
+            clip_with_strengths(fields, 0.3)
 
 
 def test_strengths_tell_the_served_labels_at_every_threshold(stage):

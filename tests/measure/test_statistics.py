@@ -6,6 +6,7 @@ import pytest
 from deeptheory import measure, nn
 from deeptheory.data.augment import scale
 from deeptheory.errors import InputError
+from deeptheory.measure import layout, sums
 
 N, K = 230, 5
 
@@ -15,14 +16,20 @@ class TwoStages:
 
     def __init__(self):
         rng = np.random.default_rng(0)
+        self.passes = 0
         self.filters = rng.standard_normal((3, 3)).astype(np.float32)
         self.nodes = rng.standard_normal((48, 7)).astype(np.float32)
 
-    def internals(self, x, taps):
+    def internals(self, x):
         first = np.maximum(x @ self.filters, 0)
-        second = np.maximum(first.reshape(len(x), -1) @ self.nodes, 0)
-        every = {"stage1": first, "stage2": second}
-        return {tap: every[tap] for tap in taps}
+        return {"stage1": first, "stage2": np.maximum(first.reshape(len(x), -1) @ self.nodes, 0)}
+
+    def observe(self, x, observers):
+        self.passes += len(x) / N
+        internals = self.internals(x)
+        for stage, observer in observers.items():
+            observer(internals[stage])
+            internals[stage][:] = np.nan  # as a network overwrites its internals
 
 
 @pytest.fixture
@@ -40,8 +47,7 @@ def given():
 
 def outputs(network, images, stage):
     """(N, C, P) in float64, all at once."""
-    internals = network.internals(scale(images), (stage,))
-    output = internals[stage].astype(np.float64)
+    output = network.internals(scale(images))[stage].astype(np.float64)
     return output[:, :, None] if output.ndim == 2 else output.reshape(N, 16, 3).transpose(0, 2, 1)
 
 
@@ -52,27 +58,47 @@ def test_streamed_class_means_equal_those_of_all_inputs_at_once(given, stage):
     whole = outputs(network, images, stage)
     np.testing.assert_allclose(found.means, measure.class_means(whole, labels, K), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(found.counts, np.bincount(labels))
-    response = whole.mean(axis=2)
-    np.testing.assert_allclose(
-        found.response_range, np.stack([response.min(0), response.max(0)], 1), rtol=1e-5
-    )
+    assert network.passes == 1
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_sums_of_runs_are_the_plain_sums(ordered):
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, K, 100)
+    labels = np.sort(labels) if ordered else labels
+    outputs = rng.random((100, 9, 300), np.float32)  # 2700 elements: several parts, the last one smaller
+    found = sums.ClassSums(labels, np.ones(K, np.int64))
+    found(outputs, np.arange(100))
+    expected = np.zeros((K, 2700))
+    sums.add_runs_plainly(outputs.reshape(100, -1), labels, expected)
+    np.testing.assert_allclose(found.sums.reshape(K, -1), expected, rtol=1e-6)
+
+
+def test_filter_major_is_a_transposition():
+    outputs = np.random.default_rng(4).random((3, 18, 37), np.float32)
+    np.testing.assert_array_equal(layout.filter_major(outputs), outputs.transpose(0, 2, 1))
+    by_filter = np.empty((37, 3, 18), np.float32)
+    layout.filter_major(outputs, by_filter.transpose(1, 0, 2))
+    np.testing.assert_array_equal(by_filter, outputs.transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("stage", ["stage1", "stage2"])
 def test_filter_statistics_against_the_definitions(given, stage):
     network, images, labels, probes = given
-    statistics = measure.class_statistics(network, images, labels, ["stage1", "stage2"], K, quiet=True)
-    found = measure.filter_statistics(network, images, labels, probes, statistics, quiet=True)[stage]
+    found = measure.filter_statistics(network, images, labels, probes, quiet=True)[stage]
+    assert network.passes == 1
     whole = outputs(network, images, stage)
     weight = probes[stage].reshape(K, *whole.shape[1:]).astype(np.float64)
     fields = np.einsum("nfp,jfp->nfj", whole, weight)
-    rivals = measure.strongest_rivals(statistics[stage].means, probes[stage])
+    np.testing.assert_allclose(found.means, measure.class_means(whole, labels, K), rtol=1e-5, atol=1e-6)
+    size = np.abs(fields).sum(axis=1).max()
+    np.testing.assert_allclose(found.complete_fields, fields.sum(axis=1), rtol=1e-6, atol=1e-6 * size)
     signal, variance = np.zeros((2, K, whole.shape[1]))
     for i in range(K):
         own = fields[labels == i]
         complete = own.sum(axis=1).mean(axis=0)
-        assert rivals[i] == max(set(range(K)) - {i}, key=lambda j: complete[j])
-        parts = own[:, :, i] - own[:, :, rivals[i]]
+        rival = max(set(range(K)) - {i}, key=lambda j: complete[j])
+        parts = own[:, :, i] - own[:, :, rival]
         margin = parts.sum(axis=1)
         signal[i] = parts.mean(axis=0) / margin.mean()
         variance[i] = [np.cov(part, margin, bias=True)[0, 1] / margin.var() for part in parts.T]
@@ -84,16 +110,14 @@ def test_filter_statistics_against_the_definitions(given, stage):
 
 def test_shares_sum_to_one_over_filters(given):
     network, images, labels, probes = given
-    statistics = measure.class_statistics(network, images, labels, list(probes), K, quiet=True)
-    for found in measure.filter_statistics(network, images, labels, probes, statistics, quiet=True).values():
+    for found in measure.filter_statistics(network, images, labels, probes, quiet=True).values():
         assert found.signal_share.sum() == pytest.approx(1, abs=1e-9)
         assert found.variance_share.sum() == pytest.approx(1, abs=1e-9)
 
 
 def test_response_counts_hold_every_input_once(given):
     network, images, labels, probes = given
-    statistics = measure.class_statistics(network, images, labels, list(probes), K, quiet=True)
-    found = measure.filter_statistics(network, images, labels, probes, statistics, quiet=True)["stage1"]
+    found = measure.filter_statistics(network, images, labels, probes, quiet=True)["stage1"]
     np.testing.assert_array_equal(found.response_counts.sum(axis=2), np.tile(np.bincount(labels), (3, 1)))
     response = outputs(network, images, "stage1").mean(axis=2)
     for f in range(3):
@@ -112,17 +136,16 @@ def test_complete_fields_are_those_the_filters_sum_to(given):
         np.testing.assert_allclose(fields.sum(axis=0), mean, rtol=1e-5, atol=1e-5 * np.abs(mean).max())
 
 
-def test_memory_does_not_grow_with_the_number_of_inputs(given):
+def test_memory_of_class_statistics_does_not_grow_with_the_number_of_inputs(given):
     network, images, labels, probes = given
 
     def peak(repeats):
         many, their = np.tile(images, (repeats, 1, 1, 1)), np.tile(labels, repeats)
         tracemalloc.start()
-        statistics = measure.class_statistics(network, many, their, list(probes), K, quiet=True)
-        measure.filter_statistics(network, many, their, probes, statistics, quiet=True)
+        measure.class_statistics(network, many, their, list(probes), K, quiet=True)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        return most
+        return most - 2 * their.nbytes  # the labels, and the order in which inputs are visited
 
     peak(1)  # imports and compilation
     assert peak(20) < 1.2 * peak(2)
@@ -133,6 +156,19 @@ def test_features_are_filter_major_and_flat(given):
     features = measure.stage_features(network, images, "stage1", quiet=True)
     assert features.dtype == np.float32
     np.testing.assert_allclose(features, outputs(network, images, "stage1").reshape(N, -1), rtol=1e-6)
+
+
+def test_one_pass_gives_the_features_of_all_stages_that_fit_together(given, monkeypatch):
+    network, images, _, probes = given
+    expected = {stage: outputs(network, images, stage).reshape(N, -1) for stage in probes}
+    first, second = (4 * features.size for features in expected.values())
+    for free, passes in ((2 * (first + second), 1), (2 * (first + second) - 2, 2)):
+        monkeypatch.setattr("deeptheory.machine.free_memory", lambda free=free: free)
+        network.passes = -1 / N  # one input is looked at beforehand, for the sizes
+        found = dict(measure.iterate_features(network, images, list(probes), quiet=True))
+        assert network.passes == pytest.approx(passes)
+        for stage in probes:
+            np.testing.assert_allclose(found[stage], expected[stage], rtol=1e-6)
 
 
 def test_features_that_do_not_fit_are_refused_before_they_are_made(given, monkeypatch):

@@ -1,5 +1,6 @@
 """Measure every stage of a trained network: probe, fields, clusters, SNR and specialisation."""
 
+import copy
 import time
 from typing import Any
 
@@ -14,7 +15,7 @@ from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
 def measure(run: Run) -> None:
-    """Fit a probe on every stage, then measure all stages in streamed passes over the measure split.
+    """Fit a probe on every stage, then measure all stages in one streamed pass over the measure split.
 
     Probes are fitted on the train split. The test split is read once, for the accuracy of each probe.
     """
@@ -23,15 +24,11 @@ def measure(run: Run) -> None:
     started = time.monotonic()
     network = trained_network(run)
     names = [stage.name for stage in network.stages]
-    probes = {name: _probe(run, network, name) for name in names}
+    probes = _probes(run, network, names)
     splits = stored_splits(run)
     images, labels = data.select(run.dataset, splits, "measure")
     title = f"{run.directory.name} measure"
-    statistics = measuring.class_statistics(
-        network, images, labels, names, network.n_labels, title, run.quiet
-    )
-    of_filters = measuring.filter_statistics(network, images, labels, probes, statistics, title, run.quiet)
-    fields = measuring.complete_fields(network, images, probes, title, run.quiet)
+    statistics = measuring.filter_statistics(network, images, labels, probes, title, run.quiet)
     test_images, test_labels = data.select(run.dataset, splits, "test")
     test_fields = measuring.complete_fields(network, test_images, probes, title, run.quiet)
     rng = generator(run.config.seed, "bootstrap")
@@ -42,41 +39,49 @@ def measure(run: Run) -> None:
             "class_means": means,
             "probe_accuracy": float(np.mean(test_fields[name].argmax(axis=1) == test_labels)),
             **_of_stage(measures),
-            "field_snr": measuring.field_snr(fields[name], labels).snr,
-            **_of_filters(of_filters[name], measures, means),
+            "field_snr": measuring.field_snr(statistics[name].complete_fields, labels).snr,
+            **_of_filters(statistics[name], measures),
         }
         run.add(paths.stage_path("measure", name), tree)
     run.finish("measure", {"stage_names": names}, started)
     run.log(f"measured {len(names)} stages, last probe {tree['probe_accuracy']:.4f}")
 
 
-def _probe(run: Run, network: nn.Network, stage: str) -> np.ndarray:
-    """The probe of one stage, (K, C*P), stored as soon as it is fitted."""
-    path = paths.stage_path("measure", stage)
-    if run.has(f"{path}/probe_weight"):
-        return run.read(f"{path}/probe_weight")
-    if network.classifier_is_probe and stage == network.stages[-1].name:
+def _probes(run: Run, network: nn.Network, stages: list[str]) -> dict[str, np.ndarray]:
+    """The probe of every stage, (K, C*P), each stored as soon as it is fitted."""
+    paths_of = {stage: f"{paths.stage_path('measure', stage)}/probe_weight" for stage in stages}
+    if network.classifier_is_probe and not run.has(paths_of[stages[-1]]):
         weight = network.parameters()["head.linear.weight"]
-        run.store(path, {"probe_weight": weight})
-        return weight
+        run.store(paths.stage_path("measure", stages[-1]), {"probe_weight": weight})
+    if missing := [stage for stage in stages if not run.has(paths_of[stage])]:
+        _fit_probes(run, network, missing)
+    return {stage: run.read(path) for stage, path in paths_of.items()}
+
+
+def _fit_probes(run: Run, network: nn.Network, stages: list[str]) -> None:
+    """Fit and store the probes of some stages, all on the same inputs and from the same random stream."""
     options, rng = run.config.probe, generator(run.config.seed, "probe")
     images, labels = data.select(run.dataset, stored_splits(run), "train")
     if options.inputs:
         chosen = _subset(labels, options.inputs, rng)
         images, labels = images[chosen], labels[chosen]
-    title = f"{run.directory.name} probe of {stage}"
-    features = measuring.stage_features(network, images, stage, title, run.quiet)
-    fit = measuring.fit_probe(features, labels, network.n_labels, options, rng, title=title, quiet=run.quiet)
-    if not fit.converged:
-        run.log(f"warning: the probe of {stage} stopped at a relative gradient of {fit.gradient_norm:.1e}")
-    run.store(
-        path,
-        {
-            "probe_weight": fit.weight,
-            "probe": {"loss": fit.loss, "iterations": fit.iterations, "gradient_norm": fit.gradient_norm},
-        },
-    )
-    return fit.weight
+    title = f"{run.directory.name} probe of"
+    for stage, features in measuring.iterate_features(network, images, stages, f"{title} stages", run.quiet):
+        fit = measuring.fit_probe(
+            features,
+            labels,
+            network.n_labels,
+            options,
+            copy.deepcopy(rng),
+            title=f"{title} {stage}",
+            quiet=run.quiet,
+        )
+        if not fit.converged:
+            run.log(
+                f"warning: the probe of {stage} stopped at a relative gradient of {fit.gradient_norm:.1e}"
+            )
+        solved = {"loss": fit.loss, "iterations": fit.iterations, "gradient_norm": fit.gradient_norm}
+        run.store(paths.stage_path("measure", stage), {"probe_weight": fit.weight, "probe": solved})
 
 
 def _subset(labels: np.ndarray, n_inputs: int, rng: np.random.Generator) -> np.ndarray:
@@ -119,14 +124,12 @@ def _of_stage(measures: measuring.StageMeasures) -> dict[str, Any]:
     }
 
 
-def _of_filters(
-    statistics: measuring.FilterStatistics, measures: measuring.StageMeasures, means: np.ndarray
-) -> dict[str, Any]:
+def _of_filters(statistics: measuring.FilterStatistics, measures: measuring.StageMeasures) -> dict[str, Any]:
     return {
         "signal_share": statistics.signal_share,
         "variance_share": statistics.variance_share,
         "single_filter_accuracy": statistics.single_filter_accuracy,
         "mutual_information": measuring.mutual_information(statistics.response_counts),
         "participation_ratio": measuring.participation_ratio(measures.strengths),
-        "class_selectivity_index": measuring.class_selectivity_index(means),
+        "class_selectivity_index": measuring.class_selectivity_index(statistics.means),
     }
