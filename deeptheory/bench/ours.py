@@ -1,5 +1,6 @@
 """The steps of this engine."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -84,13 +85,5 @@ def measure(task: Task) -> Step:
     probes = {}
     for stage in network.stages:
         *positions, n_filters = stage.output_shape
-        probes[stage.name] = random_probe(n_filters, int(np.prod(positions)))
-    options = measuring.MeasureOptions()
-
-    def compute() -> None:
-        statistics = measuring.class_statistics(network, images, labels, list(probes), N_LABELS, quiet=True)
-        rng = np.random.default_rng(SEED)
-        for name, probe in probes.items():
-            measuring.measure_stage(statistics[name].means, probe, options, rng)
-
-    return timed(compute)
+        probes[stage.name] = random_probe(n_filters, math.prod(positions)).reshape(N_LABELS, -1)
+    return timed(lambda: measuring.measure_stages(network, images, labels, probes, quiet=True))
