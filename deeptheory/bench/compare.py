@@ -82,7 +82,7 @@ def compare(
     shares = [look, quiet.share_of_others(before, quiet.Load.now())]
     return {
         "case": case,
-        "what": f"{chosen.title}, {setting}" + (_images(setting) if chosen.of_all_images else ""),
+        "what": _what(chosen, setting, against),
         "setting": msgspec.structs.asdict(setting),
         **summary(chosen, times, setting, multiply_adds),
         "quiet": quiet.is_quiet(shares),
@@ -164,8 +164,12 @@ def ratio_interval(above: Times, below: Times) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _images(setting: Setting) -> str:
-    return f", {setting.images} images (PyTorch: {setting.reference_images}, scaled)"
+def _what(case: Case, setting: Setting, against: str | None) -> str:
+    what = f"{case.title}, {setting}"
+    if case.of_all_images:
+        what += f", {setting.images} images"
+        what += f" (PyTorch: {setting.reference_images}, scaled)" if against else ""
+    return what
 
 
 def _of_side(times: Times) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.compiled import njit, prange
+from deeptheory.nn.graph import INPUT, Node, input_to
 from deeptheory.nn.layer import Layer, Shape
 
 PRODUCT = 2048  # side of the matrices: blocks of them stay in the cache, so that arithmetic limits
@@ -63,39 +63,50 @@ def measured_limits() -> Limits:
     return Limits(2e-9 * PRODUCT**3 / product, 2e-9 * source.nbytes / copied)
 
 
-def forward_work(layer: Layer, input_shape: Any, output_shape: Shape, batch: int) -> Work:
-    """Read the input and the parameters, write the output."""
-    moved = batch * (_size(input_shape) + _size(output_shape)) + n_parameters(layer)
-    return _work(layer, input_shape, batch, 1, moved)
+def forward_work(nodes: Sequence[Node], shapes: Mapping[str, Shape], batch: int) -> Work:
+    """Of layers computed together: read the input and the parameters, write the output.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        Each takes the output of the one before.
+    shapes : mapping of str to tuple of int
+        `graph.output_shapes`.
+    batch : int
+    """
+    moved = batch * (_inputs(nodes, shapes) + math.prod(shapes[nodes[-1].name])) + _parameters(nodes)
+    return _work(nodes, shapes, batch, 1, moved)
 
 
-def backward_work(
-    layer: Layer, input_shape: Any, output_shape: Shape, batch: int, input_gradient: bool = True
-) -> Work:
-    """Read input, parameters and the output's gradient, write the gradients of the parameters and the input."""
-    moved = batch * (_size(input_shape) * (1 + input_gradient) + _size(output_shape))
-    return _work(layer, input_shape, batch, 1 + input_gradient, moved + 2 * n_parameters(layer))
+def backward_work(nodes: Sequence[Node], shapes: Mapping[str, Shape], batch: int) -> Work:
+    """Read input, parameters and the output's gradient, write the gradients of the parameters and the input.
+
+    The gradient of the images is not needed.
+    """
+    passes = 1 if INPUT in nodes[0].inputs else 2
+    moved = batch * (passes * _inputs(nodes, shapes) + math.prod(shapes[nodes[-1].name]))
+    return _work(nodes, shapes, batch, passes, moved + 2 * _parameters(nodes))
 
 
-def n_parameters(layer: Layer) -> int:
-    """Trained numbers of a layer."""
-    return sum(array.size for array in layer.parameters.values())
+def _inputs(nodes: Sequence[Node], shapes: Mapping[str, Shape]) -> int:
+    return sum(math.prod(shapes[name]) for name in nodes[0].inputs)
 
 
-def _work(layer: Layer, input_shape: Any, batch: int, passes: int, moved: int) -> Work:
-    direct = 2.0 * passes * batch * layer.multiply_adds(input_shape)
-    return Work(direct, direct * (WINOGRAD if _is_winograd(layer) else 1), float(FLOAT32 * moved))
+def _parameters(nodes: Sequence[Node]) -> int:
+    return sum(array.size for node in nodes for array in node.layer.parameters.values())
 
 
-def _size(shape: Any) -> int:
-    """Numbers of one input: a shape, or a tuple of shapes for a layer that joins several."""
-    return sum(map(_size, shape)) if isinstance(shape[0], tuple) else math.prod(shape)
+def _work(nodes: Sequence[Node], shapes: Mapping[str, Shape], batch: int, passes: int, moved: int) -> Work:
+    direct = [2.0 * passes * batch * node.layer.multiply_adds(input_to(node, shapes)) for node in nodes]
+    shares = [WINOGRAD if _is_winograd(node.layer) else 1.0 for node in nodes]
+    fewest = sum(operations * share for operations, share in zip(direct, shares, strict=True))
+    return Work(sum(direct), fewest, float(FLOAT32 * moved))
 
 
 def _is_winograd(layer: Layer) -> bool:
-    return (
-        isinstance(layer, nn.Conv2d) and layer.parameters["weight"].shape[2:] == (3, 3) and layer.stride == 1
-    )
+    if not isinstance(layer, nn.Conv2d):
+        return False
+    return layer.parameters["weight"].shape[2:] == (3, 3) and layer.stride == layer.groups == 1
 
 
 def _shortest(compute: Callable[[], object]) -> float:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -12,8 +12,9 @@ from deeptheory import machine, nn
 from deeptheory.bench import ours
 from deeptheory.bench.cases import Setting
 from deeptheory.bench.compare import versions
-from deeptheory.bench.floor import Work, backward_work, forward_work, measured_limits
-from deeptheory.nn.graph import INPUT, input_to, output_shapes
+from deeptheory.bench.floor import backward_work, forward_work, measured_limits
+from deeptheory.nn.graph import output_shapes
+from deeptheory.nn.layer import Layer
 from deeptheory.table import table
 
 STEPS = 20
@@ -41,14 +42,17 @@ def measure_layers(setting: Setting, command: str = "") -> dict[str, Any]:
     network = ours.build(setting)
     step, whole = ours.training(network, setting), []
     step()
-    with timed({node.name: node.layer for node in network.nodes}) as seconds:
+    parts = parts_of(network)
+    with timed({name: part.layer for name, part in parts.items()}) as seconds:
         for _ in range(STEPS):
             started = time.perf_counter()
             step()
             whole.append(time.perf_counter() - started)
-    limits = measured_limits()
+    limits, shapes = measured_limits(), output_shapes(network.nodes, network.input_shape)
     rows = {}
-    for name, (forward, backward) in work_by_layer(network, setting.batch).items():
+    for name, part in parts.items():
+        forward = forward_work(part.nodes, shapes, setting.batch)
+        backward = backward_work(part.nodes, shapes, setting.batch)
         taken = {which: float(np.median(of)) for which, of in seconds[name].items()}
         floor = forward.floor(limits) + backward.floor(limits)
         rows[name] = {
@@ -75,24 +79,29 @@ def measure_layers(setting: Setting, command: str = "") -> dict[str, Any]:
     }
 
 
-def work_by_layer(network: nn.Network, batch: int) -> dict[str, tuple[Work, Work]]:
-    """What forward and backward pass of every layer have to do; the gradient of the images is not needed."""
-    shapes = output_shapes(network.nodes, network.input_shape)
-    work = {}
-    for node in network.nodes:
-        taken, given = input_to(node, shapes), shapes[node.name]
-        backward = backward_work(node.layer, taken, given, batch, input_gradient=INPUT not in node.inputs)
-        work[node.name] = forward_work(node.layer, taken, given, batch), backward
-    return work
+class Part(NamedTuple):
+    """What is computed in one go: the object that does it, and the nodes that it stands for."""
+
+    layer: Layer
+    nodes: tuple[nn.Node, ...]
+
+
+def parts_of(network: nn.Network) -> dict[str, Part]:
+    """The parts of a network in the order of computation, by name."""
+    return {node.name: Part(node.layer, (node,)) for node in network.nodes}
 
 
 @contextmanager
 def timed(hooked: Mapping[str, Any]) -> Iterator[Seconds]:
-    """Collect the seconds of every call of `forward` and `backward` of the objects, by their names."""
+    """Collect the seconds of every call of `forward` and `backward` of the objects, by their names.
+
+    The time of a call within another one counts for the inner one alone.
+    """
     seconds: Seconds = {name: {which: [] for which in PASSES} for name in hooked}
+    inner = [0.0]  # for every call under way, the seconds of the calls within it
     for name, of in hooked.items():
         for which in PASSES:
-            setattr(of, which, _timed(getattr(of, which), seconds[name][which]))
+            setattr(of, which, _timed(getattr(of, which), seconds[name][which], inner))
     try:
         yield seconds
     finally:
@@ -101,11 +110,14 @@ def timed(hooked: Mapping[str, Any]) -> Iterator[Seconds]:
                 delattr(of, which)  # the method of the class comes back
 
 
-def _timed(function: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+def _timed(function: Callable[..., Any], seconds: list[float], inner: list[float]) -> Callable[..., Any]:
     def call(*arguments: Any, **named: Any) -> Any:
+        inner.append(0.0)
         started = time.perf_counter()
         result = function(*arguments, **named)
-        seconds.append(time.perf_counter() - started)
+        taken = time.perf_counter() - started
+        seconds.append(taken - inner.pop())
+        inner[-1] += taken
         return result
 
     return call
