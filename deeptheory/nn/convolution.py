@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import grouped
+from deeptheory.nn.kernels import Scratch, fused, grouped, winograd
 from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 
@@ -86,6 +86,18 @@ class Conv2d(Layer):
             out += self.parameters["bias"]
         return out
 
+    def infer(self, x: Array, epilogue: fused.Epilogue, scratch: Scratch) -> Array:
+        """The output after `epilogue`, in `scratch`; neither it nor the output before it is kept in the layer."""
+        shape = len(x), *self.output_shape(x.shape[1:])
+        n, height, width, n_out = shape
+        out = scratch.array("out", (n, height // epilogue.size, width // epilogue.size, n_out), x.dtype)
+        weight = self.parameters["weight"]
+        if "bias" not in self.parameters and winograd.applies(x, weight.shape, self.stride, self.padding):
+            winograd.forward(x, weight, out, self.workspace, epilogue)
+        else:
+            fused.forward(self.forward(x), *epilogue, out)
+        return out
+
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         weight = self.parameters["weight"]
         dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
@@ -96,7 +108,7 @@ class Conv2d(Layer):
             self.gradients["bias"] = kernels.channel_sums(rows, rows)[0].astype(dout.dtype)
         if not input_gradient:
             return None
-        dx = self.scratch.array("dx", self.x.shape, dout.dtype)
+        dx = self.gradient_memory(dout, self.x.shape)
         grouped.grouped_backward_data(dout, weight, *place, dx, self.workspace)
         return dx
 
@@ -156,7 +168,7 @@ class Linear(Layer):
             self.gradients["bias"] = dout.sum(axis=0)
         if not input_gradient:
             return None
-        dx = self.scratch.array("dx", self.x.shape, dout.dtype)
+        dx = self.gradient_memory(dout, self.x.shape)
         kernels.conv2d_backward_data(_position(dout), _kernel(weight), 1, 0, _position(dx), self.workspace)
         return dx
 

@@ -14,7 +14,7 @@ def predict_labels(network: Network, images: Array, batch: int = 100) -> Array:
     with machine.single_threaded_blas():
         for start in range(0, len(images), batch):
             part = slice(start, start + batch)
-            labels[part] = network.forward(scale(images[part]))[0].argmax(axis=1)
+            labels[part] = network.infer(scale(images[part])).argmax(axis=1)
     return labels
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
@@ -60,6 +61,14 @@ class Layer:
         a single one that holds for all.
         """
         raise NotImplementedError
+
+    def gradient_memory(self, dout: Array, shape: Shape) -> Array:
+        """Memory for a gradient that is read before the next but one is written; `dout` is left alone."""
+        for name in ("gradient", "other gradient"):
+            memory = self.workspace.array(name, shape, dout.dtype)
+            if not np.may_share_memory(memory, dout):
+                break
+        return memory
 
 
 def check_shape(input_shape: Shape, *expected: int | str, least: tuple[int, int] = (1, 1)) -> None:

@@ -1,7 +1,8 @@
 """A network of stages and a head, with every internal readable by its dotted name."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -10,7 +11,8 @@ from deeptheory import machine
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.arrays import NamedArrays
 from deeptheory.nn.convolution import Linear
-from deeptheory.nn.graph import INPUT, Node, Stage, input_to, n_readers, nodes_of, output_shapes
+from deeptheory.nn.fusion import Block, Step, plan
+from deeptheory.nn.graph import INPUT, Stage, input_to, n_readers, nodes_of, output_shapes
 from deeptheory.nn.kernels import Scratch
 from deeptheory.nn.layer import Array, Shape
 
@@ -22,6 +24,11 @@ def _keep_copy(found: dict[str, Array], name: str) -> Observer:
         found[name] = internal.copy()
 
     return keep
+
+
+def _show(internal: Array, names: Iterable[str], observers: Mapping[str, Observer]) -> None:
+    for name in names:
+        observers[name](internal)
 
 
 def _silent_overflow() -> AbstractContextManager[None]:
@@ -71,9 +78,10 @@ class Network:
             if self._shapes[last] != stage.output_shape:
                 found = str(stage.output_shape)
                 raise InputError(f"output_shape of {stage.name}", str(self._shapes[last]), found)
+        self._steps = plan(self.nodes, self._shapes, self.dtype)
         workspace = Scratch()
-        for node in self.nodes:
-            node.layer.workspace = workspace
+        for layer in (*(node.layer for node in self.nodes), *(step.layer for step in self._steps)):
+            layer.workspace = workspace
         self._n_readers, self._held = n_readers(self.nodes), Scratch()
         for node in self.nodes[:-1]:
             if not self._n_readers[node.name]:
@@ -121,9 +129,11 @@ class Network:
         wanted = self._resolve(taps)
         found: dict[str, Array] = {}
         observers = {name: _keep_copy(found, name) for names in wanted.values() for name in names}
-        logits = self._propagate(x, wanted, observers, len(self.nodes), training)
-        self._ran_forward = True
-        return logits.copy(), found
+        return self._propagate(self._steps, x, wanted, observers, training).copy(), found
+
+    def infer(self, x: Array) -> Array:
+        """Logits of a batch, as `forward` gives them out of training, faster; no `backward` can follow."""
+        return self._propagate(self._steps, x, {}, {}, infer=True).copy()
 
     def internals(self, x: Array, taps: Iterable[str]) -> dict[str, Array]:
         """The internals asked for, as `forward` gives them, computed no further than the deepest of them."""
@@ -143,29 +153,50 @@ class Network:
             network is computed no further than the deepest of them, not in training mode.
         """
         wanted = self._resolve(observers)
-        self._ran_forward = False
-        self._propagate(x, wanted, observers, max(wanted, default=-1) + 1, training=False)
+        deepest = max((self.nodes[index].name for index in wanted), key=self._taps.__getitem__, default="")
+        steps = list[Step]()
+        for step in self._steps if deepest else ():
+            steps.append(step)
+            if any(node.name == deepest for node in step.nodes):
+                break
+        self._propagate(steps, x, wanted, observers, infer=True)
 
     def _propagate(
         self,
+        steps: Iterable[Step],
         x: Array,
         wanted: dict[int, list[str]],
         observers: Mapping[str, Observer],
-        n_layers: int,
-        training: bool,
+        training: bool = False,
+        infer: bool = False,
     ) -> Array:
-        """Output of the first `n_layers` layers; the observers see those in `wanted`."""
-        outputs = {INPUT: self._checked(x)}
-        h = outputs[INPUT]
+        """Output of the last of `steps`; the observers see the internals in `wanted`.
+
+        With `infer`, what only `backward` needs is left out.
+        """
+        h = self._checked(x)
+        outputs = {INPUT: h}
+        seen = {self.nodes[index].name: names for index, names in wanted.items()}
+        self._ran_forward = False
         with machine.single_threaded_blas(), _silent_overflow():
-            for index, node in enumerate(self.nodes[:n_layers]):
+            for step in steps:
+                given: Any = input_to(step.nodes[0], outputs)
+                inner = [node.name for node in step.nodes[:-1] if node.name in seen]
                 try:
-                    h = outputs[node.name] = node.layer.forward(input_to(node, outputs), training)
+                    if infer and not inner and isinstance(step.layer, Block):
+                        h = step.layer.infer(given)
+                    else:
+                        h = step.layer.forward(given, training)
                 except InputError as error:
-                    what = f"{node.name}, {error.what}"
+                    what = f"{step.name}, {error.what}"
                     raise InputError(what, error.expected, error.found, error.do) from None
-                for name in wanted.get(index, ()):
-                    observers[name](h)
+                if inner and isinstance(step.layer, Block):
+                    for node, h in zip(step.nodes, step.layer.take_apart(), strict=True):
+                        _show(h, seen.get(node.name, ()), observers)
+                else:
+                    _show(h, seen.get(step.nodes[-1].name, ()), observers)
+                outputs[step.nodes[-1].name] = h
+        self._ran_forward = not infer
         return h
 
     def backward(self, dlogits: Array, taps: Iterable[str] = ()) -> dict[str, Array]:
@@ -185,24 +216,30 @@ class Network:
         """
         if not self._ran_forward:
             raise InputError("backward", "a forward pass before it", "none", "call network.forward first")
-        wanted = self._resolve(taps)
+        wanted = {self.nodes[index].name: names for index, names in self._resolve(taps).items()}
         needed = self._needing_gradients(wanted)
         gradients = {self.nodes[-1].name: np.array(dlogits, self.dtype)}
-        found = {}
+        found: dict[str, Array] = {}
         with machine.single_threaded_blas(), _silent_overflow():
-            for index, node in reversed(list(enumerate(self.nodes))):
-                if node.name not in gradients:
-                    continue
-                dout = gradients.pop(node.name)
-                for name in wanted.get(index, ()):
-                    found[name] = dout.copy()
-                dx = node.layer.backward(dout, input_gradient=not needed.isdisjoint(node.inputs))
-                self._hand_back(node, dx, needed, gradients)
+            for step in reversed(self._steps):
+                inner = any(node.name in wanted for node in step.nodes[:-1])
+                if inner and isinstance(step.layer, Block):
+                    for _ in step.layer.take_apart():
+                        pass
+                for node, layer in reversed(step.layers() if inner else ((step.nodes[-1], step.layer),)):
+                    if node.name not in gradients:
+                        continue
+                    dout = gradients.pop(node.name)
+                    for name in wanted.get(node.name, ()):
+                        found[name] = dout.copy()
+                    inputs = node.inputs if inner else step.nodes[0].inputs
+                    dx = layer.backward(dout, input_gradient=not needed.isdisjoint(inputs))
+                    self._hand_back(inputs, dx, needed, gradients)
         return found
 
-    def _needing_gradients(self, wanted: Iterable[int]) -> set[str]:
+    def _needing_gradients(self, asked: Container[str]) -> set[str]:
         """Nodes with parameters, asked for, or above one of these."""
-        asked, needed = {self.nodes[index].name for index in wanted}, set[str]()
+        needed = set[str]()
         for node in self.nodes:
             if node.layer.parameters or node.name in asked or not needed.isdisjoint(node.inputs):
                 needed.add(node.name)
@@ -210,29 +247,28 @@ class Network:
 
     def _hand_back(
         self,
-        node: Node,
+        inputs: tuple[str, ...],
         dx: Array | tuple[Array, ...] | None,
         needed: set[str],
         gradients: dict[str, Array],
     ) -> None:
-        """Add the gradients of a node's inputs to what their other readers have handed back before.
+        """Add the gradients of a layer's inputs to what their other readers have handed back before.
 
-        A layer may overwrite the gradient it is given. So an output with several readers, and every input but
-        one of those that share an array, has its gradient in memory of its own.
+        A layer may overwrite the gradient it is given, and the layers share the memory of the gradients they
+        hand back. So a gradient that is not passed on at once, to the layer below, has memory of its own.
         """
-        shared, lent = not isinstance(dx, tuple), False
-        for place, name in enumerate(node.inputs):
+        for place, name in enumerate(inputs):
             if name not in needed:
                 continue
             gradient = dx[place] if isinstance(dx, tuple) else dx
             assert gradient is not None
             if name in gradients:
                 gradients[name] += gradient
-            elif self._n_readers[name] > 1 or lent:
+            elif self._n_readers[name] > 1 or len(inputs) > 1:
                 gradients[name] = self._held.array(name, gradient.shape, gradient.dtype)
                 np.copyto(gradients[name], gradient)
             else:
-                gradients[name], lent = gradient, shared
+                gradients[name] = gradient
 
     def parameters(self) -> NamedArrays:
         """The trained arrays by dotted name ("stage1.conv.weight"), readable and replaceable."""

@@ -36,47 +36,68 @@ class BatchNorm2d(Layer):
         return input_shape
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self.x, self.training = x, training
         rows = x.reshape(-1, x.shape[-1])
         if training:
-            self.mean, variance = self._batch_statistics(x, rows)
+            self.use_batch(x, *kernels.channel_sums(rows, rows))
         else:
-            self.mean = self.buffers["running_mean"].astype(np.float64)
-            variance = self.buffers["running_var"].astype(np.float64)
-        self.inverse_deviation = 1 / np.sqrt(variance + EPSILON)
-        slope = self.parameters["weight"] * self.inverse_deviation
-        shift = self.parameters["bias"] - slope * self.mean
-        out = self.scratch.array("out", x.shape, x.dtype)
-        kernels.affine(rows, slope.astype(x.dtype), shift.astype(x.dtype), out.reshape(rows.shape))
-        return out
+            self.use_running(x)
+        return self.normalise(x)
 
-    def _batch_statistics(self, x: Array, rows: Array) -> tuple[Array, Array]:
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        rows, drows = self.x.reshape(-1, self.x.shape[-1]), dout.reshape(-1, dout.shape[-1])
+        slope_x, shift = self.set_gradients(*kernels.channel_sums(drows, rows))
+        if not input_gradient:
+            return None
+        kernels.affine_pair(drows, self.slope, rows, slope_x, shift)
+        return dout
+
+    def use_batch(self, x: Array, sums: Array, squares: Array) -> None:
+        """Normalise `x` by its own statistics, given the sums of x and x*x, and move the running ones."""
         if len(x) < 2:
             raise InputError(
                 "batch in training mode", "at least 2 inputs", "1", "batch norm needs a spread to divide by"
             )
-        sums, squares = kernels.channel_sums(rows, rows)
-        mean = sums / len(rows)
-        variance = np.maximum(squares / len(rows) - mean**2, 0)
-        unbiased = variance * (len(rows) / (len(rows) - 1))
+        n = x.size // x.shape[-1]
+        mean = sums / n
+        variance = np.maximum(squares / n - mean**2, 0)
+        unbiased = variance * (n / (n - 1))
         for name, value in (("running_mean", mean), ("running_var", unbiased)):
             self.buffers[name] *= 1 - UPDATE
             self.buffers[name] += (UPDATE * value).astype(x.dtype)
-        return mean, variance
+        self._keep(x, mean, variance, training=True)
 
-    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
-        rows, drows = self.x.reshape(-1, self.x.shape[-1]), dout.reshape(-1, dout.shape[-1])
-        sum_dout, sum_dout_x = kernels.channel_sums(drows, rows)
-        dweight = self.inverse_deviation * (sum_dout_x - self.mean * sum_dout)
-        self.gradients["weight"] = dweight.astype(dout.dtype)
-        self.gradients["bias"] = sum_dout.astype(dout.dtype)
-        if not input_gradient:
-            return None
+    def use_running(self, x: Array) -> None:
+        """Normalise `x` by the running statistics."""
+        mean, variance = (self.buffers[name].astype(np.float64) for name in ("running_mean", "running_var"))
+        self._keep(x, mean, variance, training=False)
+
+    def _keep(self, x: Array, mean: Array, variance: Array, training: bool) -> None:
+        self.x, self.mean, self.training = x, mean, training
+        self.inverse_deviation = 1 / np.sqrt(variance + EPSILON)
         slope = self.parameters["weight"] * self.inverse_deviation
-        # dx = slope*(dout - <dout> - xhat*<dout*xhat>) in training, the means over the batch.
-        slope_x = -slope * self.inverse_deviation * dweight / len(rows) * self.training
-        shift = -slope * sum_dout / len(rows) * self.training - slope_x * self.mean
-        kernels.affine_pair(
-            drows, slope.astype(dout.dtype), rows, slope_x.astype(dout.dtype), shift.astype(dout.dtype)
-        )
-        return dout
+        self.slope = slope.astype(x.dtype)
+        self.shift = (self.parameters["bias"] - slope * mean).astype(x.dtype)
+
+    def normalise(self, x: Array) -> Array:
+        """slope*x + shift, as the last `use_batch` or `use_running` has set them."""
+        out = self.scratch.array("out", x.shape, x.dtype)
+        rows = x.reshape(-1, x.shape[-1])
+        kernels.affine(rows, self.slope, self.shift, out.reshape(rows.shape))
+        return out
+
+    def set_gradients(self, sum_dout: Array, sum_dout_x: Array) -> tuple[Array, Array]:
+        """Set `gradients` from the sums of dout and dout*x.
+
+        Returns
+        -------
+        slope_x, shift : array (C,)
+            dx = slope*dout + slope_x*x + shift; in training this is slope*(dout - <dout> - xhat*<dout*xhat>)
+            with means over the batch, xhat = (x - mean)/sqrt(variance + 1e-5).
+        """
+        dtype, n = self.slope.dtype, self.x.size // self.x.shape[-1]
+        dweight = self.inverse_deviation * (sum_dout_x - self.mean * sum_dout)
+        self.gradients["weight"], self.gradients["bias"] = dweight.astype(dtype), sum_dout.astype(dtype)
+        slope = self.parameters["weight"] * self.inverse_deviation * (self.training / n)
+        slope_x = -slope * self.inverse_deviation * dweight
+        shift = -slope * sum_dout - slope_x * self.mean
+        return slope_x.astype(dtype), shift.astype(dtype)

@@ -34,7 +34,7 @@ class MaxPool2d(Pool2d):
         return out
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
-        dx = self.scratch.array("dx", self.shape, dout.dtype)
+        dx = self.gradient_memory(dout, self.shape)
         kernels.max_pool_backward(dout, self.winner, self.size, self.stride, dx)
         return dx
 
@@ -48,7 +48,7 @@ class AvgPool2d(Pool2d):
         return out
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
-        dx = self.scratch.array("dx", self.shape, dout.dtype)
+        dx = self.gradient_memory(dout, self.shape)
         kernels.average_pool_backward(dout, self.size, self.stride, dx)
         return dx
 
@@ -67,6 +67,6 @@ class GlobalAveragePool(Layer):
         return out
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
-        dx = self.scratch.array("dx", self.shape, dout.dtype)
+        dx = self.gradient_memory(dout, self.shape)
         np.divide(dout[:, None, None], self.shape[1] * self.shape[2], out=dx)
         return dx

@@ -1,14 +1,22 @@
 """Batch norm, activation and 2 x 2 maximum pooling in one pass over the data.
 
-With z = slope*x + shift of each channel and the activation a, the output is a(z), or the largest a(z) of each 2 x 2
-window. Nothing between x and the output is stored: the backward passes compute z and the winner of a window again
-from x, which costs less than reading them would.
+With z = slope*x + shift of each channel and the activation a, the output is a(z), or the largest a(z) of each
+2 x 2 window. Nothing between x and the output is stored: the backward passes compute z and the winner of a window
+again from x, which costs less than reading them would.
 
-Arrays are flat, float32, with channels in sixteens. `positions` counts the outputs of one channel, `size` is 2 with
-pooling and 1 without, `width` is that of the output.
+Arrays are float32 with channels in sixteens. `size` is 2 with pooling and 1 without, and height and width are
+even with pooling. Inside the compiled functions arrays are flat, `positions` counts the outputs of one channel and
+`width` is that of the output.
 """
 
-from deeptheory.compiled import njit, prange
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from deeptheory import machine
+from deeptheory.compiled import JIT, njit, prange
+from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vector import (
     LANES,
     ONE,
@@ -29,8 +37,73 @@ BLOCK = 64  # positions summed in float32 before they are added in float64
 PARTS = 16  # a fixed partition: the sums do not depend on the number of threads
 
 
+class Epilogue(NamedTuple):
+    """What follows a convolution: the arguments of `forward` but for the arrays."""
+
+    slope: NDArray[Any]
+    shift: NDArray[Any]
+    kind: int
+    size: int
+
+
+def applies(dtype: DTypeLike) -> bool:
+    """Whether activations of this type can be treated here, if their channels come in sixteens."""
+    return JIT and machine.vectors() != "plain" and np.dtype(dtype) == np.float32
+
+
+def forward(
+    x: NDArray[Any], slope: NDArray[Any], shift: NDArray[Any], kind: int, size: int, out: NDArray[Any]
+) -> NDArray[Any]:
+    """Write the largest a(slope*x + shift) of each `size` x `size` window of `x` (N, H, W, C) into `out`."""
+    positions = out.size // out.shape[-1]
+    _forward(x.reshape(-1), slope, shift, kind, size, out.shape[2], positions, out.reshape(-1))
+    return out
+
+
+def channel_sums(x: NDArray[Any], scratch: Scratch) -> NDArray[np.float64]:
+    """Sums of x and of x*x for each channel of `x` (N, H, W, C): float64 (2, C)."""
+    channels = x.shape[-1]
+    parts = scratch.array("channel sums", (PARTS, 2 * channels), np.float64)
+    _sums(x.reshape(-1), channels, x.size // channels, parts)
+    return parts.sum(axis=0).reshape(2, channels)
+
+
+def gradient_sums(
+    x: NDArray[Any],
+    dout: NDArray[Any],
+    slope: NDArray[Any],
+    shift: NDArray[Any],
+    kind: int,
+    size: int,
+    scratch: Scratch,
+) -> NDArray[np.float64]:
+    """Sums of dz and of dz*x for each channel, dz the gradient of z = slope*x + shift: float64 (2, C)."""
+    channels = x.shape[-1]
+    parts = scratch.array("channel sums", (PARTS, 2 * channels), np.float64)
+    positions, width = dout.size // channels, dout.shape[2]
+    _gradient_sums(x.reshape(-1), dout.reshape(-1), slope, shift, kind, size, width, positions, parts)
+    return parts.sum(axis=0).reshape(2, channels)
+
+
+def backward(
+    x: NDArray[Any],
+    dout: NDArray[Any],
+    slope: NDArray[Any],
+    shift: NDArray[Any],
+    slope_x: NDArray[Any],
+    constant: NDArray[Any],
+    kind: int,
+    size: int,
+    dx: NDArray[Any],
+) -> None:
+    """Write slope*dz + slope_x*x + constant into `dx`, dz the gradient of z = slope*x + shift."""
+    positions, width = dout.size // dout.shape[-1], dout.shape[2]
+    flat_x, flat_dout, flat_dx = x.reshape(-1), dout.reshape(-1), dx.reshape(-1)
+    _backward(flat_x, flat_dout, slope, shift, slope_x, constant, kind, size, width, positions, flat_dx)
+
+
 @njit()
-def _activation(z, kind):
+def activate(z, kind):
     if kind == RELU:
         return where_less(z, fill(ZERO), fill(ZERO), z)  # NaN stays NaN, so that it is noticed
     if kind == SILU:
@@ -86,20 +159,20 @@ def _share(positions, part):
 def _winner(x, start, channels, c, slope, shift, kind, width):
     """Largest a(z) of a 2 x 2 window, and its number as a vector of floats; the first of equals, NaN always."""
     factor, offset = load(slope, c), load(shift, c)
-    best = _activation(fma(load(x, start * channels + c), factor, offset), kind)
+    best = activate(fma(load(x, start * channels + c), factor, offset), kind)
     number = fill(ZERO)
     count = ZERO
     for k in range(1, 4):
         count += ONE
         at = _place(start, k, width) * channels + c
-        rival = _activation(fma(load(x, at), factor, offset), kind)
+        rival = activate(fma(load(x, at), factor, offset), kind)
         number = where_kept(best, rival, number, fill(count))
         best = where_kept(best, rival, best, rival)
     return best, number
 
 
 @njit(parallel=True)
-def forward(x, slope, shift, kind, size, width, positions, out):
+def _forward(x, slope, shift, kind, size, width, positions, out):
     """out = the largest a(slope*x + shift) of each window."""
     channels = slope.size
     for part in prange(PARTS):
@@ -109,7 +182,7 @@ def forward(x, slope, shift, kind, size, width, positions, out):
             for c in range(0, channels, LANES):
                 if size == 1:
                     z = fma(load(x, start * channels + c), load(slope, c), load(shift, c))
-                    best = _activation(z, kind)
+                    best = activate(z, kind)
                 else:
                     best, _ = _winner(x, start, channels, c, slope, shift, kind, width)
                 store(out, position * channels + c, best)
@@ -117,7 +190,7 @@ def forward(x, slope, shift, kind, size, width, positions, out):
 
 
 @njit(parallel=True)
-def sums(x, channels, positions, parts):
+def _sums(x, channels, positions, parts):
     """Sums of x and of x*x over the positions, by parts: `parts` is (PARTS, 2*channels) float64."""
     for part in prange(PARTS):
         total = parts[part]
@@ -135,7 +208,7 @@ def sums(x, channels, positions, parts):
 
 
 @njit(parallel=True)
-def backward_sums(x, dout, slope, shift, kind, size, width, positions, parts):
+def _gradient_sums(x, dout, slope, shift, kind, size, width, positions, parts):
     """Sums of dz and of dz*x over the positions of x, by parts: `parts` is (PARTS, 2*channels) float64."""
     channels = slope.size
     for part in prange(PARTS):
@@ -167,7 +240,7 @@ def backward_sums(x, dout, slope, shift, kind, size, width, positions, parts):
 
 
 @njit(parallel=True)
-def backward(x, dout, slope, shift, slope_x, constant, kind, size, width, positions, dx):
+def _backward(x, dout, slope, shift, slope_x, constant, kind, size, width, positions, dx):
     """dx = slope*dz + slope_x*x + constant at every position of x; dz is zero but at the winners."""
     channels = slope.size
     for part in prange(PARTS):

@@ -26,13 +26,13 @@ def panel_width(columns):
 
 @njit()
 def multiply(
-    c, c_at, c_row, c_column, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, b_column, rows, columns, depth, lines,
-    accumulate,
+    c, c_at, c_row, c_column, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, b_column, rows, columns, depth,
+    lines, accumulate,
 ):  # fmt: skip
     """c (+)= a b for flat arrays with strides in elements: c[i, j] = sum_(l, d) a[i, l, d] b[l, d, j].
 
-    `a` moves by a_row, a_line and a_depth; `b` moves by b_depth all along (l, d), and by b_column per column
-    from one panel to the next (1 where `b` is stored row by row), as `c` does by c_column. `columns` is a multiple of 16.
+    `a` moves by a_row, a_line and a_depth; `b` moves by b_depth all along (l, d). From one panel to the next `b`
+    moves by b_column per column (1 where it is stored row by row), `c` by c_column. `columns` come in sixteens.
     """
     panel = panel_width(columns)
     for column in range(0, columns, panel):

@@ -8,10 +8,10 @@ input tile d of 6 x 6 and 36 products instead of 144. With U = G g G^T of the we
 The gradient of the input is the same convolution of the output's gradient with the weights turned by half a
 turn; the gradient of the weights is dg = G^T (sum over tiles of V[k]^T (A dY A^T)[k]) G.
 
-Where U fits into the second-level cache, every thread takes chunks of tiles through all three steps
-("by tiles"). Where it does not, all threads transform a larger chunk, then share the frequencies, so that each U[k] is
-read by one thread only ("by frequencies"). Errors against float64 are a few 1e-6 relative to the largest value. Channels
-must be multiples of 16: `applies` says which layers qualify.
+Where U is not much larger than the second-level cache, every thread takes chunks of tiles through all three steps
+("by tiles"). Where it is, all threads transform a larger chunk, then share the frequencies, so that each U[k] is
+read by one thread only ("by frequencies"). Errors against float64 are a few 1e-6 relative to the largest value.
+Channels must be multiples of 16: `applies` says which layers qualify.
 """
 
 from typing import Any
@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from deeptheory import machine
 from deeptheory.compiled import JIT, njit, prange
+from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.generated import bounded_tile_transform, tile_transform
 from deeptheory.nn.kernels.products import SLACK, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES, load, store
+from deeptheory.nn.kernels.vector import LANES, fma, load, store, where_kept
 
 TILE, PATCH = 4, 6  # side of an output tile and of the input tile it needs
 FREQUENCIES = PATCH * PATCH
@@ -56,6 +57,9 @@ WEIGHT_ROWS = 8  # input channels whose U is written at a time: longer runs in e
 U_BYTES = 1 << 22  # of weights that every thread may read again and again: more go by frequencies
 TILES, SHARED_TILES = 40, 100  # at most in a chunk, by tiles and by frequencies: V and M stay in the cache
 
+NO_VALUES = np.empty(0, np.float32)
+PLAIN = fused.Epilogue(NO_VALUES, NO_VALUES, -1, 1)  # the convolution alone
+
 weight_transform = tile_transform(G)
 weight_gradient_transform = tile_transform(G.T)
 input_transform = tile_transform(B_T)
@@ -83,17 +87,26 @@ def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding
     )
 
 
-def forward(x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], scratch: Scratch) -> None:
-    """Write the convolution of `x` (N, H, W, C) and `weight` (O, C, 3, 3) into `out` (N, H, W, O)."""
+def forward(
+    x: NDArray[Any],
+    weight: NDArray[Any],
+    out: NDArray[Any],
+    scratch: Scratch,
+    epilogue: fused.Epilogue = PLAIN,
+) -> None:
+    """Write the convolution of `x` (N, H, W, C) and `weight` (O, C, 3, 3) into `out` (N, H, W, O).
+
+    With an epilogue, `out` is what `fused.forward` makes of the convolution, half as high and wide with pooling.
+    """
     n_out, n_in = weight.shape[:2]
     strides = (WEIGHT_TAPS, n_in * WEIGHT_TAPS)  # from one input channel, one output channel, to the next
-    _convolve(x, weight, n_in, n_out, strides, False, out, scratch)
+    _convolve(x, weight, n_in, n_out, strides, False, out, scratch, epilogue)
 
 
 def backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], scratch: Scratch) -> None:
     """Write the gradient of the input (N, H, W, C) into `dx`, given that of the output `dout` (N, H, W, O)."""
     n_out, n_in = weight.shape[:2]
-    _convolve(dout, weight, n_out, n_in, (n_in * WEIGHT_TAPS, WEIGHT_TAPS), True, dx, scratch)
+    _convolve(dout, weight, n_out, n_in, (n_in * WEIGHT_TAPS, WEIGHT_TAPS), True, dx, scratch, PLAIN)
 
 
 def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
@@ -120,13 +133,14 @@ def _convolve(
     turned: bool,
     out: NDArray[Any],
     scratch: Scratch,
+    epilogue: fused.Epilogue,
 ) -> None:
     u = scratch.array("winograd u", (FREQUENCIES * _step(n_in, n_out),), x.dtype)
     blocks = _weight_blocks(n_out, scratch)
     _transform_weights(weight.reshape(-1), n_in, n_out, strides[0], strides[1], turned, blocks, u)
     by_tiles, chunk, tiles = _partition(x, n_in, n_out, scratch)
     multiply_tiles = _multiply_by_tiles if by_tiles else _multiply_by_frequencies
-    multiply_tiles(x.reshape(-1), u, out.reshape(-1), *x.shape, n_out, chunk, tiles)
+    multiply_tiles(x.reshape(-1), u, out.reshape(-1), *x.shape, n_out, chunk, tiles, *epilogue)
 
 
 def _weight_blocks(n_out: int, scratch: Scratch) -> NDArray[np.float32]:
@@ -137,14 +151,15 @@ def _weight_blocks(n_out: int, scratch: Scratch) -> NDArray[np.float32]:
 
 
 def _partition(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tuple[bool, int, NDArray[Any]]:
-    """Whether to go by tiles, tiles per chunk, and the scratch of V, M and one tile: (workers or 1, elements)."""
+    """Whether to go by tiles, tiles per chunk, and scratch for V, M and output tiles: (workers or 1, elements)."""
     n_tiles = len(x) * -(-x.shape[1] // TILE) * -(-x.shape[2] // TILE)
     by_tiles = 4 * FREQUENCIES * n_in * n_out <= U_BYTES
     workers = min(machine.threads(), n_tiles) if by_tiles else 1
     rounds = -(-n_tiles // (workers * (TILES if by_tiles else SHARED_TILES)))
     chunk = -(-n_tiles // (workers * rounds))
     v_step, m_step = _step(chunk, _row(n_in)), _step(chunk, _row(n_out))
-    shape = (workers, FREQUENCIES * (v_step + m_step + LANES))
+    patches = TILE * TILE * LANES * (1 if by_tiles else chunk)
+    shape = (workers, FREQUENCIES * (v_step + m_step) + patches)
     return by_tiles, chunk, scratch.array("winograd tiles", shape, x.dtype)
 
 
@@ -281,26 +296,59 @@ def _transform_gradients(dout, height, width, channels, first, count, m, m_at, m
 
 
 @njit()
-def _transform_outputs(m, m_at, m_step, first, count, out, height, width, channels, patch_at):
-    """Y = A^T M A of `count` tiles from the `first`; a patch that reaches over the border goes by m[patch_at]."""
+def _transform_outputs(
+    m, m_at, m_step, first, count, out, height, width, channels, patch_at, slope, shift, kind, size
+):
+    """Y = A^T M A of `count` tiles from the `first`, and the epilogue; m[patch_at] holds a tile in between."""
     row = _row(channels)
     image, top, left = _locate(first, height, width)
     for t in range(count):
         corner = ((image * height + top) * width + left) * channels
-        inside = top + TILE <= height and left + TILE <= width
+        direct = kind < 0 and top + TILE <= height and left + TILE <= width
         for channel in range(0, channels, LANES):
             at = m_at + t * row + channel
-            if inside:
+            if direct:
                 output_transform(
                     out, corner + channel, width * channels, channels, m, at, PATCH * m_step, m_step
                 )
             else:
                 output_transform(m, patch_at, TILE * LANES, LANES, m, at, PATCH * m_step, m_step)
-                for i in range(min(TILE, height - top)):
-                    for j in range(min(TILE, width - left)):
-                        pixel = load(m, patch_at + (i * TILE + j) * LANES)
-                        store(out, corner + channel + (i * width + j) * channels, pixel)
+                _finish(
+                    m,
+                    patch_at,
+                    out,
+                    image,
+                    top,
+                    left,
+                    height,
+                    width,
+                    channels,
+                    channel,
+                    slope,
+                    shift,
+                    kind,
+                    size,
+                )
         image, top, left = _next(image, top, left, height, width)
+
+
+@njit()
+def _finish(m, patch_at, out, image, top, left, height, width, channels, channel, slope, shift, kind, size):
+    """Write the part of a tile that lies in the image, after the epilogue."""
+    for i in range(0, min(TILE, height - top), size):
+        for j in range(0, min(TILE, width - left), size):
+            place = patch_at + (i * TILE + j) * LANES
+            value = load(m, place)
+            if kind >= 0:
+                factor, offset = load(slope, channel), load(shift, channel)
+                value = fused.activate(fma(value, factor, offset), kind)
+                if size == 2:
+                    for k in range(1, 4):
+                        rival = load(m, place + (k // 2 * TILE + k % 2) * LANES)
+                        rival = fused.activate(fma(rival, factor, offset), kind)
+                        value = where_kept(value, rival, value, rival)
+            pixel = (image * (height // size) + (top + i) // size) * (width // size) + (left + j) // size
+            store(out, pixel * channels + channel, value)
 
 
 @njit()
@@ -324,13 +372,15 @@ def _sum_frequency(tiles, k, v_step, m_at, m_step, sums, n_in, n_out, count, acc
 
 @njit()
 def _layout(chunk, n_in, n_out):
-    """Elements from frequency to frequency in V and in M, and where M and the spare patch start."""
+    """Elements from frequency to frequency in V and in M, and where M and the output tiles start."""
     v_step, m_step = _step(chunk, _row(n_in)), _step(chunk, _row(n_out))
     return v_step, m_step, FREQUENCIES * v_step, FREQUENCIES * (v_step + m_step)
 
 
 @njit(parallel=True)
-def _multiply_by_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, tiles):
+def _multiply_by_tiles(
+    x, u, out, n_images, height, width, n_in, n_out, chunk, tiles, slope, shift, kind, size
+):
     n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(tiles)
     v_step, m_step, m_at, patch_at = _layout(chunk, n_in, n_out)
     for worker in prange(workers):
@@ -341,11 +391,15 @@ def _multiply_by_tiles(x, u, out, n_images, height, width, n_in, n_out, chunk, t
             _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
             for k in range(FREQUENCIES):
                 _multiply_frequency(own, k, v_step, m_at, m_step, u, n_in, n_out, count)
-            _transform_outputs(own, m_at, m_step, first, count, out, height, width, n_out, patch_at)
+            _transform_outputs(
+                own, m_at, m_step, first, count, out, height, width, n_out, patch_at, slope, shift, kind, size
+            )
 
 
 @njit(parallel=True)
-def _multiply_by_frequencies(x, u, out, n_images, height, width, n_in, n_out, chunk, tiles):
+def _multiply_by_frequencies(
+    x, u, out, n_images, height, width, n_in, n_out, chunk, tiles, slope, shift, kind, size
+):
     n_tiles, shared = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), tiles[0]
     v_step, m_step, m_at, patch_at = _layout(chunk, n_in, n_out)
     row_in, row_out = _row(n_in), _row(n_out)
@@ -356,9 +410,11 @@ def _multiply_by_frequencies(x, u, out, n_images, height, width, n_in, n_out, ch
         for k in prange(FREQUENCIES):
             _multiply_frequency(shared, k, v_step, m_at, m_step, u, n_in, n_out, count)
         for t in prange(count):
+            own_patch = patch_at + t * TILE * TILE * LANES
             _transform_outputs(
-                shared, m_at + t * row_out, m_step, first + t, 1, out, height, width, n_out, patch_at
-            )
+                shared, m_at + t * row_out, m_step, first + t, 1, out, height, width, n_out, own_patch,
+                slope, shift, kind, size,
+            )  # fmt: skip
 
 
 @njit(parallel=True)
