@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := out/demo
+# `make bench` compares with PyTorch where it is installed in .venv (pip install '.[torch]').
+AGAINST := $(if $(wildcard $(VENV)/lib/python*/site-packages/torch),--against torch)
 
 .PHONY: demo test lint bench clean
 
@@ -18,7 +20,9 @@ lint: $(VENV)/ready-test
 	$(BIN)/mypy
 
 bench: $(VENV)/ready
-	$(BIN)/python benchmarks/train_step.py --out benchmarks/results
+	for width in 1 0.25; do for case in train-step inference measure memory; do \
+	    $(BIN)/deeptheory bench $$case --width $$width $(AGAINST) --out benchmarks/results || exit; \
+	done; $(BIN)/deeptheory bench layers --width $$width --out benchmarks/results || exit; done
 
 clean:
 	rm -rf $(VENV) $(DEMO)

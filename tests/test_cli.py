@@ -10,7 +10,7 @@ from deeptheory.runs import Run, Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-COMMANDS = ("train", "measure", "predict", "prune", "retrain", "confirm", "inspect", "figure")
+COMMANDS = ("train", "measure", "predict", "prune", "retrain", "confirm", "inspect", "figure", "bench")
 
 
 def strict_json(text):

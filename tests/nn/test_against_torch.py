@@ -7,26 +7,7 @@ from deeptheory import nn
 
 torch = pytest.importorskip("torch")
 
-
-def torch_twin(network):
-    layers = []
-    for stage in network.stages:
-        for name, layer in stage.layers.items():
-            if name == "conv":
-                n_out, n_in, kh, _ = layer.parameters["weight"].shape
-                layers.append(torch.nn.Conv2d(n_in, n_out, kh, padding=1, bias=False))
-            elif name == "norm":
-                layers.append(torch.nn.BatchNorm2d(len(layer.parameters["weight"])))
-            else:
-                layers.append(torch.nn.ReLU() if name == "relu" else torch.nn.MaxPool2d(2))
-    n_out, n_in = network.parameters()["head.linear.weight"].shape
-    layers += [torch.nn.Flatten(), torch.nn.Linear(n_in, n_out, bias=False)]
-    twin = torch.nn.Sequential(*layers)
-    ours = network.parameters()
-    with torch.no_grad():
-        for name, theirs in zip(ours, twin.parameters(), strict=True):
-            theirs.copy_(torch.from_numpy(ours[name]))
-    return twin
+from deeptheory.bench.twin import torch_twin  # noqa: E402
 
 
 def test_small_vgg_follows_torch():

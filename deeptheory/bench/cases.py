@@ -1,0 +1,155 @@
+"""What can be compared, and with which inputs."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from deeptheory.errors import InputError
+from deeptheory.options import Options
+
+N_LABELS = 100
+SEED = 0  # of the inputs, the initial weights and the probes: both sides compute the same numbers
+MOMENTUM, L2, RATE = 0.9, 5e-4, 0.01  # of the optimiser
+
+
+class Setting(Options, frozen=True):
+    """The network, its inputs and the threads of every side."""
+
+    network: Annotated[str, Meta(description="network by name")] = "vgg11"
+    width: Annotated[float, Meta(gt=0, description="factor on the number of filters")] = 1.0
+    size: Annotated[int, Meta(ge=1, description="side of an image in pixels")] = 32
+    batch: Annotated[int, Meta(ge=1, description="inputs per step")] = 100
+    images: Annotated[int, Meta(ge=1, description="inputs that are measured (measure)")] = 10_000
+    threads: Annotated[int, Meta(ge=1, description="threads of every side")] = 1
+
+    def __str__(self) -> str:
+        return (
+            f"{self.network} width {self.width:g}, {self.size}x{self.size}, batch {self.batch}, float32, "
+            f"{self.threads} thread{'s' * (self.threads > 1)}"
+        )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of one image."""
+        return self.size, self.size, 3
+
+    @property
+    def reference_images(self) -> int:
+        """Inputs of the reference procedure, whose time is scaled to `images`: a tenth, one per label at least."""
+        return min(self.images, max(N_LABELS, self.images // 10))
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process is asked to do: the function `step` of the module `module`."""
+
+    module: str
+    step: str
+    setting: Setting
+    memory_format: str = ""
+    network_file: str = ""  # the network in PyTorch's format
+
+
+@dataclass(frozen=True)
+class Side:
+    """One process of a comparison."""
+
+    module: str
+    step: str
+    memory_format: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison.
+
+    Attributes
+    ----------
+    title : str
+    ours : Side
+    rivals : dict of Side
+        By name; the best of them counts.
+    beside : dict of Side
+        Other steps of ours that are timed along.
+    passes : int
+        Multiply-adds of a step in units of those of one inference pass.
+    rounds : int
+        Blocks of steps of every side, unless another number is asked for.
+    of_all_images : bool
+        Whether a step takes `Setting.images` inputs, instead of a batch, and needs the network cut
+        after every stage.
+    of_memory : bool
+        Whether peak memory is compared, instead of seconds.
+    """
+
+    title: str
+    ours: Side
+    rivals: dict[str, Side]
+    beside: dict[str, Side]
+    passes: int
+    rounds: int = 10
+    of_all_images: bool = False
+    of_memory: bool = False
+
+
+OURS, THEIRS = "deeptheory.bench.ours", "deeptheory.bench.theirs"
+FORMATS = {"torch": "contiguous_format", "torch channels last": "channels_last"}
+
+
+def _rivals(step: str, suffix: str = "") -> dict[str, Side]:
+    return {name + suffix: Side(THEIRS, step, memory_format) for name, memory_format in FORMATS.items()}
+
+
+CASES = {
+    "train-step": Case("training step", Side(OURS, "train_step"), _rivals("train_step"), {}, passes=3),
+    "inference": Case(
+        "inference",
+        Side(OURS, "inference"),
+        {**_rivals("inference"), **_rivals("folded_inference", ", batch norm folded")},
+        {},
+        passes=1,
+    ),
+    "measure": Case(
+        "measuring all stages",
+        Side(OURS, "measure"),
+        _rivals("measure"),
+        {"inference pass": Side(OURS, "inference_pass")},
+        passes=1,
+        rounds=3,
+        of_all_images=True,
+    ),
+    "memory": Case(
+        "peak memory of a training step",
+        Side(OURS, "train_step"),
+        _rivals("train_step"),
+        {},
+        passes=3,
+        rounds=3,
+        of_memory=True,
+    ),
+}
+
+
+def batch_of(setting: Setting) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Images (N, H, W, C) of white noise and labels (N,)."""
+    rng = np.random.default_rng(SEED)
+    images = rng.standard_normal((setting.batch, *setting.input_shape), np.float32)
+    return images, rng.integers(0, N_LABELS, setting.batch)
+
+
+def grey_images(setting: Setting) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """All inputs that are measured, uint8 (N, H, W, C), and labels (N,): the same number of every label."""
+    if setting.images < N_LABELS:
+        raise InputError("images", f"at least {N_LABELS}, one per label", str(setting.images))
+    rng = np.random.default_rng(SEED)
+    images = rng.integers(0, 256, (setting.images, *setting.input_shape), np.uint8)
+    return images, np.arange(setting.images) % N_LABELS
+
+
+def random_probe(n_filters: int, n_positions: int) -> NDArray[np.float32]:
+    """Weights of a probe (K, C, P); only the search for clusters, a small part, depends on their values."""
+    rng = np.random.default_rng(SEED)
+    return rng.standard_normal((N_LABELS, n_filters, n_positions), np.float32)

@@ -1,0 +1,54 @@
+"""Modules that PyTorch lacks; the engine is not imported, so that PyTorch's process can load them alone."""
+
+import torch
+from torch import nn as tn
+from torch.nn import functional
+
+
+class GlobalAveragePool(tn.Module):
+    """Mean over all positions, (N, C, H, W) -> (N, C)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3))
+
+
+class SqueezeExcitation(tn.Module):
+    """Channels times a factor from the means of all channels, by two linear layers."""
+
+    def __init__(self, n_channels: int, n_hidden: int) -> None:
+        super().__init__()
+        self.reduce_weight = tn.Parameter(torch.empty(n_hidden, n_channels))
+        self.reduce_bias = tn.Parameter(torch.empty(n_hidden))
+        self.expand_weight = tn.Parameter(torch.empty(n_channels, n_hidden))
+        self.expand_bias = tn.Parameter(torch.empty(n_channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = functional.silu(functional.linear(x.mean((2, 3)), self.reduce_weight, self.reduce_bias))
+        gate = functional.linear(hidden, self.expand_weight, self.expand_bias).sigmoid()
+        return x * gate[:, :, None, None]
+
+
+class StochasticDepth(tn.Module):
+    """Inputs of the batch set to zero with a probability, in training; the draws are PyTorch's own."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return x
+        kept = 1 - self.probability
+        return x * x.new_empty(len(x), *[1] * (x.ndim - 1)).bernoulli_(kept).div_(kept)
+
+
+class Subsample(tn.Module):
+    """Every `stride`-th position, with channels of zeros added behind."""
+
+    def __init__(self, n_out: int, stride: int) -> None:
+        super().__init__()
+        self.n_out, self.stride = n_out, stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept = x[:, :, :: self.stride, :: self.stride]
+        return functional.pad(kept, (0, 0, 0, 0, 0, self.n_out - x.shape[1]))

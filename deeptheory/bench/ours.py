@@ -1,0 +1,89 @@
+"""The steps of this engine."""
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from deeptheory import machine, nn
+from deeptheory import measure as measuring
+from deeptheory.bench.cases import (
+    L2,
+    MOMENTUM,
+    N_LABELS,
+    RATE,
+    SEED,
+    Setting,
+    Task,
+    batch_of,
+    grey_images,
+    random_probe,
+)
+
+Step = Callable[[], float]  # computes, and returns the seconds it took
+
+
+def start(threads: int) -> None:
+    """Set the threads; everything is imported already."""
+    machine.configure(threads)
+
+
+def build(setting: Setting) -> nn.Network:
+    """The network of a setting; its weights are the same in every process."""
+    rng = np.random.default_rng(SEED)
+    return nn.build(setting.network, N_LABELS, setting.input_shape, width=setting.width, rng=rng)
+
+
+def timed(compute: Callable[[], object]) -> Step:
+    """A step whose seconds are those of one call of `compute`."""
+
+    def step() -> float:
+        started = time.perf_counter()
+        compute()
+        return time.perf_counter() - started
+
+    return step
+
+
+def train_step(task: Task) -> Step:
+    """Forward, loss, backward, and SGD with Nesterov momentum and L2."""
+    return timed(training(build(task.setting), task.setting))
+
+
+def training(network: nn.Network, setting: Setting) -> Callable[[], None]:
+    """One training step of a network."""
+    images, labels = batch_of(setting)
+    optimiser = nn.SGD(network, MOMENTUM, L2, False, {})
+
+    def compute() -> None:
+        logits, _ = network.forward(images, training=True)
+        network.backward(nn.softmax_cross_entropy(logits, labels)[1])
+        optimiser.step(RATE)
+
+    return compute
+
+
+def inference(task: Task) -> Step:
+    """Logits of one batch."""
+    network = build(task.setting)
+    images, _ = batch_of(task.setting)
+    return timed(lambda: network.forward(images))
+
+
+def inference_pass(task: Task) -> Step:
+    """Predicted labels of all images that are measured."""
+    network = build(task.setting)
+    images, _ = grey_images(task.setting)
+    return timed(lambda: nn.predict_labels(network, images, task.setting.batch))
+
+
+def measure(task: Task) -> Step:
+    """Class statistics, fields, clusters, noise and SNR of every filter of every stage."""
+    network = build(task.setting)
+    images, labels = grey_images(task.setting)
+    probes = {}
+    for stage in network.stages:
+        *positions, n_filters = stage.output_shape
+        probes[stage.name] = random_probe(n_filters, math.prod(positions)).reshape(N_LABELS, -1)
+    return timed(lambda: measuring.measure_stages(network, images, labels, probes, quiet=True))
