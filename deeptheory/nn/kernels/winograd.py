@@ -437,6 +437,8 @@ def _multiply_by_tiles(
                     multiply(
                         own, m_at + k * m_step + p * panel, _row(n_out), own, k * v_step, _row(n_in), 1, 0,
                         u, (p * FREQUENCIES + k) * u_step, panel, count, panel, n_in, 1, False,
+                        (k + 1) * v_step,
+                        ((p + 1) * FREQUENCIES + k) * u_step if p + 1 < n_out // panel else (k + 1) * u_step,
                     )  # fmt: skip
             _transform_outputs(
                 own, m_at, m_step, patch_at, first, count, out, height, width, n_out, 0, n_out,
@@ -462,6 +464,7 @@ def _sum_by_tiles(x, dout, dweight, n_images, height, width, n_in, n_out, chunk,
                     multiply(
                         sums[worker], (p * FREQUENCIES + k) * u_step, panel, own, k * v_step, 1, _row(n_in), 0,
                         own, m_at + k * m_step + p * panel, _row(n_out), n_in, panel, count, 1, first > start,
+                        (k + 1) * v_step, m_at + (k + 1) * m_step + p * panel,
                     )  # fmt: skip
     for p in prange(n_out // panel):
         sums_at = p * FREQUENCIES * u_step
@@ -496,6 +499,7 @@ def _multiply_by_panels(
                         multiply(
                             own, k * m_step, _row(panel), v, k * v_step + first * _row(n_in), _row(n_in), 1, 0,
                             u[worker], k * u_step, panel, count, panel, n_in, 1, False,
+                            (k + 1) * v_step + first * _row(n_in), (k + 1) * u_step,
                         )  # fmt: skip
                     _transform_outputs(
                         own, 0, m_step, FREQUENCIES * m_step, begin + first, count, out, height, width,
@@ -532,5 +536,6 @@ def _sum_by_panels(x, dout, dweight, n_images, height, width, n_in, n_out, share
                             u[worker], k * u_step + low * panel, panel,
                             v, k * v_step + first * _row(n_in) + low, 1, _row(n_in), 0,
                             own, k * m_step, _row(panel), high - low, panel, count, 1, first > 0,
+                            (k + 1) * v_step + first * _row(n_in) + low, (k + 1) * m_step,
                         )  # fmt: skip
                 _untransform_panel(sums, 0, low, high, p, n_in, panel, blocks[worker], dweight, begin > 0)
