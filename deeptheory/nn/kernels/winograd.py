@@ -496,7 +496,7 @@ def _multiply_by_panels(
                         )  # fmt: skip
                     _transform_outputs(
                         own, 0, m_step, FREQUENCIES * m_step, begin + first, count, out, height, width,
-                        n_out, p * panel, panel, slope[p * panel :], shift[p * panel :], kind, size,
+                        n_out, p * panel, panel, slope, shift, kind, size,
                     )  # fmt: skip
 
 
