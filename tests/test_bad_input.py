@@ -50,6 +50,24 @@ def test_more_threads_than_there_are_are_refused(deeptheory, assert_refused, con
     assert_refused(result, "threads: expected 1 to ", "found 100000; this process may not use more")
 
 
+def test_vectors_by_a_wrong_name_are_refused(deeptheory, assert_refused, config, tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPTHEORY_VECTORS", "sse")
+    result = deeptheory("train", config, "--out", tmp_path / "run")
+    assert_refused(result, "DEEPTHEORY_VECTORS: expected one of avx2, avx512, plain, found 'sse'")
+
+
+def test_a_real_process_with_wrong_vectors_ends_with_2(config, tmp_path):
+    for arguments in (["train", str(config), "--out", str(tmp_path / "run")], ["bench", "train-step"]):
+        command = [sys.executable, "-c", "from deeptheory.cli import main; main()", *arguments]
+        environment = {**os.environ, "DEEPTHEORY_VECTORS": "sse"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(
+            "error: DEEPTHEORY_VECTORS: expected one of avx2, avx512, plain, found 'sse'"
+        )
+        assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
