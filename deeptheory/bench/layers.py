@@ -13,6 +13,7 @@ from deeptheory.bench import ours
 from deeptheory.bench.cases import Setting
 from deeptheory.bench.compare import versions
 from deeptheory.bench.floor import backward_work, forward_work, measured_limits
+from deeptheory.nn.fusion import Block
 from deeptheory.nn.graph import output_shapes
 from deeptheory.nn.layer import Layer
 from deeptheory.table import table
@@ -41,7 +42,7 @@ def measure_layers(setting: Setting, command: str = "") -> dict[str, Any]:
     machine.configure(setting.threads)
     network = ours.build(setting)
     step, whole = ours.training(network, setting), []
-    step()
+    step()  # compiles
     parts = parts_of(network)
     with timed({name: part.layer for name, part in parts.items()}) as seconds:
         for _ in range(STEPS):
@@ -87,8 +88,16 @@ class Part(NamedTuple):
 
 
 def parts_of(network: nn.Network) -> dict[str, Part]:
-    """The parts of a network in the order of computation, by name."""
-    return {node.name: Part(node.layer, (node,)) for node in network.nodes}
+    """The parts of a network in the order of computation, by name: "stage2.conv", "stage2.norm+relu+pool"."""
+    parts = {}
+    for step in network._steps:
+        nodes = step.nodes
+        if isinstance(step.layer, Block) and step.layer.conv:  # called from within the block, timed by itself
+            parts[nodes[0].name] = Part(step.layer.conv, nodes[:1])
+            nodes = nodes[1:]
+        stages, keys = zip(*(node.name.split(".") for node in nodes), strict=True)
+        parts[f"{stages[0]}.{'+'.join(keys)}"] = Part(step.layer, nodes)
+    return parts
 
 
 @contextmanager

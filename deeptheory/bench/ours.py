@@ -68,7 +68,7 @@ def inference(task: Task) -> Step:
     """Logits of one batch."""
     network = build(task.setting)
     images, _ = batch_of(task.setting)
-    return timed(lambda: network.forward(images))
+    return timed(lambda: network.infer(images))
 
 
 def inference_pass(task: Task) -> Step:

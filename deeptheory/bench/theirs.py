@@ -76,7 +76,8 @@ def folded(network: Any) -> Any:
             continue
         convolution, norm = network.get_submodule(before.target), network.get_submodule(node.target)
         if isinstance(convolution, torch.nn.Conv2d) and isinstance(norm, torch.nn.BatchNorm2d):
-            network.set_submodule(before.target, fuse_conv_bn_eval(convolution, norm))
+            parent, _, name = before.target.rpartition(".")
+            setattr(network.get_submodule(parent), name, fuse_conv_bn_eval(convolution, norm))
             node.replace_all_uses_with(before)
             network.graph.erase_node(node)
     network.delete_all_unused_submodules()

@@ -43,7 +43,8 @@ class SGD:
         parameters, gradients = self.network.parameters(), self.network.gradients()
         scalar: Any = self.network.dtype.type
         for name, weight in parameters.items():
-            kernels.nesterov(
+            update = kernels.nesterov_by_threads if weight.size > 2 * kernels.SHARE else kernels.nesterov
+            update(
                 weight.reshape(-1),
                 gradients[name].reshape(-1),
                 self.momentum[name].reshape(-1),

@@ -1,7 +1,15 @@
 """The compiled kernels of nn: functions over NHWC arrays, generic over shapes, compiled once per dtype."""
 
 from deeptheory.nn.kernels.convolution import conv2d_backward_data, conv2d_backward_weights, conv2d_forward
-from deeptheory.nn.kernels.elementwise import affine, affine_pair, nesterov, relu_backward, relu_forward
+from deeptheory.nn.kernels.elementwise import (
+    SHARE,
+    affine,
+    affine_pair,
+    nesterov,
+    nesterov_by_threads,
+    relu_backward,
+    relu_forward,
+)
 from deeptheory.nn.kernels.pooling import (
     average_pool_backward,
     average_pool_forward,
@@ -12,6 +20,7 @@ from deeptheory.nn.kernels.reductions import channel_sums
 from deeptheory.nn.kernels.scratch import Scratch
 
 __all__ = [
+    "SHARE",
     "Scratch",
     "affine",
     "affine_pair",
@@ -24,6 +33,7 @@ __all__ = [
     "max_pool_backward",
     "max_pool_forward",
     "nesterov",
+    "nesterov_by_threads",
     "relu_backward",
     "relu_forward",
 ]

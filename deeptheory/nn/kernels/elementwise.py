@@ -1,7 +1,4 @@
-"""Kernels that treat every element by itself.
-
-The step of the optimiser runs on one thread: it is short, and there is one call per parameter.
-"""
+"""Kernels that treat every element by itself."""
 
 from deeptheory.compiled import njit, prange
 
@@ -34,6 +31,18 @@ def relu_backward(dy, y):
     """Set the gradient `dy` to zero where the output `y` is zero; both flat, in place."""
     for i in prange(dy.size):
         dy[i] = 0.0 if y[i] == 0.0 else dy[i]
+
+
+SHARE = 1 << 14  # parameters that are worth a thread
+
+
+@njit(parallel=True)
+def nesterov_by_threads(weight, gradient, momentum, rate, friction, l2):
+    """`nesterov`, shared among the threads."""
+    n = (weight.size + SHARE - 1) // SHARE
+    for part in prange(n):
+        own = slice(part * SHARE, min((part + 1) * SHARE, weight.size))
+        nesterov(weight[own], gradient[own], momentum[own], rate, friction, l2)
 
 
 @njit()
