@@ -52,6 +52,13 @@ def exp_and_sigmoid(values):
     return exponentials[: len(values)], sigmoids[: len(values)]
 
 
+def test_vectors_are_as_wide_as_chosen():
+    exp_and_sigmoid([0])
+    (code,) = compute.inspect_asm().values()
+    assert "%ymm" in code or machine.vectors() == "avx512"
+    assert ("%zmm" in code) == (machine.vectors() == "avx512")
+
+
 def test_exp_and_sigmoid_agree_with_numpy():
     x = np.linspace(-87, 88, 1 << 20, dtype=np.float32)
     exponentials, sigmoids = exp_and_sigmoid(x)
