@@ -7,7 +7,7 @@ from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import Scratch, fused, grouped, winograd
+from deeptheory.nn.kernels import Scratch, convolution, fused, grouped
 from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 
@@ -91,10 +91,11 @@ class Conv2d(Layer):
         shape = len(x), *self.output_shape(x.shape[1:])
         n, height, width, n_out = shape
         out = scratch.array("out", (n, height // epilogue.size, width // epilogue.size, n_out), x.dtype)
-        weight = self.parameters["weight"]
-        if "bias" not in self.parameters and winograd.applies(x, weight.shape, self.stride, self.padding):
-            winograd.forward(x, weight, out, self.workspace, epilogue)
-        else:
+        weight, plain = self.parameters["weight"], self.groups == 1 and "bias" not in self.parameters
+        place = self.stride, self.padding
+        if not (
+            plain and convolution.forward_with_epilogue(x, weight, *place, epilogue, out, self.workspace)
+        ):
             fused.forward(self.forward(x), *epilogue, out)
         return out
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import implicit, patches, small, winograd
+from deeptheory.nn.kernels import fused, implicit, patches, small, winograd
 from deeptheory.nn.kernels.scratch import Scratch
 
 
@@ -36,6 +36,27 @@ def conv2d_forward(
         implicit.forward(x, weight, stride, padding, out, scratch)
     else:
         patches.forward(x, weight, stride, padding, out, scratch)
+
+
+def forward_with_epilogue(
+    x: NDArray[Any],
+    weight: NDArray[Any],
+    stride: int,
+    padding: int,
+    epilogue: fused.Epilogue,
+    out: NDArray[Any],
+    scratch: Scratch,
+) -> bool:
+    """Write `fused.forward` of the convolution into `out`; False, and nothing done, where no kernel does both."""
+    if small.applies(x, weight.shape, stride, padding):
+        return False
+    if winograd.applies(x, weight.shape, stride, padding):
+        winograd.forward(x, weight, out, scratch, epilogue)
+        return True
+    if epilogue.size == 1 and implicit.applies(out, weight.shape):
+        implicit.forward(x, weight, stride, padding, out, scratch, epilogue)
+        return True
+    return False
 
 
 def conv2d_backward_data(

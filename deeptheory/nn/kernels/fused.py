@@ -46,6 +46,11 @@ class Epilogue(NamedTuple):
     size: int
 
 
+NO_EPILOGUE = Epilogue(
+    np.empty(0, np.float32), np.empty(0, np.float32), -1, 1
+)  # kind -1: the convolution alone
+
+
 def applies(dtype: DTypeLike) -> bool:
     """Whether activations of this type can be treated here, if their channels come in sixteens."""
     return JIT and machine.vectors() != "plain" and np.dtype(dtype) == np.float32

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from deeptheory import machine
 from deeptheory.compiled import JIT, njit, prange
+from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.products import SLACK, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES
+from deeptheory.nn.kernels.vector import LANES, fma, load, store
 
 
 def applies(out: NDArray[Any], weight_shape: tuple[int, ...]) -> bool:
@@ -30,10 +31,19 @@ def applies(out: NDArray[Any], weight_shape: tuple[int, ...]) -> bool:
 
 
 def forward(
-    x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
+    x: NDArray[Any],
+    weight: NDArray[Any],
+    stride: int,
+    padding: int,
+    out: NDArray[Any],
+    scratch: Scratch,
+    epilogue: fused.Epilogue = fused.NO_EPILOGUE,
 ) -> None:
-    """Write the convolution of `x` (N, H, W, C) and `weight` (O, C, kh, kw) into `out` (N, OH, OW, O)."""
-    _convolve(x, weight.transpose(2, 3, 1, 0), stride, padding, padding, out, scratch)
+    """Write the convolution of `x` (N, H, W, C) and `weight` (O, C, kh, kw) into `out` (N, OH, OW, O).
+
+    With an epilogue, which must be without pooling, `out` is what `fused.forward` makes of the convolution.
+    """
+    _convolve(x, weight.transpose(2, 3, 1, 0), stride, padding, padding, out, scratch, epilogue)
 
 
 def backward_data(
@@ -43,7 +53,7 @@ def backward_data(
     kh, kw = weight.shape[2:]
     # The convolution of dout with the weights turned by half a turn and in and out exchanged.
     turned = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
-    _convolve(dout, turned, 1, kh - 1 - padding, kw - 1 - padding, dx, scratch)
+    _convolve(dout, turned, 1, kh - 1 - padding, kw - 1 - padding, dx, scratch, fused.NO_EPILOGUE)
 
 
 def backward_weights(
@@ -70,6 +80,7 @@ def _convolve(
     left: int,
     out: NDArray[Any],
     scratch: Scratch,
+    epilogue: fused.Epilogue,
 ) -> None:
     """`weight` is (kh, kw, C, O); the image is padded by `top` rows and `left` columns on either side."""
     kh, kw, n_in, n_out = weight.shape
@@ -79,7 +90,8 @@ def _convolve(
     workers = min(machine.threads(), len(x))
     padded = _padded(x, top, left, workers, scratch)
     flat = x.reshape(-1), packed.reshape(-1), out.reshape(-1)
-    _multiply_lines(*flat, *x.shape, out.shape[1:], kh, kw, stride, top, left, padded)
+    place = out.shape[1:], kh, kw, stride, top, left, padded
+    _multiply_lines(*flat, *x.shape, *place, epilogue.slope, epilogue.shift, epilogue.kind)
 
 
 def _padded(x: NDArray[Any], top: int, left: int, workers: int, scratch: Scratch) -> NDArray[np.float32]:
@@ -100,10 +112,20 @@ def _pad(x, image, height, width, n_in, top, left, padded):
         padded[target : target + line] = x[source : source + line]
 
 
+@njit()
+def _finish_line(out, at, width, channels, slope, shift, kind):
+    for position in range(width):
+        for c in range(0, channels, LANES):
+            place = at + position * channels + c
+            z = fma(load(out, place), load(slope, c), load(shift, c))
+            store(out, place, fused.activate(z, kind))
+
+
 @njit(parallel=True)
 def _multiply_lines(
-    x, packed, out, n_images, height, width, n_in, out_shape, kh, kw, stride, top, left, padded
-):
+    x, packed, out, n_images, height, width, n_in, out_shape, kh, kw, stride, top, left, padded,
+    slope, shift, kind,
+):  # fmt: skip
     out_height, out_width, n_out = out_shape
     panel, workers = panel_width(n_out), len(padded)
     line, depth = (width + 2 * left) * n_in, kw * n_in
@@ -118,6 +140,8 @@ def _multiply_lines(
                         out, target + p * panel, n_out, own, row * stride * line, stride * n_in, 1, line,
                         packed, p * kh * depth * panel, panel, out_width, panel, depth, kh, False,
                     )  # fmt: skip
+                if kind >= 0:
+                    _finish_line(out, target, out_width, n_out, slope, shift, kind)
 
 
 @njit(parallel=True)

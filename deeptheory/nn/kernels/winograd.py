@@ -25,7 +25,7 @@ from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.generated import bounded_tile_transform, tile_transform
 from deeptheory.nn.kernels.products import SLACK, WIDEST, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES, fma, load, store, where_kept
+from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, fill, fma, load, store, where_kept
 
 TILE, PATCH = 4, 6  # side of an output tile and of the input tile it needs
 FREQUENCIES = PATCH * PATCH
@@ -60,8 +60,6 @@ CHUNK = 36  # tiles at most that are multiplied at a time: V and M stay in the s
 PANEL_CHUNK = 100  # the same by panels, where M is one panel wide
 SHARED_BYTES = 1 << 23  # of V by panels
 
-NO_VALUES = np.empty(0, np.float32)
-PLAIN = fused.Epilogue(NO_VALUES, NO_VALUES, -1, 1)  # the convolution alone
 
 weight_transform = tile_transform(G)
 weight_gradient_transform = tile_transform(G.T)
@@ -95,7 +93,7 @@ def forward(
     weight: NDArray[Any],
     out: NDArray[Any],
     scratch: Scratch,
-    epilogue: fused.Epilogue = PLAIN,
+    epilogue: fused.Epilogue = fused.NO_EPILOGUE,
 ) -> None:
     """Write the convolution of `x` (N, H, W, C) and `weight` (O, C, 3, 3) into `out` (N, H, W, O).
 
@@ -109,7 +107,9 @@ def forward(
 def backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], scratch: Scratch) -> None:
     """Write the gradient of the input (N, H, W, C) into `dx`, given that of the output `dout` (N, H, W, O)."""
     n_out, n_in = weight.shape[:2]
-    _convolve(dout, weight, n_out, n_in, (n_in * WEIGHT_TAPS, WEIGHT_TAPS), True, dx, scratch, PLAIN)
+    _convolve(
+        dout, weight, n_out, n_in, (n_in * WEIGHT_TAPS, WEIGHT_TAPS), True, dx, scratch, fused.NO_EPILOGUE
+    )
 
 
 def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
@@ -399,20 +399,23 @@ def _transform_outputs(
 @njit()
 def _finish(m, patch_at, out, image, top, left, height, width, channels, channel, slope, shift, kind, size):
     """Write the part of a tile that lies in the image, after the epilogue."""
-    for i in range(0, min(TILE, height - top), size):
-        for j in range(0, min(TILE, width - left), size):
-            place = patch_at + (i * TILE + j) * LANES
+    half = size - 1  # positions are halved by shifts: divisions would take longer than the rest
+    corner = (image * (height >> half) + (top >> half)) * (width >> half) + (left >> half)
+    factor, offset = fill(ONE), fill(ZERO)
+    if kind >= 0:
+        factor, offset = load(slope, channel), load(shift, channel)
+    for i in range(min(TILE, height - top) >> half):
+        for j in range(min(TILE, width - left) >> half):
+            place = patch_at + ((i << half) * TILE + (j << half)) * LANES
             value = load(m, place)
             if kind >= 0:
-                factor, offset = load(slope, channel), load(shift, channel)
                 value = fused.activate(fma(value, factor, offset), kind)
-                if size == 2:
-                    for k in range(1, 4):
-                        rival = load(m, place + (k // 2 * TILE + k % 2) * LANES)
-                        rival = fused.activate(fma(rival, factor, offset), kind)
-                        value = where_kept(value, rival, value, rival)
-            pixel = (image * (height // size) + (top + i) // size) * (width // size) + (left + j) // size
-            store(out, pixel * channels + channel, value)
+            if size == 2:
+                for k in range(1, 4):
+                    rival = load(m, place + (k // 2 * TILE + k % 2) * LANES)
+                    rival = fused.activate(fma(rival, factor, offset), kind)
+                    value = where_kept(value, rival, value, rival)
+            store(out, (corner + i * (width >> half) + j) * channels + channel, value)
 
 
 @njit(parallel=True)
