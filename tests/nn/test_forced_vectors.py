@@ -12,8 +12,9 @@ from deeptheory import machine
 ROOT = Path(__file__).parents[2]
 # As little as covers what differs, because everything is compiled once more: with AVX2 the kernels of explicit
 # vectors, without vectors the choice of other kernels.
+EXPLICIT = "vector", "products", "fused", "winograd", "implicit"
 CORE = {
-    "avx2": [f"tests/nn/kernels/test_{name}.py" for name in ("vector", "products", "fused", "winograd")],
+    "avx2": [f"tests/nn/kernels/test_{name}.py" for name in EXPLICIT],
     "plain": [
         "tests/nn/kernels/test_convolution.py", "tests/nn/test_fused_networks.py", "-k", "float32 or vgg11",
     ],
