@@ -45,8 +45,14 @@ def test_a_wrong_command_line_ends_with_2(deeptheory, arguments, words):
     assert "Traceback" not in result.err
 
 
-def test_more_threads_than_there_are_are_refused(deeptheory, assert_refused, config, tmp_path):
-    result = deeptheory("train", config, "--out", tmp_path / "run", "--threads", 100000)
+@pytest.mark.parametrize(
+    "arguments",
+    [("train", "tiny.toml", "--out", "run"), ("confirm", "tiny.toml", "--out", "study"), ("measure", "run"),
+     ("retrain", "run"), ("bench", "train-step"), ("bench", "layers")],
+)  # fmt: skip
+def test_more_threads_than_there_are_are_refused(deeptheory, assert_refused, config, monkeypatch, arguments):
+    monkeypatch.chdir(config.parent)
+    result = deeptheory(*arguments, "--threads", 100000)
     assert_refused(result, "threads: expected 1 to ", "found 100000; this process may not use more")
 
 
@@ -74,6 +80,7 @@ def test_a_real_process_with_wrong_vectors_ends_with_2(config, tmp_path):
         ("train.epoch=3", "did you mean 'epochs'?"),
         ("trian.epochs=3", "did you mean 'train'?"),
         ("train.epochs=0", "train.epochs: expected int >= 1, found 0"),
+        ("train.batch=1", "train.batch: expected int >= 2, found 1"),
         ("train.epochs=many", "train.epochs: expected int, found 'many'"),
         ("train.epochs", "--set: expected table.option=value"),
         ("data.n_labels=1001", "data.n_labels: expected int <= 1000, found 1001"),

@@ -5,6 +5,7 @@ import pytest
 
 from deeptheory import machine, nn
 from deeptheory.compiled import JIT
+from deeptheory.errors import InputError
 from deeptheory.nn.fusion import Block
 
 NETWORKS = {
@@ -83,6 +84,19 @@ def test_a_training_step_moves_running_statistics_once(network, x, tapped):
             name = f"{node.name}.{name}"
             expected = 0.9 * before[name] + 0.1 * value
             np.testing.assert_allclose(buffers[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_one_input_in_training_is_refused_and_moves_nothing(network, x):
+    before = network.state()
+    norm = next(node.name for node in network.nodes if isinstance(node.layer, nn.BatchNorm2d))
+    with pytest.raises(InputError) as error:
+        network.forward(x[:1], training=True)
+    assert str(error.value) == (
+        f"{norm}, batch in training mode: expected at least 2 inputs, found 1; "
+        "batch norm needs a spread to divide by"
+    )
+    assert all(np.array_equal(before[name], array) for name, array in network.state().items())
+    assert np.isfinite(network.forward(x[:1])[0]).all()
 
 
 def test_inference_is_the_forward_pass_out_of_training(network, x):
