@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, unknown_name
 
 PACKAGE = Path(__file__).parent
 VECTORS = ("avx512", "avx2", "plain")
@@ -50,9 +50,10 @@ def configure(threads: int | None = None) -> None:
     Raises
     ------
     InputError
-        If `threads` is below 1 or above the number of threads this process may use.
+        If `threads` is below 1 or above the number of threads this process may use, or as `vectors` raises it.
     """
     global _threads
+    vectors()  # refuses a wrong name before anything is set
     allowed = _allowed_threads()
     if threads is not None and not 1 <= threads <= allowed:
         raise InputError("threads", f"1 to {allowed}", str(threads), "this process may not use more")
@@ -100,11 +101,12 @@ def vectors() -> str:
     """
     found = _processor_vectors()
     chosen = os.environ.get("DEEPTHEORY_VECTORS") or found
+    if chosen not in VECTORS:
+        raise unknown_name("DEEPTHEORY_VECTORS", chosen, VECTORS)
     allowed = VECTORS[VECTORS.index(found) :]
     if chosen not in allowed:
-        raise InputError(
-            "DEEPTHEORY_VECTORS", " or ".join(allowed), chosen, "this processor does not have others"
-        )
+        do = "this processor does not have others"
+        raise InputError("DEEPTHEORY_VECTORS", " or ".join(allowed), chosen, do)
     return chosen
 
 
@@ -142,12 +144,13 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 def facts() -> dict[str, Any]:
-    """What a run file records: host, processor, threads, versions, git revision and dirty flag, Slurm ids."""
+    """What a run file records: host, processor, threads, vectors, versions, git state, Slurm ids."""
     return {
         "host": platform.node(),
         "system": platform.platform(),
         "processor": _processor(),
         "threads": threads(),
+        "vectors": vectors(),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
         **_git_state(),
@@ -175,16 +178,18 @@ def _blas_controller() -> Any:
 
 def _choose_kernel_directory() -> None:
     global _caching
-    own = os.environ.get("NUMBA_CACHE_DIR")
-    if own and _writable(Path(own)):
+    kernels, own = cache_directory() / "kernels", os.environ.get("NUMBA_CACHE_DIR")
+    # A directory chosen here by the process that started this one may be for other vectors.
+    if own and Path(own).parent != kernels and _writable(Path(own)):
         return
-    # Numba recompiles a function when its own file changes but not when one that it calls does (numba#1833).
-    digest = hashlib.sha256()
+    # Numba recompiles a function when its own file changes but not when one that it calls does (numba#1833), nor
+    # when the vectors are others, which constants of the kernels follow.
+    digest = hashlib.sha256(vectors().encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         text = path.read_bytes()
         if b"njit" in text:
             digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + text)
-    directory = cache_directory() / "kernels" / digest.hexdigest()[:16]
+    directory = kernels / digest.hexdigest()[:16]
     if _writable(directory):
         os.environ["NUMBA_CACHE_DIR"] = str(directory)
         return

@@ -45,9 +45,33 @@ def test_a_wrong_command_line_ends_with_2(deeptheory, arguments, words):
     assert "Traceback" not in result.err
 
 
-def test_more_threads_than_there_are_are_refused(deeptheory, assert_refused, config, tmp_path):
-    result = deeptheory("train", config, "--out", tmp_path / "run", "--threads", 100000)
+@pytest.mark.parametrize(
+    "arguments",
+    [("train", "tiny.toml", "--out", "run"), ("confirm", "tiny.toml", "--out", "study"), ("measure", "run"),
+     ("retrain", "run"), ("bench", "train-step"), ("bench", "layers")],
+)  # fmt: skip
+def test_more_threads_than_there_are_are_refused(deeptheory, assert_refused, config, monkeypatch, arguments):
+    monkeypatch.chdir(config.parent)
+    result = deeptheory(*arguments, "--threads", 100000)
     assert_refused(result, "threads: expected 1 to ", "found 100000; this process may not use more")
+
+
+def test_vectors_by_a_wrong_name_are_refused(deeptheory, assert_refused, config, tmp_path, monkeypatch):
+    monkeypatch.setenv("DEEPTHEORY_VECTORS", "sse")
+    result = deeptheory("train", config, "--out", tmp_path / "run")
+    assert_refused(result, "DEEPTHEORY_VECTORS: expected one of avx2, avx512, plain, found 'sse'")
+
+
+def test_a_real_process_with_wrong_vectors_ends_with_2(config, tmp_path):
+    for arguments in (["train", str(config), "--out", str(tmp_path / "run")], ["bench", "train-step"]):
+        command = [sys.executable, "-c", "from deeptheory.cli import main; main()", *arguments]
+        environment = {**os.environ, "DEEPTHEORY_VECTORS": "sse"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(
+            "error: DEEPTHEORY_VECTORS: expected one of avx2, avx512, plain, found 'sse'"
+        )
+        assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -56,6 +80,7 @@ def test_more_threads_than_there_are_are_refused(deeptheory, assert_refused, con
         ("train.epoch=3", "did you mean 'epochs'?"),
         ("trian.epochs=3", "did you mean 'train'?"),
         ("train.epochs=0", "train.epochs: expected int >= 1, found 0"),
+        ("train.batch=1", "train.batch: expected int >= 2, found 1"),
         ("train.epochs=many", "train.epochs: expected int, found 'many'"),
         ("train.epochs", "--set: expected table.option=value"),
         ("data.n_labels=1001", "data.n_labels: expected int <= 1000, found 1001"),

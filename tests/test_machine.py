@@ -48,6 +48,40 @@ def test_own_directory_of_kernels_is_respected(tmp_path):
     assert run(script, NUMBA_CACHE_DIR=str(tmp_path)).stdout.strip() == str(tmp_path)
 
 
+def test_kernels_of_other_vectors_are_kept_apart(tmp_path):
+    script = (
+        "from deeptheory import machine; import os; machine.configure(); print(os.environ['NUMBA_CACHE_DIR'])"
+    )
+    best = run(script, DEEPTHEORY_CACHE=str(tmp_path)).stdout.strip()
+    # The variable is handed down to the processes that a run starts.
+    child = {"DEEPTHEORY_CACHE": str(tmp_path), "NUMBA_CACHE_DIR": best}
+    assert run(script, **child).stdout.strip() == best
+    for vectors in machine.VECTORS[machine.VECTORS.index(machine.vectors()) :]:
+        found = run(script, **child, DEEPTHEORY_VECTORS=vectors).stdout.strip()
+        assert found.startswith(str(tmp_path / "kernels"))
+        assert (found == best) == (vectors == machine.vectors())
+
+
+def test_unknown_vectors_are_refused_with_the_nearest(monkeypatch):
+    monkeypatch.setenv("DEEPTHEORY_VECTORS", "avx51")
+    text = (
+        r"^DEEPTHEORY_VECTORS: expected one of avx2, avx512, plain, found 'avx51'; did you mean 'avx512'\?$"
+    )
+    for refuse in (machine.vectors, machine.configure):
+        with pytest.raises(InputError, match=text):
+            refuse()
+
+
+def test_vectors_that_the_processor_lacks_are_refused(monkeypatch):
+    monkeypatch.setattr(machine, "_processor_vectors", lambda: "avx2")
+    monkeypatch.setenv("DEEPTHEORY_VECTORS", "avx512")
+    text = "^DEEPTHEORY_VECTORS: expected avx2 or plain, found avx512; this processor does not have others$"
+    with pytest.raises(InputError, match=text):
+        machine.vectors()
+    monkeypatch.delenv("DEEPTHEORY_VECTORS")
+    assert machine.vectors() == "avx2"
+
+
 def test_without_a_writable_cache_kernels_still_work_with_one_warning(tmp_path):
     (tmp_path / "file").write_text("")
     script = (
@@ -104,6 +138,7 @@ def test_facts(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "17")
     facts = machine.facts()
     assert facts["threads"] == machine.threads()
+    assert facts["vectors"] == machine.vectors()
     assert facts["slurm"]["SLURM_JOB_ID"] == "17"
     assert set(machine.RECORDED_PACKAGES) == set(facts["packages"])
     assert len(facts["git_revision"]) in (0, 40)

@@ -79,7 +79,7 @@ class Conv2d(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.x = x
-        out = self.scratch.array("out", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
+        out = self.scratch.array("out", self.shape_for(x), x.dtype)
         weight = self.parameters["weight"]
         grouped.grouped_forward(x, weight, self.groups, self.stride, self.padding, out, self.workspace)
         if "bias" in self.parameters:
@@ -88,8 +88,7 @@ class Conv2d(Layer):
 
     def infer(self, x: Array, epilogue: fused.Epilogue, scratch: Scratch) -> Array:
         """The output after `epilogue`, in `scratch`; neither it nor the output before it is kept in the layer."""
-        shape = len(x), *self.output_shape(x.shape[1:])
-        n, height, width, n_out = shape
+        n, height, width, n_out = self.shape_for(x)
         out = scratch.array("out", (n, height // epilogue.size, width // epilogue.size, n_out), x.dtype)
         weight, plain = self.parameters["weight"], self.groups == 1 and "bias" not in self.parameters
         place = self.stride, self.padding
@@ -152,7 +151,7 @@ class Linear(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         self.x = x
         weight = self.parameters["weight"]
-        out = self.scratch.array("out", (len(x), len(weight)), x.dtype)
+        out = self.scratch.array("out", self.shape_for(x), x.dtype)
         # A convolution of one position: the same kernels share the batch among the threads.
         kernels.conv2d_forward(_position(x), _kernel(weight), 1, 0, _position(out), self.workspace)
         if "bias" in self.parameters:

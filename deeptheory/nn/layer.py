@@ -46,6 +46,14 @@ class Layer:
         """Shape of the output of one input, without the batch axis; `InputError` if the input does not fit."""
         return input_shape
 
+    def shape_for(self, x: Array) -> Shape:
+        """Shape of the output for a batch; an `InputError` names this kind of layer."""
+        try:
+            return len(x), *self.output_shape(x.shape[1:])
+        except InputError as error:
+            what = f"{error.what} of {type(self).__name__}"
+            raise InputError(what, error.expected, error.found, error.do) from None
+
     def multiply_adds(self, input_shape: Any) -> int:
         """Multiply-add operations per input; only those with weights are counted."""
         return 0

@@ -191,10 +191,10 @@ class Network:
                     what = f"{step.name}, {error.what}"
                     raise InputError(what, error.expected, error.found, error.do) from None
                 if inner and isinstance(step.layer, Block):
-                    for node, h in zip(step.nodes, step.layer.take_apart(), strict=True):
-                        _show(h, seen.get(node.name, ()), observers)
-                else:
-                    _show(h, seen.get(step.nodes[-1].name, ()), observers)
+                    # What follows gets the block's own output: no tap changes a bit of it.
+                    for node, part in zip(step.nodes[:-1], step.layer.take_apart(), strict=False):
+                        _show(part, seen.get(node.name, ()), observers)
+                _show(h, seen.get(step.nodes[-1].name, ()), observers)
                 outputs[step.nodes[-1].name] = h
         self._ran_forward = not infer
         return h

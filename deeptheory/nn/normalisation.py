@@ -36,7 +36,7 @@ class BatchNorm2d(Layer):
         return input_shape
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        rows = x.reshape(-1, x.shape[-1])
+        rows = x.reshape(-1, self.shape_for(x)[-1])
         if training:
             self.use_batch(x, *kernels.channel_sums(rows, rows))
         else:

@@ -21,7 +21,7 @@ class Pool2d(Layer):
 
     def _out(self, x: Array) -> Array:
         self.shape = x.shape
-        return self.scratch.array("out", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
+        return self.scratch.array("out", self.shape_for(x), x.dtype)
 
 
 class MaxPool2d(Pool2d):
@@ -62,7 +62,7 @@ class GlobalAveragePool(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         self.shape = x.shape
-        out = self.scratch.array("out", (len(x), x.shape[-1]), x.dtype)
+        out = self.scratch.array("out", self.shape_for(x), x.dtype)
         gate.position_means(x.reshape(len(x), -1, x.shape[-1]), out)
         return out
 

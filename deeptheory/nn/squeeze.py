@@ -46,7 +46,7 @@ class SqueezeExcitation(Layer):
         return 2 * self.parameters["reduce_weight"].size
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        self.x = x
+        self.x, shape = x, self.shape_for(x)
         self.means = self._per_input("means", len(x), "expand_bias")
         self.reduced = self._per_input("reduced", len(x), "reduce_bias")
         self.hidden = self._per_input("hidden", len(x), "reduce_bias")
@@ -58,7 +58,7 @@ class SqueezeExcitation(Layer):
         np.matmul(self.hidden, self.parameters["expand_weight"].T, out=self.gate)
         self.gate += self.parameters["expand_bias"]
         _sigmoid(self.gate)
-        out = self.scratch.array("out", x.shape, x.dtype)
+        out = self.scratch.array("out", shape, x.dtype)
         gate.gate_forward(_positions(x), self.gate, _positions(out))
         return out
 

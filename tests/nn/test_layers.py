@@ -7,6 +7,7 @@ from deeptheory import machine, nn
 from deeptheory.errors import InputError
 
 STEP = 1e-6
+RNG = np.random.default_rng(0)
 
 
 def numerical_gradient(loss, array):
@@ -118,6 +119,26 @@ def test_batch_norm_moves_its_running_statistics():
 def test_batch_norm_refuses_one_input_in_training():
     with pytest.raises(ValueError, match="batch in training mode: expected at least 2 inputs, found 1"):
         nn.BatchNorm2d(2, np.float64).forward(np.ones((1, 2, 2, 2)), training=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "text"),
+    [
+        (nn.Conv2d(3, 4, 5, rng=RNG), (8, 8, 2), "Conv2d: expected shape (H, W, 3) with H >= 5 and W >= 5"),
+        (nn.Conv2d(4, 4, 3, groups=4, rng=RNG), (8, 8, 1), "Conv2d: expected shape (H, W, 4) with H >= 3"),
+        (nn.Conv2d(3, 4, 5, padding=1, rng=RNG), (2, 4, 3), "Conv2d: expected shape (H, W, 3) with H >= 3"),
+        (nn.Linear(12, 4, rng=RNG), (11,), "Linear: expected shape (12,)"),
+        (nn.BatchNorm2d(16), (4, 4, 8), "BatchNorm2d: expected shape (H, W, 16)"),
+        (nn.SqueezeExcitation(8, 2, rng=RNG), (4, 4, 4), "SqueezeExcitation: expected shape (H, W, 8)"),
+        (nn.MaxPool2d(2), (1, 4, 3), "MaxPool2d: expected shape (H, W, C) with H >= 2 and W >= 2"),
+        (nn.GlobalAveragePool(), (12,), "GlobalAveragePool: expected shape (H, W, C)"),
+    ],
+)
+def test_a_batch_that_does_not_fit_names_the_layer_and_both_shapes(layer, shape, text):
+    with pytest.raises(InputError) as error:
+        layer.forward(np.zeros((2, *shape), np.float32), training=True)
+    assert str(error.value).startswith(f"input of {text}")
+    assert f"found shape {shape}" in str(error.value)
 
 
 def test_relu_and_max_pool_keep_nan():

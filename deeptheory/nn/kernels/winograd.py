@@ -10,8 +10,8 @@ turn; the gradient of the weights is dg = G^T (sum over tiles of V[k]^T (A dY A^
 
 Where U is not much larger than the second-level cache, every thread takes chunks of tiles through all three steps
 ("by tiles"). Where it is, all threads transform the tiles, then each takes one panel of output channels after the
-other, so that U of a panel is made, used and forgotten by one thread ("by panels"). Errors against float64 are a
-few 1e-6 relative to the largest value. Channels must be multiples of 16: `applies` says which layers qualify.
+other, so that U of a panel is made, used and forgotten by one thread ("by panels"). Errors against float64 are
+below 1e-5 relative to the largest value. Channels must be multiples of 16: `applies` says which layers qualify.
 """
 
 from typing import Any

@@ -1,0 +1,244 @@
+"""What the kernels compute, written out in NumPy: their definitions, and what the tests compare them with.
+
+Short instead of fast, for any floating dtype, every result a new array. Activations are (N, H, W, C). A gradient
+called `dx` is that of the loss with respect to `x`.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+IDENTITY, RELU, SILU = "identity", "relu", "silu"
+
+
+def convolution(x: Array, weight: Array, stride: int = 1, padding: int = 0, groups: int = 1) -> Array:
+    """out[n, y, z, o] = sum_cij weight[o, c, i, j] x[n, stride*y + i - padding, stride*z + j - padding, c].
+
+    Outside the image x is zero. The cross-correlation of Dumoulin & Visin, "A guide to convolution arithmetic".
+
+    Parameters
+    ----------
+    x : array (N, H, W, C)
+    weight : array (O, C/groups, kh, kw)
+    stride, padding : int
+    groups : int
+        Group g of the outputs reads group g of the inputs only; as many as channels: depthwise.
+
+    Returns
+    -------
+    array (N, OH, OW, O)
+        OH = (H + 2*padding - kh)//stride + 1, OW likewise.
+    """
+    dense, padded = _dense(weight, groups), _padded(x, padding)
+    height, width = ((s - k) // stride + 1 for s, k in zip(padded.shape[1:3], weight.shape[2:], strict=True))
+    out = np.zeros((len(x), height, width, len(weight)), x.dtype)
+    for i, j, seen in _taps(weight.shape[2:], out.shape[1:3], stride):
+        out += padded[seen] @ dense[:, :, i, j].T
+    return out
+
+
+def convolution_data_gradient(
+    dout: Array, weight: Array, shape: tuple[int, ...], stride: int = 1, padding: int = 0, groups: int = 1
+) -> Array:
+    """`dx` of `convolution` for inputs of `shape`: every output hands its gradient back through its taps."""
+    dense, (n, height, width, channels) = _dense(weight, groups), shape
+    dpadded = np.zeros((n, height + 2 * padding, width + 2 * padding, channels), dout.dtype)
+    for i, j, seen in _taps(weight.shape[2:], dout.shape[1:3], stride):
+        dpadded[seen] += dout @ dense[:, :, i, j]
+    return dpadded[:, padding : padding + height, padding : padding + width]
+
+
+def convolution_weight_gradient(
+    x: Array, dout: Array, shape: tuple[int, ...], stride: int = 1, padding: int = 0, groups: int = 1
+) -> Array:
+    """`dweight` of `convolution` for weights of `shape`: sum_nyz dout[n, y, z, o] x[what (c, i, j) met there]."""
+    padded = _padded(x, padding)
+    dense = np.zeros((shape[0], x.shape[-1], *shape[2:]), dout.dtype)
+    for i, j, seen in _taps(shape[2:], dout.shape[1:3], stride):
+        dense[:, :, i, j] = np.tensordot(dout, padded[seen], axes=((0, 1, 2), (0, 1, 2)))
+    return np.concatenate([dense[own] for own in _blocks(shape, groups)])
+
+
+def _blocks(shape: tuple[int, ...], groups: int) -> Iterator[tuple[slice, slice]]:
+    """Outputs and inputs of each group, for weights of `shape` (O, C/groups, kh, kw)."""
+    n_out, n_in = shape[0] // groups, shape[1]
+    for g in range(groups):
+        yield slice(g * n_out, (g + 1) * n_out), slice(g * n_in, (g + 1) * n_in)
+
+
+def _dense(weight: Array, groups: int) -> Array:
+    """The weights (O, C, kh, kw) of a convolution in one group, zero between the groups."""
+    dense = np.zeros((len(weight), groups * weight.shape[1], *weight.shape[2:]), weight.dtype)
+    for outputs, inputs in _blocks(weight.shape, groups):
+        dense[outputs, inputs] = weight[outputs]
+    return dense
+
+
+def _padded(x: Array, padding: int) -> Array:
+    return np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+
+
+def _taps(
+    kernel: tuple[int, ...], out: tuple[int, ...], stride: int
+) -> Iterator[tuple[int, int, tuple[slice, slice, slice]]]:
+    """Row and column of each tap of a kernel, and where the outputs meet it in the padded input."""
+    for i, j in np.ndindex(*kernel):
+        rows, columns = (slice(k, k + stride * n, stride) for k, n in zip((i, j), out, strict=True))
+        yield i, j, (slice(None), rows, columns)
+
+
+def activation(z: Array, name: str) -> Array:
+    """z, max(z, 0) or z*sigmoid(z) (Elfwing et al., "Sigmoid-weighted linear units"); NaN stays NaN."""
+    rules: dict[str, Callable[[Array], Array]] = {
+        IDENTITY: lambda z: z,
+        RELU: lambda z: np.where(z < 0, 0, z),
+        SILU: lambda z: z * sigmoid(z),
+    }
+    return rules[name](z)
+
+
+def activation_slope(z: Array, name: str) -> Array:
+    """The derivative of `activation`; that of ReLU is 0 at 0."""
+    rules: dict[str, Callable[[Array], Array]] = {
+        IDENTITY: np.ones_like,
+        RELU: lambda z: np.where(z > 0, np.ones_like(z), 0),
+        SILU: lambda z: sigmoid(z) * (1 + z * (1 - sigmoid(z))),
+    }
+    return rules[name](z)
+
+
+def sigmoid(z: Array) -> Array:
+    """1/(1 + exp(-z)), 0 where exp(-z) is too large for the dtype."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-z))
+
+
+def channel_sums(a: Array, b: Array) -> Array:
+    """Sums of a and of a*b for each channel: (2, C)."""
+    return np.stack([a.sum(axis=(0, 1, 2)), (a * b).sum(axis=(0, 1, 2))])
+
+
+def batch_norm(x: Array, weight: Array, bias: Array, epsilon: float = 1e-5) -> tuple[Array, Array]:
+    """`slope` and `shift` with slope*x + shift = weight*(x - mean)/sqrt(variance + epsilon) + bias, in training.
+
+    Mean and variance are those of each channel over inputs and positions. (Ioffe & Szegedy, "Batch
+    normalization".)
+    """
+    slope = weight / np.sqrt(x.var(axis=(0, 1, 2)) + epsilon)
+    return slope, bias - slope * x.mean(axis=(0, 1, 2))
+
+
+def batch_norm_gradient(
+    x: Array, dz: Array, weight: Array, epsilon: float = 1e-5
+) -> tuple[Array, Array, Array]:
+    """`dx`, `dweight` and `dbias`, given the gradient dz of z = slope*x + shift with the slope of `batch_norm`.
+
+    dx = slope*(dz - <dz> - xhat*<dz*xhat>), means over inputs and positions, xhat the normalised x.
+    """
+    deviation = np.sqrt(x.var(axis=(0, 1, 2)) + epsilon)
+    normalised = (x - x.mean(axis=(0, 1, 2))) / deviation
+    dbias, dweight = channel_sums(dz, normalised)
+    n = x.size // x.shape[-1]
+    return weight / deviation * (dz - dbias / n - normalised * dweight / n), dweight, dbias
+
+
+def norm_activation_pool(x: Array, slope: Array, shift: Array, name: str, size: int) -> Array:
+    """The largest a(slope*x + shift) of each `size` x `size` window, a the activation called `name`."""
+    return max_pool(activation(slope * x + shift, name), size, size)[0]
+
+
+def normalised_gradient(x: Array, dout: Array, slope: Array, shift: Array, name: str, size: int) -> Array:
+    """The gradient dz of z = slope*x + shift, for the gradient `dout` of `norm_activation_pool`.
+
+    A window's gradient goes to its winner, as in `max_pool`. For a given slope and shift, dx = slope*dz, and
+    `channel_sums(dz, x)` are the gradients of shift and slope.
+    """
+    z = slope * x + shift
+    winner = max_pool(activation(z, name), size, size)[1]
+    return max_pool_gradient(dout, winner, size, size, x.shape) * activation_slope(z, name)
+
+
+def max_pool(x: Array, size: int, stride: int) -> tuple[Array, Array]:
+    """Largest element of each window and its place in it, row by row; the first of equals, the first NaN always.
+
+    Returns
+    -------
+    out, winner : array (N, OH, OW, C)
+        OH = (H - size)//stride + 1: a window that does not fit is left out.
+    """
+    windows = _windows(x, size, stride)
+    winner = windows.argmax(axis=-1)
+    return np.take_along_axis(windows, winner[..., None], axis=-1)[..., 0], winner
+
+
+def max_pool_gradient(dout: Array, winner: Array, size: int, stride: int, shape: tuple[int, ...]) -> Array:
+    """`dx` of `max_pool` for inputs of `shape`: each window's gradient goes to its winner."""
+    dx = np.zeros(shape, dout.dtype)
+    for i, j, seen in _taps((size, size), dout.shape[1:3], stride):
+        dx[seen] += np.where(winner == i * size + j, dout, 0)
+    return dx
+
+
+def average_pool(x: Array, size: int, stride: int) -> Array:
+    """Mean of each window."""
+    return _windows(x, size, stride).mean(axis=-1)
+
+
+def average_pool_gradient(dout: Array, size: int, stride: int, shape: tuple[int, ...]) -> Array:
+    """`dx` of `average_pool` for inputs of `shape`: each window's gradient in equal shares."""
+    dx = np.zeros(shape, dout.dtype)
+    for _, _, seen in _taps((size, size), dout.shape[1:3], stride):
+        dx[seen] += dout / size**2
+    return dx
+
+
+def _windows(x: Array, size: int, stride: int) -> Array:
+    """(N, OH, OW, C, size*size)."""
+    every = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
+    kept = every[:, ::stride, ::stride]
+    return kept.reshape(*kept.shape[:-2], size * size)
+
+
+def global_average_pool(x: Array) -> Array:
+    """Mean over positions: (N, C)."""
+    return x.mean(axis=(1, 2))
+
+
+def global_average_pool_gradient(dout: Array, shape: tuple[int, ...]) -> Array:
+    """`dx` of `global_average_pool` for inputs of `shape`."""
+    return np.broadcast_to(dout[:, None, None] / (shape[1] * shape[2]), shape)
+
+
+def squeeze_gate(x: Array, gate: Array) -> Array:
+    """out[n, y, z, c] = gate[n, c] x[n, y, z, c] (Hu et al., "Squeeze-and-excitation networks")."""
+    return gate[:, None, None] * x
+
+
+def squeeze_gate_gradient(x: Array, gate: Array, dout: Array) -> tuple[Array, Array]:
+    """`dx` of `squeeze_gate` for a given gate, and `dgate`; what the gate adds through x comes on top of it."""
+    return squeeze_gate(dout, gate), (dout * x).sum(axis=(1, 2))
+
+
+def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
+    """Mean over the batch of -log softmax(logits)[label], and `dlogits` = (softmax(logits) - one_hot)/N."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chances = powers / powers.sum(axis=1, keepdims=True)
+    one_hot = np.eye(logits.shape[1], dtype=logits.dtype)[labels]
+    return float(-np.log((chances * one_hot).sum(axis=1)).mean()), (chances - one_hot) / len(logits)
+
+
+def nesterov(
+    weight: Array, gradient: Array, momentum: Array, rate: float, friction: float, l2: float
+) -> tuple[Array, Array]:
+    """Weight and momentum after a step of gradient descent with Nesterov momentum and L2.
+
+    g = gradient + l2*weight;  m = friction*momentum + g;  weight - rate*(g + friction*m). (Sutskever et al.,
+    "On the importance of initialization and momentum in deep learning".)
+    """
+    g = gradient + l2 * weight
+    m = friction * momentum + g
+    return weight - rate * (g + friction * m), m

@@ -1,0 +1,38 @@
+"""Pooling against its definitions."""
+
+import numpy as np
+import pytest
+
+from deeptheory import nn
+from deeptheory.nn.kernels import plain
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "stride"), [(2, 2), (3, 1), (3, 2), (2, 3)])
+def test_pooling_agrees_with_its_definition(size, stride, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-3, 3, (3, 7, 6, 5)).astype(dtype)  # with ties
+    x[1, 2, 3] = np.nan
+    out, winner = plain.max_pool(x, size, stride)
+    dout = rng.standard_normal(out.shape).astype(dtype)
+    layer = nn.MaxPool2d(size, stride)
+    np.testing.assert_array_equal(layer.forward(x), out)
+    expected = plain.max_pool_gradient(dout, winner, size, stride, x.shape)
+    np.testing.assert_allclose(layer.backward(dout), expected, rtol=1e-5, atol=1e-6)
+    x[1, 2, 3], layer = 0, nn.AvgPool2d(size, stride)
+    np.testing.assert_allclose(layer.forward(x), plain.average_pool(x, size, stride), rtol=1e-5, atol=1e-6)
+    expected = plain.average_pool_gradient(dout, size, stride, x.shape)
+    np.testing.assert_allclose(layer.backward(dout), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(5, 4, 4, 16), (1, 3, 7, 5), (2, 1, 1, 33)])
+def test_global_average_pooling_agrees_with_its_definition(shape, dtype):
+    rng, layer = np.random.default_rng(1), nn.GlobalAveragePool()
+    x, dout = (
+        rng.standard_normal(shape).astype(dtype),
+        rng.standard_normal((shape[0], shape[3])).astype(dtype),
+    )
+    np.testing.assert_allclose(layer.forward(x), plain.global_average_pool(x), rtol=1e-5, atol=1e-6)
+    expected = plain.global_average_pool_gradient(dout, shape)
+    np.testing.assert_allclose(layer.backward(dout), expected, rtol=1e-6)
