@@ -157,6 +157,123 @@ def bounded_tile_transform(matrix: np.ndarray) -> Callable[..., None]:
     return transform
 
 
+def _transpose(builder: Any, vectors: Sequence[Any]) -> list[Any]:
+    """Element j of vector i becomes element i of vector j, for 16 vectors (Eklundh's exchange of blocks)."""
+    vectors, index, distance = list(vectors), ir.IntType(32), 1
+    while distance < LANES:
+        for i in range(LANES):
+            if i & distance == 0:
+                pair = vectors[i], vectors[i + distance]
+                for offset in (0, distance):
+                    chosen = [
+                        (lane + offset if lane & distance == 0 else LANES + lane + offset - distance)
+                        for lane in range(LANES)
+                    ]
+                    mask = ir.Constant(ir.VectorType(index, LANES), chosen)
+                    vectors[i + offset] = builder.shuffle_vector(*pair, mask)
+        distance *= 2
+    return vectors
+
+
+def _masked(builder: Any, n: int, address: Any, vector: Any = None) -> Any:
+    """Load the first n floats from `address`, or store those of a vector."""
+    place, number, mask = FLOATS.as_pointer(), ir.IntType(32), ir.VectorType(ir.IntType(1), LANES)
+    alignment, chosen = ir.Constant(number, 4), ir.Constant(mask, [lane < n for lane in range(LANES)])
+    address = builder.bitcast(address, place)
+    if vector is None:
+        of_type = ir.FunctionType(FLOATS, [place, number, mask, FLOATS])
+        load = cgutils.get_or_insert_function(builder.module, of_type, "llvm.masked.load.v16f32.p0v16f32")
+        return builder.call(load, [address, alignment, chosen, constant(0.0)])
+    of_type = ir.FunctionType(ir.VoidType(), [FLOATS, place, number, mask])
+    store = cgutils.get_or_insert_function(builder.module, of_type, "llvm.masked.store.v16f32.p0v16f32")
+    return builder.call(store, [vector, address, alignment, chosen])
+
+
+def kernel_transform(matrix: np.ndarray, turned: bool) -> Callable[..., None]:
+    """Compiled ``to[i, j] = sum_ab matrix[i, a] matrix[j, b] g[a, b]`` for 16 kernels g at once.
+
+    Parameters
+    ----------
+    matrix : (n_out, n_in) float array
+    turned : bool
+        Turn the kernels by half a turn.
+
+    Returns
+    -------
+    callable
+        ``transform(to, to_at, to_row, to_column, g, g_at, g_lane)``: flat float32 arrays. The n_in*n_in numbers of
+        a kernel are contiguous, and g_lane elements apart from those of the next.
+    """
+    lines, n = [[float(entry) for entry in line] for line in matrix], matrix.shape[1]
+
+    @intrinsic
+    def transform(typingctx, to, to_at, to_row, to_column, g, g_at, g_lane):
+        i = types.intp
+
+        def generate(context, builder, signature, arguments):
+            to_, to_at_, to_row_, to_column_, g_, g_at_, g_lane_ = arguments
+            place = _grid(
+                builder, pointer(context, builder, signature.args[0], to_, to_at_), to_row_, to_column_
+            )
+            kernel = _grid(builder, pointer(context, builder, signature.args[4], g_, g_at_), g_lane_, g_lane_)
+            taps = _transpose(builder, [_masked(builder, n * n, kernel(lane, 0)) for lane in range(LANES)])
+            if turned:
+                taps = taps[n * n - 1 :: -1]
+            _transform(
+                builder,
+                lines,
+                lambda a, b: taps[a * n + b],
+                lambda i, j, vector: store_vector(builder, vector, place(i, j)),
+            )
+            return context.get_dummy_value()
+
+        return types.void(to, i, i, i, g, i, i), generate
+
+    return transform
+
+
+def kernel_gradient_transform(matrix: np.ndarray) -> Callable[..., None]:
+    """Compiled ``g[i, j] (+)= sum_ab matrix[i, a] matrix[j, b] source[a, b]`` for 16 kernels g at once.
+
+    Returns
+    -------
+    callable
+        ``transform(g, g_at, g_lane, source, source_at, source_row, source_column, accumulate)``, as in
+        `kernel_transform`.
+    """
+    lines, n = [[float(entry) for entry in line] for line in matrix], matrix.shape[0]
+
+    @intrinsic
+    def transform(typingctx, g, g_at, g_lane, source, source_at, source_row, source_column, accumulate):
+        i = types.intp
+
+        def generate(context, builder, signature, arguments):
+            g_, g_at_, g_lane_, source_, source_at_, source_row_, source_column_, accumulate_ = arguments
+            origin = pointer(context, builder, signature.args[3], source_, source_at_)
+            at = _grid(builder, origin, source_row_, source_column_)
+            kernel = _grid(builder, pointer(context, builder, signature.args[0], g_, g_at_), g_lane_, g_lane_)
+            taps = [constant(0.0)] * LANES
+
+            def write(i, j, vector):
+                taps[i * n + j] = vector
+
+            _transform(builder, lines, lambda a, b: load_vector(builder, at(a, b)), write)
+            kernels = _transpose(builder, taps)
+            with builder.if_else(accumulate_) as (add, start):
+                with add:
+                    for lane, vector in enumerate(kernels):
+                        held = _masked(builder, n * n, kernel(lane, 0))
+                        _masked(builder, n * n, kernel(lane, 0), builder.fadd(held, vector))
+                with start:
+                    for lane, vector in enumerate(kernels):
+                        _masked(builder, n * n, kernel(lane, 0), vector)
+            return context.get_dummy_value()
+
+        return types.void(g, i, i, source, i, i, i, types.boolean), generate
+
+    return transform
+
+
 def _prefetch(builder: Any, address: Any) -> None:
     byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
     of_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
@@ -177,11 +294,12 @@ def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
     -------
     callable
         ``product(c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines,
-        accumulate, a_next, b_next)``: flat float32 arrays, each with the index of its first element and its strides,
-        in elements. The sum runs over `lines` lines of `depth` elements; `a` moves by a_line from line to line, `b`
-        moves on evenly. So the lines of an image patch are multiplied where they lie. Columns are contiguous in `b`
-        and `c`. Where `rows` is not a multiple of `SHORT`, up to ``SHORT - 1`` more are read from `a` and written
-        to `c`. a[a_next] and b[b_next] are where the next product begins: wide panels fetch that meanwhile.
+        accumulate, a_next, b_next)``: flat float32 arrays, each with the index of its first element and its
+        strides, in elements. The sum runs over `lines` lines of `depth` elements; `a` moves by a_line from line to
+        line, `b` moves on evenly. So the lines of an image patch are multiplied where they lie. Columns are
+        contiguous in `b` and `c`. Where `rows` is not a multiple of `SHORT`, up to ``SHORT - 1`` more are read from
+        `a` and written to `c`. a[a_next] and b[b_next] are where the next product begins: wide panels fetch that
+        meanwhile.
     """
 
     @intrinsic

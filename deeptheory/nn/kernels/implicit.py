@@ -138,7 +138,7 @@ def _multiply_lines(
                 for p in range(n_out // panel):
                     multiply(
                         out, target + p * panel, n_out, own, row * stride * line, stride * n_in, 1, line,
-                        packed, p * kh * depth * panel, panel, out_width, panel, depth, kh, False, 0, 0,
+                        packed, p * kh * depth * panel, panel, out_width, panel, depth, kh, False,
                     )  # fmt: skip
                 if kind >= 0:
                     _finish_line(out, target, out_width, n_out, slope, shift, kind)
@@ -160,5 +160,5 @@ def _sum_lines(x, dout, sums, n_images, height, width, n_in, out_shape, kh, kw, 
                     multiply(
                         total, ky * (depth + SLACK) * n_out + p * panel, n_out,
                         own, ky * line, 1, stride * n_in, stride * line,
-                        dout, gradient + p * panel, n_out, depth, panel, out_width, out_height, image > first, 0, 0,
+                        dout, gradient + p * panel, n_out, depth, panel, out_width, out_height, image > first,
                     )  # fmt: skip

@@ -28,12 +28,12 @@ def panel_width(columns):
 @njit()
 def multiply(
     c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, panel, depth, lines, accumulate,
-    a_next, b_next,
+    a_next=0, b_next=0,
 ):  # fmt: skip
     """c (+)= a b for flat arrays with strides in elements: c[i, j] = sum_(l, d) a[i, l, d] b[l, d, j].
 
     `a` moves by a_row, a_line and a_depth; `b` moves by b_depth all along (l, d). The columns j of one panel lie
-    side by side in `b` and `c`. The next product will start at a[a_next] and b[b_next], which only matters to speed.
+    side by side in `b` and `c`. The next product starts at a[a_next] and b[b_next], which only matters to speed.
     """
     if panel == 4 * LANES:
         product_of_4(

@@ -22,7 +22,12 @@ from numpy.typing import NDArray
 from deeptheory import machine
 from deeptheory.compiled import JIT, njit, prange
 from deeptheory.nn.kernels import fused
-from deeptheory.nn.kernels.generated import bounded_tile_transform, tile_transform
+from deeptheory.nn.kernels.generated import (
+    bounded_tile_transform,
+    kernel_gradient_transform,
+    kernel_transform,
+    tile_transform,
+)
 from deeptheory.nn.kernels.products import SLACK, WIDEST, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, fill, fma, load, store, where_kept
@@ -61,8 +66,9 @@ PANEL_CHUNK = 100  # the same by panels, where M is one panel wide
 SHARED_BYTES = 1 << 23  # of V by panels
 
 
-weight_transform = tile_transform(G)
-weight_gradient_transform = tile_transform(G.T)
+weight_transform = kernel_transform(G, turned=False)
+turned_weight_transform = kernel_transform(G, turned=True)
+weight_gradient_transform = kernel_gradient_transform(G.T)
 input_transform = tile_transform(B_T)
 border_input_transform = bounded_tile_transform(B_T)
 output_transform = tile_transform(A_T)
@@ -167,8 +173,8 @@ def _evenly(n: int, most: int) -> int:
 
 
 def _weight_blocks(n: int, scratch: Scratch) -> NDArray[np.float32]:
-    """n times the frequencies of some rows of a panel and the nine taps of 16 weights."""
-    shape = (n, FREQUENCIES * _weight_line(WIDEST) + WEIGHT_TAPS * LANES)
+    """n times the frequencies of some rows of a panel."""
+    shape = (n, FREQUENCIES * _weight_line(WIDEST))
     return scratch.array("winograd weights", shape, np.float32)
 
 
@@ -238,16 +244,14 @@ def _weight_line(panel):
 def _transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, block, u, u_at):
     """U = G g G^T of panel p; `turned` turns the 3 x 3 weights by half a turn."""
     run, line = WEIGHT_ROWS * panel, _weight_line(panel)
-    g = FREQUENCIES * line
     for start in range(0, n_in, WEIGHT_ROWS):
         for i in range(WEIGHT_ROWS):
             for o in range(0, panel, LANES):
-                origin = (start + i) * in_stride + (p * panel + o) * out_stride
-                for tap in range(WEIGHT_TAPS):
-                    source = origin + (WEIGHT_TAPS - 1 - tap if turned else tap)
-                    for lane in range(LANES):
-                        block[g + tap * LANES + lane] = weight[source + lane * out_stride]
-                weight_transform(block, i * panel + o, PATCH * line, line, block, g, 3 * LANES, LANES)
+                at, source = i * panel + o, (start + i) * in_stride + (p * panel + o) * out_stride
+                if turned:
+                    turned_weight_transform(block, at, PATCH * line, line, weight, source, out_stride)
+                else:
+                    weight_transform(block, at, PATCH * line, line, weight, source, out_stride)
         for k in range(FREQUENCIES):
             target = u_at + k * _u_step(n_in, panel) + start * panel
             for e in range(0, run, LANES):
@@ -258,7 +262,6 @@ def _transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, bloc
 def _untransform_panel(sums, sums_at, first, last, p, n_in, panel, block, dweight, accumulate):
     """dg (+)= G^T dU G of panel p, input channels first..last-1; `sums` of the workers are added in order."""
     run, line = WEIGHT_ROWS * panel, _weight_line(panel)
-    g = FREQUENCIES * line
     for start in range(first, last, WEIGHT_ROWS):
         for k in range(FREQUENCIES):
             source = sums_at + k * _u_step(n_in, panel) + start * panel
@@ -269,14 +272,10 @@ def _untransform_panel(sums, sums_at, first, last, p, n_in, panel, block, dweigh
                 store(block, k * line + e, total)
         for i in range(WEIGHT_ROWS):
             for o in range(0, panel, LANES):
+                target = ((p * panel + o) * n_in + start + i) * WEIGHT_TAPS
                 weight_gradient_transform(
-                    block, g, 3 * LANES, LANES, block, i * panel + o, PATCH * line, line
+                    dweight, target, n_in * WEIGHT_TAPS, block, i * panel + o, PATCH * line, line, accumulate
                 )
-                for lane in range(LANES):
-                    target = ((p * panel + o + lane) * n_in + start + i) * WEIGHT_TAPS
-                    for tap in range(WEIGHT_TAPS):
-                        value = block[g + tap * LANES + lane]
-                        dweight[target + tap] = value + dweight[target + tap] if accumulate else value
 
 
 @njit(parallel=True)
