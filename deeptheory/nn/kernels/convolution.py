@@ -1,14 +1,14 @@
 """Convolution (cross-correlation) with zero padding, by the kernels that are fastest for its shape.
 
 `patches` takes any shape and dtype, `small` images that the kernel covers from any position, `winograd` the
-3 x 3 convolutions that make up the networks of this field.
+3 x 3 convolutions that make up the networks of this field, `pointwise` the 1 x 1 convolutions.
 """
 
 from typing import Any
 
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import patches, small, winograd
+from deeptheory.nn.kernels import patches, pointwise, small, winograd
 from deeptheory.nn.kernels.scratch import Scratch
 
 
@@ -32,6 +32,8 @@ def conv2d_forward(
         small.forward(x, weight, out, scratch)
     elif winograd.applies(x, weight.shape, stride, padding):
         winograd.forward(x, weight, out, scratch)
+    elif pointwise.applies(x, weight.shape, stride, padding):
+        pointwise.forward(x, weight, out, scratch)
     else:
         patches.forward(x, weight, stride, padding, out, scratch)
 
@@ -53,6 +55,8 @@ def conv2d_backward_data(
         small.backward_data(dout, weight, dx, scratch)
     elif winograd.applies(dx, weight.shape, stride, padding):
         winograd.backward_data(dout, weight, dx, scratch)
+    elif pointwise.applies(dx, weight.shape, stride, padding):
+        pointwise.backward_data(dout, weight, dx, scratch)
     else:
         patches.backward_data(dout, weight, stride, padding, dx, scratch)
 
@@ -75,5 +79,7 @@ def conv2d_backward_weights(
         small.backward_weights(x, dout, dweight, scratch)
     elif winograd.applies(x, dweight.shape, stride, padding):
         winograd.backward_weights(x, dout, dweight, scratch)
+    elif pointwise.applies(x, dweight.shape, stride, padding):
+        pointwise.backward_weights(x, dout, dweight, scratch)
     else:
         patches.backward_weights(x, dout, stride, padding, dweight, scratch)

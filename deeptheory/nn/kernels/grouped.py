@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import convolution, depthwise
+from deeptheory.nn.kernels import convolution, depthwise, pointwise
+from deeptheory.nn.kernels.rows import Normed
 from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.nn.kernels.vector import LANES
 
 
 def grouped_forward(
@@ -77,6 +79,46 @@ def grouped_backward_weights(
             inputs = _gather("group of inputs", own_x, scratch)
             outputs = _gather("group of outputs", own_dout, scratch)
             convolution.conv2d_backward_weights(inputs, outputs, stride, padding, own, scratch)
+
+
+def joins_norm(
+    x: NDArray[Any], weight_shape: tuple[int, ...], groups: int, stride: int, padding: int
+) -> bool:
+    """Whether there are kernels that compute a convolution together with the batch norm after it."""
+    whole_norm = weight_shape[0] % LANES == 0
+    return groups == 1 and whole_norm and pointwise.applies(x, weight_shape, stride, padding)
+
+
+def forward_with_sums(
+    x: NDArray[Any],
+    weight: NDArray[Any],
+    groups: int,
+    stride: int,
+    padding: int,
+    out: NDArray[Any],
+    scratch: Scratch,
+) -> NDArray[np.float64]:
+    """`grouped_forward`, and the sums of the outputs and of their squares: float64 (2, O), if `joins_norm`."""
+    return pointwise.forward_with_sums(x, weight, out, scratch)
+
+
+def backward_through_norm(
+    x: NDArray[Any],
+    dout: NDArray[Any],
+    weight: NDArray[Any],
+    norm: Normed,
+    groups: int,
+    stride: int,
+    padding: int,
+    dweight: NDArray[Any],
+    dx: NDArray[Any] | None,
+    scratch: Scratch,
+) -> None:
+    """Both gradients, given that of what norm and activation make of the output, if `joins_norm`.
+
+    `dx` is None where it is not needed.
+    """
+    pointwise.backward(x, dout, weight, norm, dweight, dx, scratch)
 
 
 def _is_depthwise(weight: NDArray[Any], groups: int) -> bool:
