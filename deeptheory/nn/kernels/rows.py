@@ -70,15 +70,20 @@ def through_activation(z, dy, kind):
 def add_sums(x, at, count, channels, totals):
     """Add the sums of x and of x*x to the 2*channels float64 of `totals`."""
     for c in range(0, channels, LANES):
-        sum_x, sum_xx = fill(ZERO), fill(ZERO)
-        place = at + c
-        for _ in range(count):
-            value = load(x, place)
-            sum_x = sum_x + value
-            sum_xx = fma(value, value, sum_xx)
-            place += channels
-        add_double(totals, c, sum_x)
-        add_double(totals, channels + c, sum_xx)
+        add_channel_sums(x, at + c, count, channels, c, totals)
+
+
+@njit()
+def add_channel_sums(x, at, count, channels, c, totals):
+    """The same for 16 channels from `c` on, which are at `at` in the first row."""
+    sum_x, sum_xx = fill(ZERO), fill(ZERO)
+    for _ in range(count):
+        value = load(x, at)
+        sum_x = sum_x + value
+        sum_xx = fma(value, value, sum_xx)
+        at += channels
+    add_double(totals, c, sum_x)
+    add_double(totals, channels + c, sum_xx)
 
 
 @njit()
