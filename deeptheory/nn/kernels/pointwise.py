@@ -220,33 +220,6 @@ def _multiply_panels(x, x_at, packed, n_in, n_out, count, out, out_at):
                 packed, at, panel, last - first, panel, n_in, 1, False,
             )  # fmt: skip
         at += n_in * panel
-            column += panel
-
-
-@njit()
-def _share(start, end, part, parts):
-    """First and last of the rows start..end-1 that belong to a part; a multiple of 4 but in the last."""
-    blocks = (end - start) // SHORT
-    last = end if part == parts - 1 else start + blocks * (part + 1) // parts * SHORT
-    return start + blocks * part // parts * SHORT, last
-
-
-@njit()
-def _multiply_panels(x, x_at, packed, n_in, n_out, count, out, out_at):
-    """out = x packed for `count` rows, at least 4 of them."""
-    whole = count // SHORT * SHORT
-    at, column = 0, 0
-    while column < n_out:
-        panel = _panel(n_out - column)
-        target = out_at + min(column, n_out - panel)
-        multiply(out, target, n_out, x, x_at, n_in, 1, 0, packed, at, panel, whole, panel, n_in, 1, False)
-        if whole < count:  # the last 4 rows, in part for the second time
-            first = count - SHORT
-            multiply(
-                out, target + first * n_out, n_out, x, x_at + first * n_in, n_in, 1, 0,
-                packed, at, panel, SHORT, panel, n_in, 1, False,
-            )  # fmt: skip
-        at += n_in * panel
         column += panel
 
 
