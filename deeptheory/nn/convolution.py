@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 from deeptheory.errors import InputError
 from deeptheory.nn import kernels
 from deeptheory.nn.kernels import Scratch, convolution, fused, grouped
+from deeptheory.nn.kernels.rows import Normed
 from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 
@@ -85,6 +86,29 @@ class Conv2d(Layer):
         if "bias" in self.parameters:
             out += self.parameters["bias"]
         return out
+
+    def joins_norm(self, x: Array) -> bool:
+        """Whether `forward_with_sums` and `backward_through_norm` can be used for a batch."""
+        place = self.groups, self.stride, self.padding
+        return "bias" not in self.parameters and grouped.joins_norm(
+            x, self.parameters["weight"].shape, *place
+        )
+
+    def forward_with_sums(self, x: Array) -> tuple[Array, Array]:
+        """The output, and the sums of its elements and of their squares for each channel: float64 (2, n_out)."""
+        self.x = x
+        out = self.scratch.array("out", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
+        place = self.groups, self.stride, self.padding
+        return out, grouped.forward_with_sums(x, self.parameters["weight"], *place, out, self.workspace)
+
+    def backward_through_norm(self, dout: Array, norm: Normed, input_gradient: bool) -> Array | None:
+        """`backward`, given the gradient of what batch norm and activation make of the output."""
+        weight = self.parameters["weight"]
+        dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
+        dx = self.gradient_memory(dout, self.x.shape) if input_gradient else None
+        place = self.groups, self.stride, self.padding
+        grouped.backward_through_norm(self.x, dout, weight, norm, *place, dweight, dx, self.workspace)
+        return dx
 
     def infer(self, x: Array, epilogue: fused.Epilogue, scratch: Scratch) -> Array:
         """The output after `epilogue`, in `scratch`; neither it nor the output before it is kept in the layer."""

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from deeptheory.nn.convolution import he_normal
-from deeptheory.nn.kernels import gate, silu
+from deeptheory.nn.kernels import excitation, gate, silu
 from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 
@@ -51,6 +51,13 @@ class SqueezeExcitation(Layer):
         self.reduced = self._per_input("reduced", len(x), "reduce_bias")
         self.hidden = self._per_input("hidden", len(x), "reduce_bias")
         self.gate = self._per_input("gate", len(x), "expand_bias")
+        out = self.scratch.array("out", shape, x.dtype)
+        if excitation.applies(x):
+            reduce, expand = self._flat_weights()
+            biases = self.parameters["reduce_bias"], self.parameters["expand_bias"]
+            held = (a.reshape(-1) for a in (self.means, self.reduced, self.hidden, self.gate, out))
+            excitation.forward(x.reshape(-1), _n_positions(x), reduce, biases[0], expand, biases[1], *held)
+            return out
         gate.position_means(_positions(x), self.means)
         np.matmul(self.means, self.parameters["reduce_weight"].T, out=self.reduced)
         self.reduced += self.parameters["reduce_bias"]
@@ -58,27 +65,37 @@ class SqueezeExcitation(Layer):
         np.matmul(self.hidden, self.parameters["expand_weight"].T, out=self.gate)
         self.gate += self.parameters["expand_bias"]
         _sigmoid(self.gate)
-        out = self.scratch.array("out", shape, x.dtype)
         gate.gate_forward(_positions(x), self.gate, _positions(out))
         return out
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         n = len(dout)
         dgate = self._per_input("dgate", n, "expand_bias")
-        gate.gate_gradient(_positions(dout), _positions(self.x), dgate)
-        dgate *= self.gate * (1 - self.gate)
-        self._set_gradients("expand", dgate, self.hidden)
         dhidden = self._per_input("dhidden", n, "reduce_bias")
-        np.matmul(dgate, self.parameters["expand_weight"], out=dhidden)
-        silu.silu_backward(dhidden.reshape(-1), self.reduced.reshape(-1))
+        if excitation.applies(dout):
+            held = (a.reshape(-1) for a in (self.reduced, self.gate, dgate, dhidden))
+            flat, place = (self.x.reshape(-1), dout.reshape(-1)), (_n_positions(dout), dout.shape[-1])
+            excitation.backward(*flat, *place, *self._flat_weights(), *held)
+        else:
+            gate.gate_gradient(_positions(dout), _positions(self.x), dgate)
+            dgate *= self.gate * (1 - self.gate)
+            np.matmul(dgate, self.parameters["expand_weight"], out=dhidden)
+            silu.silu_backward(dhidden.reshape(-1), self.reduced.reshape(-1))
+            if input_gradient:
+                dmeans = self._per_input("dmeans", n, "expand_bias")
+                np.matmul(dhidden, self.parameters["reduce_weight"], out=dmeans)
+                dmeans /= _n_positions(dout)
+                gate.gate_backward(_positions(dout), self.gate, dmeans)
+        self._set_gradients("expand", dgate, self.hidden)
         self._set_gradients("reduce", dhidden, self.means)
-        if not input_gradient:
-            return None
-        dmeans = self._per_input("dmeans", n, "expand_bias")
-        np.matmul(dhidden, self.parameters["reduce_weight"], out=dmeans)
-        dmeans /= dout[0, ..., 0].size
-        gate.gate_backward(_positions(dout), self.gate, dmeans)
-        return dout
+        return dout if input_gradient else None
+
+    def _flat_weights(self) -> tuple[Array, Array]:
+        """Both weights as flat arrays of (R, C)."""
+        reduce, expand = self.parameters["reduce_weight"], self.parameters["expand_weight"]
+        turned = self.workspace.array("expansion", reduce.shape, reduce.dtype)
+        np.copyto(turned, expand.T)
+        return reduce.reshape(-1), turned.reshape(-1)
 
     def _per_input(self, name: str, n: int, like: str) -> Array:
         """Scratch of one row per input, as long as the parameter `like`."""
@@ -95,6 +112,10 @@ class SqueezeExcitation(Layer):
 
 def _positions(x: Array) -> Array:
     return x.reshape(len(x), -1, x.shape[-1])
+
+
+def _n_positions(x: Array) -> int:
+    return x.shape[1] * x.shape[2]
 
 
 def _sigmoid(x: Array) -> None:

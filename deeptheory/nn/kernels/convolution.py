@@ -1,14 +1,15 @@
 """Convolution (cross-correlation) with zero padding, by the kernels that are fastest for its shape.
 
 `patches` takes any shape and dtype, `small` images that the kernel covers from any position, `winograd` the
-3 x 3 convolutions that make up the networks of this field, `implicit` float32 kernels of any size and stride.
+3 x 3 convolutions that make up the networks of this field, `pointwise` the 1 x 1 convolutions, `implicit` float32
+kernels of any size and stride.
 """
 
 from typing import Any
 
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import fused, implicit, patches, small, winograd
+from deeptheory.nn.kernels import fused, implicit, patches, pointwise, small, winograd
 from deeptheory.nn.kernels.scratch import Scratch
 
 
@@ -32,6 +33,8 @@ def conv2d_forward(
         small.forward(x, weight, out, scratch)
     elif winograd.applies(x, weight.shape, stride, padding):
         winograd.forward(x, weight, out, scratch)
+    elif pointwise.applies(x, weight.shape, stride, padding):
+        pointwise.forward(x, weight, out, scratch)
     elif implicit.applies(out, weight.shape):
         implicit.forward(x, weight, stride, padding, out, scratch)
     else:
@@ -76,6 +79,8 @@ def conv2d_backward_data(
         small.backward_data(dout, weight, dx, scratch)
     elif winograd.applies(dx, weight.shape, stride, padding):
         winograd.backward_data(dout, weight, dx, scratch)
+    elif pointwise.applies(dx, weight.shape, stride, padding):
+        pointwise.backward_data(dout, weight, dx, scratch)
     elif stride == 1 and padding < min(weight.shape[2:]) and implicit.applies(dx, weight.shape[1:2]):
         implicit.backward_data(dout, weight, padding, dx, scratch)
     else:
@@ -100,6 +105,8 @@ def conv2d_backward_weights(
         small.backward_weights(x, dout, dweight, scratch)
     elif winograd.applies(x, dweight.shape, stride, padding):
         winograd.backward_weights(x, dout, dweight, scratch)
+    elif pointwise.applies(x, dweight.shape, stride, padding):
+        pointwise.backward_weights(x, dout, dweight, scratch)
     elif implicit.applies(dout, dweight.shape):
         implicit.backward_weights(x, dout, stride, padding, dweight, scratch)
     else:

@@ -1,6 +1,7 @@
 """Depthwise convolution: every channel has a kernel of its own, for any kernel size, stride and padding.
 
-The weights are packed as (kh, kw, C), so that the innermost loops run over neighbouring channels.
+The weights are packed as (kh, kw, C), so that the innermost loops run over neighbouring channels. Where
+`slabs` has vector kernels, they are called instead.
 """
 
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.compiled import njit, prange
+from deeptheory.nn.kernels import slabs
+from deeptheory.nn.kernels.rows import PLAIN
 from deeptheory.nn.kernels.scratch import Scratch
 
 PARTS = 16  # a fixed partition of the batch: the sums do not depend on the number of threads
@@ -30,7 +33,10 @@ def depthwise_forward(
     scratch : Scratch
         Memory shared by all layers.
     """
-    _forward(x, _packed(weight, scratch), stride, padding, out)
+    if slabs.applies(x, weight.shape, padding):
+        slabs.forward(x, weight, stride, padding, out, scratch)
+    else:
+        _forward(x, _packed(weight, scratch), stride, padding, out)
 
 
 def depthwise_backward_data(
@@ -46,7 +52,10 @@ def depthwise_backward_data(
     dx : array (N, H, W, C)
         Overwritten.
     """
-    _backward_data(dout, _packed(weight, scratch), stride, padding, dx)
+    if slabs.applies(dout, weight.shape, padding):
+        slabs.backward(dx, dout, weight, PLAIN, stride, padding, None, dx, scratch)
+    else:
+        _backward_data(dout, _packed(weight, scratch), stride, padding, dx)
 
 
 def depthwise_backward_weights(
@@ -61,6 +70,9 @@ def depthwise_backward_weights(
     dweight : array (C, 1, kh, kw)
         Overwritten.
     """
+    if slabs.applies(x, dweight.shape, padding):
+        slabs.backward(x, dout, dweight, PLAIN, stride, padding, dweight, None, scratch)
+        return
     n_channels, _, kh, kw = dweight.shape
     parts = scratch.array("depthwise sums", (PARTS, kh, kw, n_channels), x.dtype)
     _backward_weights(x, dout, stride, padding, parts)

@@ -16,6 +16,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from deeptheory import machine
 from deeptheory.compiled import JIT, njit, prange
+from deeptheory.nn.kernels.rows import (
+    IDENTITY,
+    RELU,
+    SILU,
+    activate,
+    add_gradient_sums,
+    add_sums,
+    through_activation,
+)
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vector import (
     LANES,
@@ -25,14 +34,16 @@ from deeptheory.nn.kernels.vector import (
     fill,
     fma,
     load,
-    sigmoid,
     store,
     where_equal,
     where_kept,
-    where_less,
 )
 
-IDENTITY, RELU, SILU = 0, 1, 2
+__all__ = [
+    "IDENTITY", "PARTS", "RELU", "SILU", "Epilogue", "activate", "applies", "backward", "channel_sums", "forward",
+    "gradient_sums",
+]  # fmt: skip
+
 BLOCK = 64  # positions summed in float32 before they are added in float64
 PARTS = 16  # a fixed partition: the sums do not depend on the number of threads
 
@@ -86,7 +97,11 @@ def gradient_sums(
     channels = x.shape[-1]
     parts = scratch.array("channel sums", (PARTS, 2 * channels), np.float64)
     positions, width = dout.size // channels, dout.shape[2]
-    _gradient_sums(x.reshape(-1), dout.reshape(-1), slope, shift, kind, size, width, positions, parts)
+    arrays = x.reshape(-1), dout.reshape(-1), slope, shift, kind
+    if size == 1:
+        _plain_gradient_sums(*arrays, positions, parts)
+    else:
+        _pooled_gradient_sums(*arrays, width, positions, parts)
     return parts.sum(axis=0).reshape(2, channels)
 
 
@@ -105,26 +120,6 @@ def backward(
     positions, width = dout.size // dout.shape[-1], dout.shape[2]
     flat_x, flat_dout, flat_dx = x.reshape(-1), dout.reshape(-1), dx.reshape(-1)
     _backward(flat_x, flat_dout, slope, shift, slope_x, constant, kind, size, width, positions, flat_dx)
-
-
-@njit()
-def activate(z, kind):
-    if kind == RELU:
-        return where_less(z, fill(ZERO), fill(ZERO), z)  # NaN stays NaN, so that it is noticed
-    if kind == SILU:
-        return z * sigmoid(z)
-    return z
-
-
-@njit()
-def _through_activation(z, dy, kind):
-    """dy times the derivative of the activation at z."""
-    if kind == RELU:
-        return where_less(fill(ZERO), z, dy, fill(ZERO))
-    if kind == SILU:
-        s = sigmoid(z)
-        return dy * fma(z * s, fill(ONE) - s, s)
-    return dy
 
 
 @njit()
@@ -202,18 +197,23 @@ def _sums(x, channels, positions, parts):
         total[:] = 0.0
         first, last = _share(positions, part)
         for block in range(first, last, BLOCK):
-            for c in range(0, channels, LANES):
-                sum_x, sum_xx = fill(ZERO), fill(ZERO)
-                for position in range(block, min(block + BLOCK, last)):
-                    value = load(x, position * channels + c)
-                    sum_x = sum_x + value
-                    sum_xx = fma(value, value, sum_xx)
-                add_double(total, c, sum_x)
-                add_double(total, channels + c, sum_xx)
+            add_sums(x, block * channels, min(BLOCK, last - block), channels, total)
 
 
 @njit(parallel=True)
-def _gradient_sums(x, dout, slope, shift, kind, size, width, positions, parts):
+def _plain_gradient_sums(x, dout, slope, shift, kind, positions, parts):
+    """`_pooled_gradient_sums` without pooling."""
+    for part in prange(PARTS):
+        total = parts[part]
+        total[:] = 0.0
+        first, last = _share(positions, part)
+        for block in range(first, last, BLOCK):
+            count = min(BLOCK, last - block)
+            add_gradient_sums(x, dout, block * slope.size, count, slope, shift, kind, total)
+
+
+@njit(parallel=True)
+def _pooled_gradient_sums(x, dout, slope, shift, kind, width, positions, parts):
     """Sums of dz and of dz*x over the positions of x, by parts: `parts` is (PARTS, 2*channels) float64."""
     channels = slope.size
     for part in prange(PARTS):
@@ -221,25 +221,24 @@ def _gradient_sums(x, dout, slope, shift, kind, size, width, positions, parts):
         total[:] = 0.0
         first, last = _share(positions, part)
         for block in range(first, last, BLOCK):
-            begin, begin_column = _window(block, size, width)
+            begin, begin_column = _window(block, 2, width)
             for c in range(0, channels, LANES):
                 factor, offset = load(slope, c), load(shift, c)
                 sum_dz, sum_dzx = fill(ZERO), fill(ZERO)
                 start, column = begin, begin_column
                 for position in range(block, min(block + BLOCK, last)):
                     value = load(x, start * channels + c)
-                    if size == 2:
-                        _, number = _winner(x, start, channels, c, slope, shift, kind, width)
-                        count = ZERO
-                        for k in range(1, 4):
-                            count += ONE
-                            rival = load(x, _place(start, k, width) * channels + c)
-                            value = where_equal(number, fill(count), rival, value)
+                    _, number = _winner(x, start, channels, c, slope, shift, kind, width)
+                    count = ZERO
+                    for k in range(1, 4):
+                        count += ONE
+                        rival = load(x, _place(start, k, width) * channels + c)
+                        value = where_equal(number, fill(count), rival, value)
                     dy = load(dout, position * channels + c)
-                    dz = _through_activation(fma(value, factor, offset), dy, kind)
+                    dz = through_activation(fma(value, factor, offset), dy, kind)
                     sum_dz = sum_dz + dz
                     sum_dzx = fma(dz, value, sum_dzx)
-                    start, column = _next(start, column, size, width)
+                    start, column = _next(start, column, 2, width)
                 add_double(total, c, sum_dz)
                 add_double(total, channels + c, sum_dzx)
 
@@ -259,7 +258,7 @@ def _backward(x, dout, slope, shift, slope_x, constant, kind, size, width, posit
                 if size == 1:
                     at = start * channels + c
                     value = load(x, at)
-                    dz = _through_activation(fma(value, factor, offset), dy, kind)
+                    dz = through_activation(fma(value, factor, offset), dy, kind)
                     store(dx, at, fma(dz, factor, fma(value, factor_x, addend)))
                 else:
                     _, number = _winner(x, start, channels, c, slope, shift, kind, width)
@@ -268,7 +267,7 @@ def _backward(x, dout, slope, shift, slope_x, constant, kind, size, width, posit
                         at = _place(start, k, width) * channels + c
                         value = load(x, at)
                         own = where_equal(number, fill(count), dy, fill(ZERO))
-                        dz = _through_activation(fma(value, factor, offset), own, kind)
+                        dz = through_activation(fma(value, factor, offset), own, kind)
                         store(dx, at, fma(dz, factor, fma(value, factor_x, addend)))
                         count += ONE
             start, column = _next(start, column, size, width)

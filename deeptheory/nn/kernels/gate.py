@@ -1,4 +1,6 @@
-"""Means over positions and factors that hold for all positions of a channel; images are (N, P, C) here."""
+"""Means over positions and factors that hold for all positions of a channel; images are (N, P, C) here.
+
+`excitation` has vector kernels for the same."""
 
 from deeptheory.compiled import njit, prange
 

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import convolution, depthwise
+from deeptheory.nn.kernels import convolution, depthwise, pointwise, slabs
+from deeptheory.nn.kernels.rows import Normed
 from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.nn.kernels.vector import LANES
 
 
 def grouped_forward(
@@ -26,7 +28,7 @@ def grouped_forward(
     """Write the convolution of `x` (N, H, W, C) and `weight` into `out` (N, OH, OW, O)."""
     if groups == 1:
         convolution.conv2d_forward(x, weight, stride, padding, out, scratch)
-    elif _is_depthwise(weight, groups):
+    elif _is_depthwise(weight.shape, groups):
         depthwise.depthwise_forward(x, weight, stride, padding, out, scratch)
     else:
         for own_x, own_out, own in _groups(x, out, weight, groups):
@@ -48,7 +50,7 @@ def grouped_backward_data(
     """Write the gradient of the loss with respect to the input of `grouped_forward` into `dx`."""
     if groups == 1:
         convolution.conv2d_backward_data(dout, weight, stride, padding, dx, scratch)
-    elif _is_depthwise(weight, groups):
+    elif _is_depthwise(weight.shape, groups):
         depthwise.depthwise_backward_data(dout, weight, stride, padding, dx, scratch)
     else:
         for own_dx, own_dout, own in _groups(dx, dout, weight, groups):
@@ -70,7 +72,7 @@ def grouped_backward_weights(
     """Write the gradient of the loss with respect to the weights of `grouped_forward` into `dweight`."""
     if groups == 1:
         convolution.conv2d_backward_weights(x, dout, stride, padding, dweight, scratch)
-    elif _is_depthwise(dweight, groups):
+    elif _is_depthwise(dweight.shape, groups):
         depthwise.depthwise_backward_weights(x, dout, stride, padding, dweight, scratch)
     else:
         for own_x, own_dout, own in _groups(x, dout, dweight, groups):
@@ -79,8 +81,54 @@ def grouped_backward_weights(
             convolution.conv2d_backward_weights(inputs, outputs, stride, padding, own, scratch)
 
 
-def _is_depthwise(weight: NDArray[Any], groups: int) -> bool:
-    return weight.shape[:2] == (groups, 1)
+def joins_norm(
+    x: NDArray[Any], weight_shape: tuple[int, ...], groups: int, stride: int, padding: int
+) -> bool:
+    """Whether there are kernels that compute a convolution together with the batch norm after it."""
+    if groups == 1:
+        return weight_shape[0] % LANES == 0 and pointwise.applies(x, weight_shape, stride, padding)
+    return _is_depthwise(weight_shape, groups) and slabs.applies(x, weight_shape, padding)
+
+
+def forward_with_sums(
+    x: NDArray[Any],
+    weight: NDArray[Any],
+    groups: int,
+    stride: int,
+    padding: int,
+    out: NDArray[Any],
+    scratch: Scratch,
+) -> NDArray[np.float64]:
+    """`grouped_forward`, and the sums of the outputs and of their squares: float64 (2, O), if `joins_norm`."""
+    if groups == 1:
+        return pointwise.forward_with_sums(x, weight, out, scratch)
+    return slabs.forward_with_sums(x, weight, stride, padding, out, scratch)
+
+
+def backward_through_norm(
+    x: NDArray[Any],
+    dout: NDArray[Any],
+    weight: NDArray[Any],
+    norm: Normed,
+    groups: int,
+    stride: int,
+    padding: int,
+    dweight: NDArray[Any],
+    dx: NDArray[Any] | None,
+    scratch: Scratch,
+) -> None:
+    """Both gradients, given that of what norm and activation make of the output, if `joins_norm`.
+
+    `dx` is None where it is not needed.
+    """
+    if groups == 1:
+        pointwise.backward(x, dout, weight, norm, dweight, dx, scratch)
+    else:
+        slabs.backward(x, dout, weight, norm, stride, padding, dweight, dx, scratch)
+
+
+def _is_depthwise(weight_shape: tuple[int, ...], groups: int) -> bool:
+    return weight_shape[:2] == (groups, 1)
 
 
 def _groups(

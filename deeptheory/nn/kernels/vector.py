@@ -125,6 +125,20 @@ def _store(typingctx, array, at, vector):
     return types.void(array, types.intp, vector_type), generate
 
 
+def _prefetch(typingctx, array, at):
+    """Bring the line of element `at` of a flat array nearer, which may lie beyond its end."""
+
+    def generate(context, builder, signature, arguments):
+        place = pointer(context, builder, signature.args[0], *arguments)
+        place, number = builder.bitcast(place, ir.IntType(8).as_pointer()), ir.IntType(32)
+        of_type = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, of_type, "llvm.prefetch.p0")
+        builder.call(function, [place, number(0), number(3), number(1)])  # to read, to the first level, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
 def _add_double(typingctx, array, at, vector):
     """Add a vector to the elements at .. at+15 of a flat float64 array."""
 
@@ -196,6 +210,7 @@ def _power_of_two(typingctx, n):
 
 load: Callable[..., Any] = intrinsic(_load)
 store: Callable[..., None] = intrinsic(_store)
+prefetch: Callable[..., None] = intrinsic(_prefetch)
 add_double: Callable[..., None] = intrinsic(_add_double)
 fill: Callable[..., Any] = intrinsic(_fill)
 fma: Callable[..., Any] = intrinsic(_fma)

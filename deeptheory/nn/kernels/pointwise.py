@@ -1,0 +1,301 @@
+"""Convolution by 1 x 1 kernels with stride 1: products of positions and weights, in blocks that stay in registers.
+
+Positions are rows; chunks of them stay in the second-level cache while everything is done that needs them: forward
+the sums for batch norm, backward the gradient through batch norm and activation, of the input and of the weights.
+
+Columns are taken in panels, 64 of them where that many are left; the last panel overlaps the one before where the
+number of channels is not a multiple of 16. `applies` says which layers qualify.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory import machine
+from deeptheory.compiled import JIT, njit, prange
+from deeptheory.nn.kernels.generated import SHORT
+from deeptheory.nn.kernels.products import WIDE, multiply
+from deeptheory.nn.kernels.rows import PLAIN, Normed, add_sums, write_gradient
+from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.nn.kernels.vector import LANES
+
+CHUNK_BYTES = 1 << 18  # of a chunk of inputs and outputs
+CHUNK_STEP = 12  # rows that are multiplied at a time, or a multiple of them
+MOST_WEIGHTS = 1 << 17  # of which every thread sums a gradient of its own; else they share the columns
+
+NO_SUMS = np.empty((0, 0))
+
+
+def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding: int) -> bool:
+    """Whether a convolution can be computed here: 1 x 1, stride 1, float32, enough channels and positions.
+
+    One of the two numbers of channels is a multiple of 16, the other a multiple of 4 and at least 16.
+    """
+    n_out, n_in = weight_shape[:2]
+    return (
+        tuple(weight_shape[2:]) == (1, 1)
+        and stride == 1
+        and padding == 0
+        and min(n_in, n_out) >= LANES
+        and (n_in % LANES == 0 or n_out % LANES == 0)
+        and n_in % SHORT == n_out % SHORT == 0
+        and x.size // n_in >= SHORT * machine.threads()
+        and x.dtype == np.float32
+        and JIT
+        and machine.vectors() != "plain"
+    )
+
+
+def forward(x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], scratch: Scratch) -> None:
+    """Write the products of `x` (N, H, W, C) and `weight` (O, C, 1, 1) into `out` (N, H, W, O)."""
+    _forward(x, weight, out, NO_SUMS, scratch)
+
+
+def forward_with_sums(
+    x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], scratch: Scratch
+) -> NDArray[np.float64]:
+    """`forward`, and the sums of the outputs and of their squares: float64 (2, O), O a multiple of 16."""
+    n_out = len(weight)
+    sums = scratch.array("pointwise channel sums", (machine.threads(), 2 * n_out), np.float64)
+    _forward(x, weight, out, sums, scratch)
+    return sums.sum(axis=0).reshape(2, n_out)
+
+
+def backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], scratch: Scratch) -> None:
+    """Write the gradient of the input (N, H, W, C) into `dx`, given that of the output `dout` (N, H, W, O)."""
+    _backward_data(dout, weight, dx, scratch)
+
+
+def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
+    """Write the gradient of the weights (O, C, 1, 1) into `dweight`.
+
+    Where every thread sums over its own part of the rows, the parts are added in a fixed order: the same number
+    of threads gives the same bits.
+    """
+    if dweight.size <= MOST_WEIGHTS:
+        _backward(x, dout, None, PLAIN, dweight, None, scratch)
+    else:
+        _share_columns(x, dout, dweight, scratch)
+
+
+def backward(
+    x: NDArray[Any],
+    dout: NDArray[Any],
+    weight: NDArray[Any],
+    norm: Normed,
+    dweight: NDArray[Any],
+    dx: NDArray[Any] | None,
+    scratch: Scratch,
+) -> None:
+    """Both gradients, given that of what batch norm and activation make of the output; O a multiple of 16."""
+    if dweight.size <= MOST_WEIGHTS:
+        _backward(x, dout, weight, norm, dweight, dx, scratch)
+        return
+    gradient = scratch.array("pointwise gradient", dout.shape, np.float32)
+    _write_gradient(
+        dout.reshape(-1), norm, dout.size // len(dweight), machine.threads(), gradient.reshape(-1)
+    )
+    _share_columns(x, gradient, dweight, scratch)
+    if dx is not None:
+        _backward_data(gradient, weight, dx, scratch)
+
+
+def _forward(
+    x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], sums: NDArray[np.float64], scratch: Scratch
+) -> None:
+    n_out, n_in = weight.shape[:2]
+    packed = _packed(weight, n_in, n_out, (1, n_in), scratch)
+    _multiply_rows(
+        x.reshape(-1), packed, n_in, n_out, x.size // n_in, _chunk(n_in, n_out), machine.threads(), sums,
+        out.reshape(-1),
+    )  # fmt: skip
+
+
+def _backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], scratch: Scratch) -> None:
+    n_out, n_in = weight.shape[:2]
+    packed = _packed(weight, n_out, n_in, (n_in, 1), scratch)
+    _multiply_rows(
+        dout.reshape(-1), packed, n_out, n_in, dout.size // n_out, _chunk(n_in, n_out), machine.threads(),
+        NO_SUMS, dx.reshape(-1),
+    )  # fmt: skip
+
+
+def _backward(
+    x: NDArray[Any],
+    dout: NDArray[Any],
+    weight: NDArray[Any] | None,
+    norm: Normed,
+    dweight: NDArray[Any],
+    dx: NDArray[Any] | None,
+    scratch: Scratch,
+) -> None:
+    n_out, n_in = dweight.shape[:2]
+    workers, chunk = machine.threads(), _chunk(n_in, n_out)
+    sums = scratch.array("pointwise sums", (workers, n_out * n_in), np.float32)
+    rows = chunk + 2 * SHORT if norm.kind >= 0 else 0
+    gradients = scratch.array("pointwise gradients", (workers, rows * n_out), np.float32)
+    if weight is None or dx is None:
+        packed, flat_dx = x.reshape(-1)[:0], x.reshape(-1)[:0]
+    else:
+        packed, flat_dx = _packed(weight, n_out, n_in, (n_in, 1), scratch), dx.reshape(-1)
+    turned = n_in % LANES > 0
+    _backward_rows(
+        x.reshape(-1), dout.reshape(-1), norm, packed, n_in, n_out, x.size // n_in, chunk, turned, gradients,
+        sums, flat_dx,
+    )  # fmt: skip
+    _add_parts(sums, n_in, n_out, turned, dweight.reshape(-1))
+
+
+def _share_columns(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
+    n_out, n_in = dweight.shape[:2]
+    rows, workers, turned = x.size // n_in, machine.threads(), n_in % LANES > 0
+    if not turned:
+        _multiply_columns(dout.reshape(-1), n_out, x.reshape(-1), n_in, rows, workers, dweight.reshape(-1))
+        return
+    sums = scratch.array("pointwise sums", (1, n_out * n_in), np.float32)
+    _multiply_columns(x.reshape(-1), n_in, dout.reshape(-1), n_out, rows, workers, sums[0])
+    _add_parts(sums, n_in, n_out, turned, dweight.reshape(-1))
+
+
+def _packed(
+    weight: NDArray[Any], n_in: int, n_out: int, strides: tuple[int, int], scratch: Scratch
+) -> NDArray[np.float32]:
+    packed = scratch.array("pointwise weights", (-(-n_out // LANES) * LANES * n_in,), np.float32)
+    _pack(weight.reshape(-1), n_in, n_out, *strides, packed)
+    return packed
+
+
+def _chunk(n_in: int, n_out: int) -> int:
+    """Rows at a time."""
+    return max(CHUNK_BYTES // (4 * (n_in + n_out)) // CHUNK_STEP, 4) * CHUNK_STEP
+
+
+@njit()
+def _panel(left):
+    """Columns of the next panel where `left` are left."""
+    if WIDE and left >= 4 * LANES:
+        return 4 * LANES
+    if WIDE and left >= 2 * LANES:
+        return 2 * LANES
+    return LANES
+
+
+@njit(parallel=True)
+def _pack(weight, n_in, n_out, in_stride, out_stride, packed):
+    """The weights panel by panel, in each (in, columns of the panel), as `_multiply_panels` takes them."""
+    blocks = (n_in + LANES - 1) // LANES
+    for block in prange(blocks):
+        at, column = 0, 0
+        while column < n_out:
+            panel = _panel(n_out - column)
+            first = min(column, n_out - panel)
+            for j in range(panel):
+                for i in range(block * LANES, min((block + 1) * LANES, n_in)):
+                    packed[at + i * panel + j] = weight[i * in_stride + (first + j) * out_stride]
+            at += n_in * panel
+            column += panel
+
+
+@njit()
+def _share(start, end, part, parts):
+    """First and last of the rows start..end-1 that belong to a part; a multiple of 4 but in the last."""
+    blocks = (end - start) // SHORT
+    last = end if part == parts - 1 else start + blocks * (part + 1) // parts * SHORT
+    return start + blocks * part // parts * SHORT, last
+
+
+@njit()
+def _multiply_panels(x, x_at, packed, n_in, n_out, count, out, out_at):
+    """out = x packed for `count` rows, at least 4 of them."""
+    whole = count // SHORT * SHORT
+    at, column = 0, 0
+    while column < n_out:
+        panel = _panel(n_out - column)
+        target = out_at + min(column, n_out - panel)
+        for overlap in range(1 + (whole < count)):  # the last 4 rows, in part for the second time
+            first, last = (count - SHORT, count) if overlap else (0, whole)
+            multiply(
+                out, target + first * n_out, n_out, x, x_at + first * n_in, n_in, 1, 0,
+                packed, at, panel, last - first, panel, n_in, 1, False,
+            )  # fmt: skip
+        at += n_in * panel
+        column += panel
+
+
+@njit()
+def _add_columns(a, a_at, n_a, b, b_at, n_b, lowest, beyond, count, sums, accumulate):
+    """sums (+)= a^T b over `count` rows, columns lowest..beyond-1 of the n_b, multiples of 16."""
+    column = lowest
+    while column < beyond:
+        panel = _panel(beyond - column)
+        multiply(
+            sums, column, n_b, a, a_at, 1, n_a, 0, b, b_at + column, n_b, n_a, panel, count, 1, accumulate
+        )
+        column += panel
+
+
+@njit(parallel=True)
+def _multiply_rows(x, packed, n_in, n_out, rows, chunk, workers, sums, out):
+    """out = x packed; and if asked for, the sums of each worker's outputs and of their squares."""
+    for worker in prange(workers):
+        if sums.size:
+            sums[worker] = 0.0
+        start, end = _share(0, rows, worker, workers)
+        chunks = (end - start + chunk - 1) // chunk
+        for k in range(chunks):
+            first, last = _share(start, end, k, chunks)
+            _multiply_panels(x, first * n_in, packed, n_in, n_out, last - first, out, first * n_out)
+            if sums.size:
+                add_sums(out, first * n_out, last - first, n_out, sums[worker])
+
+
+@njit(parallel=True)
+def _backward_rows(x, dout, norm, packed, n_in, n_out, rows, chunk, turned, gradients, sums, dx):
+    """sums[worker] = dz^T x, or x^T dz if `turned`, and if `packed` is not empty dx = dz packed."""
+    workers = len(sums)
+    for worker in prange(workers):
+        own, total = gradients[worker], sums[worker]
+        start, end = _share(0, rows, worker, workers)
+        chunks = (end - start + chunk - 1) // chunk
+        for k in range(chunks):
+            first, last = _share(start, end, k, chunks)
+            count, x_at, at, dz = last - first, first * n_in, first * n_out, dout
+            if norm.kind >= 0:
+                write_gradient(dout, at, count, norm, own, 0)
+                dz, at = own, 0
+            if turned:
+                _add_columns(x, x_at, n_in, dz, at, n_out, 0, n_out, count, total, k > 0)
+            else:
+                _add_columns(dz, at, n_out, x, x_at, n_in, 0, n_in, count, total, k > 0)
+            if packed.size:
+                _multiply_panels(dz, at, packed, n_out, n_in, count, dx, x_at)
+
+
+@njit(parallel=True)
+def _write_gradient(dout, norm, rows, workers, gradient):
+    channels = norm.slope.size
+    for worker in prange(workers):
+        start, end = _share(0, rows, worker, workers)
+        write_gradient(dout, start * channels, end - start, norm, gradient, start * channels)
+
+
+@njit(parallel=True)
+def _multiply_columns(a, n_a, b, n_b, rows, workers, out):
+    """out = a^T b, the columns shared among the workers."""
+    vectors = n_b // LANES
+    for worker in prange(workers):
+        lowest, beyond = vectors * worker // workers * LANES, vectors * (worker + 1) // workers * LANES
+        _add_columns(a, 0, n_a, b, 0, n_b, lowest, beyond, rows, out, False)
+
+
+@njit(parallel=True)
+def _add_parts(sums, n_in, n_out, turned, dweight):
+    """dweight = the sums of the workers, added in order; turned back if they are (in, out)."""
+    for o in prange(n_out):
+        for i in range(n_in):
+            place = i * n_out + o if turned else o * n_in + i
+            total = sums[0, place]
+            for worker in range(1, len(sums)):
+                total += sums[worker, place]
+            dweight[o * n_in + i] = total
