@@ -20,8 +20,8 @@ class Sum(Layer):
 
     def forward(self, x: Any, training: bool = False) -> Array:
         out = self.scratch.array("out", x[0].shape, x[0].dtype)
-        np.copyto(out, x[0])
-        for term in x[1:]:
+        np.add(x[0], x[1] if len(x) > 1 else 0, out=out)
+        for term in x[2:]:
             out += term
         return out
 

@@ -26,9 +26,9 @@ SHAPES = [
     ((2, 3, 3), 24, 144),
     ((7, 3, 5), 144, 40),
     ((5, 2, 2), 48, 112),
-    ((9, 1, 1), 32, 20),
+    ((9, 1, 2), 32, 20),
     ((100, 3, 3), 352, 400),
-    ((31, 1, 1), 384, 356),
+    ((31, 1, 2), 384, 356),
 ]
 
 
@@ -81,4 +81,5 @@ def test_other_convolutions_are_left_to_other_kernels():
     assert not pointwise.applies(x, (18, 32, 1, 1), 1, 0)
     assert not pointwise.applies(x[..., :20].copy(), (20, 20, 1, 1), 1, 0)
     assert not pointwise.applies(x.astype(np.float64), (16, 32, 1, 1), 1, 0)
-    assert not pointwise.applies(x[:1, :1, :1], (16, 32, 1, 1), 1, 0)
+    assert not pointwise.applies(x[:1, :1, :2], (16, 32, 1, 1), 1, 0)
+    assert not pointwise.applies(x[:, :1, :1], (16, 32, 1, 1), 1, 0)

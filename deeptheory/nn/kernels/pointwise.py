@@ -30,7 +30,8 @@ NO_SUMS = np.empty((0, 0))
 def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding: int) -> bool:
     """Whether a convolution can be computed here: 1 x 1, stride 1, float32, enough channels and positions.
 
-    One of the two numbers of channels is a multiple of 16, the other a multiple of 4 and at least 16.
+    One of the two numbers of channels is a multiple of 16, the other a multiple of 4 and at least 16. Images of
+    one position, which linear layers have, are left to `patches`: so few rows do not pay for compiling this.
     """
     n_out, n_in = weight_shape[:2]
     return (
@@ -40,7 +41,8 @@ def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding
         and min(n_in, n_out) >= LANES
         and (n_in % LANES == 0 or n_out % LANES == 0)
         and n_in % SHORT == n_out % SHORT == 0
-        and x.size // n_in >= SHORT * machine.threads()
+        and tuple(x.shape[1:3]) != (1, 1)
+        and len(x) * x.shape[1] * x.shape[2] >= SHORT * machine.threads()
         and x.dtype == np.float32
         and JIT
         and machine.vectors() != "plain"
@@ -144,18 +146,26 @@ def _backward(
         x.reshape(-1), dout.reshape(-1), norm, packed, n_in, n_out, x.size // n_in, chunk, turned, gradients,
         sums, flat_dx,
     )  # fmt: skip
-    _add_parts(sums, n_in, n_out, turned, dweight.reshape(-1))
+    for worker in range(1, workers):
+        sums[0] += sums[worker]
+    _copy_matrix(sums[0], turned, dweight)
 
 
 def _share_columns(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
     n_out, n_in = dweight.shape[:2]
     rows, workers, turned = x.size // n_in, machine.threads(), n_in % LANES > 0
-    if not turned:
+    if turned:
+        matrix = scratch.array("pointwise sums", (n_out * n_in,), np.float32)
+        _multiply_columns(x.reshape(-1), n_in, dout.reshape(-1), n_out, rows, workers, matrix)
+        _copy_matrix(matrix, turned, dweight)
+    else:
         _multiply_columns(dout.reshape(-1), n_out, x.reshape(-1), n_in, rows, workers, dweight.reshape(-1))
-        return
-    sums = scratch.array("pointwise sums", (1, n_out * n_in), np.float32)
-    _multiply_columns(x.reshape(-1), n_in, dout.reshape(-1), n_out, rows, workers, sums[0])
-    _add_parts(sums, n_in, n_out, turned, dweight.reshape(-1))
+
+
+def _copy_matrix(matrix: NDArray[Any], turned: bool, dweight: NDArray[Any]) -> None:
+    """Copy (O, C), or (C, O) if `turned`, into (O, C, 1, 1)."""
+    n_out, n_in = dweight.shape[:2]
+    np.copyto(dweight[:, :, 0, 0], matrix.reshape(n_in, n_out).T if turned else matrix.reshape(n_out, n_in))
 
 
 def _packed(
@@ -287,15 +297,3 @@ def _multiply_columns(a, n_a, b, n_b, rows, workers, out):
     for worker in prange(workers):
         lowest, beyond = vectors * worker // workers * LANES, vectors * (worker + 1) // workers * LANES
         _add_columns(a, 0, n_a, b, 0, n_b, lowest, beyond, rows, out, False)
-
-
-@njit(parallel=True)
-def _add_parts(sums, n_in, n_out, turned, dweight):
-    """dweight = the sums of the workers, added in order; turned back if they are (in, out)."""
-    for o in prange(n_out):
-        for i in range(n_in):
-            place = i * n_out + o if turned else o * n_in + i
-            total = sums[0, place]
-            for worker in range(1, len(sums)):
-                total += sums[worker, place]
-            dweight[o * n_in + i] = total
