@@ -64,6 +64,9 @@ def configure(threads: int | None = None) -> None:
         os.environ.setdefault("NUMBA_NUM_THREADS", str(allowed))
         # Threads that wait should sleep: spinning, two programs on one machine stop each other.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        # The kernels write their vectors themselves: further optimisation costs a third more compilation time
+        # and gains nothing (docs/performance.md).
+        os.environ.setdefault("NUMBA_OPT", "1")
         if os.environ.get("DEEPTHEORY_VECTORS") == "avx2":
             os.environ.setdefault("NUMBA_CPU_NAME", "haswell")  # the compiler then knows no wider ones
             os.environ.setdefault("NUMBA_CPU_FEATURES", "+avx2,+fma")

@@ -20,6 +20,7 @@ from deeptheory.table import table
 
 STEPS = 20
 PASSES = ("forward", "backward")
+METHODS = {"forward_with_sums": "forward", "backward_through_norm": "backward"}  # of a convolution in a block
 Seconds = dict[str, dict[str, list[float]]]  # by layer, by pass, one value for each call
 
 
@@ -90,7 +91,7 @@ class Part(NamedTuple):
 def parts_of(network: nn.Network) -> dict[str, Part]:
     """The parts of a network in the order of computation, by name: "stage2.conv", "stage2.norm+relu+pool"."""
     parts = {}
-    for step in network._steps:
+    for step in network.steps:
         nodes = step.nodes
         if isinstance(step.layer, Block) and step.layer.conv:  # called from within the block, timed by itself
             parts[nodes[0].name] = Part(step.layer.conv, nodes[:1])
@@ -109,14 +110,20 @@ def timed(hooked: Mapping[str, Any]) -> Iterator[Seconds]:
     seconds: Seconds = {name: {which: [] for which in PASSES} for name in hooked}
     inner = [0.0]  # for every call under way, the seconds of the calls within it
     for name, of in hooked.items():
-        for which in PASSES:
-            setattr(of, which, _timed(getattr(of, which), seconds[name][which], inner))
+        for method, which in _methods(of):
+            setattr(of, method, _timed(getattr(of, method), seconds[name][which], inner))
     try:
         yield seconds
     finally:
         for of in hooked.values():
-            for which in PASSES:
-                delattr(of, which)  # the method of the class comes back
+            for method, _ in _methods(of):
+                delattr(of, method)  # the method of the class comes back
+
+
+def _methods(of: Any) -> list[tuple[str, str]]:
+    """The methods of an object that are timed, and the pass that each belongs to."""
+    named = {**{which: which for which in PASSES}, **METHODS}
+    return [(method, which) for method, which in named.items() if hasattr(of, method)]
 
 
 def _timed(function: Callable[..., Any], seconds: list[float], inner: list[float]) -> Callable[..., Any]:

@@ -176,8 +176,7 @@ class Linear(Layer):
         self.x = x
         weight = self.parameters["weight"]
         out = self.scratch.array("out", self.shape_for(x), x.dtype)
-        # A convolution of one position: the same kernels share the batch among the threads.
-        kernels.conv2d_forward(_position(x), _kernel(weight), 1, 0, _position(out), self.workspace)
+        np.matmul(x, weight.T, out=out)
         if "bias" in self.parameters:
             out += self.parameters["bias"]
         return out
@@ -185,21 +184,10 @@ class Linear(Layer):
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         weight = self.parameters["weight"]
         dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
-        kernels.conv2d_backward_weights(
-            _position(self.x), _position(dout), 1, 0, _kernel(dweight), self.workspace
-        )
+        np.matmul(dout.T, self.x, out=dweight)
         if "bias" in self.parameters:
             self.gradients["bias"] = dout.sum(axis=0)
         if not input_gradient:
             return None
         dx = self.gradient_memory(dout, self.x.shape)
-        kernels.conv2d_backward_data(_position(dout), _kernel(weight), 1, 0, _position(dx), self.workspace)
-        return dx
-
-
-def _position(x: Array) -> Array:
-    return x.reshape(len(x), 1, 1, -1)
-
-
-def _kernel(weight: Array) -> Array:
-    return weight.reshape(*weight.shape, 1, 1)
+        return np.matmul(dout, weight, out=dx)

@@ -54,6 +54,8 @@ class Network:
     head : Stage
     nodes : tuple of Node
         All layers in order of computation, by name and with the names of their inputs.
+    steps : tuple of Step
+        The nodes that are computed together (`fusion.plan`).
     input_shape : tuple of int
     n_labels : int
 
@@ -78,9 +80,9 @@ class Network:
             if self._shapes[last] != stage.output_shape:
                 found = str(stage.output_shape)
                 raise InputError(f"output_shape of {stage.name}", str(self._shapes[last]), found)
-        self._steps = plan(self.nodes, self._shapes, self.dtype)
+        self.steps = plan(self.nodes, self._shapes, self.dtype)
         workspace = Scratch()
-        for layer in (*(node.layer for node in self.nodes), *(step.layer for step in self._steps)):
+        for layer in (*(node.layer for node in self.nodes), *(step.layer for step in self.steps)):
             layer.workspace = workspace
         self._n_readers, self._held = n_readers(self.nodes), Scratch()
         for node in self.nodes[:-1]:
@@ -129,11 +131,11 @@ class Network:
         wanted = self._resolve(taps)
         found: dict[str, Array] = {}
         observers = {name: _keep_copy(found, name) for names in wanted.values() for name in names}
-        return self._propagate(self._steps, x, wanted, observers, training).copy(), found
+        return self._propagate(self.steps, x, wanted, observers, training).copy(), found
 
     def infer(self, x: Array) -> Array:
         """Logits of a batch, as `forward` gives them out of training, faster; no `backward` can follow."""
-        return self._propagate(self._steps, x, {}, {}, infer=True).copy()
+        return self._propagate(self.steps, x, {}, {}, infer=True).copy()
 
     def internals(self, x: Array, taps: Iterable[str]) -> dict[str, Array]:
         """The internals asked for, as `forward` gives them, computed no further than the deepest of them."""
@@ -155,7 +157,7 @@ class Network:
         wanted = self._resolve(observers)
         deepest = max((self.nodes[index].name for index in wanted), key=self._taps.__getitem__, default="")
         steps = list[Step]()
-        for step in self._steps if deepest else ():
+        for step in self.steps if deepest else ():
             steps.append(step)
             if any(node.name == deepest for node in step.nodes):
                 break
@@ -221,7 +223,7 @@ class Network:
         gradients = {self.nodes[-1].name: np.array(dlogits, self.dtype)}
         found: dict[str, Array] = {}
         with machine.single_threaded_blas(), _silent_overflow():
-            for step in reversed(self._steps):
+            for step in reversed(self.steps):
                 inner = any(node.name in wanted for node in step.nodes[:-1])
                 if inner and isinstance(step.layer, Block):
                     for _ in step.layer.take_apart():

@@ -54,7 +54,7 @@ def assert_close(found, expected, tolerance, least=0.0):
 
 
 def test_taps_inside_blocks_change_nothing(network, x):
-    ends = [step.nodes[-1].name for step in network._steps]
+    ends = [step.nodes[-1].name for step in network.steps]
     every = [node.name for node in network.nodes]
     logits, internals, dinternals, gradients, buffers = training_step(network, x, ends)
     assert internals.keys() == dinternals.keys() == set(ends)
@@ -107,7 +107,7 @@ def test_inference_is_the_forward_pass_out_of_training(network, x):
 
 
 def test_networks_have_blocks(network):
-    blocks = [step for step in network._steps if isinstance(step.layer, Block)]
+    blocks = [step for step in network.steps if isinstance(step.layer, Block)]
     if machine.vectors() == "plain" or not JIT:
         assert not blocks
     else:

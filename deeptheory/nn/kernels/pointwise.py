@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deeptheory import machine
 from deeptheory.compiled import JIT, njit, prange
-from deeptheory.nn.kernels.generated import SHORT
+from deeptheory.nn.kernels.generate.panels import SHORT
 from deeptheory.nn.kernels.products import WIDE, multiply
 from deeptheory.nn.kernels.rows import PLAIN, Normed, add_sums, write_gradient
 from deeptheory.nn.kernels.scratch import Scratch

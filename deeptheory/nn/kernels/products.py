@@ -2,7 +2,7 @@
 
 from deeptheory import machine
 from deeptheory.compiled import njit
-from deeptheory.nn.kernels.generated import SHORT, panel_product
+from deeptheory.nn.kernels.generate.panels import SHORT, panel_product
 from deeptheory.nn.kernels.vector import LANES
 
 SLACK = SHORT - 1  # rows that `multiply` may write after the last, where their number is not a multiple of 4

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deeptheory import machine
 from deeptheory.compiled import JIT, njit, prange
-from deeptheory.nn.kernels.generated import channelwise_product, channelwise_sums
+from deeptheory.nn.kernels.generate.channelwise import channelwise_product, channelwise_sums
 from deeptheory.nn.kernels.rows import Normed, add_channel_sums, input_gradient
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vector import LANES, ZERO, fill, load, prefetch, store

@@ -92,6 +92,18 @@ def broadcast(builder: Any, scalar: Any) -> Any:
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
 
 
+def grid(builder: Any, base: Any, row_stride: Any, column_stride: Any) -> Callable[[int, int], Any]:
+    """The address of (row, column) in a patch that starts at `base`, in generated code."""
+
+    def address(row: int, column: int) -> Any:
+        index = row_stride.type
+        down = builder.mul(ir.Constant(index, row), row_stride)
+        across = builder.mul(ir.Constant(index, column), column_stride)
+        return builder.gep(base, [builder.add(down, across)])
+
+    return address
+
+
 def multiply_add(builder: Any, a: Any, b: Any, total: Any) -> Any:
     """a*b + total, in generated code."""
     # One instruction, not flags that let the compiler reassociate: it does so differently when it compiles a

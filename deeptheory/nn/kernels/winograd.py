@@ -22,58 +22,31 @@ from numpy.typing import NDArray
 from deeptheory import machine
 from deeptheory.compiled import JIT, njit, prange
 from deeptheory.nn.kernels import fused
-from deeptheory.nn.kernels.generated import (
-    bounded_tile_transform,
-    kernel_gradient_transform,
-    kernel_transform,
-    tile_transform,
-)
-from deeptheory.nn.kernels.products import SLACK, WIDEST, multiply, panel_width
+from deeptheory.nn.kernels.products import WIDEST, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, fill, fma, load, store, where_kept
-
-TILE, PATCH = 4, 6  # side of an output tile and of the input tile it needs
-FREQUENCIES = PATCH * PATCH
-OUTPUT_TILE = TILE * TILE * LANES  # elements of one in 16 channels
-B_T = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ]
+from deeptheory.nn.kernels.vector import LANES
+from deeptheory.nn.kernels.winograd_tiles import (
+    FREQUENCIES,
+    OUTPUT_TILE,
+    TILE,
+    WEIGHT_TAPS,
+    layout,
+    matrix_size,
+    panel_size,
+    row_size,
+    transform_gradients,
+    transform_inputs,
+    transform_outputs,
+    transform_panel,
+    u_size,
+    untransform_panel,
+    weight_line,
 )
-G = np.array(
-    [
-        [1 / 4, 0, 0],
-        [-1 / 6, -1 / 6, -1 / 6],
-        [-1 / 6, 1 / 6, -1 / 6],
-        [1 / 24, 1 / 12, 1 / 6],
-        [1 / 24, -1 / 12, 1 / 6],
-        [0, 0, 1],
-    ]
-)
-A_T = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
-WEIGHT_TAPS = 9
-WEIGHT_ROWS = 8  # input channels whose U is written at a time: longer runs in each of the 36 places
-
 
 U_BYTES = 1 << 22  # of weights that every thread may read again and again: more go by panels
 CHUNK = 36  # tiles at most that are multiplied at a time: V and M stay in the second-level cache
 PANEL_CHUNK = 100  # the same by panels, where M is one panel wide
 SHARED_BYTES = 1 << 23  # of V by panels
-
-
-weight_transform = kernel_transform(G, turned=False)
-turned_weight_transform = kernel_transform(G, turned=True)
-weight_gradient_transform = kernel_gradient_transform(G.T)
-input_transform = tile_transform(B_T)
-border_input_transform = bounded_tile_transform(B_T)
-output_transform = tile_transform(A_T)
-gradient_transform = tile_transform(A_T.T)
-border_gradient_transform = bounded_tile_transform(A_T.T)
 
 
 def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding: int) -> bool:
@@ -128,7 +101,7 @@ def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any],
     arrays = x.reshape(-1), dout.reshape(-1), dweight.reshape(-1), *x.shape, n_out
     if _by_tiles(n_in, n_out):
         chunk, tiles = _tiles(x, n_in, n_out, scratch)
-        sums = scratch.array("winograd sums", (len(tiles), _u_size(n_in, n_out)), np.float32)
+        sums = scratch.array("winograd sums", (len(tiles), u_size(n_in, n_out)), np.float32)
         _sum_by_tiles(*arrays, chunk, tiles, sums, _weight_blocks(n_out // panel_width(n_out), scratch))
     else:
         _sum_by_panels(*arrays, *_panels(x, n_in, n_out, scratch))
@@ -147,7 +120,7 @@ def _convolve(
 ) -> None:
     flat, layout = weight.reshape(-1), (*strides, turned)
     if _by_tiles(n_in, n_out):
-        u = scratch.array("winograd u", (_u_size(n_in, n_out),), np.float32)
+        u = scratch.array("winograd u", (u_size(n_in, n_out),), np.float32)
         blocks = _weight_blocks(n_out // panel_width(n_out), scratch)
         _transform_weights(flat, n_in, n_out, *layout, blocks, u)
         chunk, tiles = _tiles(x, n_in, n_out, scratch)
@@ -174,7 +147,7 @@ def _evenly(n: int, most: int) -> int:
 
 def _weight_blocks(n: int, scratch: Scratch) -> NDArray[np.float32]:
     """n times the frequencies of some rows of a panel."""
-    shape = (n, FREQUENCIES * _weight_line(WIDEST))
+    shape = (n, FREQUENCIES * weight_line(WIDEST))
     return scratch.array("winograd weights", shape, np.float32)
 
 
@@ -183,7 +156,7 @@ def _tiles(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tuple[in
     n_tiles = _n_tiles(x)
     workers = min(machine.threads(), n_tiles)
     chunk = _evenly(-(-n_tiles // workers), CHUNK)
-    _, _, _, end = _layout(chunk, n_in, n_out)
+    _, _, _, end = layout(chunk, n_in, n_out)
     return chunk, scratch.array("winograd tiles", (workers, end + OUTPUT_TILE), np.float32)
 
 
@@ -194,227 +167,22 @@ def _panels(
     n_tiles, panel, workers = _n_tiles(x), panel_width(n_out), machine.threads()
     shared = _evenly(n_tiles, max(SHARED_BYTES // (4 * FREQUENCIES * n_in), PANEL_CHUNK))
     chunk = _evenly(shared, PANEL_CHUNK)
-    v = scratch.array("winograd v", (FREQUENCIES * _step(shared, _row(n_in)),), np.float32)
-    u = scratch.array("winograd panels", (workers, _u_size(n_in, panel)), np.float32)
+    v = scratch.array("winograd v", (FREQUENCIES * matrix_size(shared, row_size(n_in)),), np.float32)
+    u = scratch.array("winograd panels", (workers, u_size(n_in, panel)), np.float32)
     m = scratch.array(
-        "winograd tiles", (workers, FREQUENCIES * _step(chunk, _row(panel)) + OUTPUT_TILE), np.float32
+        "winograd tiles",
+        (workers, FREQUENCIES * matrix_size(chunk, row_size(panel)) + OUTPUT_TILE),
+        np.float32,
     )
     return shared, chunk, v, u, m, _weight_blocks(workers, scratch)
-
-
-@njit()
-def _row(channels):
-    """Elements from one tile to the next in V and M: not a large power of two, which would crowd one cache set."""
-    return channels + LANES if channels >= 4 * LANES else channels
-
-
-@njit()
-def _step(rows, row):
-    """Elements from one frequency to the next: a vector more than the rows that a product may write."""
-    return (rows + SLACK) * row + LANES
-
-
-@njit()
-def _u_step(n_in, panel):
-    """Elements from one frequency to the next in a panel of U."""
-    return n_in * panel + LANES
-
-
-@njit()
-def _u_size(n_in, n_out):
-    """Elements of U: panel by panel, in each the frequencies, in each (in, columns of the panel)."""
-    panel = panel_width(n_out)
-    return n_out // panel * FREQUENCIES * _u_step(n_in, panel)
-
-
-@njit()
-def _layout(chunk, n_in, n_out):
-    """By tiles: elements from frequency to frequency in V and in M, and where M and the output tile start."""
-    v_step, m_step = _step(chunk, _row(n_in)), _step(chunk, _row(n_out))
-    return v_step, m_step, FREQUENCIES * v_step, FREQUENCIES * (v_step + m_step)
-
-
-@njit()
-def _weight_line(panel):
-    """Elements from frequency to frequency in the block of some rows of U."""
-    return WEIGHT_ROWS * panel + LANES
-
-
-@njit()
-def _transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, block, u, u_at):
-    """U = G g G^T of panel p; `turned` turns the 3 x 3 weights by half a turn."""
-    run, line = WEIGHT_ROWS * panel, _weight_line(panel)
-    for start in range(0, n_in, WEIGHT_ROWS):
-        for i in range(WEIGHT_ROWS):
-            for o in range(0, panel, LANES):
-                at, source = i * panel + o, (start + i) * in_stride + (p * panel + o) * out_stride
-                if turned:
-                    turned_weight_transform(block, at, PATCH * line, line, weight, source, out_stride)
-                else:
-                    weight_transform(block, at, PATCH * line, line, weight, source, out_stride)
-        for k in range(FREQUENCIES):
-            target = u_at + k * _u_step(n_in, panel) + start * panel
-            for e in range(0, run, LANES):
-                store(u, target + e, load(block, k * line + e))
-
-
-@njit()
-def _untransform_panel(sums, sums_at, first, last, p, n_in, panel, block, dweight, accumulate):
-    """dg (+)= G^T dU G of panel p, input channels first..last-1; `sums` of the workers are added in order."""
-    run, line = WEIGHT_ROWS * panel, _weight_line(panel)
-    for start in range(first, last, WEIGHT_ROWS):
-        for k in range(FREQUENCIES):
-            source = sums_at + k * _u_step(n_in, panel) + start * panel
-            for e in range(0, run, LANES):
-                total = load(sums[0], source + e)
-                for worker in range(1, len(sums)):
-                    total = total + load(sums[worker], source + e)
-                store(block, k * line + e, total)
-        for i in range(WEIGHT_ROWS):
-            for o in range(0, panel, LANES):
-                target = ((p * panel + o) * n_in + start + i) * WEIGHT_TAPS
-                weight_gradient_transform(
-                    dweight, target, n_in * WEIGHT_TAPS, block, i * panel + o, PATCH * line, line, accumulate
-                )
 
 
 @njit(parallel=True)
 def _transform_weights(weight, n_in, n_out, in_stride, out_stride, turned, blocks, u):
     panel = panel_width(n_out)
     for p in prange(n_out // panel):
-        u_at = p * FREQUENCIES * _u_step(n_in, panel)
-        _transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, blocks[p], u, u_at)
-
-
-@njit()
-def _locate(tile, height, width):
-    """Image, top and left of a tile."""
-    down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
-    image = tile // (down * across)
-    place = tile - image * down * across
-    return image, place // across * TILE, place % across * TILE
-
-
-@njit()
-def _next(image, top, left, height, width):
-    """Image, top and left of the tile after this one; cheaper than the divisions of `_locate`."""
-    left += TILE
-    if left >= width:
-        left = 0
-        top += TILE
-        if top >= height:
-            top = 0
-            image += 1
-    return image, top, left
-
-
-@njit()
-def _transform_inputs(x, height, width, channels, first, count, v, v_at, v_step):
-    """V = B^T d B of `count` tiles from the `first`; V[k] starts at v_at + k * v_step."""
-    row = _row(channels)
-    image, top, left = _locate(first, height, width)
-    for t in range(count):
-        corner = ((image * height + top - 1) * width + left - 1) * channels
-        inside = top > 0 and left > 0 and top + PATCH - 1 <= height and left + PATCH - 1 <= width
-        for channel in range(0, channels, LANES):
-            at = v_at + t * row + channel
-            if inside:
-                input_transform(
-                    v, at, PATCH * v_step, v_step, x, corner + channel, width * channels, channels
-                )
-            else:
-                border_input_transform(
-                    v, at, PATCH * v_step, v_step, x, corner + channel, width * channels, channels,
-                    top - 1, left - 1, height, width,
-                )  # fmt: skip
-        image, top, left = _next(image, top, left, height, width)
-
-
-@njit()
-def _transform_gradients(dout, height, width, channels, lowest, chosen, first, count, m, m_at, m_step):
-    """dM = A dY A^T of `count` tiles from the `first`, of the `chosen` channels from the `lowest`."""
-    row = _row(chosen)
-    image, top, left = _locate(first, height, width)
-    for t in range(count):
-        corner = ((image * height + top) * width + left) * channels + lowest
-        inside = top + TILE <= height and left + TILE <= width
-        for channel in range(0, chosen, LANES):
-            at = m_at + t * row + channel
-            if inside:
-                gradient_transform(
-                    m, at, PATCH * m_step, m_step, dout, corner + channel, width * channels, channels
-                )
-            else:
-                border_gradient_transform(
-                    m, at, PATCH * m_step, m_step, dout, corner + channel, width * channels, channels,
-                    top, left, height, width,
-                )  # fmt: skip
-        image, top, left = _next(image, top, left, height, width)
-
-
-@njit()
-def _transform_outputs(
-    m,
-    m_at,
-    m_step,
-    patch_at,
-    first,
-    count,
-    out,
-    height,
-    width,
-    channels,
-    lowest,
-    chosen,
-    slope,
-    shift,
-    kind,
-    size,
-):
-    """Y = A^T M A of `count` tiles from the `first`, of the `chosen` channels from the `lowest`, and the epilogue.
-
-    m[patch_at] holds a tile in between.
-    """
-    row = _row(chosen)
-    image, top, left = _locate(first, height, width)
-    for t in range(count):
-        corner = ((image * height + top) * width + left) * channels + lowest
-        direct = kind < 0 and top + TILE <= height and left + TILE <= width
-        for channel in range(0, chosen, LANES):
-            at = m_at + t * row + channel
-            if direct:
-                output_transform(
-                    out, corner + channel, width * channels, channels, m, at, PATCH * m_step, m_step
-                )
-            else:
-                output_transform(m, patch_at, TILE * LANES, LANES, m, at, PATCH * m_step, m_step)
-                _finish(
-                    m, patch_at, out, image, top, left, height, width, channels, lowest + channel,
-                    slope, shift, kind, size,
-                )  # fmt: skip
-        image, top, left = _next(image, top, left, height, width)
-
-
-@njit()
-def _finish(m, patch_at, out, image, top, left, height, width, channels, channel, slope, shift, kind, size):
-    """Write the part of a tile that lies in the image, after the epilogue."""
-    half = size - 1  # positions are halved by shifts: divisions would take longer than the rest
-    corner = (image * (height >> half) + (top >> half)) * (width >> half) + (left >> half)
-    factor, offset = fill(ONE), fill(ZERO)
-    if kind >= 0:
-        factor, offset = load(slope, channel), load(shift, channel)
-    for i in range(min(TILE, height - top) >> half):
-        for j in range(min(TILE, width - left) >> half):
-            place = patch_at + ((i << half) * TILE + (j << half)) * LANES
-            value = load(m, place)
-            if kind >= 0:
-                value = fused.activate(fma(value, factor, offset), kind)
-            if size == 2:
-                for k in range(1, 4):
-                    rival = load(m, place + (k // 2 * TILE + k % 2) * LANES)
-                    rival = fused.activate(fma(rival, factor, offset), kind)
-                    value = where_kept(value, rival, value, rival)
-            store(out, (corner + i * (width >> half) + j) * channels + channel, value)
+        u_at = p * FREQUENCIES * panel_size(n_in, panel)
+        transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, blocks[p], u, u_at)
 
 
 @njit(parallel=True)
@@ -422,24 +190,24 @@ def _multiply_by_tiles(
     x, u, out, n_images, height, width, n_in, n_out, chunk, tiles, slope, shift, kind, size
 ):
     n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(tiles)
-    v_step, m_step, m_at, patch_at = _layout(chunk, n_in, n_out)
+    v_step, m_step, m_at, patch_at = layout(chunk, n_in, n_out)
     panel = panel_width(n_out)
-    u_step = _u_step(n_in, panel)
+    u_step = panel_size(n_in, panel)
     for worker in prange(workers):
         own = tiles[worker]
         start, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
         for first in range(start, end, chunk):
             count = min(chunk, end - first)
-            _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
+            transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
             for k in range(FREQUENCIES):
                 for p in range(n_out // panel):  # M[k] = V[k] U[k]
                     multiply(
-                        own, m_at + k * m_step + p * panel, _row(n_out), own, k * v_step, _row(n_in), 1, 0,
+                        own, m_at + k * m_step + p * panel, row_size(n_out), own, k * v_step, row_size(n_in), 1, 0,
                         u, (p * FREQUENCIES + k) * u_step, panel, count, panel, n_in, 1, False,
                         (k + 1) * v_step,
                         ((p + 1) * FREQUENCIES + k) * u_step if p + 1 < n_out // panel else (k + 1) * u_step,
                     )  # fmt: skip
-            _transform_outputs(
+            transform_outputs(
                 own, m_at, m_step, patch_at, first, count, out, height, width, n_out, 0, n_out,
                 slope, shift, kind, size,
             )  # fmt: skip
@@ -448,26 +216,26 @@ def _multiply_by_tiles(
 @njit(parallel=True)
 def _sum_by_tiles(x, dout, dweight, n_images, height, width, n_in, n_out, chunk, tiles, sums, blocks):
     n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(tiles)
-    v_step, m_step, m_at, _ = _layout(chunk, n_in, n_out)
+    v_step, m_step, m_at, _ = layout(chunk, n_in, n_out)
     panel = panel_width(n_out)
-    u_step = _u_step(n_in, panel)
+    u_step = panel_size(n_in, panel)
     for worker in prange(workers):
         own = tiles[worker]
         start, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
         for first in range(start, end, chunk):
             count = min(chunk, end - first)
-            _transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
-            _transform_gradients(dout, height, width, n_out, 0, n_out, first, count, own, m_at, m_step)
+            transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
+            transform_gradients(dout, height, width, n_out, 0, n_out, first, count, own, m_at, m_step)
             for k in range(FREQUENCIES):
                 for p in range(n_out // panel):  # dU[k] (+)= V[k]^T dM[k]
                     multiply(
-                        sums[worker], (p * FREQUENCIES + k) * u_step, panel, own, k * v_step, 1, _row(n_in), 0,
-                        own, m_at + k * m_step + p * panel, _row(n_out), n_in, panel, count, 1, first > start,
+                        sums[worker], (p * FREQUENCIES + k) * u_step, panel, own, k * v_step, 1, row_size(n_in), 0,
+                        own, m_at + k * m_step + p * panel, row_size(n_out), n_in, panel, count, 1, first > start,
                         (k + 1) * v_step, m_at + (k + 1) * m_step + p * panel,
                     )  # fmt: skip
     for p in prange(n_out // panel):
         sums_at = p * FREQUENCIES * u_step
-        _untransform_panel(sums, sums_at, 0, n_in, p, n_in, panel, blocks[p], dweight, False)
+        untransform_panel(sums, sums_at, 0, n_in, p, n_in, panel, blocks[p], dweight, False)
 
 
 @njit(parallel=True)
@@ -479,16 +247,17 @@ def _multiply_by_panels(
     panel = panel_width(n_out)
     panels = n_out // panel
     parts = (workers + panels - 1) // panels  # of the tiles, where there are more threads than panels
-    v_step, m_step, u_step = _step(shared, _row(n_in)), _step(chunk, _row(panel)), _u_step(n_in, panel)
+    v_row, m_row, u_step = row_size(n_in), row_size(panel), panel_size(n_in, panel)
+    v_step, m_step = matrix_size(shared, v_row), matrix_size(chunk, m_row)
     for begin in range(0, n_tiles, shared):
         own_tiles = min(shared, n_tiles - begin)
         for t in prange(own_tiles):
-            _transform_inputs(x, height, width, n_in, begin + t, 1, v, t * _row(n_in), v_step)
+            transform_inputs(x, height, width, n_in, begin + t, 1, v, t * v_row, v_step)
         for worker in prange(workers):
             own = m[worker]
             for job in range(worker, panels * parts, workers):
                 p, part = job // parts, job % parts
-                _transform_panel(
+                transform_panel(
                     weight, p, n_in, panel, in_stride, out_stride, turned, blocks[worker], u[worker], 0
                 )
                 end = own_tiles * (part + 1) // parts
@@ -496,11 +265,11 @@ def _multiply_by_panels(
                     count = min(chunk, end - first)
                     for k in range(FREQUENCIES):
                         multiply(
-                            own, k * m_step, _row(panel), v, k * v_step + first * _row(n_in), _row(n_in), 1, 0,
+                            own, k * m_step, m_row, v, k * v_step + first * v_row, v_row, 1, 0,
                             u[worker], k * u_step, panel, count, panel, n_in, 1, False,
-                            (k + 1) * v_step + first * _row(n_in), (k + 1) * u_step,
+                            (k + 1) * v_step + first * v_row, (k + 1) * u_step,
                         )  # fmt: skip
-                    _transform_outputs(
+                    transform_outputs(
                         own, 0, m_step, FREQUENCIES * m_step, begin + first, count, out, height, width,
                         n_out, p * panel, panel, slope, shift, kind, size,
                     )  # fmt: skip
@@ -511,14 +280,13 @@ def _sum_by_panels(x, dout, dweight, n_images, height, width, n_in, n_out, share
     n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(u)
     panel = panel_width(n_out)
     panels = n_out // panel
-    parts = (
-        workers + panels - 1
-    ) // panels  # of the input channels, where there are more threads than panels
-    v_step, m_step, u_step = _step(shared, _row(n_in)), _step(chunk, _row(panel)), _u_step(n_in, panel)
+    parts = (workers + panels - 1) // panels  # of the input channels, where there are more threads
+    v_row, m_row, u_step = row_size(n_in), row_size(panel), panel_size(n_in, panel)
+    v_step, m_step = matrix_size(shared, v_row), matrix_size(chunk, m_row)
     for begin in range(0, n_tiles, shared):
         own_tiles = min(shared, n_tiles - begin)
         for t in prange(own_tiles):
-            _transform_inputs(x, height, width, n_in, begin + t, 1, v, t * _row(n_in), v_step)
+            transform_inputs(x, height, width, n_in, begin + t, 1, v, t * v_row, v_step)
         for worker in prange(workers):
             own, sums = m[worker], u[worker : worker + 1]
             for job in range(worker, panels * parts, workers):
@@ -527,14 +295,14 @@ def _sum_by_panels(x, dout, dweight, n_images, height, width, n_in, n_out, share
                 low, high = blocks_in * part // parts * LANES, blocks_in * (part + 1) // parts * LANES
                 for first in range(0, own_tiles, chunk):
                     count = min(chunk, own_tiles - first)
-                    _transform_gradients(
+                    transform_gradients(
                         dout, height, width, n_out, p * panel, panel, begin + first, count, own, 0, m_step
                     )
                     for k in range(FREQUENCIES):
                         multiply(
                             u[worker], k * u_step + low * panel, panel,
-                            v, k * v_step + first * _row(n_in) + low, 1, _row(n_in), 0,
-                            own, k * m_step, _row(panel), high - low, panel, count, 1, first > 0,
-                            (k + 1) * v_step + first * _row(n_in) + low, (k + 1) * m_step,
+                            v, k * v_step + first * v_row + low, 1, v_row, 0,
+                            own, k * m_step, m_row, high - low, panel, count, 1, first > 0,
+                            (k + 1) * v_step + first * v_row + low, (k + 1) * m_step,
                         )  # fmt: skip
-                _untransform_panel(sums, 0, low, high, p, n_in, panel, blocks[worker], dweight, begin > 0)
+                untransform_panel(sums, 0, low, high, p, n_in, panel, blocks[worker], dweight, begin > 0)

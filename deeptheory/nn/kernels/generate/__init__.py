@@ -1,0 +1,1 @@
+"""Kernels written for given small matrices or blocks and unrolled completely, as compiled loops are not."""
