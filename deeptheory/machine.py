@@ -128,6 +128,12 @@ def caching() -> bool:
     return _caching
 
 
+def kernels_are_compiled() -> bool:
+    """Whether compiled kernels of this version lie on disk, from an earlier start."""
+    directory = os.environ.get("NUMBA_CACHE_DIR")
+    return directory is not None and any(Path(directory).rglob("*.nbi"))
+
+
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Hold BLAS at one thread: the kernels call it from every thread of theirs at once.
@@ -190,7 +196,7 @@ def _choose_kernel_directory() -> None:
     digest = hashlib.sha256(vectors().encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         text = path.read_bytes()
-        if b"njit" in text:
+        if b"njit" in text or b"intrinsic" in text:
             digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + text)
     directory = kernels / digest.hexdigest()[:16]
     if _writable(directory):

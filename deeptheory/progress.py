@@ -62,6 +62,12 @@ class Progress:
         self.last_shown, self.shown = now, True
         self._write(now, note)
 
+    def say(self, text: str) -> None:
+        """Write a line of its own before the work begins."""
+        if not self.quiet:
+            self.stream.write(f"{self.title}: {text}\n")
+            self.stream.flush()
+
     def _write(self, now: float, note: str) -> None:
         share = self.done / self.total if self.total else 1.0
         units = "%" if self.unit == "%" else f"{self.unit}s"

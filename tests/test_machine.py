@@ -41,6 +41,16 @@ def test_kernels_are_kept_in_the_cache_directory(tmp_path):
     assert first.startswith(str(tmp_path / "kernels"))
 
 
+def test_compiled_kernels_are_noticed(monkeypatch, tmp_path):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert not machine.kernels_are_compiled()
+    (tmp_path / "nn").mkdir()
+    (tmp_path / "nn" / "kernel.nbi").touch()
+    assert machine.kernels_are_compiled()
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    assert not machine.kernels_are_compiled()
+
+
 def test_own_directory_of_kernels_is_respected(tmp_path):
     script = (
         "from deeptheory import machine; import os; machine.configure(); print(os.environ['NUMBA_CACHE_DIR'])"

@@ -86,3 +86,10 @@ def test_a_share_is_shown_in_percent(clock):
         clock["now"] += 6.0
         progress.advance(40)
     assert stream.getvalue() == "probe: 40/100 %\n"
+
+
+@pytest.mark.parametrize(("quiet", "text"), [(False, "train: compiling\n"), (True, "")])
+def test_a_line_before_the_work(quiet, text):
+    stream = io.StringIO()
+    Progress("train", 10, "step", quiet, stream).say("compiling")
+    assert stream.getvalue() == text

@@ -119,6 +119,8 @@ def fit(
         machine.single_threaded_blas(),
         Progress(title, recipe.epochs * steps, "step", quiet) as progress,
     ):
+        if not machine.kernels_are_compiled():
+            progress.say("compiling the kernels, half a minute on a first start")
         while now.epoch < recipe.epochs:
             if now.step == 0:
                 now.order = rng_batches.permutation(len(labels))
