@@ -1,5 +1,7 @@
 """What can be compared, and with which inputs."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from deeptheory.errors import InputError
 from deeptheory.options import Options
 
+Step = Callable[[], float]  # computes, and returns the seconds it took
 N_LABELS = 100
 SEED = 0  # of the inputs, the initial weights and the probes: both sides compute the same numbers
 MOMENTUM, L2, RATE = 0.9, 5e-4, 0.01  # of the optimiser
@@ -131,6 +134,17 @@ CASES = {
         of_memory=True,
     ),
 }
+
+
+def timed(compute: Callable[[], object]) -> Step:
+    """A step whose seconds are those of one call of `compute`."""
+
+    def step() -> float:
+        started = time.perf_counter()
+        compute()
+        return time.perf_counter() - started
+
+    return step
 
 
 def batch_of(setting: Setting) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -1,7 +1,6 @@
 """The steps of this engine."""
 
 import math
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -15,13 +14,13 @@ from deeptheory.bench.cases import (
     RATE,
     SEED,
     Setting,
+    Step,
     Task,
     batch_of,
     grey_images,
     random_probe,
+    timed,
 )
-
-Step = Callable[[], float]  # computes, and returns the seconds it took
 
 
 def start(threads: int) -> None:
@@ -33,17 +32,6 @@ def build(setting: Setting) -> nn.Network:
     """The network of a setting; its weights are the same in every process."""
     rng = np.random.default_rng(SEED)
     return nn.build(setting.network, N_LABELS, setting.input_shape, width=setting.width, rng=rng)
-
-
-def timed(compute: Callable[[], object]) -> Step:
-    """A step whose seconds are those of one call of `compute`."""
-
-    def step() -> float:
-        started = time.perf_counter()
-        compute()
-        return time.perf_counter() - started
-
-    return step
 
 
 def train_step(task: Task) -> Step:

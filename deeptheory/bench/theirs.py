@@ -1,7 +1,6 @@
 """The steps of PyTorch, on the twin of our network; nothing of the engine is imported."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,7 @@ import torch
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from deeptheory.bench import reference
-from deeptheory.bench.cases import L2, MOMENTUM, RATE, Task, batch_of, grey_images, random_probe
-
-Step = Callable[[], float]
+from deeptheory.bench.cases import L2, MOMENTUM, RATE, Step, Task, batch_of, grey_images, random_probe, timed
 
 
 def start(threads: int) -> None:
@@ -32,15 +29,6 @@ def _batch(task: Task) -> tuple[torch.Tensor, torch.Tensor]:
     return x, torch.from_numpy(labels)
 
 
-def _timed(compute: Callable[[], object]) -> Step:
-    def step() -> float:
-        started = time.perf_counter()
-        compute()
-        return time.perf_counter() - started
-
-    return step
-
-
 def train_step(task: Task) -> Step:
     """Forward, loss, backward, and SGD with Nesterov momentum and L2."""
     network = _load(task).train()
@@ -55,7 +43,7 @@ def train_step(task: Task) -> Step:
         torch.nn.functional.cross_entropy(network(x), labels).backward()
         optimiser.step()
 
-    return _timed(compute)
+    return timed(compute)
 
 
 def inference(task: Task) -> Step:
@@ -92,7 +80,7 @@ def _inference(network: Any, task: Task) -> Step:
         with torch.inference_mode():
             network(x)
 
-    return _timed(compute)
+    return timed(compute)
 
 
 def measure(task: Task) -> Step:

@@ -14,6 +14,7 @@ from deeptheory.nn.convolution import Conv2d
 from deeptheory.nn.graph import Node, n_readers
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.rows import Normed
+from deeptheory.nn.kernels.vector import explicit
 from deeptheory.nn.layer import Array, Layer, Shape
 from deeptheory.nn.normalisation import BatchNorm2d
 from deeptheory.nn.pooling import MaxPool2d
@@ -128,7 +129,7 @@ def plan(nodes: Sequence[Node], shapes: dict[str, Shape], dtype: DTypeLike) -> t
     """
     readers, steps, index = n_readers(nodes), list[Step](), 0
     while index < len(nodes):
-        taken = _block(nodes[index:], readers, shapes) if fused.applies(dtype) else 0
+        taken = _block(nodes[index:], readers, shapes) if explicit(dtype) else 0
         group = tuple(nodes[index : index + max(taken, 1)])
         layer = Block([node.layer for node in group]) if taken else group[0].layer
         steps.append(Step(group, layer))

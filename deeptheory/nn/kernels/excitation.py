@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import machine
-from deeptheory.compiled import JIT, njit, prange
-from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, fill, fma, load, prefetch, sigmoid, store
+from deeptheory.compiled import njit, prange
+from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, explicit, fill, fma, load, prefetch, sigmoid, store
 
 
 def applies(x: NDArray[Any]) -> bool:
     """Whether activations (N, H, W, C) can be treated here: float32, channels in sixteens."""
-    return x.shape[-1] % LANES == 0 and x.dtype == np.float32 and JIT and machine.vectors() != "plain"
+    return x.shape[-1] % LANES == 0 and explicit(x.dtype)
 
 
 @njit()

@@ -12,10 +12,9 @@ even with pooling. Inside the compiled functions arrays are flat, `positions` co
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
-from deeptheory import machine
-from deeptheory.compiled import JIT, njit, prange
+from deeptheory.compiled import njit, prange
 from deeptheory.nn.kernels.rows import (
     IDENTITY,
     RELU,
@@ -40,7 +39,7 @@ from deeptheory.nn.kernels.vector import (
 )
 
 __all__ = [
-    "IDENTITY", "PARTS", "RELU", "SILU", "Epilogue", "activate", "applies", "backward", "channel_sums", "forward",
+    "IDENTITY", "PARTS", "RELU", "SILU", "Epilogue", "activate", "backward", "channel_sums", "forward",
     "gradient_sums",
 ]  # fmt: skip
 
@@ -60,11 +59,6 @@ class Epilogue(NamedTuple):
 NO_EPILOGUE = Epilogue(
     np.empty(0, np.float32), np.empty(0, np.float32), -1, 1
 )  # kind -1: the convolution alone
-
-
-def applies(dtype: DTypeLike) -> bool:
-    """Whether activations of this type can be treated here, if their channels come in sixteens."""
-    return JIT and machine.vectors() != "plain" and np.dtype(dtype) == np.float32
 
 
 def forward(

@@ -12,22 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import JIT, njit, prange
+from deeptheory.compiled import njit, prange
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.products import SLACK, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES, fma, load, store
+from deeptheory.nn.kernels.vector import LANES, explicit, fma, load, store
 
 
 def applies(out: NDArray[Any], weight_shape: tuple[int, ...]) -> bool:
     """Whether an output (N, OH, OW, O) can be computed here: float32, O in sixteens, OW in fours."""
-    return (
-        out.dtype == np.float32
-        and weight_shape[0] % LANES == 0
-        and out.shape[2] % (SLACK + 1) == 0
-        and JIT
-        and machine.vectors() != "plain"
-    )
+    return explicit(out.dtype) and weight_shape[0] % LANES == 0 and out.shape[2] % (SLACK + 1) == 0
 
 
 def forward(

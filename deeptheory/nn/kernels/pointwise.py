@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import JIT, njit, prange
+from deeptheory.compiled import njit, prange
 from deeptheory.nn.kernels.generate.panels import SHORT
 from deeptheory.nn.kernels.products import WIDE, multiply
 from deeptheory.nn.kernels.rows import PLAIN, Normed, add_sums, write_gradient
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES
+from deeptheory.nn.kernels.vector import LANES, explicit
 
 CHUNK_BYTES = 1 << 18  # of a chunk of inputs and outputs
 CHUNK_STEP = 12  # rows that are multiplied at a time, or a multiple of them
@@ -43,9 +43,7 @@ def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding
         and n_in % SHORT == n_out % SHORT == 0
         and tuple(x.shape[1:3]) != (1, 1)
         and len(x) * x.shape[1] * x.shape[2] >= SHORT * machine.threads()
-        and x.dtype == np.float32
-        and JIT
-        and machine.vectors() != "plain"
+        and explicit(x.dtype)
     )
 
 

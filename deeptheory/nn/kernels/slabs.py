@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import JIT, njit, prange
+from deeptheory.compiled import njit, prange
 from deeptheory.nn.kernels.generate.channelwise import channelwise_product, channelwise_sums
 from deeptheory.nn.kernels.rows import Normed, add_channel_sums, input_gradient
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES, ZERO, fill, load, prefetch, store
+from deeptheory.nn.kernels.vector import LANES, ZERO, explicit, fill, load, prefetch, store
 
 SIZES = (3, 5)
 NO_SUMS = np.empty((0, 0))
@@ -34,9 +34,7 @@ def applies(x: NDArray[Any], weight_shape: tuple[int, ...], padding: int) -> boo
         and height in SIZES
         and padding < height
         and channels % LANES == 0
-        and x.dtype == np.float32
-        and JIT
-        and machine.vectors() != "plain"
+        and explicit(x.dtype)
     )
 
 

@@ -21,13 +21,20 @@ from numba.core import cgutils
 from numba.core.datamodel.models import PrimitiveModel
 from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
+from numpy.typing import DTypeLike
 
-from deeptheory.compiled import njit
+from deeptheory import machine
+from deeptheory.compiled import JIT, njit
 
 LANES = 16
 FLOATS = ir.VectorType(ir.FloatType(), LANES)
 DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 INTEGERS = ir.VectorType(ir.IntType(32), LANES)
+
+
+def explicit(dtype: DTypeLike) -> bool:
+    """Whether arrays of this type are computed by explicit vectors here: float32, compiled, not "plain"."""
+    return JIT and machine.vectors() != "plain" and np.dtype(dtype) == np.float32
 
 
 class Vector(types.Type):
@@ -137,15 +144,19 @@ def _store(typingctx, array, at, vector):
     return types.void(array, types.intp, vector_type), generate
 
 
+def fetch(builder: Any, address: Any, level: int) -> None:
+    """Bring the line at `address` nearer, to the first (3) or the second (2) level, in generated code."""
+    place, number = builder.bitcast(address, ir.IntType(8).as_pointer()), ir.IntType(32)
+    of_type = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+    function = cgutils.get_or_insert_function(builder.module, of_type, "llvm.prefetch.p0")
+    builder.call(function, [place, number(0), number(level), number(1)])  # to read, data
+
+
 def _prefetch(typingctx, array, at):
     """Bring the line of element `at` of a flat array nearer, which may lie beyond its end."""
 
     def generate(context, builder, signature, arguments):
-        place = pointer(context, builder, signature.args[0], *arguments)
-        place, number = builder.bitcast(place, ir.IntType(8).as_pointer()), ir.IntType(32)
-        of_type = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, of_type, "llvm.prefetch.p0")
-        builder.call(function, [place, number(0), number(3), number(1)])  # to read, to the first level, data
+        fetch(builder, pointer(context, builder, signature.args[0], *arguments), level=3)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate

@@ -20,20 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import JIT, njit, prange
+from deeptheory.compiled import njit, prange
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.products import WIDEST, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES
+from deeptheory.nn.kernels.vector import LANES, explicit
 from deeptheory.nn.kernels.winograd_tiles import (
     FREQUENCIES,
     OUTPUT_TILE,
-    TILE,
     WEIGHT_TAPS,
     layout,
     matrix_size,
     panel_size,
     row_size,
+    tile_count,
     transform_gradients,
     transform_inputs,
     transform_outputs,
@@ -60,10 +60,8 @@ def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding
         and padding == 1
         and weight_shape[0] % LANES == 0
         and weight_shape[1] % LANES == 0
-        and x.dtype == np.float32
+        and explicit(x.dtype)
         and min(x.shape[1:3]) >= 2
-        and JIT
-        and machine.vectors() != "plain"
     )
 
 
@@ -136,10 +134,6 @@ def _by_tiles(n_in: int, n_out: int) -> bool:
     return 4 * FREQUENCIES * n_in * n_out <= U_BYTES
 
 
-def _n_tiles(x: NDArray[Any]) -> int:
-    return len(x) * -(-x.shape[1] // TILE) * -(-x.shape[2] // TILE)
-
-
 def _evenly(n: int, most: int) -> int:
     """The size of equal chunks of n, at most `most`."""
     return -(-n // -(-n // most))
@@ -153,7 +147,7 @@ def _weight_blocks(n: int, scratch: Scratch) -> NDArray[np.float32]:
 
 def _tiles(x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch) -> tuple[int, NDArray[np.float32]]:
     """Tiles per chunk, and scratch of every worker for V, M and one output tile."""
-    n_tiles = _n_tiles(x)
+    n_tiles = tile_count(*x.shape[:3])
     workers = min(machine.threads(), n_tiles)
     chunk = _evenly(-(-n_tiles // workers), CHUNK)
     _, _, _, end = layout(chunk, n_in, n_out)
@@ -164,7 +158,7 @@ def _panels(
     x: NDArray[Any], n_in: int, n_out: int, scratch: Scratch
 ) -> tuple[int, int, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Tiles per chunk of V and of M, V, and scratch of every worker: U, M and one output tile, weight blocks."""
-    n_tiles, panel, workers = _n_tiles(x), panel_width(n_out), machine.threads()
+    n_tiles, panel, workers = tile_count(*x.shape[:3]), panel_width(n_out), machine.threads()
     shared = _evenly(n_tiles, max(SHARED_BYTES // (4 * FREQUENCIES * n_in), PANEL_CHUNK))
     chunk = _evenly(shared, PANEL_CHUNK)
     v = scratch.array("winograd v", (FREQUENCIES * matrix_size(shared, row_size(n_in)),), np.float32)
@@ -189,7 +183,7 @@ def _transform_weights(weight, n_in, n_out, in_stride, out_stride, turned, block
 def _multiply_by_tiles(
     x, u, out, n_images, height, width, n_in, n_out, chunk, tiles, slope, shift, kind, size
 ):
-    n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(tiles)
+    n_tiles, workers = tile_count(n_images, height, width), len(tiles)
     v_step, m_step, m_at, patch_at = layout(chunk, n_in, n_out)
     panel = panel_width(n_out)
     u_step = panel_size(n_in, panel)
@@ -215,7 +209,7 @@ def _multiply_by_tiles(
 
 @njit(parallel=True)
 def _sum_by_tiles(x, dout, dweight, n_images, height, width, n_in, n_out, chunk, tiles, sums, blocks):
-    n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(tiles)
+    n_tiles, workers = tile_count(n_images, height, width), len(tiles)
     v_step, m_step, m_at, _ = layout(chunk, n_in, n_out)
     panel = panel_width(n_out)
     u_step = panel_size(n_in, panel)
@@ -243,7 +237,7 @@ def _multiply_by_panels(
     x, weight, in_stride, out_stride, turned, out, n_images, height, width, n_in, n_out,
     shared, chunk, v, u, m, blocks, slope, shift, kind, size,
 ):  # fmt: skip
-    n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(u)
+    n_tiles, workers = tile_count(n_images, height, width), len(u)
     panel = panel_width(n_out)
     panels = n_out // panel
     parts = (workers + panels - 1) // panels  # of the tiles, where there are more threads than panels
@@ -277,7 +271,7 @@ def _multiply_by_panels(
 
 @njit(parallel=True)
 def _sum_by_panels(x, dout, dweight, n_images, height, width, n_in, n_out, shared, chunk, v, u, m, blocks):
-    n_tiles, workers = n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE), len(u)
+    n_tiles, workers = tile_count(n_images, height, width), len(u)
     panel = panel_width(n_out)
     panels = n_out // panel
     parts = (workers + panels - 1) // panels  # of the input channels, where there are more threads

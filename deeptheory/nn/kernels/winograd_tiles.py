@@ -132,11 +132,17 @@ def untransform_panel(sums, sums_at, first, last, p, n_in, panel, block, dweight
 
 
 @njit()
+def tile_count(n_images, height, width):
+    """Output tiles of all images."""
+    return n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE)
+
+
+@njit()
 def _locate(tile, height, width):
     """Image, top and left of a tile."""
-    down, across = (height + TILE - 1) // TILE, (width + TILE - 1) // TILE
-    image = tile // (down * across)
-    place = tile - image * down * across
+    across, per_image = (width + TILE - 1) // TILE, tile_count(1, height, width)
+    image = tile // per_image
+    place = tile - image * per_image
     return image, place // across * TILE, place % across * TILE
 
 

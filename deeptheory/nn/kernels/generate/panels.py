@@ -14,6 +14,7 @@ from deeptheory.nn.kernels.vector import (
     LANES,
     broadcast,
     constant,
+    fetch,
     load_vector,
     multiply_add,
     pointer,
@@ -22,14 +23,6 @@ from deeptheory.nn.kernels.vector import (
 
 SHORT = 4  # rows of the last blocks of a product
 WIDE_PANEL = 4  # vectors of a panel whose product leaves time to fetch the next: narrow ones load more
-
-
-def _prefetch(builder: Any, address: Any) -> None:
-    byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-    of_type = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
-    prefetch = cgutils.get_or_insert_function(builder.module, of_type, "llvm.prefetch.p0i8")
-    read, second_level, data = (ir.Constant(number, n) for n in (0, 2, 1))
-    builder.call(prefetch, [builder.bitcast(address, byte), read, second_level, data])
 
 
 def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
@@ -130,7 +123,7 @@ def _block_product(
         b_first = builder.gep(b, [builder.mul(b_steps, b_depth)])
         with cgutils.for_range(builder, depth) as loop:
             for address, step in coming:
-                _prefetch(builder, builder.gep(address, [builder.mul(loop.index, step)]))
+                fetch(builder, builder.gep(address, [builder.mul(loop.index, step)]), level=2)
             b_line = builder.gep(b_first, [builder.mul(loop.index, b_depth)])
             b_vectors = [
                 load_vector(builder, builder.gep(b_line, [number(v * LANES)])) for v in range(n_vectors)
