@@ -87,27 +87,31 @@ class Conv2d(Layer):
             out += self.parameters["bias"]
         return out
 
-    def joins_norm(self, x: Array) -> bool:
-        """Whether `forward_with_sums` and `backward_through_norm` can be used for a batch."""
-        place = self.groups, self.stride, self.padding
+    def joins_norm(self, dout: Array, size: int, input_gradient: bool) -> bool:
+        """Whether `backward_through_norm` can be used; `size` is 2 with 2 x 2 pooling, else 1."""
+        shape, place = self.parameters["weight"].shape, (self.groups, self.stride, self.padding)
         return "bias" not in self.parameters and grouped.joins_norm(
-            x, self.parameters["weight"].shape, *place
+            self.x, dout, shape, *place, size, input_gradient
         )
 
     def forward_with_sums(self, x: Array) -> tuple[Array, Array]:
         """The output, and the sums of its elements and of their squares for each channel: float64 (2, n_out)."""
         self.x = x
-        out = self.scratch.array("out", (len(x), *self.output_shape(x.shape[1:])), x.dtype)
-        place = self.groups, self.stride, self.padding
-        return out, grouped.forward_with_sums(x, self.parameters["weight"], *place, out, self.workspace)
+        out = self.scratch.array("out", self.shape_for(x), x.dtype)
+        sums, place = None, (self.groups, self.stride, self.padding)
+        if "bias" not in self.parameters:
+            sums = grouped.forward_with_sums(x, self.parameters["weight"], *place, out, self.workspace)
+        return (out, fused.channel_sums(self.forward(x), self.workspace)) if sums is None else (out, sums)
 
-    def backward_through_norm(self, dout: Array, norm: Normed, input_gradient: bool) -> Array | None:
-        """`backward`, given the gradient of what batch norm and activation make of the output."""
+    def backward_through_norm(
+        self, dout: Array, norm: Normed, size: int, input_gradient: bool
+    ) -> Array | None:
+        """`backward`, given the gradient of what batch norm, activation and pooling make of the output."""
         weight = self.parameters["weight"]
         dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
         dx = self.gradient_memory(dout, self.x.shape) if input_gradient else None
         place = self.groups, self.stride, self.padding
-        grouped.backward_through_norm(self.x, dout, weight, norm, *place, dweight, dx, self.workspace)
+        grouped.backward_through_norm(self.x, dout, weight, norm, size, *place, dweight, dx, self.workspace)
         return dx
 
     def infer(self, x: Array, epilogue: fused.Epilogue, scratch: Scratch) -> Array:

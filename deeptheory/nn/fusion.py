@@ -70,15 +70,14 @@ class Block(Layer):
         self.size = 2 if isinstance(layers[-1], MaxPool2d) else 1
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        if training and self.conv and self.conv.joins_norm(x):
-            h, sums = self.conv.forward_with_sums(x)
+        if training:
+            h, sums = (
+                self.conv.forward_with_sums(x) if self.conv else (x, fused.channel_sums(x, self.workspace))
+            )
             self.norm.use_batch(h, *sums)
         else:
-            h = self.conv.forward(x, training) if self.conv else x
-            if training:
-                self.norm.use_batch(h, *fused.channel_sums(h, self.workspace))
-            else:
-                self.norm.use_running(h)
+            h = self.conv.forward(x) if self.conv else x
+            self.norm.use_running(h)
         return fused.forward(h, self.norm.slope, self.norm.shift, self.kind, self.size, self._out(h))
 
     def infer(self, x: Array) -> Array:
@@ -93,11 +92,11 @@ class Block(Layer):
         norm, h = self.norm, self.norm.x
         sums = fused.gradient_sums(h, dout, norm.slope, norm.shift, self.kind, self.size, self.workspace)
         slope_x, shift = norm.set_gradients(*sums)
-        if self.conv and self.size == 1 and self.conv.joins_norm(self.conv.x):
-            gradient = Normed(h.reshape(-1), norm.slope, norm.shift, slope_x, shift, self.kind)
-            return self.conv.backward_through_norm(dout, gradient, input_gradient)
+        gradient = Normed(h.reshape(-1), norm.slope, norm.shift, slope_x, shift, self.kind)
+        if self.conv and self.conv.joins_norm(dout, self.size, input_gradient):
+            return self.conv.backward_through_norm(dout, gradient, self.size, input_gradient)
         dh = self.gradient_memory(dout, h.shape)
-        fused.backward(h, dout, norm.slope, norm.shift, slope_x, shift, self.kind, self.size, dh)
+        fused.backward(dout, gradient, self.size, dh)
         return self.conv.backward(dh, input_gradient) if self.conv else dh
 
     def take_apart(self) -> Iterator[Array]:

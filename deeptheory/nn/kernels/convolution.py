@@ -7,10 +7,13 @@ kernels of any size and stride.
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.nn.kernels import fused, implicit, patches, pointwise, small, winograd
+from deeptheory.nn.kernels.rows import PLAIN
 from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.nn.kernels.vector import LANES
 
 
 def conv2d_forward(
@@ -62,6 +65,24 @@ def forward_with_epilogue(
     return False
 
 
+def forward_with_sums(
+    x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
+) -> NDArray[np.float64] | None:
+    """`conv2d_forward`, and the sums of the outputs and of their squares for each channel: float64 (2, O).
+
+    None, and nothing done, where no kernel does both.
+    """
+    if len(weight) % LANES or small.applies(x, weight.shape, stride, padding):
+        return None
+    if winograd.applies(x, weight.shape, stride, padding):
+        return winograd.forward_with_sums(x, weight, out, scratch)
+    if pointwise.applies(x, weight.shape, stride, padding):
+        return pointwise.forward_with_sums(x, weight, out, scratch)
+    if implicit.applies(out, weight.shape):
+        return implicit.forward_with_sums(x, weight, stride, padding, out, scratch)
+    return None
+
+
 def conv2d_backward_data(
     dout: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, dx: NDArray[Any], scratch: Scratch
 ) -> None:
@@ -108,6 +129,6 @@ def conv2d_backward_weights(
     elif pointwise.applies(x, dweight.shape, stride, padding):
         pointwise.backward_weights(x, dout, dweight, scratch)
     elif implicit.applies(dout, dweight.shape):
-        implicit.backward_weights(x, dout, stride, padding, dweight, scratch)
+        implicit.backward_weights(x, dout, PLAIN, stride, padding, dweight, scratch)
     else:
         patches.backward_weights(x, dout, stride, padding, dweight, scratch)

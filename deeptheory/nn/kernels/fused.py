@@ -19,9 +19,11 @@ from deeptheory.nn.kernels.rows import (
     IDENTITY,
     RELU,
     SILU,
+    Normed,
     activate,
     add_gradient_sums,
     add_sums,
+    input_gradient,
     through_activation,
 )
 from deeptheory.nn.kernels.scratch import Scratch
@@ -99,21 +101,10 @@ def gradient_sums(
     return parts.sum(axis=0).reshape(2, channels)
 
 
-def backward(
-    x: NDArray[Any],
-    dout: NDArray[Any],
-    slope: NDArray[Any],
-    shift: NDArray[Any],
-    slope_x: NDArray[Any],
-    constant: NDArray[Any],
-    kind: int,
-    size: int,
-    dx: NDArray[Any],
-) -> None:
-    """Write slope*dz + slope_x*x + constant into `dx`, dz the gradient of z = slope*x + shift."""
+def backward(dout: NDArray[Any], norm: Normed, size: int, dx: NDArray[Any]) -> None:
+    """Write slope*dz + slope_x*x + constant into `dx` (N, H, W, C), dz the gradient of z = slope*x + shift."""
     positions, width = dout.size // dout.shape[-1], dout.shape[2]
-    flat_x, flat_dout, flat_dx = x.reshape(-1), dout.reshape(-1), dx.reshape(-1)
-    _backward(flat_x, flat_dout, slope, shift, slope_x, constant, kind, size, width, positions, flat_dx)
+    _backward(dout.reshape(-1), norm, size, width, positions, dx.reshape(-1))
 
 
 @njit()
@@ -238,30 +229,34 @@ def _pooled_gradient_sums(x, dout, slope, shift, kind, width, positions, parts):
 
 
 @njit(parallel=True)
-def _backward(x, dout, slope, shift, slope_x, constant, kind, size, width, positions, dx):
-    """dx = slope*dz + slope_x*x + constant at every position of x; dz is zero but at the winners."""
-    channels = slope.size
+def _backward(dout, norm, size, width, positions, dx):
     for part in prange(PARTS):
         first, last = _share(positions, part)
-        start, column = _window(first, size, width)
-        for position in range(first, last):
-            for c in range(0, channels, LANES):
+        write_gradient(dout, norm, size, width, first, last, dx, 0)
+
+
+@njit()
+def write_gradient(dout, norm, size, width, first, last, dx, skipped):
+    """`backward` for the outputs first..last-1; `dx` lacks the first `skipped` elements of x."""
+    x, slope, shift, slope_x, constant, kind = norm
+    channels = slope.size
+    start, column = _window(first, size, width)
+    for position in range(first, last):
+        for c in range(0, channels, LANES):
+            if size == 1:
+                at = position * channels + c
+                store(dx, at - skipped, input_gradient(dout, at, c, norm))
+            else:
                 factor, offset = load(slope, c), load(shift, c)
                 factor_x, addend = load(slope_x, c), load(constant, c)
                 dy = load(dout, position * channels + c)
-                if size == 1:
-                    at = start * channels + c
+                _, number = _winner(x, start, channels, c, slope, shift, kind, width)
+                count = ZERO
+                for k in range(4):
+                    at = _place(start, k, width) * channels + c
                     value = load(x, at)
-                    dz = through_activation(fma(value, factor, offset), dy, kind)
-                    store(dx, at, fma(dz, factor, fma(value, factor_x, addend)))
-                else:
-                    _, number = _winner(x, start, channels, c, slope, shift, kind, width)
-                    count = ZERO
-                    for k in range(4):
-                        at = _place(start, k, width) * channels + c
-                        value = load(x, at)
-                        own = where_equal(number, fill(count), dy, fill(ZERO))
-                        dz = through_activation(fma(value, factor, offset), own, kind)
-                        store(dx, at, fma(dz, factor, fma(value, factor_x, addend)))
-                        count += ONE
-            start, column = _next(start, column, size, width)
+                    own = where_equal(number, fill(count), dy, fill(ZERO))
+                    dz = through_activation(fma(value, factor, offset), own, kind)
+                    store(dx, at - skipped, fma(dz, factor, fma(value, factor_x, addend)))
+                    count += ONE
+        start, column = _next(start, column, size, width)

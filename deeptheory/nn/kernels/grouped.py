@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import convolution, depthwise, pointwise, slabs
+from deeptheory.nn.kernels import convolution, depthwise, implicit, pointwise, slabs, small, winograd
 from deeptheory.nn.kernels.rows import Normed
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vector import LANES
@@ -82,12 +82,31 @@ def grouped_backward_weights(
 
 
 def joins_norm(
-    x: NDArray[Any], weight_shape: tuple[int, ...], groups: int, stride: int, padding: int
+    x: NDArray[Any],
+    dout: NDArray[Any],
+    weight_shape: tuple[int, ...],
+    groups: int,
+    stride: int,
+    padding: int,
+    size: int,
+    input_gradient: bool,
 ) -> bool:
-    """Whether there are kernels that compute a convolution together with the batch norm after it."""
-    if groups == 1:
-        return weight_shape[0] % LANES == 0 and pointwise.applies(x, weight_shape, stride, padding)
-    return _is_depthwise(weight_shape, groups) and slabs.applies(x, weight_shape, padding)
+    """Whether there is a kernel for the gradients of a convolution and what follows it together.
+
+    That is a batch norm, an activation, and with a `size` of 2 also 2 x 2 pooling; `dout` is the gradient of
+    what they make of the output.
+    """
+    if groups > 1:
+        depthwise_applies = _is_depthwise(weight_shape, groups) and slabs.applies(x, weight_shape, padding)
+        return size == 1 and depthwise_applies
+    if small.applies(x, weight_shape, stride, padding):
+        return False
+    if winograd.applies(x, weight_shape, stride, padding):
+        return winograd.joins_norm(x, weight_shape)
+    if size == 2 or weight_shape[0] % LANES:
+        return False
+    first_layer = not input_gradient and implicit.applies(dout, weight_shape)
+    return pointwise.applies(x, weight_shape, stride, padding) or first_layer
 
 
 def forward_with_sums(
@@ -98,11 +117,16 @@ def forward_with_sums(
     padding: int,
     out: NDArray[Any],
     scratch: Scratch,
-) -> NDArray[np.float64]:
-    """`grouped_forward`, and the sums of the outputs and of their squares: float64 (2, O), if `joins_norm`."""
+) -> NDArray[np.float64] | None:
+    """`grouped_forward`, and the sums of the outputs and of their squares for each channel: float64 (2, O).
+
+    None, and nothing done, where no kernel does both.
+    """
     if groups == 1:
-        return pointwise.forward_with_sums(x, weight, out, scratch)
-    return slabs.forward_with_sums(x, weight, stride, padding, out, scratch)
+        return convolution.forward_with_sums(x, weight, stride, padding, out, scratch)
+    if _is_depthwise(weight.shape, groups) and slabs.applies(x, weight.shape, padding):
+        return slabs.forward_with_sums(x, weight, stride, padding, out, scratch)
+    return None
 
 
 def backward_through_norm(
@@ -110,6 +134,7 @@ def backward_through_norm(
     dout: NDArray[Any],
     weight: NDArray[Any],
     norm: Normed,
+    size: int,
     groups: int,
     stride: int,
     padding: int,
@@ -117,14 +142,18 @@ def backward_through_norm(
     dx: NDArray[Any] | None,
     scratch: Scratch,
 ) -> None:
-    """Both gradients, given that of what norm and activation make of the output, if `joins_norm`.
+    """Both gradients, given that of what norm, activation and pooling make of the output, if `joins_norm`.
 
     `dx` is None where it is not needed.
     """
-    if groups == 1:
+    if groups > 1:
+        slabs.backward(x, dout, weight, norm, stride, padding, dweight, dx, scratch)
+    elif winograd.applies(x, weight.shape, stride, padding):
+        winograd.backward(x, dout, weight, norm, size, dweight, dx, scratch)
+    elif pointwise.applies(x, weight.shape, stride, padding):
         pointwise.backward(x, dout, weight, norm, dweight, dx, scratch)
     else:
-        slabs.backward(x, dout, weight, norm, stride, padding, dweight, dx, scratch)
+        implicit.backward_weights(x, dout, norm, stride, padding, dweight, scratch)
 
 
 def _is_depthwise(weight_shape: tuple[int, ...], groups: int) -> bool:

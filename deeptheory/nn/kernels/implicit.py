@@ -15,8 +15,11 @@ from deeptheory import machine
 from deeptheory.compiled import njit, prange
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.products import SLACK, multiply, panel_width
+from deeptheory.nn.kernels.rows import Normed, add_sums, write_gradient
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vector import LANES, explicit, fma, load, store
+
+NO_SUMS = np.empty((0, 0))
 
 
 def applies(out: NDArray[Any], weight_shape: tuple[int, ...]) -> bool:
@@ -37,7 +40,17 @@ def forward(
 
     With an epilogue, which must be without pooling, `out` is what `fused.forward` makes of the convolution.
     """
-    _convolve(x, weight.transpose(2, 3, 1, 0), stride, padding, padding, out, scratch, epilogue)
+    _convolve(x, weight.transpose(2, 3, 1, 0), stride, padding, padding, out, NO_SUMS, scratch, epilogue)
+
+
+def forward_with_sums(
+    x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
+) -> NDArray[np.float64]:
+    """`forward`, and the sums of the outputs and of their squares: float64 (2, O)."""
+    sums = scratch.array("line channel sums", (machine.threads(), 2 * len(weight)), np.float64)
+    lines = weight.transpose(2, 3, 1, 0)
+    _convolve(x, lines, stride, padding, padding, out, sums, scratch, fused.NO_EPILOGUE)
+    return sums.sum(axis=0).reshape(2, -1)
 
 
 def backward_data(
@@ -47,18 +60,29 @@ def backward_data(
     kh, kw = weight.shape[2:]
     # The convolution of dout with the weights turned by half a turn and in and out exchanged.
     turned = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
-    _convolve(dout, turned, 1, kh - 1 - padding, kw - 1 - padding, dx, scratch, fused.NO_EPILOGUE)
+    _convolve(dout, turned, 1, kh - 1 - padding, kw - 1 - padding, dx, NO_SUMS, scratch, fused.NO_EPILOGUE)
 
 
 def backward_weights(
-    x: NDArray[Any], dout: NDArray[Any], stride: int, padding: int, dweight: NDArray[Any], scratch: Scratch
+    x: NDArray[Any],
+    dout: NDArray[Any],
+    norm: Normed,
+    stride: int,
+    padding: int,
+    dweight: NDArray[Any],
+    scratch: Scratch,
 ) -> None:
-    """Write the gradient of the weights (O, C, kh, kw) into `dweight`; threads add in a fixed order."""
+    """Write the gradient of the weights (O, C, kh, kw) into `dweight`; threads add in a fixed order.
+
+    `dout` is the gradient of what `norm` and its activation make of the output; with `rows.PLAIN`, of the output.
+    """
     n_out, n_in, kh, kw = dweight.shape
     workers = min(machine.threads(), len(x))
     sums = scratch.array("line sums", (workers, kh, kw * n_in + SLACK, n_out), np.float32)
+    rows = dout.shape[1] * dout.shape[2] if norm.kind >= 0 else 0
+    gradients = scratch.array("line gradients", (workers, rows * n_out), np.float32)
     padded = _padded(x, padding, padding, workers, scratch)
-    flat = x.reshape(-1), dout.reshape(-1), sums.reshape(workers, -1)
+    flat = x.reshape(-1), dout.reshape(-1), norm, gradients, sums.reshape(workers, -1)
     _sum_lines(*flat, *x.shape, dout.shape[1:], kh, kw, stride, padding, padding, padded)
     total = sums[0, :, : kw * n_in]
     for worker in range(1, workers):
@@ -73,6 +97,7 @@ def _convolve(
     top: int,
     left: int,
     out: NDArray[Any],
+    sums: NDArray[np.float64],
     scratch: Scratch,
     epilogue: fused.Epilogue,
 ) -> None:
@@ -85,7 +110,7 @@ def _convolve(
     padded = _padded(x, top, left, workers, scratch)
     flat = x.reshape(-1), packed.reshape(-1), out.reshape(-1)
     place = out.shape[1:], kh, kw, stride, top, left, padded
-    _multiply_lines(*flat, *x.shape, *place, epilogue.slope, epilogue.shift, epilogue.kind)
+    _multiply_lines(*flat, *x.shape, *place, epilogue.slope, epilogue.shift, epilogue.kind, sums)
 
 
 def _padded(x: NDArray[Any], top: int, left: int, workers: int, scratch: Scratch) -> NDArray[np.float32]:
@@ -118,11 +143,12 @@ def _finish_line(out, at, width, channels, slope, shift, kind):
 @njit(parallel=True)
 def _multiply_lines(
     x, packed, out, n_images, height, width, n_in, out_shape, kh, kw, stride, top, left, padded,
-    slope, shift, kind,
+    slope, shift, kind, sums,
 ):  # fmt: skip
     out_height, out_width, n_out = out_shape
     panel, workers = panel_width(n_out), len(padded)
     line, depth = (width + 2 * left) * n_in, kw * n_in
+    sums[:] = 0.0
     for worker in prange(workers):
         own = padded[worker]
         for image in range(n_images * worker // workers, n_images * (worker + 1) // workers):
@@ -136,10 +162,29 @@ def _multiply_lines(
                     )  # fmt: skip
                 if kind >= 0:
                     _finish_line(out, target, out_width, n_out, slope, shift, kind)
+                if sums.size:
+                    add_sums(out, target, out_width, n_out, sums[worker])
 
 
 @njit(parallel=True)
-def _sum_lines(x, dout, sums, n_images, height, width, n_in, out_shape, kh, kw, stride, top, left, padded):
+def _sum_lines(
+    x,
+    dout,
+    norm,
+    gradients,
+    sums,
+    n_images,
+    height,
+    width,
+    n_in,
+    out_shape,
+    kh,
+    kw,
+    stride,
+    top,
+    left,
+    padded,
+):
     out_height, out_width, n_out = out_shape
     panel, workers = panel_width(n_out), len(padded)
     line, depth = (width + 2 * left) * n_in, kw * n_in
@@ -148,11 +193,17 @@ def _sum_lines(x, dout, sums, n_images, height, width, n_in, out_shape, kh, kw, 
         first = n_images * worker // workers
         for image in range(first, n_images * (worker + 1) // workers):
             _pad(x, image, height, width, n_in, top, left, own)
-            gradient = image * out_height * out_width * n_out
+            positions = out_height * out_width
+            at = image * positions * n_out
+            gradient = dout
+            if norm.kind >= 0:
+                gradient = gradients[worker]
+                write_gradient(dout, at, positions, norm, gradient, 0)
+                at = 0
             for ky in range(kh):
                 for p in range(n_out // panel):
                     multiply(
                         total, ky * (depth + SLACK) * n_out + p * panel, n_out,
                         own, ky * line, 1, stride * n_in, stride * line,
-                        dout, gradient + p * panel, n_out, depth, panel, out_width, out_height, image > first,
+                        gradient, at + p * panel, n_out, depth, panel, out_width, out_height, image > first,
                     )  # fmt: skip

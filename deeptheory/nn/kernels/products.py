@@ -10,7 +10,7 @@ WIDE = machine.vectors() == "avx512"  # 32 registers of a whole vector; else 16 
 WIDEST = 4 * LANES  # columns of the widest panel
 
 if WIDE:
-    product_of_4, product_of_2, product_of_1 = panel_product(6, 4), panel_product(12, 2), panel_product(16, 1)
+    product_of_4, product_of_2, product_of_1 = panel_product(6, 4), panel_product(12, 2), panel_product(8, 1)
 else:
     product_of_4 = product_of_2 = product_of_1 = panel_product(6, 1)
 

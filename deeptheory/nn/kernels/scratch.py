@@ -22,11 +22,19 @@ class Scratch:
 
     def __init__(self) -> None:
         self._flat: dict[str, NDArray[Any]] = {}
+        self._views: dict[tuple[str, tuple[int, ...], DTypeLike], NDArray[Any]] = {}  # into the flat arrays
 
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """An uninitialised C-contiguous array; allocated only when the name needs more than before."""
+        view = self._views.get((name, shape, dtype))
+        if view is None:
+            view = self._views[name, shape, dtype] = self._view(name, shape, dtype)
+        return view
+
+    def _view(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         size = math.prod(shape)
         flat = self._flat.get(name)
         if flat is None or flat.size < size or flat.dtype != dtype:
             flat = self._flat[name] = aligned(size, dtype)
+            self._views = {key: view for key, view in self._views.items() if key[0] != name}
         return flat[:size].reshape(shape)

@@ -5,6 +5,7 @@ the panel). V and M are 36 times (tile, channel). `winograd` says what they are.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.compiled import njit
 from deeptheory.nn.kernels import fused
@@ -14,8 +15,9 @@ from deeptheory.nn.kernels.generate.transforms import (
     kernel_transform,
     tile_transform,
 )
-from deeptheory.nn.kernels.products import SLACK, panel_width
-from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, fill, fma, load, store, where_kept
+from deeptheory.nn.kernels.products import SLACK, WIDEST, panel_width
+from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, add_double, fill, fma, load, store, where_kept
 
 TILE, PATCH = 4, 6  # side of an output tile and of the input tile it needs
 FREQUENCIES = PATCH * PATCH
@@ -53,6 +55,17 @@ border_input_transform = bounded_tile_transform(B_T)
 output_transform = tile_transform(A_T)
 gradient_transform = tile_transform(A_T.T)
 border_gradient_transform = bounded_tile_transform(A_T.T)
+
+
+def evenly(n: int, most: int) -> int:
+    """The size of equal chunks of n, at most `most`."""
+    return -(-n // -(-n // most))
+
+
+def weight_blocks(n: int, scratch: Scratch) -> NDArray[np.float32]:
+    """n times the frequencies of some rows of a panel of U."""
+    shape = (n, FREQUENCIES * weight_line(WIDEST))
+    return scratch.array("winograd weights", shape, np.float32)
 
 
 @njit()
@@ -221,10 +234,13 @@ def transform_outputs(
     shift,
     kind,
     size,
+    sums,
+    worker,
 ):
     """Y = A^T M A of `count` tiles from the `first`, of the `chosen` channels from the `lowest`, and the epilogue.
 
-    m[patch_at] holds a tile in between.
+    m[patch_at] holds a tile in between. The sums of Y and of Y*Y are added to the 2*channels float64 of
+    sums[worker], unless `sums` is empty; without an epilogue then.
     """
     row = row_size(chosen)
     image, top, left = _locate(first, height, width)
@@ -243,7 +259,24 @@ def transform_outputs(
                     m, patch_at, out, image, top, left, height, width, channels, lowest + channel,
                     slope, shift, kind, size,
                 )  # fmt: skip
+            if sums.size:
+                rows, columns = min(TILE, height - top), min(TILE, width - left)
+                place = corner + channel
+                _add_sums(out, place, rows, columns, width, channels, lowest + channel, sums[worker])
         image, top, left = _next(image, top, left, height, width)
+
+
+@njit()
+def _add_sums(out, corner, rows, columns, width, channels, channel, totals):
+    """Add the sums of the part of a tile that lies in the image, and of its squares."""
+    sum_y, sum_yy = fill(ZERO), fill(ZERO)
+    for i in range(rows):
+        for j in range(columns):
+            value = load(out, corner + (i * width + j) * channels)
+            sum_y = sum_y + value
+            sum_yy = fma(value, value, sum_yy)
+    add_double(totals, channel, sum_y)
+    add_double(totals, channels + channel, sum_yy)
 
 
 @njit()

@@ -43,7 +43,7 @@ def forward(x, slope, shift, name, size):
 def backward(x, dout, slope, shift, name, size, slope_x=None, constant=None):
     zeros, dx = np.zeros_like(slope), np.full_like(x, 7)
     terms = (zeros if slope_x is None else slope_x), (zeros if constant is None else constant)
-    fused.backward(x, dout, slope, shift, *terms, KINDS[name], size, dx)
+    fused.backward(dout, fused.Normed(x.reshape(-1), slope, shift, *terms, KINDS[name]), size, dx)
     return dx
 
 

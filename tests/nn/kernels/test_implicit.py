@@ -7,6 +7,7 @@ from deeptheory import machine
 from deeptheory.compiled import JIT
 from deeptheory.nn import kernels
 from deeptheory.nn.kernels import fused, implicit, plain
+from deeptheory.nn.kernels.rows import PLAIN, Normed
 
 pytestmark = pytest.mark.skipif(machine.vectors() == "plain" or not JIT, reason="needs explicit vectors")
 TOLERANCE = 2e-6  # relative to the largest value; 6e-7 seen
@@ -43,17 +44,26 @@ def test_all_passes_agree_with_their_definitions(
     dout = rng.standard_normal(h.shape, np.float32)
     out, dx, dweight = (np.full(a.shape, np.nan, np.float32) for a in (h, x, weight))
     assert implicit.applies(out, weight.shape)
-    slope, shift = rng.standard_normal((2, n_out), np.float32)
+    slope, shift, slope_x, constant = rng.standard_normal((4, n_out), np.float32)
     scratch = kernels.Scratch()
     for _ in range(2):  # the second time over the scratch of the first
         implicit.forward(x, weight, stride, padding, out, scratch)
         assert_close(out, h)
-        implicit.backward_weights(x, dout, stride, padding, dweight, scratch)
+        sums = implicit.forward_with_sums(x, weight, stride, padding, out, scratch)
+        assert_close(out, h)
+        assert_close(sums, [h.sum(axis=(0, 1, 2)), (h**2).sum(axis=(0, 1, 2))])
+        implicit.backward_weights(x, dout, PLAIN, stride, padding, dweight, scratch)
         expected = plain.convolution_weight_gradient(
             exact_x, dout.astype(np.float64), weight.shape, stride, padding
         )
         assert_close(dweight, expected)
         for name, kind in KINDS.items():
+            dz = plain.normalised_gradient(h, *exact(dout, slope, shift), name, 1)
+            dh = slope * dz + slope_x * h + constant
+            norm = Normed(h.astype(np.float32).reshape(-1), slope, shift, slope_x, constant, kind)
+            implicit.backward_weights(x, dout, norm, stride, padding, dweight, scratch)
+            expected = plain.convolution_weight_gradient(exact_x, dh, weight.shape, stride, padding)
+            assert_close(dweight, expected)
             epilogue = fused.Epilogue(slope, shift, kind, 1)
             implicit.forward(x, weight, stride, padding, out, scratch, epilogue)
             assert_close(out, plain.norm_activation_pool(h, *exact(slope, shift), name, 1))

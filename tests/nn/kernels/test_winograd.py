@@ -5,7 +5,7 @@ import pytest
 
 from deeptheory import machine
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import fused, plain, winograd
+from deeptheory.nn.kernels import fused, plain, winograd, winograd_by_panels, winograd_by_tiles
 
 pytestmark = pytest.mark.skipif(machine.vectors() == "plain", reason="needs explicit vectors")
 TOLERANCE = 4e-5  # relative to the largest value; at most 1e-5 seen
@@ -19,10 +19,10 @@ def mode(by, monkeypatch):
     """The way of computing, whatever the size of the weights."""
     monkeypatch.setattr(winograd, "U_BYTES", 1 << 40 if by == "tiles" else 0)
     if by == "panels in many chunks":
-        monkeypatch.setattr(winograd, "SHARED_BYTES", 0)
-        monkeypatch.setattr(winograd, "PANEL_CHUNK", 5)
+        monkeypatch.setattr(winograd_by_panels, "SHARED_BYTES", 0)
+        monkeypatch.setattr(winograd_by_panels, "CHUNK", 5)
     if by == "tiles":
-        monkeypatch.setattr(winograd, "CHUNK", 7)
+        monkeypatch.setattr(winograd_by_tiles, "CHUNK", 7)
 
 
 @pytest.fixture
@@ -96,6 +96,56 @@ def test_epilogue_agrees_with_its_definition(images, channels, size, name, mode,
     epilogue = fused.Epilogue(slope, shift, KINDS[name], size)
     winograd.forward(x, weight, out, kernels.Scratch(), epilogue)
     assert_close(out, expected)
+
+
+@WINOGRAD_MODES
+@THREADS
+@pytest.mark.parametrize("images", [(3, 8, 8), (5, 5, 7)])
+def test_sums_of_the_outputs_agree_with_their_definition(images, mode, workers):
+    x, weight = convolution(images, 16, 64)
+    out = np.full((*images, 64), np.nan, np.float32)
+    sums = winograd.forward_with_sums(x, weight, out, kernels.Scratch())
+    h = plain.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1)
+    assert_close(out, h)
+    assert_close(sums[0], h.sum(axis=(0, 1, 2)))
+    assert_close(sums[1], (h**2).sum(axis=(0, 1, 2)))
+
+
+@pytest.mark.parametrize("by", ["tiles"])
+@THREADS
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    ("images", "channels", "size"),
+    [
+        ((6, 8, 8), (16, 32), 2),
+        ((5, 6, 10), (32, 48), 2),
+        ((7, 7, 5), (16, 128), 1),
+        ((9, 4, 4), (64, 16), 1),
+    ],
+)
+def test_gradients_through_norm_and_pooling_agree_with_their_definition(
+    images, channels, size, name, mode, workers
+):
+    (x, weight), rng = convolution(images, *channels), np.random.default_rng(3)
+    slope, shift, slope_x, constant = rng.standard_normal((4, channels[1]), np.float32)
+    h = plain.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1).astype(np.float32)
+    pooled = (images[0], images[1] // size, images[2] // size, channels[1])
+    dout = rng.standard_normal(pooled, np.float32)
+    exact = (a.astype(np.float64) for a in (h, dout, slope, shift))
+    dz = plain.normalised_gradient(*exact, name, size)
+    dh = slope * dz + slope_x * h.astype(np.float64) + constant
+    norm = fused.Normed(h.reshape(-1), slope, shift, slope_x, constant, KINDS[name])
+    dx, dweight = np.full_like(x, np.nan), np.full_like(weight, np.nan)
+    scratch = kernels.Scratch()
+    assert winograd.joins_norm(x, weight.shape)
+    winograd.backward(x, dout, weight, norm, size, dweight, dx, scratch)
+    assert_close(dx, plain.convolution_data_gradient(dh, weight.astype(np.float64), x.shape, padding=1))
+    assert_close(
+        dweight, plain.convolution_weight_gradient(x.astype(np.float64), dh, weight.shape, padding=1)
+    )
+    alone = np.full_like(weight, np.nan)
+    winograd.backward(x, dout, weight, norm, size, alone, None, scratch)
+    assert np.array_equal(alone, dweight)
 
 
 @WINOGRAD_MODES
