@@ -40,12 +40,11 @@ def all_passes(x, weight, dout, scratch):
 @pytest.mark.parametrize(
     ("images", "channels"),
     [
-        ((13, 2, 2), (32, 128)),
-        ((7, 2, 2), (48, 32)),
-        ((12, 2, 2), (272, 16)),
-        ((5, 1, 1), (16, 64)),
-        ((4, 2, 1), (144, 16)),
-        ((9, 1, 2), (32, 192)),
+        ((13, 2, 2), (64, 128)),
+        ((7, 2, 2), (128, 64)),
+        ((5, 1, 1), (64, 64)),
+        ((4, 2, 1), (192, 64)),
+        ((9, 1, 2), (64, 192)),
     ],
 )
 def test_all_passes_agree_with_their_definitions(images, channels, threads, monkeypatch):
@@ -65,7 +64,7 @@ def test_all_passes_agree_with_their_definitions(images, channels, threads, monk
 
 
 def test_nan_is_kept_visible():
-    x, weight, dout = arrays((6, 2, 2), 16, 32)
+    x, weight, dout = arrays((6, 2, 2), 64, 64)
     x[3, 1, 0, 5] = np.nan
     out, dx, dweight = all_passes(x, weight, dout, kernels.Scratch())
     assert np.isnan(out[3]).all()
@@ -76,13 +75,13 @@ def test_nan_is_kept_visible():
 
 
 def test_other_convolutions_are_left_to_other_kernels():
-    x = np.zeros((4, 2, 2, 16), np.float32)
-    assert small.applies(x, (32, 16, 3, 3), 1, 1)
-    assert not small.applies(x, (32, 16, 3, 3), 2, 1)
-    assert not small.applies(x, (32, 16, 3, 3), 1, 0)
-    assert not small.applies(x, (32, 16, 5, 5), 1, 2)
-    assert not small.applies(x, (20, 16, 3, 3), 1, 1)
-    assert not small.applies(x[..., :8], (16, 8, 3, 3), 1, 1)
-    assert not small.applies(x[:3], (32, 16, 3, 3), 1, 1)
-    assert not small.applies(x.astype(np.float64), (32, 16, 3, 3), 1, 1)
-    assert not small.applies(np.zeros((4, 3, 2, 16), np.float32), (32, 16, 3, 3), 1, 1)
+    x, shape = np.zeros((4, 2, 2, 64), np.float32), (128, 64, 3, 3)
+    assert small.applies(x, shape, 1, 1)
+    assert not small.applies(x, shape, 2, 1)
+    assert not small.applies(x, shape, 1, 0)
+    assert not small.applies(x, (128, 64, 5, 5), 1, 2)
+    assert not small.applies(x, (72, 64, 3, 3), 1, 1)
+    assert not small.applies(x[..., :24], (128, 24, 3, 3), 1, 1)
+    assert not small.applies(x[:3], shape, 1, 1)
+    assert not small.applies(x.astype(np.float64), shape, 1, 1)
+    assert not small.applies(np.zeros((4, 3, 2, 64), np.float32), shape, 1, 1)
