@@ -1,7 +1,7 @@
 """Convolution (cross-correlation) with zero padding, by the kernels that are fastest for its shape.
 
-`patches` takes any shape and dtype, `small` images that the kernel covers from any position, `winograd` the
-3 x 3 convolutions that make up the networks of this field, `pointwise` the 1 x 1 convolutions, `implicit` float32
+`patches` takes any shape and dtype, `small` 3 x 3 convolutions of images of 2 x 2 and less, `winograd` the 3 x 3
+convolutions that make up the networks of this field, `pointwise` the 1 x 1 convolutions, `implicit` float32
 kernels of any size and stride.
 """
 
