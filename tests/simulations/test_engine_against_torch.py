@@ -55,6 +55,23 @@ def test_both_sides_take_the_same_steps(script, dataset, monkeypatch, l2_on_all)
         np.testing.assert_allclose(parameter.detach().numpy(), trained, atol=0.05 * way, err_msg=name)
 
 
+def test_in_float64_both_sides_end_at_the_same_weights(script, dataset, monkeypatch):
+    twins, as_torch = [], script.as_torch
+    make = importlib.import_module("deeptheory.bench.twin").torch_twin
+    monkeypatch.setattr(script, "torch_twin", lambda of: twins.append(make(of).double()) or twins[-1])
+    monkeypatch.setattr(script, "as_torch", lambda images: as_torch(images.astype(np.float64)))
+    networks = [
+        nn.build("vgg6", 3, (16, 16, 3), width=1 / 16, rng=np.random.default_rng(1), dtype=np.float64)
+        for _ in range(2)
+    ]
+    script.train_ours(networks[0], dataset, RECIPE, 7)
+    script.train_torch(networks[1], dataset, RECIPE, 7)
+    for name, parameter in twins[0].named_parameters():
+        trained = networks[0].parameters()[name]
+        largest = np.abs(trained).max()
+        np.testing.assert_allclose(parameter.detach().numpy(), trained, rtol=0, atol=1e-10 * largest)
+
+
 def test_differences_are_paired_by_seed(script):
     accuracy = {"ours": {"0": 0.5, "1": 0.7, "2": 0.9}, "torch": {"1": 0.6, "0": 0.5}}
     found = script.difference(accuracy)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import njit, prange
+from deeptheory.compiled import inner, njit, prange, signed
 from deeptheory.nn.kernels.rows import (
     IDENTITY,
     RELU,
@@ -104,10 +104,10 @@ def gradient_sums(
 def backward(dout: NDArray[Any], norm: Normed, size: int, dx: NDArray[Any]) -> None:
     """Write slope*dz + slope_x*x + constant into `dx` (N, H, W, C), dz the gradient of z = slope*x + shift."""
     positions, width = dout.size // dout.shape[-1], dout.shape[2]
-    _backward(dout.reshape(-1), norm, size, width, positions, dx.reshape(-1))
+    _backward(dout.reshape(-1), norm, size, width, positions, dx.reshape(-1), 0)
 
 
-@njit()
+@inner
 def _window(position, size, width):
     """Where the window of an output begins, in positions of x, and its column."""
     if size == 1:
@@ -117,7 +117,7 @@ def _window(position, size, width):
     return row * 4 * width + 2 * column, column
 
 
-@njit()
+@inner
 def _next(start, column, size, width):
     """The same for the output after this one, without the division of `_window`."""
     if size == 1:
@@ -127,20 +127,20 @@ def _next(start, column, size, width):
     return start + 2, column + 1
 
 
-@njit()
+@inner
 def _place(start, k, width):
     """Element k of a 2 x 2 window, in positions of x."""
     return start + k % 2 + k // 2 * 2 * width
 
 
-@njit()
+@inner
 def _share(positions, part):
     """First and last position of a part, which is made of whole blocks."""
     blocks = (positions + BLOCK - 1) // BLOCK
     return blocks * part // PARTS * BLOCK, min(blocks * (part + 1) // PARTS * BLOCK, positions)
 
 
-@njit()
+@inner
 def _winner(x, start, channels, c, slope, shift, kind, width):
     """Largest a(z) of a 2 x 2 window, and its number as a vector of floats; the first of equals, NaN always."""
     factor, offset = load(slope, c), load(shift, c)
@@ -160,7 +160,8 @@ def _winner(x, start, channels, c, slope, shift, kind, width):
 def _forward(x, slope, shift, kind, size, width, positions, out):
     """out = the largest a(slope*x + shift) of each window."""
     channels = slope.size
-    for part in prange(PARTS):
+    for index in prange(PARTS):
+        part = signed(index)
         first, last = _share(positions, part)
         start, column = _window(first, size, width)
         for position in range(first, last):
@@ -177,7 +178,8 @@ def _forward(x, slope, shift, kind, size, width, positions, out):
 @njit(parallel=True)
 def _sums(x, channels, positions, parts):
     """Sums of x and of x*x over the positions, by parts: `parts` is (PARTS, 2*channels) float64."""
-    for part in prange(PARTS):
+    for index in prange(PARTS):
+        part = signed(index)
         total = parts[part]
         total[:] = 0.0
         first, last = _share(positions, part)
@@ -188,7 +190,8 @@ def _sums(x, channels, positions, parts):
 @njit(parallel=True)
 def _plain_gradient_sums(x, dout, slope, shift, kind, positions, parts):
     """`_pooled_gradient_sums` without pooling."""
-    for part in prange(PARTS):
+    for index in prange(PARTS):
+        part = signed(index)
         total = parts[part]
         total[:] = 0.0
         first, last = _share(positions, part)
@@ -201,7 +204,8 @@ def _plain_gradient_sums(x, dout, slope, shift, kind, positions, parts):
 def _pooled_gradient_sums(x, dout, slope, shift, kind, width, positions, parts):
     """Sums of dz and of dz*x over the positions of x, by parts: `parts` is (PARTS, 2*channels) float64."""
     channels = slope.size
-    for part in prange(PARTS):
+    for index in prange(PARTS):
+        part = signed(index)
         total = parts[part]
         total[:] = 0.0
         first, last = _share(positions, part)
@@ -229,13 +233,14 @@ def _pooled_gradient_sums(x, dout, slope, shift, kind, width, positions, parts):
 
 
 @njit(parallel=True)
-def _backward(dout, norm, size, width, positions, dx):
-    for part in prange(PARTS):
+def _backward(dout, norm, size, width, positions, dx, skipped):
+    for index in prange(PARTS):
+        part = signed(index)
         first, last = _share(positions, part)
-        write_gradient(dout, norm, size, width, first, last, dx, 0)
+        write_gradient(dout, norm, size, width, first, last, dx, skipped)
 
 
-@njit()
+@inner
 def write_gradient(dout, norm, size, width, first, last, dx, skipped):
     """`backward` for the outputs first..last-1; `dx` lacks the first `skipped` elements of x."""
     x, slope, shift, slope_x, constant, kind = norm

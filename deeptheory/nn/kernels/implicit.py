@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import njit, prange
+from deeptheory.compiled import inner, njit, prange, signed
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.products import SLACK, multiply, panel_width
 from deeptheory.nn.kernels.rows import Normed, add_sums, write_gradient
@@ -122,16 +122,17 @@ def _padded(x: NDArray[Any], top: int, left: int, workers: int, scratch: Scratch
     return padded
 
 
-@njit()
+@inner
 def _pad(x, image, height, width, n_in, top, left, padded):
     """Copy an image into the middle of `padded`, whose border is zero."""
     line, padded_line = width * n_in, (width + 2 * left) * n_in
     for row in range(height):
         source, target = (image * height + row) * line, (top + row) * padded_line + left * n_in
-        padded[target : target + line] = x[source : source + line]
+        for e in range(line):  # an assignment of slices takes two seconds to compile
+            padded[target + e] = x[source + e]
 
 
-@njit()
+@inner
 def _finish_line(out, at, width, channels, slope, shift, kind):
     for position in range(width):
         for c in range(0, channels, LANES):
@@ -149,7 +150,8 @@ def _multiply_lines(
     panel, workers = panel_width(n_out), len(padded)
     line, depth = (width + 2 * left) * n_in, kw * n_in
     sums[:] = 0.0
-    for worker in prange(workers):
+    for index in prange(workers):
+        worker = signed(index)
         own = padded[worker]
         for image in range(n_images * worker // workers, n_images * (worker + 1) // workers):
             _pad(x, image, height, width, n_in, top, left, own)
@@ -188,7 +190,8 @@ def _sum_lines(
     out_height, out_width, n_out = out_shape
     panel, workers = panel_width(n_out), len(padded)
     line, depth = (width + 2 * left) * n_in, kw * n_in
-    for worker in prange(workers):
+    for index in prange(workers):
+        worker = signed(index)
         own, total = padded[worker], sums[worker]
         first = n_images * worker // workers
         for image in range(first, n_images * (worker + 1) // workers):

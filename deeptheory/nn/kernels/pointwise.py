@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import njit, prange
+from deeptheory.compiled import inner, njit, prange
 from deeptheory.nn.kernels.generate.panels import SHORT
 from deeptheory.nn.kernels.products import WIDE, multiply
 from deeptheory.nn.kernels.rows import PLAIN, Normed, add_sums, write_gradient
@@ -179,7 +179,7 @@ def _chunk(n_in: int, n_out: int) -> int:
     return max(CHUNK_BYTES // (4 * (n_in + n_out)) // CHUNK_STEP, 4) * CHUNK_STEP
 
 
-@njit()
+@inner
 def _panel(left):
     """Columns of the next panel where `left` are left."""
     if WIDE and left >= 4 * LANES:
@@ -205,7 +205,7 @@ def _pack(weight, n_in, n_out, in_stride, out_stride, packed):
             column += panel
 
 
-@njit()
+@inner
 def _share(start, end, part, parts):
     """First and last of the rows start..end-1 that belong to a part; a multiple of 4 but in the last."""
     blocks = (end - start) // SHORT
@@ -213,7 +213,7 @@ def _share(start, end, part, parts):
     return start + blocks * part // parts * SHORT, last
 
 
-@njit()
+@inner
 def _multiply_panels(x, x_at, packed, n_in, n_out, count, out, out_at):
     """out = x packed for `count` rows, at least 4 of them."""
     whole = count // SHORT * SHORT
@@ -231,7 +231,7 @@ def _multiply_panels(x, x_at, packed, n_in, n_out, count, out, out_at):
         column += panel
 
 
-@njit()
+@inner
 def _add_columns(a, a_at, n_a, b, b_at, n_b, lowest, beyond, count, sums, accumulate):
     """sums (+)= a^T b over `count` rows, columns lowest..beyond-1 of the n_b, multiples of 16."""
     column = lowest

@@ -1,7 +1,7 @@
 """Products of float32 matrices that lie in the cache, in blocks that stay in the registers."""
 
 from deeptheory import machine
-from deeptheory.compiled import njit
+from deeptheory.compiled import inner, njit
 from deeptheory.nn.kernels.generate.panels import SHORT, panel_product
 from deeptheory.nn.kernels.vector import LANES
 
@@ -25,7 +25,7 @@ def panel_width(columns):
     return LANES
 
 
-@njit()
+@inner
 def multiply(
     c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, panel, depth, lines, accumulate,
     a_next=0, b_next=0,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import njit
+from deeptheory.compiled import inner
 from deeptheory.nn.kernels.vector import (
     LANES,
     ONE,
@@ -45,7 +45,7 @@ _NOTHING = np.empty(0, np.float32)
 PLAIN = Normed(_NOTHING, _NOTHING, _NOTHING, _NOTHING, _NOTHING, -1)  # the gradient as it is
 
 
-@njit()
+@inner
 def activate(z, kind):
     """The activation at z."""
     if kind == RELU:
@@ -55,7 +55,7 @@ def activate(z, kind):
     return z
 
 
-@njit()
+@inner
 def through_activation(z, dy, kind):
     """dy times the derivative of the activation at z."""
     if kind == RELU:
@@ -66,14 +66,14 @@ def through_activation(z, dy, kind):
     return dy
 
 
-@njit()
+@inner
 def add_sums(x, at, count, channels, totals):
     """Add the sums of x and of x*x to the 2*channels float64 of `totals`."""
     for c in range(0, channels, LANES):
         add_channel_sums(x, at + c, count, channels, c, totals)
 
 
-@njit()
+@inner
 def add_channel_sums(x, at, count, channels, c, totals):
     """The same for 16 channels from `c` on, which are at `at` in the first row."""
     sum_x, sum_xx = fill(ZERO), fill(ZERO)
@@ -86,7 +86,7 @@ def add_channel_sums(x, at, count, channels, c, totals):
     add_double(totals, channels + c, sum_xx)
 
 
-@njit()
+@inner
 def add_gradient_sums(x, dout, at, count, slope, shift, kind, totals):
     """Add the sums of dz and of dz*x to the 2*channels float64 of `totals`."""
     channels = slope.size
@@ -107,7 +107,7 @@ def add_gradient_sums(x, dout, at, count, slope, shift, kind, totals):
         add_double(totals, channels + c, sum_dzx)
 
 
-@njit()
+@inner
 def write_gradient(dout, at, count, norm, dx, dx_at):
     """Write the gradient of the norm's input into `dx` from `dx_at` on, given that of the output, `dout`."""
     channels, shift_by = norm.slope.size, dx_at - at
@@ -116,7 +116,7 @@ def write_gradient(dout, at, count, norm, dx, dx_at):
             store(dx, row + shift_by + c, input_gradient(dout, row + c, c, norm))
 
 
-@njit()
+@inner
 def input_gradient(dout, place, c, norm):
     """The same of 16 channels from `c` on, at one place."""
     value, factor = load(norm.x, place), load(norm.slope, c)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import njit, prange
+from deeptheory.compiled import inner, njit, prange
 from deeptheory.nn.kernels.generate.channelwise import channelwise_product, channelwise_sums
 from deeptheory.nn.kernels.rows import Normed, add_channel_sums, input_gradient
 from deeptheory.nn.kernels.scratch import Scratch
@@ -114,7 +114,7 @@ def _packed(weight: NDArray[Any], scratch: Scratch) -> NDArray[np.float32]:
     return packed.reshape(-1)
 
 
-@njit()
+@inner
 def _multiply(to, to_at, to_row, to_column, rows, columns, source, source_row, step, taps, taps_at, size):
     if size == 3:
         product_of_3(to, to_at, to_row, to_column, rows, columns, source, 0, source_row, step, taps, taps_at)
@@ -122,7 +122,7 @@ def _multiply(to, to_at, to_row, to_column, rows, columns, source, source_row, s
         product_of_5(to, to_at, to_row, to_column, rows, columns, source, 0, source_row, step, taps, taps_at)
 
 
-@njit()
+@inner
 def _fill_slab(x, at, height, width, channels, padding, slab):
     """Copy 16 channels of an image into the middle of a slab; the next 16 are asked for."""
     row = (width + 2 * padding) * LANES
@@ -135,7 +135,7 @@ def _fill_slab(x, at, height, width, channels, padding, slab):
             target += LANES
 
 
-@njit()
+@inner
 def _fill_gradients(dout, at, height, width, c, norm, channels, step, border, row, slab):
     """Spread 16 channels of the gradient of an image in a slab; the next 16 are asked for."""
     for y in range(height):
@@ -151,7 +151,7 @@ def _fill_gradients(dout, at, height, width, c, norm, channels, step, border, ro
             target += step * LANES
 
 
-@njit()
+@inner
 def _clear(slab):
     for e in range(0, slab.size, LANES):
         store(slab, e, fill(ZERO))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import njit, prange
+from deeptheory.compiled import inner, njit, prange, signed
 from deeptheory.nn.kernels.generate.panels import SHORT
 from deeptheory.nn.kernels.generate.transforms import kernel_gradient_transform, kernel_transform
 from deeptheory.nn.kernels.products import WIDE, WIDEST, product_of_4
@@ -102,7 +102,7 @@ def _convolve(
     )  # fmt: skip
 
 
-@njit()
+@inner
 def _pack(weight, p, n_in, in_stride, out_stride, turned, packed):
     """The weights of panel p as (tap, in, column); `turned` turns them by half a turn."""
     size = n_in * PANEL
@@ -113,7 +113,7 @@ def _pack(weight, p, n_in, in_stride, out_stride, turned, packed):
             gather_taps(packed, first + i * PANEL + o, SIDE * step, step, weight, source, out_stride)
 
 
-@njit()
+@inner
 def _unpack(sums, p, part, in_stride, out_stride, dweight):
     """The weights of panel p and of a part of the input channels from (tap, in, column)."""
     size = PANEL * PANEL
@@ -123,7 +123,7 @@ def _unpack(sums, p, part, in_stride, out_stride, dweight):
             scatter_taps(dweight, target, out_stride, sums, i * PANEL + o, SIDE * size, size, False)
 
 
-@njit()
+@inner
 def _run_job(
     gradient, x, other, result, in_stride, out_stride, turned, n_images, height, width, n_in, n_out, p, part,
     parts, own,
@@ -169,7 +169,8 @@ def _run(
 ):  # fmt: skip
     """result = x * other; for a `gradient` of the weights `other` is dout, both laid out by `backward_weights`."""
     jobs, workers = n_out // PANEL * parts, len(scratch)
-    for worker in prange(workers):
+    for index in prange(workers):
+        worker = signed(index)
         for job in range(worker, jobs, workers):
             _run_job(
                 gradient, x, other, result, in_stride, out_stride, turned, n_images, height, width, n_in, n_out,

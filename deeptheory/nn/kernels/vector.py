@@ -24,7 +24,7 @@ from numba.extending import intrinsic, lower_builtin, register_model
 from numpy.typing import DTypeLike
 
 from deeptheory import machine
-from deeptheory.compiled import JIT, njit
+from deeptheory.compiled import JIT, inner
 
 LANES = 16
 FLOATS = ir.VectorType(ir.FloatType(), LANES)
@@ -264,7 +264,7 @@ _P0, _P1, _P2, _P3, _P4, _P5 = (
 ONE, ZERO = np.float32(1), np.float32(0)
 
 
-@njit(inline="never")
+@inner
 def exp(x):
     """The exponential, to 2 units in the last place; arguments below -87 and above 88 count as these."""
     x = where_less(x, fill(_LOWEST), fill(_LOWEST), x)
@@ -280,7 +280,7 @@ def exp(x):
     return fma(p, r * r, r + fill(ONE)) * power_of_two(n)
 
 
-@njit(inline="never")
+@inner
 def sigmoid(x):
     """1/(1 + exp(-x))."""
     return fill(ONE) / (fill(ONE) + exp(fill(ZERO) - x))

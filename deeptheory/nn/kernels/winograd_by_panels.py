@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import njit, prange
+from deeptheory.compiled import njit, prange, signed
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.products import multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
@@ -91,9 +91,11 @@ def _convolve(
     sums[:] = 0.0
     for begin in range(0, n_tiles, shared):
         own_tiles = min(shared, n_tiles - begin)
-        for t in prange(own_tiles):
+        for index in prange(own_tiles):
+            t = signed(index)
             transform_inputs(x, height, width, n_in, begin + t, 1, v, t * v_row, v_step)
-        for worker in prange(workers):
+        for index in prange(workers):
+            worker = signed(index)
             own = m[worker]
             for job in range(worker, panels * parts, workers):
                 p, part = job // parts, job % parts
@@ -126,9 +128,11 @@ def _sum(x, dout, dweight, n_images, height, width, n_in, n_out, shared, chunk, 
     v_step, m_step = matrix_size(shared, v_row), matrix_size(chunk, m_row)
     for begin in range(0, n_tiles, shared):
         own_tiles = min(shared, n_tiles - begin)
-        for t in prange(own_tiles):
+        for index in prange(own_tiles):
+            t = signed(index)
             transform_inputs(x, height, width, n_in, begin + t, 1, v, t * v_row, v_step)
-        for worker in prange(workers):
+        for index in prange(workers):
+            worker = signed(index)
             own, sums = m[worker], u[worker : worker + 1]
             for job in range(worker, panels * parts, workers):
                 p, part = job // parts, job % parts

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import machine
-from deeptheory.compiled import njit, prange
+from deeptheory.compiled import inner, njit, prange, signed
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.products import multiply, panel_width
 from deeptheory.nn.kernels.rows import Normed
@@ -101,7 +101,7 @@ def convolve(
         scratch.array("winograd tiles", plan.tiles, np.float32),
         weight_blocks(plan.panels, scratch),
         scratch.array("winograd u", (plan.u,), np.float32),
-        *epilogue, sums,
+        *epilogue, sums, 0,
     )  # fmt: skip
 
 
@@ -119,114 +119,148 @@ def backward(
     n_in, n_out = x.shape[3], len(weight)
     plan = _plan(x.shape[:3], n_in, n_out, machine.threads(), CHUNK, by_images=True)
     workers, gradient = plan.tiles[0], plan.gradient if norm.kind >= 0 else 0
+    back = n_in * WEIGHT_TAPS, WEIGHT_TAPS  # from one channel of dout, one of dx, to the next
     _backward(
-        x.reshape(-1), dout.reshape(-1), norm, size, weight.reshape(-1), dweight.reshape(-1),
+        x.reshape(-1), dout.reshape(-1), norm, size, weight.reshape(-1), *back, True, dweight.reshape(-1),
         x.reshape(-1)[:0] if dx is None else dx.reshape(-1), *x.shape, n_out, plan.group, plan.chunk,
         scratch.array("winograd tiles", plan.tiles, np.float32),
         weight_blocks(plan.panels, scratch),
         scratch.array("winograd gradients", (workers, gradient), np.float32),
         scratch.array("winograd u", (plan.back,), np.float32),
         scratch.array("winograd sums", (workers, plan.u), np.float32),
+        *fused.NO_EPILOGUE, NO_SUMS,
     )  # fmt: skip
 
 
 @njit(parallel=True)
 def _convolve(
     x, weight, in_stride, out_stride, turned, out, n_images, height, width, n_in, n_out, chunk, tiles, blocks, u,
-    slope, shift, kind, size, sums,
+    slope, shift, kind, size, sums, skipped,
 ):  # fmt: skip
     n_tiles, workers = tile_count(n_images, height, width), len(tiles)
+    sums[:] = 0.0
+    for index in prange(n_out // panel_width(n_out)):
+        _transform_weights(
+            weight, signed(index), n_in, n_out, in_stride, out_stride, turned, blocks[index], u
+        )
+    for index in prange(workers):
+        worker = signed(index)
+        _convolve_tiles(
+            x, n_tiles * worker // workers, n_tiles * (worker + 1) // workers, skipped, u, out, height, width,
+            n_in, n_out, chunk, tiles[worker], slope, shift, kind, size, sums, worker,
+        )  # fmt: skip
+
+
+@njit(inline="always")
+def _transform_weights(weight, p, n_in, n_out, in_stride, out_stride, turned, block, u):
+    """U of panel p."""
+    panel = panel_width(n_out)
+    at = p * FREQUENCIES * panel_size(n_in, panel)
+    transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, block, u, at)
+
+
+@inner
+def _convolve_tiles(
+    x,
+    begin,
+    end,
+    skipped,
+    u,
+    out,
+    height,
+    width,
+    n_in,
+    n_out,
+    chunk,
+    own,
+    slope,
+    shift,
+    kind,
+    size,
+    sums,
+    worker,
+):
+    """The output tiles begin..end-1; `x` lacks the first `skipped` tiles."""
     v_step, m_step, m_at, patch_at = layout(chunk, n_in, n_out)
     panel = panel_width(n_out)
     u_step = panel_size(n_in, panel)
-    sums[:] = 0.0
-    for p in prange(n_out // panel):
-        transform_panel(
-            weight, p, n_in, panel, in_stride, out_stride, turned, blocks[p], u, p * FREQUENCIES * u_step
-        )
-    for worker in prange(workers):
-        own = tiles[worker]
-        start, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
-        for first in range(start, end, chunk):
-            count = min(chunk, end - first)
-            transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
-            _multiply_tiles(own, v_step, m_at, m_step, u, n_in, n_out, count)
-            transform_outputs(
-                own, m_at, m_step, patch_at, first, count, out, height, width, n_out, 0, n_out,
-                slope, shift, kind, size, sums, worker,
-            )  # fmt: skip
+    for first in range(begin, end, chunk):
+        count = min(chunk, end - first)
+        transform_inputs(x, height, width, n_in, first - skipped, count, own, 0, v_step)
+        for k in range(FREQUENCIES):
+            for p in range(n_out // panel):  # M[k] = V[k] U[k]
+                multiply(
+                    own, m_at + k * m_step + p * panel, row_size(n_out), own, k * v_step, row_size(n_in), 1, 0,
+                    u, (p * FREQUENCIES + k) * u_step, panel, count, panel, n_in, 1, False,
+                    (k + 1) * v_step,
+                    ((p + 1) * FREQUENCIES + k) * u_step if p + 1 < n_out // panel else (k + 1) * u_step,
+                )  # fmt: skip
+        transform_outputs(
+            own, m_at, m_step, patch_at, first, count, out, height, width, n_out, 0, n_out,
+            slope, shift, kind, size, sums, worker,
+        )  # fmt: skip
 
 
 @njit(parallel=True)
 def _backward(
-    x, dout, norm, size, weight, dweight, dx, n_images, height, width, n_in, n_out, group, chunk, tiles, blocks,
-    gradients, u, sums,
+    x, dout, norm, size, weight, in_stride, out_stride, turned, dweight, dx, n_images, height, width, n_in, n_out,
+    group, chunk, tiles, blocks, gradients, u, sums, slope, shift, kind, whole, no_sums,
 ):  # fmt: skip
-    """dweight, and dx unless it is empty, from the gradient `dout` of what `norm` makes of the output."""
-    per_image, image_size, workers = tile_count(1, height, width), height * width * n_out, len(tiles)
-    panel, back_panel = panel_width(n_out), panel_width(n_in)
-    u_step, back_step = panel_size(n_in, panel), panel_size(n_out, back_panel)
-    v_step, m_step, m_at, patch_at = layout(chunk, n_in, n_out)
-    dm_step, dv_step, dv_at, _ = layout(chunk, n_out, n_in)
+    """dweight, and dx unless it is empty, from the gradient `dout` of what `norm` makes of the output.
+
+    From `slope` on follows what makes the gradient of the input an output without an epilogue.
+    """
+    per_image, workers = tile_count(1, height, width), len(tiles)
     if dx.size:
-        for p in prange(n_in // back_panel):
-            to = p * FREQUENCIES * back_step
-            transform_panel(
-                weight, p, n_out, back_panel, n_in * WEIGHT_TAPS, WEIGHT_TAPS, True, blocks[p], u, to
+        for index in prange(n_in // panel_width(n_in)):
+            _transform_weights(
+                weight, signed(index), n_out, n_in, in_stride, out_stride, turned, blocks[index], u
             )
-    for worker in prange(workers):
-        own = tiles[worker]
+    for index in prange(workers):
+        worker = signed(index)
         begin, end = n_images * worker // workers, n_images * (worker + 1) // workers
         for image in range(begin, end, group):
-            tiles_here, before = min(group, end - image) * per_image, image * per_image
+            stop = min(image + group, end)
             gradient, skipped = dout, 0
             if norm.kind >= 0:
                 gradient, skipped = gradients[worker], image
-                outputs = height * width // size**2
+                outputs = (height // size) * (width // size)
                 fused.write_gradient(
-                    dout, norm, size, width // size, image * outputs, min(image + group, end) * outputs,
-                    gradient, image * image_size,
+                    dout, norm, size, width // size, image * outputs, stop * outputs, gradient,
+                    image * height * width * n_out,
                 )  # fmt: skip
-            here = (image - skipped) * per_image
-            for first in range(0, tiles_here, chunk):
-                count = min(chunk, tiles_here - first)
-                transform_inputs(x, height, width, n_in, before + first, count, own, 0, v_step)
-                transform_gradients(
-                    gradient, height, width, n_out, 0, n_out, here + first, count, own, m_at, m_step
-                )
-                for k in range(FREQUENCIES):
-                    for p in range(n_out // panel):  # dU[k] (+)= V[k]^T dM[k]
-                        multiply(
-                            sums[worker], (p * FREQUENCIES + k) * u_step, panel,
-                            own, k * v_step, 1, row_size(n_in), 0,
-                            own, m_at + k * m_step + p * panel, row_size(n_out),
-                            n_in, panel, count, 1, image > begin or first > 0,
-                            (k + 1) * v_step, m_at + (k + 1) * m_step + p * panel,
-                        )  # fmt: skip
+            _sum_tiles(
+                x, image * per_image, stop * per_image, skipped * per_image, gradient, height, width, n_in, n_out,
+                chunk, tiles[worker], sums[worker], image > begin,
+            )  # fmt: skip
             if dx.size:
-                for first in range(0, tiles_here, chunk):
-                    count = min(chunk, tiles_here - first)
-                    transform_inputs(gradient, height, width, n_out, here + first, count, own, 0, dm_step)
-                    _multiply_tiles(own, dm_step, dv_at, dv_step, u, n_out, n_in, count)
-                    transform_outputs(
-                        own, dv_at, dv_step, patch_at, before + first, count, dx, height, width, n_in, 0, n_in,
-                        norm.slope, norm.shift, -1, 1, NO_SUMS, worker,
-                    )  # fmt: skip
-    for p in prange(n_out // panel):
-        at = p * FREQUENCIES * u_step
-        untransform_panel(sums, at, 0, n_in, p, n_in, panel, blocks[p], dweight, False)
+                _convolve_tiles(
+                    gradient, image * per_image, stop * per_image, skipped * per_image, u, dx, height, width,
+                    n_out, n_in, chunk, tiles[worker], slope, shift, kind, whole, no_sums, worker,
+                )  # fmt: skip
+    for index in prange(n_out // panel_width(n_out)):
+        panel = panel_width(n_out)
+        at = signed(index) * FREQUENCIES * panel_size(n_in, panel)
+        untransform_panel(sums, at, 0, n_in, signed(index), n_in, panel, blocks[index], dweight, False)
 
 
-@njit()
-def _multiply_tiles(own, v_step, m_at, m_step, u, n_in, n_out, count):
-    """M[k] = V[k] U[k] of a chunk."""
+@njit(inline="always")
+def _sum_tiles(x, begin, end, skipped, gradient, height, width, n_in, n_out, chunk, own, total, accumulate):
+    """dU (+)= V^T dM of the tiles begin..end-1; `gradient` lacks the first `skipped` tiles."""
+    v_step, m_step, m_at, _ = layout(chunk, n_in, n_out)
     panel = panel_width(n_out)
     u_step = panel_size(n_in, panel)
-    for k in range(FREQUENCIES):
-        for p in range(n_out // panel):
-            multiply(
-                own, m_at + k * m_step + p * panel, row_size(n_out), own, k * v_step, row_size(n_in), 1, 0,
-                u, (p * FREQUENCIES + k) * u_step, panel, count, panel, n_in, 1, False,
-                (k + 1) * v_step,
-                ((p + 1) * FREQUENCIES + k) * u_step if p + 1 < n_out // panel else (k + 1) * u_step,
-            )  # fmt: skip
+    for first in range(begin, end, chunk):
+        count = min(chunk, end - first)
+        transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
+        transform_gradients(
+            gradient, height, width, n_out, 0, n_out, first - skipped, count, own, m_at, m_step
+        )
+        for k in range(FREQUENCIES):
+            for p in range(n_out // panel):
+                multiply(
+                    total, (p * FREQUENCIES + k) * u_step, panel, own, k * v_step, 1, row_size(n_in), 0,
+                    own, m_at + k * m_step + p * panel, row_size(n_out),
+                    n_in, panel, count, 1, accumulate or first > begin,
+                    (k + 1) * v_step, m_at + (k + 1) * m_step + p * panel,
+                )  # fmt: skip

@@ -7,7 +7,7 @@ the panel). V and M are 36 times (tile, channel). `winograd` says what they are.
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import njit
+from deeptheory.compiled import inner, njit
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.generate.transforms import (
     bounded_tile_transform,
@@ -106,7 +106,7 @@ def weight_line(panel):
     return WEIGHT_ROWS * panel + LANES
 
 
-@njit()
+@inner
 def transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, block, u, u_at):
     """U = G g G^T of panel p; `turned` turns the 3 x 3 weights by half a turn."""
     run, line = WEIGHT_ROWS * panel, weight_line(panel)
@@ -124,7 +124,7 @@ def transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, block
                 store(u, target + e, load(block, k * line + e))
 
 
-@njit()
+@inner
 def untransform_panel(sums, sums_at, first, last, p, n_in, panel, block, dweight, accumulate):
     """dg (+)= G^T dU G of panel p, input channels first..last-1; `sums` of the workers are added in order."""
     run, line = WEIGHT_ROWS * panel, weight_line(panel)
@@ -150,7 +150,7 @@ def tile_count(n_images, height, width):
     return n_images * ((height + TILE - 1) // TILE) * ((width + TILE - 1) // TILE)
 
 
-@njit()
+@inner
 def _locate(tile, height, width):
     """Image, top and left of a tile."""
     across, per_image = (width + TILE - 1) // TILE, tile_count(1, height, width)
@@ -159,7 +159,7 @@ def _locate(tile, height, width):
     return image, place // across * TILE, place % across * TILE
 
 
-@njit()
+@inner
 def _next(image, top, left, height, width):
     """Image, top and left of the tile after this one; cheaper than the divisions of `_locate`."""
     left += TILE
@@ -172,7 +172,7 @@ def _next(image, top, left, height, width):
     return image, top, left
 
 
-@njit()
+@inner
 def transform_inputs(x, height, width, channels, first, count, v, v_at, v_step):
     """V = B^T d B of `count` tiles from the `first`; V[k] starts at v_at + k * v_step."""
     row = row_size(channels)
@@ -194,7 +194,7 @@ def transform_inputs(x, height, width, channels, first, count, v, v_at, v_step):
         image, top, left = _next(image, top, left, height, width)
 
 
-@njit()
+@inner
 def transform_gradients(dout, height, width, channels, lowest, chosen, first, count, m, m_at, m_step):
     """dM = A dY A^T of `count` tiles from the `first`, of the `chosen` channels from the `lowest`."""
     row = row_size(chosen)
@@ -216,7 +216,7 @@ def transform_gradients(dout, height, width, channels, lowest, chosen, first, co
         image, top, left = _next(image, top, left, height, width)
 
 
-@njit()
+@inner
 def transform_outputs(
     m,
     m_at,
@@ -266,7 +266,7 @@ def transform_outputs(
         image, top, left = _next(image, top, left, height, width)
 
 
-@njit()
+@inner
 def _add_sums(out, corner, rows, columns, width, channels, channel, totals):
     """Add the sums of the part of a tile that lies in the image, and of its squares."""
     sum_y, sum_yy = fill(ZERO), fill(ZERO)
@@ -279,7 +279,7 @@ def _add_sums(out, corner, rows, columns, width, channels, channel, totals):
     add_double(totals, channels + channel, sum_yy)
 
 
-@njit()
+@inner
 def _finish(m, patch_at, out, image, top, left, height, width, channels, channel, slope, shift, kind, size):
     """Write the part of a tile that lies in the image, after the epilogue."""
     half = size - 1  # positions are halved by shifts: divisions would take longer than the rest

@@ -4,13 +4,39 @@ import numpy as np
 import pytest
 
 from deeptheory import machine
-from deeptheory.compiled import JIT
-from deeptheory.nn.kernels.products import SLACK, WIDE, multiply, panel_width
+from deeptheory.compiled import JIT, numba
+from deeptheory.nn.kernels import products
+from deeptheory.nn.kernels.products import SLACK, WIDE, panel_width
 
 pytestmark = pytest.mark.skipif(machine.vectors() == "plain" or not JIT, reason="needs explicit vectors")
 PANELS = (64, 32, 16) if WIDE else (16,)
 ROWS = (1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 16, 24, 29, 30, 47, 48, 49)
 TOLERANCE = 1e-6  # relative to the largest value; 3e-7 seen
+
+
+@numba.njit
+def multiply(
+    c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, panel, depth, lines, accumulate
+):
+    """`products.multiply`, which only compiled code may call."""
+    products.multiply(
+        c,
+        c_at,
+        c_row,
+        a,
+        a_at,
+        a_row,
+        a_depth,
+        a_line,
+        b,
+        b_at,
+        b_depth,
+        rows,
+        panel,
+        depth,
+        lines,
+        accumulate,
+    )
 
 
 def test_widest_panel_that_divides_the_columns():
