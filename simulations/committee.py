@@ -90,8 +90,9 @@ def predict(case: Case) -> dict:
                 rest = theory.delete_units(before, ranked[place].units)
                 after = theory.learning_curve(rest, case.learning_rate, times(removal.further))
                 further[choice] = after.generalisation_error.tolist()
-        removals.append({"ranked": ranked, "further": further})
-    return as_lists(curve) | {"removals": removals}
+        after_alpha = (removal.alpha + times(removal.further)).tolist()
+        removals.append({"ranked": ranked, "alpha": after_alpha, "further": further})
+    return as_lists(curve) | {"alpha": case.alpha.tolist(), "removals": removals}
 
 
 def simulate(case: Case, predicted: dict, n_inputs: int, rng: np.random.Generator) -> dict:
