@@ -11,9 +11,9 @@ from deeptheory.theory.committee import (
     generalisation_error,
     greedy_deletions,
     learning_curve,
+    order_parameter_rates,
     overlaps,
     ranked_deletions,
-    rates,
 )
 from deeptheory.theory.detection import detection_accuracy, detection_error_linear
 from deeptheory.theory.dilution import expected_dilution, head_dilution, random_dilution
@@ -50,12 +50,12 @@ __all__ = [
     "magnitude_overlap",
     "margin_certificate",
     "mixture_components",
+    "order_parameter_rates",
     "orthant_probability",
     "overlaps",
     "quenched_capacity",
     "random_dilution",
     "ranked_deletions",
-    "rates",
     "ridge_head",
     "sign_disagreement",
 ]

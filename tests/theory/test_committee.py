@@ -13,9 +13,9 @@ from deeptheory.theory import (
     generalisation_error,
     greedy_deletions,
     learning_curve,
+    order_parameter_rates,
     overlaps,
     ranked_deletions,
-    rates,
 )
 
 N_DRAWS = 1_000_000
@@ -88,7 +88,7 @@ def test_rates_within_3_standard_errors_of_the_averages_over_one_step():
         eta * (steps[:, None] * students + students[:, None] * steps) + eta**2 * steps[:, None] * steps
     )
     changes_r = eta * steps[:, None] * teachers
-    for expected, changes in zip(rates(parameters, eta), (changes_q, changes_r), strict=True):
+    for expected, changes in zip(order_parameter_rates(parameters, eta), (changes_q, changes_r), strict=True):
         error = changes.std(axis=-1) / np.sqrt(N_DRAWS)
         assert np.all(error < 0.01 * np.abs(expected).max())
         assert np.all(np.abs(changes.mean(axis=-1) - expected) < 3 * error)
@@ -97,7 +97,7 @@ def test_rates_within_3_standard_errors_of_the_averages_over_one_step():
 def test_one_unit_that_equals_its_teacher_stays():
     taught = OrderParameters([[1.0]], [[1.0]], [[1.0]])
     assert generalisation_error(taught) == pytest.approx(0.0, abs=1e-15)
-    for rate in rates(taught, 1.5):
+    for rate in order_parameter_rates(taught, 1.5):
         np.testing.assert_allclose(rate, 0.0, atol=1e-15)
 
 
@@ -130,7 +130,7 @@ def test_symmetric_plateau_of_small_learning_rates(K):
     )
     expected = K / np.pi * (np.pi / 6 - K * np.arcsin(1 / (2 * K)))
     assert generalisation_error(plateau) == pytest.approx(expected, rel=1e-12)
-    for rate in rates(plateau, 1e-8):
+    for rate in order_parameter_rates(plateau, 1e-8):
         np.testing.assert_allclose(rate / 1e-8, 0.0, atol=1e-7)
 
 
@@ -138,7 +138,7 @@ def test_curve_starts_at_the_start_and_follows_the_rates():
     start, eta, h = some_parameters(), 0.7, 1e-4
     curve = learning_curve(start, eta, [0.0, h, 5.0])
     np.testing.assert_allclose(curve.Q[0], start.Q, rtol=1e-12)
-    dQ, dR = rates(start, eta)
+    dQ, dR = order_parameter_rates(start, eta)
     np.testing.assert_allclose((curve.Q[1] - curve.Q[0]) / h, dQ, atol=1e-3)
     np.testing.assert_allclose((curve.R[1] - curve.R[0]) / h, dR, atol=1e-3)
     assert curve.generalisation_error[2] == pytest.approx(generalisation_error(curve.at(2)), rel=1e-12)
@@ -213,7 +213,7 @@ def test_averages_refuse_what_is_no_covariance(average, n_fields):
 @pytest.mark.parametrize("eta", [0.0, -1.0, np.inf, np.nan])
 def test_learning_rates_out_of_range_are_refused(eta):
     for call in (
-        lambda: rates(some_parameters(), eta),
+        lambda: order_parameter_rates(some_parameters(), eta),
         lambda: learning_curve(some_parameters(), eta, [1.0]),
     ):
         with pytest.raises(ValueError, match=rf"learning_rate must be within \(0, inf\), found {eta}"):

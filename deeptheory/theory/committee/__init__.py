@@ -2,7 +2,7 @@
 
 from deeptheory.theory.committee.averages import I2, I3, I4
 from deeptheory.theory.committee.deletion import Deletion, delete_units, greedy_deletions, ranked_deletions
-from deeptheory.theory.committee.learning import LearningCurve, learning_curve, rates
+from deeptheory.theory.committee.learning import LearningCurve, learning_curve, order_parameter_rates
 from deeptheory.theory.committee.order_parameters import OrderParameters, generalisation_error, overlaps
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "generalisation_error",
     "greedy_deletions",
     "learning_curve",
+    "order_parameter_rates",
     "overlaps",
     "ranked_deletions",
-    "rates",
 ]

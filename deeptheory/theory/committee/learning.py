@@ -49,7 +49,7 @@ class LearningCurve:
         return OrderParameters(self.Q[index], self.R[index], self.T)
 
 
-def rates(
+def order_parameter_rates(
     parameters: OrderParameters, learning_rate: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     r"""Change of Q and R per unit of alpha under gradient descent on one new input per step.
@@ -86,7 +86,7 @@ def rates(
 
 
 def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLike) -> LearningCurve:
-    """Order parameters along on-line learning: `rates` integrated from `start` at alpha = 0.
+    """Order parameters along on-line learning: `order_parameter_rates` integrated from `start` at alpha = 0.
 
     Status: exact as N to infinity; at finite N the order parameters scatter by the order of N^(-1/2), and
     where a plateau ends depends on the scatter unless `start` has a definite asymmetry. Source: Saad and
@@ -109,6 +109,8 @@ def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLik
     ------
     ValueError
         If the learning rate is not within (0, inf), or alpha is empty, negative, not increasing or not finite.
+    ArithmeticError
+        If the integration fails.
     """
     eta = checked_rate(learning_rate)
     times = checked_alpha(alpha)
