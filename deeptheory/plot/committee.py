@@ -83,7 +83,8 @@ def committee(learning: Panel, overlaps: Panel, removed: Panel, sets: Sets) -> F
     """
     figure = Figure(figsize=(DOUBLE_COLUMN, 5.0))
     above, below = figure.subplots(2, 2)
-    _draw_curves(above[0], learning, logarithmic=True)
+    meaning = _draw_curves(above[0], learning, logarithmic=True)
+    above[0].legend(title=f"lines: theory, bars: {meaning}", title_fontsize=7)  # for all panels
     _draw_curves(above[1], overlaps, logarithmic=False)
     _draw_curves(below[0], removed, logarithmic=True)
     _draw_sets(below[1], sets)
@@ -92,7 +93,7 @@ def committee(learning: Panel, overlaps: Panel, removed: Panel, sets: Sets) -> F
     return figure
 
 
-def _draw_curves(axes: Axes, panel: Panel, logarithmic: bool) -> None:
+def _draw_curves(axes: Axes, panel: Panel, logarithmic: bool) -> str:
     if not panel.curves:
         raise InputError(f"curves of '{panel.title}'", "at least one", "none")
     longest = max(np.ptp(curve.alpha) for curve in panel.curves.values())
@@ -115,7 +116,8 @@ def _draw_curves(axes: Axes, panel: Panel, logarithmic: bool) -> None:
     axes.set_ylabel(r"generalisation error $\epsilon_g$" if logarithmic else "overlap")
     if logarithmic:
         axes.set_yscale("log")
-    axes.legend(title=f"lines: theory, bars: {points.meaning}", title_fontsize=7)
+    axes.legend()
+    return points.meaning
 
 
 def _draw_sets(axes: Axes, sets: Sets) -> None:
