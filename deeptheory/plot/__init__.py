@@ -3,6 +3,7 @@
 from deeptheory.plot.accuracy_against_dilution import accuracy_against_dilution
 from deeptheory.plot.accuracy_and_snr import accuracy_and_snr
 from deeptheory.plot.cluster_sizes import cluster_sizes
+from deeptheory.plot.committee import committee
 from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.from_runs import FIGURES, draw, draw_all
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
@@ -13,6 +14,7 @@ __all__ = [
     "accuracy_against_dilution",
     "accuracy_and_snr",
     "cluster_sizes",
+    "committee",
     "draw",
     "draw_all",
     "field_matrix",

@@ -1,5 +1,20 @@
 """Formulas and predictions: pure functions of numbers and measured statistics, with no network inside."""
 
+from deeptheory.theory.committee import (
+    I2,
+    I3,
+    I4,
+    Deletion,
+    LearningCurve,
+    OrderParameters,
+    delete_units,
+    generalisation_error,
+    greedy_deletions,
+    learning_curve,
+    order_parameter_rates,
+    overlaps,
+    ranked_deletions,
+)
 from deeptheory.theory.detection import detection_accuracy, detection_error_linear
 from deeptheory.theory.dilution import expected_dilution, head_dilution, random_dilution
 from deeptheory.theory.gaussian_field import FieldAccuracy, accuracy_from_activations, accuracy_from_fields
@@ -11,23 +26,36 @@ from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_c
 from deeptheory.theory.refit import gaussian_surrogates, ridge_head
 
 __all__ = [
+    "I2",
+    "I3",
+    "I4",
+    "Deletion",
     "FieldAccuracy",
+    "LearningCurve",
+    "OrderParameters",
     "accuracy_from_activations",
     "accuracy_from_fields",
     "accuracy_from_mixture",
     "annealed_capacity",
     "capacity",
+    "delete_units",
     "detection_accuracy",
     "detection_error_linear",
     "expected_dilution",
     "gaussian_surrogates",
+    "generalisation_error",
+    "greedy_deletions",
     "head_dilution",
+    "learning_curve",
     "magnitude_overlap",
     "margin_certificate",
     "mixture_components",
+    "order_parameter_rates",
     "orthant_probability",
+    "overlaps",
     "quenched_capacity",
     "random_dilution",
+    "ranked_deletions",
     "ridge_head",
     "sign_disagreement",
 ]
