@@ -7,7 +7,7 @@ from deeptheory.theory.magnitude import magnitude_overlap, sign_disagreement
 from deeptheory.theory.margin import margin_certificate
 from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
 from deeptheory.theory.orthant import orthant_probability
-from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity
+from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity, separable_share
 from deeptheory.theory.refit import gaussian_surrogates, ridge_head
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "quenched_capacity",
     "random_dilution",
     "ridge_head",
+    "separable_share",
     "sign_disagreement",
 ]
