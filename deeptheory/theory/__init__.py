@@ -9,9 +9,19 @@ from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
 from deeptheory.theory.orthant import orthant_probability
 from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity, separable_share
 from deeptheory.theory.refit import gaussian_surrogates, ridge_head
+from deeptheory.theory.spectrum import (
+    NoiseBulk,
+    NoiseEdges,
+    keep_components,
+    noise_bulk,
+    noise_density,
+    noise_edges,
+)
 
 __all__ = [
     "FieldAccuracy",
+    "NoiseBulk",
+    "NoiseEdges",
     "accuracy_from_activations",
     "accuracy_from_fields",
     "accuracy_from_mixture",
@@ -22,9 +32,13 @@ __all__ = [
     "expected_dilution",
     "gaussian_surrogates",
     "head_dilution",
+    "keep_components",
     "magnitude_overlap",
     "margin_certificate",
     "mixture_components",
+    "noise_bulk",
+    "noise_density",
+    "noise_edges",
     "orthant_probability",
     "quenched_capacity",
     "random_dilution",

@@ -42,10 +42,8 @@ def half_point(loads: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> Hal
     load, good, total = (np.asarray(array, np.float64) for array in (loads, successes, trials))
     share = good / total
     mixed = (share > 0) & (share < 1)
-    if not mixed.any() or not load[share > 0.5].size or not load[share < 0.5].size:
-        raise ValueError(
-            "loads must lie on both sides of the half point and at least one within the transition"
-        )
+    if mixed.sum() < 2 or not load[share > 0.5].size or not load[share < 0.5].size:
+        raise ValueError("loads must lie on both sides of the half point and two within the transition")
     first = np.array([load[mixed].mean(), np.log(max(np.ptp(load[mixed]), 1e-2 * np.ptp(load)) / 4)])
 
     def loss(parameters: np.ndarray) -> float:

@@ -20,6 +20,6 @@ def test_a_planted_transition_is_found_and_its_error_is_the_scatter():
 
 
 def test_loads_that_do_not_resolve_the_transition_are_refused():
-    for successes in ([10] * 11, [0] * 11, [10] * 5 + [0] * 6, [10] * 10 + [9]):
+    for successes in ([10] * 11, [0] * 11, [10] * 5 + [0] * 6, [10] * 5 + [4] + [0] * 5):
         with pytest.raises(ValueError, match="loads must lie on both sides of the half point"):
             half_point(LOADS, successes, [10] * 11)
