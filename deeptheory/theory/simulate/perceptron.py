@@ -52,6 +52,8 @@ def store(patterns: Array, start: Array | None = None) -> Stored | None:
     n_patterns, n_couplings = patterns.shape
     gram = patterns @ patterns.T / n_couplings + 1.0
     multipliers = np.zeros(n_patterns) if start is None else start.copy()
+    # With more of them than couplings their Gram matrix could be singular.
+    multipliers[np.argsort(-multipliers)[n_couplings:]] = 0.0
     active = multipliers > 0
     if active.any():
         _solve_active(gram, multipliers, active)

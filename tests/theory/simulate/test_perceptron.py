@@ -51,6 +51,16 @@ def test_a_start_changes_the_way_and_not_the_end():
     np.testing.assert_allclose(store(fewer, before.multipliers).couplings, store(fewer).couplings, rtol=1e-6)
 
 
+def test_a_start_with_more_multipliers_than_couplings_is_no_harm():
+    rng = np.random.default_rng(8)
+    for _ in range(20):
+        patterns = rng.standard_normal((20, 12))
+        stored = store(patterns, np.ones(20))
+        assert (stored is not None) == can_store(patterns)
+        if stored is not None:
+            np.testing.assert_allclose(stored.couplings, store(patterns).couplings, rtol=1e-6)
+
+
 def test_the_share_that_can_be_stored_is_covers_within_3_standard_errors():
     rng = np.random.default_rng(4)
     n_couplings, n_trials = 20, 150
