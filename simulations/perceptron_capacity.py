@@ -5,7 +5,8 @@ python simulations/perceptron_capacity.py --out out/perceptron.json
 Random patterns are stored with largest stability, the smallest couplings removed, the rest learnt again, until
 no couplings store the patterns. One such instance says for every density f at once whether it succeeds: the
 couplings it needs are at most f N or not. The capacity at f is the load (patterns per original coupling) at which
-half of the instances succeed. Check: at f = 1 the share of instances that succeed against Cover's exact one.
+half of the instances succeed; N = inf is its extrapolation, linear in 1/N (a model). Check: at f = 1 the share of
+instances that succeed against Cover's exact one.
 
 Every load is stored as soon as it is done; the same command again goes on where it was interrupted.
 """
@@ -51,11 +52,27 @@ def capacities(needed: dict[str, list[int]], n_couplings: int) -> dict[str, Any]
     return {"points": points, "cover": {"chi_square": float(squares.sum()), "loads": int(within.sum())}}
 
 
+def extrapolate(of_sizes: dict[str, Any]) -> dict[str, Any]:
+    """Half points for large N, linear in 1/N: a model, with the standard errors of the least-squares fit."""
+    inverse = 1 / np.array([int(size) for size in of_sizes])
+    points = {}
+    for kept in (f"{kept:g}" for kept in (*KEPT, 1.0)):
+        load, error = np.array(
+            [[of["points"][kept][name] for name in ("load", "error")] for of in of_sizes.values()]
+        ).T
+        line, covariance = np.polyfit(inverse, load, 1, w=1 / error, cov="unscaled")
+        points[kept] = {"load": line[1], "error": np.sqrt(covariance[1, 1])}
+    return points
+
+
 def report(results: dict[str, Any]) -> str:
     """Every point between its two lines."""
     rows = []
-    for n_couplings, of in results["capacities"].items():
-        for kept, point in of["points"].items():
+    of_sizes = {size: of["points"] for size, of in results["capacities"].items()}
+    if len(of_sizes) > 1:
+        of_sizes["inf"] = extrapolate(results["capacities"])
+    for n_couplings, points in of_sizes.items():
+        for kept, point in points.items():
             quenched, annealed = theory.quenched_capacity(float(kept)), theory.annealed_capacity(float(kept))
             above = f"{(point['load'] - quenched) / point['error']:+.1f}"
             numbers = (quenched, point["load"], 1.96 * point["error"], annealed)

@@ -47,3 +47,13 @@ def test_an_instance_depends_on_the_seed_and_its_size_only(script):
     one = script.couplings_needed(12, 12, 5, 0)
     assert one == script.couplings_needed(12, 12, 5, 0)
     assert one != script.couplings_needed(12, 12, 5, 1)
+
+
+def test_the_extrapolation_is_the_end_of_a_line_in_1_over_n(script):
+    sizes = {
+        str(n): {kept: {"load": 1.5 - 3 / n, "error": 0.1} for kept in ("0.5", "1")} for n in (50, 100, 200)
+    }
+    found = script.extrapolate({size: {"points": points} for size, points in sizes.items()})
+    assert found["0.5"]["load"] == pytest.approx(1.5)
+    design = np.stack([np.ones(3), [0.02, 0.01, 0.005]], axis=1) / 0.1
+    assert found["1"]["error"] == pytest.approx(np.sqrt(np.linalg.inv(design.T @ design)[0, 0]))
