@@ -48,7 +48,14 @@ def store(patterns: Array, start: Array | None = None) -> Stored | None:
     -------
     Stored or None
         Storing says nothing about generalising: there may be nothing to generalise.
+
+    Raises
+    ------
+    ValueError
+        If `patterns` is not a finite matrix with a row and a column.
     """
+    if patterns.ndim != 2 or not patterns.size or not np.all(np.isfinite(patterns)):
+        raise ValueError(f"patterns must be a finite matrix (P, n), not empty, found shape {patterns.shape}")
     n_patterns, n_couplings = patterns.shape
     gram = patterns @ patterns.T / n_couplings + 1.0
     multipliers = np.zeros(n_patterns) if start is None else start.copy()
@@ -107,7 +114,7 @@ def prune_and_relearn(patterns: Array, share: float = 0.01) -> int:
     Raises
     ------
     ValueError
-        If `share` is outside [0, 1).
+        If `share` is outside [0, 1), or for `patterns` as in `store`.
     """
     if not 0 <= share < 1:
         raise ValueError(f"share must be within [0, 1), found {share}")

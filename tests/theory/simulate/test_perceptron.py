@@ -105,3 +105,11 @@ def test_one_pattern_needs_one_coupling_and_too_many_more_than_there_are():
 def test_a_share_outside_its_range_is_refused(share):
     with pytest.raises(ValueError, match=rf"share must be within \[0, 1\), found {share}"):
         prune_and_relearn(np.ones((1, 2)), share)
+
+
+@pytest.mark.parametrize("patterns", [np.ones(3), np.ones((0, 3)), np.array([[1.0, np.nan]])])
+def test_patterns_that_are_no_matrix_of_numbers_are_refused(patterns):
+    with pytest.raises(
+        ValueError, match=r"patterns must be a finite matrix \(P, n\), not empty, found shape"
+    ):
+        store(patterns)
