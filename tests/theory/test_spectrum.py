@@ -8,7 +8,7 @@ from scipy.integrate import quad
 
 from deeptheory.theory import keep_components, noise_bulk, noise_density, noise_edges
 
-SHAPES = [(1000, 200), (400, 400), (200, 800)]
+SHAPES = [(400, 100), (400, 400), (200, 800)]
 
 
 def noise(rng, shape, variance=1.0):
