@@ -22,8 +22,16 @@ from deeptheory.theory.magnitude import magnitude_overlap, sign_disagreement
 from deeptheory.theory.margin import margin_certificate
 from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
 from deeptheory.theory.orthant import orthant_probability
-from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity
+from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity, separable_share
 from deeptheory.theory.refit import gaussian_surrogates, ridge_head
+from deeptheory.theory.spectrum import (
+    NoiseBulk,
+    NoiseEdges,
+    keep_components,
+    noise_bulk,
+    noise_density,
+    noise_edges,
+)
 
 __all__ = [
     "I2",
@@ -32,6 +40,8 @@ __all__ = [
     "Deletion",
     "FieldAccuracy",
     "LearningCurve",
+    "NoiseBulk",
+    "NoiseEdges",
     "OrderParameters",
     "accuracy_from_activations",
     "accuracy_from_fields",
@@ -46,10 +56,14 @@ __all__ = [
     "generalisation_error",
     "greedy_deletions",
     "head_dilution",
+    "keep_components",
     "learning_curve",
     "magnitude_overlap",
     "margin_certificate",
     "mixture_components",
+    "noise_bulk",
+    "noise_density",
+    "noise_edges",
     "order_parameter_rates",
     "orthant_probability",
     "overlaps",
@@ -57,5 +71,6 @@ __all__ = [
     "random_dilution",
     "ranked_deletions",
     "ridge_head",
+    "separable_share",
     "sign_disagreement",
 ]
