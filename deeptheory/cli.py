@@ -266,6 +266,28 @@ def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filt
     click.echo(plot.draw(name, runs, out, stage=stage, filter_index=filter_index))
 
 
+@commands.command()
+@click.argument("name")
+@click.argument("values", nargs=-1, metavar="[PARAMETER=NUMBER]...")
+@JSON
+def theory(name: str, values: tuple[str, ...], as_json: bool) -> None:
+    """Evaluate a formula of the theory; NAME list shows them all.
+
+    Several numbers with commas between them give a row for every combination.
+
+    \b
+    Examples:
+      deeptheory theory list
+      deeptheory theory annealed-capacity kept=0.1,0.5
+    """
+    from deeptheory import cli_theory
+
+    if name == "list" and not values:
+        click.echo(cli_theory.listing(as_json))
+    else:
+        click.echo(cli_theory.evaluation(name, values, as_json))
+
+
 @commands.group()
 def bench() -> None:
     """Time the engine, against PyTorch and against the limit of the machine.

@@ -10,7 +10,18 @@ from deeptheory.runs import Run, Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-COMMANDS = ("train", "measure", "predict", "prune", "retrain", "confirm", "inspect", "figure", "bench")
+COMMANDS = (
+    "train",
+    "measure",
+    "predict",
+    "prune",
+    "retrain",
+    "confirm",
+    "inspect",
+    "figure",
+    "theory",
+    "bench",
+)
 
 
 def strict_json(text):

@@ -3,19 +3,29 @@
 from deeptheory.plot.accuracy_against_dilution import accuracy_against_dilution
 from deeptheory.plot.accuracy_and_snr import accuracy_and_snr
 from deeptheory.plot.cluster_sizes import cluster_sizes
+from deeptheory.plot.committee import committee
 from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.from_runs import FIGURES, draw, draw_all
+from deeptheory.plot.magnitude_overlap import magnitude_overlap
+from deeptheory.plot.perceptron_capacity import CapacityPoints, perceptron_capacity
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
+from deeptheory.plot.rank_truncation import Truncation, rank_truncation
 from deeptheory.plot.save import save
 
 __all__ = [
     "FIGURES",
+    "CapacityPoints",
+    "Truncation",
     "accuracy_against_dilution",
     "accuracy_and_snr",
     "cluster_sizes",
+    "committee",
     "draw",
     "draw_all",
     "field_matrix",
+    "magnitude_overlap",
+    "perceptron_capacity",
     "predicted_against_measured",
+    "rank_truncation",
     "save",
 ]

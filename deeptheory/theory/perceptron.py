@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
+from scipy.special import bdtr, ndtr
 
 from deeptheory.theory.magnitude import checked_kept, magnitude_overlap
 
@@ -80,3 +80,33 @@ def annealed_capacity(kept: ArrayLike, margin: ArrayLike = 0.0) -> NDArray[np.fl
         promised to reach it.
     """
     return magnitude_overlap(kept) * capacity(margin)
+
+
+def separable_share(n_patterns: ArrayLike, n_couplings: ArrayLike) -> NDArray[np.float64]:
+    r"""Probability that a perceptron of N couplings can store P random patterns.
+
+    .. math:: 2^{1-P} \sum_{k=0}^{N-1} \binom{P-1}{k}, \qquad \text{one half at } P = 2N
+
+    Status: exact for every N, patterns in general position, random labels and margin 0. Source: Cover,
+    "Geometrical and statistical properties of systems of linear inequalities" (1965).
+
+    Parameters
+    ----------
+    n_patterns, n_couplings : array_like of int, broadcast together
+        P and N, both at least 1.
+
+    Returns
+    -------
+    float64 array of the broadcast shape
+        For couplings chosen before the patterns are known; with the best choice more can be stored.
+
+    Raises
+    ------
+    ValueError
+        If a number is below 1 or not whole.
+    """
+    patterns, couplings = np.broadcast_arrays(np.asarray(n_patterns), np.asarray(n_couplings))
+    for name, numbers in (("n_patterns", patterns), ("n_couplings", couplings)):
+        if not np.all((numbers >= 1) & (numbers == np.floor(numbers))):
+            raise ValueError(f"{name} must be whole numbers of at least 1, found {numbers}")
+    return bdtr(np.minimum(couplings, patterns) - 1.0, patterns.astype(np.int64) - 1, 0.5)

@@ -1,8 +1,7 @@
-"""Magnitude pruning of Gaussian weights, perceptron capacity, detection: formulas against Monte Carlo."""
+"""Magnitude pruning of Gaussian weights, perceptron capacity, detection: worked numbers and Monte Carlo."""
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
 
 from deeptheory.theory import (
     annealed_capacity,
@@ -11,6 +10,7 @@ from deeptheory.theory import (
     detection_error_linear,
     magnitude_overlap,
     quenched_capacity,
+    separable_share,
     sign_disagreement,
 )
 
@@ -30,31 +30,6 @@ def test_numbers_of_the_half_pruned_vector():
     assert float(magnitude_overlap(1.0)) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("kept", [0.05, 0.2, 0.5, 0.8])
-def test_magnitude_overlap_within_3_standard_errors(kept):
-    weights = np.random.default_rng(1).standard_normal((50, 20_000))
-    pruned = keep_largest(weights, kept)
-    squared = (weights * pruned).sum(1) ** 2 / ((weights**2).sum(1) * (pruned**2).sum(1))
-    error = squared.std(ddof=1) / np.sqrt(len(squared))
-    expected = float(magnitude_overlap(kept))
-    assert abs(squared.mean() - expected) < 3 * error
-    assert error < 0.003 * expected
-
-
-@pytest.mark.parametrize("kept", [0.1, 0.3, 0.5])
-def test_sign_disagreement_within_3_standard_errors(kept):
-    rng = np.random.default_rng(2)
-    n_draws, width = 20_000, 500
-    weights = rng.standard_normal((100, width))
-    pruned = keep_largest(weights, kept)
-    inputs = rng.standard_normal((n_draws, width))
-    own = rng.integers(100, size=n_draws)
-    full, reduced = (np.einsum("nd,nd->n", inputs, w[own]) for w in (weights, pruned))
-    changed = np.mean((full > 0) != (reduced > 0))
-    expected = float(sign_disagreement(magnitude_overlap(kept)))
-    assert abs(changed - expected) < 3 * np.sqrt(expected * (1 - expected) / n_draws)
-
-
 @pytest.mark.parametrize("margin", [0.0, 0.5, 2.0])
 def test_capacity_integral_within_3_standard_errors(margin):
     t = np.random.default_rng(3).standard_normal(1_000_000)
@@ -63,16 +38,10 @@ def test_capacity_integral_within_3_standard_errors(margin):
     assert abs(square.mean() - 1 / float(capacity(margin))) < 3 * error
 
 
-def test_half_of_the_problems_at_capacity_are_separable():
-    # Cover: 2 N random patterns in N dimensions are separable with probability exactly 1/2, for every N.
-    rng = np.random.default_rng(4)
-    n_trials, width = 150, 12
-    separable = 0
-    for _ in range(n_trials):
-        patterns = rng.standard_normal((int(float(capacity()) * width), width))
-        solution = linprog(np.zeros(width), A_ub=-patterns, b_ub=-np.ones(len(patterns)), bounds=(None, None))
-        separable += solution.status == 0
-    assert abs(separable / n_trials - 0.5) < 3 * np.sqrt(0.25 / n_trials)
+def test_half_of_the_problems_at_capacity_can_be_stored_at_every_size():
+    for n_couplings in (1, 12, 200):
+        assert float(separable_share(2 * n_couplings, n_couplings)) == pytest.approx(0.5, abs=1e-10)
+    np.testing.assert_allclose(separable_share([1, 2, 3, 4], 2), [1, 1, 0.75, 0.5])
 
 
 @pytest.mark.parametrize("kept", [0.1, 0.4, 0.9])
@@ -93,13 +62,15 @@ def test_annealed_lies_above_quenched_and_meets_it_undiluted():
 @pytest.mark.parametrize(("distance", "n_labels"), [(1.0, 2), (2.0, 10), (3.0, 100), (-0.5, 3)])
 def test_detection_accuracy_within_3_standard_errors(distance, n_labels):
     rng = np.random.default_rng(6)
-    n_draws = 40_000
+    n_draws = 80_000
     correct = sum(
         np.sum(distance + rng.standard_normal(4000) > rng.standard_normal((4000, n_labels - 1)).max(axis=1))
         for _ in range(n_draws // 4000)
     )
     expected = float(detection_accuracy(distance, n_labels))
-    assert abs(correct / n_draws - expected) < 3 * np.sqrt(expected * (1 - expected) / n_draws)
+    error = np.sqrt(expected * (1 - expected) / n_draws)
+    assert abs(correct / n_draws - expected) < 3 * error
+    assert error < 0.01 * expected
 
 
 def test_detection_limits():
@@ -126,6 +97,8 @@ def test_linear_error_bounds_the_exact_one_and_meets_it_when_small():
         (lambda: quenched_capacity(np.nan), r"must be within \(0, 1\], found nan"),
         (lambda: sign_disagreement(1.5), r"squared_overlap must be within \[0, 1\], found 1.5"),
         (lambda: capacity(-0.1), r"margin must be within \[0, inf\), found -0.1"),
+        (lambda: separable_share(0, 5), "n_patterns must be whole numbers of at least 1, found 0"),
+        (lambda: separable_share(3, 1.5), "n_couplings must be whole numbers of at least 1, found 1.5"),
         (lambda: detection_accuracy(1.0, 1), "n_labels must be at least 2, found 1"),
         (lambda: detection_error_linear(np.inf, 5), "distance must be finite, found inf"),
     ],

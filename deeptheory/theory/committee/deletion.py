@@ -1,0 +1,99 @@
+"""Which hidden units of a student can go: its order parameters name them, before anything is removed."""
+
+from collections.abc import Iterable
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.theory.committee.order_parameters import OrderParameters, error_with_signs, output_signs
+
+
+class Deletion(NamedTuple):
+    """A set of student units and the generalisation error right after it is deleted.
+
+    Parameters
+    ----------
+    units : tuple of int
+        Deleted units by their index in the full student; in the order of deletion for `greedy_deletions`.
+    generalisation_error : float
+        Without further training: units that share a teacher unit look indispensable here.
+    """
+
+    units: tuple[int, ...]
+    generalisation_error: float
+
+
+def delete_units(parameters: OrderParameters, units: Iterable[int]) -> OrderParameters:
+    """Order parameters of the student without some of its units: their rows of Q and R deleted.
+
+    Status: exact. Further training of the smaller student is `learning_curve` from what is returned.
+
+    Raises
+    ------
+    ValueError
+        If a unit is named twice or outside 0..K-1, or none would be left.
+    """
+    kept = np.delete(np.arange(parameters.n_students), _checked_units(parameters, units))
+    return OrderParameters(parameters.Q[np.ix_(kept, kept)], parameters.R[kept], parameters.T)
+
+
+def ranked_deletions(parameters: OrderParameters, n_deleted: int) -> list[Deletion]:
+    """Every set of `n_deleted` student units, the one that can go best first.
+
+    Exhaustive: K! / (n! (K - n)!) sets. Status: exact, given the order parameters. Source: deeptheory.
+
+    Raises
+    ------
+    ValueError
+        If `n_deleted` is not within 1..K-1.
+    """
+    K = parameters.n_students
+    if not 1 <= n_deleted < K:
+        raise ValueError(f"n_deleted must be within 1..{K - 1} (one unit has to stay), found {n_deleted}")
+    sets = np.array(list(combinations(range(K), n_deleted)))
+    errors = _errors_without(parameters, sets)
+    return [
+        Deletion(tuple(sets[place].tolist()), float(errors[place]))
+        for place in np.argsort(errors, kind="stable")
+    ]
+
+
+def greedy_deletions(parameters: OrderParameters) -> list[Deletion]:
+    """Units deleted one by one until one is left, each time the one whose loss leaves the least error.
+
+    Status: a heuristic: exact errors of nested sets, which need not be the best sets of their size (two units
+    that cancel each other can only go together). Source: deeptheory.
+
+    Returns
+    -------
+    list of K - 1 Deletion
+        Nested: each one's units are those of the one before and one more.
+    """
+    gone: tuple[int, ...] = ()
+    deletions = []
+    for _ in range(parameters.n_students - 1):
+        left = [unit for unit in range(parameters.n_students) if unit not in gone]
+        errors = _errors_without(parameters, np.array([[*gone, unit] for unit in left]))
+        best = int(errors.argmin())
+        gone = (*gone, left[best])
+        deletions.append(Deletion(gone, float(errors[best])))
+    return deletions
+
+
+def _errors_without(parameters: OrderParameters, sets: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Generalisation errors (S,) after deleting each of the sets (S, n) of units."""
+    signs = np.tile(output_signs(*parameters.R.shape), (len(sets), 1))
+    np.put_along_axis(signs, sets, 0.0, axis=1)
+    return error_with_signs(parameters.covariance, signs)
+
+
+def _checked_units(parameters: OrderParameters, units: Iterable[int]) -> list[int]:
+    K, listed = parameters.n_students, list(units)
+    inside = all(0 <= unit < K for unit in listed)
+    if not inside or len(set(listed)) != len(listed) or len(listed) >= K:
+        raise ValueError(
+            f"units must be different, within 0..{K - 1} and fewer than {K} (one has to stay), found {listed}"
+        )
+    return listed

@@ -1,0 +1,179 @@
+"""On-line learning of a soft committee machine as differential equations of its order parameters."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import solve_ivp
+
+from deeptheory.theory.committee.averages import gradient_means, squared_gradient_means
+from deeptheory.theory.committee.order_parameters import (
+    OrderParameters,
+    error_with_signs,
+    joint_covariance,
+    output_signs,
+)
+
+# A symmetric plateau multiplies small differences by orders of magnitude, and at the end the error is
+# a small difference of large overlaps.
+_RELATIVE, _ABSOLUTE = 1e-11, 1e-13
+
+
+@dataclass(frozen=True, eq=False)
+class LearningCurve:
+    """Order parameters and generalisation error at n times.
+
+    Parameters
+    ----------
+    alpha : float64 array (n,)
+        Inputs seen per input dimension, steps / N.
+    Q : float64 array (n, K, K)
+    R : float64 array (n, K, M)
+    T : float64 array (M, M)
+        As in `OrderParameters`; the teacher does not change.
+    """
+
+    alpha: NDArray[np.float64]
+    Q: NDArray[np.float64]
+    R: NDArray[np.float64]
+    T: NDArray[np.float64]
+
+    @property
+    def generalisation_error(self) -> NDArray[np.float64]:
+        """`generalisation_error` at every time, (n,)."""
+        return error_with_signs(joint_covariance(self.Q, self.R, self.T), output_signs(*self.R.shape[1:]))
+
+    def at(self, index: int) -> OrderParameters:
+        """Order parameters at ``alpha[index]``."""
+        return OrderParameters(self.Q[index], self.R[index], self.T)
+
+
+def order_parameter_rates(
+    parameters: OrderParameters, learning_rate: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r"""Change of Q and R per unit of alpha under gradient descent on one new input per step.
+
+    The step is :math:`J_i \to J_i + (\eta / N)\, g'(x_i) (\tau - \sigma)\, \xi`, with x_i the student's
+    fields, sigma its output and tau the teacher's.
+
+    .. math:: \frac{dR_{in}}{d\alpha} = \eta \Bigl[\sum_m I_3(i, n, m) - \sum_j I_3(i, n, j)\Bigr]
+
+    .. math:: \frac{dQ_{ik}}{d\alpha} = \eta \Bigl[\sum_m I_3(i, k, m) - \sum_j I_3(i, k, j)
+              + (i \leftrightarrow k)\Bigr] + \eta^2 \Bigl[\sum_{nm} I_4(i, k, n, m)
+              + \sum_{jl} I_4(i, k, j, l) - 2 \sum_{jn} I_4(i, k, j, n)\Bigr]
+
+    with i, j, k, l students and n, m teachers. Status: exact as N to infinity. Source: Saad and Solla, Phys.
+    Rev. Lett. 74, 4337 and Phys. Rev. E 52, 4225 (1995).
+
+    Parameters
+    ----------
+    parameters : OrderParameters
+    learning_rate : float
+        eta > 0.
+
+    Returns
+    -------
+    (float64 array (K, K), float64 array (K, M))
+        dQ/dalpha and dR/dalpha. They are averages: a single network of N inputs scatters around them.
+
+    Raises
+    ------
+    ValueError
+        If the learning rate is not within (0, inf).
+    """
+    return _rates(parameters.covariance, parameters.n_students, checked_rate(learning_rate))
+
+
+def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLike) -> LearningCurve:
+    """Order parameters along on-line learning: `order_parameter_rates` integrated from `start` at alpha = 0.
+
+    Status: exact as N to infinity; at finite N the order parameters scatter by the order of N^(-1/2), and
+    where a plateau ends depends on the scatter unless `start` has a definite asymmetry. Source: Saad and
+    Solla (1995).
+
+    Parameters
+    ----------
+    start : OrderParameters
+        For a comparison with one network: the overlaps it starts from, not their averages.
+    learning_rate : float
+        eta > 0.
+    alpha : array_like (n,)
+        Times at which the curve is wanted, from 0 on, increasing.
+
+    Returns
+    -------
+    LearningCurve
+
+    Raises
+    ------
+    ValueError
+        If the learning rate is not within (0, inf), or alpha is empty, negative, not increasing or not finite.
+    ArithmeticError
+        If the integration fails.
+    """
+    eta = checked_rate(learning_rate)
+    times = checked_alpha(alpha)
+    K, M = start.R.shape
+    upper = np.triu_indices(K)
+
+    def unpack(state: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """State (P, ...) into Q (..., K, K) and R (..., K, M)."""
+        Q = np.empty((K, K, *state.shape[1:]))
+        Q[upper] = Q[upper[::-1]] = state[: len(upper[0])]
+        R = state[len(upper[0]) :].reshape(K, M, *state.shape[1:])
+        return np.moveaxis(Q, (0, 1), (-2, -1)), np.moveaxis(R, (0, 1), (-2, -1))
+
+    def flow(_: float, state: NDArray[np.float64]) -> NDArray[np.float64]:
+        dQ, dR = _rates(joint_covariance(*unpack(state), start.T), K, eta)
+        return np.concatenate([dQ[upper], dR.ravel()])
+
+    solution = solve_ivp(
+        flow,
+        (0.0, times[-1] or 1.0),  # solve_ivp returns nothing for a span of length 0
+        np.concatenate([start.Q[upper], start.R.ravel()]),
+        method="DOP853",
+        t_eval=times,
+        rtol=_RELATIVE,
+        atol=_ABSOLUTE,
+    )
+    if not solution.success:
+        raise ArithmeticError(f"learning curve: {solution.message}")
+    return LearningCurve(times, *unpack(solution.y), start.T)
+
+
+def checked_alpha(alpha: ArrayLike) -> NDArray[np.float64]:
+    """`alpha` as a float64 array (n,) after checking that it is a list of times."""
+    times = np.asarray(alpha, dtype=np.float64)
+    valid = times.ndim == 1 and times.size and np.all(np.isfinite(times))
+    if not valid or times[0] < 0 or np.any(np.diff(times) <= 0):
+        raise ValueError(f"alpha must be times (n,) within [0, inf), increasing, found {times}")
+    return times
+
+
+def checked_rate(learning_rate: float) -> float:
+    """`learning_rate` after checking that it is positive and finite."""
+    if not 0 < learning_rate < np.inf:
+        raise ValueError(f"learning_rate must be within (0, inf), found {learning_rate}")
+    return learning_rate
+
+
+def _rates(
+    covariance: NDArray[np.float64], K: int, eta: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    L = len(covariance)
+    signs = output_signs(K, L - K)
+    linear = eta * gradient_means(_sub_covariances(covariance, K, L, L)) @ signs  # (K, L): <delta_i field_a>
+    quadratic = squared_gradient_means(_sub_covariances(covariance, K, K, L, L)) @ signs @ signs
+    return linear[:, :K] + linear[:, :K].T + eta**2 * quadratic, linear[:, K:]
+
+
+def _sub_covariances(covariance: NDArray[np.float64], *sizes: int) -> NDArray[np.float64]:
+    """Covariances of all tuples of fields, the r-th of the first ``sizes[r]``: (*sizes, n, n) for n sizes."""
+    fields = _tuples(sizes)
+    return covariance[fields[..., :, None], fields[..., None, :]]
+
+
+@cache
+def _tuples(sizes: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.stack(np.meshgrid(*map(np.arange, sizes), indexing="ij"), axis=-1)

@@ -1,0 +1,1 @@
+"""Simulations of the solvable models: the other side of every formula."""
