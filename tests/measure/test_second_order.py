@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from deeptheory import measure, nn
+from deeptheory import measure, nn, theory
 from deeptheory.errors import InputError
 
 N, K, P, C = 430, 4, 6, 5
@@ -124,6 +124,53 @@ def test_field_moments_are_the_moments_of_the_fields(measured, options):
         own = fields[labels == label]
         np.testing.assert_allclose(means[label], own.mean(axis=0), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(covariances[label], np.cov(own.T, bias=True), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.3])
+@pytest.mark.parametrize("rank", [None, 20])
+def test_predicted_accuracy_is_that_of_new_inputs_of_gaussian_labels(rank, kept):
+    rng = np.random.default_rng(5)
+    n, size = 8000, 60
+    labels = rng.integers(0, K, n)
+    class_means = 0.15 * rng.standard_normal((K, size))
+    rotations = np.linalg.qr(rng.standard_normal((K, size, size)))[0]
+    factors = rotations * np.exp(-np.arange(size) / 20)
+
+    def drawn(label, n_draws):
+        return class_means[label] + rng.standard_normal((n_draws, size)) @ factors[label].T
+
+    activations = np.empty((n, 1, size), np.float32)
+    for label in range(K):
+        activations[labels == label, 0] = drawn(label, np.count_nonzero(labels == label))
+    network = Shows(stage1=activations)
+    if rank is None:
+        found = measure.second_order_statistics(network, network.images, labels, ["stage1"], K, quiet=True)
+    else:
+        found = measure.low_rank_statistics(network, network.images, labels, ["stage1"], K, rank, quiet=True)
+    head = class_means * (rng.random((K, size)) < kept)
+    predicted = theory.accuracy_from_activations(found["stage1"], head, rng)
+    hits = [np.mean((drawn(label, n) @ head.T).argmax(axis=1) == label) for label in range(K)]
+    assert 0.5 < np.mean(hits) < 0.95
+    error = np.sqrt(np.mean(hits) * (1 - np.mean(hits)) / (K * n))
+    # The statistics of n inputs know the accuracy no worse than counting on them does.
+    known = np.sqrt(np.mean(hits) * (1 - np.mean(hits)) / n)
+    assert abs(predicted.accuracy - np.mean(hits)) < 3 * np.hypot(error, known)
+
+
+def test_prediction_is_that_of_the_mixture_of_the_fields(given):
+    network, labels = given
+    rng = np.random.default_rng(6)
+    probe = rng.standard_normal((K, 7))
+    fields = flat(network, "stage2") @ probe.T
+    for components in (None, rng.integers(0, 3, N)):
+        statistics = measure.second_order_statistics(
+            network, network.images, labels, ["stage2"], K, components, quiet=True
+        )["stage2"]
+        found = theory.accuracy_from_activations(statistics, probe, rng)
+        expected = theory.accuracy_from_mixture(fields, labels, components, rng)
+        error = np.hypot(found.standard_error, expected.standard_error)
+        assert abs(found.accuracy - expected.accuracy) < 3 * error + 1e-9
+        assert error < 2e-3
 
 
 def test_memory_is_as_stated_and_does_not_grow_with_the_inputs():
