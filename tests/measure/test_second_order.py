@@ -200,7 +200,7 @@ def test_statistics_that_do_not_fit_are_refused_before_the_pass(given, monkeypat
     with pytest.raises(
         InputError,
         match=r"covariances of stage1: expected at most 80 % of the free memory, 1\.6e-05 GB, "
-        r"found 3e-05 GB; use low_rank_statistics: .* at rank 64",
+        r"found 3e-05 GB; use low_rank_statistics: .* at rank 128",
     ):
         measure.second_order_statistics(network, network.images, labels, ["stage1"], K, quiet=True)
     with pytest.raises(
