@@ -23,6 +23,7 @@ from deeptheory.errors import InputError, unknown_name
 PACKAGE = Path(__file__).parent
 VECTORS = ("avx512", "avx2", "plain")
 RECORDED_PACKAGES = ("deeptheory", "numpy", "scipy", "numba", "h5py", "matplotlib", "msgspec")
+MEMORY_SHARE = 0.8  # of the free memory for one result; what computes it needs some as well
 SLURM_VARIABLES = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_CPUS_PER_TASK")
 
 _threads: int | None = None
@@ -253,3 +254,37 @@ def free_memory() -> int | None:
             if line.startswith("MemAvailable:"):
                 return 1024 * int(line.split()[1])
     return None
+
+
+def require_memory(what: str, needed: int, do: str) -> None:
+    """Refuse a result that would take more than 80 % of the free memory, before it is made.
+
+    Parameters
+    ----------
+    what : str
+        The result, by the name the user knows it under.
+    needed : int
+        Its bytes.
+    do : str
+        What would take less.
+
+    Raises
+    ------
+    InputError
+        With both sizes. Nothing is refused where the system does not say how much memory is free.
+    """
+    free = free_memory()
+    if free is not None and needed > MEMORY_SHARE * free:
+        raise InputError(
+            what,
+            f"at most {MEMORY_SHARE:.0%} of the free memory, {gigabytes(MEMORY_SHARE * free)}".replace(
+                "%", " %"
+            ),
+            gigabytes(needed),
+            do,
+        )
+
+
+def gigabytes(size: float) -> str:
+    """A number of bytes as messages say it: two digits below 1 GB, one decimal above."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e9:.2g} GB"

@@ -153,3 +153,14 @@ def test_facts(monkeypatch):
     assert set(machine.RECORDED_PACKAGES) == set(facts["packages"])
     assert len(facts["git_revision"]) in (0, 40)
     assert isinstance(facts["git_dirty"], bool)
+
+
+def test_results_larger_than_the_memory_are_refused(monkeypatch):
+    monkeypatch.setattr(machine, "free_memory", lambda: 10**10)
+    machine.require_memory("the matrix", 8 * 10**9, "make it smaller")
+    text = "the matrix: expected at most 80 % of the free memory, 8.0 GB, found 34.4 GB; make it smaller"
+    with pytest.raises(InputError, match=text):
+        machine.require_memory("the matrix", 34_400_000_000, "make it smaller")
+    monkeypatch.setattr(machine, "free_memory", lambda: None)
+    machine.require_memory("the matrix", 10**18, "make it smaller")
+    assert machine.gigabytes(12_345_678) == "0.012 GB"

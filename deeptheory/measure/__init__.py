@@ -13,6 +13,7 @@ from deeptheory.measure.clusters import (
     relabelling_spread,
     served_labels,
 )
+from deeptheory.measure.covariances import FullCovariances, LowRankCovariances
 from deeptheory.measure.exact import fit_probe_exact
 from deeptheory.measure.features import complete_fields, iterate_features, stage_features
 from deeptheory.measure.fields import (
@@ -27,6 +28,11 @@ from deeptheory.measure.fields import (
 from deeptheory.measure.fit import fit_probe
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
 from deeptheory.measure.probe import ProbeFit
+from deeptheory.measure.second_order import (
+    SecondOrderStatistics,
+    low_rank_statistics,
+    second_order_statistics,
+)
 from deeptheory.measure.sgd import fit_probe_sgd
 from deeptheory.measure.single_filters import FilterStatistics, filter_statistics
 from deeptheory.measure.snr import (
@@ -51,6 +57,8 @@ __all__ = [
     "Estimate",
     "FieldSNR",
     "FilterStatistics",
+    "FullCovariances",
+    "LowRankCovariances",
     "MeanFieldSNR",
     "MeasureOptions",
     "MeasuredSNR",
@@ -58,6 +66,7 @@ __all__ = [
     "ProbeFit",
     "ProbeOptions",
     "RelabellingSpread",
+    "SecondOrderStatistics",
     "StageMeasures",
     "all_clusters",
     "all_noise",
@@ -78,6 +87,7 @@ __all__ = [
     "iterate_features",
     "iterate_fields",
     "label_strengths",
+    "low_rank_statistics",
     "mean_field_snr",
     "measure_stage",
     "measure_stages",
@@ -87,6 +97,7 @@ __all__ = [
     "normalise",
     "participation_ratio",
     "relabelling_spread",
+    "second_order_statistics",
     "served_labels",
     "stage_features",
 ]

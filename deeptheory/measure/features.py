@@ -7,12 +7,10 @@ from numpy.typing import NDArray
 
 from deeptheory import machine
 from deeptheory.compiled import njit, prange
-from deeptheory.errors import InputError
 from deeptheory.measure.layout import filter_major
-from deeptheory.measure.passes import Measurable, StageObserver, visit
+from deeptheory.measure.passes import Measurable, StageObserver, output_sizes, visit
 
 TOGETHER = 0.5  # of the free memory for features of several stages: the probes' solver needs some as well
-ALONE = 0.8  # of the free memory for features of one stage
 PART = 25  # inputs per product of one thread
 
 
@@ -61,7 +59,7 @@ def iterate_features(
     InputError
         The features of one stage would take more than 80 % of the free memory.
     """
-    sizes = _sizes(network, images, stages)
+    sizes = output_sizes(network, images, stages)
     left = list(stages)
     while left:
         group = _group(left, {stage: 4 * len(images) * size for stage, size in sizes.items()})
@@ -82,34 +80,13 @@ def _keep(features: NDArray[np.float32]) -> StageObserver:
     return keep
 
 
-def _sizes(network: Measurable, images: NDArray[np.uint8], stages: Sequence[str]) -> dict[str, int]:
-    """Outputs C*P of each stage for one input."""
-    if not len(images):
-        raise InputError("images", "at least one", "none")
-    sizes: dict[str, int] = {}
-
-    def remember(stage: str) -> StageObserver:
-        def observe(outputs: NDArray, rows: NDArray[np.int64]) -> None:
-            sizes[stage] = outputs[0].size
-
-        return observe
-
-    visit(network, images, np.zeros(1, np.int64), {stage: remember(stage) for stage in stages}, quiet=True)
-    return sizes
-
-
 def _group(stages: Sequence[str], needed: Mapping[str, int]) -> Sequence[str]:
     """The first of the stages whose features are made together: at least one."""
     free = machine.free_memory()
     if free is None:
         return stages[:1]
-    if needed[stages[0]] > ALONE * free:
-        raise InputError(
-            f"features of {stages[0]}",
-            f"at most {ALONE:.0%} of the free memory, {ALONE * free / 1e9:.1f} GB".replace("%", " %"),
-            f"{needed[stages[0]] / 1e9:.1f} GB",
-            "set probe.inputs to fit the probes on fewer inputs",
-        )
+    do = "set probe.inputs to fit the probes on fewer inputs"
+    machine.require_memory(f"features of {stages[0]}", needed[stages[0]], do)
     together = np.cumsum([needed[stage] for stage in stages])
     return stages[: max(1, int(np.count_nonzero(together <= TOGETHER * free)))]
 

@@ -1,6 +1,6 @@
 """One streamed pass over a data set: outputs of stages are shown, a batch at a time, and not kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from deeptheory import machine
 from deeptheory.data import augment
+from deeptheory.errors import InputError
 from deeptheory.progress import Progress
 
 BATCH = 100  # inputs per forward pass: the activations of a small network stay in the cache
@@ -49,6 +50,28 @@ def visit(
             x = augment.gather(images, batch, pixels)
             network.observe(x, {stage: _with_rows(observer, batch) for stage, observer in observers.items()})
             progress.advance(start + len(batch))
+
+
+def output_sizes(network: Measurable, images: NDArray[np.uint8], stages: Sequence[str]) -> dict[str, int]:
+    """Outputs C*P of each stage for one input, from a pass of the first image.
+
+    Raises
+    ------
+    InputError
+        There is no image.
+    """
+    if not len(images):
+        raise InputError("images", "at least one", "none")
+    sizes: dict[str, int] = {}
+
+    def remember(stage: str) -> StageObserver:
+        def observe(outputs: NDArray, rows: NDArray[np.int64]) -> None:
+            sizes[stage] = outputs[0].size
+
+        return observe
+
+    visit(network, images, np.zeros(1, np.int64), {stage: remember(stage) for stage in stages}, quiet=True)
+    return sizes
 
 
 def _with_rows(observer: StageObserver, rows: NDArray[np.int64]) -> Callable[[NDArray], None]:

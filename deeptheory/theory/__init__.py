@@ -17,7 +17,12 @@ from deeptheory.theory.committee import (
 )
 from deeptheory.theory.detection import detection_accuracy, detection_error_linear
 from deeptheory.theory.dilution import expected_dilution, head_dilution, random_dilution
-from deeptheory.theory.gaussian_field import FieldAccuracy, accuracy_from_activations, accuracy_from_fields
+from deeptheory.theory.gaussian_field import (
+    ActivationMoments,
+    FieldAccuracy,
+    accuracy_from_activations,
+    accuracy_from_fields,
+)
 from deeptheory.theory.magnitude import magnitude_overlap, sign_disagreement
 from deeptheory.theory.margin import margin_certificate
 from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
@@ -37,6 +42,7 @@ __all__ = [
     "I2",
     "I3",
     "I4",
+    "ActivationMoments",
     "Deletion",
     "FieldAccuracy",
     "LearningCurve",

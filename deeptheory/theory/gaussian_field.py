@@ -1,6 +1,7 @@
-"""Accuracy of a head from first and second moments alone: the plain Gaussian field theory."""
+"""Accuracy of a head from first and second moments alone: Gaussian field theory."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,29 +36,52 @@ class FieldAccuracy:
     per_label: NDArray[np.float64]
 
 
+class ActivationMoments(Protocol):
+    """What `accuracy_from_activations` needs of the statistics of a stage, in whatever form they are held."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Label of every group of inputs (G,)."""
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Share of every group among the inputs of its label (G,)."""
+
+    def field_moments(self, weight: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Means (G, K) and covariances (G, K, K) of the fields of a head (K, D)."""
+
+
 def accuracy_from_fields(
-    mean: NDArray[np.float64], covariance: NDArray[np.float64], rng: np.random.Generator
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    rng: np.random.Generator,
+    labels: NDArray[np.integer] | None = None,
+    shares: NDArray[np.float64] | None = None,
 ) -> FieldAccuracy:
-    r"""Accuracy when the fields of every label are Gaussian.
+    r"""Accuracy when the fields of every label, or of every component of a label, are Gaussian.
 
-    .. math:: \frac1K \sum_i P(\arg\max_j H_j = i), \qquad H \sim N(m_i, S_i)
+    .. math:: \frac1K \sum_i \sum_{g \in i} \pi_g P(\arg\max_j H_j = i), \qquad H \sim N(m_g, S_g)
 
-    Status: model (ours): exact for Gaussian fields. On trained networks it over-predicts by 3 to 5 points
-    because labels have sub-clusters; `accuracy_from_mixture` repairs most of that. Source: deeptheory.
+    Status: model (ours): exact for Gaussian fields. With one Gaussian per label it over-predicts trained
+    networks by 3 to 5 points because labels have sub-clusters; components (`mixture_components`) repair most
+    of that. Source: deeptheory.
 
     The statistics must come from inputs that fitted neither the head nor the network (the measure split):
-    those of the fitting set make the prediction too high by 2 to 9 points. With few inputs per label use
-    `accuracy_from_mixture(fields, labels, None, rng)`, which corrects for the finite sample; here the
-    covariances are taken as given.
+    those of the fitting set make the prediction too high by 2 to 9 points. Covariances are taken as given;
+    those of few inputs should be divided by their number n, not n - 1 (see `accuracy_from_mixture`).
 
     Parameters
     ----------
-    mean : float64 array (K, K)
-        Mean field, rows = label of the input, columns = output.
-    covariance : float64 array (K, K, K)
-        Covariance of the K fields for each label of the input. May be singular.
+    mean : float64 array (G, K)
+        Mean field of every group, columns = output.
+    covariance : float64 array (G, K, K)
+        Covariance of the K fields in every group. May be singular.
     rng : numpy.random.Generator
         For the integration (see `orthant_probability`).
+    labels : int array (G,), optional
+        Label of every group; by default G = K and group i is label i.
+    shares : float64 array (G,), optional
+        pi_g: share of every group among the inputs of its label; by default all of them.
 
     Returns
     -------
@@ -67,60 +91,51 @@ def accuracy_from_fields(
     Raises
     ------
     ValueError
-        If the shapes disagree, K < 2, or the covariance of a label is not positive semi-definite.
+        If the shapes disagree, K < 2, the shares of a label do not sum to 1, or a covariance is not positive
+        semi-definite.
     """
-    n_labels = mean.shape[0]
-    if n_labels < 2 or mean.shape != (n_labels, n_labels) or covariance.shape != (n_labels,) * 3:
-        raise ValueError(
-            "mean must be (K, K) and covariance (K, K, K) with K at least 2, "
-            f"found {mean.shape} and {covariance.shape}"
-        )
-    labels = np.arange(n_labels)
-    n_points = points_per_integral(n_labels)
+    of_group = np.arange(len(mean)) if labels is None else labels.astype(np.int64)
+    shares = np.ones(len(mean)) if shares is None else shares
+    n_groups, n_labels = _check_moments(mean, covariance, of_group, shares)
+    n_points = points_per_integral(n_groups)
     block = block_size(n_labels, n_points)
     parts = [
-        probability_correct(labels[rows], mean[rows], covariance[rows], rng, n_points, rows.start)
-        for rows in (slice(start, start + block) for start in range(0, n_labels, block))
+        probability_correct(of_group[rows], mean[rows], covariance[rows], rng, n_points, rows.start)
+        for rows in (slice(start, start + block) for start in range(0, n_groups, block))
     ]
-    per_label = np.concatenate([probability for probability, _ in parts])
-    errors = np.concatenate([error for _, error in parts])
-    return FieldAccuracy(float(per_label.mean()), float(np.linalg.norm(errors) / n_labels), per_label)
+    probability = np.concatenate([of_block for of_block, _ in parts])
+    errors = np.concatenate([of_block for _, of_block in parts])
+    per_label = np.zeros(n_labels)
+    np.add.at(per_label, of_group, shares * probability)
+    return FieldAccuracy(
+        float(per_label.mean()), float(np.linalg.norm(shares * errors) / n_labels), per_label
+    )
 
 
 def accuracy_from_activations(
-    class_means: NDArray[np.float64],
-    class_covariances: NDArray[np.float64],
-    head: NDArray[np.float64],
-    rng: np.random.Generator,
+    statistics: ActivationMoments, head: NDArray, rng: np.random.Generator
 ) -> FieldAccuracy:
-    r"""Accuracy of any head from the activations' class statistics: fields :math:`N(W M_i, W \Sigma_i W^T)`.
+    r"""Accuracy of any head from the activations' statistics: fields :math:`N(W M_g, W \Sigma_g W^T)`.
 
-    Status, source, the rule on the split and the error as for `accuracy_from_fields`. The head may be masked
-    or refitted; it must have been fitted on another split than the statistics.
+    Status, source, the rule on the split and the error as for `accuracy_from_fields`. No input is looked at
+    again, so one set of statistics serves any number of heads.
 
     Parameters
     ----------
-    class_means : float64 array (K, D)
-    class_covariances : float64 array (K, D, D)
-        8 K D^2 bytes: for wide stages project the activations first and use `accuracy_from_mixture`.
+    statistics : ActivationMoments
+        Of labels or components, in full, pooled or low-rank form, as `measure.second_order_statistics` and
+        `measure.low_rank_statistics` give them.
     head : float array (K, D)
-        Bias-free head W.
+        Bias-free head W: full, masked or refitted, on another split than the statistics.
     rng : numpy.random.Generator
 
-    Raises
-    ------
-    ValueError
-        If the shapes disagree.
+    Returns
+    -------
+    FieldAccuracy
+        With covariances in full that of `accuracy_from_mixture` on the fields of the same inputs.
     """
-    n_labels, width = class_means.shape
-    if head.shape != (n_labels, width) or class_covariances.shape != (n_labels, width, width):
-        raise ValueError(
-            f"head must be {(n_labels, width)} and class_covariances {(n_labels, width, width)}, "
-            f"found {head.shape} and {class_covariances.shape}"
-        )
-    weight = np.asarray(head, dtype=np.float64)
-    covariance = np.stack([weight @ sigma @ weight.T for sigma in class_covariances])
-    return accuracy_from_fields(class_means @ weight.T, covariance, rng)
+    mean, covariance = statistics.field_moments(head)
+    return accuracy_from_fields(mean, covariance, rng, statistics.labels, statistics.shares)
 
 
 def probability_correct(
@@ -155,3 +170,29 @@ def probability_correct(
 def points_per_integral(n_integrals: int) -> int:
     """Lattice points for each of `n_integrals` integrals whose results are averaged."""
     return int(np.clip(_POINT_BUDGET // n_integrals, _FEWEST_POINTS, _MOST_POINTS))
+
+
+def _check_moments(
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    shares: NDArray[np.float64],
+) -> tuple[int, int]:
+    n_groups, n_labels = mean.shape if mean.ndim == 2 else (0, 0)
+    if n_labels < 2 or covariance.shape != (n_groups, n_labels, n_labels):
+        raise ValueError(
+            "mean must be (G, K) and covariance (G, K, K) with K at least 2, "
+            f"found {mean.shape} and {covariance.shape}"
+        )
+    if labels.shape != (n_groups,) or shares.shape != (n_groups,):
+        raise ValueError(f"labels and shares must be {(n_groups,)}, found {labels.shape} and {shares.shape}")
+    if not np.array_equal(np.unique(labels), np.arange(n_labels)):
+        raise ValueError(f"labels must be all of 0..{n_labels - 1}, found {np.unique(labels)}")
+    sums = np.bincount(labels, shares)
+    if shares.min() < 0 or np.abs(sums - 1).max() > 1e-6:
+        worst = int(np.abs(sums - 1).argmax())
+        raise ValueError(
+            "shares must be positive with sum 1 for every label, "
+            f"found sum {sums[worst]:.6g} of label {worst}"
+        )
+    return n_groups, n_labels

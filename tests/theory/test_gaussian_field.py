@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
+from deeptheory.measure import FullCovariances, LowRankCovariances, SecondOrderStatistics
 from deeptheory.theory import (
     accuracy_from_activations,
     accuracy_from_fields,
@@ -90,16 +91,49 @@ def test_outputs_that_never_vary_are_counted():
     np.testing.assert_allclose(predicted.per_label, [1.0, 1.0, 0.0])
 
 
-def test_activations_are_projected_by_the_head():
+@pytest.mark.parametrize("form", ["full", "low-rank", "pooled"])
+@pytest.mark.parametrize("kept", [1.0, 0.5])
+def test_activations_are_projected_by_the_head(form, kept):
     rng = np.random.default_rng(7)
-    n_labels, width = 5, 12
+    n_labels, width, rank = 5, 12, 3
     means = rng.standard_normal((n_labels, width))
-    factor = 0.4 * rng.standard_normal((n_labels, width, width))
-    head = means * (rng.random((n_labels, width)) < 0.5)
-    sigma = factor @ factor.transpose(0, 2, 1)
-    predicted = accuracy_from_activations(means, sigma, head, rng)
-    expected, error = counted(rng, means @ head.T, head @ factor, 20_000)
+    low = 0.6 * rng.standard_normal((n_labels, rank, width))
+    if form == "pooled":
+        low[:] = low[0]
+    own = 0.5 + rng.random(width)
+    sigma = low.transpose(0, 2, 1) @ low + np.diag(own)
+    if form == "low-rank":
+        covariances = LowRankCovariances(low, np.tile(own, (n_labels, 1)), np.zeros(n_labels))
+    else:
+        covariances = FullCovariances(sigma[:1] if form == "pooled" else sigma, n_labels)
+    statistics = SecondOrderStatistics(
+        np.arange(n_labels), np.full(n_labels, 10), means[:, :, None], covariances
+    )
+    head = means * (rng.random((n_labels, width)) < kept)
+    predicted = accuracy_from_activations(statistics, head, rng)
+    expected, error = counted(rng, means @ head.T, head @ np.linalg.cholesky(sigma), 50_000)
     assert abs(predicted.accuracy - expected) < 3 * np.hypot(error, predicted.standard_error)
+    assert 0.4 < expected < 0.95
+
+
+def test_components_count_by_their_shares():
+    rng = np.random.default_rng(10)
+    n_labels, labels = 4, np.array([0, 1, 1, 1, 2, 3, 3])
+    shares = np.array([1.0, 0.5, 0.2, 0.3, 1.0, 0.9, 0.1])
+    mean = 1.5 * np.eye(n_labels)[labels] + rng.standard_normal((7, n_labels))
+    factor = 0.5 * rng.standard_normal((7, n_labels, n_labels))
+    predicted = accuracy_from_fields(mean, factor @ factor.transpose(0, 2, 1), rng, labels, shares)
+    n_draws = 100_000
+    hits = np.array(
+        [
+            np.mean((m + rng.standard_normal((n_draws, n_labels)) @ f.T).argmax(axis=1) == i)
+            for i, m, f in zip(labels, mean, factor, strict=True)
+        ]
+    )
+    expected = np.bincount(labels, shares * hits)
+    error = np.sqrt(np.sum(shares**2 * hits * (1 - hits)) / n_draws) / n_labels
+    assert abs(predicted.accuracy - expected.mean()) < 3 * np.hypot(error, predicted.standard_error)
+    np.testing.assert_allclose(predicted.per_label, expected, atol=0.01)
 
 
 def test_a_change_of_label_order_changes_nothing():
@@ -121,7 +155,7 @@ def test_refused_input_names_the_range():
     with pytest.raises(ValueError, match="covariance 0 must be positive semi-definite"):
         orthant_probability(np.zeros((1, 2)), indefinite, rng)
     with pytest.raises(
-        ValueError, match=r"mean must be \(K, K\) and covariance \(K, K, K\) with K at least 2"
+        ValueError, match=r"mean must be \(G, K\) and covariance \(G, K, K\) with K at least 2"
     ):
         accuracy_from_fields(np.zeros((3, 3)), np.zeros((3, 3, 2)), rng)
     with pytest.raises(ValueError, match="mean and covariance must be finite"):
@@ -130,5 +164,10 @@ def test_refused_input_names_the_range():
         orthant_probability(np.zeros((1, 2)), np.eye(3)[None], rng)
     with pytest.raises(ValueError, match="n_points must be at least 1, found 0"):
         orthant_probability(np.zeros((1, 2)), np.eye(2)[None], rng, 0)
-    with pytest.raises(ValueError, match=r"head must be \(3, 5\) and class_covariances \(3, 5, 5\)"):
-        accuracy_from_activations(np.zeros((3, 5)), np.zeros((3, 5, 5)), np.zeros((3, 4)), rng)
+    moments = np.zeros((3, 2)), np.tile(np.eye(2), (3, 1, 1)), rng
+    with pytest.raises(ValueError, match=r"labels must be all of 0\.\.1, found \[0 1 2\]"):
+        accuracy_from_fields(*moments)
+    with pytest.raises(ValueError, match=r"labels and shares must be \(3,\), found \(2,\) and \(3,\)"):
+        accuracy_from_fields(*moments, np.arange(2))
+    with pytest.raises(ValueError, match="sum 1 for every label, found sum 2 of label 1"):
+        accuracy_from_fields(*moments, np.array([0, 1, 1]))

@@ -1,0 +1,33 @@
+"""The study of low-rank covariances: full rank is the full form, fewer directions err more."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SCRIPT = Path(__file__).parents[2] / "simulations" / "low_rank_covariances.py"
+
+
+@pytest.fixture
+def script():
+    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_form_stands_beside_the_count(script, run, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["x", str(run.directory), "--stages", "stage5", "--ranks", "1", "60"])
+    script.main()
+    lines = capsys.readouterr().out.splitlines()[2:]
+    forms = [line.split()[2] for line in lines]
+    assert forms == ["full", "pooled", "rank", "rank"]
+    full, _, one, all_directions = (line.split()[-3:] for line in lines)
+    assert full[0] == all_directions[0] == "0.0000"
+    assert full[1] == all_directions[1]
+    assert float(one[0]) > 0.01
+    counted = run.read("predict/stages/stage5/counted")
+    assert float(full[2]) == pytest.approx(100 * counted, abs=0.01)
