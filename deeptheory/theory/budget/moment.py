@@ -64,6 +64,15 @@ def checked_mask(mask: NDArray[np.bool_], n_filters: int) -> None:
         )
 
 
+def checked(
+    second_moment: NDArray[np.floating], weights: NDArray[np.floating], mask: NDArray[np.bool_], ridge: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The regularised moment and the weights in float64, after all checks."""
+    moment, _ = regularised(second_moment, ridge)
+    checked_mask(mask, len(weights))
+    return moment, checked_weights(weights, len(moment), mask.shape[1])
+
+
 def by_support(
     mask: NDArray[np.bool_], group_size: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

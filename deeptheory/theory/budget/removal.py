@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from deeptheory.theory.budget.moment import RIDGE, by_support, checked_mask, checked_weights, regularised
+from deeptheory.theory.budget.moment import RIDGE, by_support, checked, checked_weights, regularised
 
 # Rows of the inverse updated at once, so that the product stays in the cache.
 _SLAB = 128
@@ -73,9 +73,7 @@ def removal_costs(
     ValueError
         As `refitted_weights`.
     """
-    moment, _ = regularised(second_moment, ridge)
-    checked_mask(mask, len(weights))
-    values = checked_weights(weights, len(moment), mask.shape[1])
+    moment, values = checked(second_moment, weights, mask, ridge)
     size = values.shape[1] // mask.shape[1]
     costs = np.full(mask.shape, np.inf)
     for filters, support in by_support(mask, size):

@@ -4,7 +4,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
-from deeptheory.theory.budget.moment import RIDGE, by_support, checked_mask, checked_weights, regularised
+from deeptheory.theory.budget.moment import RIDGE, by_support, checked
 
 
 def refitted_weights(
@@ -46,7 +46,7 @@ def refitted_weights(
         If the shapes disagree, a filter keeps nothing, ridge < 0, or G is not finite, symmetric and positive
         semi-definite, or singular at ridge 0.
     """
-    moment, values = _checked(second_moment, weights, mask, ridge)
+    moment, values = checked(second_moment, weights, mask, ridge)
     return _refitted(moment, values, mask)
 
 
@@ -70,7 +70,7 @@ def residual_variance(
         of the change w - u of the best refit; the sample behind G makes it too low, by the share D/N of weights
         per patch. Uncorrelated patches count as one sample each; neighbouring positions count as fewer.
     """
-    moment, values = _checked(second_moment, weights, mask, ridge)
+    moment, values = checked(second_moment, weights, mask, ridge)
     change = values - _refitted(moment, values, mask)
     return np.sum(change @ moment * change, axis=1)
 
@@ -106,14 +106,6 @@ def relative_noise(residual: ArrayLike, variance: ArrayLike) -> NDArray[np.float
             raise ValueError(f"{name} must be within [0, inf), found {values}")
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(noise == 0, 0.0, noise / signal)
-
-
-def _checked(
-    second_moment: NDArray[np.floating], weights: NDArray[np.floating], mask: NDArray[np.bool_], ridge: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    moment, _ = regularised(second_moment, ridge)
-    checked_mask(mask, len(weights))
-    return moment, checked_weights(weights, len(moment), mask.shape[1])
 
 
 def _refitted(
