@@ -5,6 +5,7 @@ convolutions that make up the networks of this field, `pointwise` the 1 x 1 conv
 kernels of any size and stride.
 """
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,15 @@ from deeptheory.nn.kernels import fused, implicit, patches, pointwise, small, wi
 from deeptheory.nn.kernels.rows import PLAIN
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vector import LANES
+
+KERNELS = small, winograd, pointwise  # by preference; what they take is the same
+
+
+def specialised(
+    x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding: int
+) -> ModuleType | None:
+    """The module made for a convolution of this shape, or None: then it goes by `implicit` or `patches`."""
+    return next((kernel for kernel in KERNELS if kernel.applies(x, weight_shape, stride, padding)), None)
 
 
 def conv2d_forward(
@@ -32,12 +42,8 @@ def conv2d_forward(
     scratch : Scratch
         Memory shared by all layers.
     """
-    if small.applies(x, weight.shape, stride, padding):
-        small.forward(x, weight, out, scratch)
-    elif winograd.applies(x, weight.shape, stride, padding):
-        winograd.forward(x, weight, out, scratch)
-    elif pointwise.applies(x, weight.shape, stride, padding):
-        pointwise.forward(x, weight, out, scratch)
+    if kernel := specialised(x, weight.shape, stride, padding):
+        kernel.forward(x, weight, out, scratch)
     elif implicit.applies(out, weight.shape):
         implicit.forward(x, weight, stride, padding, out, scratch)
     else:
@@ -54,9 +60,10 @@ def forward_with_epilogue(
     scratch: Scratch,
 ) -> bool:
     """Write `fused.forward` of the convolution into `out`; False, and nothing done, where no kernel does both."""
-    if small.applies(x, weight.shape, stride, padding):
+    kernel = specialised(x, weight.shape, stride, padding)
+    if kernel is small:
         return False
-    if winograd.applies(x, weight.shape, stride, padding):
+    if kernel is winograd:
         winograd.forward(x, weight, out, scratch, epilogue)
         return True
     if epilogue.size == 1 and implicit.applies(out, weight.shape):
@@ -72,12 +79,11 @@ def forward_with_sums(
 
     None, and nothing done, where no kernel does both.
     """
-    if len(weight) % LANES or small.applies(x, weight.shape, stride, padding):
+    kernel = specialised(x, weight.shape, stride, padding)
+    if len(weight) % LANES or kernel is small:
         return None
-    if winograd.applies(x, weight.shape, stride, padding):
-        return winograd.forward_with_sums(x, weight, out, scratch)
-    if pointwise.applies(x, weight.shape, stride, padding):
-        return pointwise.forward_with_sums(x, weight, out, scratch)
+    if kernel:
+        return kernel.forward_with_sums(x, weight, out, scratch)
     if implicit.applies(out, weight.shape):
         return implicit.forward_with_sums(x, weight, stride, padding, out, scratch)
     return None
@@ -96,12 +102,8 @@ def conv2d_backward_data(
     dx : array (N, H, W, C)
         Overwritten.
     """
-    if small.applies(dx, weight.shape, stride, padding):
-        small.backward_data(dout, weight, dx, scratch)
-    elif winograd.applies(dx, weight.shape, stride, padding):
-        winograd.backward_data(dout, weight, dx, scratch)
-    elif pointwise.applies(dx, weight.shape, stride, padding):
-        pointwise.backward_data(dout, weight, dx, scratch)
+    if kernel := specialised(dx, weight.shape, stride, padding):
+        kernel.backward_data(dout, weight, dx, scratch)
     elif stride == 1 and padding < min(weight.shape[2:]) and implicit.applies(dx, weight.shape[1:2]):
         implicit.backward_data(dout, weight, padding, dx, scratch)
     else:
@@ -122,12 +124,8 @@ def conv2d_backward_weights(
     dweight : array (O, C, kh, kw)
         Overwritten.
     """
-    if small.applies(x, dweight.shape, stride, padding):
-        small.backward_weights(x, dout, dweight, scratch)
-    elif winograd.applies(x, dweight.shape, stride, padding):
-        winograd.backward_weights(x, dout, dweight, scratch)
-    elif pointwise.applies(x, dweight.shape, stride, padding):
-        pointwise.backward_weights(x, dout, dweight, scratch)
+    if kernel := specialised(x, dweight.shape, stride, padding):
+        kernel.backward_weights(x, dout, dweight, scratch)
     elif implicit.applies(dout, dweight.shape):
         implicit.backward_weights(x, dout, PLAIN, stride, padding, dweight, scratch)
     else:

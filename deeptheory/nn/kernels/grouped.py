@@ -99,14 +99,13 @@ def joins_norm(
     if groups > 1:
         depthwise_applies = _is_depthwise(weight_shape, groups) and slabs.applies(x, weight_shape, padding)
         return size == 1 and depthwise_applies
-    if small.applies(x, weight_shape, stride, padding):
-        return False
-    if winograd.applies(x, weight_shape, stride, padding):
+    kernel = convolution.specialised(x, weight_shape, stride, padding)
+    if kernel is winograd:
         return winograd.joins_norm(x, weight_shape)
-    if size == 2 or weight_shape[0] % LANES:
+    if kernel is small or size == 2 or weight_shape[0] % LANES:
         return False
     first_layer = not input_gradient and implicit.applies(dout, weight_shape)
-    return pointwise.applies(x, weight_shape, stride, padding) or first_layer
+    return kernel is pointwise or first_layer
 
 
 def forward_with_sums(
@@ -148,9 +147,11 @@ def backward_through_norm(
     """
     if groups > 1:
         slabs.backward(x, dout, weight, norm, stride, padding, dweight, dx, scratch)
-    elif winograd.applies(x, weight.shape, stride, padding):
+        return
+    kernel = convolution.specialised(x, weight.shape, stride, padding)
+    if kernel is winograd:
         winograd.backward(x, dout, weight, norm, size, dweight, dx, scratch)
-    elif pointwise.applies(x, weight.shape, stride, padding):
+    elif kernel is pointwise:
         pointwise.backward(x, dout, weight, norm, dweight, dx, scratch)
     else:
         implicit.backward_weights(x, dout, norm, stride, padding, dweight, scratch)
