@@ -27,12 +27,14 @@ from deeptheory.measure.fields import (
 )
 from deeptheory.measure.fit import fit_probe
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
+from deeptheory.measure.patches import PatchMoments, mixing_layer, patch_moments
 from deeptheory.measure.probe import ProbeFit
 from deeptheory.measure.second_order import (
     SecondOrderStatistics,
     low_rank_statistics,
     second_order_statistics,
 )
+from deeptheory.measure.sensitivity import squared_sensitivity
 from deeptheory.measure.sgd import fit_probe_sgd
 from deeptheory.measure.single_filters import FilterStatistics, filter_statistics
 from deeptheory.measure.snr import (
@@ -63,6 +65,7 @@ __all__ = [
     "MeasureOptions",
     "MeasuredSNR",
     "MeasuredStage",
+    "PatchMoments",
     "ProbeFit",
     "ProbeOptions",
     "RelabellingSpread",
@@ -92,12 +95,15 @@ __all__ = [
     "measure_stage",
     "measure_stages",
     "measured_snr",
+    "mixing_layer",
     "mutual_information",
     "noise",
     "normalise",
     "participation_ratio",
+    "patch_moments",
     "relabelling_spread",
     "second_order_statistics",
     "served_labels",
+    "squared_sensitivity",
     "stage_features",
 ]

@@ -19,6 +19,7 @@ from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
 from deeptheory.prune.layers import HEAD_WEIGHT, MaskedLayer, check_stages, masked_layers
 from deeptheory.prune.masks import Masks
 from deeptheory.prune.options import PruneOptions
+from deeptheory.prune.refit import refit_layers
 from deeptheory.prune.report import LayerReport, Report, report_of, warnings_of
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "masked_layers",
     "masks_for",
     "prune_arm",
+    "refit_layers",
     "report_of",
     "scores_for",
     "warnings_of",
