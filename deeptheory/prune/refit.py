@@ -54,9 +54,8 @@ def refit_layers(
     """
     refitted = []
     for name in _affected(network, masks):
-        layer = measure.mixing_layer(network, name)
-        chosen = images[: _enough(layer, network, name)]
-        moments = measure.patch_moments(network, chosen, name, reference, "refit", quiet)
+        enough = images[: images_for(network, name)]
+        moments = measure.patch_moments(network, enough, name, reference, "refit", quiet)
         weight = reference.parameters()[f"{name}.weight"].astype(np.float64)
         flat = weight.reshape(len(weight), -1)
         mask = masks.get(f"{name}.weight", np.ones(weight.shape, bool)).reshape(flat.shape)
@@ -70,6 +69,12 @@ def refit_layers(
         _shift(network, reference, name, moments.output_mean - fitted @ moments.mean)
         refitted.append(name)
     return refitted
+
+
+def images_for(network: nn.Network, layer: str) -> int:
+    """Images that give a layer 30 patches for every weight of a filter, and at least 200."""
+    width = measure.mixing_layer(network, layer).parameters["weight"][0].size
+    return max(LEAST_IMAGES, -(-PATCHES_PER_WEIGHT * width // math.prod(network.output_shape(layer)[:-1])))
 
 
 def _affected(network: nn.Network, masks: Iterable[str]) -> list[str]:
@@ -86,12 +91,6 @@ def _affected(network: nn.Network, masks: Iterable[str]) -> list[str]:
         if mixes and not node.name.startswith(f"{HEAD}."):
             found.append(node.name)
     return found
-
-
-def _enough(layer: nn.Conv2d | nn.Linear, network: nn.Network, name: str) -> int:
-    positions = math.prod(network.output_shape(name)[:-1])
-    width = layer.parameters["weight"][0].size
-    return max(LEAST_IMAGES, -(-PATCHES_PER_WEIGHT * width // positions))
 
 
 def _shift(network: nn.Network, reference: nn.Network, name: str, offset: np.ndarray) -> None:

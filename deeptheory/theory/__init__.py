@@ -1,6 +1,7 @@
 """Formulas and predictions: pure functions of numbers and measured statistics, with no network inside."""
 
 from deeptheory.theory.budget import (
+    SURVIVING_SHARE,
     BudgetOrder,
     RemovalPaths,
     budget_order,
@@ -18,6 +19,7 @@ from deeptheory.theory.budget import (
     removal_paths,
     residual_variance,
     residuals_along,
+    retrained_accuracy,
 )
 from deeptheory.theory.committee import (
     I2,
@@ -61,6 +63,7 @@ __all__ = [
     "I2",
     "I3",
     "I4",
+    "SURVIVING_SHARE",
     "ActivationMoments",
     "BudgetOrder",
     "Deletion",
@@ -112,6 +115,7 @@ __all__ = [
     "removal_paths",
     "residual_variance",
     "residuals_along",
+    "retrained_accuracy",
     "ridge_head",
     "separable_share",
     "sign_disagreement",
