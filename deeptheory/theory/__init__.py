@@ -43,7 +43,7 @@ from deeptheory.theory.gaussian_field import (
     accuracy_from_fields,
 )
 from deeptheory.theory.magnitude import magnitude_overlap, sign_disagreement
-from deeptheory.theory.margin import margin_certificate
+from deeptheory.theory.margin import field_margins, margin_certificate
 from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
 from deeptheory.theory.orthant import orthant_probability
 from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity, separable_share
@@ -82,6 +82,7 @@ __all__ = [
     "detection_accuracy",
     "detection_error_linear",
     "expected_dilution",
+    "field_margins",
     "gaussian_surrogates",
     "generalisation_error",
     "greedy_deletions",
