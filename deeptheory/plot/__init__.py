@@ -7,6 +7,7 @@ from deeptheory.plot.committee import committee
 from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.from_runs import FIGURES, draw, draw_all
 from deeptheory.plot.magnitude_overlap import magnitude_overlap
+from deeptheory.plot.margin_certificate import margin_certificate
 from deeptheory.plot.perceptron_capacity import CapacityPoints, perceptron_capacity
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
 from deeptheory.plot.rank_truncation import Truncation, rank_truncation
@@ -24,6 +25,7 @@ __all__ = [
     "draw_all",
     "field_matrix",
     "magnitude_overlap",
+    "margin_certificate",
     "perceptron_capacity",
     "predicted_against_measured",
     "rank_truncation",
