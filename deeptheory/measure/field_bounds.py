@@ -93,9 +93,9 @@ def field_bounds(
 
     Status: exact, up to rounding (float32: about 1e-5 of the largest value of a layer). It knows the weights,
     the masks and the activations without masks, and nothing of the masked network; removed inputs enter by
-    their absolute sum, so it holds for the removed weights of the first masked layer set to anything from 0
-    to 2 w. Source: deeptheory; intervals through the layers after Gowal et al., "On the effectiveness of
-    interval bound propagation for training verifiably robust models" (2018).
+    their absolute sum, so with one layer masked below the head it holds for the removed weights set to
+    anything from 0 to 2 w. Source: deeptheory; intervals through the layers after Gowal et al., "On the
+    effectiveness of interval bound propagation for training verifiably robust models" (2018).
 
     Parameters
     ----------
