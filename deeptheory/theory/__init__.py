@@ -56,6 +56,12 @@ from deeptheory.theory.spectrum import (
     noise_density,
     noise_edges,
 )
+from deeptheory.theory.subsets import (
+    counted_subset_accuracy,
+    detection_subset_accuracy,
+    pair_distance,
+    pairwise_subset_accuracy,
+)
 
 __all__ = [
     "I2",
@@ -78,9 +84,11 @@ __all__ = [
     "capacity",
     "connection_scores",
     "costs_without_refit",
+    "counted_subset_accuracy",
     "delete_units",
     "detection_accuracy",
     "detection_error_linear",
+    "detection_subset_accuracy",
     "expected_dilution",
     "field_margins",
     "gaussian_surrogates",
@@ -102,7 +110,9 @@ __all__ = [
     "order_parameter_rates",
     "orthant_probability",
     "overlaps",
+    "pair_distance",
     "pairwise_accuracy",
+    "pairwise_subset_accuracy",
     "paths_from_costs",
     "quenched_capacity",
     "random_dilution",
