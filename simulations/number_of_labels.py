@@ -1,6 +1,6 @@
 """Does the number of labels enter as the theory says, and what must be measured to know it?
 
-python simulations/number_of_labels.py out/demo/seed-0 out/demo/seed-1 --out out/number_of_labels.json
+python simulations/number_of_labels.py out/demo/seed-0 out/demo/seed-1 --out out/labels-glyphs.json
 
 A trained network with all its labels is asked to tell apart k of them only: the largest field among the k decides.
 Measured on the test split, averaged over all subsets of k labels (`theory.counted_subset_accuracy`), with the
@@ -16,6 +16,7 @@ scatter between subsets drawn at random. Predicted from the measure split, which
 - mixture: fields Gaussian in each component of a label (`theory.accuracy_from_mixture`), on the drawn subsets, and
   compared on them.
 - counted: the same count as the measured one, on the measure split.
+The same for the probes of all stages, whose accuracies are lower, with the pairs alone.
 
 Every run is stored as soon as it is done; the same command again goes on where it was interrupted.
 """
@@ -28,7 +29,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from deeptheory import data, machine, measure, prune, theory
+from deeptheory import data, machine, measure, theory
 from deeptheory.runs import Run
 from deeptheory.runs.steps.train import stored_splits, trained_network
 from deeptheory.runs.storage import write_text
@@ -38,24 +39,27 @@ SIZES = (2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 LAWS = ("one distance", "pairs alone", "all distances", "product", "linear", "mixture", "counted")
 
 
-def study(run: Run, n_subsets: int, seed: int) -> dict[str, Any]:
+def study(run: Run, n_drawn: int, seed: int) -> dict[str, Any]:
     """Measured and predicted accuracies of one run against the number of labels."""
+    run.require("measure")
     network, splits = trained_network(run), stored_splits(run)
-    fields, labels = {}, {}
+    names = [stage.name for stage in network.stages]
+    probes = {name: run.read(f"measure/stages/{name}/probe_weight") for name in names}
+    of_stages, labels = {}, {}
     for split in ("measure", "test"):
         images, labels[split] = data.select(run.dataset, splits, split)
-        last, head = network.stages[-1].name, network.parameters()[prune.HEAD_WEIGHT]
-        fields[split] = measure.complete_fields(network, images, {last: head}, quiet=True)[last]
+        of_stages[split] = measure.complete_fields(network, images, probes, quiet=True)
     n_labels = network.n_labels
     sizes = [size for size in SIZES if size < n_labels] + [n_labels]
+    fields = {split: of_split[names[-1]] for split, of_split in of_stages.items()}
     seen = fields["measure"], labels["measure"]
     snr = measure.field_snr(*seen).snr
     distance = theory.pair_distance(snr)
     counted = theory.counted_subset_accuracy(*seen, sizes)
-    pairs = float(np.sqrt(2) * ndtri(counted[0]))
+    pairs = distance_of(counted[0])
     rng = np.random.default_rng(np.random.SeedSequence([seed, n_labels]))
     components = theory.mixture_components(*seen, rng)
-    draws = [drawn(fields, labels, components, size, n_subsets, rng) for size in sizes]
+    draws = [drawn(fields, labels, components, size, n_drawn, rng) for size in sizes]
     predicted = {
         "one distance": theory.detection_accuracy(distance, sizes),
         "pairs alone": theory.detection_accuracy(pairs, sizes),
@@ -74,7 +78,26 @@ def study(run: Run, n_subsets: int, seed: int) -> dict[str, Any]:
         "distance": {"one distance": distance, "pairs alone": pairs},
         "snr_quantiles": np.nanquantile(snr, [0.01, 0.1, 0.5, 0.9, 0.99]).tolist(),
         "inputs_per_label": {split: len(of) / n_labels for split, of in labels.items()},
+        "stages": {
+            name: of_stage({split: of_stages[split][name] for split in of_stages}, labels, sizes)
+            for name in names
+        },
     }
+
+
+def of_stage(
+    fields: dict[str, np.ndarray], labels: dict[str, np.ndarray], sizes: list[int]
+) -> dict[str, list[float]]:
+    """Measured and predicted from the pairs alone, for one stage's probe."""
+    pairs = theory.counted_subset_accuracy(fields["measure"], labels["measure"], [2])[0]
+    measured = theory.counted_subset_accuracy(fields["test"], labels["test"], sizes)
+    predicted = theory.detection_accuracy(distance_of(pairs), sizes)
+    return {"measured": measured.tolist(), "pairs alone": predicted.tolist()}
+
+
+def distance_of(accuracy: float) -> float:
+    """d' at which the law has this accuracy between two labels."""
+    return float(np.sqrt(2) * ndtri(accuracy))
 
 
 def drawn(
@@ -82,13 +105,13 @@ def drawn(
     labels: dict[str, np.ndarray],
     components: np.ndarray,
     size: int,
-    n_subsets: int,
+    n_drawn: int,
     rng: np.random.Generator,
 ) -> dict[str, float]:
     """Subsets drawn at random: accuracy on the test split, and by the mixture from the measure split."""
     n_labels = fields["test"].shape[1]
     measured, predicted = [], []
-    for _ in range(n_subsets if size < n_labels else 1):
+    for _ in range(n_drawn // size if size < n_labels else 1):
         subset = np.sort(rng.choice(n_labels, size, replace=False))
         test, truth, _ = restricted(fields["test"], labels["test"], subset)
         measured.append(theory.counted_subset_accuracy(test, truth, [size])[0])
@@ -136,14 +159,36 @@ def report(runs: dict[str, dict[str, Any]]) -> str:
         measured, scatter = 100 * mean("measured")[place], 100 * mean("scatter")[place]
         of_laws = [f"{differences[law][place]:+.2f}" for law in LAWS]
         rows.append([str(size), f"{measured:.2f}", f"{scatter:.2f}", f"{slope[place]:.2f}", *of_laws])
-    rows.append(["mean |.|", "", "", "", *(f"{np.abs(differences[law]).mean():.2f}" for law in LAWS)])
+    sizes_of_errors = [np.mean([np.abs(excess(of, law)) for of in found]) for law in LAWS]
+    rows.append(["mean |.|", "", "", "", *(f"{size:.2f}" for size in sizes_of_errors)])
     lines = [f"accuracy in percent, mean over {len(found)} runs; laws: predicted minus measured, in points"]
     lines += table(["labels", "measured", "scatter", "slope", *LAWS], rows)
     for name, of in runs.items():
         distances = ", ".join(f"{law} {value:.3f}" for law, value in of["distance"].items())
         quantiles = ", ".join(f"{value:.2f}" for value in of["snr_quantiles"])
         lines.append(f"{name}: d' {distances}; SNR at 1, 10, 50, 90, 99 %: {quantiles}")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *report_stages(found)])
+
+
+def report_stages(found: list[dict[str, Any]]) -> list[str]:
+    """Means over the runs, one line per stage: what the pairs alone predict."""
+    sizes, rows = found[0]["sizes"], []
+    for name in found[0]["stages"]:
+        measured, predicted = (
+            np.array([of["stages"][name][which] for of in found]) for which in ("measured", "pairs alone")
+        )
+        accuracies = [f"{100 * measured.mean(axis=0)[place]:.2f}" for place in (0, -1)]
+        off = 100 * (predicted - measured)
+        rows.append(
+            [name, *accuracies, *(f"{of:+.2f}" for of in off.mean(axis=0)), f"{np.abs(off).mean():.2f}"]
+        )
+    heads = [
+        "probe of",
+        "measured at 2",
+        f"at {sizes[-1]}",
+        *(f"pairs alone {sizes[0]}", *map(str, sizes[1:])),
+    ]
+    return table([*heads, "mean |.|"], rows)
 
 
 def main() -> None:
@@ -151,12 +196,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", nargs="+", type=Path, help="directories of trained runs with the same labels")
-    parser.add_argument("--subsets", type=int, default=30, help="drawn for each number of labels")
+    parser.add_argument("--drawn", type=int, default=1000, help="labels in all subsets of one size")
     parser.add_argument("--seed", type=int, default=0, help="of the subsets and of the integration")
     parser.add_argument("--out", type=Path, required=True, help="JSON of results")
     arguments = parser.parse_args()
     machine.configure()
-    setting = {"seed": arguments.seed, "subsets": arguments.subsets}
+    setting = {"seed": arguments.seed, "drawn": arguments.drawn}
     results: dict[str, Any] = {"setting": setting, "runs": {}}
     if arguments.out.exists():
         results = json.loads(arguments.out.read_text(encoding="utf-8"))
@@ -166,7 +211,7 @@ def main() -> None:
     for directory in arguments.runs:
         if directory.name not in results["runs"]:
             run = Run(directory, quiet=True)
-            results["runs"][directory.name] = study(run, arguments.subsets, arguments.seed)
+            results["runs"][directory.name] = study(run, arguments.drawn, arguments.seed)
             write_text(arguments.out, json.dumps(results, indent=1) + "\n")
     print(report(results["runs"]))
 

@@ -23,7 +23,7 @@ def script():
 
 def test_every_law_stands_beside_the_measured_accuracy(script, run, monkeypatch, capsys, tmp_path):
     out = tmp_path / "labels.json"
-    monkeypatch.setattr(sys, "argv", ["x", str(run.directory), "--out", str(out), "--subsets", "3"])
+    monkeypatch.setattr(sys, "argv", ["x", str(run.directory), "--out", str(out), "--drawn", "12"])
     script.main()
     first = capsys.readouterr().out
     found = json.loads(out.read_text())["runs"]["seed-3"]
@@ -37,10 +37,14 @@ def test_every_law_stands_beside_the_measured_accuracy(script, run, monkeypatch,
     assert two["one distance"] == pytest.approx(two["linear"])
     assert two["pairs alone"] == pytest.approx(two["counted"])
     assert found["scatter"][-1] == 0
+    assert list(found["stages"]) == [f"stage{number}" for number in range(1, 6)]
+    assert found["stages"]["stage5"]["measured"] == found["measured"]
+    assert found["stages"]["stage5"]["pairs alone"] == found["predicted"]["pairs alone"]
+    assert found["stages"]["stage2"]["measured"] != found["measured"]
     monkeypatch.setattr(script, "study", None)
     script.main()
     assert capsys.readouterr().out == first
-    monkeypatch.setattr(sys, "argv", ["x", str(run.directory), "--out", str(out), "--subsets", "4"])
+    monkeypatch.setattr(sys, "argv", ["x", str(run.directory), "--out", str(out), "--drawn", "4"])
     with pytest.raises(SystemExit, match="results of another setting"):
         script.main()
 
