@@ -25,6 +25,8 @@ def curves(path: Path) -> plot.LabelCurves:
     for law in runs[0]["predicted"]:
         beside = "measured_on_drawn" if law == "mixture" else "measured"
         excess[law] = [np.subtract(of["predicted"][law], of[beside]) for of in runs]
+    last = [list(of["stages"].values())[-1] for of in runs]
+    excess["law, test pairs"] = [np.subtract(of["law itself"], of["measured"]) for of in last]
     measured, scatter = ([of[name] for of in runs] for name in ("measured", "scatter"))
     return plot.LabelCurves(runs[0]["sizes"], measured, scatter, excess)
 

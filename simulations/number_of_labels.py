@@ -16,7 +16,9 @@ scatter between subsets drawn at random. Predicted from the measure split, which
 - mixture: fields Gaussian in each component of a label (`theory.accuracy_from_mixture`), on the drawn subsets, and
   compared on them.
 - counted: the same count as the measured one, on the measure split.
-The same for the probes of all stages, whose accuracies are lower, with the pairs alone.
+The same for the probes of all stages, whose accuracies are lower, with the pairs alone. Beside it the law with the
+pairs of the test split itself ("law itself"): no prediction, but the error of pairs comes from few inputs, and
+this is what is left without their chance.
 
 Every run is stored as soon as it is done; the same command again goes on where it was interrupted.
 """
@@ -89,10 +91,27 @@ def of_stage(
     fields: dict[str, np.ndarray], labels: dict[str, np.ndarray], sizes: list[int]
 ) -> dict[str, list[float]]:
     """Measured and predicted from the pairs alone, for one stage's probe."""
-    pairs = theory.counted_subset_accuracy(fields["measure"], labels["measure"], [2])[0]
-    measured = theory.counted_subset_accuracy(fields["test"], labels["test"], sizes)
-    predicted = theory.detection_accuracy(distance_of(pairs), sizes)
-    return {"measured": measured.tolist(), "pairs alone": predicted.tolist()}
+    predicted, error = law_of_pairs(fields["measure"], labels["measure"], sizes)
+    law_itself, error_itself = law_of_pairs(fields["test"], labels["test"], sizes)
+    return {
+        "measured": theory.counted_subset_accuracy(fields["test"], labels["test"], sizes).tolist(),
+        "pairs alone": predicted.tolist(),
+        "pairs alone, error": error.tolist(),
+        "law itself": law_itself.tolist(),
+        "law itself, error": error_itself.tolist(),
+    }
+
+
+def law_of_pairs(fields: np.ndarray, labels: np.ndarray, sizes: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracies by the law from the count at two labels, and their standard errors from the inputs counted."""
+    own = np.take_along_axis(fields, labels[:, None], axis=1)
+    beaten = np.count_nonzero(fields < own, axis=1) / (fields.shape[1] - 1)
+    pairs = theory.counted_subset_accuracy(fields, labels, [2])[0]
+    error = beaten.std() / np.sqrt(len(labels))
+    low, middle, high = (
+        theory.detection_accuracy(distance_of(pairs + shift), sizes) for shift in (-error, 0, error)
+    )
+    return middle, (high - low) / 2
 
 
 def distance_of(accuracy: float) -> float:
@@ -171,24 +190,22 @@ def report(runs: dict[str, dict[str, Any]]) -> str:
 
 
 def report_stages(found: list[dict[str, Any]]) -> list[str]:
-    """Means over the runs, one line per stage: what the pairs alone predict."""
+    """Means over the runs, one line per stage: what the pairs alone predict, and what the law itself is off by."""
     sizes, rows = found[0]["sizes"], []
     for name in found[0]["stages"]:
-        measured, predicted = (
-            np.array([of["stages"][name][which] for of in found]) for which in ("measured", "pairs alone")
-        )
-        accuracies = [f"{100 * measured.mean(axis=0)[place]:.2f}" for place in (0, -1)]
-        off = 100 * (predicted - measured)
-        rows.append(
-            [name, *accuracies, *(f"{of:+.2f}" for of in off.mean(axis=0)), f"{np.abs(off).mean():.2f}"]
-        )
-    heads = [
-        "probe of",
-        "measured at 2",
-        f"at {sizes[-1]}",
-        *(f"pairs alone {sizes[0]}", *map(str, sizes[1:])),
-    ]
-    return table([*heads, "mean |.|"], rows)
+        runs = [of["stages"][name] for of in found]
+        measured = np.array([of["measured"] for of in runs])
+        row = [name, *(f"{100 * measured.mean(axis=0)[place]:.2f}" for place in (0, -1))]
+        for law in ("law itself", "pairs alone"):
+            off = 100 * (np.array([of[law] for of in runs]) - measured).mean(axis=0)
+            # Of the mean over runs, each with inputs of its own.
+            error = 100 * np.linalg.norm([of[f"{law}, error"] for of in runs], axis=0) / len(runs)
+            row += [f"{value:+.2f}" for value in off[1:]] if law == "law itself" else [f"{off[-1]:+.2f}"]
+            row.append(f"{error[-1]:.2f}")
+        rows.append(row)
+    at = [f"at {size}" for size in sizes]
+    heads = ["probe of", "measured at 2", at[-1], f"law itself {at[1]}", *at[2:], "s.e."]
+    return table([*heads, f"pairs alone {at[-1]}", "s.e."], rows)
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ MARKS: tuple[Mark, ...] = (
     (VERMILLION, "D"),
     (PURPLE, "X"),
     (GREY, "*"),
+    (BLACK, "d"),
 )
 
 
@@ -49,7 +50,7 @@ class LabelCurves:
     scatter : array of shape (S, M) or (M,)
         Standard deviation of the accuracy between subsets of the labels.
     excess : mapping of law to array of shape (S, M) or (M,)
-        Predicted minus measured accuracy, as shares. At most 7 laws.
+        Predicted minus measured accuracy, as shares. At most 8 laws.
     """
 
     sizes: Sequence[int]

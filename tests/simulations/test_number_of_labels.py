@@ -40,6 +40,7 @@ def test_every_law_stands_beside_the_measured_accuracy(script, run, monkeypatch,
     assert list(found["stages"]) == [f"stage{number}" for number in range(1, 6)]
     assert found["stages"]["stage5"]["measured"] == found["measured"]
     assert found["stages"]["stage5"]["pairs alone"] == found["predicted"]["pairs alone"]
+    assert found["stages"]["stage5"]["law itself"][0] == pytest.approx(found["measured"][0])
     assert found["stages"]["stage2"]["measured"] != found["measured"]
     monkeypatch.setattr(script, "study", None)
     script.main()
@@ -60,3 +61,18 @@ def test_only_the_inputs_and_fields_of_a_subset_are_left(script):
 def test_a_linear_error_has_slope_one(script):
     sizes = [2, 3, 11]
     np.testing.assert_allclose(script.slopes(1 - 0.01 * (np.array(sizes) - 1), sizes), 1)
+
+
+def test_the_error_of_the_law_is_its_scatter_between_draws_of_inputs(script):
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(5), 60)
+    laws, errors = [], []
+    for _ in range(200):
+        fields = rng.standard_normal((300, 5))
+        fields[np.arange(300), labels] += 1.5
+        law, error = script.law_of_pairs(fields, labels, [2, 5])
+        laws.append(law)
+        errors.append(error)
+    np.testing.assert_allclose(np.mean(errors, axis=0), np.std(laws, axis=0), rtol=0.15)
+    expected = script.theory.detection_accuracy(1.5, [2, 5])
+    np.testing.assert_allclose(np.mean(laws, axis=0), expected, atol=3 * np.mean(errors) / np.sqrt(200))
