@@ -16,6 +16,7 @@ from deeptheory.measure.clusters import (
 from deeptheory.measure.covariances import FullCovariances, LowRankCovariances
 from deeptheory.measure.exact import fit_probe_exact
 from deeptheory.measure.features import complete_fields, iterate_features, stage_features
+from deeptheory.measure.field_bounds import FieldBounds, field_bounds
 from deeptheory.measure.fields import (
     class_means,
     clip,
@@ -57,6 +58,7 @@ from deeptheory.measure.statistics import ClassStatistics, class_statistics
 __all__ = [
     "ClassStatistics",
     "Estimate",
+    "FieldBounds",
     "FieldSNR",
     "FilterStatistics",
     "FullCovariances",
@@ -79,6 +81,7 @@ __all__ = [
     "clip",
     "cluster_noise",
     "complete_fields",
+    "field_bounds",
     "field_matrices",
     "field_snr",
     "fields_from_class_means",
