@@ -231,6 +231,7 @@ def main() -> None:
     )
     parser.add_argument("--inputs", type=int, default=4000, help="number N of inputs of every unit")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--out", type=Path, required=True, help="JSON file to make or to go on with")
     arguments = parser.parse_args()
     setting = {"inputs": arguments.inputs, "cases": {name: repr(case) for name, case in CASES.items()}}
@@ -239,7 +240,7 @@ def main() -> None:
     write_text(arguments.out, json.dumps(results) + "\n")
     for seed in arguments.seeds:
         for index, (name, case) in enumerate(CASES.items()):
-            if str(seed) in results["simulated"][name]:
+            if name not in arguments.cases or str(seed) in results["simulated"][name]:
                 continue
             started = time.monotonic()
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
