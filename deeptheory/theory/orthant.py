@@ -81,7 +81,7 @@ def _replicates(
     n_integrals, dimension = mean.shape
     variance = np.einsum("bii->bi", covariance)
     if variance.min() < 0:
-        raise _not_definite(first + int(np.argmin(variance.min(axis=1))))
+        raise _not_definite(first, variance.min(axis=1))
     tiny = np.finfo(float).tiny
     order = np.argsort(mean / np.sqrt(variance + tiny), axis=1)
     mean = np.take_along_axis(mean, order, axis=1)
@@ -104,8 +104,7 @@ def _cholesky(covariance: NDArray[np.float64], first: int) -> NDArray[np.float64
     try:
         return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     except np.linalg.LinAlgError:
-        smallest = np.linalg.eigvalsh(covariance)[:, 0]
-        raise _not_definite(first + int(np.argmin(smallest))) from None
+        raise _not_definite(first, np.linalg.eigvalsh(covariance)[:, 0]) from None
 
 
 def _lattice(
@@ -129,8 +128,12 @@ def _primes(count: int) -> NDArray[np.int64]:
     return np.flatnonzero(sieve)[:count]
 
 
-def _not_definite(index: int) -> ValueError:
-    return ValueError(f"covariance {index} must be positive semi-definite (no eigenvalue below 0)")
+def _not_definite(first: int, lowest: NDArray[np.floating]) -> ValueError:
+    index = int(np.argmin(lowest))
+    return ValueError(
+        f"covariance {first + index} must be positive semi-definite (eigenvalues within [0, inf)), "
+        f"found {lowest[index]:.3g}"
+    )
 
 
 def _checked_shapes(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple[int, int]:

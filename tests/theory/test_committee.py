@@ -193,8 +193,13 @@ def test_units_that_cancel_can_only_go_together_which_greedy_deletion_misses():
         (np.eye(2), np.zeros((3, 2)), np.eye(2), r"found \(2, 2\), \(3, 2\) and \(2, 2\)"),
         (np.eye(2), np.zeros((2, 0)), np.zeros((0, 0)), "K and M at least 1"),
         (np.eye(1), [[2.0]], np.eye(1), r"eigenvalues within \[0, inf\)\), found the eigenvalue -1"),
-        ([[np.nan]], [[0.0]], np.eye(1), "covariance must be finite"),
-        ([[1, 0.5], [0, 1]], np.zeros((2, 1)), np.eye(1), "covariance must be symmetric"),
+        ([[np.nan]], [[0.0]], np.eye(1), "covariance must be finite, found infinity or NaN"),
+        (
+            [[1, 0.5], [0, 1]],
+            np.zeros((2, 1)),
+            np.eye(1),
+            "covariance must be symmetric, found elements that differ by 0.5",
+        ),
     ],
 )
 def test_impossible_order_parameters_are_refused(Q, R, T, text):
