@@ -20,7 +20,7 @@ import numpy as np
 
 from deeptheory import machine, theory
 from deeptheory.errors import InputError
-from deeptheory.runs.storage import write_text
+from deeptheory.files import write_text
 from deeptheory.table import table
 from deeptheory.theory.simulate.committee import draw_weights, learn
 

@@ -23,9 +23,9 @@ from deeptheory import data, machine, nn
 from deeptheory.bench.twin import torch_twin
 from deeptheory.data import augment
 from deeptheory.errors import InputError
+from deeptheory.files import write_text
 from deeptheory.progress import Progress
 from deeptheory.runs.seeds import generator
-from deeptheory.runs.storage import write_text
 
 EVALUATION_BATCH = 100
 

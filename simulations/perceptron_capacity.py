@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from deeptheory import machine, theory
-from deeptheory.runs.storage import write_text
+from deeptheory.files import write_text
 from deeptheory.table import table
 from deeptheory.theory.simulate.half_point import half_point
 from deeptheory.theory.simulate.perceptron import prune_and_relearn

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from deeptheory import data, machine, nn, theory
+from deeptheory.files import write_text
 from deeptheory.runs import Run
 from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.runs.storage import write_text
 from deeptheory.table import table
 
 STEPS = 16  # ranks tried, next to the predicted one

@@ -190,10 +190,12 @@ def test_a_run_that_has_become_read_only_is_refused_and_kept(
     run = run_until("prune")
     before = contents(run.directory)
 
-    def refuse(prefix, dir):
-        raise PermissionError(13, "Permission denied", str(dir / prefix))
+    def refuse(temporary, path, replace=os.replace):
+        if path.name == "run.h5":
+            raise PermissionError(13, "Permission denied", str(path))
+        replace(temporary, path)
 
-    monkeypatch.setattr("deeptheory.runs.storage.tempfile.mkstemp", refuse)  # root may write everywhere
+    monkeypatch.setattr("deeptheory.files.os.replace", refuse)  # root may write everywhere
     result = deeptheory("retrain", run.directory, "--quiet")
     assert_refused(
         result, f"error: {run.directory}", "found Permission denied; check its permissions and the space"
