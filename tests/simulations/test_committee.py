@@ -39,8 +39,8 @@ def test_seeds_are_added_and_not_computed_again(script, monkeypatch, tmp_path, c
     assert both["simulated"]["K3"]["0"] == first["simulated"]["K3"]["0"]
     assert both["simulated"]["K3"]["1"]["error"] != first["simulated"]["K3"]["0"]["error"]
     assert "error after removal" in capsys.readouterr().out
-    with pytest.raises(InputError, match="expected the same setting, found N = 40"):
-        script.load_results(path, {"inputs": 50})
+    with pytest.raises(InputError, match="expected the same inputs, found inputs = 40; name another file"):
+        run(script, monkeypatch, path, "--inputs", "50")
 
 
 def test_cases_left_out_are_predicted_only(script, monkeypatch, tmp_path):
