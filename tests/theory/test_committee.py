@@ -13,6 +13,7 @@ from deeptheory.theory import (
     generalisation_error,
     greedy_deletions,
     learning_curve,
+    learning_scatter,
     order_parameter_rates,
     overlaps,
     ranked_deletions,
@@ -147,6 +148,30 @@ def test_curve_starts_at_the_start_and_follows_the_rates():
     np.testing.assert_allclose(onwards.R[0], curve.R[2], rtol=1e-6, atol=1e-9)
 
 
+def test_scatter_grows_from_the_noise_of_one_step():
+    start, eta, h, N = some_parameters(), 0.7, 1e-4, 400
+    scatter = learning_scatter(start, eta, [0.0, h], np.random.default_rng(9))
+    np.testing.assert_array_equal(scatter.covariance[0], 0)
+    weights = np.linalg.cholesky(start.covariance) @ np.eye(5, N)
+    student, teacher = weights[:3], weights[3:]
+    errors = []
+    for xi in np.random.default_rng(11).standard_normal((2000, N)):
+        x, y = student @ xi, teacher @ xi
+        step = eta / N * slope(x) * (g(y).sum() - g(x).sum())
+        errors.append(generalisation_error(overlaps(student + step[:, None] * xi, teacher)))
+    assert np.std(errors) * N == pytest.approx(scatter.generalisation_error[1] / h**0.5, rel=0.05)
+
+
+def test_scatter_does_not_depend_on_the_times_asked_for():
+    start = some_parameters()
+    one, two = (
+        learning_scatter(start, 0.7, alpha, np.random.default_rng(0), 2000) for alpha in ([3.0], [1.03, 3.0])
+    )
+    assert two.curve.alpha[1] == 3
+    assert two.generalisation_error[1] == pytest.approx(one.generalisation_error[0], rel=5e-3)
+    assert two.without([0, 2])[1] == pytest.approx(one.without([0, 2])[0], rel=5e-3)
+
+
 def test_deleting_units_deletes_their_weight_vectors():
     rng = np.random.default_rng(8)
     student, teacher = rng.standard_normal((4, 20)), rng.standard_normal((2, 20))
@@ -220,6 +245,7 @@ def test_learning_rates_out_of_range_are_refused(eta):
     for call in (
         lambda: order_parameter_rates(some_parameters(), eta),
         lambda: learning_curve(some_parameters(), eta, [1.0]),
+        lambda: learning_scatter(some_parameters(), eta, [1.0], np.random.default_rng(0)),
     ):
         with pytest.raises(ValueError, match=rf"learning_rate must be within \(0, inf\), found {eta}"):
             call()
@@ -235,6 +261,14 @@ def test_times_out_of_range_are_refused(alpha):
 def test_units_that_cannot_be_deleted_are_refused(units):
     with pytest.raises(ValueError, match=r"units must be different, within 0\.\.2 and fewer than 3"):
         delete_units(some_parameters(), units)
+    scatter = learning_scatter(some_parameters(), 1.0, [0.0], np.random.default_rng(0), 2)
+    with pytest.raises(ValueError, match=r"units must be different, within 0\.\.2 and fewer than 3"):
+        scatter.without(units)
+
+
+def test_a_covariance_of_one_draw_is_refused():
+    with pytest.raises(ValueError, match="n_draws must be at least 2, found 1"):
+        learning_scatter(some_parameters(), 1.0, [1.0], np.random.default_rng(0), 1)
 
 
 @pytest.mark.parametrize("n_deleted", [0, 3])
