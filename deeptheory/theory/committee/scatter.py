@@ -86,7 +86,7 @@ def learning_scatter(
     .. math:: \frac{d\Sigma}{d\alpha} = A \Sigma + \Sigma A^T + D, \qquad A = \frac{\partial F}{\partial x},
               \qquad N\,\mathrm{Var}\,\epsilon_g = (\nabla \epsilon_g)^T \Sigma\, \nabla \epsilon_g
 
-    and :math:`\Sigma = 0` at the start. Status: exact as N to infinity at a fixed alpha, a model at finite N.
+    and :math:`\Sigma = 0` at the start. Status: first order in N^(-1/2), a model at finite N.
     Source: expansion in the system size (van Kampen, "Stochastic Processes in Physics and Chemistry", 1981);
     applied to committees by us.
 
