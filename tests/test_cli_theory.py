@@ -133,7 +133,10 @@ def test_the_catalogue_holds_functions_of_the_package(name):
             "kept (density): expected within (0, 1], found 1.2; parameters of annealed-capacity: kept margin=0",
         ),
         (("capacity", "margin=-1"), "margin: expected within [0, inf), found -1.0"),
-        (("detection-accuracy", "distance=1", "n_labels=1"), "n_labels: expected at least 2, found 1"),
+        (
+            ("detection-accuracy", "distance=1", "n_labels=1"),
+            "n_labels: expected whole numbers of at least 2, found 1; parameters of detection-accuracy: ",
+        ),
         (
             ("random-dilution", "n_labels=10.5", "served_in=1", "served_out=1"),
             "n_labels: expected a whole number, found '10.5'",

@@ -6,6 +6,7 @@ from scipy.special import ndtr, ndtri
 
 # Relative to the mean variance: makes a singular covariance factorisable, too small to move a probability.
 _JITTER = 1e-10
+_ASYMMETRY = 1e-6  # relative to the largest element: what rounding in float32 may leave
 _REPLICATES = 8
 _BLOCK_ELEMENTS = 2_000_000
 
@@ -50,7 +51,8 @@ def orthant_probability(
     Raises
     ------
     ValueError
-        If the shapes disagree, a number is not finite, or a covariance is not positive semi-definite.
+        If the shapes disagree, a number is not finite, or a covariance is not symmetric and positive
+        semi-definite.
     """
     n_integrals, dimension = _checked_shapes(mean, covariance)
     if n_points < 1:
@@ -142,5 +144,8 @@ def _checked_shapes(mean: NDArray[np.float64], covariance: NDArray[np.float64]) 
             f"mean must be (B, d) and covariance (B, d, d), found {mean.shape} and {covariance.shape}"
         )
     if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
-        raise ValueError("mean and covariance must be finite")
+        raise ValueError("mean and covariance must be finite, found infinity or NaN")
+    asymmetry = np.abs(covariance - covariance.swapaxes(1, 2)).max(initial=0.0)
+    if asymmetry > _ASYMMETRY * np.abs(covariance).max(initial=0.0):
+        raise ValueError(f"covariance must be symmetric, found elements that differ by {asymmetry:.3g}")
     return mean.shape

@@ -77,7 +77,9 @@ def test_linear_error_bounds_the_exact_one_and_meets_it_when_small():
         (lambda: capacity(-0.1), r"margin must be within \[0, inf\), found -0.1"),
         (lambda: separable_share(0, 5), "n_patterns must be whole numbers of at least 1, found 0"),
         (lambda: separable_share(3, 1.5), "n_couplings must be whole numbers of at least 1, found 1.5"),
-        (lambda: detection_accuracy(1.0, 1), "n_labels must be at least 2, found 1"),
+        (lambda: detection_accuracy(1.0, 1), "n_labels must be whole numbers of at least 2, found 1"),
+        (lambda: detection_error_linear(1.0, 2.5), "n_labels must be whole numbers of at least 2, found 2.5"),
+        (lambda: detection_accuracy(1.0, np.inf), "n_labels must be whole numbers of at least 2, found inf"),
         (lambda: detection_error_linear(np.inf, 5), "distance must be finite, found inf"),
     ],
 )
