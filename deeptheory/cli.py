@@ -305,12 +305,14 @@ def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filt
 def theory(name: str, values: tuple[str, ...], as_json: bool) -> None:
     """Evaluate a formula of the theory; NAME list shows them all.
 
-    Several numbers with commas between them give a row for every combination.
+    Several numbers with commas between them give a row for every combination; where the list shows =a,b,... or
+    =row,row,... they are one list or one square matrix, row by row.
 
     \b
     Examples:
       deeptheory theory list
       deeptheory theory annealed-capacity kept=0.1,0.5
+      deeptheory theory I2 covariance=1,0.3,0.3,1
     """
     from deeptheory import cli_theory
 

@@ -1,6 +1,5 @@
 """`deeptheory theory`: the catalogue of formulas as text or JSON, and their values at given numbers."""
 
-import inspect
 import itertools
 import math
 import re
@@ -10,6 +9,8 @@ from typing import Any
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.table import table
 from deeptheory.theory.catalogue import FORMULAS, Formula
+
+Value = float | tuple[float, ...]
 
 
 def listing(as_json: bool) -> str:
@@ -22,14 +23,14 @@ def listing(as_json: bool) -> str:
 
 
 def evaluation(name: str, assignments: Sequence[str], as_json: bool) -> str:
-    """A formula at every combination of the given numbers.
+    """A formula at every combination of the given numbers; a list or a matrix is one value.
 
     Parameters
     ----------
     name : str
         Of the formula.
     assignments : sequence of str
-        ``parameter=number`` or ``parameter=number,number``.
+        ``parameter=number`` or ``parameter=number,number``: several values, or the numbers of a list or matrix.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def evaluation(name: str, assignments: Sequence[str], as_json: bool) -> str:
             raise _as_input_error(formula, error) from error
     if as_json:
         return _json({**_described(formula), "values": values})
-    rows = [[f"{number:.6g}" for number in point.values()] for point in values]
+    rows = [[_shown(number) for number in point.values()] for point in values]
     return "\n".join([f"{name}: {_meaning(formula)}", *table(list(values[0]), rows, left=())])
 
 
@@ -74,13 +75,19 @@ def _meaning(formula: Formula) -> str:
 
 
 def _usage(formula: Formula) -> str:
+    given = {"list": "=a,b,...", "square": "=row,row,...", "number": "", "whole": ""}
     return " ".join(
-        name if default is None else f"{name}={default:g}" for name, default in formula.parameters.items()
+        f"{name}{given[formula.kind(name)]}" if default is None else f"{name}={default:g}"
+        for name, default in formula.parameters.items()
     )
 
 
-def _parse(formula: Formula, assignments: Sequence[str]) -> dict[str, list[float]]:
-    given: dict[str, list[float]] = {}
+def _shown(value: Value) -> str:
+    return ",".join(map(_shown, value)) if isinstance(value, tuple) else f"{value:.6g}"
+
+
+def _parse(formula: Formula, assignments: Sequence[str]) -> dict[str, list[Value]]:
+    given: dict[str, list[Value]] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals:
@@ -91,7 +98,8 @@ def _parse(formula: Formula, assignments: Sequence[str]) -> dict[str, list[float
             raise unknown_name(f"parameter of {formula.name}", name, formula.parameters)
         if name in given:
             raise InputError(name, "one value, or several with commas", "it twice", "join them: a=1,2")
-        given[name] = [_number(formula, name, part) for part in text.split(",")]
+        numbers = [_number(formula, name, part) for part in text.split(",")]
+        given[name] = [tuple(numbers)] if name in formula.arrays else [*numbers]
     for name, default in formula.parameters.items():
         if default is None and name not in given:
             raise InputError(f"parameter {name} of {formula.name}", "a number", "none", f"add {name}=NUMBER")
@@ -99,7 +107,7 @@ def _parse(formula: Formula, assignments: Sequence[str]) -> dict[str, list[float
 
 
 def _number(formula: Formula, name: str, text: str) -> float:
-    whole = inspect.signature(formula.function).parameters[name].annotation is int
+    whole = formula.kind(name) == "whole"
     try:
         return int(text)
     except ValueError:

@@ -1,7 +1,8 @@
 """The exceptions that the command line turns into messages and exit codes."""
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 
 
 class InputError(ValueError):
@@ -49,3 +50,12 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(name, known, n=1)
     do = f"did you mean '{near[0]}'?" if near else ""
     return InputError(what, "one of " + ", ".join(known), f"'{name}'", do)
+
+
+def run_script(main: Callable[[], None]) -> None:
+    """Run the main function of a script: bad input is one line on the error stream and exit code 2."""
+    try:
+        main()
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

@@ -10,8 +10,6 @@ ends. What is in the JSON file already is not computed again. Half a minute to a
 """
 
 import argparse
-import json
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from deeptheory import machine, theory
-from deeptheory.errors import InputError
-from deeptheory.runs.storage import write_text
+from deeptheory.errors import run_script
+from deeptheory.resume import store_results, stored_results
 from deeptheory.table import table
 from deeptheory.theory.simulate.committee import draw_weights, learn
 
@@ -213,16 +211,10 @@ def deviation(expected: float, found: list[float], height: float) -> list[str]:
     return [*numbers, *(f"{part:+.2f}" for part in parts)]
 
 
-def load_results(path: Path, setting: dict) -> dict:
-    """What is computed already, or the predictions and an empty start."""
-    if not path.exists():
-        predicted = {name: predict(case) for name, case in CASES.items()}
-        return {"setting": setting, "predicted": predicted, "simulated": {name: {} for name in CASES}}
-    results = json.loads(path.read_text(encoding="utf-8"))
-    if results["setting"] != setting:
-        found = f"N = {results['setting']['inputs']} or other cases"
-        raise InputError(f"results in {path}", "the same setting", found, "name another file with --out")
-    return results
+def predictions() -> dict:
+    """All cases predicted, none simulated."""
+    predicted = {name: predict(case) for name, case in CASES.items()}
+    return {"predicted": predicted, "simulated": {name: {} for name in CASES}}
 
 
 def main() -> None:
@@ -231,15 +223,15 @@ def main() -> None:
     )
     parser.add_argument("--inputs", type=int, default=4000, help="number N of inputs of every unit")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3])
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--out", type=Path, required=True, help="JSON file to make or to go on with")
     arguments = parser.parse_args()
     setting = {"inputs": arguments.inputs, "cases": {name: repr(case) for name, case in CASES.items()}}
-    results = load_results(arguments.out, setting)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(arguments.out, json.dumps(results) + "\n")
+    results = stored_results(arguments.out, setting, predictions)
+    store_results(arguments.out, results)
     for seed in arguments.seeds:
         for index, (name, case) in enumerate(CASES.items()):
-            if str(seed) in results["simulated"][name]:
+            if name not in arguments.cases or str(seed) in results["simulated"][name]:
                 continue
             started = time.monotonic()
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
@@ -247,14 +239,10 @@ def main() -> None:
             found["seconds"] = time.monotonic() - started
             results["simulated"][name][str(seed)] = found
             results["machine"] = machine.facts()
-            write_text(arguments.out, json.dumps(results) + "\n")
+            store_results(arguments.out, results)
             print(f"seed {seed}  {name}  {found['seconds']:.0f} s", flush=True)
     print(report(results))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+    run_script(main)

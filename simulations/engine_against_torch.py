@@ -9,8 +9,6 @@ by more than one standard error in 42 % of all such comparisons.
 """
 
 import argparse
-import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +20,10 @@ import torch
 from deeptheory import data, machine, nn
 from deeptheory.bench.twin import torch_twin
 from deeptheory.data import augment
-from deeptheory.errors import InputError
+from deeptheory.errors import run_script
 from deeptheory.progress import Progress
+from deeptheory.resume import store_results, stored_results
 from deeptheory.runs.seeds import generator
-from deeptheory.runs.storage import write_text
 
 EVALUATION_BATCH = 100
 
@@ -98,18 +96,6 @@ def difference(accuracy: dict[str, dict[str, float]]) -> dict[str, object]:
     return {"seeds": len(seeds), "difference": mean, "standard_error": error, "agree": abs(mean) <= error}
 
 
-def load_results(path: Path, setting: dict[str, object]) -> dict:
-    """What is computed already, or an empty start."""
-    if not path.exists():
-        return {"setting": setting} | {key: {side: {} for side in SIDES} for key in ("accuracy", "seconds")}
-    results = json.loads(path.read_text(encoding="utf-8"))
-    if results["setting"] != setting:
-        differing = [key for key in setting if results["setting"].get(key) != setting[key]]
-        found = ", ".join(f"{key} = {results['setting'].get(key)}" for key in differing)
-        raise InputError(f"results in {path}", "the same setting", found, "name another file with --out")
-    return results
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -140,8 +126,9 @@ def main() -> None:
         "width": arguments.width,
         "recipe": msgspec.structs.asdict(recipe),
     }
-    results = load_results(arguments.out, setting)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    results = stored_results(
+        arguments.out, setting, lambda: {key: {side: {} for side in SIDES} for key in ("accuracy", "seconds")}
+    )
     for seed in arguments.seeds:
         for side in arguments.sides:
             if str(seed) not in results["accuracy"][side]:
@@ -153,7 +140,7 @@ def main() -> None:
                 results["seconds"][side][str(seed)] = time.monotonic() - started
                 results |= {"comparison": difference(results["accuracy"]), "machine": machine.facts()}
                 results["torch"] = torch.__version__
-                write_text(arguments.out, json.dumps(results, indent=2) + "\n")
+                store_results(arguments.out, results)
             accuracy, seconds = results["accuracy"][side][str(seed)], results["seconds"][side][str(seed)]
             print(f"seed {seed}  {side:<5}  test accuracy {accuracy:.4f}  {seconds:.0f} s", flush=True)
     if compared := difference(results["accuracy"]):
@@ -165,8 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+    run_script(main)

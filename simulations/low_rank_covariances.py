@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from deeptheory import data, machine, measure, theory
+from deeptheory.errors import run_script
 from deeptheory.runs import Run
 from deeptheory.runs.steps.train import stored_splits, trained_network
 from deeptheory.table import table
@@ -79,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -12,7 +12,6 @@ Every load is stored as soon as it is done; the same command again goes on where
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from deeptheory import machine, theory
-from deeptheory.runs.storage import write_text
+from deeptheory.errors import run_script
+from deeptheory.resume import store_results, stored_results
 from deeptheory.table import table
 from deeptheory.theory.simulate.half_point import half_point
 from deeptheory.theory.simulate.perceptron import prune_and_relearn
@@ -96,12 +96,7 @@ def main() -> None:
     arguments = parser.parse_args()
     machine.configure(1)  # the matrices are too small for more
     setting = {"instances": arguments.instances, "seed": arguments.seed}
-    results: dict[str, Any] = {"setting": setting, "needed": {}, "seconds": {}, "capacities": {}}
-    if arguments.out.exists():
-        results = json.loads(arguments.out.read_text(encoding="utf-8"))
-        if results["setting"] != setting:
-            raise SystemExit(f"{arguments.out} holds results of another setting: give another --out")
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    results = stored_results(arguments.out, setting, lambda: {"needed": {}, "seconds": {}, "capacities": {}})
     for size in arguments.couplings:
         needed = results["needed"].setdefault(str(size), {})
         for n_patterns in (round(load * size) for load in LOADS):
@@ -111,16 +106,16 @@ def main() -> None:
             needed[str(n_patterns)] = couplings_needed(size, n_patterns, arguments.instances, arguments.seed)
             seconds = results["seconds"].get(str(size), 0.0)
             results["seconds"][str(size)] = seconds + time.monotonic() - started
-            write_text(arguments.out, json.dumps(results, indent=1) + "\n")
+            store_results(arguments.out, results)
             print(
                 f"N = {size}, {n_patterns} patterns: {np.mean(needed[str(n_patterns)]):.1f} couplings",
                 flush=True,
             )
         results["capacities"][str(size)] = capacities(needed, size)
         results["machine"] = machine.facts()
-        write_text(arguments.out, json.dumps(results, indent=1) + "\n")
+        store_results(arguments.out, results)
     print(report(results))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -14,7 +14,6 @@ Every result is stored as soon as it is there; the same command again goes on wh
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,9 @@ import msgspec
 import numpy as np
 
 from deeptheory import data, machine, measure
+from deeptheory.errors import run_script
 from deeptheory.measure.passes import visit
+from deeptheory.resume import store_results, stored_results
 from deeptheory.runs import Run
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.train import stored_splits, trained_network
@@ -43,7 +44,7 @@ class Study:
         self.images, self.labels = data.select(run.dataset, splits, "train")
         self.test_images, self.test_labels = data.select(run.dataset, splits, "test")
         self.options = msgspec.structs.replace(run.config.probe, epochs=epochs)
-        settings = {
+        setting = {
             "run": str(run.directory),
             "seed": run.config.seed,
             "train_inputs": len(self.images),
@@ -51,18 +52,11 @@ class Study:
             "labels": self.network.n_labels,
             "probe": {**msgspec.to_builtins(self.options), "solver": list(SOLVERS), "inputs": 0},
         }
-        self.found: dict[str, Any] = {"settings": settings, "machine": machine.facts(), "stages": {}}
-        if path.exists():
-            before = json.loads(path.read_text())
-            if before["settings"] != settings:
-                raise SystemExit(f"{path} holds results of other settings: give another --output")
-            self.found = before
+        self.found = stored_results(path, setting, lambda: {"machine": machine.facts(), "stages": {}})
 
     def store(self) -> None:
         """Replace the file of results in one piece."""
-        beside = self.path.with_suffix(".tmp")
-        beside.write_text(json.dumps(self.found, indent=1) + "\n")
-        beside.replace(self.path)
+        store_results(self.path, self.found)
 
     def stage(self, name: str) -> dict[str, Any]:
         """What has been found of one stage, to be added to."""
@@ -159,12 +153,10 @@ def main() -> None:
     parser.add_argument(
         "--trunk-epochs", type=int, default=0, help="passes over which the trunk is timed; 0: not at all"
     )
-    parser.add_argument(
-        "--output", type=Path, help="JSON of results; by default probe_solvers.json in the run"
-    )
+    parser.add_argument("--out", type=Path, help="JSON of results; by default probe_solvers.json in the run")
     arguments = parser.parse_args()
     run = Run(arguments.run, quiet=True)
-    study = Study(run, arguments.epochs, arguments.output or arguments.run / "probe_solvers.json")
+    study = Study(run, arguments.epochs, arguments.out or arguments.run / "probe_solvers.json")
     stages = arguments.stages or study.names
     if "features_s" not in study.found:
         study.time_features()
@@ -182,4 +174,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

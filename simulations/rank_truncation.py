@@ -12,16 +12,16 @@ Every layer is stored as soon as it is done; the same command again goes on wher
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deeptheory import data, machine, nn, theory
+from deeptheory.errors import run_script
+from deeptheory.resume import store_results, stored_results
 from deeptheory.runs import Run
 from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.runs.storage import write_text
 from deeptheory.table import table
 
 STEPS = 16  # ranks tried, next to the predicted one
@@ -121,25 +121,21 @@ def main() -> None:
     out = arguments.out or arguments.run / "rank_truncation.json"
     study = Study(Run(arguments.run, quiet=True))
     setting = {"run_seed": Run(arguments.run, quiet=True).config.seed, "seed": arguments.seed}
-    results: dict[str, Any] = {"setting": setting, "layers": {}}
-    if out.exists():
-        results = json.loads(out.read_text(encoding="utf-8"))
-        if results["setting"] != setting:
-            raise SystemExit(f"{out} holds results of another setting: give another --out")
+    results = stored_results(out, setting, lambda: {"layers": {}})
     results |= {"accuracy": study.accuracy({}), "n_test": len(study.labels), "machine": machine.facts()}
     for place, name in enumerate(study.weights):
         if name not in results["layers"]:
             rng = np.random.default_rng(np.random.SeedSequence([arguments.seed, place]))
             results["layers"][name] = study.layer(name, rng)
-            write_text(out, json.dumps(results, indent=1) + "\n")
+            store_results(out, results)
             print(f"{name} done", flush=True)
     kept = {
         name: study.truncated(name, np.arange(study.noise(name)[0].signal_rank)) for name in study.weights
     }
     results["all_predicted"] = study.accuracy(kept)
-    write_text(out, json.dumps(results, indent=1) + "\n")
+    store_results(out, results)
     print(report(results))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -190,15 +190,28 @@ def test_a_run_that_has_become_read_only_is_refused_and_kept(
     run = run_until("prune")
     before = contents(run.directory)
 
-    def refuse(prefix, dir):
-        raise PermissionError(13, "Permission denied", str(dir / prefix))
+    def refuse(temporary, path, replace=os.replace):
+        if path.name == "run.h5":
+            raise PermissionError(13, "Permission denied", str(path))
+        replace(temporary, path)
 
-    monkeypatch.setattr("deeptheory.runs.storage.tempfile.mkstemp", refuse)  # root may write everywhere
+    monkeypatch.setattr("deeptheory.files.os.replace", refuse)  # root may write everywhere
     result = deeptheory("retrain", run.directory, "--quiet")
     assert_refused(
         result, f"error: {run.directory}", "found Permission denied; check its permissions and the space"
     )
     assert {path: before[path] for path in before} == {path: path.read_bytes() for path in before}
+
+
+def test_a_prediction_that_does_not_fit_into_memory_is_refused_before_it_is_made(
+    deeptheory, assert_refused, run_until, monkeypatch
+):
+    run = run_until("measure")
+    monkeypatch.setattr("deeptheory.machine.free_memory", lambda: 1000)
+    result = deeptheory("predict", run.directory, "--quiet")
+    words = "expected at most 80 % of the free memory, 8e-07 GB, found "
+    assert_refused(result, "error: features of stage5: ", words, " GB; use fewer images or more memory")
+    assert not Run(run.directory, quiet=True).done("predict")
 
 
 def test_data_that_may_not_be_read_are_refused(deeptheory, assert_refused, config, tmp_path, monkeypatch):

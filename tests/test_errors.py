@@ -1,6 +1,6 @@
 import pytest
 
-from deeptheory.errors import InputError, unknown_name
+from deeptheory.errors import InputError, run_script, unknown_name
 
 
 def test_an_input_error_says_what_was_expected_and_found_and_what_to_do():
@@ -27,3 +27,13 @@ def test_an_unknown_name_suggests_the_nearest(name, near):
 
 def test_an_unknown_name_like_no_other_suggests_nothing():
     assert str(unknown_name("option", "zzz", ["epochs"])) == "option: expected one of epochs, found 'zzz'"
+
+
+def test_a_script_ends_with_one_line_and_code_2(capsys):
+    def main():
+        raise InputError("threads", "1 to 2", "5")
+
+    with pytest.raises(SystemExit) as ended:
+        run_script(main)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: threads: expected 1 to 2, found 5\n"

@@ -1,6 +1,5 @@
 """Data sets in one file, `.npz` or HDF5, with the arrays named in `ARRAYS`."""
 
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from deeptheory.data.dataset import Dataset
 from deeptheory.errors import InputError
+from deeptheory.files import replacing_file
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "label_names")
 NPZ_SUFFIXES = (".npz",)
@@ -72,17 +72,11 @@ def pack(dataset: Dataset, path: str | Path) -> None:
     arrays = {key: getattr(dataset, key) for key in ARRAYS[:4]}
     write: Callable[[BinaryIO, dict[str, np.ndarray], tuple[str, ...]], None]
     write = _write_npz if _is_npz(path) else _write_hdf5
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w+b") as file:
+        with replacing_file(path) as temporary, temporary.open("w+b") as file:
             write(file, arrays, dataset.label_names)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
     except OSError as failure:
         raise InputError(f"data file {path}", "a directory that can be written to", f"{failure}") from failure
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _is_npz(path: Path) -> bool:

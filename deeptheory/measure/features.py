@@ -33,7 +33,8 @@ def stage_features(
     InputError
         The features would not fit into the free memory.
     """
-    return next(iterate_features(network, images, [stage], title, quiet))[1]
+    do = "use fewer images or more memory"
+    return next(iterate_features(network, images, [stage], title, quiet, do))[1]
 
 
 def iterate_features(
@@ -42,6 +43,7 @@ def iterate_features(
     stages: Sequence[str],
     title: str = "features",
     quiet: bool = False,
+    do: str = "set probe.inputs to fit the probes on fewer inputs",
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """The features of several stages, from as few passes as the memory allows.
 
@@ -57,12 +59,12 @@ def iterate_features(
     Raises
     ------
     InputError
-        The features of one stage would take more than 80 % of the free memory.
+        The features of one stage would take more than 80 % of the free memory; `do` is the advice.
     """
     sizes = output_sizes(network, images, stages)
     left = list(stages)
     while left:
-        group = _group(left, {stage: 4 * len(images) * size for stage, size in sizes.items()})
+        group = _group(left, {stage: 4 * len(images) * size for stage, size in sizes.items()}, do)
         kept = {stage: np.empty((len(images), sizes[stage]), np.float32) for stage in group}
         observers = {stage: _keep(features) for stage, features in kept.items()}
         visit(network, images, np.arange(len(images)), observers, title, quiet)
@@ -80,12 +82,11 @@ def _keep(features: NDArray[np.float32]) -> StageObserver:
     return keep
 
 
-def _group(stages: Sequence[str], needed: Mapping[str, int]) -> Sequence[str]:
+def _group(stages: Sequence[str], needed: Mapping[str, int], do: str) -> Sequence[str]:
     """The first of the stages whose features are made together: at least one."""
     free = machine.free_memory()
     if free is None:
         return stages[:1]
-    do = "set probe.inputs to fit the probes on fewer inputs"
     machine.require_memory(f"features of {stages[0]}", needed[stages[0]], do)
     together = np.cumsum([needed[stage] for stage in stages])
     return stages[: max(1, int(np.count_nonzero(together <= TOGETHER * free)))]

@@ -1,6 +1,5 @@
 """Everything a training needs to go on as if it had never stopped, in one HDF5 file."""
 
-import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import h5py
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.files import replacing_file
 from deeptheory.nn.layer import Array
 
 ARRAY_GROUPS = ("state", "momentum", "history")
@@ -77,18 +77,14 @@ class CheckpointStore:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace the file; an `InputError` (read-only directory, full disk) leaves the old one as it was."""
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            with h5py.File(temporary, "w", locking="best-effort") as file:
+            with (
+                replacing_file(self.path) as temporary,
+                h5py.File(temporary, "w", locking="best-effort") as file,
+            ):
                 _write(file, checkpoint)
-            with temporary.open("rb") as written:
-                os.fsync(written.fileno())
-            os.replace(temporary, self.path)
         except OSError as error:
             raise InputError(f"checkpoint {self.path}", "a place that can be written", str(error)) from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def _write(file: h5py.File, checkpoint: Checkpoint) -> None:

@@ -4,6 +4,7 @@ from deeptheory.plot.accuracy_against_dilution import accuracy_against_dilution
 from deeptheory.plot.accuracy_and_snr import accuracy_and_snr
 from deeptheory.plot.cluster_sizes import cluster_sizes
 from deeptheory.plot.committee import committee
+from deeptheory.plot.committee_scatter import committee_scatter
 from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.from_runs import FIGURES, draw, draw_all
 from deeptheory.plot.magnitude_overlap import magnitude_overlap
@@ -23,6 +24,7 @@ __all__ = [
     "accuracy_and_snr",
     "cluster_sizes",
     "committee",
+    "committee_scatter",
     "draw",
     "draw_all",
     "field_matrix",

@@ -1,13 +1,13 @@
 """Figures to files: PDF for papers, PNG for the README."""
 
 import io
-import os
 from pathlib import Path
 
 import matplotlib.style
 from matplotlib.figure import Figure
 
 from deeptheory.errors import InputError
+from deeptheory.files import replacing_file
 from deeptheory.plot.style import STYLE
 
 # Dots per inch; in a PDF this concerns the images alone, fine enough there for matrices of 1000 labels.
@@ -47,12 +47,10 @@ def save(figure: Figure, path: str | Path) -> None:
     with matplotlib.style.context(STYLE, after_reset=True):
         figure.savefig(image, format=suffix[1:], dpi=DPI[suffix], metadata=metadata)
 
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
-        unfinished.write_bytes(image.getvalue())
-        os.replace(unfinished, path)
+        with replacing_file(path) as temporary:
+            temporary.write_bytes(image.getvalue())
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise InputError(
             f"figure file '{path}'",
             "a place that can be written to",

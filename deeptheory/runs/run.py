@@ -10,6 +10,7 @@ from typing import Any
 
 from deeptheory import data, machine
 from deeptheory.errors import InputError
+from deeptheory.files import write_text
 from deeptheory.runs import paths, storage
 from deeptheory.runs.config import Config, differences, read_config, to_toml
 
@@ -54,7 +55,7 @@ class Run:
         if not (directory / paths.CONFIG).is_file() and any(directory.iterdir()):
             do = "name a new directory with --out"
             raise InputError(f"directory {directory}", "an empty directory or a run", "other files", do)
-        storage.write_text(directory / paths.CONFIG, to_toml(config))
+        write_text(directory / paths.CONFIG, to_toml(config))
         return cls(directory, quiet)
 
     @functools.cached_property

@@ -1,8 +1,6 @@
 """Nested tables of arrays and strings in HDF5, replaced atomically so that an interruption loses nothing."""
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ import h5py
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.files import replacing_file
 
 Tree = Mapping[str, Any]  # str -> Tree | ndarray | number | str
 COMPRESSED_BELOW = 1 << 24  # bytes; larger arrays are weights or nearly incompressible fields
@@ -86,25 +85,3 @@ def replacing(path: Path) -> Iterator[h5py.File]:
             mode = "w"
         with h5py.File(temporary, mode, locking="best-effort") as file:
             yield file
-
-
-@contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
-    """A temporary path in the same directory that is synced and takes the place of `path` on success."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    with replacing_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

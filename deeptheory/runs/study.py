@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 
 from deeptheory import judge
+from deeptheory.files import write_text
 from deeptheory.judge import ArmResults, Verdict
 from deeptheory.prune import UNPRUNED
-from deeptheory.runs import paths, steps, storage
+from deeptheory.runs import paths, steps
 from deeptheory.runs.config import Config
 from deeptheory.runs.local import run_side_by_side
 from deeptheory.runs.report import as_json
@@ -106,8 +107,8 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
         ]
     )
     study = Study(directory, tuple(runs), verdicts, text)
-    storage.write_text(directory / paths.VERDICTS, as_json(study.numbers) + "\n")
-    storage.write_text(directory / paths.TABLES, text + "\n")
+    write_text(directory / paths.VERDICTS, as_json(study.numbers) + "\n")
+    write_text(directory / paths.TABLES, text + "\n")
     return study
 
 

@@ -1,13 +1,19 @@
 """The formulas of numbers by name, with equation, source and status: what `deeptheory theory` evaluates."""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import isqrt
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deeptheory.theory import detection, dilution, magnitude, perceptron, spectrum
+from deeptheory.theory import committee, detection, dilution, magnitude, margin, orthant, perceptron, spectrum
+from deeptheory.theory.budget import residual
+
+Array = NDArray[np.float64]
+Kind = Literal["number", "whole", "list", "square"]
 
 
 @dataclass(frozen=True)
@@ -22,12 +28,15 @@ class Formula:
         In plain text, in the names of the parameters where that is clear.
     source, status : str
         As in the function's docstring, which also says what the number does not mean.
+    arrays : mapping of str to "list" or "square"
+        Parameters that take several numbers at once: a list, or a square matrix row by row.
     """
 
     function: Callable[..., Any]
     equation: str
     source: str
     status: str
+    arrays: Mapping[str, Kind] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -40,26 +49,76 @@ class Formula:
         signature = inspect.signature(self.function).parameters.values()
         return {of.name: None if of.default is of.empty else of.default for of in signature}
 
-    def evaluate(self, **numbers: float) -> dict[str, float]:
+    def kind(self, parameter: str) -> Kind:
+        """What a parameter takes: one number, a whole one, or several at once."""
+        if parameter in self.arrays:
+            return self.arrays[parameter]
+        annotation = inspect.signature(self.function).parameters[parameter].annotation
+        return "whole" if annotation is int else "number"
+
+    def evaluate(self, **numbers: float | tuple[float, ...]) -> dict[str, float]:
         """The result by name: `result`, or the names of a named tuple.
 
         Raises
         ------
         ValueError
-            As the function raises it.
+            As the function raises it, or if the numbers of a square matrix are not a square number.
         """
-        result = self.function(**numbers)
+        squares = {name: _square(name, numbers[name]) for name in numbers if self.kind(name) == "square"}
+        result = self.function(**numbers | squares)
         fields = getattr(result, "_fields", ("result",))
         return dict(zip(fields, map(float, np.ravel(result)), strict=True))
+
+
+class Probability(NamedTuple):
+    """A probability and the standard error of its integration."""
+
+    probability: float
+    standard_error: float
+
+
+def orthant_probability(mean: Array, covariance: Array, seed: int = 0) -> Probability:
+    """`theory.orthant_probability` of one Gaussian vector."""
+    shape = (len(mean), len(mean))
+    if np.shape(covariance) != shape:
+        raise ValueError(
+            f"covariance must be {shape}, as there are {len(mean)} means, found {covariance.shape}"
+        )
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, found {seed}")
+    found = orthant.orthant_probability(
+        np.array(mean, np.float64)[None], covariance[None], np.random.default_rng(seed), n_points=1024
+    )
+    return Probability(*(float(part[0]) for part in found))
+
+
+def generalisation_error(Q: Array, R: Array, T: Array) -> float:
+    """`theory.generalisation_error` of order parameters; R is given row by row."""
+    shape = (len(Q), len(T))
+    if np.size(R) != shape[0] * shape[1]:
+        raise ValueError(f"R must be {shape[0] * shape[1]} numbers, {shape} row by row, found {np.size(R)}")
+    return committee.generalisation_error(committee.OrderParameters(Q, np.reshape(R, shape), T))
+
+
+def _square(name: str, numbers: Any) -> Array:
+    side = isqrt(len(numbers))
+    if side**2 != len(numbers):
+        raise ValueError(
+            f"{name} must be a square matrix row by row (1, 4, 9, 16, ... numbers), found {len(numbers)} numbers"
+        )
+    return np.reshape(np.array(numbers, np.float64), (side, side))
 
 
 _GARDNER = "Gardner (1988); Cover (1965) at margin 0"
 _BOUTEN = "Bouten, Engel, Komoda, Serneels (1990)"
 _NOISE = "Marchenko and Pastur (1967)"
+_SAAD = "Saad and Solla (1995)"
 _GAUSSIAN = "exact, Gaussian weights, N to infinity"
 _RANDOM = "exact, independent uniform label sets"
 _BOUND = "model (replica symmetric), an upper bound"
 _EQUAL = "exact, independent equal Gaussian fields"
+_FIELDS = "exact, Gaussian fields"
+_COVARIANCE: dict[str, Kind] = {"covariance": "square"}
 
 FORMULAS = {
     formula.name: formula
@@ -83,6 +142,64 @@ FORMULAS = {
             "sqrt((l+ - l)(l - l-)) / (2 pi sigma^2 (M/N) l)",
             _NOISE,
             "exact, N, M to infinity",
+        ),
+        Formula(
+            spectrum.noise_bulk,
+            "median of s^2 below the edge = that of the noise",
+            "deeptheory, after Gavish and Donoho (2014)",
+            "model",
+            {"singular_values": "list"},
+        ),
+        Formula(
+            dilution.expected_dilution,
+            "mean over pairs of C(K-s1, s2) / C(K, s2)",
+            "deeptheory",
+            _RANDOM,
+            {"sizes_in": "list", "sizes_out": "list"},
+        ),
+        Formula(
+            dilution.head_dilution,
+            "1 - sum_f |D_f| / (C K)",
+            "deeptheory",
+            "exact (a count)",
+            {"sizes": "list"},
+        ),
+        Formula(
+            margin.margin_certificate,
+            "share of margins > 2 delta",
+            "deeptheory",
+            "exact, for the given inputs",
+            {"margins": "list"},
+        ),
+        Formula(residual.relative_noise, "e_b / Var z_b", "deeptheory", "exact, a definition"),
+        Formula(
+            orthant_probability,
+            "P(x > 0), x ~ N(mean, covariance)",
+            "Genz (1992)",
+            "unbiased, with its own error",
+            {"mean": "list", **_COVARIANCE},
+        ),
+        Formula(committee.I2, "(2/pi) asin(C12 / sqrt((1+C11)(1+C22)))", _SAAD, _FIELDS, _COVARIANCE),
+        Formula(
+            committee.I3,
+            "<g'(u) v g(w)> = (2/pi) (C23 (1+C11) - C12 C13) / ((1+C11) sqrt(L3))",
+            _SAAD,
+            _FIELDS,
+            _COVARIANCE,
+        ),
+        Formula(
+            committee.I4,
+            "<g'(u) g'(v) g(w) g(z)> = (4/pi^2) asin(L0 / sqrt(L1 L2)) / sqrt(L4)",
+            _SAAD,
+            _FIELDS,
+            _COVARIANCE,
+        ),
+        Formula(
+            generalisation_error,
+            "1/2 [sum_ik I2(i,k) + sum_nm I2(n,m) - 2 sum_in I2(i,n)]",
+            _SAAD,
+            "exact, Gaussian inputs",
+            {"Q": "square", "R": "list", "T": "square"},
         ),
     )
 }

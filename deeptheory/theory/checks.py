@@ -13,6 +13,6 @@ def check_fields(fields: NDArray[np.floating], labels: NDArray[np.integer]) -> N
         )
     n_labels = fields.shape[1]
     if not np.all(np.isfinite(fields)):
-        raise ValueError("fields must be finite")
+        raise ValueError("fields must be finite, found infinity or NaN")
     if len(labels) and (labels.min() < 0 or labels.max() >= n_labels):
         raise ValueError(f"labels must be within 0..{n_labels - 1}, found {labels.min()} to {labels.max()}")

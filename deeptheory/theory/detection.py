@@ -37,7 +37,7 @@ def detection_accuracy(distance: ArrayLike, n_labels: ArrayLike) -> NDArray[np.f
     Raises
     ------
     ValueError
-        If K < 2 or a distance is not finite.
+        If K < 2 or not whole, or a distance is not finite.
     """
     d, rivals = _checked(distance, n_labels)
     return np.exp(rivals[..., None] * log_ndtr(_NODES + d[..., None])) @ _WEIGHTS
@@ -67,8 +67,9 @@ def detection_error_linear(distance: ArrayLike, n_labels: ArrayLike) -> NDArray[
 
 def _checked(distance: ArrayLike, n_labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     d, labels = np.broadcast_arrays(np.asarray(distance, np.float64), np.asarray(n_labels, np.float64))
-    if not np.all(labels >= 2):
-        raise ValueError(f"n_labels must be at least 2, found {labels.min():g}")
+    wrong = labels[~((labels >= 2) & (labels == np.floor(labels)) & np.isfinite(labels))]
+    if wrong.size:
+        raise ValueError(f"n_labels must be whole numbers of at least 2, found {wrong[0]:g}")
     if not np.all(np.isfinite(d)):
         raise ValueError(f"distance must be finite, found {d}")
     return d, labels - 1

@@ -6,6 +6,7 @@ from scipy.special import ndtr, ndtri
 
 # Relative to the mean variance: makes a singular covariance factorisable, too small to move a probability.
 _JITTER = 1e-10
+_ASYMMETRY = 1e-6  # relative to the largest element: what rounding in float32 may leave
 _REPLICATES = 8
 _BLOCK_ELEMENTS = 2_000_000
 
@@ -50,7 +51,8 @@ def orthant_probability(
     Raises
     ------
     ValueError
-        If the shapes disagree, a number is not finite, or a covariance is not positive semi-definite.
+        If the shapes disagree, a number is not finite, or a covariance is not symmetric and positive
+        semi-definite.
     """
     n_integrals, dimension = _checked_shapes(mean, covariance)
     if n_points < 1:
@@ -81,7 +83,7 @@ def _replicates(
     n_integrals, dimension = mean.shape
     variance = np.einsum("bii->bi", covariance)
     if variance.min() < 0:
-        raise _not_definite(first + int(np.argmin(variance.min(axis=1))))
+        raise _not_definite(first, variance.min(axis=1))
     tiny = np.finfo(float).tiny
     order = np.argsort(mean / np.sqrt(variance + tiny), axis=1)
     mean = np.take_along_axis(mean, order, axis=1)
@@ -104,8 +106,7 @@ def _cholesky(covariance: NDArray[np.float64], first: int) -> NDArray[np.float64
     try:
         return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     except np.linalg.LinAlgError:
-        smallest = np.linalg.eigvalsh(covariance)[:, 0]
-        raise _not_definite(first + int(np.argmin(smallest))) from None
+        raise _not_definite(first, np.linalg.eigvalsh(covariance)[:, 0]) from None
 
 
 def _lattice(
@@ -129,8 +130,12 @@ def _primes(count: int) -> NDArray[np.int64]:
     return np.flatnonzero(sieve)[:count]
 
 
-def _not_definite(index: int) -> ValueError:
-    return ValueError(f"covariance {index} must be positive semi-definite (no eigenvalue below 0)")
+def _not_definite(first: int, lowest: NDArray[np.floating]) -> ValueError:
+    index = int(np.argmin(lowest))
+    return ValueError(
+        f"covariance {first + index} must be positive semi-definite (eigenvalues within [0, inf)), "
+        f"found {lowest[index]:.3g}"
+    )
 
 
 def _checked_shapes(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple[int, int]:
@@ -139,5 +144,8 @@ def _checked_shapes(mean: NDArray[np.float64], covariance: NDArray[np.float64]) 
             f"mean must be (B, d) and covariance (B, d, d), found {mean.shape} and {covariance.shape}"
         )
     if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(covariance))):
-        raise ValueError("mean and covariance must be finite")
+        raise ValueError("mean and covariance must be finite, found infinity or NaN")
+    asymmetry = np.abs(covariance - covariance.swapaxes(1, 2)).max(initial=0.0)
+    if asymmetry > _ASYMMETRY * np.abs(covariance).max(initial=0.0):
+        raise ValueError(f"covariance must be symmetric, found elements that differ by {asymmetry:.3g}")
     return mean.shape

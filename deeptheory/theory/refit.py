@@ -108,7 +108,7 @@ def gaussian_surrogates(
     Raises
     ------
     ValueError
-        If the shapes disagree or n_per_label < 1.
+        If the shapes disagree, n_per_label < 1, or a label has fewer than 2 inputs.
     """
     if features.ndim != 2 or labels.shape != (len(features),) or not len(labels):
         raise ValueError(
@@ -119,14 +119,18 @@ def gaussian_surrogates(
         raise ValueError(f"components must be {labels.shape}, found {components.shape}")
     if n_per_label < 1:
         raise ValueError(f"n_per_label must be at least 1, found {n_per_label}")
+    present, counts = np.unique(labels, return_counts=True)
+    if counts.min() < 2:
+        few = int(counts.argmin())
+        raise ValueError(f"every label needs at least 2 inputs, found {counts[few]} of label {present[few]}")
     drawn, drawn_labels = [], []
-    for label in np.unique(labels):
+    for label in present:
         own = np.flatnonzero(labels == label)
         _, part = np.unique(
             np.zeros(len(own)) if components is None else components[own], return_inverse=True
         )
-        counts = np.bincount(part)
-        for component, n_draws in enumerate(rng.multinomial(n_per_label, counts / len(own))):
+        shares = np.bincount(part) / len(own)
+        for component, n_draws in enumerate(rng.multinomial(n_per_label, shares)):
             points = features[own[part == component]]
             mean = points.mean(axis=0)
             noise = rng.standard_normal((n_draws, len(points)), dtype=np.float32)

@@ -174,9 +174,10 @@ def test_one_pass_gives_the_features_of_all_stages_that_fit_together(given, monk
 def test_features_that_do_not_fit_are_refused_before_they_are_made(given, monkeypatch):
     network, images, _, _ = given
     monkeypatch.setattr("deeptheory.machine.free_memory", lambda: 10_000)
-    with pytest.raises(
-        InputError, match=r"features of stage1: expected at most 80 % of the free memory.*probe\.inputs"
-    ):
+    refused = r"features of stage1: expected at most 80 % of the free memory, .* GB, found .* GB; "
+    with pytest.raises(InputError, match=refused + r"set probe\.inputs to fit the probes on fewer inputs"):
+        next(measure.iterate_features(network, images, ["stage1"], quiet=True))
+    with pytest.raises(InputError, match=refused + "use fewer images or more memory"):
         measure.stage_features(network, images, "stage1", quiet=True)
 
 

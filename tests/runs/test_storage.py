@@ -85,15 +85,6 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, failu
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_text_that_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = tmp_path / "config.toml"
-    storage.write_text(path, "old\n")
-    with pytest.raises(UnicodeEncodeError):
-        storage.write_text(path, "\udcff")
-    assert path.read_text() == "old\n"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_a_text_is_replaced(tmp_path):
     with storage.replacing(tmp_path / "run.h5") as file:
         storage.replace_text(file, "status", "begun")

@@ -39,8 +39,16 @@ def test_seeds_are_added_and_not_computed_again(script, monkeypatch, tmp_path, c
     assert both["simulated"]["K3"]["0"] == first["simulated"]["K3"]["0"]
     assert both["simulated"]["K3"]["1"]["error"] != first["simulated"]["K3"]["0"]["error"]
     assert "error after removal" in capsys.readouterr().out
-    with pytest.raises(InputError, match="expected the same setting, found N = 40"):
-        script.load_results(path, {"inputs": 50})
+    with pytest.raises(InputError, match="expected the same inputs, found inputs = 40; name another file"):
+        run(script, monkeypatch, path, "--inputs", "50")
+
+
+def test_cases_left_out_are_predicted_only(script, monkeypatch, tmp_path):
+    script.CASES["K2"] = script.Case(0.5, ((0.2, 0.0), (0.0, 0.1)), 12.5)
+    found = run(script, monkeypatch, tmp_path / "committee.json", "--seeds", "0", "--cases", "K2")
+    assert list(found["simulated"]["K2"]) == ["0"]
+    assert found["simulated"]["K3"] == {}
+    assert found["predicted"].keys() == {"K2", "K3"}
 
 
 def test_prediction_and_simulation_are_of_the_same_times_and_sets(script, monkeypatch, tmp_path):

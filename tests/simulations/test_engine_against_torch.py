@@ -104,6 +104,6 @@ def test_what_is_there_is_not_computed_again(script, monkeypatch, tmp_path, caps
     assert json.loads(out.read_text())["comparison"]["seeds"] == 2
     monkeypatch.setattr(sys, "argv", [*command, "--epochs", "5"])
     with pytest.raises(
-        InputError, match=r"expected the same setting, found recipe = .*; name another file with --out"
+        InputError, match=r"expected the same recipe, found recipe = .*; name another file with --out"
     ):
         script.main()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from deeptheory.errors import run_script
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SCRIPT = Path(__file__).parents[2] / "simulations" / "low_rank_covariances.py"
@@ -17,6 +19,18 @@ def script():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_covariances_that_do_not_fit_are_refused_with_the_low_rank_form(script, run, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["x", str(run.directory), "--stages", "stage5"])
+    monkeypatch.setattr("deeptheory.machine.free_memory", lambda: 1000)
+    with pytest.raises(SystemExit) as ended:
+        run_script(script.main)
+    assert ended.value.code == 2
+    words = "covariances of stage5: expected at most 80 % of the free memory, 8e-07 GB, found "
+    found = capsys.readouterr().err
+    assert words in found
+    assert "GB; use low_rank_statistics: " in found
 
 
 def test_every_form_stands_beside_the_count(script, run, monkeypatch, capsys):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deeptheory.errors import InputError
 from deeptheory.theory import annealed_capacity, quenched_capacity
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -39,7 +40,9 @@ def test_the_study_lies_between_the_lines_and_is_not_computed_again(script, monk
     monkeypatch.setattr(script, "couplings_needed", None)
     script.main()
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--seed", "1"])
-    with pytest.raises(SystemExit, match="holds results of another setting: give another --out"):
+    with pytest.raises(
+        InputError, match="expected the same seed, found seed = 0; name another file with --out"
+    ):
         script.main()
 
 

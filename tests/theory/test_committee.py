@@ -13,6 +13,7 @@ from deeptheory.theory import (
     generalisation_error,
     greedy_deletions,
     learning_curve,
+    learning_scatter,
     order_parameter_rates,
     overlaps,
     ranked_deletions,
@@ -46,37 +47,10 @@ def some_parameters():
     return overlaps(weights[:3], weights[3:])
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize(
-    ("average", "n_fields", "integrand"),
-    [
-        (I2, 2, lambda u, v: g(u) * g(v)),
-        (I3, 3, lambda u, v, w: slope(u) * v * g(w)),
-        (I4, 4, lambda u, v, w, z: slope(u) * slope(v) * g(w) * g(z)),
-    ],
-)
-def test_averages_within_3_standard_errors(average, n_fields, integrand, seed):
-    covariance = correlated(seed, n_fields)
-    values = integrand(*draw_fields(np.random.default_rng(10 + seed), covariance))
-    error = values.std() / np.sqrt(N_DRAWS)
-    expected = float(average(covariance))
-    assert error < 0.01 * abs(expected)
-    assert abs(values.mean() - expected) < 3 * error
-
-
 @pytest.mark.parametrize(("average", "n_fields"), [(I2, 2), (I3, 3), (I4, 4)])
 def test_averages_take_stacks_of_covariances(average, n_fields):
     stack = np.stack([[correlated(seed, n_fields) for seed in (1, 2, 3)]])
     np.testing.assert_array_equal(average(stack), [[average(c) for c in stack[0]]])
-
-
-def test_generalisation_error_within_3_standard_errors():
-    parameters = some_parameters()
-    fields = draw_fields(np.random.default_rng(6), parameters.covariance)
-    halved = 0.5 * (g(fields[3:]).sum(axis=0) - g(fields[:3]).sum(axis=0)) ** 2
-    error = halved.std() / np.sqrt(N_DRAWS)
-    assert error < 0.01 * halved.mean()
-    assert abs(generalisation_error(parameters) - halved.mean()) < 3 * error
 
 
 def test_rates_within_3_standard_errors_of_the_averages_over_one_step():
@@ -147,6 +121,30 @@ def test_curve_starts_at_the_start_and_follows_the_rates():
     np.testing.assert_allclose(onwards.R[0], curve.R[2], rtol=1e-6, atol=1e-9)
 
 
+def test_scatter_grows_from_the_noise_of_one_step():
+    start, eta, h, N = some_parameters(), 0.7, 1e-4, 400
+    scatter = learning_scatter(start, eta, [0.0, h], np.random.default_rng(9))
+    np.testing.assert_array_equal(scatter.covariance[0], 0)
+    weights = np.linalg.cholesky(start.covariance) @ np.eye(5, N)
+    student, teacher = weights[:3], weights[3:]
+    errors = []
+    for xi in np.random.default_rng(11).standard_normal((2000, N)):
+        x, y = student @ xi, teacher @ xi
+        step = eta / N * slope(x) * (g(y).sum() - g(x).sum())
+        errors.append(generalisation_error(overlaps(student + step[:, None] * xi, teacher)))
+    assert np.std(errors) * N == pytest.approx(scatter.generalisation_error[1] / h**0.5, rel=0.05)
+
+
+def test_scatter_does_not_depend_on_the_times_asked_for():
+    start = some_parameters()
+    one, two = (
+        learning_scatter(start, 0.7, alpha, np.random.default_rng(0), 2000) for alpha in ([3.0], [1.03, 3.0])
+    )
+    assert two.curve.alpha[1] == 3
+    assert two.generalisation_error[1] == pytest.approx(one.generalisation_error[0], rel=5e-3)
+    assert two.without([0, 2])[1] == pytest.approx(one.without([0, 2])[0], rel=5e-3)
+
+
 def test_deleting_units_deletes_their_weight_vectors():
     rng = np.random.default_rng(8)
     student, teacher = rng.standard_normal((4, 20)), rng.standard_normal((2, 20))
@@ -193,8 +191,13 @@ def test_units_that_cancel_can_only_go_together_which_greedy_deletion_misses():
         (np.eye(2), np.zeros((3, 2)), np.eye(2), r"found \(2, 2\), \(3, 2\) and \(2, 2\)"),
         (np.eye(2), np.zeros((2, 0)), np.zeros((0, 0)), "K and M at least 1"),
         (np.eye(1), [[2.0]], np.eye(1), r"eigenvalues within \[0, inf\)\), found the eigenvalue -1"),
-        ([[np.nan]], [[0.0]], np.eye(1), "covariance must be finite"),
-        ([[1, 0.5], [0, 1]], np.zeros((2, 1)), np.eye(1), "covariance must be symmetric"),
+        ([[np.nan]], [[0.0]], np.eye(1), "covariance must be finite, found infinity or NaN"),
+        (
+            [[1, 0.5], [0, 1]],
+            np.zeros((2, 1)),
+            np.eye(1),
+            "covariance must be symmetric, found elements that differ by 0.5",
+        ),
     ],
 )
 def test_impossible_order_parameters_are_refused(Q, R, T, text):
@@ -215,6 +218,7 @@ def test_learning_rates_out_of_range_are_refused(eta):
     for call in (
         lambda: order_parameter_rates(some_parameters(), eta),
         lambda: learning_curve(some_parameters(), eta, [1.0]),
+        lambda: learning_scatter(some_parameters(), eta, [1.0], np.random.default_rng(0)),
     ):
         with pytest.raises(ValueError, match=rf"learning_rate must be within \(0, inf\), found {eta}"):
             call()
@@ -230,6 +234,14 @@ def test_times_out_of_range_are_refused(alpha):
 def test_units_that_cannot_be_deleted_are_refused(units):
     with pytest.raises(ValueError, match=r"units must be different, within 0\.\.2 and fewer than 3"):
         delete_units(some_parameters(), units)
+    scatter = learning_scatter(some_parameters(), 1.0, [0.0], np.random.default_rng(0), 2)
+    with pytest.raises(ValueError, match=r"units must be different, within 0\.\.2 and fewer than 3"):
+        scatter.without(units)
+
+
+def test_a_covariance_of_one_draw_is_refused():
+    with pytest.raises(ValueError, match="n_draws must be at least 2, found 1"):
+        learning_scatter(some_parameters(), 1.0, [1.0], np.random.default_rng(0), 1)
 
 
 @pytest.mark.parametrize("n_deleted", [0, 3])

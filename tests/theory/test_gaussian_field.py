@@ -152,12 +152,15 @@ def test_refused_input_names_the_range():
     with pytest.raises(ValueError, match="covariance 2 must be positive semi-definite"):
         accuracy_from_fields(mean, covariance, rng)
     indefinite = np.array([[[1.0, 2.0], [2.0, 1.0]]])
-    with pytest.raises(ValueError, match="covariance 0 must be positive semi-definite"):
+    with pytest.raises(ValueError, match=r"covariance 0 must be positive semi-definite \(.*\), found -1"):
         orthant_probability(np.zeros((1, 2)), indefinite, rng)
     with pytest.raises(
         ValueError, match=r"mean must be \(G, K\) and covariance \(G, K, K\) with K at least 2"
     ):
         accuracy_from_fields(np.zeros((3, 3)), np.zeros((3, 3, 2)), rng)
+    skew = np.array([[[1.0, 0.3], [0.2, 1.0]]])
+    with pytest.raises(ValueError, match=r"covariance must be symmetric, found elements that differ by 0\.1"):
+        orthant_probability(np.zeros((1, 2)), skew, rng)
     with pytest.raises(ValueError, match="mean and covariance must be finite"):
         orthant_probability(np.full((1, 2), np.nan), np.eye(2)[None], rng)
     with pytest.raises(ValueError, match=r"mean must be \(B, d\) and covariance \(B, d, d\)"):

@@ -89,5 +89,8 @@ def test_refused_input_names_the_range():
         gaussian_surrogates(features, labels[:5], None, 10, rng)
     with pytest.raises(ValueError, match=r"components must be \(200,\), found \(3,\)"):
         gaussian_surrogates(features, labels, np.zeros(3, int), 10, rng)
+    single = np.append(labels[:-1], 4)
+    with pytest.raises(ValueError, match="every label needs at least 2 inputs, found 1 of label 4"):
+        gaussian_surrogates(features, single, None, 10, rng)
     with pytest.raises(ValueError, match="n_per_label must be at least 1, found 0"):
         gaussian_surrogates(features, labels, None, 0, rng)

@@ -22,18 +22,6 @@ def planted(rng, shape, strengths, variance=1.0):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_largest_eigenvalue_of_noise_is_the_edge_with_the_scatter_of_tracy_and_widom(shape):
-    rng = np.random.default_rng(1)
-    largest = [np.linalg.norm(noise(rng, shape, 0.3), 2) ** 2 / shape[0] for _ in range(6)]
-    lower, upper = noise_edges(*shape, variance=0.3)
-    roots = np.sqrt(shape)
-    scale = upper / roots.sum() * np.sum(1 / roots) ** (1 / 3)  # Johnstone (2001)
-    assert abs(np.mean(largest) - (upper - 1.207 * scale)) < 3 * 1.268 * scale / np.sqrt(len(largest))
-    assert scale < 0.02 * upper
-    assert 0 <= lower < upper
-
-
-@pytest.mark.parametrize("shape", SHAPES)
 def test_the_density_is_that_of_noise_within_3_standard_errors(shape):
     rng = np.random.default_rng(2)
     lower, upper = noise_edges(*shape, variance=0.3)

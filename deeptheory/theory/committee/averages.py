@@ -122,9 +122,11 @@ def checked_covariance(covariance: ArrayLike, n_fields: int) -> NDArray[np.float
     if c.shape[-2:] != (n_fields, n_fields):
         raise ValueError(f"covariance must be (..., {n_fields}, {n_fields}), found {c.shape}")
     if not np.all(np.isfinite(c)):
-        raise ValueError("covariance must be finite")
-    if not np.allclose(c, np.swapaxes(c, -1, -2), rtol=1e-9, atol=1e-12):
-        raise ValueError("covariance must be symmetric")
+        raise ValueError("covariance must be finite, found infinity or NaN")
+    transposed = np.swapaxes(c, -1, -2)
+    if not np.allclose(c, transposed, rtol=1e-9, atol=1e-12):
+        largest = np.abs(c - transposed).max()
+        raise ValueError(f"covariance must be symmetric, found elements that differ by {largest:.3g}")
     eigenvalues = np.linalg.eigvalsh(c)
     if np.any(eigenvalues[..., 0] < -_NEGATIVE * np.maximum(eigenvalues[..., -1], 1.0)):
         raise ValueError(

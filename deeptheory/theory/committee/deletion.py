@@ -35,7 +35,7 @@ def delete_units(parameters: OrderParameters, units: Iterable[int]) -> OrderPara
     ValueError
         If a unit is named twice or outside 0..K-1, or none would be left.
     """
-    kept = np.delete(np.arange(parameters.n_students), _checked_units(parameters, units))
+    kept = np.delete(np.arange(parameters.n_students), checked_units(parameters.n_students, units))
     return OrderParameters(parameters.Q[np.ix_(kept, kept)], parameters.R[kept], parameters.T)
 
 
@@ -89,8 +89,9 @@ def _errors_without(parameters: OrderParameters, sets: NDArray[np.integer]) -> N
     return error_with_signs(parameters.covariance, signs)
 
 
-def _checked_units(parameters: OrderParameters, units: Iterable[int]) -> list[int]:
-    K, listed = parameters.n_students, list(units)
+def checked_units(K: int, units: Iterable[int]) -> list[int]:
+    """`units` after checking that they are different ones of K, and not all."""
+    listed = list(units)
     inside = all(0 <= unit < K for unit in listed)
     if not inside or len(set(listed)) != len(listed) or len(listed) >= K:
         raise ValueError(

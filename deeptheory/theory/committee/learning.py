@@ -82,7 +82,7 @@ def order_parameter_rates(
     ValueError
         If the learning rate is not within (0, inf).
     """
-    return _rates(parameters.covariance, parameters.n_students, checked_rate(learning_rate))
+    return rates(parameters.covariance, parameters.n_students, checked_rate(learning_rate))
 
 
 def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLike) -> LearningCurve:
@@ -115,23 +115,15 @@ def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLik
     eta = checked_rate(learning_rate)
     times = checked_alpha(alpha)
     K, M = start.R.shape
-    upper = np.triu_indices(K)
-
-    def unpack(state: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """State (P, ...) into Q (..., K, K) and R (..., K, M)."""
-        Q = np.empty((K, K, *state.shape[1:]))
-        Q[upper] = Q[upper[::-1]] = state[: len(upper[0])]
-        R = state[len(upper[0]) :].reshape(K, M, *state.shape[1:])
-        return np.moveaxis(Q, (0, 1), (-2, -1)), np.moveaxis(R, (0, 1), (-2, -1))
 
     def flow(_: float, state: NDArray[np.float64]) -> NDArray[np.float64]:
-        dQ, dR = _rates(joint_covariance(*unpack(state), start.T), K, eta)
-        return np.concatenate([dQ[upper], dR.ravel()])
+        Q, R = unpacked(state, K, M)
+        return packed(*rates(joint_covariance(Q, R, start.T), K, eta))
 
     solution = solve_ivp(
         flow,
         (0.0, times[-1] or 1.0),  # solve_ivp returns nothing for a span of length 0
-        np.concatenate([start.Q[upper], start.R.ravel()]),
+        packed(start.Q, start.R),
         method="DOP853",
         t_eval=times,
         rtol=_RELATIVE,
@@ -139,7 +131,21 @@ def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLik
     )
     if not solution.success:
         raise ArithmeticError(f"learning curve: {solution.message}")
-    return LearningCurve(times, *unpack(solution.y), start.T)
+    return LearningCurve(times, *unpacked(solution.y.T, K, M), start.T)
+
+
+def packed(Q: NDArray[np.float64], R: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Q (..., K, K), of which one triangle counts, and R (..., K, M) as one state (..., P)."""
+    K = Q.shape[-1]
+    return np.concatenate([Q[(..., *np.triu_indices(K))], R.reshape(*R.shape[:-2], -1)], axis=-1)
+
+
+def unpacked(state: NDArray[np.float64], K: int, M: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What `packed` took: Q (..., K, K) and R (..., K, M) of a state (..., P)."""
+    rows, columns = np.triu_indices(K)
+    Q = np.empty((*state.shape[:-1], K, K))
+    Q[..., rows, columns] = Q[..., columns, rows] = state[..., : len(rows)]
+    return Q, state[..., len(rows) :].reshape(*state.shape[:-1], K, M)
 
 
 def checked_alpha(alpha: ArrayLike) -> NDArray[np.float64]:
@@ -158,20 +164,23 @@ def checked_rate(learning_rate: float) -> float:
     return learning_rate
 
 
-def _rates(
+def rates(
     covariance: NDArray[np.float64], K: int, eta: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    L = len(covariance)
+    """`order_parameter_rates` without checks, of any stack of covariances (..., L, L)."""
+    L = covariance.shape[-1]
     signs = output_signs(K, L - K)
-    linear = eta * gradient_means(_sub_covariances(covariance, K, L, L)) @ signs  # (K, L): <delta_i field_a>
+    # <delta_i field_a>, (..., K, L)
+    linear = eta * gradient_means(_sub_covariances(covariance, K, L, L)) @ signs
     quadratic = squared_gradient_means(_sub_covariances(covariance, K, K, L, L)) @ signs @ signs
-    return linear[:, :K] + linear[:, :K].T + eta**2 * quadratic, linear[:, K:]
+    own = linear[..., :K]
+    return own + np.swapaxes(own, -1, -2) + eta**2 * quadratic, linear[..., K:]
 
 
 def _sub_covariances(covariance: NDArray[np.float64], *sizes: int) -> NDArray[np.float64]:
-    """Covariances of all tuples of fields, the r-th of the first ``sizes[r]``: (*sizes, n, n) for n sizes."""
+    """Covariances of all tuples of fields, the r-th of the first ``sizes[r]``: (..., *sizes, n, n) for n sizes."""
     fields = _tuples(sizes)
-    return covariance[fields[..., :, None], fields[..., None, :]]
+    return covariance[..., fields[..., :, None], fields[..., None, :]]
 
 
 @cache

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from deeptheory.theory import OrderParameters, delete_units, learning_curve, overlaps
+from deeptheory.theory import (
+    OrderParameters,
+    delete_units,
+    generalisation_error,
+    learning_curve,
+    learning_scatter,
+    overlaps,
+)
 from deeptheory.theory.simulate.committee import draw_weights, learn
 
 START = OrderParameters(0.25 * np.eye(3), [[0.2, 0.0], [0.0, 0.1], [0.05, 0.05]], np.eye(2))
@@ -68,6 +75,21 @@ def test_scatter_around_the_theory_falls_as_the_root_of_the_inputs():
     error = large.std(axis=0, ddof=1) / np.sqrt(30)
     assert np.all(np.abs(large.mean(axis=0) - expected) < 3 * error)
     np.testing.assert_allclose(small.std(axis=0) / large.std(axis=0), 3.0, rtol=0.35)
+
+
+def test_scatter_of_a_network_is_predicted_within_3_standard_errors():
+    alpha, n_inputs, n_runs = [0.5, 3.0], 200, 150
+    predicted = learning_scatter(START, 0.5, alpha, np.random.default_rng(7))
+    whole, rest = [], []
+    for seed in range(n_runs):
+        rng = np.random.default_rng([8, seed])
+        curve = learn(*draw_weights(START, n_inputs, rng), 0.5, alpha, rng)[1]
+        whole.append(curve.generalisation_error)
+        rest.append([generalisation_error(delete_units(curve.at(t), [1])) for t in range(2)])
+    for found, expected in ((whole, predicted.generalisation_error), (rest, predicted.without([1]))):
+        np.testing.assert_allclose(
+            np.std(found, axis=0, ddof=1) * n_inputs**0.5, expected, rtol=3 * (2 * n_runs) ** -0.5
+        )
 
 
 def test_learning_goes_on_after_a_unit_is_deleted():
