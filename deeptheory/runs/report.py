@@ -124,7 +124,7 @@ def budgeted(run: Run, tolerance: float) -> Report:
             "dilution": found["dilution"],
             "prunable_kernels": sum(gone),
             "kernels": sum(sizes),
-            "by_margins": found["by_margins"],
+            "dilution_by_margins": found["dilution_by_margins"],
             **of_layer,
         }
         rows.append(
@@ -133,6 +133,7 @@ def budgeted(run: Run, tolerance: float) -> Report:
                 f"{sum(gone)}",
                 f"{sum(sizes)}",
                 f"{found['dilution']:.4f}",
+                f"{found['dilution_by_margins']:.4f}",
                 f"{of_layer['retrained']:.4f}",
                 f"{100 * of_layer['loss']:+.2f} +- {100 * of_layer['loss_error']:.2f}",
                 f"{of_layer['refitted']:.4f}",
@@ -140,7 +141,16 @@ def budgeted(run: Run, tolerance: float) -> Report:
         )
     shares = zip(found["prunable"], gone, sizes, strict=True)
     together = ", ".join(f"{name.removesuffix('.weight')} {part / size:.3f}" for name, part, size in shares)
-    header = ("layer", "prunable", "kernels", "dilution", "predicted", "loss in points", "refitted")
+    header = (
+        "layer",
+        "prunable",
+        "kernels",
+        "dilution",
+        "by margins",
+        "predicted",
+        "loss in points",
+        "refitted",
+    )
     title = (
         f"predicted {run.read(f'{where}/begun')}; intact {intact:.4f}, tolerance {100 * tolerance:g} points\n"
         f"each layer alone, then '{paths.NETWORK}': all together. Intervals: 95 %, of the inputs counted"

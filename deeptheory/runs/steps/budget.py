@@ -164,7 +164,7 @@ def _search(
         "dilution": removed / weights,
         "prunable": {name: ~mask for name, mask in kernels.items()},
         "prediction": asdict(found or predicted(0.0)),
-        "by_margins": float(np.interp(low, order.dilution, order.accuracy)),
+        "dilution_by_margins": theory.largest_dilution(order.dilution, order.accuracy, tolerance),
         "visited": np.array(visited),
     }
 
