@@ -7,7 +7,7 @@ Reads results of simulations/committee.py, one file per number of inputs N, and 
 network is twice the scatter that `theory.learning_scatter` predicts at that N: no simulation enters it, 95 % of
 Gaussian deviations lie within. The mean over networks is fitted linear in 1/N, once with the theory at 1/N = 0 and
 once with a free value there; its errors are the predicted ones times the ratio of observed spread to predicted
-scatter. The smallest sizes may be left out.
+scatter.
 """
 
 import argparse
@@ -153,7 +153,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("results", type=Path, nargs="+", help="JSON files of simulations/committee.py")
-    parser.add_argument("--smallest", type=int, default=0, help="leave smaller N out of the fits")
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the figure")
     arguments = parser.parse_args()
     files = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.results]
@@ -167,9 +166,8 @@ def main() -> None:
             case.start, case.learning_rate, case.alpha, np.random.default_rng(0)
         )
         found[name] = [compare(name, results, scatter) for results in simulated]
-        fitted = [of for of in found[name] if of["inputs"] >= arguments.smallest]
-        fits[name] = [extrapolate(fitted, place) for place in range(len(case.removals))]
-    store_results(arguments.out, {"cases": found, "fits": fits, "smallest": arguments.smallest})
+        fits[name] = [extrapolate(found[name], place) for place in range(len(case.removals))]
+    store_results(arguments.out, {"cases": found, "fits": fits})
     print(report(found, fits))
 
 

@@ -110,4 +110,4 @@ def _draw_sizes(axes: Axes, sizes: Sizes) -> None:
     axes.set_title(sizes.title)
     axes.set_xlabel(r"$1000 / N$")
     axes.set_ylabel("simulated - predicted (%)")
-    axes.legend()
+    axes.legend(loc="lower right")
