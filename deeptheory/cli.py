@@ -143,9 +143,41 @@ def _step(name: str, text: str) -> None:
 
 
 _step("measure", "Measure every stage of a trained run: probe, fields, clusters, noise, SNR, specialisation.")
-_step(
-    "predict", "Predict the prunable parameters and the accuracy without them; stored before any retraining."
+
+
+@commands.command()
+@RUN
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Accepted loss of accuracy, 0.005 for half a point: find the largest prunable set instead.",
 )
+@JSON
+@machine_options
+def predict(run: Path, tolerance: float | None, as_json: bool, threads: int | None, quiet: bool) -> None:
+    """Predict the prunable parameters and the accuracy without them; stored before any retraining.
+
+    Without --tolerance for the arms of the configuration: AFCC and its controls. With it by the SNR budget, for
+    each layer and the whole network: connections go in order of the noise that they cost the margins, as far as
+    the predicted loss after retraining allows.
+
+    \b
+    Examples:
+      deeptheory predict out/one
+      deeptheory predict out/one --tolerance 0.005
+    """
+    _configure(threads)
+    from deeptheory.runs import Run, report, steps
+
+    opened = Run(run, quiet)
+    if tolerance is None:
+        steps.predict(opened)
+        _print(report.predicted(opened), as_json)
+    else:
+        steps.budget(opened, tolerance)
+        _print(report.budgeted(opened, tolerance), as_json)
+
+
 _step("prune", "Make the masks of AFCC and its controls at equal density and test them without retraining.")
 _step("retrain", "Retrain every arm under its mask, and the unpruned network equally long.")
 

@@ -16,6 +16,7 @@ from deeptheory.measure.clusters import (
 from deeptheory.measure.covariances import FullCovariances, LowRankCovariances
 from deeptheory.measure.exact import fit_probe_exact
 from deeptheory.measure.features import complete_fields, iterate_features, stage_features
+from deeptheory.measure.field_bounds import FieldBounds, field_bounds
 from deeptheory.measure.fields import (
     class_means,
     clip,
@@ -27,12 +28,14 @@ from deeptheory.measure.fields import (
 )
 from deeptheory.measure.fit import fit_probe
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
+from deeptheory.measure.patches import PatchMoments, mixing_layer, patch_moments
 from deeptheory.measure.probe import ProbeFit
 from deeptheory.measure.second_order import (
     SecondOrderStatistics,
     low_rank_statistics,
     second_order_statistics,
 )
+from deeptheory.measure.sensitivity import squared_sensitivity
 from deeptheory.measure.sgd import fit_probe_sgd
 from deeptheory.measure.single_filters import FilterStatistics, filter_statistics
 from deeptheory.measure.snr import (
@@ -55,6 +58,7 @@ from deeptheory.measure.statistics import ClassStatistics, class_statistics
 __all__ = [
     "ClassStatistics",
     "Estimate",
+    "FieldBounds",
     "FieldSNR",
     "FilterStatistics",
     "FullCovariances",
@@ -63,6 +67,7 @@ __all__ = [
     "MeasureOptions",
     "MeasuredSNR",
     "MeasuredStage",
+    "PatchMoments",
     "ProbeFit",
     "ProbeOptions",
     "RelabellingSpread",
@@ -76,6 +81,7 @@ __all__ = [
     "clip",
     "cluster_noise",
     "complete_fields",
+    "field_bounds",
     "field_matrices",
     "field_snr",
     "fields_from_class_means",
@@ -92,12 +98,15 @@ __all__ = [
     "measure_stage",
     "measure_stages",
     "measured_snr",
+    "mixing_layer",
     "mutual_information",
     "noise",
     "normalise",
     "participation_ratio",
+    "patch_moments",
     "relabelling_spread",
     "second_order_statistics",
     "served_labels",
+    "squared_sensitivity",
     "stage_features",
 ]

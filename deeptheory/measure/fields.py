@@ -38,16 +38,21 @@ def class_means(values: NDArray, labels: NDArray, n_labels: int) -> NDArray[np.f
     return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def label_counts(labels: NDArray, n_labels: int, n_inputs: int | None = None) -> NDArray[np.int64]:
-    """Inputs per label (K,); refuses labels outside the range, labels without input and a wrong length."""
-    labels = np.asarray(labels)
-    if n_inputs is not None and labels.shape != (n_inputs,):
+def check_labels(labels: NDArray, n_labels: int, n_inputs: int) -> None:
+    """Refuse labels outside the range and a wrong number of them."""
+    if labels.shape != (n_inputs,):
         raise InputError("labels", f"one per input, shape ({n_inputs},)", f"shape {labels.shape}")
     if not np.issubdtype(labels.dtype, np.integer):
         raise InputError("labels", "integers", f"values of type {labels.dtype}")
     if labels.size and (labels.min() < 0 or labels.max() >= n_labels):
         outside = labels[(labels < 0) | (labels >= n_labels)][0]
         raise InputError("labels", f"0 to {n_labels - 1}", f"label {outside}", "check the number of labels")
+
+
+def label_counts(labels: NDArray, n_labels: int, n_inputs: int | None = None) -> NDArray[np.int64]:
+    """Inputs per label (K,); refuses labels without input and what `check_labels` refuses."""
+    labels = np.asarray(labels)
+    check_labels(labels, n_labels, labels.size if n_inputs is None else n_inputs)
     counts = np.bincount(labels, minlength=n_labels)
     if not counts.all():
         missing = int(np.flatnonzero(counts == 0)[0])

@@ -103,6 +103,12 @@ class Network:
                 return stage
         raise unknown_name("stage", name, [stage.name for stage in self.stages])
 
+    def output_shape(self, name: str) -> Shape:
+        """Shape of one input's internal of that name, (H, W, C) or (C,); `InputError` when there is none."""
+        if name not in self._taps:
+            raise unknown_name("tap", name, self._taps)
+        return self._shapes[self.nodes[self._taps[name]].name]
+
     def forward(
         self, x: Array, taps: Iterable[str] = (), training: bool = False
     ) -> tuple[Array, dict[str, Array]]:

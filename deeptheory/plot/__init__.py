@@ -8,6 +8,8 @@ from deeptheory.plot.committee_scatter import committee_scatter
 from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.from_runs import FIGURES, draw, draw_all
 from deeptheory.plot.magnitude_overlap import magnitude_overlap
+from deeptheory.plot.margin_certificate import margin_certificate
+from deeptheory.plot.number_of_labels import LabelCurves, number_of_labels
 from deeptheory.plot.perceptron_capacity import CapacityPoints, perceptron_capacity
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
 from deeptheory.plot.rank_truncation import Truncation, rank_truncation
@@ -16,6 +18,7 @@ from deeptheory.plot.save import save
 __all__ = [
     "FIGURES",
     "CapacityPoints",
+    "LabelCurves",
     "Truncation",
     "accuracy_against_dilution",
     "accuracy_and_snr",
@@ -26,6 +29,8 @@ __all__ = [
     "draw_all",
     "field_matrix",
     "magnitude_overlap",
+    "margin_certificate",
+    "number_of_labels",
     "perceptron_capacity",
     "predicted_against_measured",
     "rank_truncation",

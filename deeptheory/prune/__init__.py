@@ -19,6 +19,8 @@ from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
 from deeptheory.prune.layers import HEAD_WEIGHT, MaskedLayer, check_stages, masked_layers
 from deeptheory.prune.masks import Masks
 from deeptheory.prune.options import PruneOptions
+from deeptheory.prune.prediction import Prediction, Predictor
+from deeptheory.prune.refit import images_for, refit_layers
 from deeptheory.prune.report import LayerReport, Report, report_of, warnings_of
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "LayerReport",
     "MaskedLayer",
     "Masks",
+    "Prediction",
+    "Predictor",
     "PruneOptions",
     "PrunedArm",
     "Report",
@@ -37,11 +41,13 @@ __all__ = [
     "check_stages",
     "cost_of",
     "head_scores",
+    "images_for",
     "keep_largest",
     "kernel_scores",
     "masked_layers",
     "masks_for",
     "prune_arm",
+    "refit_layers",
     "report_of",
     "scores_for",
     "warnings_of",

@@ -13,6 +13,8 @@ FIGURES = "figures"
 SCHEMA_VERSION = 1
 STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of run.h5, in this order
 PROVENANCE = "provenance"
+BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
+NETWORK = "network"  # all layers together, beside the weight names
 
 
 def seed_directory(study: Path, seed: int) -> Path:
@@ -28,3 +30,8 @@ def stage_path(step: str, stage: str) -> str:
 def arm_path(step: str, arm: str) -> str:
     """Group of one arm inside the group of a step: `retrain/arms/afcc`."""
     return f"{step}/arms/{arm}"
+
+
+def budget_path(tolerance: float) -> str:
+    """Group of the prunable set at one tolerance: `budget/tolerance-0.005`."""
+    return f"{BUDGET}/tolerance-{tolerance:g}"

@@ -111,6 +111,44 @@ def predicted(run: Run) -> Report:
     return Report("\n".join([when, *table(header, rows), "", *table(arm_header, arm_rows)]), numbers)
 
 
+def budgeted(run: Run, tolerance: float) -> Report:
+    """The prunable share of every layer alone and of all together, and the predicted accuracy without it."""
+    where = paths.budget_path(tolerance)
+    weights = run.read(f"{where}/{paths.NETWORK}/prunable")
+    intact, rows, numbers = run.read(f"{where}/intact"), [], {}
+    for name in (*weights, paths.NETWORK):
+        found = run.read(f"{where}/{name}")
+        of_layer, sizes = found["prediction"], [mask.size for mask in found["prunable"].values()]
+        gone = [int(mask.sum()) for mask in found["prunable"].values()]
+        numbers[name] = {
+            "dilution": found["dilution"],
+            "prunable_kernels": sum(gone),
+            "kernels": sum(sizes),
+            "by_margins": found["by_margins"],
+            **of_layer,
+        }
+        rows.append(
+            (
+                name,
+                f"{sum(gone)}",
+                f"{sum(sizes)}",
+                f"{found['dilution']:.4f}",
+                f"{of_layer['retrained']:.4f}",
+                f"{100 * of_layer['loss']:+.2f} +- {100 * of_layer['loss_error']:.2f}",
+                f"{of_layer['refitted']:.4f}",
+            )
+        )
+    shares = zip(found["prunable"], gone, sizes, strict=True)
+    together = ", ".join(f"{name.removesuffix('.weight')} {part / size:.3f}" for name, part, size in shares)
+    header = ("layer", "prunable", "kernels", "dilution", "predicted", "loss in points", "refitted")
+    title = (
+        f"predicted {run.read(f'{where}/begun')}; intact {intact:.4f}, tolerance {100 * tolerance:g} points\n"
+        f"each layer alone, then '{paths.NETWORK}': all together. Intervals: 95 %, of the inputs counted"
+    )
+    lines = [title, *table(header, rows), f"dilution when all go together: {together}"]
+    return Report("\n".join(lines), {"intact": intact, "tolerance": tolerance, "layers": numbers})
+
+
 def pruned(run: Run) -> Report:
     """Every arm before retraining: accuracy, density and what is left."""
     run.require("prune")

@@ -13,6 +13,7 @@ STREAMS = (
     "retrain-batches",
     "retrain-augmentation",
     "prediction",
+    "budget",
 )
 
 

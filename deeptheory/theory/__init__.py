@@ -1,6 +1,7 @@
 """Formulas and predictions: pure functions of numbers and measured statistics, with no network inside."""
 
 from deeptheory.theory.budget import (
+    SURVIVING_SHARE,
     BudgetOrder,
     RemovalPaths,
     budget_order,
@@ -18,6 +19,7 @@ from deeptheory.theory.budget import (
     removal_paths,
     residual_variance,
     residuals_along,
+    retrained_accuracy,
 )
 from deeptheory.theory.committee import (
     I2,
@@ -45,7 +47,7 @@ from deeptheory.theory.gaussian_field import (
     accuracy_from_fields,
 )
 from deeptheory.theory.magnitude import magnitude_overlap, sign_disagreement
-from deeptheory.theory.margin import margin_certificate
+from deeptheory.theory.margin import field_margins, margin_certificate
 from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
 from deeptheory.theory.orthant import orthant_probability
 from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity, separable_share
@@ -58,11 +60,18 @@ from deeptheory.theory.spectrum import (
     noise_density,
     noise_edges,
 )
+from deeptheory.theory.subsets import (
+    counted_subset_accuracy,
+    detection_subset_accuracy,
+    pair_distance,
+    pairwise_subset_accuracy,
+)
 
 __all__ = [
     "I2",
     "I3",
     "I4",
+    "SURVIVING_SHARE",
     "ActivationMoments",
     "BudgetOrder",
     "Deletion",
@@ -81,10 +90,13 @@ __all__ = [
     "capacity",
     "connection_scores",
     "costs_without_refit",
+    "counted_subset_accuracy",
     "delete_units",
     "detection_accuracy",
     "detection_error_linear",
+    "detection_subset_accuracy",
     "expected_dilution",
+    "field_margins",
     "gaussian_surrogates",
     "generalisation_error",
     "greedy_deletions",
@@ -105,7 +117,9 @@ __all__ = [
     "order_parameter_rates",
     "orthant_probability",
     "overlaps",
+    "pair_distance",
     "pairwise_accuracy",
+    "pairwise_subset_accuracy",
     "paths_from_costs",
     "quenched_capacity",
     "random_dilution",
@@ -116,6 +130,7 @@ __all__ = [
     "removal_paths",
     "residual_variance",
     "residuals_along",
+    "retrained_accuracy",
     "ridge_head",
     "separable_share",
     "sign_disagreement",

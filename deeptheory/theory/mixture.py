@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.theory.checks import check_fields
 from deeptheory.theory.gaussian_field import FieldAccuracy, points_per_integral, probability_correct
 from deeptheory.theory.kmeans import k_means
 from deeptheory.theory.orthant import block_size
@@ -155,17 +156,8 @@ def _whiten(fields: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray
 
 
 def _check_labels(fields: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
-    if fields.ndim != 2 or fields.shape[1] < 2 or labels.shape != (len(fields),):
-        raise ValueError(
-            "fields must be (N, K) with K at least 2 and labels (N,), "
-            f"found {fields.shape} and {labels.shape}"
-        )
-    n_labels = fields.shape[1]
-    if not np.all(np.isfinite(fields)):
-        raise ValueError("fields must be finite, found infinity or NaN")
-    if len(labels) and (labels.min() < 0 or labels.max() >= n_labels):
-        raise ValueError(f"labels must be within 0..{n_labels - 1}, found {labels.min()} to {labels.max()}")
-    counts = np.bincount(labels, minlength=n_labels)
+    check_fields(fields, labels)
+    counts = np.bincount(labels, minlength=fields.shape[1])
     if counts.min() < 2:
         few = int(counts.argmin())
         raise ValueError(f"every label needs at least 2 inputs, found {counts[few]} of label {few}")

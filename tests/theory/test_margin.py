@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from deeptheory.theory import margin_certificate
-
-
-def margins_of(fields, labels):
-    own = fields[np.arange(len(labels)), labels]
-    rivals = fields.copy()
-    rivals[np.arange(len(labels)), labels] = -np.inf
-    return own - rivals.max(axis=1)
+from deeptheory.theory import field_margins, margin_certificate
 
 
 @pytest.mark.parametrize("delta", [0.05, 0.3, 1.0])
@@ -19,12 +12,12 @@ def test_no_change_within_delta_breaks_the_certificate(delta):
     labels = rng.integers(5, size=400)
     fields = rng.standard_normal((400, 5))
     fields[np.arange(400), labels] += 2
-    margins = margins_of(fields, labels)
+    margins = field_margins(fields, labels)
     certified = margin_certificate(margins, delta)
     worst = fields + delta
     worst[np.arange(400), labels] -= 2 * delta
     changes = [fields + rng.uniform(-delta, delta, fields.shape) for _ in range(20)] + [worst]
-    accuracies = [np.mean(margins_of(changed, labels) > 0) for changed in changes]
+    accuracies = [np.mean(field_margins(changed, labels) > 0) for changed in changes]
     assert min(accuracies) >= certified
     assert accuracies[-1] == pytest.approx(float(certified))  # the worst case reaches the bound
 
@@ -47,3 +40,21 @@ def test_several_bounds_at_once_and_a_bound_per_input():
 def test_refused_input_names_the_range(margins, delta, text):
     with pytest.raises(ValueError, match=text):
         margin_certificate(margins, delta)
+
+
+def test_a_margin_is_positive_where_the_true_label_wins():
+    fields = np.array([[1.0, 3.0, 2.0], [1.0, 3.0, 2.0], [-1.0, -3.0, -2.0]])
+    np.testing.assert_array_equal(field_margins(fields, np.array([1, 2, 0])), [1.0, -1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("fields", "labels", "text"),
+    [
+        (np.zeros((2, 1)), [0, 0], r"K at least 2 and labels \(N,\), found \(2, 1\) and \(2,\)"),
+        (np.zeros((2, 3)), [0, 3], r"labels must be within 0\.\.2, found 0 to 3"),
+        (np.full((1, 2), np.inf), [0], "fields must be finite"),
+    ],
+)
+def test_fields_and_labels_that_do_not_fit_are_refused(fields, labels, text):
+    with pytest.raises(ValueError, match=text):
+        field_margins(fields, np.array(labels))

@@ -11,8 +11,10 @@ from deeptheory.theory.budget.removal import (
     residuals_along,
 )
 from deeptheory.theory.budget.residual import refitted_weights, relative_noise, residual_variance
+from deeptheory.theory.budget.retraining import SURVIVING_SHARE, retrained_accuracy
 
 __all__ = [
+    "SURVIVING_SHARE",
     "BudgetOrder",
     "RemovalPaths",
     "budget_order",
@@ -30,4 +32,5 @@ __all__ = [
     "removal_paths",
     "residual_variance",
     "residuals_along",
+    "retrained_accuracy",
 ]

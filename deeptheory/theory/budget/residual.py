@@ -12,12 +12,19 @@ def refitted_weights(
     weights: NDArray[np.floating],
     mask: NDArray[np.bool_],
     ridge: float = RIDGE,
+    cross_moment: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float64]:
     r"""Weights of every filter that best replace it when it sees its kept inputs only.
 
     .. math:: u_S = w_S + G_{SS}^{-1} G_{SR} w_R, \qquad u_R = 0
 
     with S the kept and R the removed weights of a filter: the least squares of :math:`(w - u) \cdot \varphi`.
+    Where the patches have changed too, because layers below were pruned, the output z to be restored has the
+    cross moment x = <z phi> with the new ones, and
+
+    .. math:: u_S = w_S + G_{SS}^{-1} (x_S - G_{SS} w_S)
+
+    which is the same for x = G w.
     Status: exact for the inputs behind G (and up to the ridge). Source: least squares; Hassibi and Stork,
     "Second order derivatives for network pruning: optimal brain surgeon" (1993).
 
@@ -32,7 +39,9 @@ def refitted_weights(
         True where an input is kept, with its D / n_inputs weights: n_inputs = channels for whole kernels, D for
         single weights. Every filter keeps one input at least.
     ridge : float
-        lambda >= 0: G is replaced by G + lambda tr(G)/D 1.
+        lambda >= 0: G is replaced by G + lambda tr(G)/D 1, which penalises the change of the kept weights.
+    cross_moment : float array (B, D), optional
+        x of every filter; without it G w.
 
     Returns
     -------
@@ -47,7 +56,13 @@ def refitted_weights(
         semi-definite, or singular at ridge 0.
     """
     moment, values = checked(second_moment, weights, mask, ridge)
-    return _refitted(moment, values, mask)
+    if cross_moment is None:
+        return _refitted(moment, values, mask)
+    cross = np.asarray(cross_moment, np.float64)
+    if cross.shape != values.shape or not np.all(np.isfinite(cross)):
+        raise ValueError(f"cross_moment must be finite {values.shape}, found {cross.shape}")
+    kept = np.where(np.repeat(mask, values.shape[1] // mask.shape[1], axis=1), values, 0.0)
+    return _with_changes(moment, kept, cross - kept @ np.asarray(second_moment, np.float64), mask)
 
 
 def residual_variance(
@@ -111,14 +126,23 @@ def relative_noise(residual: ArrayLike, variance: ArrayLike) -> NDArray[np.float
 def _refitted(
     moment: NDArray[np.float64], weights: NDArray[np.float64], mask: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    group_size = weights.shape[1] // mask.shape[1]
-    kept = np.repeat(mask, group_size, axis=1)
+    kept = np.repeat(mask, weights.shape[1] // mask.shape[1], axis=1)
     lost = np.where(kept, 0.0, weights) @ moment
-    refitted = np.where(kept, weights, 0.0)
-    for filters, support in by_support(mask, group_size):
-        if support.size == weights.shape[1]:
-            continue
+    return _with_changes(moment, np.where(kept, weights, 0.0), lost, mask)
+
+
+def _with_changes(
+    moment: NDArray[np.float64],
+    kept_weights: NDArray[np.float64],
+    lost: NDArray[np.float64],
+    mask: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """The kept weights, changed by what restores the moments (B, D) that are lost on their own inputs."""
+    refitted = kept_weights.copy()
+    for filters, support in by_support(mask, kept_weights.shape[1] // mask.shape[1]):
         rows = np.ix_(filters, support)
+        if not lost[rows].any():
+            continue
         factor = scipy.linalg.cho_factor(moment[np.ix_(support, support)])
         refitted[rows] += scipy.linalg.cho_solve(factor, lost[rows].T).T
     return refitted

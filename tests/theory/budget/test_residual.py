@@ -40,6 +40,40 @@ def test_refit_and_residual_are_least_squares_on_the_patches(n_inputs, density):
         assert not refitted[row, ~kept].any()
 
 
+def test_refit_to_other_outputs_is_least_squares_with_a_penalty_on_the_change():
+    rng = np.random.default_rng(11)
+    old = relu_patches(rng, 400, 36)
+    new = np.maximum(old + 0.2 * rng.standard_normal(old.shape), 0)
+    weights, mask, ridge = rng.standard_normal((5, 36)), some_mask(rng, 5, 12, 0.5), 0.01
+    outputs = old @ weights.T
+    cross = outputs.T @ new / len(new)
+    refitted = refitted_weights(moment(new), weights, mask, ridge, cross)
+    penalty = np.sqrt(ridge * np.trace(moment(new)) / 36 * len(new))
+    for row, kept in enumerate(np.repeat(mask, 3, axis=1)):
+        rows = np.concatenate([new[:, kept], penalty * np.eye(kept.sum())])
+        target = np.concatenate([outputs[:, row], penalty * weights[row, kept]])
+        expected = np.linalg.lstsq(rows, target, rcond=None)[0]
+        np.testing.assert_allclose(refitted[row, kept], expected, rtol=1e-7, atol=1e-9)
+        assert not refitted[row, ~kept].any()
+
+
+def test_refit_to_the_own_outputs_needs_no_cross_moment():
+    rng = np.random.default_rng(12)
+    g = moment(relu_patches(rng, 300, 12))
+    weights, mask = rng.standard_normal((4, 12)), some_mask(rng, 4, 12, 0.5)
+    np.testing.assert_allclose(
+        refitted_weights(g, weights, mask, 0.1, weights @ g),
+        refitted_weights(g, weights, mask, 0.1),
+        rtol=1e-9,
+    )
+
+
+def test_a_cross_moment_of_another_shape_is_refused():
+    g, weights = np.eye(4), np.ones((2, 4))
+    with pytest.raises(ValueError, match=r"cross_moment must be finite \(2, 4\), found \(2, 3\)"):
+        refitted_weights(g, weights, np.ones((2, 4), bool), cross_moment=np.ones((2, 3)))
+
+
 def test_residual_is_the_schur_complement():
     rng = np.random.default_rng(2)
     g = moment(relu_patches(rng, 500, 12))

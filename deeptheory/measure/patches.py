@@ -1,0 +1,169 @@
+"""Moments of the patches that a layer reads, and of what it should make of them, in one streamed pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from deeptheory import machine, nn
+from deeptheory.data import augment
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.measure.passes import BATCH
+from deeptheory.progress import Progress
+
+
+@dataclass(frozen=True)
+class PatchMoments:
+    """What linear regression on the patches of a layer needs, over inputs and positions.
+
+    Attributes
+    ----------
+    n_patches : int
+        Inputs times positions. Neighbouring positions overlap: as independent samples they count as fewer.
+    mean : float64 array (D,)
+        Of the patches, in the order of the layer's weights, ``weight.reshape(B, D)``.
+    covariance : float64 array (D, D)
+        Divided by `n_patches`.
+    output_mean : float64 array (B,)
+        Of the layer's outputs z_b in the reference network, before bias, batch norm and activation.
+    cross : float64 array (B, D)
+        Covariance of these outputs with the patches.
+    """
+
+    n_patches: int
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    output_mean: NDArray[np.float64]
+    cross: NDArray[np.float64]
+
+
+def patch_moments(
+    network: nn.Network,
+    images: NDArray[np.uint8],
+    layer: str,
+    reference: nn.Network | None = None,
+    title: str = "patches",
+    quiet: bool = False,
+) -> PatchMoments:
+    """Mean and covariance of the patches that a layer reads, and their covariance with its outputs elsewhere.
+
+    Exact for the inputs given. Products of a batch are taken in float32 about the mean of the first one and
+    added up in float64.
+
+    Parameters
+    ----------
+    network : Network
+    images : uint8 array (N, H, W, C)
+    layer : str
+        Name of a convolution without groups or of a linear layer, "stage3.conv".
+    reference : Network, optional
+        The network whose outputs of that layer are to be explained, `network` itself by default: then the cross
+        covariance is weight times covariance.
+
+    Returns
+    -------
+    PatchMoments
+        Needs 16 D^2 bytes, D = weights per filter.
+
+    Raises
+    ------
+    InputError
+        The layer does not exist or does not mix its inputs, there is no image, or the memory does not suffice.
+    """
+    found = mixing_layer(network, layer)
+    teacher = reference or network
+    bias = mixing_layer(teacher, layer).parameters.get("bias", 0)
+    width = found.parameters["weight"][0].size
+    machine.require_memory(f"covariance of the patches of {layer}", 16 * width**2, "take fewer filters")
+    if not len(images):
+        raise InputError("images", "at least one", "none")
+    source = next(node.inputs[0] for node in network.nodes if node.name == layer)
+    sums = _Sums(width, len(found.parameters["weight"]))
+    pixels = np.empty((min(BATCH, len(images)), *images.shape[1:]), np.float32)
+    with Progress(f"{title} of {layer}", len(images), "input", quiet) as progress:
+        for start in range(0, len(images), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(images)))
+            x = augment.gather(images, rows, pixels)
+            read = x if source == nn.graph.INPUT else network.internals(x, [source])[source]
+            outputs = teacher.internals(x, [layer])[layer]
+            sums.add(unfold(read, found), outputs.reshape(-1, outputs.shape[-1]) - bias)
+            progress.advance(start + len(rows))
+    return sums.moments(found.parameters["weight"].shape)
+
+
+def mixing_layer(network: nn.Network, layer: str) -> nn.Conv2d | nn.Linear:
+    """The layer of that name, a convolution without groups or a linear layer.
+
+    Raises
+    ------
+    InputError
+        There is none of that name, or it is of another kind.
+    """
+    layers = {node.name: node.layer for node in network.nodes}
+    if layer not in layers:
+        raise unknown_name("layer", layer, layers)
+    found = layers[layer]
+    if not isinstance(found, nn.Linear) and not (isinstance(found, nn.Conv2d) and found.groups == 1):
+        raise InputError(f"layer '{layer}'", "a convolution without groups or a linear layer", f"{found}")
+    return found
+
+
+def unfold(outputs: NDArray, layer: nn.Conv2d | nn.Linear) -> NDArray:
+    """What the layer's filters see, a row for every input and position, taps before channels.
+
+    Parameters
+    ----------
+    outputs : float array (N, H, W, C) or (N, C)
+        The layer's input.
+
+    Returns
+    -------
+    float array (N * positions, kh * kw * C) or (N, C)
+    """
+    if isinstance(layer, nn.Linear):
+        return outputs
+    kh, kw = layer.parameters["weight"].shape[2:]
+    side = (layer.padding, layer.padding)
+    padded = np.pad(outputs, ((0, 0), side, side, (0, 0)))
+    windows = sliding_window_view(padded, (kh, kw), axis=(1, 2))[:, :: layer.stride, :: layer.stride]
+    return windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, kh * kw * outputs.shape[-1])
+
+
+class _Sums:
+    """Sums of patches, of reference outputs and of their products, about the means of the first batch."""
+
+    def __init__(self, width: int, n_outputs: int) -> None:
+        self.n = 0
+        self.patches, self.outputs = np.zeros(width), np.zeros(n_outputs)
+        self.squares, self.products = np.zeros((width, width)), np.zeros((n_outputs, width))
+
+    def add(self, patches: NDArray, outputs: NDArray) -> None:
+        if not self.n:
+            self.origins = patches.mean(axis=0), outputs.mean(axis=0)
+        patches, outputs = patches - self.origins[0], outputs - self.origins[1]
+        self.n += len(patches)
+        self.patches += patches.sum(axis=0, dtype=np.float64)
+        self.outputs += outputs.sum(axis=0, dtype=np.float64)
+        self.squares += patches.T @ patches
+        self.products += outputs.T @ patches
+
+    def moments(self, shape: Sequence[int]) -> PatchMoments:
+        mean, output_mean = self.patches / self.n, self.outputs / self.n
+        covariance = self.squares / self.n - np.outer(mean, mean)
+        cross = self.products / self.n - np.outer(output_mean, mean)
+        order = _order_of_weights(shape)
+        return PatchMoments(
+            self.n,
+            (self.origins[0] + mean)[order],
+            covariance[np.ix_(order, order)],
+            self.origins[1] + output_mean,
+            cross[:, order],
+        )
+
+
+def _order_of_weights(shape: Sequence[int]) -> NDArray[np.int64]:
+    """Places of a filter's weights (in, kh, kw) in a row of `unfold`."""
+    n_in, *taps = shape[1:]
+    return np.arange(int(np.prod(shape[1:]))).reshape(-1, n_in).T.ravel() if taps else np.arange(n_in)

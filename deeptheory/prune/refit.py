@@ -1,0 +1,107 @@
+"""Refit of a masked network in closed form: what its kept weights can restore without a gradient step."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from deeptheory import measure, nn, theory
+from deeptheory.errors import InputError
+from deeptheory.prune.layers import HEAD
+
+PATCHES_PER_WEIGHT = 30  # of a filter: least squares on fewer fits their noise
+LEAST_IMAGES = 200
+RIDGE = 1e-4  # of the mean variance of a patch's element
+
+
+def refit_layers(
+    network: nn.Network,
+    masks: Mapping[str, np.ndarray],
+    images: np.ndarray,
+    reference: nn.Network,
+    quiet: bool = False,
+) -> list[str]:
+    r"""Fit the weights of a masked network to the outputs of the intact one, layer after layer upwards.
+
+    .. math:: \min_{u, c} \langle (z_b - u \cdot \varphi' - c)^2 \rangle, \qquad u_R = 0
+
+    for every filter b of every layer from the first masked one on, masked or not: z_b is its output in the intact
+    network, phi' the patch that it now reads, with all layers below refitted already. What one layer cannot
+    restore the next ones have a chance to. The offset c goes into the batch norm that follows, or the bias.
+    Status: each step exact least squares (`theory.refitted_weights`), the sequence a model of retraining, ours.
+    The head is left as it is: what it is to read is known only afterwards.
+
+    Parameters
+    ----------
+    network : Network
+        The masked network; its weights, biases and running means are replaced.
+    masks : mapping of str to bool array
+        By weight name, of the weight's shape, True where kept.
+    images : uint8 array (N, H, W, C)
+        In random order: a layer uses as many of the first as give it 30 patches per weight of a filter.
+    reference : Network
+        The intact network.
+
+    Returns
+    -------
+    list of str
+        The layers that were refitted.
+
+    Raises
+    ------
+    InputError
+        A layer has neither a bias nor a batch norm behind it.
+    """
+    refitted = []
+    for name in _affected(network, masks):
+        enough = images[: images_for(network, name)]
+        moments = measure.patch_moments(network, enough, name, reference, "refit", quiet)
+        weight = reference.parameters()[f"{name}.weight"].astype(np.float64)
+        flat = weight.reshape(len(weight), -1)
+        mask = masks.get(f"{name}.weight", np.ones(weight.shape, bool)).reshape(flat.shape)
+        fitted = np.zeros_like(flat)
+        rows = mask.any(axis=1)
+        if rows.any():
+            fitted[rows] = theory.refitted_weights(
+                moments.covariance, flat[rows], mask[rows], RIDGE, moments.cross[rows]
+            )
+        network.parameters()[f"{name}.weight"] = fitted.reshape(weight.shape).astype(network.dtype)
+        _shift(network, reference, name, moments.output_mean - fitted @ moments.mean)
+        refitted.append(name)
+    return refitted
+
+
+def images_for(network: nn.Network, layer: str) -> int:
+    """Images that give a layer 30 patches for every weight of a filter, and at least 200."""
+    width = measure.mixing_layer(network, layer).parameters["weight"][0].size
+    return max(LEAST_IMAGES, -(-PATCHES_PER_WEIGHT * width // math.prod(network.output_shape(layer)[:-1])))
+
+
+def _affected(network: nn.Network, masks: Iterable[str]) -> list[str]:
+    """The layers that are masked or read what a masked layer changes, upwards, without the head."""
+    masked = {weight.removesuffix(".weight") for weight in masks}
+    changed, found = set[str](), []
+    for node in network.nodes:
+        if node.name not in masked and changed.isdisjoint(node.inputs):
+            continue
+        changed.add(node.name)
+        mixes = isinstance(node.layer, nn.Linear) or (
+            isinstance(node.layer, nn.Conv2d) and node.layer.groups == 1
+        )
+        if mixes and not node.name.startswith(f"{HEAD}."):
+            found.append(node.name)
+    return found
+
+
+def _shift(network: nn.Network, reference: nn.Network, name: str, offset: np.ndarray) -> None:
+    """Add an offset to the output of a layer."""
+    if f"{name}.bias" in network.parameters():
+        bias = reference.parameters()[f"{name}.bias"] + offset
+        network.parameters()[f"{name}.bias"] = bias.astype(network.dtype)
+        return
+    for node in network.nodes:
+        if name in node.inputs and isinstance(node.layer, nn.BatchNorm2d):
+            mean = reference.buffers()[f"{node.name}.running_mean"] - offset
+            network.buffers()[f"{node.name}.running_mean"] = mean.astype(network.dtype)
+            return
+    raise InputError(f"layer '{name}'", "a bias, or a batch norm that follows", "neither")
