@@ -20,7 +20,7 @@ cases = [
     if of["inputs"] == arguments.inputs
 ]
 fit, fitted = results["fits"]["K4"][-1], results["cases"]["K4"]
-inputs = [of["inputs"] for of in fitted if of["inputs"] >= results["smallest"]]
+inputs = [of["inputs"] for of in fitted]
 units = ", ".join(str(unit + 1) for unit in fitted[0]["removals"][-1]["removed"])
 sizes = Sizes(f"$K = 4$ without units {units}", inputs, fit["mean"], fit["error"], fit["slope"])
 arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,9 @@ python simulations/committee_sizes.py out/committee-*.json --out out/committee-s
 
 Reads results of simulations/committee.py, one file per number of inputs N, and simulates nothing. The band of one
 network is twice the scatter that `theory.learning_scatter` predicts at that N: no simulation enters it, 95 % of
-Gaussian deviations lie within. The mean over networks is fitted linear in 1/N, with weights from the predicted
-scatter, once with the theory at 1/N = 0 and once with a free value there. The smallest sizes may be left out.
+Gaussian deviations lie within. The mean over networks is fitted linear in 1/N, once with the theory at 1/N = 0 and
+once with a free value there; its errors are the predicted ones times the ratio of observed spread to predicted
+scatter.
 """
 
 import argparse
@@ -55,17 +56,25 @@ def compare(name: str, results: dict[str, Any], scatter: theory.LearningScatter)
 
 
 def extrapolate(compared: list[dict[str, Any]], removal: int) -> dict[str, Any]:
-    """Relative difference after removal against 1/N: fits through the theory and with a free value at 1/N = 0."""
-    inverse, mean, error = [], [], []
-    for of in compared:
-        at = of["removals"][removal]
-        inverse.append(1 / of["inputs"])
-        mean.append(np.mean(at["simulated"]) / at["predicted"] - 1)
-        error.append(at["scatter"] / at["predicted"] / len(at["simulated"]) ** 0.5)
+    """Relative difference after removal against 1/N: fits through the theory and with a free value at 1/N = 0.
+
+    Errors are those of the predicted scatter times the ratio of observed to predicted, pooled over sizes.
+    """
+    points = [of["removals"][removal] for of in compared]
+    numbers = [len(at["simulated"]) for at in points]
+    squares = sum(
+        n * (np.std(at["simulated"]) / at["scatter"]) ** 2 for n, at in zip(numbers, points, strict=True)
+    )
+    freedom = sum(numbers) - len(numbers)
+    ratio = float(np.sqrt(squares / freedom)) if freedom else 1.0
+    inverse = [1 / of["inputs"] for of in compared]
+    mean = [np.mean(at["simulated"]) / at["predicted"] - 1 for at in points]
+    error = [ratio * at["scatter"] / at["predicted"] / n**0.5 for n, at in zip(numbers, points, strict=True)]
     x, y, s = (np.array(values) for values in (inverse, mean, error))
     slope_error = 1 / np.sqrt(np.sum((x / s) ** 2))
     slope = slope_error**2 * np.sum(x * y / s**2)
     found = {
+        "spread": ratio,
         "mean": mean,
         "error": error,
         "slope": slope,
@@ -113,7 +122,7 @@ def report(found: dict[str, list[dict[str, Any]]], fits: dict[str, list[dict[str
             limit = f"{100 * fit['limit']:+.2f} +- {100 * fit['limit_error']:.2f}" if "limit" in fit else "-"
             slope = f"{fit['slope']:+.1f} +- {fit['slope_error']:.1f}"
             chi_square = f"{fit['chi_square']:.1f} / {len(compared) - 1}"
-            limits.append([name, f"{removal['alpha']:g}", slope, chi_square, limit])
+            limits.append([name, f"{removal['alpha']:g}", f"{fit['spread']:.2f}", slope, chi_square, limit])
     heads = [
         "case",
         "N",
@@ -134,7 +143,9 @@ def report(found: dict[str, list[dict[str, Any]]], fits: dict[str, list[dict[str
         "error after the predicted removal, in % of the prediction; +-: predicted scatter / root of seeds"
     ]
     lines += [*table(heads, after), "", "the difference as slope / N, and with a free limit (in %)"]
-    return "\n".join([*lines, *table(["case", "alpha", "slope", "chi square", "limit %"], limits)])
+    return "\n".join(
+        [*lines, *table(["case", "alpha", "spread / scatter", "slope", "chi square", "limit %"], limits)]
+    )
 
 
 def main() -> None:
@@ -142,7 +153,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("results", type=Path, nargs="+", help="JSON files of simulations/committee.py")
-    parser.add_argument("--smallest", type=int, default=0, help="leave smaller N out of the fits")
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the figure")
     arguments = parser.parse_args()
     files = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.results]
@@ -156,9 +166,8 @@ def main() -> None:
             case.start, case.learning_rate, case.alpha, np.random.default_rng(0)
         )
         found[name] = [compare(name, results, scatter) for results in simulated]
-        fitted = [of for of in found[name] if of["inputs"] >= arguments.smallest]
-        fits[name] = [extrapolate(fitted, place) for place in range(len(case.removals))]
-    store_results(arguments.out, {"cases": found, "fits": fits, "smallest": arguments.smallest})
+        fits[name] = [extrapolate(found[name], place) for place in range(len(case.removals))]
+    store_results(arguments.out, {"cases": found, "fits": fits})
     print(report(found, fits))
 
 

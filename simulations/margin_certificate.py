@@ -18,7 +18,6 @@ Every mask is stored as soon as it is done; the same command again goes on where
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,11 @@ import numpy as np
 
 from deeptheory import data, machine, measure, nn, prune, theory
 from deeptheory.data import augment
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, run_script
+from deeptheory.resume import store_results, stored_results
 from deeptheory.runs import Run
 from deeptheory.runs.steps.prune import apply_masks
 from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.runs.storage import write_text
 from deeptheory.table import table
 
 BATCH = 100  # inputs per forward pass
@@ -148,11 +147,7 @@ def main() -> None:
         raise InputError("--densities", "numbers within [0, 1)", str(arguments.densities))
     out = arguments.out or arguments.run / "margin_certificate.json"
     setting = {"run_seed": run.config.seed, "seed": arguments.seed, "inputs": arguments.inputs}
-    results: dict[str, Any] = {"setting": setting, "targets": {}}
-    if out.exists():
-        results = json.loads(out.read_text(encoding="utf-8"))
-        if results["setting"] != setting:
-            raise SystemExit(f"{out} holds results of another setting: give another --out")
+    results = stored_results(out, setting, lambda: {"targets": {}})
     study = Study(run, arguments.inputs, arguments.seed)
     results["accuracy"] = float(np.mean(study.margins > 0))
     results["median_margin"] = float(np.median(study.margins))
@@ -166,10 +161,10 @@ def main() -> None:
                 place = [number, CRITERIA.index(criterion), round(1000 * density)]
                 masks = study.masks(layers, criterion, density, place)
                 of_criterion[f"{density:g}"] = study.guarantees(masks)
-                write_text(out, json.dumps(results, indent=1) + "\n")
+                store_results(out, results)
             print(f"{target} {criterion} done", flush=True)
     print(report(results))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -24,7 +24,6 @@ Every run is stored as soon as it is done; the same command again goes on where 
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from deeptheory import data, machine, measure, theory
+from deeptheory.errors import run_script
+from deeptheory.resume import store_results, stored_results
 from deeptheory.runs import Run
 from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.runs.storage import write_text
 from deeptheory.table import table
 
 SIZES = (2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -219,19 +219,15 @@ def main() -> None:
     arguments = parser.parse_args()
     machine.configure()
     setting = {"seed": arguments.seed, "drawn": arguments.drawn}
-    results: dict[str, Any] = {"setting": setting, "runs": {}}
-    if arguments.out.exists():
-        results = json.loads(arguments.out.read_text(encoding="utf-8"))
-        if results["setting"] != setting:
-            raise SystemExit(f"{arguments.out} holds results of another setting: give another --out")
+    results = stored_results(arguments.out, setting, lambda: {"runs": {}})
     results["machine"] = machine.facts()
     for directory in arguments.runs:
         if directory.name not in results["runs"]:
             run = Run(directory, quiet=True)
             results["runs"][directory.name] = study(run, arguments.drawn, arguments.seed)
-            write_text(arguments.out, json.dumps(results, indent=1) + "\n")
+            store_results(arguments.out, results)
     print(report(results["runs"]))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

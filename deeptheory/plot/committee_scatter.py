@@ -27,7 +27,7 @@ class Deviations(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """Relative differences from theory by number of inputs, (F,) each, with their predicted errors; slope / N."""
+    """Relative differences from theory by number of inputs, (F,) each, with their errors; slope / N."""
 
     title: str
     inputs: ArrayLike
@@ -102,7 +102,7 @@ def _draw_sizes(axes: Axes, sizes: Sizes) -> None:
         marker="o",
         linestyle="none",
         markerfacecolor="none",
-        label="mean, bars: twice its predicted error",
+        label="mean, bars: twice its error",
     )
     line = np.array([0.0, 1.1 * inverse.max()])
     axes.plot(line, 100 * sizes.slope * line / 1000, color=ORANGE, label=f"{sizes.slope:.0f} / N")
@@ -110,4 +110,4 @@ def _draw_sizes(axes: Axes, sizes: Sizes) -> None:
     axes.set_title(sizes.title)
     axes.set_xlabel(r"$1000 / N$")
     axes.set_ylabel("simulated - predicted (%)")
-    axes.legend()
+    axes.legend(loc="lower right")

@@ -66,6 +66,12 @@ def test_planted_differences_of_order_1_over_n_are_found(scripts):
     assert abs(fit["slope"] - 80) < 3 * fit["slope_error"] < 30
     assert abs(fit["limit"]) < 3 * fit["limit_error"] < 0.03
     assert fit["chi_square"] < 12
+    assert fit["spread"] == pytest.approx(1, abs=0.06)
+    for of in compared:
+        of["removals"][0]["scatter"] /= 2
+    wider = scripts[1].extrapolate(compared, 0)
+    assert wider["spread"] == pytest.approx(2 * fit["spread"])
+    assert wider["slope_error"] == pytest.approx(fit["slope_error"])
 
 
 def test_shares_are_of_single_networks_and_of_their_mean(scripts):

@@ -61,6 +61,6 @@ def test_other_settings_and_densities_are_refused(script, run, monkeypatch, caps
     with pytest.raises(InputError, match=r"--densities: expected numbers within \[0, 1\), found \[1\.0\]"):
         call(script, run, monkeypatch, capsys, "--densities", "1")
     call(script, run, monkeypatch, capsys, "--densities", "0.5")
-    with pytest.raises(SystemExit, match="results of another setting"):
+    with pytest.raises(InputError, match=r"expected the same .*; name another file with --out"):
         call(script, run, monkeypatch, capsys, "--densities", "0.5", "--seed", "1")
     assert np.isfinite(json.loads((run.directory / "margin_certificate.json").read_text())["median_margin"])

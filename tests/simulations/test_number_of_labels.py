@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deeptheory.errors import InputError
+
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SCRIPT = Path(__file__).parents[2] / "simulations" / "number_of_labels.py"
@@ -46,7 +48,7 @@ def test_every_law_stands_beside_the_measured_accuracy(script, run, monkeypatch,
     script.main()
     assert capsys.readouterr().out == first
     monkeypatch.setattr(sys, "argv", ["x", str(run.directory), "--out", str(out), "--drawn", "4"])
-    with pytest.raises(SystemExit, match="results of another setting"):
+    with pytest.raises(InputError, match=r"expected the same drawn, found drawn = .*; name another file"):
         script.main()
 
 
