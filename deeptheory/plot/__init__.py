@@ -6,6 +6,7 @@ from deeptheory.plot.cluster_sizes import cluster_sizes
 from deeptheory.plot.committee import committee
 from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.from_runs import FIGURES, draw, draw_all
+from deeptheory.plot.head_accuracies import Heads, head_accuracies
 from deeptheory.plot.magnitude_overlap import magnitude_overlap
 from deeptheory.plot.perceptron_capacity import CapacityPoints, perceptron_capacity
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
@@ -15,6 +16,7 @@ from deeptheory.plot.save import save
 __all__ = [
     "FIGURES",
     "CapacityPoints",
+    "Heads",
     "Truncation",
     "accuracy_against_dilution",
     "accuracy_and_snr",
@@ -23,6 +25,7 @@ __all__ = [
     "draw",
     "draw_all",
     "field_matrix",
+    "head_accuracies",
     "magnitude_overlap",
     "perceptron_capacity",
     "predicted_against_measured",
