@@ -68,9 +68,9 @@ def accuracy_from_mixture(
     .. math:: \frac1K \sum_i \sum_c \pi_{ic} P(\arg\max_j H_j = i), \qquad
               H \sim N(W M_{ic}, W \Sigma_{ic} W^T)
 
-    Status: model (ours). 0.6 points rms on CIFAR-10 over full, masked and refitted heads; about +2 points
-    remain on 100 glyph labels. Source: deeptheory. The fields enter through counts, means and covariances
-    only.
+    Status: model (ours). 0.6 points rms on CIFAR-10 over full, masked and refitted heads; about +1.5 points
+    remain on refitted heads of 100 glyph labels (docs/results.md). Source: deeptheory. The fields enter
+    through counts, means and covariances only.
 
     Finite samples: covariances are divided by n, not n - 1, because the sample mean already scatters with 1/n
     of the variance; were the covariances known, the prediction would so be exactly unbiased. What remains,
