@@ -7,6 +7,7 @@ from deeptheory.plot.committee import committee
 from deeptheory.plot.committee_scatter import committee_scatter
 from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.from_runs import FIGURES, draw, draw_all
+from deeptheory.plot.head_accuracies import Heads, head_accuracies
 from deeptheory.plot.magnitude_overlap import magnitude_overlap
 from deeptheory.plot.margin_certificate import margin_certificate
 from deeptheory.plot.number_of_labels import LabelCurves, number_of_labels
@@ -18,6 +19,7 @@ from deeptheory.plot.save import save
 __all__ = [
     "FIGURES",
     "CapacityPoints",
+    "Heads",
     "LabelCurves",
     "Truncation",
     "accuracy_against_dilution",
@@ -28,6 +30,7 @@ __all__ = [
     "draw",
     "draw_all",
     "field_matrix",
+    "head_accuracies",
     "magnitude_overlap",
     "margin_certificate",
     "number_of_labels",

@@ -8,7 +8,8 @@ from deeptheory.theory.gaussian_field import FieldAccuracy, points_per_integral,
 from deeptheory.theory.kmeans import k_means
 from deeptheory.theory.orthant import block_size
 
-_FEWEST_INPUTS = 10
+# Per component, on average. Labels without components lose nothing by it, trained networks gain (docs/theory.md).
+_FEWEST_INPUTS = 3
 # Directions in which the pooled variance is below this share of the largest are constant up to rounding.
 _RANK_TOLERANCE = 1e-12
 
@@ -19,7 +20,7 @@ def mixture_components(
     """Split every label's inputs into components, once, for use with any head.
 
     k-means on the fields of the FULL (unmasked) head, whitened by the pooled within-label covariance. A label
-    with n inputs gets at most n // 10 components (and at least one). Status: ours, a model of the structure
+    with n inputs gets at most n // 3 components (and at least one). Status: ours, a model of the structure
     inside a label. Source: deeptheory.
 
     Parameters
@@ -68,14 +69,15 @@ def accuracy_from_mixture(
     .. math:: \frac1K \sum_i \sum_c \pi_{ic} P(\arg\max_j H_j = i), \qquad
               H \sim N(W M_{ic}, W \Sigma_{ic} W^T)
 
-    Status: model (ours). 0.6 points rms on CIFAR-10 over full, masked and refitted heads; about +2 points
-    remain on 100 glyph labels. Source: deeptheory. The fields enter through counts, means and covariances
-    only.
+    Status: model (ours). 0.6 points rms on CIFAR-10 over full, masked and refitted heads; about +1.5 points
+    remain on refitted heads of 100 glyph labels (docs/results.md). Source: deeptheory. The fields enter
+    through counts, means and covariances only.
 
     Finite samples: covariances are divided by n, not n - 1, because the sample mean already scatters with 1/n
     of the variance; were the covariances known, the prediction would so be exactly unbiased. What remains,
     with true Gaussian fields, 10 to 100 labels and one component each, lay between -1.2 and +1.5 points at 20
-    inputs per label and between -0.5 and +0.6 at 50; with 1000 labels it was -2.0 at 20 inputs.
+    inputs per label and between -0.5 and +0.6 at 50; with 1000 labels it was -2.0 at 20 inputs. Six components
+    of 20 inputs made it no larger.
     Shrinkage towards the pooled covariance (Ledoit-Wolf) is not used: it removes that bias where all labels
     have like covariances, but makes the prediction 3 to 7 points too high where they differ, as they do
     behind ReLUs.

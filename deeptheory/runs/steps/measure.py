@@ -61,10 +61,7 @@ def _probes(run: Run, network: nn.Network, stages: list[str]) -> dict[str, np.nd
 def _fit_probes(run: Run, network: nn.Network, stages: list[str]) -> None:
     """Fit and store the probes of some stages, all on the same inputs and from the same random stream."""
     options, rng = run.config.probe, generator(run.config.seed, "probe")
-    images, labels = data.select(run.dataset, stored_splits(run), "train")
-    if options.inputs:
-        chosen = _subset(labels, options.inputs, rng)
-        images, labels = images[chosen], labels[chosen]
+    images, labels = probe_inputs(run, options.inputs, rng)
     title = f"{run.directory.name} probe of"
     for stage, features in measuring.iterate_features(network, images, stages, f"{title} stages", run.quiet):
         fit = measuring.fit_probe(
@@ -82,6 +79,19 @@ def _fit_probes(run: Run, network: nn.Network, stages: list[str]) -> None:
             )
         solved = {"loss": fit.loss, "iterations": fit.iterations, "gradient_norm": fit.gradient_norm}
         run.store(paths.stage_path("measure", stage), {"probe_weight": fit.weight, "probe": solved})
+
+
+def probe_inputs(run: Run, n_inputs: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of the train split to fit probes to: `n_inputs`, or all if it is 0.
+
+    With a fresh stream "probe" and the configured number they are those of the run's own probes, and fewer are a
+    part of them.
+    """
+    images, labels = data.select(run.dataset, stored_splits(run), "train")
+    if not n_inputs:
+        return images, labels
+    chosen = _subset(labels, n_inputs, rng)
+    return images[chosen], labels[chosen]
 
 
 def _subset(labels: np.ndarray, n_inputs: int, rng: np.random.Generator) -> np.ndarray:

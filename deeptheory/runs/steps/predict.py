@@ -13,8 +13,6 @@ from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.arms import pruned_arms
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
-SURROGATES = 200  # drawn per label: as many as a label of a small data set has inputs
-
 
 def predict(run: Run) -> None:
     """Store the prunable parameters and the predicted accuracies, with the time, before any retraining.
@@ -94,9 +92,7 @@ def _arms(
         name: theory.mixture_components(of_split @ probe.T, labels[name], rng)
         for name, of_split in features.items()
     }
-    surrogates = theory.gaussian_surrogates(
-        features["train"], labels["train"], components["train"], SURROGATES, rng
-    )
+    surrogates = theory.gaussian_surrogates(features["train"], labels["train"], components["train"], rng)
     tree = {}
     every: dict[str, prune.PrunedArm | None] = {prune.UNPRUNED: None, **arms}
     with Progress(f"{run.directory.name} predict arms", len(every), "arm", run.quiet) as progress:
