@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-SURVIVING_SHARE = 0.4
+SURVIVING_SHARE = 0.3
 """Share of the refitted network's loss of accuracy that a few epochs of retraining leave."""
 
 
 def retrained_accuracy(intact: ArrayLike, refitted: ArrayLike) -> NDArray[np.float64]:
     r"""Accuracy after retraining, from those of the intact and of the refitted network.
 
-    .. math:: P = P_0 - \rho\, (P_0 - P_{\mathrm{refit}}), \qquad \rho = 0.4
+    .. math:: P = P_0 - \rho\, (P_0 - P_{\mathrm{refit}}), \qquad \rho = 0.3
 
     A refit restores the outputs of layers; retraining may find others that serve the labels as well. Status: model
     (ours); rho was fitted once and belongs to a few epochs of retraining (results.md says on what, and how far
