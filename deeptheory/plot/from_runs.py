@@ -175,14 +175,16 @@ def _predicted_against_measured(runs: Sequence[Run]) -> Figure:
     def over_arms(step: str, value: str) -> np.ndarray:
         return np.array([run.read(f"{paths.arm_path(step, arm)}/{value}") for run in runs for arm in arms])
 
-    predicted = over_arms("predict", "accuracy")
     groups = {
         "probes of stages": (
             _over_stages(runs, "predict/stages/{stage}/accuracy").ravel(),
             _over_stages(runs, "measure/stages/{stage}/probe_accuracy").ravel(),
         ),
-        "masked, refitted heads": (predicted, over_arms("prune", "refit_accuracy")),
-        "retrained arms": (predicted, over_arms("retrain", "accuracy")),
+        "masked, refitted heads": (
+            over_arms("predict", "head/accuracy"),
+            over_arms("prune", "refit_accuracy"),
+        ),
+        "retrained arms": (over_arms("predict", "accuracy"), over_arms("retrain", "accuracy")),
     }
     return predicted_against_measured(groups, _n_test(runs[0]))
 

@@ -80,7 +80,8 @@ class Predictor:
         Parameters
         ----------
         masks : mapping of str to bool array
-            By weight name, of the weight's shape, True where kept; the head's may be among them.
+            By weight name, of the weight's shape, True where kept; the head's may be among them. Without any,
+            the prediction is the accuracy of the intact network.
         """
         masked = self._copy
         masked.load_state(self._state)

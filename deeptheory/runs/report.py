@@ -94,10 +94,17 @@ def predicted(run: Run) -> Report:
     ]
     header = ("layer", "prunable kernels", "of", "dilution", "without structure")
     arm_rows = [
-        (name, f"{arm['accuracy']:.4f}", f"{arm['integration_error']:.4f}", f"{arm['counted']:.4f}")
+        (
+            name,
+            f"{arm['accuracy']:.4f}",
+            f"{100 * arm['loss']:+.2f} +- {100 * arm['loss_error']:.2f}",
+            f"{arm['refitted']:.4f}",
+            f"{arm['head']['accuracy']:.4f}",
+            f"{arm['head']['counted']:.4f}",
+        )
         for name, arm in arms.items()
     ]
-    arm_header = ("arm", "predicted accuracy", "integration error", "counted (measure)")
+    arm_header = ("arm", "predicted", "loss in points", "refitted", "head alone", "head counted")
     when = f"predicted {run.read('predict/begun')}, threshold {run.config.prune.threshold:g}"
     numbers = {
         "begun": run.read("predict/begun"),

@@ -119,3 +119,14 @@ def test_the_fields_of_all_filters_add_up_to_the_mean_complete_field(run):
         complete = features @ weight.T.astype(np.float64)
         expected = np.stack([complete[labels == label].mean(axis=0) for label in range(5)])
         np.testing.assert_allclose(summed, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_the_unpruned_arm_is_predicted_without_loss_and_heads_apart_from_retrained_arms(finished_study):
+    predicted = Run(finished_study / "seed-3").read("predict/arms")
+    unpruned = predicted["unpruned"]
+    assert (unpruned["loss"], unpruned["loss_error"]) == (0, 0)
+    assert unpruned["accuracy"] == unpruned["refitted"]
+    for arm in ARMS:
+        of_arm = predicted[arm]
+        assert of_arm["accuracy"] == pytest.approx(unpruned["accuracy"] - of_arm["loss"])
+        assert set(of_arm["head"]) == {"accuracy", "integration_error", "counted"}

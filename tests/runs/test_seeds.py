@@ -15,6 +15,7 @@ FIRST = {
     "retrain-batches": 3671724838,
     "retrain-augmentation": 1715612915,
     "prediction": 2951975520,
+    "budget": 325532677,
 }
 
 

@@ -11,6 +11,7 @@ from deeptheory.progress import Progress
 from deeptheory.runs.run import Run, now
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.arms import pruned_arms
+from deeptheory.runs.steps.budget import make_predictor
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
@@ -20,8 +21,8 @@ def predict(run: Run) -> None:
     - For every stage: the accuracy of its probe from the means and covariances of its fields (physics 7.1).
     - For every masked layer: AFCC's dilution, that expected without structure, and as the list of prunable
       parameters a score for each kernel (low scores go first) and whether AFCC removes it.
-    - For every arm: the accuracy of the head refitted under its mask (physics 7.2). It is the prediction for
-      the retrained network on the assumption that the stages below recover completely.
+    - For every arm: the accuracy after retraining, from the network refitted in closed form (`prune.Predictor`),
+      and under ``head`` that of the head refitted under its mask on intact stages (physics 7.2).
 
     Statistics come from the measure split, those the refitted head is made from out of the train split; the
     test split is not read.
@@ -81,7 +82,8 @@ def _layers(run: Run, afcc: prune.PrunedArm) -> dict[str, Any]:
 def _arms(
     run: Run, network: nn.Network, arms: Mapping[str, prune.PrunedArm], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Accuracy of the head refitted under each arm's mask, from class statistics of the last stage."""
+    """Accuracy after retraining, and that of the refitted head from class statistics of the last stage."""
+    predictor = make_predictor(run, network)
     stage, splits = network.stages[-1].name, stored_splits(run)
     features, labels = {}, {}
     for name in ("train", "measure"):
@@ -102,7 +104,15 @@ def _arms(
                 *surrogates, network.n_labels, run.config.retrain.l2, rng, mask=mask, quiet=True
             )
             fields = features["measure"] @ head.weight.T
-            tree[name] = _accuracy(fields, labels["measure"], components["measure"], rng)
+            prediction = predictor.predict({} if arm is None else arm.masks)
+            tree[name] = {
+                "accuracy": prediction.retrained,
+                "refitted": prediction.refitted,
+                "refitted_theory": prediction.refitted_theory,
+                "loss": prediction.loss,
+                "loss_error": prediction.loss_error,
+                "head": _accuracy(fields, labels["measure"], components["measure"], rng),
+            }
             progress.advance(done)
     return tree
 
