@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.theory import committee, detection, dilution, magnitude, margin, orthant, perceptron, spectrum
-from deeptheory.theory.budget import residual
+from deeptheory.theory.budget import residual, retraining
 
 Array = NDArray[np.float64]
 Kind = Literal["number", "whole", "list", "square"]
@@ -172,6 +172,12 @@ FORMULAS = {
             {"margins": "list"},
         ),
         Formula(residual.relative_noise, "e_b / Var z_b", "deeptheory", "exact, a definition"),
+        Formula(
+            retraining.retrained_accuracy,
+            f"intact - {retraining.SURVIVING_SHARE} (intact - refitted)",
+            "deeptheory",
+            "model",
+        ),
         Formula(
             orthant_probability,
             "P(x > 0), x ~ N(mean, covariance)",
