@@ -2,8 +2,9 @@
 
 python simulations/snr_budget.py out/cifar10/seed-1
 
-Masks of groups of stages (one, or all from one to the last) at several densities: at random, by magnitude, and in
-the order of the SNR budget. For each mask all predictions are stored before the network is retrained:
+Masks of groups of stages (one, or all from one to another) at several densities: at random, by magnitude, and in
+the order of the SNR budget; or the prunable sets that `deeptheory predict RUN --tolerance T` has stored. For each
+mask all predictions are stored before the network is retrained:
 - retrained: `prune.Predictor`, from the network refitted in closed form, layer after layer (theory.md);
 - refitted: the accuracy of that network itself, counted on the measure split, and by Gaussian field theory;
 - margins: `theory.pairwise_accuracy` with the `margin_noise` of the residual variances, nothing run at all.
@@ -23,7 +24,7 @@ from scipy.stats import spearmanr
 from deeptheory import data, machine, measure, nn, prune, theory
 from deeptheory.errors import InputError, run_script
 from deeptheory.resume import store_results, stored_results
-from deeptheory.runs import Run
+from deeptheory.runs import Run, paths
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.budget import make_predictor, maskable_layers, removal_paths, sensitivities
 from deeptheory.runs.steps.train import stored_splits, trained_network
@@ -37,7 +38,9 @@ UNPRUNED = "unpruned"
 class Study:
     """A trained run, the masks to be tried, and what has been found so far."""
 
-    def __init__(self, run: Run, groups: list[str], densities: list[float], path: Path) -> None:
+    def __init__(
+        self, run: Run, groups: list[str], densities: list[float], tolerances: list[float], path: Path
+    ) -> None:
         self.run, self.path = run, path
         self.network = trained_network(run)
         self.layers = {layer.stage_out: layer for layer in maskable_layers(self.network)}
@@ -48,7 +51,13 @@ class Study:
             for density in densities
             for criterion in CRITERIA
         }
-        setting = {"seed": run.config.seed, "groups": groups, "densities": densities}
+        self.prunable = {f"prunable at {tolerance:g}": tolerance for tolerance in tolerances}
+        setting = {
+            "seed": run.config.seed,
+            "groups": groups,
+            "densities": densities,
+            "tolerances": tolerances,
+        }
         self.found = stored_results(
             path, setting, lambda: {"masks": {}, "machine": machine.facts(), "run": str(run.directory)}
         )
@@ -63,8 +72,9 @@ class Study:
 
     def prepare(self) -> None:
         """What the predictions take: removal paths, sensitivities, margins, patches and the predictor."""
-        layers = tuple(dict.fromkeys(layer for of_group in self.groups.values() for layer in of_group))
-        self.paths = removal_paths(self.run, self.network, layers)
+        chosen = [*self.groups.values(), *([tuple(self.layers.values())] if self.prunable else [])]
+        layers = tuple(dict.fromkeys(layer for of_group in chosen for layer in of_group))
+        self.removals = removal_paths(self.run, self.network, layers)
         squares, self.margins = sensitivities(self.run, self.network, layers)
         self.squares = dict(zip([layer.weight for layer in layers], squares, strict=True))
         self.predictor = make_predictor(self.run, self.network)
@@ -80,11 +90,15 @@ class Study:
 
     def mask(self, name: str) -> prune.Masks:
         """The mask of that name, the same whenever it is asked for."""
+        if name in self.prunable:
+            where = f"{paths.budget_path(self.prunable[name])}/{paths.NETWORK}/prunable"
+            prunable = self.run.read(where)
+            return prune.Masks(tuple(self.layers.values()), {key: ~mask for key, mask in prunable.items()})
         criterion, group, density = self.masks[name]
         layers = self.groups[group]
         if criterion == "snr-budget":
             order = theory.budget_order(
-                [self.paths[layer.weight] for layer in layers],
+                [self.removals[layer.weight] for layer in layers],
                 [self.squares[layer.weight] for layer in layers],
                 *self.margins,
             )
@@ -115,7 +129,9 @@ class Study:
         return {
             **asdict(self.predictor.predict(masks)),
             "margins": self._by_margins(kernels),
-            "density": sum(mask.sum() for mask in masks.values()) / sum(mask.size for mask in masks.values()),
+            "density": float(
+                sum(mask.sum() for mask in masks.values()) / sum(mask.size for mask in masks.values())
+            ),
         }
 
     def _by_margins(self, kernels: dict[str, np.ndarray]) -> float:
@@ -148,7 +164,7 @@ class Study:
     def go_on(self) -> None:
         """Predict all masks, then retrain them, as far as they are not done yet."""
         self.prepare()
-        names = [UNPRUNED, *self.masks]
+        names = [UNPRUNED, *self.masks, *self.prunable]
         for name in names:
             if name not in self.found["masks"]:
                 self.found["masks"][name] = {"predicted": self.predict(name)}
@@ -178,7 +194,7 @@ def report(found: dict[str, Any]) -> str:
     for key in PREDICTIONS:
         predicted = np.array([of_mask["predicted"][key] for of_mask in masked])
         error = 100 * (predicted - measured)
-        rank = spearmanr(predicted, measured).statistic
+        rank = spearmanr(predicted, measured).statistic if len(masked) > 2 else np.nan
         summary.append(
             [
                 key,
@@ -200,12 +216,15 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="directory of a measured run")
     parser.add_argument(
         "--groups",
-        nargs="+",
-        default=["4", "6", "8-10", "6-10", "2-10"],
+        nargs="*",
+        default=["4", "6", "8-10", "2-10"],
         help="numbers of the stages that are masked together",
     )
     parser.add_argument(
-        "--densities", nargs="+", type=float, default=[0.5, 0.2, 0.1], help="shares of the kernels kept"
+        "--densities", nargs="*", type=float, default=[0.5, 0.2, 0.1], help="shares of the kernels kept"
+    )
+    parser.add_argument(
+        "--tolerances", nargs="*", type=float, default=[], help="of prunable sets stored in the run"
     )
     parser.add_argument("--out", type=Path, help="JSON of results; by default snr_budget.json in the run")
     parser.add_argument("--threads", type=int, help="computing threads")
@@ -215,6 +234,7 @@ def main() -> None:
         Run(arguments.run),
         arguments.groups,
         arguments.densities,
+        arguments.tolerances,
         arguments.out or arguments.run / "snr_budget.json",
     )
     study.go_on()

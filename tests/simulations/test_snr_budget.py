@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from deeptheory.runs import Run, paths, steps
+
 SCRIPT = Path(__file__).parents[2] / "simulations" / "snr_budget.py"
 
 
@@ -78,3 +80,17 @@ def test_a_stage_that_cannot_be_masked_is_named(done):
     assert refused.returncode == 2
     assert "--groups: expected stages among stage2, stage3, stage4, stage5" in refused.stderr
     assert "found stage1" in refused.stderr
+
+
+def test_a_stored_prunable_set_is_confirmed(done):
+    run, _ = done
+    steps.budget(Run(run, quiet=True), 0.3)
+    arguments = ("--groups", "--densities", "--tolerances", "0.3", "--out", str(run / "prunable.json"))
+    result = study(run, *arguments)
+    assert result.returncode == 0, result.stderr
+    masks = json.loads((run / "prunable.json").read_text())["masks"]
+    stored = Run(run, quiet=True).read(f"{paths.budget_path(0.3)}/{paths.NETWORK}")
+    found = masks["prunable at 0.3"]
+    assert found["predicted"]["retrained"] == pytest.approx(stored["prediction"]["retrained"], abs=1e-12)
+    assert found["predicted"]["density"] == pytest.approx(1 - stored["dilution"], abs=1e-12)
+    assert 0 <= found["measured"] <= 1
