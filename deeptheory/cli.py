@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import deeptheory
+from deeptheory.cli_options import COUNT, JSON, POSITIVE, RUN, config_options, machine_options
 from deeptheory.errors import InputError, RunFailed
 
 EXIT_NEGATIVE, EXIT_BAD_INPUT = 1, 2
@@ -48,39 +49,6 @@ def commands() -> None:
     The chain:  train -> measure -> predict -> prune -> retrain     (each on one run directory)
     All of it, over several seeds, with verdicts:  confirm
     """
-
-
-def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--threads` and `--quiet`, for every command that computes."""
-    command = click.option("--quiet", is_flag=True, help="No progress on standard error.")(command)
-    return click.option(
-        "--threads",
-        type=click.IntRange(min=1),
-        help="Threads to use; all that this process may use by default.",
-    )(command)
-
-
-def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The configuration file and what overrides it."""
-    command = click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="TABLE.OPTION=VALUE",
-        help="Override one option; repeatable.",
-    )(command)
-    command = click.option(
-        "--data",
-        "data_path",
-        type=click.Path(path_type=Path),
-        help="Data files; overrides data.source and path.",
-    )(command)
-    return click.argument("config", type=click.Path(path_type=Path))(command)
-
-
-RUN = click.argument("run", type=click.Path(path_type=Path))
-COUNT, POSITIVE = click.IntRange(min=1), click.FloatRange(min=0, min_open=True)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print numbers as JSON.")
 
 
 def _configure(threads: int | None) -> None:

@@ -58,8 +58,16 @@ class Study:
             "densities": densities,
             "tolerances": tolerances,
         }
+        self.test = data.select(run.dataset, stored_splits(run), "test")
         self.found = stored_results(
-            path, setting, lambda: {"masks": {}, "machine": machine.facts(), "run": str(run.directory)}
+            path,
+            setting,
+            lambda: {
+                "masks": {},
+                "n_test": len(self.test[0]),
+                "machine": machine.facts(),
+                "run": str(run.directory),
+            },
         )
 
     def _layers_of(self, group: str) -> tuple[prune.MaskedLayer, ...]:
@@ -159,7 +167,7 @@ class Study:
             title=f"retrain {name}",
             quiet=run.quiet,
         )
-        return nn.accuracy(network, *data.select(run.dataset, splits, "test"))
+        return nn.accuracy(network, *self.test)
 
     def go_on(self) -> None:
         """Predict all masks, then retrain them, as far as they are not done yet."""

@@ -84,7 +84,7 @@ def test_json_is_json_with_the_numbers_of_the_run(deeptheory, run, command):
         assert list(numbers) == run.read("measure/stage_names")
         assert numbers["stage3"]["probe_accuracy"] == run.read("measure/stages/stage3/probe_accuracy")
     elif command == "predict":
-        assert numbers["arms"]["afcc"]["accuracy"] == run.read("predict/arms/afcc/accuracy")
+        assert numbers["arms"]["afcc"]["retrained"] == run.read("predict/arms/afcc/retrained")
         assert numbers["layers"]["head.linear.weight"]["dilution"] > 0
     elif command == "inspect":
         assert numbers["done"] == ["train", "measure", "predict", "prune", "retrain"]

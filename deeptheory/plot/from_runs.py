@@ -184,7 +184,7 @@ def _predicted_against_measured(runs: Sequence[Run]) -> Figure:
             over_arms("predict", "head/accuracy"),
             over_arms("prune", "refit_accuracy"),
         ),
-        "retrained arms": (over_arms("predict", "accuracy"), over_arms("retrain", "accuracy")),
+        "retrained arms": (over_arms("predict", "retrained"), over_arms("retrain", "accuracy")),
     }
     return predicted_against_measured(groups, _n_test(runs[0]))
 

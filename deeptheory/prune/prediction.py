@@ -27,6 +27,8 @@ class Prediction:
         The same by `theory.accuracy_from_mixture`.
     retrained : float
         `theory.retrained_accuracy`, the prediction.
+    retrained_error : float
+        95 % interval of it on either side, binomial: of the inputs counted, not of the model.
     loss : float
         Accuracy of the intact network minus `retrained`.
     loss_error : float
@@ -37,6 +39,7 @@ class Prediction:
     refitted: float
     refitted_theory: float
     retrained: float
+    retrained_error: float
     loss: float
     loss_error: float
 
@@ -94,9 +97,9 @@ class Predictor:
         retrained = float(theory.retrained_accuracy(self.intact[0], refitted))
         loss = self.intact[0] - retrained
         scatter = np.std(self._intact_right - right) * theory.SURVIVING_SHARE
-        return Prediction(
-            refitted, by_theory, retrained, loss, INTERVAL * float(scatter) / math.sqrt(len(right))
-        )
+        per_root = INTERVAL / math.sqrt(len(right))
+        spread = math.sqrt(retrained * (1 - retrained))
+        return Prediction(refitted, by_theory, retrained, per_root * spread, loss, per_root * float(scatter))
 
     def _accuracies(
         self, network: nn.Network, masks: Mapping[str, np.ndarray]

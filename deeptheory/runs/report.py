@@ -96,7 +96,7 @@ def predicted(run: Run) -> Report:
     arm_rows = [
         (
             name,
-            f"{arm['accuracy']:.4f}",
+            f"{arm['retrained']:.4f} +- {arm['retrained_error']:.4f}",
             f"{100 * arm['loss']:+.2f} +- {100 * arm['loss_error']:.2f}",
             f"{arm['refitted']:.4f}",
             f"{arm['head']['accuracy']:.4f}",
@@ -141,7 +141,7 @@ def budgeted(run: Run, tolerance: float) -> Report:
                 f"{sum(sizes)}",
                 f"{found['dilution']:.4f}",
                 f"{found['dilution_by_margins']:.4f}",
-                f"{of_layer['retrained']:.4f}",
+                f"{of_layer['retrained']:.4f} +- {of_layer['retrained_error']:.4f}",
                 f"{100 * of_layer['loss']:+.2f} +- {100 * of_layer['loss_error']:.2f}",
                 f"{of_layer['refitted']:.4f}",
             )
@@ -186,7 +186,7 @@ def _arms(run: Run, retrained_too: bool) -> Report:
         numbers[arm] = {
             "accuracy_masked": before["accuracy"],
             "accuracy_refitted_head": before["refit_accuracy"],
-            "accuracy_predicted": run.read(f"{paths.arm_path('predict', arm)}/accuracy"),
+            "accuracy_predicted": run.read(f"{paths.arm_path('predict', arm)}/retrained"),
             "dilution": before.get("dilution", 0.0),
             **before["cost"],
         }

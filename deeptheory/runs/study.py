@@ -124,7 +124,7 @@ def arm_results(runs: list[Run]) -> ArmResults:
     return ArmResults(
         accuracy_before={arm: over_seeds(f"prune/arms/{arm}/accuracy") for arm in arms},
         accuracy_after={arm: over_seeds(f"retrain/arms/{arm}/accuracy") for arm in arms},
-        predicted={arm: over_seeds(f"predict/arms/{arm}/accuracy") for arm in arms},
+        predicted={arm: over_seeds(f"predict/arms/{arm}/retrained") for arm in arms},
         dilution={layer: over_seeds(f"predict/layers/{layer}/dilution") for layer in layers},
         null_dilution={layer: over_seeds(path) for layer, path in null.items() if runs[0].has(path)},
     )

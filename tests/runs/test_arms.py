@@ -125,8 +125,8 @@ def test_the_unpruned_arm_is_predicted_without_loss_and_heads_apart_from_retrain
     predicted = Run(finished_study / "seed-3").read("predict/arms")
     unpruned = predicted["unpruned"]
     assert (unpruned["loss"], unpruned["loss_error"]) == (0, 0)
-    assert unpruned["accuracy"] == unpruned["refitted"]
+    assert unpruned["retrained"] == unpruned["refitted"]
     for arm in ARMS:
         of_arm = predicted[arm]
-        assert of_arm["accuracy"] == pytest.approx(unpruned["accuracy"] - of_arm["loss"])
+        assert of_arm["retrained"] == pytest.approx(unpruned["retrained"] - of_arm["loss"])
         assert set(of_arm["head"]) == {"accuracy", "integration_error", "counted"}

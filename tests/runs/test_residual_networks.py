@@ -50,7 +50,7 @@ def test_the_chain(tmp_path, deeptheory, network, stages):
     assert means.shape == (4, weight.shape[1], 1)  # after the global average pool one position is left
     np.testing.assert_array_equal(run.read(f"measure/stages/{last}/probe_weight"), weight)
     for arm in ("unpruned", *run.config.prune.arms):
-        assert 0 <= run.read(f"predict/arms/{arm}/accuracy") <= 1
+        assert 0 <= run.read(f"predict/arms/{arm}/retrained") <= 1
         assert 0 <= run.read(f"retrain/arms/{arm}/accuracy") <= 1
     with h5py.File(run.results) as file:
         state = file["retrain/arms/afcc/state"]

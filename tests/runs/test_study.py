@@ -59,7 +59,7 @@ def test_the_judge_gets_the_stored_numbers(finished_study):
         np.testing.assert_array_equal(
             results.accuracy_after[arm], [run.read(f"retrain/arms/{arm}/accuracy")] * 2
         )
-        np.testing.assert_array_equal(results.predicted[arm], [run.read(f"predict/arms/{arm}/accuracy")] * 2)
+        np.testing.assert_array_equal(results.predicted[arm], [run.read(f"predict/arms/{arm}/retrained")] * 2)
     assert set(results.dilution) - set(results.null_dilution) == {"head.linear.weight"}
     for layer, dilution in results.dilution.items():
         np.testing.assert_array_equal(dilution, [run.read(f"predict/layers/{layer}/dilution")] * 2)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def predict(run: Run) -> None:
         "dilution": arms["afcc"].report.dilution,
     }
     run.finish("predict", tree, started)
-    run.log(f"predicted AFCC accuracy {of_arms['afcc']['accuracy']:.4f}")
+    run.log(f"predicted AFCC accuracy {of_arms['afcc']['retrained']:.4f}")
 
 
 def _stages(run: Run, network: nn.Network, rng: np.random.Generator) -> dict[str, Any]:
@@ -106,11 +107,7 @@ def _arms(
             fields = features["measure"] @ head.weight.T
             prediction = predictor.predict({} if arm is None else arm.masks)
             tree[name] = {
-                "accuracy": prediction.retrained,
-                "refitted": prediction.refitted,
-                "refitted_theory": prediction.refitted_theory,
-                "loss": prediction.loss,
-                "loss_error": prediction.loss_error,
+                **asdict(prediction),
                 "head": _accuracy(fields, labels["measure"], components["measure"], rng),
             }
             progress.advance(done)

@@ -1,0 +1,39 @@
+"""Arguments and options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+RUN = click.argument("run", type=click.Path(path_type=Path))
+COUNT, POSITIVE = click.IntRange(min=1), click.FloatRange(min=0, min_open=True)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print numbers as JSON.")
+
+
+def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--threads` and `--quiet`, for every command that computes."""
+    command = click.option("--quiet", is_flag=True, help="No progress on standard error.")(command)
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Threads to use; all that this process may use by default.",
+    )(command)
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The configuration file and what overrides it."""
+    command = click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="TABLE.OPTION=VALUE",
+        help="Override one option; repeatable.",
+    )(command)
+    command = click.option(
+        "--data",
+        "data_path",
+        type=click.Path(path_type=Path),
+        help="Data files; overrides data.source and path.",
+    )(command)
+    return click.argument("config", type=click.Path(path_type=Path))(command)
