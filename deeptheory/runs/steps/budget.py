@@ -48,7 +48,7 @@ def budget(run: Run, tolerance: float) -> None:
         for layer, square in zip(layers, squares, strict=True)
     }
     searches[paths.NETWORK] = (layers, everything)
-    with Progress(f"{run.directory.name} budget", len(searches), "search", run.quiet) as progress:
+    with Progress(f"{run.directory.name} budget", len(searches), "set", run.quiet) as progress:
         for done, (name, (among, order)) in enumerate(searches.items(), start=1):
             if not run.has(f"{where}/{name}"):
                 steps = STEPS["network" if name == paths.NETWORK else "layer"]
