@@ -44,6 +44,12 @@ def overview(run: Run) -> Report:
             part = report(run)
             lines += ["", part.text]
             numbers[step] = part.numbers
+    for name in run.names(paths.BUDGET):
+        where = f"{paths.BUDGET}/{name}"
+        if run.has(f"{where}/finished"):
+            part = budgeted(run, run.read(f"{where}/tolerance"))
+            lines += ["", part.text]
+            numbers.setdefault("budget", {})[name] = part.numbers
     return Report("\n".join(lines), numbers)
 
 

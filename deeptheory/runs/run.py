@@ -99,6 +99,13 @@ class Run:
         with storage.open_for_reading(self.results) as file:
             return storage.read(file[path])
 
+    def names(self, path: str) -> list[str]:
+        """Names of the entries of a group of `run.h5`; none if there is no such group."""
+        if not self.has(path):
+            return []
+        with storage.open_for_reading(self.results) as file:
+            return list(file[path])
+
     def store(self, path: str, tree: storage.Tree) -> None:
         """Store one part of a step that is still under way; `run.h5` is replaced in one piece."""
         with storage.replacing(self.results) as file:

@@ -107,6 +107,12 @@ def test_the_report_has_a_line_for_every_layer_and_the_network(searched):
     assert json.loads(report.as_json(found.numbers))["layers"]["network"]["loss"] <= TOLERANCE
 
 
+def test_the_overview_of_a_run_shows_its_prunable_sets(searched):
+    found = report.overview(searched)
+    assert "tolerance 30 points" in found.text
+    assert found.numbers["budget"]["tolerance-0.3"] == report.budgeted(searched, TOLERANCE).numbers
+
+
 def test_wide_filters_take_costs_added_up_with_exact_residuals(searched, monkeypatch):
     network = module.trained_network(searched)
     layer = module.maskable_layers(network)[1]
