@@ -27,12 +27,13 @@ import msgspec
 import numpy as np
 
 from deeptheory import data, machine, measure, prune, theory
+from deeptheory.errors import run_script
 from deeptheory.prune.layers import HEAD
+from deeptheory.resume import store_results, stored_results
 from deeptheory.runs import Run
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.measure import probe_inputs
 from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.runs.storage import write_text
 from deeptheory.table import table
 
 FULL = "full"
@@ -238,11 +239,7 @@ def main() -> None:
         names = arguments.stages or all_names
         n_inputs = run.config.probe.inputs if arguments.inputs is None else arguments.inputs
         setting = setting_of(run, sorted(names, key=all_names.index), cuts, n_inputs, len(heads))
-        if not results and arguments.out.exists():
-            results = json.loads(arguments.out.read_text(encoding="utf-8"))
-        results = results or {"setting": setting, "machine": machine.facts(), "runs": {}}
-        if results["setting"] != setting:
-            raise SystemExit(f"{arguments.out} holds results of another setting: give another --out")
+        results = stored_results(arguments.out, setting, lambda: {"machine": machine.facts(), "runs": {}})
         of_run = results["runs"].setdefault(str(run.config.seed), {})
         left = [name for name in names if len(of_run.get(name, ())) < len(heads)]
         for name, stage in stages(run, n_inputs, left, all_names):
@@ -250,10 +247,10 @@ def main() -> None:
             for place in range(len(done), len(heads)):
                 seed = np.random.SeedSequence([run.config.seed, all_names.index(name)], spawn_key=(place,))
                 done.append(stage.head(*heads[place], np.random.default_rng(seed)))
-                write_text(arguments.out, json.dumps(results, indent=1) + "\n")
+                store_results(arguments.out, results)
             print(f"seed {run.config.seed}, {name} done", flush=True)
     print(report(results))
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from deeptheory import data, measure, prune, theory
+from deeptheory.errors import InputError
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -95,7 +96,9 @@ def test_results_of_another_setting_are_refused(tabulate, monkeypatch):
     given = list(sys.argv)
     given[given.index("0.5")] = "0.4"
     monkeypatch.setattr(sys, "argv", given)
-    with pytest.raises(SystemExit, match="holds results of another setting: give another --out"):
+    with pytest.raises(
+        InputError, match=r"expected the same densities, found densities = .*; name another file"
+    ):
         tabulate()
 
 
