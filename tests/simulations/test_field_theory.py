@@ -1,6 +1,5 @@
 """The study of predicted head accuracies: every criterion and density, resumed, and what it counts is right."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -13,16 +12,6 @@ from deeptheory.errors import InputError
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SCRIPT = Path(__file__).parents[2] / "simulations" / "field_theory.py"
-
-
-@pytest.fixture
-def script():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

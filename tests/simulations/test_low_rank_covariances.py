@@ -1,24 +1,12 @@
 """The study of low-rank covariances: full rank is the full form, fewer directions err more."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 
 from deeptheory.errors import run_script
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SCRIPT = Path(__file__).parents[2] / "simulations" / "low_rank_covariances.py"
-
-
-@pytest.fixture
-def script():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_covariances_that_do_not_fit_are_refused_with_the_low_rank_form(script, run, monkeypatch, capsys):

@@ -1,9 +1,7 @@
 """The study of guarantees: none is above the measured accuracy, the weaker is not above the stronger, resumed."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +9,6 @@ import pytest
 from deeptheory.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SCRIPT = Path(__file__).parents[2] / "simulations" / "margin_certificate.py"
-
-
-@pytest.fixture
-def script():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def call(script, run, monkeypatch, capsys, *more):

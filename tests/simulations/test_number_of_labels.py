@@ -1,9 +1,7 @@
 """The study of the number of labels: exact where it must be, restricted as asked, and resumed."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +9,6 @@ import pytest
 from deeptheory.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-SCRIPT = Path(__file__).parents[2] / "simulations" / "number_of_labels.py"
-
-
-@pytest.fixture
-def script():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_every_law_stands_beside_the_measured_accuracy(script, run, monkeypatch, capsys, tmp_path):

@@ -1,9 +1,7 @@
 """The study of the diluted perceptron: checked against Cover, resumed, read from its file."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,17 +11,12 @@ from deeptheory.theory import annealed_capacity, quenched_capacity
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SCRIPT = Path(__file__).parents[2] / "simulations" / "perceptron_capacity.py"
-
 
 @pytest.fixture
-def script(monkeypatch):
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "LOADS", np.arange(0.4, 2.8, 0.2))
-    monkeypatch.setattr(module, "KEPT", (0.5,))
-    return module
+def script(script, monkeypatch):
+    monkeypatch.setattr(script, "LOADS", np.arange(0.4, 2.8, 0.2))
+    monkeypatch.setattr(script, "KEPT", (0.5,))
+    return script
 
 
 def test_the_study_lies_between_the_lines_and_is_not_computed_again(script, monkeypatch, tmp_path, capsys):

@@ -1,26 +1,19 @@
 """The study of truncated layers: nothing is changed at full rank, everything at none, and it is resumed."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SCRIPT = Path(__file__).parents[2] / "simulations" / "rank_truncation.py"
-
 
 @pytest.fixture
-def script(monkeypatch):
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "STEPS", 2)
-    monkeypatch.setattr(module, "CONTROLS", 1)
-    return module
+def script(script, monkeypatch):
+    monkeypatch.setattr(script, "STEPS", 2)
+    monkeypatch.setattr(script, "CONTROLS", 1)
+    return script
 
 
 def test_every_layer_is_truncated_alone_and_not_computed_again(script, run, monkeypatch, capsys):
