@@ -26,9 +26,9 @@ import numpy as np
 from deeptheory import data, machine, measure, nn, prune, theory
 from deeptheory.data import augment
 from deeptheory.errors import InputError, run_script
+from deeptheory.prune import apply_masks
 from deeptheory.resume import store_results, stored_results
 from deeptheory.runs import Run
-from deeptheory.runs.steps.prune import apply_masks
 from deeptheory.runs.steps.train import stored_splits, trained_network
 from deeptheory.table import table
 

@@ -89,8 +89,8 @@ class Study:
         self.covariances = {
             layer.weight: measure.patch_moments(
                 self.network,
-                self.predictor.images[: prune.images_for(self.network, _name(layer))],
-                _name(layer),
+                self.predictor.images[: prune.images_for(self.network, layer.name)],
+                layer.name,
                 quiet=True,
             ).covariance
             for layer in layers
@@ -181,10 +181,6 @@ class Study:
             if "measured" not in self.found["masks"][name]:
                 self.found["masks"][name]["measured"] = self.retrain(name)
                 store_results(self.path, self.found)
-
-
-def _name(layer: prune.MaskedLayer) -> str:
-    return layer.weight.removesuffix(".weight")
 
 
 def report(found: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
 from deeptheory.prune.layers import HEAD_WEIGHT, MaskedLayer, check_stages, masked_layers
-from deeptheory.prune.masks import Masks
+from deeptheory.prune.masks import Masks, apply_masks
 from deeptheory.prune.options import PruneOptions
 from deeptheory.prune.prediction import Prediction, Predictor
 from deeptheory.prune.refit import images_for, refit_layers
@@ -37,6 +37,7 @@ __all__ = [
     "PruneOptions",
     "PrunedArm",
     "Report",
+    "apply_masks",
     "check_arms",
     "check_stages",
     "cost_of",

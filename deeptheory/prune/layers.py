@@ -58,6 +58,11 @@ class MaskedLayer:
             )
 
     @property
+    def name(self) -> str:
+        """Dotted name of the layer, ``stage9.conv``."""
+        return self.weight.removesuffix(".weight")
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Outputs and input filters: the shape of a mask at kernel granularity."""
         return self.shape[0], self.n_inputs

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.nn import Network
 from deeptheory.prune.layers import MaskedLayer
 
 
@@ -61,6 +62,13 @@ class Masks(Mapping[str, np.ndarray]):
     def densities(self) -> dict[str, float]:
         """Kept share of each layer."""
         return {name: self.density(name) for name in self}
+
+
+def apply_masks(network: Network, masks: Mapping[str, np.ndarray]) -> None:
+    """Set the masked weights of a network to zero."""
+    parameters = network.parameters()
+    for name, mask in masks.items():
+        parameters[name] = parameters[name] * mask
 
 
 def _kernel_view(layer: MaskedLayer, mask: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from deeptheory import measure, nn, theory
 from deeptheory.prune.layers import HEAD_WEIGHT
+from deeptheory.prune.masks import apply_masks
 from deeptheory.prune.refit import refit_layers
 
 HEAD_INPUTS = 20_000  # that the head is refitted to, at most
@@ -88,9 +89,7 @@ class Predictor:
         """
         masked = self._copy
         masked.load_state(self._state)
-        parameters = masked.parameters()
-        for name, mask in masks.items():
-            parameters[name] = parameters[name] * mask
+        apply_masks(masked, masks)
         below = {name: mask for name, mask in masks.items() if name != HEAD_WEIGHT}
         refit_layers(masked, below, self.images, self.network, quiet=True)
         (refitted, by_theory), right = self._accuracies(masked, masks)

@@ -6,7 +6,7 @@ import pytest
 from deeptheory import data, measure, nn, theory
 from deeptheory.data import augment
 from deeptheory.errors import InputError
-from deeptheory.runs.steps.prune import apply_masks
+from deeptheory.prune import apply_masks
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -25,8 +25,7 @@ def network(name, width=0.1):
 def masked_copy(net, name, masks, width=0.1):
     copy = network(name, width)
     copy.load_state(net.state())
-    for weight, mask in masks.items():
-        copy.parameters()[weight] = copy.parameters()[weight] * mask
+    prune.apply_masks(copy, masks)
     return copy
 
 

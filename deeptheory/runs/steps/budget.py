@@ -95,9 +95,8 @@ def removal_paths(
 
 
 def _removal_paths(network: nn.Network, layer: prune.MaskedLayer, images: np.ndarray) -> theory.RemovalPaths:
-    name = layer.weight.removesuffix(".weight")
-    enough = images[: prune.images_for(network, name)]
-    moments = measure.patch_moments(network, enough, name, quiet=True)
+    enough = images[: prune.images_for(network, layer.name)]
+    moments = measure.patch_moments(network, enough, layer.name, quiet=True)
     weight = network.parameters()[layer.weight]
     flat = weight.reshape(len(weight), -1)
     if flat.shape[1] <= EXACT_WEIGHTS:
@@ -115,7 +114,7 @@ def sensitivities(
     images, labels = data.select(run.dataset, stored_splits(run), "measure")
     per_label = max(1, SENSITIVITY_INPUTS // network.n_labels)
     chosen = np.concatenate([np.flatnonzero(labels == k)[:per_label] for k in range(network.n_labels)])
-    names = [layer.weight.removesuffix(".weight") for layer in layers]
+    names = [layer.name for layer in layers]
     title = f"{run.directory.name} sensitivity"
     squares = measure.squared_sensitivity(network, images[chosen], labels[chosen], names, title, run.quiet)
     last = network.stages[-1].name

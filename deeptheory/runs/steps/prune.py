@@ -35,7 +35,7 @@ def prune(run: Run) -> None:
         for done, (name, arm) in enumerate(arms.items(), start=1):
             masked = trained_network(run)
             if arm is not None:
-                apply_masks(masked, arm.masks)
+                pruning.apply_masks(masked, arm.masks)
                 for line in pruning.warnings_of(arm.report):
                     run.log(f"warning, {name}: {line}")
             tree: dict[str, Any] = {
@@ -54,13 +54,6 @@ def prune(run: Run) -> None:
     afcc = arms["afcc"]
     assert afcc is not None
     run.log(f"pruned {len(arms) - 1} arms at dilution {afcc.report.dilution:.4f} of the masked layers")
-
-
-def apply_masks(network: nn.Network, masks: Mapping[str, np.ndarray]) -> None:
-    """Set the masked weights of a network to zero."""
-    parameters = network.parameters()
-    for name, mask in masks.items():
-        parameters[name] = parameters[name] * mask
 
 
 def _refit_accuracies(
