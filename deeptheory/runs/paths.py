@@ -14,6 +14,8 @@ SCHEMA_VERSION = 1
 STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of run.h5, in this order
 PROVENANCE = "provenance"
 BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
+REWIND = "rewind"  # the weights that iterative pruning goes back to
+ROUNDS = "rounds"  # of iterative pruning, by arm and final density
 NETWORK = "network"  # all layers together, beside the weight names
 
 
