@@ -1,6 +1,8 @@
 """What counts as confirmed: paired tests over seeds, Holm over the claims, verdicts and their tables."""
 
 from deeptheory.judge.claims import confirm_claims
+from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
+from deeptheory.judge.comparison_table import comparison_tables
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.results import AFCC, UNPRUNED, ArmResults
 from deeptheory.judge.statistics import (
@@ -18,16 +20,20 @@ __all__ = [
     "AFCC",
     "UNPRUNED",
     "ArmResults",
+    "Comparison",
     "JudgeOptions",
     "PairedTest",
     "Verdict",
     "arm_table",
+    "comparison_tables",
     "confirm_claims",
     "decide",
     "equivalence",
     "holm",
     "non_inferiority",
+    "paired_differences",
     "paired_interval",
+    "smallest_density_without_loss",
     "superiority",
     "verdict_table",
 ]

@@ -18,20 +18,22 @@ from deeptheory.prune.criteria import CRITERIA, Criterion
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
 from deeptheory.prune.layers import HEAD_WEIGHT, Granularity, MaskedLayer, check_stages, masked_layers
 from deeptheory.prune.masks import Masks, apply_masks
-from deeptheory.prune.options import PruneOptions
+from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.prune.prediction import Prediction, Predictor
 from deeptheory.prune.refit import images_for, refit_layers
 from deeptheory.prune.report import LayerReport, Report, report_of, warnings_of
 from deeptheory.prune.schedule import densities
-from deeptheory.prune.select import keep_density, keep_largest, masks_of_units
+from deeptheory.prune.select import DensityNotReached, keep_density, keep_largest, masks_of_units
 
 __all__ = [
     "CRITERIA",
     "HEAD_WEIGHT",
     "UNPRUNED",
+    "CompareOptions",
     "Context",
     "Cost",
     "Criterion",
+    "DensityNotReached",
     "Granularity",
     "LayerReport",
     "MaskedLayer",

@@ -55,3 +55,21 @@ class PruneOptions(Options, frozen=True):
         tuple[str, ...],
         Meta(description="criteria compared at equal density; the unpruned arm is always run beside them"),
     ] = ("afcc", "random", "label-permuted", "magnitude")
+
+
+class CompareOptions(Options, frozen=True):
+    """Which criteria are compared, and where; the rest is as in pruning."""
+
+    criteria: Annotated[tuple[str, ...], Meta(description="criteria compared over densities")] = (
+        "afcc",
+        "random",
+        "label-permuted",
+        "magnitude",
+        "magnitude-global",
+        "lamp",
+        "snr-budget",
+    )
+    densities: Annotated[
+        tuple[Annotated[float, Meta(gt=0, le=1)], ...],
+        Meta(description="shares of the masked layers' weights kept"),
+    ] = (0.5, 0.2, 0.1, 0.05, 0.02)

@@ -13,6 +13,10 @@ Scope = Literal["layer", "network"]
 TOLERANCE = 0.1  # of a density: what is further off counts as not reached
 
 
+class DensityNotReached(InputError):
+    """A density is not among those that a granularity can have."""
+
+
 def keep_largest(scores: np.ndarray, n_kept: int, rng: np.random.Generator) -> np.ndarray:
     """Keep exactly the `n_kept` largest scores; ties are broken at random.
 
@@ -91,7 +95,9 @@ def keep_density(
     Raises
     ------
     InputError
-        The density is outside (0, 1], or further off than a tenth of it, at this granularity.
+        The density is outside (0, 1].
+    DensityNotReached
+        The nearest that this granularity can have is off by more than a tenth.
     """
     if not 0 < density <= 1:
         raise InputError("density", "a number within (0, 1]", f"{density:g}")
@@ -104,7 +110,7 @@ def keep_density(
         kept = _best_of_all(layers, scores, density, scope, granularity, rng)
     reached = masks_of_units(layers, kept, granularity).total_density
     if abs(reached - density) > TOLERANCE * density:
-        raise InputError(
+        raise DensityNotReached(
             f"density at {granularity} granularity",
             f"{density:g}",
             f"{reached:.3g} as the nearest that can be reached",

@@ -15,7 +15,7 @@ from deeptheory.judge.options import JudgeOptions
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
 from deeptheory.nn.options import NetworkOptions, Recipe
 from deeptheory.options import Options
-from deeptheory.prune.options import PruneOptions
+from deeptheory.prune.options import CompareOptions, PruneOptions
 
 
 class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +44,7 @@ class Config(Options, frozen=True):
     measure: MeasureOptions = MeasureOptions()
     prune: PruneOptions = PruneOptions()
     retrain: RetrainRecipe = RetrainRecipe()
+    compare: CompareOptions = CompareOptions()
     judge: JudgeOptions = JudgeOptions()
 
 
@@ -100,12 +101,14 @@ def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
-    """Options that differ, apart from the number of seeds: the name and both values.
+    """Options that differ in what they make of one run's results: the name and both values.
 
-    ``judge.seeds`` does not concern one seed's run, so a study may be given more seeds.
+    ``judge.seeds`` does not concern one seed's run, and every mask of a comparison is a result of its own, so a
+    study may be given more seeds, criteria and densities.
     """
     old, new = dict(flatten(complete(one))), dict(flatten(complete(other)))
-    return [(name, old[name], new[name]) for name in old if name != "judge.seeds" and old[name] != new[name]]
+    free = "judge.seeds", "compare.criteria", "compare.densities"
+    return [(name, old[name], new[name]) for name in old if name not in free and old[name] != new[name]]
 
 
 def to_toml(config: Config) -> str:

@@ -12,8 +12,8 @@ from deeptheory.runs.run import Run
 POLL = 0.2  # seconds between looks at the processes
 
 
-def run_side_by_side(runs: Sequence[Run], jobs: int, quiet: bool) -> None:
-    """Take every run through all its steps, `jobs` at a time, each with its share of the threads.
+def run_side_by_side(runs: Sequence[Run], jobs: int, quiet: bool, command: str = "chain") -> None:
+    """Give every run to a command, `jobs` at a time, each with its share of the threads.
 
     Parameters
     ----------
@@ -22,6 +22,8 @@ def run_side_by_side(runs: Sequence[Run], jobs: int, quiet: bool) -> None:
         Largest number of processes at a time.
     quiet : bool
         No progress on standard error.
+    command : str
+        Of `deeptheory`, with a run as its argument: by default it goes through all its steps.
 
     Raises
     ------
@@ -35,7 +37,7 @@ def run_side_by_side(runs: Sequence[Run], jobs: int, quiet: bool) -> None:
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
-                running[subprocess.Popen(_command(run, threads, quiet))] = run
+                running[subprocess.Popen(_command(command, run, threads, quiet))] = run
             time.sleep(POLL)
             for process in [process for process in running if process.poll() is not None]:
                 run = running.pop(process)
@@ -48,6 +50,6 @@ def run_side_by_side(runs: Sequence[Run], jobs: int, quiet: bool) -> None:
             process.wait()
 
 
-def _command(run: Run, threads: int, quiet: bool) -> list[str]:
-    command = [sys.executable, "-m", "deeptheory", "chain", str(run.directory), "--threads", str(threads)]
+def _command(name: str, run: Run, threads: int, quiet: bool) -> list[str]:
+    command = [sys.executable, "-m", "deeptheory", name, str(run.directory), "--threads", str(threads)]
     return [*command, "--quiet"] if quiet else command

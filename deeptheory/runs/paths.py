@@ -8,6 +8,8 @@ CHECKPOINT = "checkpoint.h5"
 LOG = "log.txt"
 VERDICTS = "verdicts.json"
 TABLES = "verdicts.txt"
+COMPARISON = "comparison.json"
+COMPARISON_TABLES = "comparison.txt"
 FIGURES = "figures"
 
 SCHEMA_VERSION = 1
@@ -15,6 +17,7 @@ STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of r
 PROVENANCE = "provenance"
 BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
 REWIND = "rewind"  # the weights that iterative pruning goes back to
+COMPARE = "compare"  # accuracy of every criterion at every density
 ROUNDS = "rounds"  # of iterative pruning, by arm and final density
 NETWORK = "network"  # all layers together, beside the weight names
 
@@ -32,6 +35,11 @@ def stage_path(step: str, stage: str) -> str:
 def arm_path(step: str, arm: str) -> str:
     """Group of one arm inside the group of a step: `retrain/arms/afcc`."""
     return f"{step}/arms/{arm}"
+
+
+def compare_path(criterion: str, density: float) -> str:
+    """Group of one criterion at one density: `compare/lamp/0.1`."""
+    return f"{COMPARE}/{criterion}/{density:g}"
 
 
 def budget_path(tolerance: float) -> str:

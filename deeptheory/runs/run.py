@@ -37,7 +37,8 @@ class Run:
     def create(cls, directory: Path, config: Config, quiet: bool = False) -> "Run":
         """Make a run directory, or open the one that is there if its configuration is the same.
 
-        A run of which nothing is computed yet takes the new configuration.
+        A run of which nothing is computed yet takes the new configuration, any other what `config.differences`
+        leaves free.
 
         Raises
         ------
@@ -50,7 +51,8 @@ class Run:
             run = cls(directory, quiet)
             if run.begun:
                 _refuse_difference(run, config)
-                return run
+                if run.config == config:
+                    return run
         make_directory(directory)
         if not (directory / paths.CONFIG).is_file() and any(directory.iterdir()):
             do = "name a new directory with --out"

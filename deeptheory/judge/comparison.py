@@ -1,0 +1,121 @@
+"""Criteria compared over densities: losses, paired differences, and the smallest density without loss."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.judge.options import JudgeOptions
+from deeptheory.judge.statistics import PairedTest, holm, non_inferiority, superiority
+
+POINTS = 100.0  # percentage points in a share of 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Accuracies after retraining, paired by seed: element s of every array belongs to the same seed.
+
+    Parameters
+    ----------
+    unpruned : (S,) float array
+        Of the network without a mask, retrained equally long.
+    accuracy : mapping of str to mapping of float to (S,) float array
+        Of every criterion at every density; NaN where the criterion cannot reach it.
+
+    Raises
+    ------
+    InputError
+        Numbers of seeds or densities differ, or there are none.
+    """
+
+    unpruned: np.ndarray
+    accuracy: Mapping[str, Mapping[float, np.ndarray]]
+
+    def __post_init__(self) -> None:
+        if not self.accuracy:
+            raise InputError("compare.criteria", "at least one", "none")
+        if not len(self.unpruned):
+            raise InputError("seeds", "at least one", "none")
+        for criterion, at in self.accuracy.items():
+            if tuple(at) != self.densities:
+                raise InputError(f"densities of {criterion}", str(self.densities), str(tuple(at)))
+            for density, values in at.items():
+                if len(values) != len(self.unpruned):
+                    what = f"seeds of {criterion} at density {density:g}"
+                    raise InputError(what, f"{len(self.unpruned)}, as without a mask", str(len(values)))
+
+    @property
+    def densities(self) -> tuple[float, ...]:
+        """The densities, as given."""
+        return tuple(next(iter(self.accuracy.values())))
+
+    def loss(self, criterion: str, density: float) -> np.ndarray:
+        """Accuracy without a mask minus that of the criterion, in percentage points, (S,)."""
+        return POINTS * (self.unpruned - self.accuracy[criterion][density])
+
+
+def smallest_density_without_loss(
+    comparison: Comparison, criterion: str, options: JudgeOptions | None = None
+) -> tuple[float | None, float | None]:
+    """Smallest density within the margin of the unpruned network: by the mean, and by the test.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    criterion : str
+    options : JudgeOptions, optional
+        The margin, the level and the smallest number of seeds.
+
+    Returns
+    -------
+    by_mean, by_test : float or None
+        Going down from the largest density: the last whose mean loss is at most the margin, and the last that
+        is not inferior (one-sided test, uncorrected); None if not even the largest is.
+
+    Notes
+    -----
+    A density that is not among those compared may do as well: the answer is one of these.
+    """
+    options = options or JudgeOptions()
+    by_mean: float | None = None
+    by_test: float | None = None
+    mean_holds = test_holds = True
+    for density in sorted(comparison.densities, reverse=True):
+        gain = -comparison.loss(criterion, density)
+        if np.isnan(gain).any():
+            break
+        test = non_inferiority(gain, options.margin, options.level)
+        mean_holds = mean_holds and test.effect >= -options.margin
+        test_holds = test_holds and len(gain) >= options.minimum_seeds and test.p < 1 - options.level
+        by_mean = density if mean_holds else by_mean
+        by_test = density if test_holds else by_test
+    return by_mean, by_test
+
+
+def paired_differences(
+    comparison: Comparison, ours: str, rivals: Sequence[str], level: float = 0.95
+) -> dict[tuple[str, float], tuple[PairedTest, float]]:
+    """Accuracy of one criterion minus that of its rivals, at every density.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    ours : str
+    rivals : sequence of str
+    level : float
+
+    Returns
+    -------
+    dict of (rival, density) to (PairedTest, float)
+        In percentage points, with the p-value after Holm over the whole table; densities that one of the two
+        cannot reach are left out.
+    """
+    tests = {}
+    for density in comparison.densities:
+        for rival in rivals:
+            difference = comparison.loss(rival, density) - comparison.loss(ours, density)
+            if not np.isnan(difference).any():
+                tests[rival, density] = superiority(difference, level)
+    adjusted = holm([test.p for test in tests.values()])
+    return {pair: (test, float(p)) for (pair, test), p in zip(tests.items(), adjusted, strict=True)}

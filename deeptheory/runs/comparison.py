@@ -1,0 +1,102 @@
+"""A comparison of criteria: every seed pruned by all of them at all densities, then judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from deeptheory import judge
+from deeptheory.files import write_text
+from deeptheory.prune import UNPRUNED
+from deeptheory.runs import paths, steps
+from deeptheory.runs.config import Config
+from deeptheory.runs.local import run_side_by_side
+from deeptheory.runs.report import as_json
+from deeptheory.runs.run import Run, make_directory
+
+OURS = ("snr-budget", "afcc")  # compared with all others
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The runs of a comparison, their accuracies, and the tables as text."""
+
+    directory: Path
+    runs: tuple[Run, ...]
+    comparison: judge.Comparison
+    text: str
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The accuracies of all seeds."""
+        return {
+            "seeds": [run.config.seed for run in self.runs],
+            "unpruned": self.comparison.unpruned.tolist(),
+            "accuracy": {
+                criterion: {f"{density:g}": values.tolist() for density, values in at.items()}
+                for criterion, at in self.comparison.accuracy.items()
+            },
+        }
+
+
+def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False) -> Compared:
+    """Compare criteria over several seeds.
+
+    Parameters
+    ----------
+    config : Config
+        Its seed is that of the first run; the others follow it.
+    directory : Path
+        Gets one run directory per seed, `comparison.json` and `comparison.txt`. What is there is kept: a second
+        call goes on where the first stopped, and may ask for more seeds, criteria and densities.
+    jobs : int
+        Seeds computed at a time.
+    quiet : bool
+        No progress on standard error.
+
+    Raises
+    ------
+    InputError
+        Bad configuration, data or directory.
+    RunFailed
+        The process of a seed failed.
+    """
+    directory = Path(directory)
+    make_directory(directory)
+    seeds = range(config.seed, config.seed + config.judge.seeds)
+    runs = [
+        Run.create(paths.seed_directory(directory, seed), msgspec.structs.replace(config, seed=seed), quiet)
+        for seed in seeds
+    ]
+    if jobs > 1:
+        _ = runs[0].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
+        run_side_by_side(runs, jobs, quiet, "compare-criteria")
+    else:
+        for run in runs:
+            steps.compare(run)
+    comparison = collect(runs)
+    text = judge.comparison_tables(comparison, OURS, config.judge)
+    compared = Compared(directory, tuple(runs), comparison, text)
+    write_text(directory / paths.COMPARISON, as_json(compared.numbers) + "\n")
+    write_text(directory / paths.COMPARISON_TABLES, text + "\n")
+    return compared
+
+
+def collect(runs: list[Run]) -> judge.Comparison:
+    """The accuracies of finished runs, paired by seed."""
+    options = runs[0].config.compare
+
+    def accuracies(criterion: str, density: float) -> np.ndarray:
+        found: list[Mapping[str, Any]] = [run.read(paths.compare_path(criterion, density)) for run in runs]
+        return np.array([of_run.get("accuracy", np.nan) for of_run in found])
+
+    return judge.Comparison(
+        np.array([run.read(f"{paths.COMPARE}/{UNPRUNED}/accuracy") for run in runs]),
+        {
+            criterion: {density: accuracies(criterion, density) for density in options.densities}
+            for criterion in options.criteria
+        },
+    )

@@ -1,0 +1,96 @@
+"""Prune by every criterion at every density and retrain, from one trained network."""
+
+import msgspec
+
+from deeptheory import data, nn, prune
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.progress import Progress
+from deeptheory.runs import paths
+from deeptheory.runs.run import Run
+from deeptheory.runs.seeds import generator
+from deeptheory.runs.steps.arms import arm_context, trained_strengths
+from deeptheory.runs.steps.layers import masked_layers
+from deeptheory.runs.steps.measure import measure
+from deeptheory.runs.steps.retrain import retrain_network
+from deeptheory.runs.steps.train import stored_splits, train, trained_network
+
+
+def compare(run: Run) -> None:
+    """Train and measure where that is not done, then prune and retrain for every criterion and density.
+
+    Everything is retrained with the same batches, the unpruned network too. What is stored is not computed
+    again, so more criteria and densities can be added later. A density that a criterion cannot reach is stored
+    with the reason in place of an accuracy.
+
+    Raises
+    ------
+    InputError
+        A criterion is unknown or cannot act at the granularity of the run.
+    """
+    _check(run)
+    train(run)
+    measure(run)
+    options = run.config.compare
+    wanted = [(criterion, density) for density in options.densities for criterion in options.criteria]
+    missing = [pair for pair in wanted if not run.has(paths.compare_path(*pair))]
+    with Progress(f"{run.directory.name} compare", len(missing) + 1, "mask", run.quiet) as progress:
+        if not run.has(f"{paths.COMPARE}/{prune.UNPRUNED}"):
+            _store_unpruned(run)
+        for done, (criterion, density) in enumerate(missing, start=1):
+            progress.advance(done)
+            _store_pruned(run, criterion, density)
+
+
+def _check(run: Run) -> None:
+    granularity = run.config.prune.granularity
+    for criterion in run.config.compare.criteria:
+        if criterion not in prune.CRITERIA:
+            raise unknown_name("compare.criteria", criterion, prune.CRITERIA)
+        able = prune.CRITERIA[criterion].granularities
+        if granularity not in able:
+            expected, do = (
+                f"prune.granularity {' or '.join(able)}",
+                "leave the criterion out, or choose another",
+            )
+            raise InputError(f"compare.criteria '{criterion}'", expected, granularity, do)
+
+
+def _store_unpruned(run: Run) -> None:
+    network = trained_network(run)
+    retrained = retrain_network(run, prune.UNPRUNED, None, network.state(), run.config.prune)
+    run.store(f"{paths.COMPARE}/{prune.UNPRUNED}", {"accuracy": _test_accuracy(run, retrained.network)})
+
+
+def _store_pruned(run: Run, criterion: str, density: float) -> None:
+    network = trained_network(run)
+    layers = masked_layers(run, network)
+    place = sorted(prune.CRITERIA).index(criterion)
+    rng = generator(run.config.seed, "controls").spawn(len(prune.CRITERIA))[place]
+    where = paths.compare_path(criterion, density)
+    try:
+        context = arm_context(run, network, layers, rng, trained_strengths(run, network))
+        arm = prune.prune_arm(criterion, context, density)
+    except prune.DensityNotReached as error:
+        run.store(where, {"not_reached": str(error)})
+        return
+    start = network.state() | arm.update
+    network.load_state(start)
+    prune.apply_masks(network, arm.masks)
+    masked = _test_accuracy(run, network)
+    options = msgspec.structs.replace(run.config.prune, density=density)
+    retrained = retrain_network(run, criterion, arm.masks, start, options)
+    masks = retrained.masks
+    assert masks is not None
+    tree = {
+        "accuracy": _test_accuracy(run, retrained.network),
+        "accuracy_masked": masked,
+        "density": masks.total_density,
+        "densities": masks.densities(),
+        "masks": {name: masks.stored(name) for name in masks},
+    }
+    run.store(where, tree)
+    run.log(f"{criterion} at density {density:g}: test accuracy {tree['accuracy']:.4f}")
+
+
+def _test_accuracy(run: Run, network: nn.Network) -> float:
+    return nn.accuracy(network, *data.select(run.dataset, stored_splits(run), "test"))
