@@ -16,6 +16,7 @@ from deeptheory.nn.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.reshaping import Flatten, ReLU
 from deeptheory.nn.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.schedule import learning_rate
+from deeptheory.nn.sparse import SparseConv2d, SparseLinear
 from deeptheory.nn.squeeze import SqueezeExcitation
 from deeptheory.nn.training import History, Interrupted, fit
 
@@ -39,6 +40,8 @@ __all__ = [
     "ReLU",
     "Recipe",
     "SiLU",
+    "SparseConv2d",
+    "SparseLinear",
     "SqueezeExcitation",
     "Stage",
     "StochasticDepth",

@@ -19,6 +19,7 @@ from deeptheory.nn.layer import Array, Layer, Shape
 from deeptheory.nn.normalisation import BatchNorm2d
 from deeptheory.nn.pooling import MaxPool2d
 from deeptheory.nn.reshaping import ReLU
+from deeptheory.nn.sparse import SparseConv2d
 
 KINDS: dict[type[Layer], int] = {ReLU: fused.RELU, SiLU: fused.SILU}
 
@@ -54,14 +55,14 @@ class Block(Layer):
     Parameters
     ----------
     layers : sequence of Layer
-        Conv2d (optional), BatchNorm2d, ReLU or SiLU (optional), MaxPool2d (optional), in this order. They keep
-        the parameters, gradients and buffers.
+        Conv2d or SparseConv2d (optional), BatchNorm2d, ReLU or SiLU (optional), MaxPool2d (optional), in this
+        order. They keep the parameters, gradients and buffers.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
         self.layers = tuple(layers)
-        self.conv = layers[0] if isinstance(layers[0], Conv2d) else None
+        self.conv = layers[0] if isinstance(layers[0], Conv2d | SparseConv2d) else None
         self.after = tuple(layers[1:]) if self.conv else self.layers  # from the norm on
         norm = self.after[0]
         assert isinstance(norm, BatchNorm2d)
@@ -71,6 +72,8 @@ class Block(Layer):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         if training:
+            if isinstance(self.conv, SparseConv2d):
+                raise self.conv.refuse_training()
             h, sums = (
                 self.conv.forward_with_sums(x) if self.conv else (x, fused.channel_sums(x, self.workspace))
             )
@@ -89,6 +92,8 @@ class Block(Layer):
         return self.conv.infer(x, epilogue, self.scratch)
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        if isinstance(self.conv, SparseConv2d):
+            raise self.conv.refuse_training()
         norm, h = self.norm, self.norm.x
         sums = fused.gradient_sums(h, dout, norm.slope, norm.shift, self.kind, self.size, self.workspace)
         slope_x, shift = norm.set_gradients(*sums)
@@ -145,7 +150,7 @@ def _block(nodes: Sequence[Node], readers: dict[str, int], shapes: dict[str, Sha
         before = nodes[place - 1].name
         return place == 0 or (nodes[place].inputs == (before,) and readers[before] == 1)
 
-    count = int(follows(0, Conv2d))
+    count = int(follows(0, Conv2d, SparseConv2d))
     if not follows(count, BatchNorm2d):
         return 0
     height, width, channels = shapes[nodes[count].name]
