@@ -16,6 +16,7 @@ from deeptheory.nn.normalisation import BatchNorm2d
 from deeptheory.nn.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.reshaping import Flatten, ReLU
 from deeptheory.nn.residual import StochasticDepth, Subsample, Sum
+from deeptheory.nn.sparse import SparseConv2d, SparseLayer, SparseLinear
 from deeptheory.nn.squeeze import SqueezeExcitation
 
 # The attributes that, with its arrays, make up a layer of each kind.
@@ -29,6 +30,8 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     MaxPool2d: ("size", "stride"),
     ReLU: (),
     SiLU: (),
+    SparseConv2d: ("n_in", "stride", "padding"),
+    SparseLinear: ("n_in",),
     SqueezeExcitation: (),
     StochasticDepth: ("probability",),
     Subsample: ("n_out", "stride"),
@@ -67,6 +70,8 @@ def make_layer(
         raise InputError(
             f"options of {kind}", ", ".join(expected) or "none", ", ".join(sorted(options)) or "none"
         )
+    if issubclass(KINDS[kind], SparseLayer):
+        return KINDS[kind](**parameters, **buffers, **options)
     layer = KINDS[kind].__new__(KINDS[kind])
     Layer.__init__(layer)  # that of the kind would draw weights, only to have them replaced
     for name, value in options.items():

@@ -1,6 +1,6 @@
 """Which connections can go: criteria give every kernel a score, masks keep the best at equal density.
 
-A report says what was removed and what deserves a warning; the cost says what is left.
+A report says what was removed and what deserves a warning; the cost says what is left. `compact` cuts it out.
 """
 
 from deeptheory.prune.arms import (
@@ -12,6 +12,7 @@ from deeptheory.prune.arms import (
     prune_arm,
     scores_for,
 )
+from deeptheory.prune.compact import CompactLayer, check_agreement, compact, compact_layers, masked_network
 from deeptheory.prune.context import Context
 from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA
@@ -27,6 +28,7 @@ __all__ = [
     "CRITERIA",
     "HEAD_WEIGHT",
     "UNPRUNED",
+    "CompactLayer",
     "Context",
     "Cost",
     "LayerReport",
@@ -38,14 +40,18 @@ __all__ = [
     "PrunedArm",
     "Report",
     "apply_masks",
+    "check_agreement",
     "check_arms",
     "check_stages",
+    "compact",
+    "compact_layers",
     "cost_of",
     "head_scores",
     "images_for",
     "keep_largest",
     "kernel_scores",
     "masked_layers",
+    "masked_network",
     "masks_for",
     "prune_arm",
     "refit_layers",
