@@ -17,6 +17,7 @@ from deeptheory.prune.context import Context
 from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
+from deeptheory.prune.footprint import Footprint, footprint_of
 from deeptheory.prune.layers import HEAD_WEIGHT, MaskedLayer, check_stages, masked_layers
 from deeptheory.prune.masks import Masks, apply_masks
 from deeptheory.prune.options import PruneOptions
@@ -31,6 +32,7 @@ __all__ = [
     "CompactLayer",
     "Context",
     "Cost",
+    "Footprint",
     "LayerReport",
     "MaskedLayer",
     "Masks",
@@ -46,6 +48,7 @@ __all__ = [
     "compact",
     "compact_layers",
     "cost_of",
+    "footprint_of",
     "head_scores",
     "images_for",
     "keep_largest",
