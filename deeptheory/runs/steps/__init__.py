@@ -2,13 +2,15 @@
 
 from deeptheory.runs.run import Run
 from deeptheory.runs.steps.budget import budget
+from deeptheory.runs.steps.compact import compact
+from deeptheory.runs.steps.cost import cost
 from deeptheory.runs.steps.measure import measure
 from deeptheory.runs.steps.predict import predict
 from deeptheory.runs.steps.prune import prune
 from deeptheory.runs.steps.retrain import retrain
 from deeptheory.runs.steps.train import train
 
-__all__ = ["budget", "chain", "measure", "predict", "prune", "retrain", "train"]
+__all__ = ["budget", "chain", "compact", "cost", "measure", "predict", "prune", "retrain", "train"]
 
 
 def chain(run: Run) -> None:
