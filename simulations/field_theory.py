@@ -37,6 +37,7 @@ from deeptheory.runs.steps.train import stored_splits, trained_network
 from deeptheory.table import table
 
 FULL = "full"
+CRITERIA = ("afcc", "random", "label-permuted", "magnitude")
 AT_THRESHOLD = "threshold"  # in place of a density: that of AFCC at the run's threshold
 # What is compared: title, the head that is predicted, the head that is measured.
 COMPARISONS = (
@@ -86,11 +87,9 @@ class Stage:
         context = prune.Context(
             (self.layer,), {weight: self.probe}, {self.layer.stage_in: self.strengths}, threshold, rng
         )
-        if density == AT_THRESHOLD:
-            n_kept = prune.masks_for("afcc", context).kept()
-        else:
-            n_kept = {weight: round(float(density) * self.layer.n_kernels)}
-        return prune.masks_for(criterion, context, n_kept)[weight]
+        at_threshold = density == AT_THRESHOLD
+        target = prune.prune_arm("afcc", context).n_kept if at_threshold else float(density)
+        return prune.masks_for(criterion, context, target)[weight]
 
     def _accuracies(self, head: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
         fields = {split: self.features[split] @ head.T for split in ("measure", "test")}
@@ -231,7 +230,7 @@ def main() -> None:
     arguments = parser.parse_args()
     machine.configure()
     cuts = [given if given == AT_THRESHOLD else float(given) for given in arguments.densities]
-    heads = [(FULL, 1.0), *product(prune.CRITERIA, cuts)]
+    heads = [(FULL, 1.0), *product(CRITERIA, cuts)]
     results: dict[str, Any] = {}
     for run in (Run(directory, quiet=True) for directory in arguments.runs):
         run.require("measure")

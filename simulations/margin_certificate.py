@@ -74,8 +74,7 @@ class Study:
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, *place]))
         weights = self.network.parameters()
         context = prune.Context(layers, weights, strengths, self.run.config.prune.threshold, rng)
-        n_kept = {layer.weight: round(density * layer.n_kernels) for layer in layers}
-        return prune.masks_for(criterion, context, n_kept)
+        return prune.masks_for(criterion, context, density)
 
     def guarantees(self, masks: prune.Masks) -> dict[str, float]:
         """Accuracy measured and guaranteed, with the changes of the fields behind them."""

@@ -114,8 +114,7 @@ class Study:
             return prune.Masks(layers, {a.weight: mask for a, mask in zip(layers, kernels, strict=True)})
         rng = generator(self.run.config.seed, "controls").spawn(len(self.masks))[list(self.masks).index(name)]
         context = prune.Context(layers, self.network.parameters(), self._strengths(), 0.5, rng)
-        n_kept = {layer.weight: max(1, round(density * layer.n_kernels)) for layer in layers}
-        return prune.masks_for(criterion, context, n_kept)
+        return prune.masks_for(criterion, context, density)
 
     def _strengths(self) -> dict[str, np.ndarray]:
         names = [stage.name for stage in self.network.stages]

@@ -159,7 +159,7 @@ def test_pruning_nothing_is_refused(deeptheory, assert_refused, run_until):
         run.add(path, {"strengths": np.ones_like(run.read(f"{path}/strengths"))})
     result = deeptheory("predict", run.directory)
     assert_refused(
-        result, "kernels of 3 layers kept: nothing was pruned; raise prune.threshold to 1 or above"
+        result, "weights of 3 layers kept: nothing was pruned; raise prune.threshold to 1 or above"
     )
 
 

@@ -6,8 +6,8 @@ A report says what was removed and what deserves a warning; the cost says what i
 from deeptheory.prune.arms import (
     UNPRUNED,
     PrunedArm,
+    Target,
     check_arms,
-    keep_largest,
     masks_for,
     prune_arm,
     scores_for,
@@ -15,15 +15,16 @@ from deeptheory.prune.arms import (
 from deeptheory.prune.compact import CompactLayer, check_agreement, compact, compact_layers, masked_network
 from deeptheory.prune.context import Context
 from deeptheory.prune.cost import Cost, cost_of
-from deeptheory.prune.criteria import CRITERIA
+from deeptheory.prune.criteria import CRITERIA, Criterion
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
 from deeptheory.prune.footprint import Footprint, footprint_of
-from deeptheory.prune.layers import HEAD_WEIGHT, MaskedLayer, check_stages, masked_layers
+from deeptheory.prune.layers import HEAD_WEIGHT, Granularity, MaskedLayer, check_stages, masked_layers
 from deeptheory.prune.masks import Masks, apply_masks
 from deeptheory.prune.options import PruneOptions
 from deeptheory.prune.prediction import Prediction, Predictor
 from deeptheory.prune.refit import images_for, refit_layers
 from deeptheory.prune.report import LayerReport, Report, report_of, warnings_of
+from deeptheory.prune.select import keep_density, keep_largest, masks_of_units
 
 __all__ = [
     "CRITERIA",
@@ -32,7 +33,9 @@ __all__ = [
     "CompactLayer",
     "Context",
     "Cost",
+    "Criterion",
     "Footprint",
+    "Granularity",
     "LayerReport",
     "MaskedLayer",
     "Masks",
@@ -41,6 +44,7 @@ __all__ = [
     "PruneOptions",
     "PrunedArm",
     "Report",
+    "Target",
     "apply_masks",
     "check_agreement",
     "check_arms",
@@ -51,11 +55,13 @@ __all__ = [
     "footprint_of",
     "head_scores",
     "images_for",
+    "keep_density",
     "keep_largest",
     "kernel_scores",
     "masked_layers",
     "masked_network",
     "masks_for",
+    "masks_of_units",
     "prune_arm",
     "refit_layers",
     "report_of",

@@ -1,5 +1,6 @@
-"""From a criterion to the masks of one arm, at the density of AFCC."""
+"""From a criterion to the masks of one arm."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,21 +8,44 @@ import numpy as np
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.prune.context import Context
-from deeptheory.prune.criteria import CRITERIA, THRESHOLDED
+from deeptheory.prune.criteria import CRITERIA
 from deeptheory.prune.masks import Masks
 from deeptheory.prune.report import Report, report_of
+from deeptheory.prune.select import keep_density, keep_largest, masks_of_units
+
+Target = float | Mapping[str, int] | None
 
 UNPRUNED = "unpruned"  # the arm that has no mask
 
 
 @dataclass(frozen=True)
 class PrunedArm:
-    """One pruned arm: its criterion, the score of every kernel, the masks and what they removed."""
+    """One pruned arm.
+
+    Attributes
+    ----------
+    criterion : str
+    scores : dict of str to float64 array
+        By weight name, of every unit.
+    units : dict of str to bool array
+        Which units are kept.
+    masks : Masks
+    report : Report
+    update : dict of str to array
+        Parameters and buffers with which retraining starts, where the criterion changes them.
+    """
 
     criterion: str
-    scores: dict[str, np.ndarray]  # weight name -> (out, n_inputs)
+    scores: dict[str, np.ndarray]
+    units: dict[str, np.ndarray]
     masks: Masks
     report: Report
+    update: dict[str, np.ndarray]
+
+    @property
+    def n_kept(self) -> dict[str, int]:
+        """Units kept in each layer."""
+        return {name: int(kept.sum()) for name, kept in self.units.items()}
 
 
 def check_arms(arms: Sequence[str]) -> None:
@@ -30,7 +54,7 @@ def check_arms(arms: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        An arm is not a criterion, AFCC, whose density the others take, is missing, or the unpruned arm is
+        An arm is not a criterion, AFCC, which is judged against the others, is missing, or the unpruned arm is
         asked for, which is always there.
     """
     for arm in arms:
@@ -42,11 +66,11 @@ def check_arms(arms: Sequence[str]) -> None:
             raise unknown_name("prune.arms", arm, CRITERIA)
     if "afcc" not in arms:
         found = ", ".join(arms) or "none"
-        raise InputError("prune.arms", "'afcc' among them", found, "add it: the other arms take its density")
+        raise InputError("prune.arms", "'afcc' among them", found, "add it: the others are its rivals")
 
 
 def scores_for(criterion: str, context: Context) -> dict[str, np.ndarray]:
-    """Score of every kernel of the masked layers, higher = keep.
+    """Score of every weight, kernel or filter of the masked layers, higher = keep.
 
     Parameters
     ----------
@@ -56,16 +80,24 @@ def scores_for(criterion: str, context: Context) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    dict of str to (out, n_inputs) float64 array
+    dict of str to float64 array of shape ``layer.units(context.granularity)``
 
     Raises
     ------
     InputError
-        Unknown criterion, or a score that is not finite.
+        Unknown criterion, one that cannot act at this granularity, or a score that is not finite.
     """
     if criterion not in CRITERIA:
         raise unknown_name("criterion", criterion, CRITERIA)
-    scores = CRITERIA[criterion](context)
+    act_on = CRITERIA[criterion].granularities
+    if context.granularity not in act_on:
+        raise InputError(
+            f"criterion '{criterion}'",
+            f"granularity {' or '.join(act_on)}",
+            context.granularity,
+            "choose another",
+        )
+    scores = CRITERIA[criterion].scores(context)
     for name, score in scores.items():
         if not np.isfinite(score).all():
             found = f"{int((~np.isfinite(score)).sum())} that are not"
@@ -75,54 +107,24 @@ def scores_for(criterion: str, context: Context) -> dict[str, np.ndarray]:
     return scores
 
 
-def keep_largest(scores: np.ndarray, n_kept: int, rng: np.random.Generator) -> np.ndarray:
-    """Keep exactly the `n_kept` largest scores; ties are broken at random.
-
-    Parameters
-    ----------
-    scores : float array of any shape
-    n_kept : int
-        Within 0 and the number of scores.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    bool array of the shape of `scores`
-    """
-    if not 0 <= n_kept <= scores.size:
-        raise InputError("number of kernels to keep", f"0 to {scores.size}", f"{n_kept}")
-    order = np.lexsort((rng.random(scores.size), -scores.ravel()))
-    kept = np.zeros(scores.size, dtype=bool)
-    kept[order[:n_kept]] = True
-    return kept.reshape(scores.shape)
+def masks_for(criterion: str, context: Context, target: Target = None) -> Masks:
+    """Masks of one criterion; `prune_arm` gives its scores and report as well."""
+    return prune_arm(criterion, context, target).masks
 
 
-def masks_for(criterion: str, context: Context, n_kept: Mapping[str, int] | None = None) -> Masks:
-    """Masks of one criterion; `prune_arm` gives its scores and report as well.
+def prune_arm(criterion: str, context: Context, target: Target = None) -> PrunedArm:
+    """Prune one arm.
 
     Parameters
     ----------
     criterion : str
         One of `CRITERIA`.
     context : Context
-    n_kept : mapping of str to int, optional
-        Kernels to keep in each layer (``Masks.kept()`` of the AFCC arm): exactly these many are kept. Without
-        it a kernel is kept when its score exceeds the context's threshold (AFCC and label-permuted only).
-
-    Returns
-    -------
-    Masks
-
-    Raises
-    ------
-    InputError
-        Nothing was pruned; the criterion has no threshold; `n_kept` does not match the layers.
-    """
-    return prune_arm(criterion, context, n_kept).masks
-
-
-def prune_arm(criterion: str, context: Context, n_kept: Mapping[str, int] | None = None) -> PrunedArm:
-    """Prune one arm; parameters and errors as in `masks_for`.
+    target : float or mapping of str to int, optional
+        The share of the masked layers' weights that is kept, within (0, 1]: the same of every layer, or where
+        the criterion ranks all layers together as its scores say. Or how many units are kept of each layer
+        (``PrunedArm.n_kept`` of another arm). Without it a unit is kept when its score exceeds the context's
+        threshold (AFCC and label-permuted only).
 
     Returns
     -------
@@ -130,42 +132,54 @@ def prune_arm(criterion: str, context: Context, n_kept: Mapping[str, int] | None
         Its report holds, for AFCC and label-permuted, the natural density: that of the same scores cut at the
         threshold. For label-permuted this is one draw of the null of AFCC's density (physics of independent
         label sets), whatever density the arm was given.
+
+    Raises
+    ------
+    InputError
+        Nothing was pruned; the criterion has no threshold; the target does not fit the layers or cannot be
+        reached (`keep_density`).
     """
+    if target is not None and not isinstance(target, Mapping):
+        context = dataclasses.replace(context, density=target)
     scores = scores_for(criterion, context)
+    chosen, granularity = CRITERIA[criterion], context.granularity
     cut = {name: score > context.threshold for name, score in scores.items()}
-    if n_kept is not None:
-        if set(n_kept) != set(scores):
-            found = ", ".join(sorted(n_kept)) or "none"
-            raise InputError("kernels to keep", f"a number for each of {', '.join(scores)}", found)
-        kept = {name: keep_largest(score, n_kept[name], context.rng) for name, score in scores.items()}
-    elif criterion in THRESHOLDED:
-        kept = cut
+    if isinstance(target, Mapping):
+        if set(target) != set(scores):
+            found = ", ".join(sorted(target)) or "none"
+            raise InputError(f"{granularity}s to keep", f"a number for each of {', '.join(scores)}", found)
+        units = {name: keep_largest(score, target[name], context.rng) for name, score in scores.items()}
+    elif target is not None:
+        units = keep_density(context.layers, scores, target, chosen.scope, granularity, context.rng)
+    elif chosen.thresholded:
+        units = cut
     else:
-        expected = (
-            f"the number of kernels to keep in each layer (only {', '.join(sorted(THRESHOLDED))} need none)"
-        )
+        having = ", ".join(sorted(name for name, other in CRITERIA.items() if other.thresholded))
         raise InputError(
-            f"criterion '{criterion}'", expected, "none", "pass Masks.kept() of the AFCC arm as n_kept"
+            f"criterion '{criterion}'",
+            f"a density or the number to keep in each layer (only {having} need none)",
+            "none",
+            "pass PrunedArm.n_kept of the AFCC arm, or a density",
         )
-    masks = Masks(context.layers, kept)
-    _check_something_pruned(criterion, context, scores, masks)
-    natural = {name: float(mask.mean()) for name, mask in cut.items()} if criterion in THRESHOLDED else {}
-    return PrunedArm(
-        criterion, scores, masks, report_of(masks, context.strengths, context.threshold, natural)
-    )
+    masks = masks_of_units(context.layers, units, granularity)
+    _check_something_pruned(criterion, context, scores, masks, target)
+    natural = masks_of_units(context.layers, cut, granularity).densities() if chosen.thresholded else {}
+    report = report_of(masks, context.strengths, context.threshold, natural)
+    update = dict(chosen.update(context, masks)) if chosen.update else {}
+    return PrunedArm(criterion, scores, units, masks, report, update)
 
 
 def _check_something_pruned(
-    criterion: str, context: Context, scores: Mapping[str, np.ndarray], masks: Masks
+    criterion: str, context: Context, scores: Mapping[str, np.ndarray], masks: Masks, target: Target
 ) -> None:
-    n_kernels = sum(layer.n_kernels for layer in context.layers)
-    if sum(masks.kept().values()) < n_kernels:
+    if target == 1.0 or masks.total_density < 1:
         return
-    what = f"masks by {criterion} at threshold {context.threshold:g}"
-    found = f"all {n_kernels} kernels of {len(masks)} layers kept: nothing was pruned"
-    if criterion in THRESHOLDED:
+    weights = sum(layer.size for layer in context.layers)
+    found = f"all {weights} weights of {len(masks)} layers kept: nothing was pruned"
+    if target is None:
+        what = f"masks by {criterion} at threshold {context.threshold:g}"
         lowest = min(float(score.min()) for score in scores.values())
         do = f"raise prune.threshold to {lowest:.3g} or above (the smallest score), or mask other stages"
     else:
-        do = "ask for fewer kernels than the layers have"
-    raise InputError(what, "at least one kernel removed", found, do)
+        what, do = f"masks by {criterion}", "ask for a lower density"
+    raise InputError(what, "at least one weight removed", found, do)

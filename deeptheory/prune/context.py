@@ -1,12 +1,13 @@
 """What a criterion may look at."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from deeptheory import nn, theory
 from deeptheory.errors import InputError
-from deeptheory.prune.layers import HEAD, MaskedLayer
+from deeptheory.prune.layers import HEAD, Granularity, MaskedLayer
 
 
 @dataclass(frozen=True)
@@ -20,16 +21,26 @@ class Context:
     weights : mapping of str to array
         Dotted name to weight, at least of every masked layer.
     strengths : mapping of str to (C, K) float array
-        Stage name to `label_strengths`, of every stage at either end of a masked layer.
+        Stage name to `label_strengths`, of the stages that were measured.
     threshold : float
         A filter serves the labels whose strength exceeds this.
     rng : numpy.random.Generator
         Source of everything random, ties included.
+    granularity : "weight", "kernel" or "filter"
+        What is removed as one.
+    density : float, optional
+        The share of the weights that is to be left, for criteria whose scores depend on it.
+    network : Network, optional
+        The network with these weights, for criteria that run it; they leave its state as it was.
+    inputs : (images, labels), optional
+        Training inputs for criteria that run the network: uint8 (N, H, W, C) and int (N,), in random order.
+    order : callable, optional
+        Gives `theory.budget_order` of the layers, for the SNR budget.
 
     Raises
     ------
     InputError
-        A weight or a stage is missing, or shapes disagree.
+        A weight is missing, shapes disagree, or no layer has units of this granularity.
     """
 
     layers: tuple[MaskedLayer, ...]
@@ -37,6 +48,11 @@ class Context:
     strengths: Mapping[str, np.ndarray]
     threshold: float
     rng: np.random.Generator
+    granularity: Granularity = "kernel"
+    density: float | None = None
+    network: nn.Network | None = None
+    inputs: tuple[np.ndarray, np.ndarray] | None = None
+    order: Callable[[], theory.BudgetOrder] | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -58,19 +74,46 @@ class Context:
             self._check_stage(layer.stage_in, layer.n_inputs)
             if layer.stage_out != HEAD:
                 self._check_stage(layer.stage_out, layer.shape[0])
-            elif layer.shape[0] not in n_labels:
+            elif n_labels and layer.shape[0] not in n_labels:
                 raise InputError(
                     f"weight '{layer.weight}'",
                     f"one output per label ({n_labels.pop()})",
                     f"{layer.shape[0]} outputs",
                 )
+        if not self.units:
+            raise InputError(
+                "layers to be masked by filters",
+                "a stage among them",
+                f"'{HEAD}' alone, whose outputs are the labels",
+                "mask stages, or choose another granularity",
+            )
+
+    @property
+    def units(self) -> tuple[MaskedLayer, ...]:
+        """The layers with units of their own: at filter granularity all but the head."""
+        return tuple(
+            layer for layer in self.layers if self.granularity != "filter" or layer.stage_out != HEAD
+        )
+
+    def strength(self, stage: str) -> np.ndarray:
+        """Label strengths of a stage, (C, K); `InputError` if it was not measured."""
+        if stage not in self.strengths:
+            found = ", ".join(self.strengths) or "none"
+            raise InputError(
+                f"strengths of '{stage}'", "those of every stage asked for", found, f"measure '{stage}' first"
+            )
+        return self.strengths[stage]
+
+    def running(self) -> tuple[nn.Network, np.ndarray, np.ndarray]:
+        """The network, images and labels; `InputError` where there are none."""
+        if self.network is None or self.inputs is None:
+            raise InputError(
+                "context", "a network and training inputs", "none", "pass both: this criterion runs it"
+            )
+        return self.network, *self.inputs
 
     def _check_stage(self, stage: str, n_filters: int) -> None:
-        if stage not in self.strengths:
-            raise InputError(
-                f"strengths of '{stage}'", f"shape ({n_filters}, K)", "none", f"measure '{stage}' first"
-            )
-        if self.strengths[stage].shape[0] != n_filters:
+        if stage in self.strengths and self.strengths[stage].shape[0] != n_filters:
             found = f"shape {self.strengths[stage].shape}"
             raise InputError(
                 f"strengths of '{stage}'", f"shape ({n_filters}, K)", found, "measure this network again"

@@ -4,16 +4,20 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
 
 from deeptheory.errors import InputError, unknown_name
 
+Granularity = Literal["weight", "kernel", "filter"]  # a node is the filter of a fully connected layer
 HEAD = "head"
 HEAD_WEIGHT = "head.linear.weight"
 
 
 @dataclass(frozen=True)
 class MaskedLayer:
-    """One layer whose connections are masked at kernel granularity.
+    """One layer whose connections are masked.
 
     Parameters
     ----------
@@ -68,6 +72,11 @@ class MaskedLayer:
         return self.shape[0], self.n_inputs
 
     @property
+    def size(self) -> int:
+        """Weights of the layer."""
+        return math.prod(self.shape)
+
+    @property
     def n_kernels(self) -> int:
         """Kernels of the layer."""
         return self.shape[0] * self.n_inputs
@@ -75,7 +84,17 @@ class MaskedLayer:
     @property
     def kernel_size(self) -> int:
         """Weights in one kernel."""
-        return math.prod(self.shape) // self.n_kernels
+        return self.size // self.n_kernels
+
+    def units(self, granularity: Granularity) -> tuple[int, ...]:
+        """Shape of what is removed as one: weights ``shape``, kernels ``grid``, filters ``(out,)``."""
+        return {"weight": self.shape, "kernel": self.grid, "filter": self.shape[:1]}[granularity]
+
+    def summed(self, values: np.ndarray, granularity: Granularity) -> np.ndarray:
+        """Sum what every weight has over the units of a granularity, in float64."""
+        per_kernel = np.asarray(values, np.float64).reshape(*self.grid, self.kernel_size)
+        axes: dict[Granularity, tuple[int, ...]] = {"weight": (), "kernel": (2,), "filter": (1, 2)}
+        return per_kernel.sum(axis=axes[granularity]).reshape(self.units(granularity))
 
 
 def check_stages(stages: Sequence[str], known: Sequence[str]) -> None:

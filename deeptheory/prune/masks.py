@@ -17,13 +17,12 @@ class Masks(Mapping[str, np.ndarray]):
     layers : tuple of MaskedLayer
         The masked layers.
     masks : mapping of str to bool array
-        One mask per layer, at kernel granularity ``(out, n_inputs)`` or of the weight's full shape.
+        One mask per layer, of the weight's shape or of kernels, ``(out, n_inputs)``.
 
     Raises
     ------
     InputError
-        A layer has no mask or a mask no layer; a mask is not Boolean, has another shape, or keeps only part
-        of a kernel.
+        A layer has no mask or a mask no layer; a mask is not Boolean or has another shape.
     """
 
     def __init__(self, layers: tuple[MaskedLayer, ...], masks: Mapping[str, np.ndarray]) -> None:
@@ -33,10 +32,8 @@ class Masks(Mapping[str, np.ndarray]):
             raise InputError(
                 "masks", f"one for each of {', '.join(names)}", ", ".join(sorted(masks)) or "none"
             )
-        self._kernels = {
-            layer.weight: _kernel_view(layer, np.asarray(masks[layer.weight])) for layer in layers
-        }
-        self._full = {layer.weight: _full_view(layer, self._kernels[layer.weight]) for layer in layers}
+        self._full = {layer.weight: _full(layer, np.asarray(masks[layer.weight])) for layer in layers}
+        self._kernels = {layer.weight: _kernels(layer, self._full[layer.weight]) for layer in layers}
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._full[name]
@@ -48,16 +45,26 @@ class Masks(Mapping[str, np.ndarray]):
         return len(self._full)
 
     def kernels(self, name: str) -> np.ndarray:
-        """The mask of one layer at kernel granularity, (out, n_inputs) bool."""
+        """Kernels of one layer with any weight left, (out, n_inputs) bool."""
         return self._kernels[name]
 
+    def stored(self, name: str) -> np.ndarray:
+        """The mask of one layer at its coarsest: of kernels where they are whole, else of weights."""
+        whole = self._kernels[name]
+        return whole if whole.sum() * (self[name].size // whole.size) == self[name].sum() else self[name]
+
     def kept(self) -> dict[str, int]:
-        """Kernels kept in each layer."""
-        return {name: int(kernels.sum()) for name, kernels in self._kernels.items()}
+        """Weights kept in each layer."""
+        return {name: int(full.sum()) for name, full in self._full.items()}
 
     def density(self, name: str) -> float:
-        """Kept share of one layer; the same for kernels and for weights."""
-        return float(self._kernels[name].mean())
+        """Kept share of the weights of one layer."""
+        return float(self[name].mean())
+
+    @property
+    def total_density(self) -> float:
+        """Kept share of the weights of all masked layers."""
+        return sum(self.kept().values()) / sum(layer.size for layer in self.layers)
 
     def densities(self) -> dict[str, float]:
         """Kept share of each layer."""
@@ -71,29 +78,24 @@ def apply_masks(network: Network, masks: Mapping[str, np.ndarray]) -> None:
         parameters[name] = parameters[name] * mask
 
 
-def _kernel_view(layer: MaskedLayer, mask: np.ndarray) -> np.ndarray:
+def _full(layer: MaskedLayer, mask: np.ndarray) -> np.ndarray:
     what = f"mask of '{layer.weight}'"
     if mask.dtype != np.bool_:
-        raise InputError(
-            what, "True and False only", f"values of type {mask.dtype}", "compare the scores to get a mask"
-        )
+        other = np.unique(mask[(mask != 0) & (mask != 1)])
+        found = f"{other[0]}" if other.size else f"zeros and ones of type {mask.dtype}"
+        raise InputError(what, "True and False only", found, "compare the scores to get a mask")
     if mask.shape == layer.grid:
-        kernels = mask.copy()
+        full = np.repeat(mask.ravel(), layer.kernel_size).reshape(layer.shape)
     elif mask.shape == layer.shape:
-        weights = mask.reshape(*layer.grid, layer.kernel_size)
-        kernels = np.asarray(weights.any(axis=2))
-        partial = int(np.sum(kernels != weights.all(axis=2)))
-        if partial:
-            raise InputError(what, "whole kernels kept or removed", f"{partial} kernels kept in part")
+        full = mask.copy()
     else:
-        raise InputError(
-            what, f"shape {layer.grid} (kernels) or {layer.shape} (weights)", f"shape {mask.shape}"
-        )
-    kernels.flags.writeable = False
-    return kernels
-
-
-def _full_view(layer: MaskedLayer, kernels: np.ndarray) -> np.ndarray:
-    full = np.repeat(kernels.ravel(), layer.kernel_size).reshape(layer.shape)
+        expected = f"shape {layer.grid} (kernels) or {layer.shape} (weights)"
+        raise InputError(what, expected, f"shape {mask.shape}")
     full.flags.writeable = False
     return full
+
+
+def _kernels(layer: MaskedLayer, full: np.ndarray) -> np.ndarray:
+    kernels: np.ndarray = np.any(full.reshape(*layer.grid, layer.kernel_size), axis=2)
+    kernels.flags.writeable = False
+    return kernels

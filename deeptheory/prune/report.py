@@ -16,35 +16,37 @@ class LayerReport:
     ----------
     weight : str
         Dotted name of the weight.
+    weights_kept, weights_total : int
     kernels_kept, kernels_total : int
-    kernel_size : int
-        Weights in one kernel.
+        Kept are those with any weight left.
     outputs : int
         Outputs of the layer (filters, or labels of the head).
     outputs_without_input : int
         Outputs that lost all their inputs.
     inputs : int
         Filters of the stage before.
-    inputs_without_label : int
-        Those of them that serve no label at the threshold. A property of the fields: the same in every arm.
+    inputs_without_label : int or None
+        Those of them that serve no label at the threshold, where it was measured. A property of the fields: the
+        same in every arm.
     natural_density : float or None
         Density of the same scores cut at the threshold; None for a criterion that has no threshold.
     """
 
     weight: str
+    weights_kept: int
+    weights_total: int
     kernels_kept: int
     kernels_total: int
-    kernel_size: int
     outputs: int
     outputs_without_input: int
     inputs: int
-    inputs_without_label: int
+    inputs_without_label: int | None
     natural_density: float | None
 
     @property
     def density(self) -> float:
-        """Kept share."""
-        return self.kernels_kept / self.kernels_total
+        """Kept share of the weights."""
+        return self.weights_kept / self.weights_total
 
     @property
     def dilution(self) -> float:
@@ -60,20 +62,10 @@ class Report:
     threshold: float
 
     @property
-    def kernels_kept(self) -> int:
-        """Kernels kept in all masked layers."""
-        return sum(layer.kernels_kept for layer in self.layers)
-
-    @property
-    def kernels_total(self) -> int:
-        """Kernels of all masked layers."""
-        return sum(layer.kernels_total for layer in self.layers)
-
-    @property
     def density(self) -> float:
-        """Kept share of the WEIGHTS of all masked layers (unmasked layers do not count)."""
-        kept = sum(layer.kernels_kept * layer.kernel_size for layer in self.layers)
-        return kept / sum(layer.kernels_total * layer.kernel_size for layer in self.layers)
+        """Kept share of the weights of all masked layers (unmasked layers do not count)."""
+        kept = sum(layer.weights_kept for layer in self.layers)
+        return kept / sum(layer.weights_total for layer in self.layers)
 
     @property
     def dilution(self) -> float:
@@ -90,7 +82,7 @@ def report_of(
     ----------
     masks : Masks
     strengths : mapping of str to (C, K) float array
-        Stage name to `label_strengths`.
+        Stage name to `label_strengths`, of those that were measured.
     threshold : float
         A filter serves the labels whose strength exceeds this.
     natural : mapping of str to float
@@ -99,17 +91,20 @@ def report_of(
     layers = []
     for layer in masks.layers:
         kernels = masks.kernels(layer.weight)
-        serves = strengths[layer.stage_in] > threshold
+        without_label = None
+        if layer.stage_in in strengths:
+            without_label = int((~(strengths[layer.stage_in] > threshold).any(axis=1)).sum())
         layers.append(
             LayerReport(
                 weight=layer.weight,
+                weights_kept=masks.kept()[layer.weight],
+                weights_total=layer.size,
                 kernels_kept=int(kernels.sum()),
                 kernels_total=layer.n_kernels,
-                kernel_size=layer.kernel_size,
                 outputs=layer.shape[0],
                 outputs_without_input=int((~kernels.any(axis=1)).sum()),
                 inputs=layer.n_inputs,
-                inputs_without_label=int((~serves.any(axis=1)).sum()),
+                inputs_without_label=without_label,
                 natural_density=natural.get(layer.weight),
             )
         )
@@ -120,7 +115,7 @@ def warnings_of(report: Report) -> list[str]:
     """Lines of text for what a user must not overlook; empty when there is nothing."""
     lines = []
     for layer in report.layers:
-        if layer.kernels_kept == layer.kernels_total:
+        if layer.weights_kept == layer.weights_total:
             lines.append(f"{layer.weight}: nothing was pruned in this layer")
         if layer.kernels_kept == 0:
             lines.append(f"{layer.weight}: no kernel is left, so no signal passes; lower the threshold")

@@ -1,3 +1,4 @@
+import dataclasses
 from math import comb
 
 import numpy as np
@@ -7,6 +8,7 @@ from deeptheory.errors import InputError
 from deeptheory.measure import label_strengths
 from deeptheory.measure.fields import clip
 from deeptheory.prune import Context, MaskedLayer, head_scores, kernel_scores, scores_for
+from deeptheory.theory import budget_order, removal_paths
 
 STAGE = MaskedLayer("stage2.conv.weight", "stage1", "stage2", (2, 3, 1, 2), 3)
 HEAD = MaskedLayer("head.linear.weight", "stage2", "head", (4, 4), 2)
@@ -176,10 +178,6 @@ def test_scores_that_are_not_finite_are_refused():
             r"weight 'stage2.conv.weight': expected shape \(2, 3, 1, 2\), found shape \(2, 3\)",
         ),
         (
-            {"strengths": {"stage2": np.zeros((2, 4))}},
-            "strengths of 'stage1': .* found none; measure 'stage1' first",
-        ),
-        (
             {"strengths": {"stage1": np.zeros((5, 4)), "stage2": np.zeros((2, 4))}},
             r"strengths of 'stage1': expected shape \(3, K\), found shape \(5, 4\)",
         ),
@@ -198,3 +196,78 @@ def test_context_refuses_what_does_not_fit(change, text):
     fields = {name: getattr(good, name) for name in ("layers", "weights", "strengths", "threshold", "rng")}
     with pytest.raises(InputError, match=text):
         Context(**(fields | change))
+
+
+def test_a_stage_that_was_not_measured_is_named():
+    here = context(np.random.default_rng(0))
+    here = dataclasses.replace(here, strengths={"stage2": here.strengths["stage2"]})
+    text = (
+        "strengths of 'stage1': expected those of every stage asked for, found stage2; measure 'stage1' first"
+    )
+    for criterion in ("afcc", "label-permuted"):
+        with pytest.raises(InputError, match=text):
+            scores_for(criterion, here)
+
+
+def test_a_criterion_refuses_a_granularity_it_cannot_act_on():
+    here = dataclasses.replace(context(np.random.default_rng(0)), granularity="weight")
+    with pytest.raises(
+        InputError, match="criterion 'afcc': expected granularity kernel or filter, found weight"
+    ):
+        scores_for("afcc", here)
+
+
+def test_the_head_alone_has_no_filters():
+    here = context(np.random.default_rng(0))
+    with pytest.raises(InputError, match="layers to be masked by filters: expected a stage among them"):
+        dataclasses.replace(here, layers=(HEAD,), granularity="filter")
+
+
+def test_lamp_by_hand():
+    weights = {
+        STAGE.weight: np.array([[1, 0], [0, 2], [3, 0], [0, 4], [0, 0], [5, 0]], float).reshape(2, 3, 1, 2),
+        HEAD.weight: np.array([[1, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]], float),
+    }
+    here = dataclasses.replace(context(np.random.default_rng(0)), weights=weights)
+    scores = scores_for("lamp", here)
+    # squared norms 1, 4, 9 / 16, 0, 25: each over the sum of itself and the larger ones
+    assert scores[STAGE.weight] == pytest.approx(np.array([[1 / 55, 4 / 54, 9 / 50], [16 / 41, 0, 1]]))
+    # of equal ones the later counts as larger
+    assert sorted(scores[HEAD.weight].ravel())[-4:] == pytest.approx([0, 1 / 3, 1 / 2, 1])
+    assert scores_for("lamp", dataclasses.replace(here, granularity="filter"))[STAGE.weight] == pytest.approx(
+        [14 / 55, 1]
+    )
+
+
+def test_magnitudes_of_weights_and_filters():
+    here = context(np.random.default_rng(0))
+    weight = here.weights[STAGE.weight]
+    of_weights = scores_for("magnitude", dataclasses.replace(here, granularity="weight"))
+    assert of_weights[STAGE.weight] == pytest.approx(np.abs(weight))
+    assert of_weights[HEAD.weight].shape == HEAD.shape
+    of_filters = scores_for("magnitude", dataclasses.replace(here, granularity="filter"))
+    assert set(of_filters) == {STAGE.weight}
+    assert of_filters[STAGE.weight] == pytest.approx(np.linalg.norm(weight.reshape(2, -1), axis=1))
+
+
+def test_snr_budget_scores_are_places_in_its_order():
+    moments = [np.eye(6), np.eye(4)]
+    here = context(np.random.default_rng(0))
+    flat = [here.weights[layer.weight].reshape(layer.grid[0], -1) for layer in (STAGE, HEAD)]
+    paths = [
+        removal_paths(moment, weights, layer.n_inputs)
+        for moment, weights, layer in zip(moments, flat, (STAGE, HEAD), strict=True)
+    ]
+    squares = [np.ones((layer.grid[0], 4, 4)) for layer in (STAGE, HEAD)]
+    order = budget_order(paths, squares, np.ones((4, 4)), np.ones((4, 4)))
+    scores = scores_for("snr-budget", dataclasses.replace(here, order=lambda: order))
+    every = np.concatenate([score.ravel() for score in scores.values()])
+    # every filter keeps one; the others are all different, the first to go the smallest
+    assert (every == 1).sum() == 2 + 4
+    assert sorted(every[every < 1]) == pytest.approx(np.arange(4 + 4) / 8)
+    first = (STAGE, HEAD)[order.layer[0]].weight
+    assert scores[first][order.filter[0], order.input[0]] == 0
+    with pytest.raises(
+        InputError, match="criterion 'snr-budget': expected the order of the SNR budget, found none"
+    ):
+        scores_for("snr-budget", here)

@@ -21,7 +21,7 @@ def test_masks_have_the_shape_of_the_weights():
     assert (both[CONV.weight] == CONV_KERNELS[:, :, None, None]).all()
     # filter-major: columns 0, 1 are the positions of filter 0
     assert both[HEAD.weight].tolist() == [[True, True, False, False], [False] * 4, [True] * 4]
-    assert both.kept() == {CONV.weight: 3, HEAD.weight: 3}
+    assert both.kept() == {CONV.weight: 27, HEAD.weight: 6}
     assert both.densities() == {CONV.weight: 0.5, HEAD.weight: 0.5}
     assert both[HEAD.weight].mean() == both.density(HEAD.weight)
 
@@ -36,7 +36,7 @@ def test_masks_do_not_change_afterwards():
     kernels = CONV_KERNELS.copy()
     both = masks(**{CONV.weight: kernels})
     kernels[:] = False
-    assert both.kept()[CONV.weight] == 3
+    assert both.kept()[CONV.weight] == 27
     with pytest.raises(ValueError, match="read-only"):
         both[CONV.weight][:] = True
     with pytest.raises(ValueError, match="read-only"):
@@ -46,7 +46,8 @@ def test_masks_do_not_change_afterwards():
 @pytest.mark.parametrize(
     ("mask", "text"),
     [
-        (CONV_KERNELS.astype(np.uint8), "expected True and False only, found values of type uint8"),
+        (CONV_KERNELS.astype(np.uint8), "expected True and False only, found zeros and ones of type uint8"),
+        (np.where(CONV_KERNELS, 0.5, 0), "expected True and False only, found 0.5; compare the scores"),
         (
             np.ones((3, 2), bool),
             r"mask of 'stage2.conv.weight': expected shape \(2, 3\) \(kernels\) or \(2, 3, 3, 3\) \(weights\)"
@@ -59,13 +60,16 @@ def test_wrong_masks_raise_where_they_are_made(mask, text):
         masks(**{CONV.weight: mask})
 
 
-def test_half_a_kernel_is_refused():
-    half = np.ones((2, 3, 3, 3), bool)
-    half[0, 1, 2] = half[1, 1, 0, 0] = False
-    with pytest.raises(
-        InputError, match="expected whole kernels kept or removed, found 2 kernels kept in part"
-    ):
-        masks(**{CONV.weight: half})
+def test_part_of_a_kernel_is_kept_as_it_is():
+    part = np.ones((2, 3, 3, 3), bool)
+    part[0, 1, 2] = part[1, 1] = False
+    both = masks(**{CONV.weight: part})
+    assert (both[CONV.weight] == part).all()
+    assert both.kernels(CONV.weight).tolist() == [[True, True, True], [True, False, True]]
+    assert both.kept()[CONV.weight] == 54 - 3 - 9
+    assert both.total_density == (42 + 6) / (54 + 12)
+    assert both.stored(CONV.weight).shape == (2, 3, 3, 3)
+    assert both.stored(HEAD.weight).shape == (3, 2)
 
 
 def test_masks_and_layers_must_match():

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deeptheory import data, measure, prune, theory
+from deeptheory import data, measure, theory
 from deeptheory.errors import InputError
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
@@ -44,7 +44,7 @@ def test_every_criterion_at_every_density_is_refitted_and_not_computed_again(
     heads = results["runs"]["3"]["stage5"]
     assert [(of["criterion"], of["density"]) for of in heads] == [
         ("full", 1.0),
-        *((criterion, density) for criterion in prune.CRITERIA for density in (0.5, "threshold")),
+        *((criterion, density) for criterion in script.CRITERIA for density in (0.5, "threshold")),
     ]
     assert {of["kept"] for of in heads[1::2]} == {0.5}
     strengths = run.read("measure/stages/stage5/strengths")

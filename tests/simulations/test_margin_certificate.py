@@ -41,7 +41,7 @@ def test_masks_have_the_density_in_every_layer(script, run):
     for layers in study.targets(1).values():
         masks = study.masks(layers, "random", 0.5, [0])
         for layer in layers:
-            assert masks.kept()[layer.weight] == round(0.5 * layer.n_kernels)
+            assert masks.kept()[layer.weight] == round(0.5 * layer.n_kernels) * layer.kernel_size
     assert len(study.targets(1)["all"]) == 3
 
 

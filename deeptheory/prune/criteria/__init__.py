@@ -1,25 +1,19 @@
-"""Criteria of pruning, one file each: from a context to one score per kernel, higher = keep.
+"""Criteria of pruning, one file each: from a context to one score per weight, kernel or filter, higher = keep.
 
-A new criterion is a function ``scores(context) -> {weight name: (out, n_inputs) float64}`` and one line here.
+A new criterion is a function ``scores(context)`` in a file of its own and one line here.
 """
 
-from collections.abc import Callable
-
-import numpy as np
-
-from deeptheory.prune.context import Context
-from deeptheory.prune.criteria import afcc, label_permuted, magnitude, random
-
-Criterion = Callable[[Context], dict[str, np.ndarray]]
+from deeptheory.prune.criteria import afcc, label_permuted, lamp, magnitude, random, snr_budget
+from deeptheory.prune.criteria.criterion import Criterion
 
 CRITERIA: dict[str, Criterion] = {
-    "afcc": afcc.scores,
-    "random": random.scores,
-    "label-permuted": label_permuted.scores,
-    "magnitude": magnitude.scores,
+    "afcc": Criterion(afcc.scores, "layer", ("kernel", "filter"), thresholded=True),
+    "random": Criterion(random.scores, "layer"),
+    "label-permuted": Criterion(label_permuted.scores, "layer", ("kernel",), thresholded=True),
+    "magnitude": Criterion(magnitude.scores, "layer"),
+    "magnitude-global": Criterion(magnitude.scores, "network"),
+    "lamp": Criterion(lamp.scores, "network"),
+    "snr-budget": Criterion(snr_budget.scores, "network", ("kernel",)),
 }
 
-# Their scores are label strengths, so the threshold of a served label cuts them; the others only rank.
-THRESHOLDED = frozenset({"afcc", "label-permuted"})
-
-__all__ = ["CRITERIA", "THRESHOLDED", "Criterion"]
+__all__ = ["CRITERIA", "Criterion"]

@@ -66,5 +66,19 @@ def scores_of_strengths(
 
 
 def scores(context: Context) -> dict[str, np.ndarray]:
-    """AFCC scores of every masked layer, (out, n_inputs) each."""
-    return scores_of_strengths(context.layers, context.strengths)
+    """AFCC scores of every masked layer.
+
+    Parameters
+    ----------
+    context : Context
+
+    Returns
+    -------
+    dict of str to float64 array
+        Of kernels (out, n_inputs) as in `kernel_scores`; of filters (out,) their largest label strength, so that
+        a filter is kept at a threshold if and only if it serves a label.
+    """
+    if context.granularity == "filter":
+        return {layer.weight: context.strength(layer.stage_out).max(axis=1) for layer in context.units}
+    stages = {stage for layer in context.layers for stage in (layer.stage_in, layer.stage_out)} - {HEAD}
+    return scores_of_strengths(context.layers, {stage: context.strength(stage) for stage in stages})

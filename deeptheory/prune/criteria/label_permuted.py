@@ -4,6 +4,7 @@ import numpy as np
 
 from deeptheory.prune.context import Context
 from deeptheory.prune.criteria import afcc
+from deeptheory.prune.layers import HEAD
 
 
 def scores(context: Context) -> dict[str, np.ndarray]:
@@ -26,8 +27,6 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     """
     stages = sorted({stage for layer in context.layers for stage in (layer.stage_in, layer.stage_out)})
     permuted = {
-        stage: context.rng.permuted(context.strengths[stage], axis=1)
-        for stage in stages
-        if stage in context.strengths
+        stage: context.rng.permuted(context.strength(stage), axis=1) for stage in stages if stage != HEAD
     }
     return afcc.scores_of_strengths(context.layers, permuted)

@@ -1,4 +1,4 @@
-"""Magnitude: keep the kernels of largest norm."""
+"""Magnitude: keep what has the largest norm."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from deeptheory.prune.context import Context
 
 
 def scores(context: Context) -> dict[str, np.ndarray]:
-    """Euclidean norm of every kernel.
+    """Euclidean norm of every weight, kernel or filter.
 
     Parameters
     ----------
@@ -14,13 +14,13 @@ def scores(context: Context) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    dict of str to (out, n_inputs) float64 array
-        sqrt(sum of w^2 over the kernel's weights). Norms rank kernels of one layer; they do NOT compare
-        between layers, whose inputs have different scales.
+    dict of str to float64 array
+        sqrt(sum of w^2 over the unit's weights). Norms rank within one layer; compared between layers
+        ("magnitude-global") they ignore that layers have different scales.
     """
     return {
-        layer.weight: np.linalg.norm(
-            context.weights[layer.weight].astype(np.float64).reshape(*layer.grid, layer.kernel_size), axis=2
+        layer.weight: np.sqrt(
+            layer.summed(context.weights[layer.weight].astype(np.float64) ** 2, context.granularity)
         )
-        for layer in context.layers
+        for layer in context.units
     }

@@ -1,4 +1,4 @@
-"""Random: every kernel is as likely to stay as any other."""
+"""Random: every weight, kernel or filter is as likely to stay as any other."""
 
 import numpy as np
 
@@ -14,6 +14,6 @@ def scores(context: Context) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    dict of str to (out, n_inputs) float64 array
+    dict of str to float64 array
     """
-    return {layer.weight: context.rng.random(layer.grid) for layer in context.layers}
+    return {layer.weight: context.rng.random(layer.units(context.granularity)) for layer in context.units}

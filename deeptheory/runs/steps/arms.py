@@ -1,29 +1,82 @@
-"""The arms of a run: the masks of every criterion at the density of AFCC, the same whenever they are asked for."""
+"""The arms of a run: the masks of every criterion at equal density, the same whenever they are asked for."""
 
-from deeptheory import prune
+import numpy as np
+
+from deeptheory import data, nn, prune, theory
+from deeptheory.errors import InputError
 from deeptheory.runs.run import Run
 from deeptheory.runs.seeds import generator
+from deeptheory.runs.steps.budget import removal_paths, sensitivities
 from deeptheory.runs.steps.layers import masked_layers
-from deeptheory.runs.steps.train import trained_network
+from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
 def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
-    """Masks, scores and report of every pruned arm, by name; AFCC first, the others at its density.
+    """Masks, scores and report of every pruned arm, by name.
 
-    Everything random comes from the run's seed, one generator per arm, so the masks are the same in every step.
+    At `prune.density`, or without one at that of AFCC at its threshold: criteria that rank within a layer take
+    its densities layer by layer, the others its density over all masked layers. Everything random comes from
+    the run's seed, one generator per arm, so the masks are the same in every step.
     """
     run.require("measure")
-    network = trained_network(run)
+    network, options = trained_network(run), run.config.prune
     layers = masked_layers(run, network)
-    strengths = {stage.name: run.read(f"measure/stages/{stage.name}/strengths") for stage in network.stages}
-    arms = run.config.prune.arms
-    streams = dict(zip(arms, generator(run.config.seed, "controls").spawn(len(arms)), strict=True))
+    streams = dict(
+        zip(options.arms, generator(run.config.seed, "controls").spawn(len(options.arms)), strict=True)
+    )
 
-    def context(arm: str) -> prune.Context:
-        return prune.Context(
-            layers, network.parameters(), strengths, run.config.prune.threshold, streams[arm]
+    def pruned(arm: str, target: prune.Target) -> prune.PrunedArm:
+        return prune.prune_arm(arm, arm_context(run, network, layers, streams[arm]), target)
+
+    if options.density:
+        return {arm: pruned(arm, options.density) for arm in options.arms}
+    afcc = pruned("afcc", None)
+    targets: dict[str, prune.Target] = {"layer": afcc.n_kept, "network": afcc.report.density}
+    return {
+        arm: afcc if arm == "afcc" else pruned(arm, targets[prune.CRITERIA[arm].scope])
+        for arm in options.arms
+    }
+
+
+def arm_context(
+    run: Run, network: nn.Network, layers: tuple[prune.MaskedLayer, ...], rng: np.random.Generator
+) -> prune.Context:
+    """What the criteria of a run may look at; what takes long is computed when a criterion asks for it."""
+    options = run.config.prune
+    images, labels = data.select(run.dataset, stored_splits(run), "train")
+    order = generator(run.config.seed, "budget").permutation(len(images))
+
+    def budget_order() -> theory.BudgetOrder:
+        removals = removal_paths(run, network, layers)
+        squares, margins = sensitivities(run, network, layers)
+        return theory.budget_order([removals[layer.weight] for layer in layers], squares, *margins)
+
+    return prune.Context(
+        layers,
+        network.parameters(),
+        _strengths(run, network),
+        options.threshold,
+        rng,
+        granularity=options.granularity,
+        network=network,
+        inputs=(images[order], labels[order]),
+        order=budget_order,
+    )
+
+
+def _strengths(run: Run, network: nn.Network) -> dict[str, np.ndarray]:
+    """Label strengths of all stages; of a stage with a threshold of its own in units that the common one cuts."""
+    options = run.config.prune
+    if options.thresholds and len(options.thresholds) != len(options.stages):
+        raise InputError(
+            "prune.thresholds",
+            f"one for each of {', '.join(options.stages)}",
+            f"{len(options.thresholds)}",
+            "leave it empty for the common one",
         )
-
-    afcc = prune.prune_arm("afcc", context("afcc"))
-    n_kept = afcc.masks.kept()
-    return {arm: afcc if arm == "afcc" else prune.prune_arm(arm, context(arm), n_kept) for arm in arms}
+    own = dict(zip(options.stages, options.thresholds, strict=False))
+    return {
+        stage.name: run.read(f"measure/stages/{stage.name}/strengths")
+        * (options.threshold / own.get(stage.name, options.threshold))
+        for stage in network.stages
+    }

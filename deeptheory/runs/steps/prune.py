@@ -35,6 +35,7 @@ def prune(run: Run) -> None:
         for done, (name, arm) in enumerate(arms.items(), start=1):
             masked = trained_network(run)
             if arm is not None:
+                masked.load_state(masked.state() | arm.update)
                 pruning.apply_masks(masked, arm.masks)
                 for line in pruning.warnings_of(arm.report):
                     run.log(f"warning, {name}: {line}")
@@ -44,9 +45,11 @@ def prune(run: Run) -> None:
                 "cost": _cost(network, arm),
             }
             if arm is not None:
-                tree["masks"] = {weight: arm.masks.kernels(weight) for weight in arm.masks}
+                tree["masks"] = {weight: arm.masks.stored(weight) for weight in arm.masks}
                 tree["layers"] = {layer.weight: _layer(layer) for layer in arm.report.layers}
                 tree["dilution"] = arm.report.dilution
+                if arm.update:
+                    tree["update"] = arm.update
                 tree["warnings"] = pruning.warnings_of(arm.report)
             run.store(paths.arm_path("prune", name), tree)
             progress.advance(done)
@@ -96,13 +99,17 @@ def _cost(network: nn.Network, arm: pruning.PrunedArm | None) -> dict[str, float
 
 
 def _layer(layer: pruning.LayerReport) -> dict[str, float]:
-    natural = {} if layer.natural_density is None else {"natural_density": layer.natural_density}
+    where_known = {
+        "natural_density": layer.natural_density,
+        "inputs_without_label": layer.inputs_without_label,
+    }
     return {
+        "weights_kept": layer.weights_kept,
+        "weights_total": layer.weights_total,
         "kernels_kept": layer.kernels_kept,
         "kernels_total": layer.kernels_total,
         "density": layer.density,
         "dilution": layer.dilution,
         "outputs_without_input": layer.outputs_without_input,
-        "inputs_without_label": layer.inputs_without_label,
-        **natural,
+        **{name: value for name, value in where_known.items() if value is not None},
     }

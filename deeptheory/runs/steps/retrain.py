@@ -33,6 +33,9 @@ def _retrain_arm(run: Run, arm: str) -> None:
     config, splits = run.config, stored_splits(run)
     network = trained_network(run)
     masks = None if arm == prune.UNPRUNED else stored_masks(run, network, arm)
+    update = f"{paths.arm_path('prune', arm)}/update"
+    if run.has(update):
+        network.load_state(network.state() | run.read(update))
     checkpoint = run.directory / paths.CHECKPOINT
     history = nn.fit(
         network,

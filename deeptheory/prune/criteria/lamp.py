@@ -1,0 +1,41 @@
+"""LAMP: magnitude, relative to what is left of the layer when everything smaller is gone."""
+
+import numpy as np
+
+from deeptheory.prune.context import Context
+from deeptheory.prune.criteria import magnitude
+
+
+def scores(context: Context) -> dict[str, np.ndarray]:
+    r"""Layer-adaptive magnitude-based scores.
+
+    .. math:: s_u = \frac{|w_u|^2}{\sum_{v: |w_v| \ge |w_u|} |w_v|^2}
+
+    with the sum over units of the same layer, of which equal ones count as larger or smaller by their index.
+
+    Parameters
+    ----------
+    context : Context
+
+    Returns
+    -------
+    dict of str to float64 array
+        The largest of a layer has score 1. Scores rank across layers.
+
+    Notes
+    -----
+    Source: Lee, Park, Mo, Ahn, Shin, "Layer-adaptive sparsity for the magnitude-based pruning" (2021), there for
+    single weights; for kernels and filters with their Euclidean norms. The score bounds how much removing a unit
+    distorts the layer's output for inputs of unit norm; it knows nothing of the inputs.
+    """
+    return {name: relative_to_rest(norms**2) for name, norms in magnitude.scores(context).items()}
+
+
+def relative_to_rest(squares: np.ndarray) -> np.ndarray:
+    """Each number over the sum of itself and all larger ones; 0 where that sum is 0."""
+    flat = squares.ravel()
+    order = np.argsort(flat, kind="stable")
+    rest = np.cumsum(flat[order][::-1])[::-1]
+    relative = np.empty(flat.size)
+    relative[order] = np.divide(flat[order], rest, out=np.zeros(flat.size), where=rest > 0)
+    return relative.reshape(squares.shape)
