@@ -1,14 +1,13 @@
 """What a network takes, counted: parameters, multiply-adds, and the bytes of its arrays and activations."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from deeptheory import nn
-from deeptheory.nn.fusion import Step
-from deeptheory.nn.graph import INPUT
+from deeptheory.nn.graph import INPUT, n_readers
+from deeptheory.prune.wiring import ELEMENTWISE
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,11 @@ class Footprint:
     array_bytes : int
         Of all parameters and buffers, with the positions of kept kernels.
     activation_bytes : int
-        Per input: the largest sum of the outputs that are needed at the same time, layer by layer as they are
-        computed (`Network.steps`). Computed, not measured: NOT the memory of the process, which also holds
-        weights, working memory of the kernels, and one output per layer that it does not give back.
+        Per input: the largest sum of the outputs that are needed at the same time, layer by layer, with batch
+        norm and activations written over their input. Computed, not measured: joined layers need less, and the
+        process also holds weights, working memory of the kernels, and outputs that it does not give back.
     traffic_bytes : int
-        Per input: all outputs, written once, and read once by everything that takes them.
+        Per input: these outputs, written once, and read once by everything that takes them.
     """
 
     parameters: int
@@ -48,8 +47,24 @@ def footprint_of(network: nn.Network) -> Footprint:
         multiply_adds=sum(network.multiply_adds().values()),
         array_bytes=sum(array.nbytes for named in (parameters, buffers) for array in named.values()),
         activation_bytes=_peak(network),
-        traffic_bytes=sum(read + written for _, read, written in _steps(network)),
+        traffic_bytes=_traffic(network),
     )
+
+
+def _traffic(network: nn.Network) -> int:
+    """Bytes of the outputs that are written and read for one input."""
+    names = [
+        name
+        for node in network.nodes
+        if not _over_its_input(network, node)
+        for name in (node.name, *node.inputs)
+    ]
+    return sum(_size(network, name) for name in names)
+
+
+def _over_its_input(network: nn.Network, node: nn.Node) -> bool:
+    """Whether a layer needs no memory: batch norm and activations, where nothing else reads their input."""
+    return isinstance(node.layer, ELEMENTWISE) and n_readers(network.nodes)[node.inputs[0]] == 1
 
 
 def _size(network: nn.Network, name: str) -> int:
@@ -57,21 +72,17 @@ def _size(network: nn.Network, name: str) -> int:
     return math.prod(shape) * network.dtype.itemsize
 
 
-def _steps(network: nn.Network) -> Iterator[tuple[Step, int, int]]:
-    """Every step with the bytes that it reads and writes for one input."""
-    for step in network.steps:
-        read = sum(_size(network, name) for name in step.nodes[0].inputs)
-        yield step, read, _size(network, step.nodes[-1].name)
-
-
 def _peak(network: nn.Network) -> int:
     """Bytes of the outputs that have to be held at the same time, at their most, for one input."""
-    last_reader = {name: number for number, step in enumerate(network.steps) for name in step.nodes[0].inputs}
+    last_reader = {name: node.name for node in network.nodes for name in node.inputs}
     held, peak = {INPUT: _size(network, INPUT)}, 0
-    for number, (step, _, written) in enumerate(_steps(network)):
-        over = step.nodes[0].inputs[0] if step.layer.in_place else ""
-        held.pop(over, None)
-        held[step.nodes[-1].name] = written
+    for node in network.nodes:
+        if _over_its_input(network, node):
+            held[node.name] = held.pop(node.inputs[0])
+            continue
+        held[node.name] = _size(network, node.name)
         peak = max(peak, sum(held.values()))
-        held = {name: size for name, size in held.items() if last_reader.get(name, number + 1) > number}
+        for name in node.inputs:
+            if last_reader[name] == node.name:
+                held.pop(name, None)
     return peak

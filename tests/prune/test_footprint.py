@@ -9,12 +9,13 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def chain(dtype=np.float32):
-    """4x4x2 -> conv 3 filters, relu, pool to 2x2x3 -> linear 5."""
+    """4x4x2 -> conv 3 filters, norm, relu, pool to 2x2x3 -> linear 5."""
     rng = np.random.default_rng(0)
     stage = nn.Stage(
         "stage1",
         {
             "conv": nn.Conv2d(2, 3, 3, padding=1, bias=True, rng=rng, dtype=dtype),
+            "norm": nn.BatchNorm2d(3, dtype),
             "relu": nn.ReLU(),
             "pool": nn.MaxPool2d(2),
         },
@@ -27,13 +28,13 @@ def chain(dtype=np.float32):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_everything_is_counted_as_by_hand(dtype):
     found, size = prune.footprint_of(chain(dtype)), np.dtype(dtype).itemsize
-    assert found.parameters == 2 * 3 * 9 + 3 + 12 * 5
-    assert found.nonzero == found.parameters - 3  # the biases are zero at first
+    assert found.parameters == 2 * 3 * 9 + 3 + 6 + 12 * 5
+    assert found.nonzero == found.parameters - 6  # the biases are zero at first
     assert found.multiply_adds == 16 * 2 * 3 * 9 + 60
-    assert found.array_bytes == size * found.parameters
-    # images 32, conv 48 and relu over it, pool 12, flatten 12, logits 5
+    assert found.array_bytes == size * (found.parameters + 6)
+    # images 32, conv 48 with norm and relu over it, pool 12, flatten 12, logits 5
     assert found.activation_bytes == size * (32 + 48)
-    assert found.traffic_bytes == size * ((32 + 48) + (48 + 48) + (48 + 12) + (12 + 12) + (12 + 5))
+    assert found.traffic_bytes == size * ((32 + 48) + (48 + 12) + (12 + 12) + (12 + 5))
 
 
 def test_a_shortcut_is_held_until_the_sum_has_read_it():
@@ -42,12 +43,12 @@ def test_a_shortcut_is_held_until_the_sum_has_read_it():
         "stage1",
         {
             "conv": nn.Conv2d(1, 2, 1, rng=rng),
-            "norm": nn.Conv2d(2, 2, 1, rng=rng),
+            "branch": nn.Conv2d(2, 2, 1, rng=rng),
             "sum": nn.Sum(),
             "pool": nn.GlobalAveragePool(),
         },
         (2,),
-        {"sum": ("stage1.norm", "stage1.conv")},
+        {"sum": ("stage1.branch", "stage1.conv")},
     )
     head = nn.Stage("head", {"linear": nn.Linear(2, 2, rng=rng)}, (2,))
     found = prune.footprint_of(nn.Network([stage], head, (3, 3, 1)))
