@@ -20,12 +20,13 @@ from deeptheory.nn.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.schedule import learning_rate
 from deeptheory.nn.sparse import SparseConv2d, SparseLinear
 from deeptheory.nn.squeeze import SqueezeExcitation
-from deeptheory.nn.training import History, Interrupted, fit
+from deeptheory.nn.training import BeforeEpoch, History, Interrupted, fit
 
 __all__ = [
     "SGD",
     "AvgPool2d",
     "BatchNorm2d",
+    "BeforeEpoch",
     "Checkpoint",
     "CheckpointStore",
     "Conv2d",

@@ -13,7 +13,7 @@ from deeptheory.errors import InputError
 from deeptheory.files import replacing_file
 from deeptheory.nn.layer import Array
 
-ARRAY_GROUPS = ("state", "momentum", "history")
+ARRAY_GROUPS = ("state", "momentum", "history", "masks")
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Checkpoint:
         Sums over the steps done in this epoch.
     generators : dict
         States of the random generators.
-    state, momentum, history : dict of arrays
+    state, momentum, history, masks : dict of arrays
     """
 
     identity: str
@@ -44,6 +44,7 @@ class Checkpoint:
     state: dict[str, Array]
     momentum: dict[str, Array]
     history: dict[str, Array]
+    masks: dict[str, Array]
 
 
 class CheckpointStore:

@@ -35,8 +35,17 @@ class SGD:
         parameters = network.parameters()
         self.l2 = {name: l2 if l2_on_all or a.ndim > 1 else 0.0 for name, a in parameters.items()}
         self.momentum = {name: np.zeros_like(a) for name, a in parameters.items()}
-        self._masks = {name: _checked_mask(network, name, mask) for name, mask in masks.items()}
+        self.use_masks(masks)
+
+    def use_masks(self, masks: Mapping[str, Array]) -> None:
+        """Enforce these masks from now on, in place of those before."""
+        self._removed = {name: _checked_mask(self.network, name, mask) for name, mask in masks.items()}
         self.enforce_masks()
+
+    @property
+    def masks(self) -> dict[str, Array]:
+        """The masks in force."""
+        return {name: ~removed for name, removed in self._removed.items()}
 
     def step(self, rate: float) -> None:
         """Update every parameter from the gradients of the last `backward`."""
@@ -57,7 +66,7 @@ class SGD:
     def enforce_masks(self) -> None:
         """Set the masked entries of parameters and momentum to zero."""
         parameters = self.network.parameters()
-        for name, removed in self._masks.items():
+        for name, removed in self._removed.items():
             np.copyto(parameters[name], 0, where=removed)
             np.copyto(self.momentum[name], 0, where=removed)
 

@@ -21,6 +21,8 @@ from deeptheory.nn.options import Recipe
 from deeptheory.nn.schedule import learning_rate
 from deeptheory.progress import Progress
 
+BeforeEpoch = Callable[[int, Mapping[str, Array]], Mapping[str, Array] | None]
+
 
 class Interrupted(Exception):
     """Training stopped because it was asked to; with a checkpoint store it can go on from there."""
@@ -56,6 +58,7 @@ def fit(
     rng_augment: np.random.Generator,
     *,
     masks: Mapping[str, Array] | None = None,
+    before_epoch: BeforeEpoch = lambda epoch, masks: None,
     checkpoint: CheckpointStore | None = None,
     title: str = "train",
     quiet: bool = False,
@@ -75,6 +78,9 @@ def fit(
         Source of the order of the inputs, and of shifts and flips.
     masks : mapping of parameter names to bool arrays, optional
         See `SGD`; enforced before the first step and at every step.
+    before_epoch : callable, optional
+        Called with the number of every epoch, from 0, and the masks in force, before its first step; it may
+        change the network's weights and return masks that are enforced from then on.
     checkpoint : CheckpointStore, optional
         Written after every epoch and on interruption. Training goes on from the checkpoint it finds, bit
         for bit as if it had not stopped (with the same number of threads); a finished one returns at once.
@@ -104,6 +110,7 @@ def fit(
         state={},
         momentum={},
         history=asdict(History(*(np.empty(0) for _ in range(4)))),
+        masks={},
     )
     if checkpoint and (found := checkpoint.load()):
         now = _resume(checkpoint, found, now.identity, network, optimiser, generators)
@@ -111,7 +118,7 @@ def fit(
 
     def save() -> None:
         if checkpoint:
-            now.state, now.momentum = network.state(), optimiser.momentum
+            now.state, now.momentum, now.masks = network.state(), optimiser.momentum, optimiser.masks
             now.generators = {name: rng.bit_generator.state for name, rng in generators.items()}
             checkpoint.save(now)
 
@@ -123,6 +130,9 @@ def fit(
             progress.say("compiling the kernels, half a minute on a first start")
         while now.epoch < recipe.epochs:
             if now.step == 0:
+                revised = before_epoch(now.epoch, optimiser.masks)
+                if revised is not None:
+                    optimiser.use_masks(revised)
                 now.order = rng_batches.permutation(len(labels))
                 now.totals = dict.fromkeys(now.totals, 0)
             while now.step < steps:
@@ -226,6 +236,7 @@ def _resume(
         )
     network.load_state(found.state)
     optimiser.momentum = found.momentum
+    optimiser.use_masks(found.masks)
     for name, rng in generators.items():
         rng.bit_generator.state = found.generators[name]
     return found

@@ -24,6 +24,7 @@ from deeptheory.prune.options import PruneOptions
 from deeptheory.prune.prediction import Prediction, Predictor
 from deeptheory.prune.refit import images_for, refit_layers
 from deeptheory.prune.report import LayerReport, Report, report_of, warnings_of
+from deeptheory.prune.schedule import densities
 from deeptheory.prune.select import keep_density, keep_largest, masks_of_units
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "compact",
     "compact_layers",
     "cost_of",
+    "densities",
     "footprint_of",
     "head_scores",
     "images_for",

@@ -104,7 +104,19 @@ def scores_for(criterion: str, context: Context) -> dict[str, np.ndarray]:
             raise InputError(
                 f"scores of '{name}' by {criterion}", "finite numbers", found, "check its weights and fields"
             )
-    return scores
+    return scores if context.present is None else _last_where_gone(scores, context)
+
+
+def _last_where_gone(scores: Mapping[str, np.ndarray], context: Context) -> dict[str, np.ndarray]:
+    """The scores, with those of what is gone already below all others."""
+    assert context.present is not None
+    below = min(float(score.min()) for score in scores.values()) - 1
+    return {
+        layer.weight: np.where(
+            layer.summed(context.present[layer.weight], context.granularity) > 0, scores[layer.weight], below
+        )
+        for layer in context.units
+    }
 
 
 def masks_for(criterion: str, context: Context, target: Target = None) -> Masks:

@@ -8,6 +8,7 @@ import numpy as np
 from deeptheory import nn, theory
 from deeptheory.errors import InputError
 from deeptheory.prune.layers import HEAD, Granularity, MaskedLayer
+from deeptheory.prune.masks import Masks
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Context:
         The network with these weights, for criteria that run it; they leave its state as it was.
     inputs : (images, labels), optional
         Training inputs for criteria that run the network: uint8 (N, H, W, C) and int (N,), in random order.
+    present : Masks, optional
+        What is still there: nothing else is kept.
     order : callable, optional
         Gives `theory.budget_order` of the layers, for the SNR budget.
 
@@ -52,6 +55,7 @@ class Context:
     density: float | None = None
     network: nn.Network | None = None
     inputs: tuple[np.ndarray, np.ndarray] | None = None
+    present: Masks | None = None
     order: Callable[[], theory.BudgetOrder] | None = None
 
     def __post_init__(self) -> None:

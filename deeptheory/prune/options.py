@@ -1,6 +1,6 @@
 """Options of pruning."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -36,6 +36,21 @@ class PruneOptions(Options, frozen=True):
         Meta(description="stages whose weights are masked, by the labels of the stage before and their own"),
     ] = ("stage8", "stage9", "stage10")
     head: Annotated[bool, Meta(description="mask the head as well")] = True
+    schedule: Annotated[
+        Literal["one-shot", "gradual", "iterative"],
+        Meta(
+            description="one-shot: prune, then retrain; gradual: more before each epoch of retraining; "
+            "iterative: prune, retrain, go back, several times"
+        ),
+    ] = "one-shot"
+    rounds: Annotated[int, Meta(ge=1, description="prunings of a gradual, iterative or annealed mask")] = 1
+    disorder: Annotated[
+        Literal["quenched", "annealed"],
+        Meta(description="quenched: what is removed stays removed; annealed: it may come back, as trained"),
+    ] = "quenched"
+    rewind_epoch: Annotated[
+        int, Meta(ge=0, description="epoch of training whose weights iterative pruning goes back to")
+    ] = 0
     arms: Annotated[
         tuple[str, ...],
         Meta(description="criteria compared at equal density; the unpruned arm is always run beside them"),

@@ -15,6 +15,8 @@ STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of r
 PROVENANCE = "provenance"
 BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
 COMPACT, COST = "compact", "cost"  # compact networks of the arms and what they cost, beside the steps
+REWIND = "rewind"  # the weights that iterative pruning goes back to
+ROUNDS = "rounds"  # of iterative pruning, by arm and final density
 NETWORK = "network"  # all layers together, beside the weight names
 
 

@@ -14,6 +14,7 @@ STREAMS = (
     "retrain-augmentation",
     "prediction",
     "budget",
+    "revision",
 )
 
 

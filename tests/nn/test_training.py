@@ -227,3 +227,39 @@ def test_progress_shows_epoch_and_loss(monkeypatch):
     train(small())
     assert [done for done, _ in notes] == list(range(1, 10))
     assert notes[-1][1].startswith("epoch 3, loss ")
+
+
+def falling_masks(epoch, masks):
+    """A mask with one row less before each of the first two epochs."""
+    if epoch == 2:
+        return None
+    mask = masks.get("stage2.conv.weight", np.ones(small().parameters()["stage2.conv.weight"].shape, bool))
+    mask = mask.copy()
+    mask[epoch] = False
+    return {"stage2.conv.weight": mask}
+
+
+def test_masks_change_before_an_epoch_and_stay_in_force():
+    network, seen = small(), []
+
+    def watching(epoch, masks):
+        seen.append((epoch, {name: mask.copy() for name, mask in masks.items()}))
+        return falling_masks(epoch, masks)
+
+    train(network, before_epoch=watching)
+    assert [epoch for epoch, _ in seen] == [0, 1, 2]
+    assert seen[0][1] == {}
+    assert (~seen[2][1]["stage2.conv.weight"]).sum() == 2 * network.parameters()["stage2.conv.weight"][0].size
+    rows = (network.parameters()["stage2.conv.weight"] != 0).any(axis=(1, 2, 3))
+    assert rows.tolist() == [False, False] + [True] * (len(rows) - 2)
+
+
+@pytest.mark.parametrize("n_steps", [1, 3, 5, 7, 8])
+def test_changing_masks_survive_an_interruption(tmp_path, stop_after, n_steps):
+    whole, halves, fresh = small(), small(), small(seed=99)
+    train(whole, before_epoch=falling_masks)
+    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(nn.Interrupted):
+        train(halves, before_epoch=falling_masks, checkpoint=store, should_stop=stop_after(n_steps))
+    train(fresh, before_epoch=falling_masks, checkpoint=store)
+    assert_equal_bits(whole.state(), fresh.state())

@@ -58,6 +58,22 @@ def test_an_arm_that_is_done_is_left_as_it_is_and_a_lost_file_is_written_again(r
     assert run.names("compact") == ["random"]
 
 
+def test_the_masks_are_those_at_the_end_of_retraining(run):
+    steps.compact(run, ("random",))
+    before = run.read("compact/random/layers")
+    masks = run.read("retrain/arms/random/masks")
+    masks["stage5.conv.weight"][3] = False
+    run.store("retrain/arms/random/masks", masks)
+    (run.directory / "compact-random.h5").unlink()
+    steps.compact(run, ("random",))
+    assert run.read("compact/random/layers/stage5.conv")["constant"] == before["stage5.conv"]["constant"] + 1
+    with h5py.File(run.results, "r+") as file:  # a run from before masks could change
+        del file["retrain/arms/random/masks"]
+    (run.directory / "compact-random.h5").unlink()
+    steps.compact(run, ("random",))
+    assert run.read("compact/random/layers") == before
+
+
 def test_an_unknown_arm_is_refused_with_the_nearest_name(run):
     for step in (steps.compact, steps.cost):
         with pytest.raises(InputError, match=r"--arm: .*, found 'magnitute'; did you mean 'magnitude'\?"):
@@ -151,7 +167,7 @@ def test_cost_prints_the_three_side_by_side_and_json(deeptheory, run):
 
 def test_cost_refuses_what_compact_refuses(deeptheory, run, assert_refused):
     with h5py.File(run.results, "r+") as file:
-        masks = file["prune/arms/random/masks"]
+        masks = file["retrain/arms/random/masks"]
         masks["stage5.conv.weight"][...] = False
     expected = (
         "'stage5.conv': expected a filter with an input that head.linear reads, found none of 64: 64 have no"

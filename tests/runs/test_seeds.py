@@ -16,6 +16,7 @@ FIRST = {
     "retrain-augmentation": 1715612915,
     "prediction": 2951975520,
     "budget": 325532677,
+    "revision": 1544415595,
 }
 
 

@@ -1,5 +1,7 @@
 """The arms of a run: the masks of every criterion at equal density, the same whenever they are asked for."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from deeptheory import data, nn, prune, theory
@@ -26,7 +28,8 @@ def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
     )
 
     def pruned(arm: str, target: prune.Target) -> prune.PrunedArm:
-        return prune.prune_arm(arm, arm_context(run, network, layers, streams[arm]), target)
+        context = arm_context(run, network, layers, streams[arm], trained_strengths(run, network))
+        return prune.prune_arm(arm, context, target)
 
     if options.density:
         return {arm: pruned(arm, options.density) for arm in options.arms}
@@ -39,22 +42,30 @@ def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
 
 
 def arm_context(
-    run: Run, network: nn.Network, layers: tuple[prune.MaskedLayer, ...], rng: np.random.Generator
+    run: Run,
+    network: nn.Network,
+    layers: tuple[prune.MaskedLayer, ...],
+    rng: np.random.Generator,
+    strengths: Mapping[str, np.ndarray],
 ) -> prune.Context:
-    """What the criteria of a run may look at; what takes long is computed when a criterion asks for it."""
+    """What the criteria may look at in a network; what takes long is computed when a criterion asks for it.
+
+    The order of the SNR budget is that of the trained network, whatever network is given.
+    """
     options = run.config.prune
     images, labels = data.select(run.dataset, stored_splits(run), "train")
     order = generator(run.config.seed, "budget").permutation(len(images))
 
     def budget_order() -> theory.BudgetOrder:
-        removals = removal_paths(run, network, layers)
-        squares, margins = sensitivities(run, network, layers)
+        trained = trained_network(run)
+        removals = removal_paths(run, trained, layers)
+        squares, margins = sensitivities(run, trained, layers)
         return theory.budget_order([removals[layer.weight] for layer in layers], squares, *margins)
 
     return prune.Context(
         layers,
         network.parameters(),
-        _strengths(run, network),
+        scaled_strengths(run, strengths),
         options.threshold,
         rng,
         granularity=options.granularity,
@@ -64,8 +75,13 @@ def arm_context(
     )
 
 
-def _strengths(run: Run, network: nn.Network) -> dict[str, np.ndarray]:
-    """Label strengths of all stages; of a stage with a threshold of its own in units that the common one cuts."""
+def trained_strengths(run: Run, network: nn.Network) -> dict[str, np.ndarray]:
+    """Label strengths of all stages as they were measured."""
+    return {stage.name: run.read(f"measure/stages/{stage.name}/strengths") for stage in network.stages}
+
+
+def scaled_strengths(run: Run, strengths: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Strengths of a stage with a threshold of its own in units that the common one cuts."""
     options = run.config.prune
     if options.thresholds and len(options.thresholds) != len(options.stages):
         raise InputError(
@@ -76,7 +92,6 @@ def _strengths(run: Run, network: nn.Network) -> dict[str, np.ndarray]:
         )
     own = dict(zip(options.stages, options.thresholds, strict=False))
     return {
-        stage.name: run.read(f"measure/stages/{stage.name}/strengths")
-        * (options.threshold / own.get(stage.name, options.threshold))
-        for stage in network.stages
+        stage: of_stage * (options.threshold / own.get(stage, options.threshold))
+        for stage, of_stage in strengths.items()
     }

@@ -8,6 +8,7 @@ from deeptheory.data.augment import scale
 from deeptheory.errors import unknown_name
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run, now
+from deeptheory.runs.steps.layers import masked_layers
 from deeptheory.runs.steps.retrain import stored_masks
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
@@ -37,7 +38,7 @@ def compact(run: Run, arms: Sequence[str] = ()) -> None:
         if run.has(f"{paths.compact_path(arm)}/finished") and path.exists():
             continue
         network = retrained_network(run, arm)
-        masks = stored_masks(run, network, arm)
+        masks = retrained_masks(run, network, arm)
         compacted = prune.compact(network, masks)
         images, _ = data.select(run.dataset, stored_splits(run), "test")
         sample = scale(images[:COMPARED])
@@ -68,3 +69,11 @@ def retrained_network(run: Run, arm: str) -> nn.Network:
     network = trained_network(run)
     network.load_state(run.read(f"{paths.arm_path('retrain', arm)}/state"))
     return network
+
+
+def retrained_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:
+    """The masks in force at the end of retraining; those of `prune` in a run that does not say them."""
+    where = f"{paths.arm_path('retrain', arm)}/masks"
+    if not run.has(where):
+        return stored_masks(run, network, arm)
+    return prune.Masks(masked_layers(run, network), run.read(where))

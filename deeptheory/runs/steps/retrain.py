@@ -1,22 +1,34 @@
 """Retrain every arm under its mask, and the unpruned network equally long."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from deeptheory import data, nn, prune
+from deeptheory.errors import InputError
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.layers import masked_layers
+from deeptheory.runs.steps.revision import Revision
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
-def retrain(run: Run) -> None:
-    """Retrain all arms from the trained weights with the same batches and the mask fixed at every step.
+@dataclass(frozen=True)
+class Retrained:
+    """A network after retraining, its history and the masks in force at the end."""
 
-    An arm that is already in the run file is not retrained again; the one under way resumes from its
+    network: nn.Network
+    history: nn.History
+    masks: prune.Masks | None
+
+
+def retrain(run: Run) -> None:
+    """Retrain all arms from the trained weights with the same batches and the mask enforced at every step.
+
+    Where `prune.schedule` or `prune.disorder` change the masks on the way, the last ones are stored with the
+    result. An arm that is already in the run file is not retrained again; the one under way resumes from its
     checkpoint.
     """
     if run.done("retrain"):
@@ -30,32 +42,102 @@ def retrain(run: Run) -> None:
 
 
 def _retrain_arm(run: Run, arm: str) -> None:
-    config, splits = run.config, stored_splits(run)
     network = trained_network(run)
     masks = None if arm == prune.UNPRUNED else stored_masks(run, network, arm)
     update = f"{paths.arm_path('prune', arm)}/update"
-    if run.has(update):
-        network.load_state(network.state() | run.read(update))
+    start = network.state() | (run.read(update) if run.has(update) else {})
+    retrained = retrain_network(run, arm, masks, start, run.config.prune)
+    accuracy = nn.accuracy(retrained.network, *data.select(run.dataset, stored_splits(run), "test"))
+    tree = {
+        "accuracy": accuracy,
+        "history": asdict(retrained.history),
+        "state": retrained.network.state(),
+    }
+    if retrained.masks is not None:
+        tree["masks"] = {name: retrained.masks.stored(name) for name in retrained.masks}
+        kept = sum(int(np.count_nonzero(retrained.network.parameters()[name])) for name in retrained.masks)
+        tree["achieved_density"] = kept / sum(mask.size for mask in retrained.masks.values())
+    run.store(paths.arm_path("retrain", arm), tree)
+    run.log(f"retrained {arm}, test accuracy {accuracy:.4f}")
+
+
+def retrain_network(
+    run: Run, arm: str, masks: prune.Masks | None, start: dict[str, np.ndarray], options: prune.PruneOptions
+) -> Retrained:
+    """Retrain one arm by the schedule of `options`.
+
+    Parameters
+    ----------
+    run : Run
+    arm : str
+        A criterion, or "unpruned".
+    masks : Masks or None
+        Of one shot; a schedule finds its own. None for the unpruned arm.
+    start : dict of str to array
+        State of the network at the start of retraining.
+    options : PruneOptions
+    """
+    network = trained_network(run)
+    trained = network.state()
+    network.load_state(start)
+    if masks is None or not prune.densities(options):
+        return Retrained(network, _fit(run, network, arm, masks), masks)
+    revision = Revision(run, arm, masks.layers, options, trained)
+    if options.schedule == "iterative":
+        return _iterate(run, network, revision, arm)
+    rounds, epochs = len(revision.densities), run.config.retrain.epochs
+    if rounds > epochs:
+        do = "take fewer rounds or retrain longer"
+        raise InputError("prune.rounds", f"at most retrain.epochs = {epochs}", str(rounds), do)
+    history = _fit(run, network, arm, before_epoch=revision.before_epoch(network))
+    return Retrained(network, history, revision.stored(rounds - 1))
+
+
+def _iterate(run: Run, network: nn.Network, revision: Revision, arm: str) -> Retrained:
+    """Prune, retrain and go back to the rewinding weights, once for every round; rounds done are not repeated."""
+    if not run.has(paths.REWIND):
+        do = "train it again with this prune.schedule"
+        raise InputError(
+            f"run {run.directory}", f"weights of epoch {revision.options.rewind_epoch}", "none", do
+        )
+    masks = None
+    for number in range(len(revision.densities)):
+        where = revision.where(number)
+        if run.has(f"{where}/state"):
+            network.load_state(run.read(f"{where}/state"))
+            masks = revision.stored(number)
+            history = nn.History(**run.read(f"{where}/history"))
+            continue
+        masks = revision.masks(number, network, masks)
+        network.load_state(run.read(f"{paths.REWIND}/state"))
+        history = _fit(run, network, arm, masks)
+        run.add(where, {"state": network.state(), "history": asdict(history)})
+    return Retrained(network, history, masks)
+
+
+def _fit(
+    run: Run,
+    network: nn.Network,
+    arm: str,
+    masks: prune.Masks | None = None,
+    before_epoch: nn.BeforeEpoch = lambda epoch, masks: None,
+) -> nn.History:
+    """One retraining, from its checkpoint if there is one; all see the same batches."""
     checkpoint = run.directory / paths.CHECKPOINT
     history = nn.fit(
         network,
-        *data.select(run.dataset, splits, "train"),
-        config.retrain,
-        generator(config.seed, "retrain-batches"),
-        generator(config.seed, "retrain-augmentation"),
+        *data.select(run.dataset, stored_splits(run), "train"),
+        run.config.retrain,
+        generator(run.config.seed, "retrain-batches"),
+        generator(run.config.seed, "retrain-augmentation"),
         masks=masks,
+        before_epoch=before_epoch,
         checkpoint=nn.CheckpointStore(checkpoint),
         title=f"{run.directory.name} retrain {arm}",
         quiet=run.quiet,
     )
-    accuracy = nn.accuracy(network, *data.select(run.dataset, splits, "test"))
-    tree = {"accuracy": accuracy, "history": asdict(history), "state": network.state()}
-    if masks is not None:
-        kept = sum(int(np.count_nonzero(network.parameters()[name])) for name in masks)
-        tree["achieved_density"] = kept / sum(mask.size for mask in masks.values())
-    run.store(paths.arm_path("retrain", arm), tree)
     checkpoint.unlink(missing_ok=True)
-    run.log(f"retrained {arm}, test accuracy {accuracy:.4f}")
+    return history
 
 
 def stored_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:

@@ -4,6 +4,7 @@ import time
 from dataclasses import asdict
 
 from deeptheory import data, nn
+from deeptheory.errors import InputError
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run
 from deeptheory.runs.seeds import generator
@@ -22,6 +23,9 @@ def train(run: Run) -> None:
     splits = data.draw_splits(
         dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
     )
+    if config.prune.rewind_epoch >= config.train.epochs:
+        expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
+        raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
     network = build_network(run)
     masked_layers(run, network)  # refuses now what would fail only after the training
     history = nn.fit(
@@ -30,6 +34,7 @@ def train(run: Run) -> None:
         config.train,
         generator(config.seed, "batches"),
         generator(config.seed, "augmentation"),
+        before_epoch=lambda epoch, _: _keep_to_rewind(run, network, epoch),
         checkpoint=nn.CheckpointStore(run.directory / paths.CHECKPOINT),
         title=f"{run.directory.name} train",
         quiet=run.quiet,
@@ -47,6 +52,12 @@ def train(run: Run) -> None:
     run.finish("train", tree, started)
     (run.directory / paths.CHECKPOINT).unlink(missing_ok=True)
     run.log(f"trained {config.network.name}, test accuracy {accuracy['test']:.4f}")
+
+
+def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
+    options = run.config.prune
+    if options.schedule == "iterative" and epoch == options.rewind_epoch:
+        run.store(paths.REWIND, {"epoch": epoch, "state": network.state()})
 
 
 def build_network(run: Run) -> nn.Network:
