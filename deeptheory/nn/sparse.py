@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import Scratch, fused
+from deeptheory.nn.kernels import fused, lanes, sparse
+from deeptheory.nn.kernels.vector import explicit
 from deeptheory.nn.layer import Array, Layer, Shape, check_shape
 
 
@@ -168,21 +169,37 @@ class SparseConv2d(SparseLayer):
         height, width, _ = self.output_shape(input_shape)
         return height * width * self.parameters["values"].size
 
+    @property
+    def takes_lanes(self) -> bool:
+        """Whether it can be computed with images as the lanes of vectors; else it is computed as a dense layer."""
+        values = self.parameters["values"]
+        return sparse.applies(values.dtype, values.shape[1:], self.stride, self.padding)
+
     def forward(self, x: Array, training: bool = False) -> Array:
         if training:
             raise self.refuse_training()
-        self._check()
-        out = self.scratch.array("out", self.shape_for(x), x.dtype)
-        kernels.conv2d_forward(x, self.dense(), self.stride, self.padding, out, self.workspace)
-        if "bias" in self.parameters:
-            out += self.parameters["bias"]
+        shape, bias = self.shape_for(x), self.parameters.get("bias")
+        out = self.scratch.array("out", shape, x.dtype)
+        if not self.takes_lanes:
+            self._check()
+            kernels.conv2d_forward(x, self.dense(), self.stride, self.padding, out, self.workspace)
+        else:
+            packed, result = (
+                lanes.array(f"lanes {number}", array.shape, self.workspace)
+                for number, array in enumerate((x, out))
+            )
+            lanes.pack(x, packed, self.workspace)
+            self.convolve_lanes(packed, x.shape, fused.NO_EPILOGUE, result)
+            lanes.unpack(result, out)
+        if bias is not None:
+            out += bias
         return out
 
-    def infer(self, x: Array, epilogue: fused.Epilogue, scratch: Scratch) -> Array:
-        """The output after `epilogue`, in `scratch`; for any number of channels."""
-        n, height, width, n_out = self.shape_for(x)
-        out = scratch.array("out", (n, height // epilogue.size, width // epilogue.size, n_out), x.dtype)
-        return fused.forward(self.forward(x), *epilogue, out)
+    def convolve_lanes(self, x: Array, shape: Shape, epilogue: fused.Epilogue, out: Array) -> None:
+        """Write the output after `epilogue`, without the bias, for `x` of the shape (N, H, W, n_in), in lanes."""
+        self._check()
+        kept = self.buffers["starts"], self.buffers["inputs"], self.parameters["values"]
+        sparse.convolve(x, shape, *kept, epilogue, out, self.workspace)
 
 
 class SparseLinear(SparseLayer):
@@ -228,7 +245,24 @@ class SparseLinear(SparseLayer):
             raise self.refuse_training()
         self._check()
         out = self.scratch.array("out", self.shape_for(x), x.dtype)
-        np.matmul(x, self.dense().reshape(self.n_out, -1).T, out=out)
+        if explicit(x.dtype):
+            self._multiply_lanes(x, out)
+        else:
+            np.matmul(x, self.dense().reshape(self.n_out, -1).T, out=out)
         if "bias" in self.parameters:
             out += self.parameters["bias"]
         return out
+
+    def _multiply_lanes(self, x: Array, out: Array) -> None:
+        """The products without the bias, with inputs as the lanes of vectors."""
+        values = self.parameters["values"]
+        positions = values.shape[1]
+        starts = self.buffers["starts"] * positions
+        inputs = (self.buffers["inputs"][:, None] * positions + np.arange(positions)).reshape(-1)
+        packed, result = (
+            lanes.array(f"lanes {number}", array.shape, self.workspace)
+            for number, array in enumerate((x, out))
+        )
+        lanes.pack(x, packed, self.workspace)
+        sparse.product(packed, x.shape, starts, inputs, values.reshape(-1), result, self.workspace)
+        lanes.unpack(result, out)
