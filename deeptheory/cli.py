@@ -9,7 +9,17 @@ from typing import Any
 import click
 
 import deeptheory
-from deeptheory.cli_options import COUNT, JSON, POSITIVE, RUN, config_options, machine_options
+from deeptheory import cli_prune
+from deeptheory.cli_options import (
+    COUNT,
+    JSON,
+    POSITIVE,
+    RUN,
+    config_options,
+    configure,
+    machine_options,
+    print_report,
+)
 from deeptheory.errors import InputError, RunFailed
 
 EXIT_NEGATIVE, EXIT_BAD_INPUT = 1, 2
@@ -48,13 +58,8 @@ def commands() -> None:
     \b
     The chain:  train -> measure -> predict -> prune -> retrain     (each on one run directory)
     All of it, over several seeds, with verdicts:  confirm
+    What pruning saves:  compact, cost             (on a retrained run)
     """
-
-
-def _configure(threads: int | None) -> None:
-    from deeptheory import machine
-
-    machine.configure(threads)
 
 
 def _config(path: Path, data_path: Path | None, overrides: tuple[str, ...]) -> Any:
@@ -86,7 +91,7 @@ def train(
     \b
     Example:  deeptheory train simulations/demo.toml --out out/one --seed 3 --set train.epochs=5
     """
-    _configure(threads)
+    configure(threads)
     from deeptheory.runs import Run, steps
 
     if seed is not None:
@@ -102,12 +107,12 @@ def _step(name: str, text: str) -> None:
     @JSON
     @machine_options
     def command(run: Path, as_json: bool, threads: int | None, quiet: bool) -> None:
-        _configure(threads)
+        configure(threads)
         from deeptheory.runs import Run, report, steps
 
         opened = Run(run, quiet)
         getattr(steps, name)(opened)
-        _print(report.REPORTS[name](opened), as_json)
+        print_report(report.REPORTS[name](opened), as_json)
 
 
 _step("measure", "Measure every stage of a trained run: probe, fields, clusters, noise, SNR, specialisation.")
@@ -134,20 +139,24 @@ def predict(run: Path, tolerance: float | None, as_json: bool, threads: int | No
       deeptheory predict out/one
       deeptheory predict out/one --tolerance 0.005
     """
-    _configure(threads)
+    configure(threads)
     from deeptheory.runs import Run, report, steps
 
     opened = Run(run, quiet)
     if tolerance is None:
         steps.predict(opened)
-        _print(report.predicted(opened), as_json)
+        print_report(report.predicted(opened), as_json)
     else:
         steps.budget(opened, tolerance)
-        _print(report.budgeted(opened, tolerance), as_json)
+        print_report(report.budgeted(opened, tolerance), as_json)
 
 
 _step("prune", "Make the masks of AFCC and its controls at equal density and test them without retraining.")
 _step("retrain", "Retrain every arm under its mask, and the unpruned network equally long.")
+
+
+commands.add_command(cli_prune.compact)
+commands.add_command(cli_prune.cost)
 
 
 @commands.command()
@@ -159,16 +168,10 @@ def chain(run: Path, threads: int | None, quiet: bool) -> None:
     \b
     Example:  deeptheory chain out/one
     """
-    _configure(threads)
+    configure(threads)
     from deeptheory.runs import Run, steps
 
     steps.chain(Run(run, quiet))
-
-
-def _print(report: Any, as_json: bool) -> None:
-    from deeptheory.runs import report as reports
-
-    click.echo(reports.as_json(report.numbers) if as_json else report.text)
 
 
 @commands.command()
@@ -205,7 +208,7 @@ def confirm(
       deeptheory confirm simulations/demo.toml --out out/demo
       deeptheory confirm simulations/cifar10-desktop.toml --data cifar-10-batches-bin --out out/cifar10
     """
-    _configure(threads)
+    configure(threads)
     from deeptheory import plot
     from deeptheory.runs import confirm as run_study
     from deeptheory.runs import report
@@ -237,10 +240,10 @@ def inspect(run: Path, as_json: bool) -> None:
     \b
     Example:  deeptheory inspect out/demo/seed-0
     """
-    _configure(None)
+    configure(None)
     from deeptheory.runs import Run, report
 
-    _print(report.overview(Run(run, quiet=True)), as_json)
+    print_report(report.overview(Run(run, quiet=True)), as_json)
 
 
 @commands.command()
@@ -260,7 +263,7 @@ def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filt
     \b
     Example:  deeptheory figure accuracy-and-snr out/demo --out figures
     """
-    _configure(None)
+    configure(None)
     from deeptheory import plot
 
     click.echo(plot.draw(name, runs, out, stage=stage, filter_index=filter_index))
@@ -369,7 +372,7 @@ def bench_layers(out: Path | None, as_json: bool, quiet: bool, **setting: Any) -
 
 
 def _setting(threads: int | None, **setting: Any) -> Any:
-    _configure(threads)
+    configure(threads)
     from deeptheory import machine
     from deeptheory.bench import Setting
 

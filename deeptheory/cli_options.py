@@ -37,3 +37,17 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Data files; overrides data.source and path.",
     )(command)
     return click.argument("config", type=click.Path(path_type=Path))(command)
+
+
+def configure(threads: int | None) -> None:
+    """Set the threads, before anything is computed."""
+    from deeptheory import machine
+
+    machine.configure(threads)
+
+
+def print_report(report: Any, as_json: bool) -> None:
+    """Print a `runs.report.Report`: its text, or its numbers as JSON."""
+    from deeptheory.runs import report as reports
+
+    click.echo(reports.as_json(report.numbers) if as_json else report.text)

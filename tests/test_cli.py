@@ -16,6 +16,8 @@ COMMANDS = (
     "predict",
     "prune",
     "retrain",
+    "compact",
+    "cost",
     "confirm",
     "inspect",
     "figure",

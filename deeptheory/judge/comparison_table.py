@@ -6,7 +6,7 @@ import numpy as np
 
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
 from deeptheory.judge.options import JudgeOptions
-from deeptheory.judge.statistics import paired_interval
+from deeptheory.judge.statistics import PairedTest, paired_interval
 from deeptheory.table import table
 
 
@@ -79,7 +79,7 @@ def _with_interval(loss: np.ndarray, level: float) -> str:
     return f"{mean:.2f}" if math.isnan(low) else f"{mean:.2f} +- {mean - low:.2f}"
 
 
-def _difference(found: tuple, options: JudgeOptions) -> str:
+def _difference(found: tuple[PairedTest, float] | None, options: JudgeOptions) -> str:
     if found is None:
         return "-"
     test, p = found

@@ -8,14 +8,17 @@ from deeptheory.nn.evaluation import accuracy, predict_labels
 from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.layer import Layer
 from deeptheory.nn.loss import softmax_cross_entropy
+from deeptheory.nn.model_file import load_model, save_model
 from deeptheory.nn.network import Network
 from deeptheory.nn.normalisation import BatchNorm2d
 from deeptheory.nn.optimiser import SGD
 from deeptheory.nn.options import NetworkOptions, Recipe
 from deeptheory.nn.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
+from deeptheory.nn.rebuild import assemble, rebuilt
 from deeptheory.nn.reshaping import Flatten, ReLU
 from deeptheory.nn.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.schedule import learning_rate
+from deeptheory.nn.sparse import SparseConv2d, SparseLinear
 from deeptheory.nn.squeeze import SqueezeExcitation
 from deeptheory.nn.training import BeforeEpoch, History, Interrupted, fit
 
@@ -40,6 +43,8 @@ __all__ = [
     "ReLU",
     "Recipe",
     "SiLU",
+    "SparseConv2d",
+    "SparseLinear",
     "SqueezeExcitation",
     "Stage",
     "StochasticDepth",
@@ -47,9 +52,13 @@ __all__ = [
     "Sum",
     "accuracy",
     "activation",
+    "assemble",
     "build",
     "fit",
     "learning_rate",
+    "load_model",
     "predict_labels",
+    "rebuilt",
+    "save_model",
     "softmax_cross_entropy",
 ]

@@ -1,7 +1,7 @@
 """Activations by name."""
 
 from deeptheory.errors import unknown_name
-from deeptheory.nn.kernels import silu
+from deeptheory.nn.kernels import fused, silu
 from deeptheory.nn.layer import Array, Layer
 from deeptheory.nn.reshaping import ReLU
 
@@ -20,6 +20,7 @@ class SiLU(Layer):
         return dout
 
 
+KINDS: dict[type[Layer], int] = {ReLU: fused.RELU, SiLU: fused.SILU}  # as the fused kernels know them
 ACTIVATIONS = {"relu": ReLU, "silu": SiLU}
 
 

@@ -1,7 +1,7 @@
 """Layers that are computed together: convolution, batch norm, activation and pooling in fewer passes.
 
 What a network computes does not depend on it, to rounding; which internals it can show does not either: a
-`Block` is taken apart into its layers when one of them is asked for.
+`Joined` layer is taken apart when one of its layers is asked for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,17 @@ from dataclasses import dataclass
 
 from numpy.typing import DTypeLike
 
-from deeptheory.nn.activations import SiLU
+from deeptheory.nn.activations import KINDS
 from deeptheory.nn.convolution import Conv2d
 from deeptheory.nn.graph import Node, n_readers
 from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.rows import Normed
 from deeptheory.nn.kernels.vector import explicit
-from deeptheory.nn.layer import Array, Layer, Shape
+from deeptheory.nn.layer import Array, Joined, Layer, Shape
 from deeptheory.nn.normalisation import BatchNorm2d
 from deeptheory.nn.pooling import MaxPool2d
-from deeptheory.nn.reshaping import ReLU
-
-KINDS: dict[type[Layer], int] = {ReLU: fused.RELU, SiLU: fused.SILU}
+from deeptheory.nn.sparse import SparseConv2d
+from deeptheory.nn.sparse_chain import SparseChain
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Step:
     nodes : tuple of Node
         In order; all but the last are read by the next one only.
     layer : Layer
-        Computes the output of the last from the input of the first: a `Block`, or the layer of the only node.
+        Computes the output of the last from the input of the first: `Joined`, or the layer of the only node.
     """
 
     nodes: tuple[Node, ...]
@@ -48,14 +47,13 @@ class Step:
         return tuple((node, node.layer) for node in self.nodes)
 
 
-class Block(Layer):
+class Block(Joined):
     """A batch norm with the convolution before it and the activation and 2 x 2 pooling after it.
 
     Parameters
     ----------
     layers : sequence of Layer
-        Conv2d (optional), BatchNorm2d, ReLU or SiLU (optional), MaxPool2d (optional), in this order. They keep
-        the parameters, gradients and buffers.
+        Conv2d (optional), BatchNorm2d, ReLU or SiLU (optional), MaxPool2d (optional), in this order.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -81,7 +79,6 @@ class Block(Layer):
         return fused.forward(h, self.norm.slope, self.norm.shift, self.kind, self.size, self._out(h))
 
     def infer(self, x: Array) -> Array:
-        """The output by the running statistics; `backward` cannot follow."""
         if self.conv is None:
             return self.forward(x)
         self.norm.use_running(x)
@@ -100,7 +97,6 @@ class Block(Layer):
         return self.conv.backward(dh, input_gradient) if self.conv else dh
 
     def take_apart(self) -> Iterator[Array]:
-        """Outputs of the layers one by one, after `forward`; each of them is ready for `backward` then."""
         h = self.norm.x
         if self.conv:
             yield h
@@ -128,34 +124,55 @@ def plan(nodes: Sequence[Node], shapes: dict[str, Shape], dtype: DTypeLike) -> t
     """
     readers, steps, index = n_readers(nodes), list[Step](), 0
     while index < len(nodes):
-        taken = _block(nodes[index:], readers, shapes) if explicit(dtype) else 0
-        group = tuple(nodes[index : index + max(taken, 1)])
-        layer = Block([node.layer for node in group]) if taken else group[0].layer
-        steps.append(Step(group, layer))
+        rest, joined = nodes[index:], explicit(dtype)
+        in_block = _block(rest, readers, shapes) if joined else 0
+        in_chain = _chain(rest, readers, shapes) if joined else 0
+        group = tuple(rest[: max(in_block, in_chain, 1)])
+        layers = [node.layer for node in group]
+        steps.append(
+            Step(group, Block(layers) if in_block else SparseChain(layers) if in_chain else layers[0])
+        )
         index += len(group)
     return tuple(steps)
 
 
+def _follows(nodes: Sequence[Node], place: int, readers: dict[str, int], *kinds: type[Layer]) -> bool:
+    """Whether a layer of these kinds has the place, and reads what nobody else reads of the one before."""
+    if place == len(nodes) or type(nodes[place].layer) not in kinds:
+        return False
+    before = nodes[place - 1].name
+    return place == 0 or (nodes[place].inputs == (before,) and readers[before] == 1)
+
+
 def _block(nodes: Sequence[Node], readers: dict[str, int], shapes: dict[str, Shape]) -> int:
     """How many of the first nodes make up a block."""
-
-    def follows(place: int, *kinds: type[Layer]) -> bool:
-        if place == len(nodes) or type(nodes[place].layer) not in kinds:
-            return False
-        before = nodes[place - 1].name
-        return place == 0 or (nodes[place].inputs == (before,) and readers[before] == 1)
-
-    count = int(follows(0, Conv2d))
-    if not follows(count, BatchNorm2d):
+    count = int(_follows(nodes, 0, readers, Conv2d))
+    if not _follows(nodes, count, readers, BatchNorm2d):
         return 0
-    height, width, channels = shapes[nodes[count].name]
-    if channels % fused.LANES:
+    if shapes[nodes[count].name][-1] % fused.LANES:
         return 0
-    count += 1
-    if follows(count, *KINDS):
+    return _end(nodes, count + 1, readers, shapes)
+
+
+def _chain(nodes: Sequence[Node], readers: dict[str, int], shapes: dict[str, Shape]) -> int:
+    """How many of the first nodes make up a chain of sparse convolutions."""
+    count = 0
+    while _follows(nodes, count, readers, SparseConv2d):
+        conv = nodes[count].layer
+        assert isinstance(conv, SparseConv2d)
+        if not conv.takes_lanes:
+            break
         count += 1
-    if follows(count, MaxPool2d) and height % 2 == 0 and width % 2 == 0:
-        pool = nodes[count].layer
+        count += _follows(nodes, count, readers, BatchNorm2d)
+        count = _end(nodes, count, readers, shapes)
+    return count
+
+
+def _end(nodes: Sequence[Node], count: int, readers: dict[str, int], shapes: dict[str, Shape]) -> int:
+    """The count of nodes with an activation and a 2 x 2 pooling that halves the image, where they follow."""
+    count += _follows(nodes, count, readers, *KINDS)
+    if _follows(nodes, count, readers, MaxPool2d):
+        pool, (height, width, _) = nodes[count].layer, shapes[nodes[count - 1].name]
         assert isinstance(pool, MaxPool2d)
-        count += pool.size == pool.stride == 2
+        count += pool.size == pool.stride == 2 and height % 2 == 0 and width % 2 == 0
     return count

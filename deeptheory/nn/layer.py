@@ -1,5 +1,6 @@
 """What every layer offers: forward, backward, and its parameters, gradients and buffers by name."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -77,6 +78,18 @@ class Layer:
             if not np.may_share_memory(memory, dout):
                 break
         return memory
+
+
+class Joined(Layer):
+    """Layers that are computed together; they keep the parameters, gradients and buffers."""
+
+    def infer(self, x: Array) -> Array:
+        """The output by the running statistics; `backward` cannot follow."""
+        raise NotImplementedError
+
+    def take_apart(self) -> Iterator[Array]:
+        """Outputs of the layers one by one, after `forward`; each of them is ready for `backward` then."""
+        raise NotImplementedError
 
 
 def check_shape(input_shape: Shape, *expected: int | str, least: tuple[int, int] = (1, 1)) -> None:

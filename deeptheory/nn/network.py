@@ -11,10 +11,10 @@ from deeptheory import machine
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.arrays import NamedArrays
 from deeptheory.nn.convolution import Linear
-from deeptheory.nn.fusion import Block, Step, plan
+from deeptheory.nn.fusion import Step, plan
 from deeptheory.nn.graph import INPUT, Stage, input_to, n_readers, nodes_of, output_shapes
 from deeptheory.nn.kernels import Scratch
-from deeptheory.nn.layer import Array, Shape
+from deeptheory.nn.layer import Array, Joined, Shape
 
 Observer = Callable[[Array], None]
 
@@ -191,14 +191,14 @@ class Network:
                 given: Any = input_to(step.nodes[0], outputs)
                 inner = [node.name for node in step.nodes[:-1] if node.name in seen]
                 try:
-                    if infer and not inner and isinstance(step.layer, Block):
+                    if infer and not inner and isinstance(step.layer, Joined):
                         h = step.layer.infer(given)
                     else:
                         h = step.layer.forward(given, training)
                 except InputError as error:
                     what = f"{step.name}, {error.what}"
                     raise InputError(what, error.expected, error.found, error.do) from None
-                if inner and isinstance(step.layer, Block):
+                if inner and isinstance(step.layer, Joined):
                     # What follows gets the block's own output: no tap changes a bit of it.
                     for node, part in zip(step.nodes[:-1], step.layer.take_apart(), strict=False):
                         _show(part, seen.get(node.name, ()), observers)
@@ -231,7 +231,7 @@ class Network:
         with machine.single_threaded_blas(), _silent_overflow():
             for step in reversed(self.steps):
                 inner = any(node.name in wanted for node in step.nodes[:-1])
-                if inner and isinstance(step.layer, Block):
+                if inner and isinstance(step.layer, Joined):
                     for _ in step.layer.take_apart():
                         pass
                 for node, layer in reversed(step.layers() if inner else ((step.nodes[-1], step.layer),)):

@@ -1,6 +1,6 @@
 """Which connections can go: criteria give every kernel a score, masks keep the best at equal density.
 
-A report says what was removed and what deserves a warning; the cost says what is left.
+A report says what was removed and what deserves a warning; the cost says what is left. `compact` cuts it out.
 """
 
 from deeptheory.prune.arms import (
@@ -12,10 +12,12 @@ from deeptheory.prune.arms import (
     prune_arm,
     scores_for,
 )
+from deeptheory.prune.compact import CompactLayer, check_agreement, compact, compact_layers, masked_network
 from deeptheory.prune.context import Context
 from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA, Criterion
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
+from deeptheory.prune.footprint import Footprint, footprint_of
 from deeptheory.prune.layers import HEAD_WEIGHT, Granularity, MaskedLayer, check_stages, masked_layers
 from deeptheory.prune.masks import Masks, apply_masks
 from deeptheory.prune.options import CompareOptions, PruneOptions
@@ -29,11 +31,13 @@ __all__ = [
     "CRITERIA",
     "HEAD_WEIGHT",
     "UNPRUNED",
+    "CompactLayer",
     "CompareOptions",
     "Context",
     "Cost",
     "Criterion",
     "DensityNotReached",
+    "Footprint",
     "Granularity",
     "LayerReport",
     "MaskedLayer",
@@ -45,16 +49,21 @@ __all__ = [
     "Report",
     "Target",
     "apply_masks",
+    "check_agreement",
     "check_arms",
     "check_stages",
+    "compact",
+    "compact_layers",
     "cost_of",
     "densities",
+    "footprint_of",
     "head_scores",
     "images_for",
     "keep_density",
     "keep_largest",
     "kernel_scores",
     "masked_layers",
+    "masked_network",
     "masks_for",
     "masks_of_units",
     "prune_arm",

@@ -16,6 +16,7 @@ SCHEMA_VERSION = 1
 STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of run.h5, in this order
 PROVENANCE = "provenance"
 BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
+COMPACT, COST = "compact", "cost"  # compact networks of the arms and what they cost, beside the steps
 REWIND = "rewind"  # the weights that iterative pruning goes back to
 COMPARE = "compare"  # accuracy of every criterion at every density
 ROUNDS = "rounds"  # of iterative pruning, by arm and final density
@@ -45,3 +46,18 @@ def compare_path(criterion: str, density: float) -> str:
 def budget_path(tolerance: float) -> str:
     """Group of the prunable set at one tolerance: `budget/tolerance-0.005`."""
     return f"{BUDGET}/tolerance-{tolerance:g}"
+
+
+def compact_path(arm: str) -> str:
+    """Group of what is left of one arm: `compact/afcc`."""
+    return f"{COMPACT}/{arm}"
+
+
+def compact_file(directory: Path, arm: str) -> Path:
+    """File of the compact network of one arm inside a run."""
+    return directory / f"compact-{arm}.h5"
+
+
+def cost_path(arm: str) -> str:
+    """Group of the costs of one arm: `cost/afcc`."""
+    return f"{COST}/{arm}"

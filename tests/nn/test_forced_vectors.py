@@ -12,7 +12,7 @@ from deeptheory import machine
 ROOT = Path(__file__).parents[2]
 # As little as covers what differs, because everything is compiled once more: with AVX2 the kernels of explicit
 # vectors, without vectors the choice of other kernels.
-EXPLICIT = "vector", "products", "fused", "winograd", "implicit", "small"
+EXPLICIT = "vector", "products", "fused", "winograd", "implicit", "small", "sparse"
 CORE = {
     "avx2": [f"tests/nn/kernels/test_{name}.py" for name in EXPLICIT],
     "plain": [

@@ -5,6 +5,7 @@ called `dx` is that of the loss with respect to `x`.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,29 @@ def convolution(x: Array, weight: Array, stride: int = 1, padding: int = 0, grou
     for i, j, seen in _taps(weight.shape[2:], out.shape[1:3], stride):
         out += padded[seen] @ dense[:, :, i, j].T
     return out
+
+
+def sparse_convolution(
+    x: Array, starts: Array, inputs: Array, values: Array, stride: int = 1, padding: int = 0
+) -> Array:
+    """out[.., o] = sum over the kernels i of output o of `convolution` of x[.., inputs[i]] by values[i].
+
+    Those of output o are starts[o] .. starts[o+1] - 1.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C)
+    starts : int array (O + 1,)
+    inputs : int array (n_kept,)
+    values : array (n_kept, kh, kw)
+        The kernels that are there.
+    stride, padding : int
+    """
+    outputs = []
+    for first, last in pairwise(starts):
+        own = x[..., inputs[first:last]]
+        outputs.append(convolution(own, values[None, first:last], stride, padding))
+    return np.concatenate(outputs, axis=-1)
 
 
 def convolution_data_gradient(

@@ -89,6 +89,55 @@ def tile_transform(matrix: np.ndarray) -> Callable[..., None]:
     return transform
 
 
+def line_transform(matrix: np.ndarray) -> Callable[..., None]:
+    """Compiled ``to[i] = sum_a matrix[i, a] source[a]`` on 16 channels at once.
+
+    Returns
+    -------
+    callable
+        ``transform(to, to_at, to_step, source, source_at, source_step, start, size)``, as in `tile_transform`;
+        source[a] counts as zero, and is not read, where start + a lies outside 0..size-1.
+    """
+    lines = [[float(entry) for entry in line] for line in matrix]
+
+    @intrinsic
+    def transform(typingctx, to, to_at, to_step, source, source_at, source_step, start, size):
+        i = types.intp
+
+        def generate(context, builder, signature, arguments):
+            to_, to_at_, to_step_, source_, source_at_, source_step_, start_, size_ = arguments
+            target = pointer(context, builder, signature.args[0], to_, to_at_)
+            origin = pointer(context, builder, signature.args[3], source_, source_at_)
+            at, place = (
+                grid(builder, origin, source_step_, source_step_),
+                grid(builder, target, to_step_, to_step_),
+            )
+            nothing = _nothing(builder, origin.type)
+            vectors = []
+            for a, inside in enumerate(_within(builder, start_, size_, len(lines[0]))):
+                vectors.append(load_vector(builder, builder.select(inside, at(a, 0), nothing)))
+            for number, line in enumerate(lines):
+                store_vector(builder, _combine(builder, line, vectors), place(number, 0))
+            return context.get_dummy_value()
+
+        return types.void(to, i, i, source, i, i, i, i), generate
+
+    return transform
+
+
+def _nothing(builder: Any, address: Any) -> Any:
+    """The address, of the given type, of a vector of zeros, in generated code."""
+    zeros = cgutils.alloca_once(builder, FLOATS)
+    builder.store(constant(0.0), zeros)
+    return builder.bitcast(zeros, address)
+
+
+def _within(builder: Any, start: Any, size: Any, count: int) -> list[Any]:
+    """For each of the places start, start + 1, ... whether it lies in 0..size-1, in generated code."""
+    places = [builder.add(start, ir.Constant(start.type, offset)) for offset in range(count)]
+    return [builder.icmp_unsigned("<", place, size) for place in places]  # negative is huge
+
+
 def bounded_tile_transform(matrix: np.ndarray) -> Callable[..., None]:
     """`tile_transform` of a patch that reaches over the border of its image, where it is zero.
 
@@ -114,17 +163,9 @@ def bounded_tile_transform(matrix: np.ndarray) -> Callable[..., None]:
             origin = pointer(context, builder, signature.args[4], source_, source_at_)
             at = grid(builder, origin, source_row_, source_column_)
             place = grid(builder, target, to_row_, to_column_)
-            zeros = cgutils.alloca_once(builder, FLOATS)
-            builder.store(constant(0.0), zeros)
-            nothing = builder.bitcast(zeros, origin.type)
-
-            def within(start, limit):
-                places = [
-                    builder.add(start, ir.Constant(start.type, offset)) for offset in range(len(lines[0]))
-                ]
-                return [builder.icmp_unsigned("<", place, limit) for place in places]  # negative is huge
-
-            rows, columns = within(top_, height_), within(left_, width_)
+            nothing = _nothing(builder, origin.type)
+            rows = _within(builder, top_, height_, len(lines[0]))
+            columns = _within(builder, left_, width_, len(lines[0]))
 
             def read(a, b):
                 inside = builder.and_(rows[a], columns[b])
@@ -138,7 +179,7 @@ def bounded_tile_transform(matrix: np.ndarray) -> Callable[..., None]:
     return transform
 
 
-def _transpose(builder: Any, vectors: Sequence[Any]) -> list[Any]:
+def transpose(builder: Any, vectors: Sequence[Any]) -> list[Any]:
     """Element j of vector i becomes element i of vector j, for 16 vectors (Eklundh's exchange of blocks)."""
     vectors, index, distance = list(vectors), ir.IntType(32), 1
     while distance < LANES:
@@ -197,7 +238,7 @@ def kernel_transform(matrix: np.ndarray, turned: bool) -> Callable[..., None]:
                 builder, pointer(context, builder, signature.args[0], to_, to_at_), to_row_, to_column_
             )
             kernel = grid(builder, pointer(context, builder, signature.args[4], g_, g_at_), g_lane_, g_lane_)
-            taps = _transpose(builder, [_masked(builder, n * n, kernel(lane, 0)) for lane in range(LANES)])
+            taps = transpose(builder, [_masked(builder, n * n, kernel(lane, 0)) for lane in range(LANES)])
             if turned:
                 taps = taps[n * n - 1 :: -1]
             _transform(
@@ -239,7 +280,7 @@ def kernel_gradient_transform(matrix: np.ndarray) -> Callable[..., None]:
                 taps[i * n + j] = vector
 
             _transform(builder, lines, lambda a, b: load_vector(builder, at(a, b)), write)
-            kernels = _transpose(builder, taps)
+            kernels = transpose(builder, taps)
             with builder.if_else(accumulate_) as (add, start):
                 with add:
                     for lane, vector in enumerate(kernels):

@@ -1,0 +1,62 @@
+"""`deeptheory compact` and `deeptheory cost`: what pruning saves in bytes, time and energy."""
+
+from pathlib import Path
+
+import click
+
+from deeptheory.cli_options import JSON, RUN, configure, machine_options, print_report
+
+ARMS = click.option(
+    "--arm",
+    "arms",
+    multiple=True,
+    help="Arm of the run, such as afcc; repeatable. All pruned arms by default.",
+)
+
+
+@click.command()
+@RUN
+@ARMS
+@JSON
+@machine_options
+def compact(run: Path, arms: tuple[str, ...], as_json: bool, threads: int | None, quiet: bool) -> None:
+    """Cut out of the retrained networks what their masks disconnect.
+
+    Filters that nothing reads and filters without input go; the kernels left are stored alone where they are few.
+    The compact network has the logits of the masked one to 1e-5, which is checked. It is written to
+    RUN/compact-ARM.h5; nn.load_model reads it.
+
+    \b
+    Examples:
+      deeptheory compact out/one
+      deeptheory compact out/one --arm afcc
+    """
+    configure(threads)
+    from deeptheory.runs import Run, report_compact, steps
+
+    opened = Run(run, quiet)
+    steps.compact(opened, arms)
+    print_report(report_compact.compacted(opened, arms), as_json)
+
+
+@click.command()
+@RUN
+@ARMS
+@JSON
+@machine_options
+def cost(run: Path, arms: tuple[str, ...], as_json: bool, threads: int | None, quiet: bool) -> None:
+    """Compare dense, masked and compact network: parameters, bytes, time and energy per image.
+
+    The three compute in turn, half a minute for every arm, measured anew at every call: worth something only when
+    nothing else runs. Energy is that of the counters of the processor (RAPL) where they can be read, otherwise an
+    estimate, and labelled as the one or the other.
+
+    \b
+    Example:  deeptheory cost out/one --arm afcc
+    """
+    configure(threads)
+    from deeptheory.runs import Run, report_compact, steps
+
+    opened = Run(run, quiet)
+    steps.cost(opened, arms)
+    print_report(report_compact.costed(opened, arms), as_json)

@@ -1,0 +1,208 @@
+"""Convolution by the kernels kept of 3 x 3 ones, with stride 1 and padding 1, and sparse matrix products.
+
+A removed kernel costs nothing: every output is the sum over the list of its kernels. The lanes of a vector are 16
+images (`lanes`), so any number of channels will do, and the vectors of one input are multiplied where they lie. A
+vector has to be used more than once when it is read, or reading decides: Winograd's transform along both axes
+takes the fewest products, each with its own vector. So only the rows are transformed, F(4, 3), and columns are
+summed directly: with V = d B of every row of an input and U = g G^T of every row of a kernel,
+
+    M[y, k] = sum over i of V[y + i - 1, k] U[i, k] at each of the 6 frequencies k,    Y[y] = M[y] A,
+
+and V[y, k] serves three rows of the output. All of one frequency, or more, stay in the registers over all kernels
+kept. Images of at most 4 and 8 rows are one tile high, others are cut into tiles of 8 rows. Images of 2 x 2 are
+summed directly. Errors against float64 are below 1e-5 relative to the largest value.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from deeptheory import machine
+from deeptheory.compiled import inner, njit, prange, signed
+from deeptheory.nn.kernels import fused, lanes
+from deeptheory.nn.kernels.products import WIDE
+from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.nn.kernels.sparse_tiles import (
+    IMAGE_2,
+    IMAGE_4,
+    IMAGE_8,
+    MIXED,
+    PART,
+    POSITION,
+    SIDE,
+    Shape,
+    add_kernels,
+    read_tile,
+    write_tile,
+)
+from deeptheory.nn.kernels.vector import LANES, explicit
+from deeptheory.nn.kernels.winograd_tiles import PATCH, G
+
+OUTPUT_COST = 8  # of an output without kernels, in kernels
+
+
+def applies(dtype: DTypeLike, kernel: tuple[int, ...], stride: int, padding: int) -> bool:
+    """Whether a convolution can be computed here: 3 x 3, stride 1, padding 1, float32."""
+    return tuple(kernel) == (SIDE, SIDE) and stride == 1 and padding == 1 and explicit(dtype)
+
+
+def shape_of_tiles(height: int, width: int) -> Shape:
+    """The shape of the tiles that images are cut into."""
+    if height == width == 2:
+        return IMAGE_2
+    if height <= 4:
+        return IMAGE_4
+    return IMAGE_8 if height <= 8 and WIDE else PART
+
+
+def convolve(
+    x: NDArray[np.float32],
+    images: tuple[int, ...],
+    starts: NDArray[np.int64],
+    inputs: NDArray[np.int64],
+    values: NDArray[Any],
+    epilogue: fused.Epilogue,
+    out: NDArray[np.float32],
+    scratch: Scratch,
+) -> None:
+    """Write what `fused.forward` makes of `plain.sparse_convolution` with padding 1 into `out`.
+
+    `x`, of `images` (N, H, W, C), and `out` have images as lanes.
+    """
+    shape = shape_of_tiles(*images[1:3])
+    taps = values
+    if shape.kind == MIXED:  # U = g G^T
+        taps = scratch.array("sparse taps", (len(values) * SIDE, PATCH), np.float32)
+        np.matmul(values.reshape(-1, SIDE), G.T.astype(np.float32), out=taps)
+    _run(x, images, starts, inputs, taps, epilogue, out, scratch, shape)
+
+
+def product(
+    x: NDArray[np.float32],
+    images: tuple[int, ...],
+    starts: NDArray[np.int64],
+    inputs: NDArray[np.int64],
+    values: NDArray[Any],
+    out: NDArray[np.float32],
+    scratch: Scratch,
+) -> None:
+    """Write the sums over the i of output o of values[i] x[n, inputs[i]] into `out`; images (N, C) as lanes."""
+    n, n_in = images
+    _run(x, (n, 1, 1, n_in), starts, inputs, values, fused.NO_EPILOGUE, out, scratch, POSITION)
+
+
+def _run(
+    x: NDArray[np.float32],
+    images: tuple[int, ...],
+    starts: NDArray[np.int64],
+    inputs: NDArray[np.int64],
+    taps: NDArray[Any],
+    epilogue: fused.Epilogue,
+    out: NDArray[np.float32],
+    scratch: Scratch,
+    shape: Shape,
+) -> None:
+    n_images, height, width, n_in = images
+    workers = machine.threads()
+    lines = PATCH if shape.kind == MIXED else shape.columns
+    step = lines * (shape.rows + 2 * shape.halo) * LANES  # elements from one input to the next in V
+    places = scratch.array("sparse places", inputs.shape, np.int64)
+    np.multiply(inputs, step, out=places)
+    # V, the sums of all frequencies, and the tile of an output
+    sizes = n_in * step, PATCH * shape.rows * LANES, shape.rows * shape.columns * LANES
+    own = [
+        scratch.array(f"sparse {name}", (workers, size), np.float32)
+        for name, size in zip(("inputs", "sums", "output"), sizes, strict=True)
+    ]
+    tiles = lanes.groups(n_images) * -(-height // shape.rows) * -(-width // shape.columns)
+    shares = _shares(starts, tiles, workers)
+    _compute(
+        x, height, width, n_in, starts, places, taps.reshape(-1), out, shape, shares, *epilogue, step, *own
+    )
+
+
+def _shares(starts: NDArray[np.int64], tiles: int, workers: int) -> NDArray[np.int64]:
+    """Where the part of each worker begins, counted in outputs of one tile after the other.
+
+    Parts have about equally many kernels; two workers may transform one and the same tile.
+    """
+    done = np.cumsum(np.diff(starts) + OUTPUT_COST)
+    targets = done[-1] * tiles * np.arange(workers + 1) // workers
+    return targets // done[-1] * len(done) + np.searchsorted(done, targets % done[-1], side="right")
+
+
+@njit(parallel=True)
+def _compute(
+    x,
+    height,
+    width,
+    n_in,
+    starts,
+    places,
+    taps,
+    out,
+    shape,
+    shares,
+    slope,
+    shift,
+    kind,
+    size,
+    step,
+    v,
+    sums,
+    y,
+):
+    for index in prange(len(v)):
+        worker = signed(index)
+        _compute_share(
+            x, height, width, n_in, starts, places, taps, out, shape, shares[worker], shares[worker + 1], slope,
+            shift, kind, size, step, v[worker], sums[worker], y[worker],
+        )  # fmt: skip
+
+
+@inner
+def _compute_share(
+    x,
+    height,
+    width,
+    n_in,
+    starts,
+    places,
+    taps,
+    out,
+    shape,
+    begin,
+    end,
+    slope,
+    shift,
+    kind,
+    size,
+    step,
+    v,
+    sums,
+    y,
+):
+    """The outputs begin..end-1, counted through all tiles."""
+    n_out = len(starts) - 1
+    down, across = (height + shape.rows - 1) // shape.rows, (width + shape.columns - 1) // shape.columns
+    out_height, out_width = height // size, width // size
+    held = -1
+    for job in range(begin, end):
+        tile, o = job // n_out, job % n_out
+        if tile != held:
+            held = tile
+            group, place = tile // (down * across), tile % (down * across)
+            top, left = place // across * shape.rows, place % across * shape.columns
+            rows, wide = min(shape.rows, height - top), min(shape.columns, width - left)
+            read_tile(
+                x, group * height * width * n_in * LANES, height, width, n_in, top, left, shape, v, step
+            )
+        add_kernels(shape, v, places, taps, starts[o], starts[o + 1], sums, y)
+        factor, offset = np.float32(1), np.float32(0)
+        if kind >= 0:
+            factor, offset = slope[o], shift[o]
+        at = (((group * out_height + top // size) * out_width + left // size) * n_out + o) * LANES
+        write_tile(
+            y, shape.columns, factor, offset, kind, size, out, at, rows, wide, out_width, n_out * LANES
+        )

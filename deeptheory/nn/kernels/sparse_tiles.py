@@ -1,0 +1,143 @@
+"""Parts of the sparse convolution: a tile of the inputs, the sums over kernels, a tile of an output.
+
+All in vectors of 16 images (`lanes`). `sparse` says what the shapes of tiles are for.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from deeptheory.compiled import inner
+from deeptheory.nn.kernels import fused
+from deeptheory.nn.kernels.generate.kept import kept_sums
+from deeptheory.nn.kernels.generate.transforms import line_transform
+from deeptheory.nn.kernels.products import WIDE
+from deeptheory.nn.kernels.vector import LANES, ZERO, fill, fma, load, store, where_kept
+from deeptheory.nn.kernels.winograd_tiles import A_T, B_T, PATCH, TILE
+
+SIDE = 3  # of a kernel
+TAPS = SIDE * SIDE
+LINE_TAPS = SIDE * PATCH  # of a kernel whose rows are transformed
+MIXED, SMALL, SINGLE = 0, 1, 2  # kinds of tiles: rows transformed, 2 x 2, one position
+
+
+class Shape(NamedTuple):
+    """The shape of a tile of the output and how it is computed.
+
+    Attributes
+    ----------
+    kind : int
+        `MIXED`, `SMALL` or `SINGLE`.
+    rows, columns : int
+    halo : int
+        Rows that it reads above and below its own.
+    """
+
+    kind: int
+    rows: int
+    columns: int
+    halo: int
+
+
+TALL = 8 if WIDE else 4  # rows of a tile: more take more registers
+IMAGE_2 = Shape(SMALL, 2, 2, 0)
+IMAGE_4 = Shape(MIXED, 4, TILE, 0)
+IMAGE_8 = Shape(MIXED, 8, TILE, 0)
+PART = Shape(MIXED, TALL, TILE, 1)
+POSITION = Shape(SINGLE, 1, 1, 0)
+SUMS = 24 if WIDE else 4  # that stay in the registers
+AT_ONCE_4, AT_ONCE_8, AT_ONCE = SUMS // 4, max(SUMS // 8, 1), SUMS // TALL  # frequencies
+
+
+def _mixed_terms(shape: Shape, frequencies: int) -> list[list[tuple[int, int]]]:
+    """Vector V[k][y] adds to the sums M[k][y - i + 1] by the taps (i, k); some frequencies k at once."""
+    terms = []
+    for k in range(frequencies):
+        for y in range(-shape.halo, shape.rows + shape.halo):
+            rows = [(y - i + 1, i) for i in range(SIDE)]
+            terms.append([(k * shape.rows + r, i * PATCH + k) for r, i in rows if 0 <= r < shape.rows])
+    return terms
+
+
+def _small_terms() -> list[list[tuple[int, int]]]:
+    """Position (y, x) of a 2 x 2 image adds to position (y - i + 1, x - j + 1) by tap (i, j)."""
+    return [
+        [
+            (2 * (y - i + 1) + x - j + 1, SIDE * i + j)
+            for i, j in np.ndindex(SIDE, SIDE)
+            if 0 <= y - i + 1 < 2 and 0 <= x - j + 1 < 2
+        ]
+        for y, x in np.ndindex(2, 2)
+    ]
+
+
+sums_of_2 = kept_sums(_small_terms(), TAPS, 2)
+sums_of_4 = kept_sums(_mixed_terms(IMAGE_4, AT_ONCE_4), LINE_TAPS, 1)
+sums_of_8 = kept_sums(_mixed_terms(IMAGE_8, AT_ONCE_8), LINE_TAPS, 1)
+sums_of_part = kept_sums(_mixed_terms(PART, AT_ONCE), LINE_TAPS, 1)
+sums_of_position = kept_sums([[(0, 0)]], 1, 4)
+input_line = line_transform(B_T)
+output_line = line_transform(A_T)
+
+
+@inner
+def read_tile(x, at, height, width, n_in, top, left, shape, v, step):
+    """V of the tile at (top, left) of all inputs, which lie `step` elements apart, from the images at x[at]."""
+    rows, pixel = shape.rows + 2 * shape.halo, n_in * LANES
+    for i in range(rows):
+        y = top + i - shape.halo
+        row = at + (y * width + left) * pixel
+        for c in range(n_in):
+            to, source = c * step + i * LANES, row + c * LANES
+            if shape.kind == MIXED and 0 <= y < height:
+                input_line(v, to, rows * LANES, x, source - pixel, pixel, left - 1, width)
+            elif shape.kind == MIXED:
+                for k in range(PATCH):
+                    store(v, to + k * rows * LANES, fill(ZERO))
+            else:
+                for j in range(shape.columns):
+                    store(v, c * step + (i * shape.columns + j) * LANES, load(x, source + j * pixel))
+
+
+@inner
+def add_kernels(shape, v, places, taps, first, last, sums, y):
+    """The tile y of an output: its kernels first..last-1 applied to the tiles V of their inputs."""
+    if shape.kind == SMALL:
+        sums_of_2(y, 0, v, 0, places, taps, 0, first, last)
+        return
+    if shape.kind == SINGLE:
+        sums_of_position(y, 0, v, 0, places, taps, 0, first, last)
+        return
+    line, v_line = shape.rows * LANES, (shape.rows + 2 * shape.halo) * LANES
+    if shape.halo:
+        for k in range(0, PATCH, AT_ONCE):
+            sums_of_part(sums, k * line, v, k * v_line, places, taps, k, first, last)
+    elif shape.rows == 4:
+        for k in range(0, PATCH, AT_ONCE_4):
+            sums_of_4(sums, k * line, v, k * v_line, places, taps, k, first, last)
+    else:
+        for k in range(0, PATCH, AT_ONCE_8):
+            sums_of_8(sums, k * line, v, k * v_line, places, taps, k, first, last)
+    for i in range(shape.rows):
+        output_line(y, i * TILE * LANES, LANES, sums, i * LANES, line, 0, PATCH)
+
+
+@inner
+def write_tile(y, columns, slope, shift, kind, size, out, at, rows, wide, width, pixel):
+    """The part of a tile that lies in the image, after the epilogue of `fused.forward`, to out[at].
+
+    There pixels are `pixel` elements apart and the image is `width` pixels wide.
+    """
+    factor, offset, half = fill(slope), fill(shift), size - 1  # shifts: divisions take longer than the rest
+    for i in range(rows >> half):
+        for j in range(wide >> half):
+            place = ((i << half) * columns + (j << half)) * LANES
+            value = load(y, place)
+            if kind >= 0:
+                value = fused.activate(fma(value, factor, offset), kind)
+            if size == 2:
+                for k in range(1, 4):
+                    rival = load(y, place + (k // 2 * columns + k % 2) * LANES)
+                    rival = fused.activate(fma(rival, factor, offset), kind)
+                    value = where_kept(value, rival, value, rival)
+            store(out, at + (i * width + j) * pixel, value)

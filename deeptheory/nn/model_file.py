@@ -1,0 +1,123 @@
+"""A network in one HDF5 file that holds all that is needed to build it again, whatever was cut out of it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.files import replacing_file
+from deeptheory.nn.graph import Stage
+from deeptheory.nn.layer import Array
+from deeptheory.nn.network import Network
+from deeptheory.nn.rebuild import assemble, make_layer, options_of
+
+FORMAT = 1
+KINDS_OF_ARRAYS = ("parameters", "buffers")
+STRING = h5py.string_dtype()
+COMPRESSED_FROM = 256  # bytes; a smaller array would grow by what describes its chunks
+
+
+def save_model(path: str | os.PathLike[str], network: Network) -> None:
+    """Save a network; an old file of that name is replaced as a whole.
+
+    Parameters
+    ----------
+    path : path
+        Its directory must exist and be writable.
+    network : Network
+
+    Raises
+    ------
+    InputError
+        A layer of a kind that cannot be saved, or a place that cannot be written.
+
+    Notes
+    -----
+    ``network`` is JSON: format, dtype, input shape, and for every stage (the head last) its layers in order
+    with kind and options, and what they take. ``parameters`` and ``buffers`` hold the arrays by dotted name.
+    Weights are stored plain, so a masked network takes the bytes of the dense one; the positions of kept
+    kernels, whole numbers that repeat, are compressed (without loss).
+    """
+    target = Path(path)
+    description = _described(network)
+    try:
+        with (
+            replacing_file(target) as temporary,
+            h5py.File(temporary, "w", locking="best-effort", libver="v110") as file,
+        ):
+            file.create_dataset("network", data=json.dumps(description), dtype=STRING)
+            for kind in KINDS_OF_ARRAYS:
+                group = file.create_group(kind, track_order=True)
+                for name, array in getattr(network, kind)().items():
+                    _write(group, name, array)
+    except OSError as error:
+        raise InputError(f"model {target}", "a place that can be written", str(error)) from error
+
+
+def load_model(path: str | os.PathLike[str]) -> Network:
+    """The network that `save_model` saved: the same layers and arrays, to the last bit.
+
+    Raises
+    ------
+    InputError
+        No such file, a file that is no saved model or is damaged, or one of another format.
+    """
+    try:
+        with h5py.File(path, "r", locking="best-effort") as file:
+            description = json.loads(file["network"].asstr()[()])
+            arrays = {kind: {name: item[()] for name, item in file[kind].items()} for kind in KINDS_OF_ARRAYS}
+        _check_format(path, description)
+        stages = [_stage(stage, arrays) for stage in description["stages"]]
+        return assemble(stages, tuple(description["input_shape"]), description["dtype"])
+    except FileNotFoundError as error:
+        raise InputError("model", "a file written by save_model", f"no file {path}") from error
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"model {path}", "a complete file written by save_model", str(error)) from error
+
+
+def _check_format(path: str | os.PathLike[str], description: dict[str, Any]) -> None:
+    if description["format"] != FORMAT:
+        found = f"format {description['format']}"
+        raise InputError(f"model {path}", f"format {FORMAT}", found, "load it with the version that wrote it")
+
+
+def _described(network: Network) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "dtype": network.dtype.name,
+        "input_shape": network.input_shape,
+        "stages": [
+            {
+                "name": stage.name,
+                "layers": [
+                    [key, type(layer).__name__, options_of(layer)] for key, layer in stage.layers.items()
+                ],
+                "inputs": dict(stage.inputs),
+            }
+            for stage in (*network.stages, network.head)
+        ],
+    }
+
+
+def _stage(description: dict[str, Any], arrays: dict[str, dict[str, Array]]) -> Stage:
+    layers = {}
+    for key, kind, options in description["layers"]:
+        prefix = f"{description['name']}.{key}."
+        own = (
+            {name.removeprefix(prefix): array for name, array in named.items() if name.startswith(prefix)}
+            for named in arrays.values()
+        )
+        layers[key] = make_layer(kind, options, *own)
+    inputs = {key: tuple(names) for key, names in description["inputs"].items()}
+    return Stage(description["name"], layers, (), inputs)
+
+
+def _write(group: h5py.Group, name: str, array: Array) -> None:
+    if np.issubdtype(array.dtype, np.integer) and array.nbytes >= COMPRESSED_FROM:
+        group.create_dataset(name, data=array, compression="gzip", shuffle=True)
+    else:
+        group.create_dataset(name, data=array)

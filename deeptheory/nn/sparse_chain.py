@@ -1,0 +1,79 @@
+"""Sparse convolutions one after the other, with images as the lanes of vectors all the way."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from deeptheory.nn.activations import KINDS
+from deeptheory.nn.kernels import fused, lanes
+from deeptheory.nn.layer import Array, Joined, Layer
+from deeptheory.nn.normalisation import BatchNorm2d
+from deeptheory.nn.pooling import MaxPool2d
+from deeptheory.nn.sparse import SparseConv2d
+
+
+class SparseChain(Joined):
+    """Sparse convolutions, each with the batch norm, activation and 2 x 2 pooling after it; they only infer.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        SparseConv2d that `takes_lanes`, BatchNorm2d (optional), ReLU or SiLU (optional), MaxPool2d (optional),
+        in this order, again and again.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.layers = tuple(layers)
+        self.parts: list[tuple[SparseConv2d, list[Layer]]] = []
+        for layer in layers:
+            if isinstance(layer, SparseConv2d):
+                self.parts.append((layer, []))
+            else:
+                self.parts[-1][1].append(layer)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        if training:
+            raise self.parts[0][0].refuse_training()
+        self.x = x
+        return self.infer(x)
+
+    def infer(self, x: Array) -> Array:
+        held = lanes.array("lanes 0", x.shape, self.workspace)
+        lanes.pack(x, held, self.workspace)
+        shape = x.shape
+        for number, (conv, after) in enumerate(self.parts):
+            epilogue = _epilogue(conv, after)
+            n, height, width, n_out = (len(x), *conv.output_shape(shape[1:]))
+            out_shape = n, height // epilogue.size, width // epilogue.size, n_out
+            out = lanes.array(f"lanes {1 - number % 2}", out_shape, self.workspace)
+            conv.convolve_lanes(held, shape, epilogue, out)
+            held, shape = out, out_shape
+        result = self.scratch.array("out", shape, x.dtype)
+        lanes.unpack(held, result)
+        return result
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        raise self.parts[0][0].refuse_training()
+
+    def take_apart(self) -> Iterator[Array]:
+        h = self.x
+        for layer in self.layers:
+            h = layer.forward(h)
+            yield h
+
+
+def _epilogue(conv: SparseConv2d, after: Sequence[Layer]) -> fused.Epilogue:
+    """What follows a convolution; its bias is the beginning of the shift."""
+    slope = np.ones(conv.n_out, np.float32)
+    shift = conv.parameters.get("bias", np.zeros(conv.n_out, np.float32))
+    kind, size = fused.IDENTITY, 1
+    for layer in after:
+        if isinstance(layer, BatchNorm2d):
+            layer.use_running(shift)
+            slope, shift = layer.slope, layer.slope * shift + layer.shift
+        elif isinstance(layer, MaxPool2d):
+            size = 2
+        else:
+            kind = KINDS[type(layer)]
+    return fused.Epilogue(slope, shift, kind, size)

@@ -1,0 +1,148 @@
+"""A saved network comes back bit by bit; what is no saved network is refused."""
+
+import json
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+from deeptheory import nn
+from deeptheory.errors import InputError
+
+SHAPE = (16, 16, 3)
+NETWORKS = {
+    "vgg11": {},
+    "vgg6": {"classifier": "hidden"},
+    "mlp": {},
+    "lenet": {},
+    "resnet20": {},
+    "efficientnet-b0": {"depth": 0.3, "stochastic_depth": 0.2},
+}
+
+
+def build(name="vgg6", dtype=np.float32, width=0.05, **options):
+    return nn.build(name, 4, SHAPE, width, rng=np.random.default_rng(0), dtype=dtype, **options)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.h5"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_saved_network_comes_back_to_the_last_bit(path, one_thread, name):
+    network = build(name, **NETWORKS[name])
+    nn.save_model(path, network)
+    again = nn.load_model(path)
+    assert [node.name for node in again.nodes] == [node.name for node in network.nodes]
+    assert [node.inputs for node in again.nodes] == [node.inputs for node in network.nodes]
+    assert [stage.output_shape for stage in again.stages] == [stage.output_shape for stage in network.stages]
+    state = network.state()
+    assert list(again.state()) == list(state)
+    for key, array in again.state().items():
+        np.testing.assert_array_equal(array, state[key], err_msg=key)
+        assert array.dtype == state[key].dtype
+    images = np.random.default_rng(1).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
+    np.testing.assert_array_equal(again.infer(images), network.infer(images))
+
+
+def test_double_precision_stays_double(path):
+    nn.save_model(path, build(dtype=np.float64))
+    assert nn.load_model(path).dtype == np.float64
+
+
+def test_zeros_in_the_weights_save_no_bytes(path):
+    network = build(width=0.25)
+    nn.save_model(path, network)
+    dense = path.stat().st_size
+    for name in network.parameters():
+        network.parameters()[name] *= 0
+    nn.save_model(path, network)
+    arrays = sum(array.nbytes for array in network.state().values())
+    assert path.stat().st_size == dense
+    assert arrays < dense < arrays + 1000 * len(network.state())
+
+
+def test_a_file_that_cannot_be_written_is_refused_and_the_old_one_stays(path, monkeypatch):
+    nn.save_model(path, build())
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        InputError, match=r"model .*: expected a place that can be written, found No space left"
+    ):
+        nn.save_model(path, build())
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_missing_file_is_named(path):
+    with pytest.raises(InputError) as error:
+        nn.load_model(path)
+    assert str(error.value) == f"model: expected a file written by save_model, found no file {path}"
+
+
+def test_a_file_of_something_else_is_refused(path):
+    path.write_bytes(b"not HDF5")
+    with pytest.raises(InputError, match=r"model\.h5: expected a complete file written by save_model, found"):
+        nn.load_model(path)
+    with h5py.File(path, "w") as file:
+        file["curve"] = np.zeros(3)
+    with pytest.raises(InputError, match="expected a complete file written by save_model"):
+        nn.load_model(path)
+
+
+def test_a_file_without_one_of_the_arrays_is_refused(path):
+    nn.save_model(path, build())
+    with h5py.File(path, "r+") as file:
+        del file["parameters/stage2.conv.weight"]
+    with pytest.raises(InputError, match="expected a complete file written by save_model, found 'weight'"):
+        nn.load_model(path)
+
+
+def change(path, edit):
+    """Change the description inside a saved file."""
+    with h5py.File(path, "r+") as file:
+        description = json.loads(file["network"].asstr()[()])
+        edit(description)
+        del file["network"]
+        file["network"] = json.dumps(description)
+
+
+def test_another_format_is_refused(path):
+    nn.save_model(path, build())
+    change(path, lambda description: description.update(format=7))
+    with pytest.raises(
+        InputError, match="expected format 1, found format 7; load it with the version that wrote"
+    ):
+        nn.load_model(path)
+
+
+def test_an_unknown_layer_is_refused_with_the_nearest_name(path):
+    nn.save_model(path, build())
+    change(path, lambda description: description["stages"][0]["layers"][2].__setitem__(1, "RELU6"))
+    with pytest.raises(InputError, match=r"layer: expected one of AvgPool2d, .*, found 'RELU6'"):
+        nn.load_model(path)
+
+
+def test_unknown_options_of_a_layer_are_refused(path):
+    nn.save_model(path, build())
+    change(path, lambda description: description["stages"][0]["layers"][0][2].update(dilation=2))
+    expected = "options of Conv2d: expected groups, stride, padding, found dilation, groups, padding, stride"
+    with pytest.raises(InputError, match=expected):
+        nn.load_model(path)
+
+
+def test_a_layer_of_another_kind_cannot_be_saved(path):
+    class Noise(nn.Layer):
+        pass
+
+    head = nn.Stage("head", {"noise": Noise()}, (4,))
+    network = nn.Network((), head, (4,))
+    with pytest.raises(InputError, match=r"layer: expected one of .*, found 'Noise'"):
+        nn.save_model(path, network)
+    assert not path.exists()
