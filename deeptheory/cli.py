@@ -1,6 +1,5 @@
 """The command line: parse, call `runs`, `judge` and `plot`, print. Nothing is computed here."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from deeptheory.cli_options import (
     configure,
     machine_options,
     print_report,
+    read_configuration,
 )
 from deeptheory.errors import InputError, RunFailed
 
@@ -58,16 +58,9 @@ def commands() -> None:
     \b
     The chain:  train -> measure -> predict -> prune -> retrain     (each on one run directory)
     All of it, over several seeds, with verdicts:  confirm
+    Criteria against each other, over densities and seeds:  compare
     What pruning saves:  compact, cost             (on a retrained run)
     """
-
-
-def _config(path: Path, data_path: Path | None, overrides: tuple[str, ...]) -> Any:
-    from deeptheory.runs.config import read_config
-
-    if data_path is not None:
-        overrides = ('data.source="files"', f"data.path={json.dumps(str(data_path.resolve()))}", *overrides)
-    return read_config(path, overrides)
 
 
 @commands.command()
@@ -96,7 +89,7 @@ def train(
 
     if seed is not None:
         overrides = (*overrides, f"seed={seed}")
-    steps.train(Run.create(out, _config(config, data_path, overrides), quiet))
+    steps.train(Run.create(out, read_configuration(config, data_path, overrides), quiet))
 
 
 def _step(name: str, text: str) -> None:
@@ -157,6 +150,8 @@ _step("retrain", "Retrain every arm under its mask, and the unpruned network equ
 
 commands.add_command(cli_prune.compact)
 commands.add_command(cli_prune.cost)
+commands.add_command(cli_prune.compare)
+commands.add_command(cli_prune.compare_criteria)
 
 
 @commands.command()
@@ -215,7 +210,7 @@ def confirm(
 
     if seeds is not None:
         overrides = (*overrides, f"judge.seeds={seeds}")
-    study = run_study(_config(config, data_path, overrides), out, _command_line(), jobs, quiet)
+    study = run_study(read_configuration(config, data_path, overrides), out, _command_line(), jobs, quiet)
     figures = plot.draw_all(study.runs, study.directory / "figures")
     if as_json:
         click.echo(report.as_json({**study.numbers, "figures": [str(path) for path in figures]}))

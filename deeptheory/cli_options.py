@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,3 +52,12 @@ def print_report(report: Any, as_json: bool) -> None:
     from deeptheory.runs import report as reports
 
     click.echo(reports.as_json(report.numbers) if as_json else report.text)
+
+
+def read_configuration(path: Path, data_path: Path | None, overrides: tuple[str, ...]) -> Any:
+    """The configuration that `config_options` names."""
+    from deeptheory.runs.config import read_config
+
+    if data_path is not None:
+        overrides = ('data.source="files"', f"data.path={json.dumps(str(data_path.resolve()))}", *overrides)
+    return read_config(path, overrides)

@@ -1,10 +1,18 @@
-"""`deeptheory compact` and `deeptheory cost`: what pruning saves in bytes, time and energy."""
+"""`deeptheory compare`, `compact` and `cost`: which criterion prunes best, and what pruning saves."""
 
 from pathlib import Path
 
 import click
 
-from deeptheory.cli_options import JSON, RUN, configure, machine_options, print_report
+from deeptheory.cli_options import (
+    JSON,
+    RUN,
+    config_options,
+    configure,
+    machine_options,
+    print_report,
+    read_configuration,
+)
 
 ARMS = click.option(
     "--arm",
@@ -60,3 +68,68 @@ def cost(run: Path, arms: tuple[str, ...], as_json: bool, threads: int | None, q
     opened = Run(run, quiet)
     steps.cost(opened, arms)
     print_report(report_compact.costed(opened, arms), as_json)
+
+
+@click.command()
+@config_options
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Study directory to make or resume."
+)
+@click.option("--seeds", type=click.IntRange(min=1), help="Number of seeds; overrides judge.seeds.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Seeds at a time, each with its share of the threads.",
+)
+@JSON
+@machine_options
+def compare(
+    config: Path,
+    data_path: Path | None,
+    overrides: tuple[str, ...],
+    out: Path,
+    seeds: int | None,
+    jobs: int,
+    as_json: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Compare criteria of pruning: accuracy after retraining against density, paired over seeds.
+
+    Every seed is trained once and pruned by every criterion of [compare] at every density; what is there is not
+    computed again, and criteria, densities and seeds can be added. The tables and the figure are written to --out.
+
+    \b
+    Example:  deeptheory compare simulations/pruning-study.toml --out out/pruning --jobs 2
+    """
+    configure(threads)
+    from deeptheory import plot
+    from deeptheory.runs import compare as run_comparison
+    from deeptheory.runs import report
+
+    if seeds is not None:
+        overrides = (*overrides, f"judge.seeds={seeds}")
+    compared = run_comparison(read_configuration(config, data_path, overrides), out, jobs, quiet)
+    found, margin = compared.comparison, compared.runs[0].config.judge.margin
+    figure = compared.directory / "accuracy-against-density.pdf"
+    plot.save(plot.accuracy_against_density(found.unpruned, found.accuracy, margin), figure)
+    if as_json:
+        click.echo(report.as_json({**compared.numbers, "figure": str(figure)}))
+    else:
+        click.echo(f"{compared.text}\n\nFigure: {figure}")
+
+
+@click.command()
+@RUN
+@machine_options
+def compare_criteria(run: Path, threads: int | None, quiet: bool) -> None:
+    """One seed of `deeptheory compare`: prune a run by every criterion of its configuration at every density.
+
+    \b
+    Example:  deeptheory compare-criteria out/pruning/seed-0
+    """
+    configure(threads)
+    from deeptheory.runs import Run, steps
+
+    steps.compare(Run(run, quiet))

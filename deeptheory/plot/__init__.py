@@ -1,5 +1,6 @@
 """Drawing: plain arrays in, a matplotlib figure in the style of the package out, `save` to PDF or PNG."""
 
+from deeptheory.plot.accuracy_against_density import accuracy_against_density
 from deeptheory.plot.accuracy_against_dilution import accuracy_against_dilution
 from deeptheory.plot.accuracy_and_snr import accuracy_and_snr
 from deeptheory.plot.cluster_sizes import cluster_sizes
@@ -22,6 +23,7 @@ __all__ = [
     "Heads",
     "LabelCurves",
     "Truncation",
+    "accuracy_against_density",
     "accuracy_against_dilution",
     "accuracy_and_snr",
     "cluster_sizes",

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from deeptheory.errors import InputError
+from deeptheory.judge import (
+    Comparison,
+    JudgeOptions,
+    comparison_tables,
+    paired_differences,
+    smallest_density_without_loss,
+)
+
+UNPRUNED = np.array([0.90, 0.91, 0.92, 0.90, 0.91])
+SCATTER = np.array([0.001, -0.001, 0.0, 0.0005, -0.0005])
+
+
+def losing(*points):
+    """Accuracies at densities 0.5, 0.2 and 0.1 with these mean losses in percentage points."""
+    return {
+        density: UNPRUNED - loss / 100 + SCATTER
+        for density, loss in zip((0.5, 0.2, 0.1), points, strict=True)
+    }
+
+
+COMPARISON = Comparison(UNPRUNED, {"one": losing(0.0, 0.4, 3.0), "two": losing(0.6, 0.2, 5.0)})
+
+
+def test_losses_are_paired_by_seed():
+    assert COMPARISON.densities == (0.5, 0.2, 0.1)
+    assert COMPARISON.loss("one", 0.1) == pytest.approx(3 - 100 * SCATTER)
+
+
+def test_smallest_density_without_loss_by_mean_and_by_test():
+    # the scatter of the mean is 0.035 points: 0.4 of the margin of 0.5 is 2.8 standard errors away
+    assert smallest_density_without_loss(COMPARISON, "one") == (0.2, 0.2)
+    # 0.6 points at the largest density: smaller ones do not count, whatever they lose
+    assert smallest_density_without_loss(COMPARISON, "two") == (None, None)
+    close = Comparison(UNPRUNED, {"one": losing(0.1, 0.48, 0.3)})
+    assert smallest_density_without_loss(close, "one") == (0.1, 0.5)
+
+
+def test_too_few_seeds_decide_nothing_by_the_test():
+    few = Comparison(UNPRUNED[:3], {"one": {0.5: UNPRUNED[:3] - 0.001 + SCATTER[:3]}})
+    assert smallest_density_without_loss(few, "one") == (0.5, None)
+
+
+def test_paired_differences_with_holm():
+    found = paired_differences(COMPARISON, "one", ["two"])
+    test, p = found["two", 0.1]
+    assert test.effect == pytest.approx(2.0)
+    assert (test.low, test.high) == pytest.approx((2.0, 2.0))  # the same scatter in both: no interval
+    assert found["two", 0.2][0].effect == pytest.approx(-0.2)
+    assert p >= test.p
+
+
+def test_a_density_that_was_not_reached_is_left_out():
+    missing = Comparison(
+        UNPRUNED, {"one": losing(0, 0, 0), "two": {**losing(0, 0, 0), 0.1: np.full(5, np.nan)}}
+    )
+    assert ("two", 0.1) not in paired_differences(missing, "one", ["two"])
+    assert smallest_density_without_loss(missing, "two")[0] == 0.2
+    assert "-" in comparison_tables(missing, (), JudgeOptions())
+
+
+def test_tables_say_what_they_show():
+    text = comparison_tables(COMPARISON, ("one", "absent"), JudgeOptions())
+    lines = text.splitlines()
+    assert lines[0].startswith(
+        "unpruned 90.80 %, 5 seeds; loss in percentage points against it, paired by seed"
+    )
+    assert any(line.startswith("one") and "3.00 +- 0.10" in line for line in lines)
+    assert "one minus the others" in text
+    assert "absent" not in text
+    assert any(line.startswith("two") and "+2.00 [" in line for line in lines)
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(InputError, match=r"compare.criteria: expected at least one, found none"):
+        Comparison(UNPRUNED, {})
+    with pytest.raises(InputError, match=r"densities of two: expected \(0.5, 0.2, 0.1\), found \(0.5,\)"):
+        Comparison(UNPRUNED, {"one": losing(0, 0, 0), "two": {0.5: UNPRUNED}})
+    with pytest.raises(
+        InputError, match=r"seeds of one at density 0.5: expected 5, as without a mask, found 3"
+    ):
+        Comparison(UNPRUNED, {"one": {0.5: UNPRUNED[:3]}})
