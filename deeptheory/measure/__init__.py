@@ -50,6 +50,7 @@ from deeptheory.measure.specialisation import (
     class_selectivity_index,
     mutual_information,
     participation_ratio,
+    served_label_auc,
 )
 from deeptheory.measure.stage import Estimate, StageMeasures, measure_stage
 from deeptheory.measure.stages import MeasuredStage, measure_stages
@@ -106,6 +107,7 @@ __all__ = [
     "patch_moments",
     "relabelling_spread",
     "second_order_statistics",
+    "served_label_auc",
     "served_labels",
     "squared_sensitivity",
     "stage_features",

@@ -13,6 +13,8 @@ from deeptheory.errors import InputError, unknown_name
 from deeptheory.measure.passes import BATCH
 from deeptheory.progress import Progress
 
+ROUNDING = 1e-5  # of the mean: a spread below it is what float32 leaves of constants
+
 
 @dataclass(frozen=True)
 class PatchMoments:
@@ -38,6 +40,11 @@ class PatchMoments:
     output_mean: NDArray[np.float64]
     cross: NDArray[np.float64]
 
+    @property
+    def constant(self) -> bool:
+        """Whether all patches are the same up to rounding, as behind a stage whose filters are all dead."""
+        return bool(np.trace(self.covariance) <= ROUNDING**2 * np.sum(self.mean**2))
+
 
 def patch_moments(
     network: nn.Network,
@@ -49,8 +56,8 @@ def patch_moments(
 ) -> PatchMoments:
     """Mean and covariance of the patches that a layer reads, and their covariance with its outputs elsewhere.
 
-    Exact for the inputs given. Products of a batch are taken in float32 about the mean of the first one and
-    added up in float64.
+    Exact for the inputs given. Products of a batch are taken about the mean of the first one, in float32 for
+    convolutions, and added up in float64.
 
     Parameters
     ----------
@@ -88,7 +95,11 @@ def patch_moments(
             x = augment.gather(images, rows, pixels)
             read = x if source == nn.graph.INPUT else network.internals(x, [source])[source]
             outputs = teacher.internals(x, [layer])[layer]
-            sums.add(unfold(read, found), outputs.reshape(-1, outputs.shape[-1]) - bias)
+            patches = unfold(read, found)
+            if isinstance(found, nn.Linear):
+                # Nodes vary along few directions: in float32 the rounding of the others outweighs a ridge.
+                patches = patches.astype(np.float64)
+            sums.add(patches, outputs.reshape(-1, outputs.shape[-1]) - bias)
             progress.advance(start + len(rows))
     return sums.moments(found.parameters["weight"].shape)
 

@@ -31,7 +31,10 @@ class FilterStatistics:
         Share of each filter in the variance of that margin, Cov(D_f, D | i) / v_i, averaged over labels; sums
         to 1. Negative for a filter that damps the others.
     single_filter_accuracy : float64 array (C,)
-        Accuracy with every probe weight but the filter's silenced.
+        Accuracy with every probe weight but the filter's silenced. With one position and a response that is
+        never negative, a node behind a ReLU, it is [exact] about chance: the fields are the response times fixed
+        weights, so every input gets the same label, or label 0 where the node is silent and all fields tie.
+        What such a node knows is in its field matrix, its served labels and `served_label_auc`.
     response_counts : int array (C, K, B)
         Inputs of each label in each of 10 equal bins of the filter's response, its mean over positions.
     """

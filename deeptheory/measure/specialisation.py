@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.errors import InputError
+
 
 def participation_ratio(diagonal: NDArray) -> NDArray[np.float64]:
     """Effective number of labels of each filter.
@@ -79,3 +81,42 @@ def mutual_information(counts: NDArray) -> NDArray[np.float64]:
     cells = occupied.sum(axis=(1, 2))
     rows, columns = (of_label > 0).sum(axis=(1, 2)), (of_bin > 0).sum(axis=(1, 2))
     return plain - (cells - rows - columns + 1) / (2 * total[:, 0, 0] * np.log(2))
+
+
+def served_label_auc(counts: NDArray, served: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Area under the ROC curve of each filter's response as the detector of its served labels.
+
+    The probability that an input of a served label makes a stronger response than one of another label, half of
+    the equal ones included (Hanley & McNeil, "The meaning and use of the area under a receiver operating
+    characteristic (ROC) curve", 1982); every label weighs the same.
+
+    Parameters
+    ----------
+    counts : int array (C, K, B)
+        Inputs of each label in each bin of the filter's response, bins increasing; one bin counts as equal.
+    served : bool array (C, K)
+        Served labels of each filter.
+
+    Returns
+    -------
+    float64 array (C,)
+        1 for a perfect detector; 0.5, chance, also for a filter that serves no label or every label. Served labels
+        come from the same inputs, so it is too high by their sampling. It does NOT say which of the served labels
+        an input has, nor that the network uses the response.
+
+    Raises
+    ------
+    InputError
+        The shapes disagree, or a label has no input.
+    """
+    if counts.ndim != 3 or served.shape != counts.shape[:2]:
+        raise InputError("served labels", f"shape {counts.shape[:2]}", f"shape {served.shape}")
+    inputs = counts.sum(axis=2, keepdims=True)
+    if not inputs.all():
+        raise InputError("response counts", "inputs of every label", "none of a label")
+    shares = counts / inputs  # (C, K, B)
+    n_served = served.sum(axis=1)
+    inside = np.einsum("ckb,ck->cb", shares, served) / np.maximum(n_served, 1)[:, None]
+    outside = np.einsum("ckb,ck->cb", shares, ~served) / np.maximum(served.shape[1] - n_served, 1)[:, None]
+    area = np.sum(inside * (np.cumsum(outside, axis=1) - outside / 2), axis=1)
+    return np.where((n_served == 0) | (n_served == served.shape[1]), 0.5, area)

@@ -27,7 +27,8 @@ def refit_layers(
 
     for every filter b of every layer from the first masked one on, masked or not: z_b is its output in the intact
     network, phi' the patch that it now reads, with all layers below refitted already. What one layer cannot
-    restore the next ones have a chance to. The offset c goes into the batch norm that follows, or the bias.
+    restore the next ones have a chance to. The offset c goes into the batch norm that follows, or the bias; where
+    all patches are the same it is all that is left of the output.
     Status: each step exact least squares (`theory.refitted_weights`), the sequence a model of retraining, ours.
     The head is left as it is: what it is to read is known only afterwards.
 
@@ -61,7 +62,7 @@ def refit_layers(
         mask = masks.get(f"{name}.weight", np.ones(weight.shape, bool)).reshape(flat.shape)
         fitted = np.zeros_like(flat)
         rows = mask.any(axis=1)
-        if rows.any():
+        if rows.any() and not moments.constant:
             fitted[rows] = theory.refitted_weights(
                 moments.covariance, flat[rows], mask[rows], RIDGE, moments.cross[rows]
             )

@@ -54,10 +54,46 @@ def overview(run: Run) -> Report:
 
 
 def measured(run: Run) -> Report:
-    """One line per stage: probe accuracy, dilution-relevant cluster numbers and SNR."""
+    """One line per stage: accuracy of the probe and of single filters, cluster numbers and SNR."""
     run.require("measure")
-    columns = ("probe", "N_c", "C_s", "noise", "no label", "SNR mean field", "SNR measured")
-    names = (
+    columns = (
+        "probe",
+        "alone",
+        "AUC",
+        "labels",
+        "N_c",
+        "C_s",
+        "noise",
+        "no label",
+        "SNR mean field",
+        "SNR measured",
+    )
+    numbers = {stage: _measured_stage(run, paths.stage_path("measure", stage)) for stage in stage_names(run)}
+    rows = [
+        (
+            stage,
+            f"{of_stage['probe_accuracy']:.4f}",
+            f"{of_stage['single_filter_accuracy']:.4f}",
+            f"{of_stage['served_label_auc']:.3f}",
+            *(
+                f"{of_stage[name]:.2f}"
+                for name in ("labels_served", "clusters_per_filter", "cluster_size", "noise")
+            ),
+            f"{of_stage['share_without_label']:.3f}",
+            f"{of_stage['snr_mean_field']:.2f}",
+            f"{of_stage['snr_measured']:.2f}",
+        )
+        for stage, of_stage in numbers.items()
+    ]
+    title = (
+        f"threshold {run.config.measure.threshold:g}; probe: accuracy on the test split; then means over single\n"
+        "filters: accuracy alone, AUC of their served labels against the others, labels served"
+    )
+    return Report("\n".join([title, *table(("stage", *columns), rows)]), numbers)
+
+
+def _measured_stage(run: Run, where: str) -> dict[str, float]:
+    numbers = (
         "probe_accuracy",
         "clusters_per_filter",
         "cluster_size",
@@ -66,22 +102,12 @@ def measured(run: Run) -> Report:
         "snr_mean_field",
         "snr_measured",
     )
-    numbers = {
-        stage: {name: run.read(f"{paths.stage_path('measure', stage)}/{name}") for name in names}
-        for stage in stage_names(run)
+    of_filters = ("single_filter_accuracy", "served_label_auc")
+    return {
+        **{name: run.read(f"{where}/{name}") for name in numbers},
+        **{name: float(run.read(f"{where}/{name}").mean()) for name in of_filters},
+        "labels_served": float(run.read(f"{where}/served").sum(axis=1).mean()),
     }
-    rows = [
-        (
-            stage,
-            f"{of_stage['probe_accuracy']:.4f}",
-            *(f"{of_stage[name]:.2f}" for name in names[1:4]),
-            f"{of_stage['share_without_label']:.3f}",
-            *(f"{of_stage[name]:.2f}" for name in names[5:]),
-        )
-        for stage, of_stage in numbers.items()
-    ]
-    title = f"threshold {run.config.measure.threshold:g}; probe: accuracy on the test split"
-    return Report("\n".join([title, *table(("stage", *columns), rows)]), numbers)
 
 
 def predicted(run: Run) -> Report:

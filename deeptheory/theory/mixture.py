@@ -38,7 +38,7 @@ def mixture_components(
     -------
     int64 array (N,)
         Component of each input within its label. Components are groups of like inputs, not sub-labels with a
-        meaning.
+        meaning; a label whose inputs all have the same field is one component.
 
     Raises
     ------
@@ -143,17 +143,16 @@ def _integrate(
 
 
 def _whiten(fields: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Fields in coordinates where their pooled within-label covariance is the identity, (N, r), r <= K."""
+    """Fields in coordinates where their pooled within-label covariance is the identity, (N, r), r <= K.
+
+    Without spread within any label, as behind a stage of dead filters, no coordinate is left: r = 0.
+    """
     counts = np.bincount(labels)
     sums = np.zeros((len(counts), fields.shape[1]))
     np.add.at(sums, labels, fields)
     centred = fields - (sums / counts[:, None])[labels]
     variance, direction = np.linalg.eigh(centred.T @ centred / (len(fields) - len(counts)))
     used = variance > _RANK_TOLERANCE * variance[-1]
-    if not used.any():
-        raise ValueError(
-            "fields must vary within at least one label, found identical fields within all labels"
-        )
     return fields @ (direction[:, used] / np.sqrt(variance[used]))
 
 

@@ -61,6 +61,24 @@ def test_a_linear_layer_reads_its_inputs():
     np.testing.assert_allclose(found.covariance, np.cov(features.T, bias=True), atol=1e-6)
 
 
+def test_inputs_along_one_direction_leave_no_negative_variance():
+    net, given = nn.build("mlp", 4, (16, 16, 3), 0.2, rng=np.random.default_rng(0)), images(150, 16)
+    first = net.parameters()["stage1.linear.weight"]
+    net.parameters()["stage1.linear.weight"] = np.outer(np.linspace(-1, 2, len(first)), first[0]).astype("f4")
+    covariance = measure.patch_moments(net, given, "stage2.linear", quiet=True).covariance
+    values = np.linalg.eigvalsh(covariance)
+    assert values[0] > -1e-12 * values[-1]  # in float32 it would be -1e-7
+
+
+@pytest.mark.parametrize(("bias", "constant"), [(-1e4, True), (0, False)])
+def test_patches_behind_dead_nodes_are_constant(bias, constant):
+    net = nn.build("mlp", 4, (16, 16, 3), 0.1, rng=np.random.default_rng(0))
+    net.parameters()["stage1.linear.bias"] += np.float32(bias)
+    net.parameters()["stage2.linear.bias"] += np.linspace(0.1, 3, 51, dtype=np.float32)
+    for layer in ("stage2.linear", "head.linear"):
+        assert measure.patch_moments(net, images(150, 16), layer, quiet=True).constant is constant
+
+
 def test_outputs_of_a_reference_network_are_regressed_on_the_patches_of_another():
     net, other, given = network(), network(seed=1), images(40, 16)
     found = measure.patch_moments(net, given, "stage3.conv", reference=other, quiet=True)

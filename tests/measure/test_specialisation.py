@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from deeptheory import measure
+from deeptheory.errors import InputError
 
 
 def test_participation_ratio_counts_equal_labels_whatever_their_scale():
@@ -27,3 +28,30 @@ def test_mutual_information_of_a_filter_that_knows_and_one_that_does_not():
     assert abs(found.mean()) < 4 * found.std() / np.sqrt(500)
     bias = 9 / (2 * 400 * np.log(2))
     assert bias > 10 * found.std() / np.sqrt(500)  # so that the test would see a missing correction
+
+
+def test_auc_against_every_pair_of_inputs():
+    rng = np.random.default_rng(1)
+    bins, labels = rng.integers(0, 4, (3, 60)), np.arange(60) % 5
+    counts = np.array([[np.bincount(own[labels == k], minlength=4) for k in range(5)] for own in bins])
+    served = np.array([[1, 0, 1, 0, 0], [0, 0, 0, 0, 1], [1, 1, 0, 1, 1]], bool)
+    expected = []
+    for own, of_filter in zip(bins, served, strict=True):
+        inside, outside = own[of_filter[labels]][:, None], own[~of_filter[labels]]
+        expected.append(np.mean((inside > outside) + 0.5 * (inside == outside)))
+    np.testing.assert_allclose(measure.served_label_auc(counts, served), expected, rtol=1e-12)
+
+
+def test_auc_is_a_half_where_there_is_nothing_to_tell_apart_and_one_where_all_is_told():
+    counts = np.tile([[0, 5], [5, 0], [3, 0]], (3, 1, 1))
+    served = np.array([[0, 0, 0], [1, 1, 1], [1, 0, 0]], bool)
+    np.testing.assert_array_equal(measure.served_label_auc(counts, served), [0.5, 0.5, 1])
+
+
+def test_auc_refuses_labels_without_inputs_and_other_filters():
+    with pytest.raises(
+        InputError, match="response counts: expected inputs of every label, found none of a label"
+    ):
+        measure.served_label_auc(np.zeros((1, 2, 3), int), np.ones((1, 2), bool))
+    with pytest.raises(InputError, match=r"served labels: expected shape \(1, 2\), found shape \(2, 2\)"):
+        measure.served_label_auc(np.ones((1, 2, 3), int), np.ones((2, 2), bool))

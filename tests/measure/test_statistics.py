@@ -108,6 +108,16 @@ def test_filter_statistics_against_the_definitions(given, stage):
     np.testing.assert_allclose(found.single_filter_accuracy, alone, atol=1.5 / N)
 
 
+def test_a_node_behind_a_relu_gives_all_inputs_one_label_or_the_first(given):
+    network, images, labels, probes = given
+    found = measure.filter_statistics(network, images, labels, probes, quiet=True)["stage2"]
+    active = outputs(network, images, "stage2")[:, :, 0] > 0
+    guesses = np.where(active, probes["stage2"].argmax(axis=0), 0)
+    assert 0 < active.mean() < 1
+    expected = (guesses == labels[:, None]).mean(axis=0)
+    np.testing.assert_allclose(found.single_filter_accuracy, expected, rtol=1e-12)
+
+
 def test_shares_sum_to_one_over_filters(given):
     network, images, labels, probes = given
     for found in measure.filter_statistics(network, images, labels, probes, quiet=True).values():

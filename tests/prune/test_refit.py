@@ -127,6 +127,20 @@ def test_a_filter_that_keeps_nothing_gives_its_mean():
     assert found.mean() == pytest.approx(intact.mean(), abs=2e-3 * float(intact.std()))
 
 
+def test_behind_a_stage_that_keeps_nothing_the_mean_is_all_that_is_left():
+    net = network("lenet", 1.0)
+    masks = {"stage3.linear.weight": np.zeros(net.parameters()["stage3.linear.weight"].shape, bool)}
+    copy = masked_copy(net, "lenet", masks, 1.0)
+    assert prune.refit_layers(copy, masks, IMAGES[:200], net, quiet=True) == [
+        "stage3.linear",
+        "stage4.linear",
+    ]
+    assert not copy.parameters()["stage4.linear.weight"].any()
+    x = scale(IMAGES[:200])
+    intact, found = (other.internals(x, ["stage4.linear"])["stage4.linear"] for other in (net, copy))
+    np.testing.assert_allclose(found - intact.mean(axis=0), 0, rtol=0, atol=2e-3 * intact.std())
+
+
 def test_branches_that_no_mask_reaches_are_left_alone():
     net = network("resnet20", 1.0)
     last = [stage.name for stage in net.stages][-1]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from deeptheory import data, machine, measure, nn, prune, theory
+from deeptheory.errors import InputError
 from deeptheory.progress import Progress
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run, now
@@ -30,7 +31,7 @@ def budget(run: Run, tolerance: float) -> None:
     Raises
     ------
     InputError
-        The run is not trained.
+        The run is not trained, or its network gives all inputs of a label the same fields.
     """
     run.require("train")
     where = paths.budget_path(tolerance)
@@ -99,6 +100,8 @@ def _removal_paths(network: nn.Network, layer: prune.MaskedLayer, images: np.nda
     moments = measure.patch_moments(network, enough, layer.name, quiet=True)
     weight = network.parameters()[layer.weight]
     flat = weight.reshape(len(weight), -1)
+    if moments.constant:  # every connection can go for nothing, in any order
+        return theory.paths_from_costs(np.zeros(layer.grid), layer.kernel_size)
     if flat.shape[1] <= EXACT_WEIGHTS:
         return theory.removal_paths(moments.covariance, flat, layer.n_inputs)
     costs = theory.costs_without_refit(moments.covariance, flat, layer.n_inputs)
@@ -121,6 +124,14 @@ def sensitivities(
     head = {last: network.parameters()[prune.HEAD_WEIGHT]}
     fields = measure.complete_fields(network, images, head, quiet=True)[last]
     snr = measure.field_snr(fields, labels)
+    stuck = int(np.count_nonzero(snr.variance == 0)) - network.n_labels  # the diagonal has no margin
+    if stuck:
+        raise InputError(
+            "margins of the measure split",
+            "a spread within every label",
+            f"none between {stuck} pairs of labels",
+            "train the network further, or hold out more inputs",
+        )
     return [squares[name] for name in names], (snr.mean, snr.variance)
 
 

@@ -142,4 +142,5 @@ def _of_filters(statistics: measuring.FilterStatistics, measures: measuring.Stag
         "mutual_information": measuring.mutual_information(statistics.response_counts),
         "participation_ratio": measuring.participation_ratio(measures.strengths),
         "class_selectivity_index": measuring.class_selectivity_index(statistics.means),
+        "served_label_auc": measuring.served_label_auc(statistics.response_counts, measures.served),
     }
