@@ -3,7 +3,7 @@
 A new criterion is a function ``scores(context)`` in a file of its own and one line here.
 """
 
-from deeptheory.prune.criteria import afcc, label_permuted, lamp, magnitude, random, snr_budget
+from deeptheory.prune.criteria import afcc, label_permuted, lamp, magnitude, random, snip, snr_budget
 from deeptheory.prune.criteria.criterion import Criterion
 
 CRITERIA: dict[str, Criterion] = {
@@ -13,6 +13,7 @@ CRITERIA: dict[str, Criterion] = {
     "magnitude": Criterion(magnitude.scores, "layer"),
     "magnitude-global": Criterion(magnitude.scores, "network"),
     "lamp": Criterion(lamp.scores, "network"),
+    "snip": Criterion(snip.scores, "network"),
     "snr-budget": Criterion(snr_budget.scores, "network", ("kernel",)),
 }
 
