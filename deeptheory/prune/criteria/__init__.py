@@ -3,7 +3,17 @@
 A new criterion is a function ``scores(context)`` in a file of its own and one line here.
 """
 
-from deeptheory.prune.criteria import afcc, label_permuted, lamp, magnitude, random, snip, snr_budget
+from deeptheory.prune.criteria import (
+    afcc,
+    grasp,
+    label_permuted,
+    lamp,
+    magnitude,
+    random,
+    snip,
+    snr_budget,
+    taylor,
+)
 from deeptheory.prune.criteria.criterion import Criterion
 
 CRITERIA: dict[str, Criterion] = {
@@ -14,6 +24,8 @@ CRITERIA: dict[str, Criterion] = {
     "magnitude-global": Criterion(magnitude.scores, "network"),
     "lamp": Criterion(lamp.scores, "network"),
     "snip": Criterion(snip.scores, "network"),
+    "grasp": Criterion(grasp.scores, "network"),
+    "taylor": Criterion(taylor.scores, "network"),
     "snr-budget": Criterion(snr_budget.scores, "network", ("kernel",)),
 }
 
