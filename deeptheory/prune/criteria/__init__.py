@@ -12,6 +12,7 @@ from deeptheory.prune.criteria import (
     random,
     snip,
     snr_budget,
+    synflow,
     taylor,
 )
 from deeptheory.prune.criteria.criterion import Criterion
@@ -25,6 +26,7 @@ CRITERIA: dict[str, Criterion] = {
     "lamp": Criterion(lamp.scores, "network"),
     "snip": Criterion(snip.scores, "network"),
     "grasp": Criterion(grasp.scores, "network"),
+    "synflow": Criterion(synflow.scores, "network"),
     "taylor": Criterion(taylor.scores, "network"),
     "snr-budget": Criterion(snr_budget.scores, "network", ("kernel",)),
 }
