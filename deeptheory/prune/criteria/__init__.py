@@ -9,6 +9,7 @@ from deeptheory.prune.criteria import (
     label_permuted,
     lamp,
     magnitude,
+    obd,
     random,
     snip,
     snr_budget,
@@ -27,6 +28,7 @@ CRITERIA: dict[str, Criterion] = {
     "snip": Criterion(snip.scores, "network"),
     "grasp": Criterion(grasp.scores, "network"),
     "synflow": Criterion(synflow.scores, "network"),
+    "obd": Criterion(obd.scores, "network"),
     "taylor": Criterion(taylor.scores, "network"),
     "snr-budget": Criterion(snr_budget.scores, "network", ("kernel",)),
 }
