@@ -1,10 +1,13 @@
 """What the arms of a finished run are, and on which inputs they are decided."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from deeptheory import data, measure, nn
+from deeptheory import data, measure, nn, prune
 from deeptheory.runs import Run, steps
+from deeptheory.runs.steps.arms import arm_context, trained_strengths
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 ARMS = ("afcc", "random", "label-permuted", "magnitude")
@@ -130,3 +133,24 @@ def test_the_unpruned_arm_is_predicted_without_loss_and_heads_apart_from_retrain
         of_arm = predicted[arm]
         assert of_arm["retrained"] == pytest.approx(unpruned["retrained"] - of_arm["loss"])
         assert set(of_arm["head"]) == {"accuracy", "integration_error", "counted"}
+
+
+@pytest.mark.parametrize("granularity", ["weight", "kernel", "filter"])
+def test_a_run_has_what_every_criterion_needs(run, granularity):
+    network = trained_network(run)
+    layers = prune.masked_layers(
+        {name: array.shape for name, array in network.parameters().items()},
+        [stage.name for stage in network.stages],
+        ("stage4", "stage5"),
+        head=True,
+    )
+    before = network.state()
+    for name, criterion in prune.CRITERIA.items():
+        if granularity not in criterion.granularities:
+            continue
+        strengths = trained_strengths(run, network)
+        context = arm_context(run, network, layers, np.random.default_rng(0), strengths)
+        context = dataclasses.replace(context, granularity=granularity)
+        arm = prune.prune_arm(name, context, 0.5)
+        assert arm.masks.total_density == pytest.approx(0.5, abs=0.05), name
+    assert all((array == before[name]).all() for name, array in network.state().items())

@@ -5,7 +5,9 @@ A new criterion is a function ``scores(context)`` in a file of its own and one l
 
 from deeptheory.prune.criteria import (
     afcc,
+    geometric_median,
     grasp,
+    l1,
     label_permuted,
     lamp,
     magnitude,
@@ -13,6 +15,7 @@ from deeptheory.prune.criteria import (
     random,
     snip,
     snr_budget,
+    snr_share,
     synflow,
     taylor,
 )
@@ -31,6 +34,9 @@ CRITERIA: dict[str, Criterion] = {
     "obd": Criterion(obd.scores, "network"),
     "taylor": Criterion(taylor.scores, "network"),
     "snr-budget": Criterion(snr_budget.scores, "network", ("kernel",)),
+    "l1": Criterion(l1.scores, "layer", ("filter",)),
+    "geometric-median": Criterion(geometric_median.scores, "layer", ("filter",)),
+    "snr-share": Criterion(snr_share.scores, "layer", ("filter",)),
 }
 
 __all__ = ["CRITERIA", "Criterion"]
