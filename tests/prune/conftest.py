@@ -76,11 +76,13 @@ def tiny_context(tiny_inputs):
 def loss_of(network, inputs, weights=None):
     """Mean cross-entropy, with some parameters replaced."""
     images, labels = inputs
-    before = network.state()
-    for name, value in (weights or {}).items():
-        network.parameters()[name] = value
+    parameters, weights = network.parameters(), weights or {}
+    before = {name: parameters[name].copy() for name in weights}
+    for name, value in weights.items():
+        parameters[name] = value
     logits, _ = network.forward(scale(images))
-    network.load_state(before)
+    for name, value in before.items():
+        parameters[name] = value
     shifted = logits - logits.max(axis=1, keepdims=True)
     chosen = shifted[np.arange(len(labels)), labels]
     return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - chosen))

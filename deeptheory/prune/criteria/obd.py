@@ -13,7 +13,7 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     .. math:: s_u = \frac{1}{2} \sum_{w \in u} h_w w^2
 
     with h the diagonal of the Gauss-Newton matrix of the cross-entropy over the first 1000 training inputs
-    (`prune.gauss_newton_diagonal`).
+    (`gauss_newton_diagonal`).
 
     Parameters
     ----------

@@ -31,13 +31,17 @@ def hessian(context, step=1e-5):
     return np.array(rows)
 
 
-@pytest.mark.parametrize("granularity", ["weight", "kernel", "filter"])
-def test_scores_are_those_of_the_explicit_hessian(tiny_context, per_unit, granularity):
-    here = tiny_context(granularity)
+def test_scores_are_those_of_the_explicit_hessian(tiny_context, per_unit):
+    here = tiny_context()
     curvature, weights = hessian(here), weights_of(here)
     np.testing.assert_allclose(curvature, curvature.T, rtol=0, atol=1e-6 * np.abs(curvature).max())
-    products, start = weights * (curvature @ gradient(here, weights)), 0
-    found = prune.scores_for("grasp", here)
+    products = weights * (curvature @ gradient(here, weights))
+    for granularity in ("weight", "kernel", "filter"):
+        check_scores(tiny_context(granularity), products, per_unit)
+
+
+def check_scores(here, products, per_unit):
+    found, granularity, start = prune.scores_for("grasp", here), here.granularity, 0
     for layer in here.layers:
         values = products[start : start + layer.size].reshape(layer.shape)
         start += layer.size
