@@ -164,7 +164,7 @@ class _Sums:
         mean, output_mean = self.patches / self.n, self.outputs / self.n
         covariance = self.squares / self.n - np.outer(mean, mean)
         cross = self.products / self.n - np.outer(output_mean, mean)
-        order = _order_of_weights(shape)
+        order = order_of_weights(shape)
         return PatchMoments(
             self.n,
             (self.origins[0] + mean)[order],
@@ -174,7 +174,7 @@ class _Sums:
         )
 
 
-def _order_of_weights(shape: Sequence[int]) -> NDArray[np.int64]:
+def order_of_weights(shape: Sequence[int]) -> NDArray[np.int64]:
     """Places of a filter's weights (in, kh, kw) in a row of `unfold`."""
     n_in, *taps = shape[1:]
     return np.arange(int(np.prod(shape[1:]))).reshape(-1, n_in).T.ravel() if taps else np.arange(n_in)

@@ -17,6 +17,7 @@ from deeptheory.prune.context import Context
 from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA, Criterion
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
+from deeptheory.prune.criteria.random_afcc import scaled_to_fan_in
 from deeptheory.prune.footprint import Footprint, footprint_of
 from deeptheory.prune.layers import HEAD_WEIGHT, Granularity, MaskedLayer, check_stages, masked_layers
 from deeptheory.prune.masks import Masks, apply_masks
@@ -69,6 +70,7 @@ __all__ = [
     "prune_arm",
     "refit_layers",
     "report_of",
+    "scaled_to_fan_in",
     "scores_for",
     "warnings_of",
 ]

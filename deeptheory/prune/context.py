@@ -39,6 +39,9 @@ class Context:
         What is still there: nothing else is kept.
     order : callable, optional
         Gives `theory.budget_order` of the layers, for the SNR budget.
+    shares : callable, optional
+        Gives by stage every filter's shares of the mean and of the variance of the margins, two (C,) arrays, for
+        the SNR share.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Context:
     inputs: tuple[np.ndarray, np.ndarray] | None = None
     present: Masks | None = None
     order: Callable[[], theory.BudgetOrder] | None = None
+    shares: Callable[[], Mapping[str, tuple[np.ndarray, np.ndarray]]] | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:

@@ -67,7 +67,11 @@ def refit_layers(
                 moments.covariance, flat[rows], mask[rows], RIDGE, moments.cross[rows]
             )
         network.parameters()[f"{name}.weight"] = fitted.reshape(weight.shape).astype(network.dtype)
-        _shift(network, reference, name, moments.output_mean - fitted @ moments.mean)
+        found = offset_of(reference, name, moments.output_mean - fitted @ moments.mean)
+        if found is None:
+            raise InputError(f"layer '{name}'", "a bias, or a batch norm that follows", "neither")
+        place, value = found
+        (network.parameters() if place in network.parameters() else network.buffers())[place] = value
         refitted.append(name)
     return refitted
 
@@ -94,15 +98,28 @@ def _affected(network: nn.Network, masks: Iterable[str]) -> list[str]:
     return found
 
 
-def _shift(network: nn.Network, reference: nn.Network, name: str, offset: np.ndarray) -> None:
-    """Add an offset to the output of a layer."""
-    if f"{name}.bias" in network.parameters():
-        bias = reference.parameters()[f"{name}.bias"] + offset
-        network.parameters()[f"{name}.bias"] = bias.astype(network.dtype)
-        return
+def offset_of(network: nn.Network, layer: str, offset: np.ndarray) -> tuple[str, np.ndarray] | None:
+    """What adds an offset (B,) to the output of a layer.
+
+    Parameters
+    ----------
+    network : Network
+        Left as it is.
+    layer : str
+        Name of a layer, "stage3.conv".
+    offset : float array (B,)
+
+    Returns
+    -------
+    name, value
+        The layer's bias, or the running mean of the batch norm that follows, and what it has to be; None where the
+        layer has neither.
+    """
+    if f"{layer}.bias" in network.parameters():
+        bias = network.parameters()[f"{layer}.bias"] + offset
+        return f"{layer}.bias", bias.astype(network.dtype)
     for node in network.nodes:
-        if name in node.inputs and isinstance(node.layer, nn.BatchNorm2d):
-            mean = reference.buffers()[f"{node.name}.running_mean"] - offset
-            network.buffers()[f"{node.name}.running_mean"] = mean.astype(network.dtype)
-            return
-    raise InputError(f"layer '{name}'", "a bias, or a batch norm that follows", "neither")
+        if layer in node.inputs and isinstance(node.layer, nn.BatchNorm2d):
+            mean = network.buffers()[f"{node.name}.running_mean"] - offset
+            return f"{node.name}.running_mean", mean.astype(network.dtype)
+    return None

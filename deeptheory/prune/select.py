@@ -107,7 +107,7 @@ def keep_density(
             for name, score in scores.items()
         }
     else:
-        kept = _best_of_all(layers, scores, density, scope, granularity, rng)
+        kept = best_of_all(layers, scores, density, scope, granularity, rng)
     reached = masks_of_units(layers, kept, granularity).total_density
     if abs(reached - density) > TOLERANCE * density:
         raise DensityNotReached(
@@ -119,7 +119,7 @@ def keep_density(
     return kept
 
 
-def _best_of_all(
+def best_of_all(
     layers: tuple[MaskedLayer, ...],
     scores: Mapping[str, np.ndarray],
     density: float,
@@ -127,7 +127,10 @@ def _best_of_all(
     granularity: Granularity,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """The longest beginning of the order of all units whose density is nearest to the one asked for."""
+    """The beginning of the order of all units whose density is nearest to the one asked for.
+
+    Parameters and result are those of `keep_density`, which refuses what is far off.
+    """
     ranked = {
         name: _ranks(score, rng) if scope == "layer" else score.ravel() for name, score in scores.items()
     }
@@ -141,13 +144,28 @@ def _best_of_all(
         return {name: part.reshape(scores[name].shape) for name, part in zip(scores, parts, strict=True)}
 
     def reached(count: int) -> float:
-        return masks_of_units(layers, first(count), granularity).total_density
+        return _density(layers, first(count), granularity)
 
     low, high = len(scores) if scope == "layer" else 1, len(order)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if reached(middle) < density else (low, middle)
     return first(high if abs(reached(high) - density) <= abs(reached(low) - density) else low)
+
+
+def _density(
+    layers: tuple[MaskedLayer, ...], kept: Mapping[str, np.ndarray], granularity: Granularity
+) -> float:
+    """``masks_of_units(...).total_density``, from numbers of units alone."""
+    if granularity == "filter":
+        shares = {layer.stage_out: kept[layer.weight].mean() for layer in layers if layer.weight in kept}
+        left = sum(
+            layer.size * shares.get(layer.stage_out, 1.0) * shares.get(layer.stage_in, 1.0)
+            for layer in layers
+        )
+    else:
+        left = sum(layer.size * kept[layer.weight].mean() for layer in layers)
+    return float(left / sum(layer.size for layer in layers))
 
 
 def _descending(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -3,6 +3,7 @@ import pytest
 
 from deeptheory.errors import InputError
 from deeptheory.prune import MaskedLayer, keep_density, masks_of_units
+from deeptheory.prune.select import _density
 
 FIRST = MaskedLayer("stage2.conv.weight", "stage1", "stage2", (8, 5, 3, 3), 5)
 SECOND = MaskedLayer("stage3.conv.weight", "stage2", "stage3", (10, 8, 1, 1), 8)
@@ -79,3 +80,11 @@ def test_a_density_outside_its_range_is_refused(density):
 def test_everything_is_kept_at_density_one():
     kept = keep_density(LAYERS, scores("kernel"), 1.0, "network", "kernel", np.random.default_rng(0))
     assert all(units.all() for units in kept.values())
+
+
+@pytest.mark.parametrize("granularity", ["weight", "kernel", "filter"])
+def test_the_density_of_units_is_that_of_their_masks(granularity):
+    for seed in range(5):
+        kept = {name: score > 0.4 for name, score in scores(granularity, seed).items()}
+        masks = masks_of_units(LAYERS, kept, granularity)
+        assert _density(LAYERS, kept, granularity) == pytest.approx(masks.total_density, rel=1e-12)

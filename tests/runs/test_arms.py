@@ -1,11 +1,17 @@
 """What the arms of a finished run are, and on which inputs they are decided."""
 
+import dataclasses
+
+import msgspec
 import numpy as np
 import pytest
 
-from deeptheory import data, measure, nn
-from deeptheory.runs import Run, steps
-from deeptheory.runs.steps.train import stored_splits, trained_network
+from deeptheory import data, measure, nn, prune
+from deeptheory.runs import Run, seeds, steps
+from deeptheory.runs.config import config_from
+from deeptheory.runs.steps.arms import arm_context, trained_strengths
+from deeptheory.runs.steps.layers import masked_layers
+from deeptheory.runs.steps.train import build_network, stored_splits, trained_network
 
 ARMS = ("afcc", "random", "label-permuted", "magnitude")
 MASKED = ("stage4.conv.weight", "stage5.conv.weight", "head.linear.weight")
@@ -130,3 +136,48 @@ def test_the_unpruned_arm_is_predicted_without_loss_and_heads_apart_from_retrain
         of_arm = predicted[arm]
         assert of_arm["retrained"] == pytest.approx(unpruned["retrained"] - of_arm["loss"])
         assert set(of_arm["head"]) == {"accuracy", "integration_error", "counted"}
+
+
+@pytest.mark.parametrize("granularity", ["weight", "kernel", "filter"])
+def test_a_run_has_what_every_criterion_needs(run, granularity):
+    network = trained_network(run)
+    layers = prune.masked_layers(
+        {name: array.shape for name, array in network.parameters().items()},
+        [stage.name for stage in network.stages],
+        ("stage4", "stage5"),
+        head=True,
+    )
+    before = network.state()
+    for name, criterion in prune.CRITERIA.items():
+        if granularity not in criterion.granularities:
+            continue
+        strengths = trained_strengths(run, network)
+        context = arm_context(run, network, layers, np.random.default_rng(0), strengths)
+        context = dataclasses.replace(context, granularity=granularity)
+        arm = prune.prune_arm(name, context, 0.5)
+        assert arm.masks.total_density == pytest.approx(0.5, abs=0.05), name
+    assert all((array == before[name]).all() for name, array in network.state().items())
+
+
+def test_an_arm_from_scratch_is_trained_from_scaled_initial_weights(assert_same, tiny_config, run_until):
+    run = run_until("prune")
+    table = msgspec.to_builtins(tiny_config)
+    table["prune"]["arms"] = ["afcc", "random-afcc"]
+    run.config = config_from(table)
+    masks = {name: run.read(f"prune/arms/random/masks/{name}") for name in MASKED}
+    run.store("prune/arms/random-afcc", {"masks": masks})
+    steps.retrain(run)
+    found = run.read("retrain/arms/random-afcc")
+
+    network = build_network(run)
+    full = prune.Masks(masked_layers(run, network), masks)
+    for name, mask in full.items():
+        weight = network.parameters()[name]
+        surviving = mask.reshape(len(mask), -1).sum(axis=1).reshape(-1, *[1] * (weight.ndim - 1))
+        assert surviving.min() > 0
+        network.parameters()[name] = (weight * mask * np.sqrt(mask[0].size / surviving)).astype(np.float32)
+    rngs = (seeds.generator(3, name) for name in ("batches", "augmentation"))
+    train = data.select(run.dataset, stored_splits(run), "train")
+    nn.fit(network, *train, run.config.train, *rngs, masks=full, quiet=True)
+    assert_same(found["state"], network.state())
+    assert len(found["history"]["loss"]) == run.config.train.epochs != run.config.retrain.epochs

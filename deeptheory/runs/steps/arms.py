@@ -6,6 +6,7 @@ import numpy as np
 
 from deeptheory import data, nn, prune, theory
 from deeptheory.errors import InputError
+from deeptheory.runs import paths
 from deeptheory.runs.run import Run
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.budget import removal_paths, sensitivities
@@ -50,7 +51,7 @@ def arm_context(
 ) -> prune.Context:
     """What the criteria may look at in a network; what takes long is computed when a criterion asks for it.
 
-    The order of the SNR budget is that of the trained network, whatever network is given.
+    The order of the SNR budget and the shares of filters are those of the trained network, whatever the network.
     """
     options = run.config.prune
     images, labels = data.select(run.dataset, stored_splits(run), "train")
@@ -62,6 +63,13 @@ def arm_context(
         squares, margins = sensitivities(run, trained, layers)
         return theory.budget_order([removals[layer.weight] for layer in layers], squares, *margins)
 
+    def shares() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        where = {stage.name: paths.stage_path("measure", stage.name) for stage in network.stages}
+        return {
+            name: (run.read(f"{path}/signal_share"), run.read(f"{path}/variance_share"))
+            for name, path in where.items()
+        }
+
     return prune.Context(
         layers,
         network.parameters(),
@@ -72,6 +80,7 @@ def arm_context(
         network=network,
         inputs=(images[order], labels[order]),
         order=budget_order,
+        shares=shares,
     )
 
 

@@ -12,7 +12,7 @@ from deeptheory.runs.run import Run
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.layers import masked_layers
 from deeptheory.runs.steps.revision import Revision
-from deeptheory.runs.steps.train import stored_splits, trained_network
+from deeptheory.runs.steps.train import build_network, stored_splits, trained_network
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,11 @@ def retrain(run: Run) -> None:
     """Retrain all arms from the trained weights with the same batches and the mask enforced at every step.
 
     Where `prune.schedule` or `prune.disorder` change the masks on the way, the last ones are stored with the
-    result. An arm that is already in the run file is not retrained again; the one under way resumes from its
+    result. An arm whose criterion trains from scratch (`prune.Criterion`) starts from the run's initial weights,
+    scaled to the surviving fan-in, and is trained under its one mask as the network was: by the recipe `train`,
+    with the batches of the step `train`. It costs a whole training.
+
+    An arm that is already in the run file is not retrained again; the one under way resumes from its
     checkpoint.
     """
     if run.done("retrain"):
@@ -74,9 +78,13 @@ def retrain_network(
     masks : Masks or None
         Of one shot; a schedule finds its own. None for the unpruned arm.
     start : dict of str to array
-        State of the network at the start of retraining.
+        State of the network at the start of retraining; an arm from scratch has its own.
     options : PruneOptions
     """
+    if masks is not None and prune.CRITERIA[arm].from_scratch:
+        network = build_network(run)
+        network.load_state(network.state() | prune.scaled_to_fan_in(network.parameters(), masks))
+        return Retrained(network, _fit(run, network, arm, masks, from_scratch=True), masks)
     network = trained_network(run)
     trained = network.state()
     network.load_state(start)
@@ -121,15 +129,17 @@ def _fit(
     arm: str,
     masks: prune.Masks | None = None,
     before_epoch: nn.BeforeEpoch = lambda epoch, masks: None,
+    from_scratch: bool = False,
 ) -> nn.History:
-    """One retraining, from its checkpoint if there is one; all see the same batches."""
+    """One retraining, from its checkpoint if there is one; all see the same batches, or those of the training."""
     checkpoint = run.directory / paths.CHECKPOINT
+    recipe, prefix = (run.config.train, "") if from_scratch else (run.config.retrain, "retrain-")
     history = nn.fit(
         network,
         *data.select(run.dataset, stored_splits(run), "train"),
-        run.config.retrain,
-        generator(run.config.seed, "retrain-batches"),
-        generator(run.config.seed, "retrain-augmentation"),
+        recipe,
+        generator(run.config.seed, f"{prefix}batches"),
+        generator(run.config.seed, f"{prefix}augmentation"),
         masks=masks,
         before_epoch=before_epoch,
         checkpoint=nn.CheckpointStore(checkpoint),
