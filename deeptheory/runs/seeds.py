@@ -18,8 +18,8 @@ STREAMS = (
 )
 
 
-def generator(seed: int, stream: str) -> np.random.Generator:
-    """The generator of one named stream of a seed.
+def generator(seed: int, stream: str, name: str = "") -> np.random.Generator:
+    """The generator of one named stream of a seed, or of one name in it.
 
     Streams are spawned by position from ``numpy.random.SeedSequence(seed)``, so one stream's draws do not
     move another's. All arms of a run use the same ``retrain-*`` streams: they see the same batches in the
@@ -31,5 +31,8 @@ def generator(seed: int, stream: str) -> np.random.Generator:
         The run's seed.
     stream : str
         One of `STREAMS`. New streams go at the end, or old seeds change their meaning.
+    name : str
+        Of what draws from the stream, where others may join later.
     """
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(STREAMS.index(stream),)))
+    key = STREAMS.index(stream), *name.encode()
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

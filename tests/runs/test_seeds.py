@@ -29,3 +29,9 @@ def test_streams_and_seeds_are_independent():
     draws = np.array([generator(seed, stream).random(1000) for seed in range(3) for stream in STREAMS])
     correlations = np.corrcoef(draws)[np.triu_indices(len(draws), 1)]
     assert np.abs(correlations).max() < 5 / np.sqrt(1000)  # five standard errors
+
+
+def test_names_in_a_stream_are_independent_of_each_other():
+    draws = [generator(0, "controls", name).integers(2**32) for name in ("", "lamp", "random")]
+    assert len(set(draws)) == 3
+    assert draws[1] == 2902872521

@@ -64,8 +64,7 @@ def _store_unpruned(run: Run) -> None:
 def _store_pruned(run: Run, criterion: str, density: float) -> None:
     network = trained_network(run)
     layers = masked_layers(run, network)
-    place = sorted(prune.CRITERIA).index(criterion)
-    rng = generator(run.config.seed, "controls").spawn(len(prune.CRITERIA))[place]
+    rng = generator(run.config.seed, "controls", criterion)
     where = paths.compare_path(criterion, density)
     try:
         context = arm_context(run, network, layers, rng, trained_strengths(run, network))

@@ -39,12 +39,7 @@ class Revision:
     ) -> None:
         self.run, self.arm, self.layers, self.options, self.trained = run, arm, layers, options, trained
         self.densities = prune.densities(options)
-        place = sorted(prune.CRITERIA).index(arm)
-        self._streams = (
-            generator(run.config.seed, "revision")
-            .spawn(len(prune.CRITERIA))[place]
-            .spawn(len(self.densities))
-        )
+        self._streams = generator(run.config.seed, "revision", arm).spawn(len(self.densities))
 
     def masks(self, number: int, network: nn.Network, present: prune.Masks | None) -> prune.Masks:
         """Find and store the masks of a round, counted from 0; quenched ones lie within `present`.
