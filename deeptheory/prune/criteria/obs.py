@@ -10,8 +10,8 @@ from deeptheory.prune.layers import MaskedLayer
 from deeptheory.prune.masks import Masks
 from deeptheory.prune.refit import RIDGE, images_for, offset_of
 
-IMAGES = 4000  # behind the moments of one layer, at most
-GREEDY_WORK = 2e9  # filters times inputs times D^2, up to which the order is greedy
+IMAGES = 2000  # behind the moments of one layer, at most
+GREEDY_WORK = 2e8  # filters times inputs times D^2, up to which the order is greedy
 
 
 def scores(context: Context) -> dict[str, np.ndarray]:
@@ -47,7 +47,7 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     the error of one layer as in Dong, Chen, Pan, "Learning to prune deep neural networks via layer-wise optimal
     brain surgeon" (2017). In layers that are not too wide the order is greedy (`theory.removal_paths`), in wider
     ones by what a weight or kernel carries alone (`theory.costs_without_refit`); the costs are exact along either
-    (`theory.residuals_along`). At most 4000 inputs. Status: exact for the order and the inputs, up to a ridge of
+    (`theory.residuals_along`). At most 2000 inputs. Status: exact for the order and the inputs, up to a ridge of
     1e-4; that an error of a given size is as bad in every layer is a model. It knows nothing of what later layers
     read.
     """
