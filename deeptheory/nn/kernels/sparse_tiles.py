@@ -12,7 +12,7 @@ from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.generate.kept import kept_sums
 from deeptheory.nn.kernels.generate.transforms import line_transform
 from deeptheory.nn.kernels.products import WIDE
-from deeptheory.nn.kernels.vector import LANES, ZERO, fill, fma, load, store, where_kept
+from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, fill, fma, load, store, where_kept
 from deeptheory.nn.kernels.winograd_tiles import A_T, B_T, PATCH, TILE
 
 SIDE = 3  # of a kernel
@@ -100,44 +100,46 @@ def read_tile(x, at, height, width, n_in, top, left, shape, v, step):
 
 
 @inner
-def add_kernels(shape, v, places, taps, first, last, sums, y):
-    """The tile y of an output: its kernels first..last-1 applied to the tiles V of their inputs."""
-    if shape.kind == SMALL:
-        sums_of_2(y, 0, v, 0, places, taps, 0, first, last)
-        return
-    if shape.kind == SINGLE:
-        sums_of_position(y, 0, v, 0, places, taps, 0, first, last)
-        return
-    line, v_line = shape.rows * LANES, (shape.rows + 2 * shape.halo) * LANES
-    if shape.halo:
-        for k in range(0, PATCH, AT_ONCE):
-            sums_of_part(sums, k * line, v, k * v_line, places, taps, k, first, last)
-    elif shape.rows == 4:
-        for k in range(0, PATCH, AT_ONCE_4):
-            sums_of_4(sums, k * line, v, k * v_line, places, taps, k, first, last)
-    else:
-        for k in range(0, PATCH, AT_ONCE_8):
-            sums_of_8(sums, k * line, v, k * v_line, places, taps, k, first, last)
-    for i in range(shape.rows):
-        output_line(y, i * TILE * LANES, LANES, sums, i * LANES, line, 0, PATCH)
+def write_outputs(
+    shape, v, places, taps, starts, first, last, sums, y, slope, shift, kind, size, out, at, rows, wide, width,
+    n_out,
+):  # fmt: skip
+    """The outputs first..last-1 of a tile whose V is there, after the epilogue of `fused.forward`, to out[at].
 
-
-@inner
-def write_tile(y, columns, slope, shift, kind, size, out, at, rows, wide, width, pixel):
-    """The part of a tile that lies in the image, after the epilogue of `fused.forward`, to out[at].
-
-    There pixels are `pixel` elements apart and the image is `width` pixels wide.
+    Of the tile, `rows` and `wide` columns lie in the image; that of `out` is `width` pixels wide.
     """
-    factor, offset, half = fill(slope), fill(shift), size - 1  # shifts: divisions take longer than the rest
-    for i in range(rows >> half):
-        for j in range(wide >> half):
-            place = ((i << half) * columns + (j << half)) * LANES
-            value = load(y, place)
-            if kind >= 0:
-                value = fused.activate(fma(value, factor, offset), kind)
-            if size == 2:
-                for k in range(1, 4):
-                    rival = load(y, place + (k // 2 * columns + k % 2) * LANES)
-                    rival = fused.activate(fma(rival, factor, offset), kind)
-                    value = where_kept(value, rival, value, rival)
-            store(out, at + (i * width + j) * pixel, value)
+    # All outputs in one call: passing arrays on counts their references, which takes longer than a few kernels.
+    line, v_line, half = shape.rows * LANES, (shape.rows + 2 * shape.halo) * LANES, size - 1
+    for o in range(first, last):
+        begin, end = starts[o], starts[o + 1]
+        if shape.kind == SMALL:
+            sums_of_2(y, 0, v, 0, places, taps, 0, begin, end)
+        elif shape.kind == SINGLE:
+            sums_of_position(y, 0, v, 0, places, taps, 0, begin, end)
+        elif shape.halo:
+            for k in range(0, PATCH, AT_ONCE):
+                sums_of_part(sums, k * line, v, k * v_line, places, taps, k, begin, end)
+        elif shape.rows == 4:
+            for k in range(0, PATCH, AT_ONCE_4):
+                sums_of_4(sums, k * line, v, k * v_line, places, taps, k, begin, end)
+        else:
+            for k in range(0, PATCH, AT_ONCE_8):
+                sums_of_8(sums, k * line, v, k * v_line, places, taps, k, begin, end)
+        if shape.kind == MIXED:
+            for i in range(shape.rows):
+                output_line(y, i * TILE * LANES, LANES, sums, i * LANES, line, 0, PATCH)
+        factor, offset = fill(ONE), fill(ZERO)
+        if kind >= 0:
+            factor, offset = fill(slope[o]), fill(shift[o])
+        for i in range(rows >> half):  # shifts: divisions take longer than the rest
+            for j in range(wide >> half):
+                place = ((i << half) * shape.columns + (j << half)) * LANES
+                value = load(y, place)
+                if kind >= 0:
+                    value = fused.activate(fma(value, factor, offset), kind)
+                if size == 2:
+                    for k in range(1, 4):
+                        rival = load(y, place + (k // 2 * shape.columns + k % 2) * LANES)
+                        rival = fused.activate(fma(rival, factor, offset), kind)
+                        value = where_kept(value, rival, value, rival)
+                store(out, at + ((i * width + j) * n_out + o) * LANES, value)
