@@ -10,9 +10,10 @@ summed directly: with V = d B of every row of an input and U = g G^T of every ro
 
 and V[y, k] serves three rows of the output. All of one frequency, or more, stay in the registers over all kernels
 kept. Images of at most 4 and 8 rows are one tile high, others are cut into tiles of 8 rows. Images of 2 x 2 are
-summed directly. Errors against float64 are below 1e-5 relative to the largest value.
+summed without any transform. Errors against float64 are below 1e-5 relative to the largest value.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,11 +33,12 @@ from deeptheory.nn.kernels.sparse_tiles import (
     POSITION,
     SIDE,
     Shape,
+    locate_positions,
     read_tile,
     write_outputs,
 )
 from deeptheory.nn.kernels.vector import LANES, explicit
-from deeptheory.nn.kernels.winograd_tiles import PATCH, G
+from deeptheory.nn.kernels.winograd_tiles import PATCH, TILE, G
 
 OUTPUT_COST = 8  # of an output without kernels, in kernels
 G_TURNED = np.ascontiguousarray(G.T, np.float32)
@@ -48,8 +50,8 @@ def applies(dtype: DTypeLike, kernel: tuple[int, ...], stride: int, padding: int
 
 
 def shape_of_tiles(height: int, width: int) -> Shape:
-    """The shape of the tiles that images are cut into."""
-    if height == width == 2:
+    """The shape of the tiles that images are cut into, and whether their rows are transformed."""
+    if max(height, width) <= 2:
         return IMAGE_2
     if height <= 4:
         return IMAGE_4
@@ -85,8 +87,7 @@ def plan(images: tuple[int, ...], starts: NDArray[np.int64], inputs: NDArray[np.
     """The plan for images (N, H, W, C), or (N, C) for `product`; `inputs` are those of the kernels kept."""
     n, height, width, n_in = images if len(images) == 4 else (images[0], 1, 1, images[1])
     shape = shape_of_tiles(height, width) if len(images) == 4 else POSITION
-    lines = PATCH if shape.kind == MIXED else shape.columns
-    step = lines * (shape.rows + 2 * shape.halo) * LANES
+    step = PATCH * (shape.rows + 2 * shape.halo) * LANES if shape.kind == MIXED else LANES
     tiles = lanes.groups(n) * -(-height // shape.rows) * -(-width // shape.columns)
     return Plan(
         (n, height, width, n_in), shape, starts.copy(), inputs * step, step,
@@ -130,15 +131,18 @@ def _run(
 ) -> None:
     _, height, width, n_in = plan.images
     rows, columns = plan.shape.rows, plan.shape.columns
+    zeros = lanes.groups(plan.images[0]) * math.prod(plan.images[1:]) * LANES  # of all inputs of a position
+    x[zeros : zeros + n_in * LANES] = 0
     # V, the sums of all frequencies, and the tile of an output
-    sizes = n_in * plan.step, PATCH * rows * LANES, rows * columns * LANES
+    sizes = n_in * plan.step if plan.shape.kind == MIXED else 0, PATCH * rows * LANES, rows * columns * LANES
     own = [
         scratch.array(f"sparse {name}", (len(plan.shares) - 1, size), np.float32)
         for name, size in zip(("inputs", "sums", "output"), sizes, strict=True)
     ]
+    table = scratch.array("sparse places", (len(plan.shares) - 1, TILE**2), np.int64)
     _compute(
         x, height, width, n_in, plan.starts, plan.places, taps, out, plan.shape, plan.shares, *epilogue,
-        plan.step, *own,
+        plan.step, *own, zeros, table,
     )  # fmt: skip
 
 
@@ -169,12 +173,14 @@ def _compute(
     v,
     sums,
     y,
+    zeros,
+    table,
 ):
     for index in prange(len(v)):
         worker = signed(index)
         _compute_share(
             x, height, width, n_in, starts, places, taps, out, shape, shares[worker], shares[worker + 1], slope,
-            shift, kind, size, step, v[worker], sums[worker], y[worker],
+            shift, kind, size, step, v[worker], sums[worker], y[worker], zeros, table[worker],
         )  # fmt: skip
 
 
@@ -199,6 +205,8 @@ def _compute_share(
     v,
     sums,
     y,
+    zeros,
+    table,
 ):
     """The outputs begin..end-1, counted through all tiles."""
     n_out = len(starts) - 1
@@ -212,9 +220,14 @@ def _compute_share(
         group, place = tile // (down * across), tile % (down * across)
         top, left = place // across * shape.rows, place % across * shape.columns
         rows, wide = min(shape.rows, height - top), min(shape.columns, width - left)
-        read_tile(x, group * height * width * n_in * LANES, height, width, n_in, top, left, shape, v, step)
+        images, source = group * height * width * n_in * LANES, x
+        if shape.kind == MIXED:
+            source = v
+            read_tile(x, images, height, width, n_in, top, left, shape, v, step)
+        else:
+            locate_positions(images, height, width, n_in, shape, zeros, table)
         at = ((group * out_height + top // size) * out_width + left // size) * n_out * LANES
         write_outputs(
-            shape, v, places, taps, starts, o, last, sums, y, slope, shift, kind, size, out, at, rows, wide,
-            out_width, n_out,
+            shape, source, table, places, taps, starts, o, last, sums, y, slope, shift, kind, size, out, at, rows,
+            wide, out_width, n_out,
         )  # fmt: skip
