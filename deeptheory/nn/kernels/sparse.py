@@ -155,27 +155,9 @@ def _shares(starts: NDArray[np.int64], tiles: int, workers: int) -> NDArray[np.i
 
 @njit(parallel=True)
 def _compute(
-    x,
-    height,
-    width,
-    n_in,
-    starts,
-    places,
-    taps,
-    out,
-    shape,
-    shares,
-    slope,
-    shift,
-    kind,
-    size,
-    step,
-    v,
-    sums,
-    y,
-    zeros,
-    table,
-):
+    x, height, width, n_in, starts, places, taps, out, shape, shares, slope, shift, kind, size, step, v,
+    sums, y, zeros, table,
+):  # fmt: skip
     for index in prange(len(v)):
         worker = signed(index)
         _compute_share(
@@ -186,28 +168,9 @@ def _compute(
 
 @inner
 def _compute_share(
-    x,
-    height,
-    width,
-    n_in,
-    starts,
-    places,
-    taps,
-    out,
-    shape,
-    begin,
-    end,
-    slope,
-    shift,
-    kind,
-    size,
-    step,
-    v,
-    sums,
-    y,
-    zeros,
-    table,
-):
+    x, height, width, n_in, starts, places, taps, out, shape, begin, end, slope, shift, kind, size, step,
+    v, sums, y, zeros, table,
+):  # fmt: skip
     """The outputs begin..end-1, counted through all tiles."""
     n_out = len(starts) - 1
     down, across = (height + shape.rows - 1) // shape.rows, (width + shape.columns - 1) // shape.columns
