@@ -3,11 +3,13 @@
 They compute outputs and nothing else: a network is trained with dense layers under a mask, then made sparse.
 """
 
+import operator
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory import machine
 from deeptheory.errors import InputError
 from deeptheory.nn import kernels
 from deeptheory.nn.kernels import fused, lanes, sparse
@@ -37,10 +39,32 @@ class SparseLayer(Layer):
         self.parameters["values"] = np.array(values, order="C")
         if bias is not None:
             self.parameters["bias"] = np.array(bias)
+        self._plans: dict[tuple[Shape, int], sparse.Plan] = {}
+        self._known: tuple[Array, ...] = ()
         self._check()
+
+    def plan_for(self, shape: Shape) -> sparse.Plan:
+        """The plan of the kernels for a batch of this shape, kept until `starts` or `inputs` are replaced."""
+        self._check()
+        key = shape, machine.threads()
+        if key not in self._plans:
+            self._plans[key] = self._plan(shape)
+        return self._plans[key]
+
+    def _plan(self, shape: Shape) -> sparse.Plan:
+        return sparse.plan(shape, self.buffers["starts"], self.buffers["inputs"])
 
     def _check(self) -> None:
         """Refuse arrays that do not say which kernels are kept; a kernel would read beyond their ends."""
+        arrays = tuple(self.buffers.values())
+        if len(self._known) == len(arrays) and all(map(operator.is_, self._known, arrays)):
+            return
+        self._check_arrays()
+        for array in arrays:
+            array.flags.writeable = False  # to be replaced, which is seen, not changed
+        self._known, self._plans = arrays, {}
+
+    def _check_arrays(self) -> None:
         starts, inputs, values = *self.buffers.values(), self.parameters["values"]
         n_kept, kind = len(values), type(self).__name__
         if len(starts) < 2 or starts[0] != 0 or starts[-1] != n_kept or np.any(np.diff(starts) < 0):
@@ -197,9 +221,7 @@ class SparseConv2d(SparseLayer):
 
     def convolve_lanes(self, x: Array, shape: Shape, epilogue: fused.Epilogue, out: Array) -> None:
         """Write the output after `epilogue`, without the bias, for `x` of the shape (N, H, W, n_in), in lanes."""
-        self._check()
-        kept = self.buffers["starts"], self.buffers["inputs"], self.parameters["values"]
-        sparse.convolve(x, shape, *kept, epilogue, out, self.workspace)
+        sparse.convolve(x, self.plan_for(shape), self.parameters["values"], epilogue, out, self.workspace)
 
 
 class SparseLinear(SparseLayer):
@@ -243,26 +265,28 @@ class SparseLinear(SparseLayer):
     def forward(self, x: Array, training: bool = False) -> Array:
         if training:
             raise self.refuse_training()
-        self._check()
         out = self.scratch.array("out", self.shape_for(x), x.dtype)
         if explicit(x.dtype):
             self._multiply_lanes(x, out)
         else:
+            self._check()
             np.matmul(x, self.dense().reshape(self.n_out, -1).T, out=out)
         if "bias" in self.parameters:
             out += self.parameters["bias"]
         return out
 
+    def _plan(self, shape: Shape) -> sparse.Plan:
+        positions = self.parameters["values"].shape[1]
+        inputs = self.buffers["inputs"][:, None] * positions + np.arange(positions)
+        return sparse.plan(shape, self.buffers["starts"] * positions, inputs.reshape(-1))
+
     def _multiply_lanes(self, x: Array, out: Array) -> None:
         """The products without the bias, with inputs as the lanes of vectors."""
-        values = self.parameters["values"]
-        positions = values.shape[1]
-        starts = self.buffers["starts"] * positions
-        inputs = (self.buffers["inputs"][:, None] * positions + np.arange(positions)).reshape(-1)
         packed, result = (
             lanes.array(f"lanes {number}", array.shape, self.workspace)
             for number, array in enumerate((x, out))
         )
         lanes.pack(x, packed, self.workspace)
-        sparse.product(packed, x.shape, starts, inputs, values.reshape(-1), result, self.workspace)
+        values = self.parameters["values"].reshape(-1)
+        sparse.product(packed, self.plan_for(x.shape), values, result, self.workspace)
         lanes.unpack(result, out)

@@ -6,6 +6,7 @@ import pytest
 from deeptheory import machine, nn
 from deeptheory.errors import InputError
 from deeptheory.nn.kernels import plain
+from deeptheory.nn.kernels.vector import explicit
 
 TOLERANCE = 1e-5  # relative to the largest value
 STARTS, INPUTS, VALUES = np.array([0, 2, 2, 3]), np.array([0, 3, 1]), np.ones((3, 3, 3), np.float32)
@@ -108,6 +109,44 @@ def test_sparse_network_agrees_with_the_masked_one(name, options, dtype):
     np.testing.assert_array_equal(fresh.infer(x), twin.infer(x))
 
 
+@pytest.mark.skipif(not explicit(np.float32), reason="needs explicit vectors")
+def test_consecutive_sparse_convolutions_are_one_chain():
+    rng = np.random.default_rng(0)
+
+    def sparse(n_in, n_out, size=3, bias=None):
+        weight = rng.standard_normal((n_out, n_in, size, size), np.float32)
+        kept = rng.random((n_out, n_in)) < 0.6
+        return nn.SparseConv2d.from_dense(weight, kept, 1, size // 2, bias)
+
+    norm = nn.BatchNorm2d(5)
+    for array in (*norm.parameters.values(), *norm.buffers.values()):
+        array += rng.uniform(0.1, 0.5, 5).astype(np.float32)
+    bias = rng.standard_normal(5).astype(np.float32)
+    layers = {
+        "first": sparse(3, 5, bias=bias), "norm": norm, "silu": nn.SiLU(), "pool": nn.MaxPool2d(2),
+        "second": sparse(5, 7), "relu": nn.ReLU(),
+        "third": sparse(7, 6, bias=np.ones(6, np.float32)),
+        "wide": sparse(6, 4, size=5), "last": sparse(4, 4), "odd pool": nn.MaxPool2d(3),
+    }  # fmt: skip
+    stage = nn.Stage("stage1", layers, (2, 2, 4))
+    head = nn.Stage("head", {"flatten": nn.Flatten(), "linear": nn.Linear(16, 3, rng=rng)}, (3,))
+    network = nn.Network([stage], head, (12, 12, 3))
+    assert [len(step.nodes) for step in network.steps] == [7, 1, 1, 1, 1, 1]
+    x = rng.standard_normal((18, 12, 12, 3)).astype(np.float32)
+    expected = x
+    for layer in (*layers.values(), *head.layers.values()):
+        expected = layer.forward(expected).copy()
+    assert_close(network.infer(x), expected)
+    shown = network.internals(x, ["stage1.norm", "stage1.third"])
+    conv = plain.sparse_convolution(x, *csr_of(layers["first"]), 1, 1) + bias
+    assert_close(shown["stage1.norm"], norm.normalise(conv.astype(np.float32)))
+    assert_close(network.forward(x, taps=["stage1.second"])[0], expected)
+
+
+def csr_of(layer):
+    return layer.buffers["starts"], layer.buffers["inputs"], layer.parameters["values"]
+
+
 def test_a_sparse_network_is_not_trained():
     network, masks = masked_network("vgg6", width=0.25, input_shape=(32, 32, 3))
     twin, x = sparse_twin(network, masks), np.ones((4, 32, 32, 3), np.float32)
@@ -117,9 +156,8 @@ def test_a_sparse_network_is_not_trained():
     logits, _ = twin.forward(x)
     with pytest.raises(InputError, match="training of SparseLinear: expected a layer that is trained"):
         twin.backward(np.ones_like(logits))
-    block = twin.steps[0].layer
     with pytest.raises(InputError, match=text):
-        block.backward(np.ones((4, 16, 16, 16), np.float32))
+        twin.steps[0].layer.backward(np.ones((4, 2, 2, 128), np.float32))
 
 
 @pytest.mark.parametrize(
@@ -144,11 +182,18 @@ def test_arrays_that_do_not_fit_are_refused(changes, text):
     assert str(error.value).startswith(text)
 
 
-def test_arrays_replaced_by_others_that_do_not_fit_are_refused():
-    layer = nn.SparseConv2d(STARTS, INPUTS, VALUES, 4, 1, 1)
+def test_arrays_replaced_by_others_are_checked_and_used():
+    layer, x = nn.SparseConv2d(STARTS, INPUTS, VALUES, 4, 1, 1), np.ones((1, 4, 4, 4), np.float32)
+    x[..., 2] = 2
+    before = layer.forward(x).copy()
+    layer.buffers["inputs"] = np.array([0, 2, 1])
+    after = layer.forward(x)
+    assert_close(after[..., 0], 1.5 * before[..., 0])
     layer.buffers["inputs"] = np.array([0, 9, 1])
     with pytest.raises(InputError, match="inputs of SparseConv2d: expected 3 numbers from 0 to 3"):
-        layer.forward(np.ones((1, 4, 4, 4), np.float32))
+        layer.forward(x)
+    with pytest.raises(ValueError, match="read-only"):
+        layer.buffers["starts"][0] = 1
 
 
 @pytest.mark.parametrize("kept", [np.ones((3, 2), bool), np.ones((3, 4))], ids=["shape", "numbers"])

@@ -24,8 +24,8 @@ def groups(n_images: int) -> int:
 
 def array(name: str, shape: tuple[int, ...], scratch: Scratch) -> NDArray[np.float32]:
     """Memory for activations of the shape (N, H, W, C) or (N, C), with images as lanes."""
-    # 16 channels are read at a time: the last ones may read on behind the end.
-    size = groups(shape[0]) * math.prod(shape[1:]) * LANES + LANES * LANES
+    # Behind the end is what is read together with the last channels, and zeros for positions outside the image.
+    size = groups(shape[0]) * math.prod(shape[1:]) * LANES + max(shape[-1], LANES) * LANES
     return scratch.array(name, (size,), np.float32)
 
 

@@ -10,10 +10,11 @@ summed directly: with V = d B of every row of an input and U = g G^T of every ro
 
 and V[y, k] serves three rows of the output. All of one frequency, or more, stay in the registers over all kernels
 kept. Images of at most 4 and 8 rows are one tile high, others are cut into tiles of 8 rows. Images of 2 x 2 are
-summed directly. Errors against float64 are below 1e-5 relative to the largest value.
+summed without any transform. Errors against float64 are below 1e-5 relative to the largest value.
 """
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -32,14 +33,15 @@ from deeptheory.nn.kernels.sparse_tiles import (
     POSITION,
     SIDE,
     Shape,
-    add_kernels,
+    locate_positions,
     read_tile,
-    write_tile,
+    write_outputs,
 )
 from deeptheory.nn.kernels.vector import LANES, explicit
-from deeptheory.nn.kernels.winograd_tiles import PATCH, G
+from deeptheory.nn.kernels.winograd_tiles import PATCH, TILE, G
 
 OUTPUT_COST = 8  # of an output without kernels, in kernels
+G_TURNED = np.ascontiguousarray(G.T, np.float32)
 
 
 def applies(dtype: DTypeLike, kernel: tuple[int, ...], stride: int, padding: int) -> bool:
@@ -48,19 +50,54 @@ def applies(dtype: DTypeLike, kernel: tuple[int, ...], stride: int, padding: int
 
 
 def shape_of_tiles(height: int, width: int) -> Shape:
-    """The shape of the tiles that images are cut into."""
-    if height == width == 2:
+    """The shape of the tiles that images are cut into, and whether their rows are transformed."""
+    if max(height, width) <= 2:
         return IMAGE_2
     if height <= 4:
         return IMAGE_4
     return IMAGE_8 if height <= 8 and WIDE else PART
 
 
+class Plan(NamedTuple):
+    """What is known of a convolution before its values: for given kernels kept, images and threads.
+
+    Attributes
+    ----------
+    images : (N, H, W, C)
+    shape : Shape
+    starts : (O + 1,) int64 array
+        The kernels of output o are starts[o] .. starts[o+1] - 1.
+    places : (n_kept,) int64 array
+        Where the input of each kernel begins in V.
+    step : int
+        Elements from one input to the next in V.
+    shares : int64 array
+        Where the part of each worker begins, counted in outputs of one tile after the other.
+    """
+
+    images: tuple[int, int, int, int]
+    shape: Shape
+    starts: NDArray[np.int64]
+    places: NDArray[np.int64]
+    step: int
+    shares: NDArray[np.int64]
+
+
+def plan(images: tuple[int, ...], starts: NDArray[np.int64], inputs: NDArray[np.int64]) -> Plan:
+    """The plan for images (N, H, W, C), or (N, C) for `product`; `inputs` are those of the kernels kept."""
+    n, height, width, n_in = images if len(images) == 4 else (images[0], 1, 1, images[1])
+    shape = shape_of_tiles(height, width) if len(images) == 4 else POSITION
+    step = PATCH * (shape.rows + 2 * shape.halo) * LANES if shape.kind == MIXED else LANES
+    tiles = lanes.groups(n) * -(-height // shape.rows) * -(-width // shape.columns)
+    return Plan(
+        (n, height, width, n_in), shape, starts.copy(), inputs * step, step,
+        _shares(starts, tiles, machine.threads()),
+    )  # fmt: skip
+
+
 def convolve(
     x: NDArray[np.float32],
-    images: tuple[int, ...],
-    starts: NDArray[np.int64],
-    inputs: NDArray[np.int64],
+    plan: Plan,
     values: NDArray[Any],
     epilogue: fused.Epilogue,
     out: NDArray[np.float32],
@@ -68,65 +105,49 @@ def convolve(
 ) -> None:
     """Write what `fused.forward` makes of `plain.sparse_convolution` with padding 1 into `out`.
 
-    `x`, of `images` (N, H, W, C), and `out` have images as lanes.
+    `x` and `out` have images as lanes; `values` (n_kept, 3, 3) are the kernels kept.
     """
-    shape = shape_of_tiles(*images[1:3])
-    taps = values
-    if shape.kind == MIXED:  # U = g G^T
-        taps = scratch.array("sparse taps", (len(values) * SIDE, PATCH), np.float32)
-        np.matmul(values.reshape(-1, SIDE), G.T.astype(np.float32), out=taps)
-    _run(x, images, starts, inputs, taps, epilogue, out, scratch, shape)
+    taps = values.reshape(-1)
+    if plan.shape.kind == MIXED:
+        taps = scratch.array("sparse taps", (values.size // SIDE, PATCH), np.float32)
+        np.matmul(values.reshape(-1, SIDE), G_TURNED, out=taps)  # U = g G^T
+    _run(x, plan, taps.reshape(-1), epilogue, out, scratch)
 
 
 def product(
-    x: NDArray[np.float32],
-    images: tuple[int, ...],
-    starts: NDArray[np.int64],
-    inputs: NDArray[np.int64],
-    values: NDArray[Any],
-    out: NDArray[np.float32],
-    scratch: Scratch,
+    x: NDArray[np.float32], plan: Plan, values: NDArray[Any], out: NDArray[np.float32], scratch: Scratch
 ) -> None:
-    """Write the sums over the i of output o of values[i] x[n, inputs[i]] into `out`; images (N, C) as lanes."""
-    n, n_in = images
-    _run(x, (n, 1, 1, n_in), starts, inputs, values, fused.NO_EPILOGUE, out, scratch, POSITION)
+    """Write the sums over the i of output o of values[i] x[n, inputs[i]] into `out`; images as lanes."""
+    _run(x, plan, values, fused.NO_EPILOGUE, out, scratch)
 
 
 def _run(
     x: NDArray[np.float32],
-    images: tuple[int, ...],
-    starts: NDArray[np.int64],
-    inputs: NDArray[np.int64],
+    plan: Plan,
     taps: NDArray[Any],
     epilogue: fused.Epilogue,
     out: NDArray[np.float32],
     scratch: Scratch,
-    shape: Shape,
 ) -> None:
-    n_images, height, width, n_in = images
-    workers = machine.threads()
-    lines = PATCH if shape.kind == MIXED else shape.columns
-    step = lines * (shape.rows + 2 * shape.halo) * LANES  # elements from one input to the next in V
-    places = scratch.array("sparse places", inputs.shape, np.int64)
-    np.multiply(inputs, step, out=places)
+    _, height, width, n_in = plan.images
+    rows, columns = plan.shape.rows, plan.shape.columns
+    zeros = lanes.groups(plan.images[0]) * math.prod(plan.images[1:]) * LANES  # of all inputs of a position
+    x[zeros : zeros + n_in * LANES] = 0
     # V, the sums of all frequencies, and the tile of an output
-    sizes = n_in * step, PATCH * shape.rows * LANES, shape.rows * shape.columns * LANES
+    sizes = n_in * plan.step if plan.shape.kind == MIXED else 0, PATCH * rows * LANES, rows * columns * LANES
     own = [
-        scratch.array(f"sparse {name}", (workers, size), np.float32)
+        scratch.array(f"sparse {name}", (len(plan.shares) - 1, size), np.float32)
         for name, size in zip(("inputs", "sums", "output"), sizes, strict=True)
     ]
-    tiles = lanes.groups(n_images) * -(-height // shape.rows) * -(-width // shape.columns)
-    shares = _shares(starts, tiles, workers)
+    table = scratch.array("sparse places", (len(plan.shares) - 1, TILE**2), np.int64)
     _compute(
-        x, height, width, n_in, starts, places, taps.reshape(-1), out, shape, shares, *epilogue, step, *own
-    )
+        x, height, width, n_in, plan.starts, plan.places, taps, out, plan.shape, plan.shares, *epilogue,
+        plan.step, *own, zeros, table,
+    )  # fmt: skip
 
 
 def _shares(starts: NDArray[np.int64], tiles: int, workers: int) -> NDArray[np.int64]:
-    """Where the part of each worker begins, counted in outputs of one tile after the other.
-
-    Parts have about equally many kernels; two workers may transform one and the same tile.
-    """
+    """`Plan.shares`: parts of about equally many kernels; two workers may transform one and the same tile."""
     done = np.cumsum(np.diff(starts) + OUTPUT_COST)
     targets = done[-1] * tiles * np.arange(workers + 1) // workers
     return targets // done[-1] * len(done) + np.searchsorted(done, targets % done[-1], side="right")
@@ -134,75 +155,42 @@ def _shares(starts: NDArray[np.int64], tiles: int, workers: int) -> NDArray[np.i
 
 @njit(parallel=True)
 def _compute(
-    x,
-    height,
-    width,
-    n_in,
-    starts,
-    places,
-    taps,
-    out,
-    shape,
-    shares,
-    slope,
-    shift,
-    kind,
-    size,
-    step,
-    v,
-    sums,
-    y,
-):
+    x, height, width, n_in, starts, places, taps, out, shape, shares, slope, shift, kind, size, step, v,
+    sums, y, zeros, table,
+):  # fmt: skip
     for index in prange(len(v)):
         worker = signed(index)
         _compute_share(
             x, height, width, n_in, starts, places, taps, out, shape, shares[worker], shares[worker + 1], slope,
-            shift, kind, size, step, v[worker], sums[worker], y[worker],
+            shift, kind, size, step, v[worker], sums[worker], y[worker], zeros, table[worker],
         )  # fmt: skip
 
 
 @inner
 def _compute_share(
-    x,
-    height,
-    width,
-    n_in,
-    starts,
-    places,
-    taps,
-    out,
-    shape,
-    begin,
-    end,
-    slope,
-    shift,
-    kind,
-    size,
-    step,
-    v,
-    sums,
-    y,
-):
+    x, height, width, n_in, starts, places, taps, out, shape, begin, end, slope, shift, kind, size, step,
+    v, sums, y, zeros, table,
+):  # fmt: skip
     """The outputs begin..end-1, counted through all tiles."""
     n_out = len(starts) - 1
     down, across = (height + shape.rows - 1) // shape.rows, (width + shape.columns - 1) // shape.columns
     out_height, out_width = height // size, width // size
-    held = -1
-    for job in range(begin, end):
+    job = begin
+    while job < end:
         tile, o = job // n_out, job % n_out
-        if tile != held:
-            held = tile
-            group, place = tile // (down * across), tile % (down * across)
-            top, left = place // across * shape.rows, place % across * shape.columns
-            rows, wide = min(shape.rows, height - top), min(shape.columns, width - left)
-            read_tile(
-                x, group * height * width * n_in * LANES, height, width, n_in, top, left, shape, v, step
-            )
-        add_kernels(shape, v, places, taps, starts[o], starts[o + 1], sums, y)
-        factor, offset = np.float32(1), np.float32(0)
-        if kind >= 0:
-            factor, offset = slope[o], shift[o]
-        at = (((group * out_height + top // size) * out_width + left // size) * n_out + o) * LANES
-        write_tile(
-            y, shape.columns, factor, offset, kind, size, out, at, rows, wide, out_width, n_out * LANES
-        )
+        last = min(n_out, o + end - job)
+        job += last - o
+        group, place = tile // (down * across), tile % (down * across)
+        top, left = place // across * shape.rows, place % across * shape.columns
+        rows, wide = min(shape.rows, height - top), min(shape.columns, width - left)
+        images, source = group * height * width * n_in * LANES, x
+        if shape.kind == MIXED:
+            source = v
+            read_tile(x, images, height, width, n_in, top, left, shape, v, step)
+        else:
+            locate_positions(images, height, width, n_in, shape, zeros, table)
+        at = ((group * out_height + top // size) * out_width + left // size) * n_out * LANES
+        write_outputs(
+            shape, source, table, places, taps, starts, o, last, sums, y, slope, shift, kind, size, out, at, rows,
+            wide, out_width, n_out,
+        )  # fmt: skip

@@ -12,13 +12,13 @@ from deeptheory.nn.kernels import fused
 from deeptheory.nn.kernels.generate.kept import kept_sums
 from deeptheory.nn.kernels.generate.transforms import line_transform
 from deeptheory.nn.kernels.products import WIDE
-from deeptheory.nn.kernels.vector import LANES, ZERO, fill, fma, load, store, where_kept
+from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, fill, fma, load, store, where_kept
 from deeptheory.nn.kernels.winograd_tiles import A_T, B_T, PATCH, TILE
 
 SIDE = 3  # of a kernel
 TAPS = SIDE * SIDE
 LINE_TAPS = SIDE * PATCH  # of a kernel whose rows are transformed
-MIXED, SMALL, SINGLE = 0, 1, 2  # kinds of tiles: rows transformed, 2 x 2, one position
+MIXED, DIRECT, SINGLE = 0, 1, 2  # kinds of tiles: rows transformed, images as they are, one position
 
 
 class Shape(NamedTuple):
@@ -27,10 +27,10 @@ class Shape(NamedTuple):
     Attributes
     ----------
     kind : int
-        `MIXED`, `SMALL` or `SINGLE`.
+        `MIXED`, `DIRECT` or `SINGLE`.
     rows, columns : int
     halo : int
-        Rows that it reads above and below its own.
+        Rows that it reads above and below its own; a tile without is as high as the image.
     """
 
     kind: int
@@ -40,7 +40,7 @@ class Shape(NamedTuple):
 
 
 TALL = 8 if WIDE else 4  # rows of a tile: more take more registers
-IMAGE_2 = Shape(SMALL, 2, 2, 0)
+IMAGE_2 = Shape(DIRECT, 2, 2, 0)
 IMAGE_4 = Shape(MIXED, 4, TILE, 0)
 IMAGE_8 = Shape(MIXED, 8, TILE, 0)
 PART = Shape(MIXED, TALL, TILE, 1)
@@ -59,19 +59,21 @@ def _mixed_terms(shape: Shape, frequencies: int) -> list[list[tuple[int, int]]]:
     return terms
 
 
-def _small_terms() -> list[list[tuple[int, int]]]:
-    """Position (y, x) of a 2 x 2 image adds to position (y - i + 1, x - j + 1) by tap (i, j)."""
+def _direct_terms(shape: Shape) -> list[list[tuple[int, int]]]:
+    """Position (y, x) of an image adds to position (y - i + 1, x - j + 1) of the output by tap (i, j)."""
+    rows, columns = range(shape.rows), range(shape.columns)
     return [
         [
-            (2 * (y - i + 1) + x - j + 1, SIDE * i + j)
+            (shape.columns * (y - i + 1) + x - j + 1, SIDE * i + j)
             for i, j in np.ndindex(SIDE, SIDE)
-            if 0 <= y - i + 1 < 2 and 0 <= x - j + 1 < 2
+            if y - i + 1 in rows and x - j + 1 in columns
         ]
-        for y, x in np.ndindex(2, 2)
+        for y in rows
+        for x in columns
     ]
 
 
-sums_of_2 = kept_sums(_small_terms(), TAPS, 2)
+sums_of_2 = kept_sums(_direct_terms(IMAGE_2), TAPS, 2)
 sums_of_4 = kept_sums(_mixed_terms(IMAGE_4, AT_ONCE_4), LINE_TAPS, 1)
 sums_of_8 = kept_sums(_mixed_terms(IMAGE_8, AT_ONCE_8), LINE_TAPS, 1)
 sums_of_part = kept_sums(_mixed_terms(PART, AT_ONCE), LINE_TAPS, 1)
@@ -86,58 +88,68 @@ def read_tile(x, at, height, width, n_in, top, left, shape, v, step):
     rows, pixel = shape.rows + 2 * shape.halo, n_in * LANES
     for i in range(rows):
         y = top + i - shape.halo
-        row = at + (y * width + left) * pixel
+        row = at + (y * width + left - 1) * pixel
         for c in range(n_in):
-            to, source = c * step + i * LANES, row + c * LANES
-            if shape.kind == MIXED and 0 <= y < height:
-                input_line(v, to, rows * LANES, x, source - pixel, pixel, left - 1, width)
-            elif shape.kind == MIXED:
+            to = c * step + i * LANES
+            if 0 <= y < height:
+                input_line(v, to, rows * LANES, x, row + c * LANES, pixel, left - 1, width)
+            else:
                 for k in range(PATCH):
                     store(v, to + k * rows * LANES, fill(ZERO))
-            else:
-                for j in range(shape.columns):
-                    store(v, c * step + (i * shape.columns + j) * LANES, load(x, source + j * pixel))
 
 
 @inner
-def add_kernels(shape, v, places, taps, first, last, sums, y):
-    """The tile y of an output: its kernels first..last-1 applied to the tiles V of their inputs."""
-    if shape.kind == SMALL:
-        sums_of_2(y, 0, v, 0, places, taps, 0, first, last)
-        return
-    if shape.kind == SINGLE:
-        sums_of_position(y, 0, v, 0, places, taps, 0, first, last)
-        return
-    line, v_line = shape.rows * LANES, (shape.rows + 2 * shape.halo) * LANES
-    if shape.halo:
-        for k in range(0, PATCH, AT_ONCE):
-            sums_of_part(sums, k * line, v, k * v_line, places, taps, k, first, last)
-    elif shape.rows == 4:
-        for k in range(0, PATCH, AT_ONCE_4):
-            sums_of_4(sums, k * line, v, k * v_line, places, taps, k, first, last)
-    else:
-        for k in range(0, PATCH, AT_ONCE_8):
-            sums_of_8(sums, k * line, v, k * v_line, places, taps, k, first, last)
+def locate_positions(at, height, width, n_in, shape, zeros, table):
+    """Where the positions of the images at element `at` begin; `zeros` for those of the tile that they lack."""
     for i in range(shape.rows):
-        output_line(y, i * TILE * LANES, LANES, sums, i * LANES, line, 0, PATCH)
+        for j in range(shape.columns):
+            inside = i < height and j < width
+            table[i * shape.columns + j] = at + (i * width + j) * n_in * LANES if inside else zeros
 
 
 @inner
-def write_tile(y, columns, slope, shift, kind, size, out, at, rows, wide, width, pixel):
-    """The part of a tile that lies in the image, after the epilogue of `fused.forward`, to out[at].
+def write_outputs(
+    shape, v, table, places, taps, starts, first, last, sums, y, slope, shift, kind, size, out, at, rows, wide,
+    width, n_out,
+):  # fmt: skip
+    """The outputs first..last-1 of a tile, after the epilogue of `fused.forward`, to out[at].
 
-    There pixels are `pixel` elements apart and the image is `width` pixels wide.
+    `v` is V of the tile, or the images themselves with the places of their positions in `table`.
+
+    Of the tile, `rows` and `wide` columns lie in the image; that of `out` is `width` pixels wide.
     """
-    factor, offset, half = fill(slope), fill(shift), size - 1  # shifts: divisions take longer than the rest
-    for i in range(rows >> half):
-        for j in range(wide >> half):
-            place = ((i << half) * columns + (j << half)) * LANES
-            value = load(y, place)
-            if kind >= 0:
-                value = fused.activate(fma(value, factor, offset), kind)
-            if size == 2:
-                for k in range(1, 4):
-                    rival = load(y, place + (k // 2 * columns + k % 2) * LANES)
-                    rival = fused.activate(fma(rival, factor, offset), kind)
-                    value = where_kept(value, rival, value, rival)
-            store(out, at + (i * width + j) * pixel, value)
+    # All outputs in one call: passing arrays on counts their references, which takes longer than a few kernels.
+    line, v_line, half = shape.rows * LANES, (shape.rows + 2 * shape.halo) * LANES, size - 1
+    for o in range(first, last):
+        begin, end = starts[o], starts[o + 1]
+        if shape.kind == SINGLE:
+            sums_of_position(y, 0, v, table, places, taps, 0, begin, end)
+        elif shape.kind == DIRECT:
+            sums_of_2(y, 0, v, table, places, taps, 0, begin, end)
+        elif shape.halo:
+            for k in range(0, PATCH, AT_ONCE):
+                sums_of_part(sums, k * line, v, k * v_line, places, taps, k, begin, end)
+        elif shape.rows == 4:
+            for k in range(0, PATCH, AT_ONCE_4):
+                sums_of_4(sums, k * line, v, k * v_line, places, taps, k, begin, end)
+        else:
+            for k in range(0, PATCH, AT_ONCE_8):
+                sums_of_8(sums, k * line, v, k * v_line, places, taps, k, begin, end)
+        if shape.kind == MIXED:
+            for i in range(shape.rows):
+                output_line(y, i * TILE * LANES, LANES, sums, i * LANES, line, 0, PATCH)
+        factor, offset = fill(ONE), fill(ZERO)
+        if kind >= 0:
+            factor, offset = fill(slope[o]), fill(shift[o])
+        for i in range(rows >> half):  # shifts: divisions take longer than the rest
+            for j in range(wide >> half):
+                place = ((i << half) * shape.columns + (j << half)) * LANES
+                value = load(y, place)
+                if kind >= 0:
+                    value = fused.activate(fma(value, factor, offset), kind)
+                if size == 2:
+                    for k in range(1, 4):
+                        rival = load(y, place + (k // 2 * shape.columns + k % 2) * LANES)
+                        rival = fused.activate(fma(rival, factor, offset), kind)
+                        value = where_kept(value, rival, value, rival)
+                store(out, at + ((i * width + j) * n_out + o) * LANES, value)

@@ -78,7 +78,9 @@ def test_convolution_agrees_with_its_definition(images, channels, workers):
     for _ in range(2):  # the second time over the scratch of the first
         result = lanes.array("out", expected.shape, scratch)
         result[:] = np.nan
-        sparse.convolve(packed(x, scratch), x.shape, *kept, fused.NO_EPILOGUE, result, scratch)
+        sparse.convolve(
+            packed(x, scratch), sparse.plan(x.shape, *kept[:2]), kept[2], fused.NO_EPILOGUE, result, scratch
+        )
         out = np.full(expected.shape, np.nan, np.float32)
         lanes.unpack(result, out)
         assert_close(out, expected)
@@ -95,7 +97,7 @@ def test_epilogue_agrees_with_its_definition(images, name, size):
     expected = plain.norm_activation_pool(convolved, slope, shift, name, size)
     result, out = lanes.array("out", expected.shape, scratch), np.empty(expected.shape, np.float32)
     epilogue = fused.Epilogue(slope, shift, KINDS[name], size)
-    sparse.convolve(packed(x, scratch), x.shape, *kept, epilogue, result, scratch)
+    sparse.convolve(packed(x, scratch), sparse.plan(x.shape, *kept[:2]), kept[2], epilogue, result, scratch)
     lanes.unpack(result, out)
     assert_close(out, expected)
 
@@ -107,7 +109,9 @@ def test_nan_and_infinity_stay_within_their_image():
     for wrong in (0, np.nan, np.inf):
         x[1] = wrong
         result, out = lanes.array("out", (3, 4, 4, 4), scratch), np.empty((3, 4, 4, 4), np.float32)
-        sparse.convolve(packed(x, scratch), x.shape, *kept, fused.NO_EPILOGUE, result, scratch)
+        sparse.convolve(
+            packed(x, scratch), sparse.plan(x.shape, *kept[:2]), kept[2], fused.NO_EPILOGUE, result, scratch
+        )
         lanes.unpack(result, out)
         results.append(out[[0, 2]])
     np.testing.assert_array_equal(results[1], results[0])
@@ -122,7 +126,8 @@ def test_product_agrees_with_the_dense_one(workers):
     kept[3] = False
     starts, inputs = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]), np.nonzero(kept)[1]
     result, out = lanes.array("out", (19, 18), scratch), np.empty((19, 18), np.float32)
-    sparse.product(packed(x, scratch), x.shape, starts, inputs, weight[kept], result, scratch)
+    plan = sparse.plan(x.shape, starts, inputs)
+    sparse.product(packed(x, scratch), plan, weight[kept], result, scratch)
     lanes.unpack(result, out)
     assert_close(out, x.astype(np.float64) @ np.where(kept, weight, 0).T.astype(np.float64), 1e-6)
 
@@ -132,7 +137,7 @@ def test_without_any_kernel_the_output_is_the_shift():
     x, shift = np.ones((2, 8, 8, 3), np.float32), np.array([1, -2, 3], np.float32)
     epilogue = fused.Epilogue(np.ones(3, np.float32), shift, fused.IDENTITY, 1)
     result, out = lanes.array("out", x.shape, scratch), np.empty(x.shape, np.float32)
-    nothing = np.empty(0, np.int64), np.empty((0, 3, 3), np.float32)
-    sparse.convolve(packed(x, scratch), x.shape, starts, *nothing, epilogue, result, scratch)
+    plan, nothing = sparse.plan(x.shape, starts, np.empty(0, np.int64)), np.empty((0, 3, 3), np.float32)
+    sparse.convolve(packed(x, scratch), plan, nothing, epilogue, result, scratch)
     lanes.unpack(result, out)
     np.testing.assert_array_equal(out, np.broadcast_to(shift, out.shape))
