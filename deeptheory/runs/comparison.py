@@ -17,7 +17,7 @@ from deeptheory.runs.local import run_side_by_side
 from deeptheory.runs.report import as_json
 from deeptheory.runs.run import Run, make_directory
 
-OURS = ("snr-budget", "afcc")  # compared with all others
+OURS = ("snr-overlap", "snr-budget", "afcc")  # compared with all others
 
 
 @dataclass(frozen=True)

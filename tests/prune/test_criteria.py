@@ -8,6 +8,7 @@ from deeptheory.errors import InputError
 from deeptheory.measure import label_strengths
 from deeptheory.measure.fields import clip
 from deeptheory.prune import Context, MaskedLayer, head_scores, kernel_scores, scores_for
+from deeptheory.prune.criteria.snr_overlap import removal_densities
 from deeptheory.theory import budget_order, removal_paths
 
 STAGE = MaskedLayer("stage2.conv.weight", "stage1", "stage2", (2, 3, 1, 2), 3)
@@ -250,7 +251,7 @@ def test_magnitudes_of_weights_and_filters():
     assert of_filters[STAGE.weight] == pytest.approx(np.linalg.norm(weight.reshape(2, -1), axis=1))
 
 
-def test_snr_budget_scores_are_places_in_its_order():
+def context_with_order():
     moments = [np.eye(6), np.eye(4)]
     here = context(np.random.default_rng(0))
     flat = [here.weights[layer.weight].reshape(layer.grid[0], -1) for layer in (STAGE, HEAD)]
@@ -260,7 +261,12 @@ def test_snr_budget_scores_are_places_in_its_order():
     ]
     squares = [np.ones((layer.grid[0], 4, 4)) for layer in (STAGE, HEAD)]
     order = budget_order(paths, squares, np.ones((4, 4)), np.ones((4, 4)))
-    scores = scores_for("snr-budget", dataclasses.replace(here, order=lambda: order))
+    return dataclasses.replace(here, order=lambda: order), order
+
+
+def test_snr_budget_scores_are_places_in_its_order():
+    here, order = context_with_order()
+    scores = scores_for("snr-budget", here)
     every = np.concatenate([score.ravel() for score in scores.values()])
     # every filter keeps one; the others are all different, the first to go the smallest
     assert (every == 1).sum() == 2 + 4
@@ -270,4 +276,25 @@ def test_snr_budget_scores_are_places_in_its_order():
     with pytest.raises(
         InputError, match="criterion 'snr-budget': expected the order of the SNR budget, found none"
     ):
-        scores_for("snr-budget", here)
+        scores_for("snr-budget", dataclasses.replace(here, order=None))
+
+
+def test_removal_densities_by_hand():
+    scores = {
+        STAGE.weight: np.array([[6.0, 1, 5], [2, 2, 9]]),
+        HEAD.weight: np.arange(8.0).reshape(4, 2) + 10,
+    }
+    found = removal_densities((STAGE, HEAD), scores)
+    # 12 weights in kernels of 2, 16 in kernels of 2: the head stays longest, 8 kernels of 14 left before it goes
+    assert found[HEAD.weight].ravel() == pytest.approx(np.arange(8, 0, -1) / 14)
+    assert found[STAGE.weight] == pytest.approx(np.array([[10, 14, 11], [12, 13, 9]]) / 14)
+
+
+def test_snr_overlap_is_the_geometric_mean_of_two_orders():
+    here, _ = context_with_order()
+    densities = [
+        removal_densities((STAGE, HEAD), scores_for(criterion, here)) for criterion in ("snr-budget", "lamp")
+    ]
+    found = scores_for("snr-overlap", here)
+    for name, score in found.items():
+        assert np.exp(-score) == pytest.approx(densities[0][name] * densities[1][name])
