@@ -14,6 +14,7 @@ from deeptheory.cli_options import (
     JSON,
     POSITIVE,
     RUN,
+    SHARE,
     config_options,
     configure,
     machine_options,
@@ -337,12 +338,21 @@ def _bench(name: str, text: str) -> None:
             "--images", type=COUNT, default=10_000, show_default=True, help="Inputs to measure."
         )
         command = images(command)
+    if name == "compact":
+        command = click.option(
+            "--density", type=SHARE, default=0.25, show_default=True, help="Share of the weights kept."
+        )(command)
+        kinds = click.Choice(["kernel", "filter"])
+        command = click.option(
+            "--granularity", type=kinds, default="filter", show_default=True, help="What is removed as one."
+        )(command)
     text += f"\n\n\b\nExample:  deeptheory bench {name} --width 0.25 --against torch"
     bench.command(name, help=text)(command)
 
 
 _bench("train-step", "A training step: forward, loss, backward, SGD with Nesterov momentum.")
 _bench("inference", "The logits of a batch.")
+_bench("compact", "The logits of a batch by a network of which filters or kernels are cut out.")
 _bench(
     "measure", "Class statistics, fields, clusters and SNR of all stages, against the reference procedure."
 )

@@ -9,6 +9,7 @@ import click
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 COUNT, POSITIVE = click.IntRange(min=1), click.FloatRange(min=0, min_open=True)
+SHARE = click.FloatRange(min=0, max=1, min_open=True)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print numbers as JSON.")
 
 

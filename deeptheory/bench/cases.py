@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -28,6 +28,10 @@ class Setting(Options, frozen=True):
     batch: Annotated[int, Meta(ge=1, description="inputs per step")] = 100
     images: Annotated[int, Meta(ge=1, description="inputs that are measured (measure)")] = 10_000
     threads: Annotated[int, Meta(ge=1, description="threads of every side")] = 1
+    density: Annotated[float, Meta(gt=0, le=1, description="share of the weights kept (compact)")] = 0.25
+    granularity: Annotated[
+        Literal["kernel", "filter"], Meta(description="what is removed as one (compact)")
+    ] = "filter"
 
     def __str__(self) -> str:
         return (
@@ -86,6 +90,8 @@ class Case:
         after every stage.
     of_memory : bool
         Whether peak memory is compared, instead of seconds.
+    of_compact : bool
+        Whether our side computes a compact network, the others the dense one.
     """
 
     title: str
@@ -96,6 +102,7 @@ class Case:
     rounds: int = 10
     of_all_images: bool = False
     of_memory: bool = False
+    of_compact: bool = False
 
 
 OURS, THEIRS = "deeptheory.bench.ours", "deeptheory.bench.theirs"
@@ -114,6 +121,14 @@ CASES = {
         {**_rivals("inference"), **_rivals("folded_inference", ", batch norm folded")},
         {},
         passes=1,
+    ),
+    "compact": Case(
+        "inference of a compact network",
+        Side(OURS, "compact_inference"),
+        _rivals("folded_inference", ", dense, batch norm folded"),
+        {"dense network": Side(OURS, "inference")},
+        passes=1,
+        of_compact=True,
     ),
     "measure": Case(
         "measuring all stages",

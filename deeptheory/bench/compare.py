@@ -85,6 +85,7 @@ def compare(
         "what": _what(chosen, setting, against),
         "setting": msgspec.structs.asdict(setting),
         **summary(chosen, times, setting, multiply_adds),
+        **({"multiply_adds_share": multiply_adds / _dense(setting)} if chosen.of_compact else {}),
         "quiet": quiet.is_quiet(shares),
         "others_share": shares[1],
         "versions": versions(),
@@ -169,6 +170,8 @@ def _what(case: Case, setting: Setting, against: str | None) -> str:
     if case.of_all_images:
         what += f", {setting.images} images"
         what += f" (PyTorch: {setting.reference_images}, scaled)" if against else ""
+    if case.of_compact:
+        what += f", {setting.granularity}s at density {setting.density:g}"
     return what
 
 
@@ -211,4 +214,11 @@ def _describe(setting: Setting, case: Case, networks: Path | None) -> int:
         else:
             twin = torch_twin(network)
         torch.save(twin, networks)
-    return sum(network.multiply_adds().values())
+    computed = ours.compacted(setting) if case.of_compact else network
+    return sum(computed.multiply_adds().values())
+
+
+def _dense(setting: Setting) -> int:
+    from deeptheory.bench import ours
+
+    return sum(ours.build(setting).multiply_adds().values())

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deeptheory import machine, nn
+from deeptheory import machine, nn, prune
 from deeptheory import measure as measuring
 from deeptheory.bench.cases import (
     L2,
@@ -34,6 +34,17 @@ def build(setting: Setting) -> nn.Network:
     return nn.build(setting.network, N_LABELS, setting.input_shape, width=setting.width, rng=rng)
 
 
+def compacted(setting: Setting) -> nn.Network:
+    """The network after random masks on everything but the first stage and physical removal."""
+    network = build(setting)
+    shapes = {name: array.shape for name, array in network.parameters().items()}
+    names = [stage.name for stage in network.stages]
+    layers = prune.masked_layers(shapes, names, names[1:], head=True)
+    rng = np.random.default_rng(SEED)
+    context = prune.Context(layers, network.parameters(), {}, 0.5, rng, granularity=setting.granularity)
+    return prune.compact(network, prune.masks_for("random", context, setting.density))
+
+
 def train_step(task: Task) -> Step:
     """Forward, loss, backward, and SGD with Nesterov momentum and L2."""
     return timed(training(build(task.setting), task.setting))
@@ -55,6 +66,13 @@ def training(network: nn.Network, setting: Setting) -> Callable[[], None]:
 def inference(task: Task) -> Step:
     """Logits of one batch."""
     network = build(task.setting)
+    images, _ = batch_of(task.setting)
+    return timed(lambda: network.infer(images))
+
+
+def compact_inference(task: Task) -> Step:
+    """Logits of one batch by the compact network."""
+    network = compacted(task.setting)
     images, _ = batch_of(task.setting)
     return timed(lambda: network.infer(images))
 

@@ -15,9 +15,11 @@ def as_json(result: dict[str, Any]) -> str:
 def write(result: dict[str, Any], directory: Path) -> Path:
     """Write the result into a directory, under a name that says what was timed; returns the path."""
     setting = result["setting"]
-    name = "{case}-{network}-width{width:g}-size{size}-batch{batch}-threads{threads}.json"
+    name = "{case}-{network}-width{width:g}-size{size}-batch{batch}-threads{threads}"
+    if result["case"] == "compact":
+        name += "-{granularity}{density:g}"
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / name.format(case=result["case"], **setting)
+    path = directory / f"{name}.json".format(case=result["case"], **setting)
     path.write_text(as_json(result) + "\n", encoding="utf-8")
     return path
 
@@ -51,6 +53,8 @@ def text(result: dict[str, Any]) -> str:
     for name, value in result.items():
         if name.startswith("in_units"):
             lines.append(f"ours {name.replace('_', ' ')}: {value:.2f}")
+    if "multiply_adds_share" in result:
+        lines.append(f"share of the multiply-adds: {result['multiply_adds_share']:.3f}")
     if result["quiet"] is not True:
         lines.append("The machine was not known to be quiet: repeat this when nothing else runs.")
     return "\n".join(lines)

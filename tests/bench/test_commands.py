@@ -9,7 +9,7 @@ from deeptheory.bench import Setting
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-COMMANDS = ("train-step", "inference", "measure", "memory", "layers")
+COMMANDS = ("train-step", "inference", "compact", "measure", "memory", "layers")
 RESULT = {
     "case": "train-step",
     "what": "training step",
@@ -57,8 +57,10 @@ def test_options_become_a_setting(deeptheory, asked):
     [(case, setting, *rest)] = asked
     assert (case, setting) == ("inference", Setting(network="vgg16", width=0.5, size=64, batch=7, threads=1))
     assert rest == ["torch", 3, f"deeptheory bench inference {options}", True]
+    deeptheory("bench", "compact", "--density", 0.1, "--granularity", "kernel")
+    assert (asked[-1][1].density, asked[-1][1].granularity) == (0.1, "kernel")
     deeptheory("bench", "measure", "--images", 300)
-    assert asked[1][1].images == 300
+    assert asked[-1][1].images == 300
 
 
 def test_the_table_has_the_ratio_and_says_that_the_machine_was_busy(deeptheory, asked):

@@ -116,6 +116,20 @@ def test_ours_alone_in_its_own_process():
     assert json.loads(report.as_json(found))["command"] == "deeptheory bench"
 
 
+def test_a_compact_network_beside_the_dense_one(monkeypatch, tmp_path):
+    monkeypatch.setattr("deeptheory.bench.pair.BLOCK_SECONDS", 0.0)
+    setting = Setting(network="vgg6", width=0.5, size=16, batch=4, density=0.25, granularity="filter")
+    found = compare("compact", setting, rounds=1, silent=True)
+    assert list(found["sides"]) == ["ours", "dense network"]
+    # half of the filters of a stage is a quarter of its weights; the first stage stays whole
+    assert 0.25 < found["multiply_adds_share"] < 0.5
+    assert found["in_units_of_dense_network"] > 0
+    text = report.text(found)
+    assert "filters at density 0.25" in text.splitlines()[0]
+    assert f"share of the multiply-adds: {found['multiply_adds_share']:.3f}" in text
+    assert report.write(found, tmp_path).name.endswith("threads1-filter0.25.json")
+
+
 def test_the_memory_of_ours_is_that_of_a_process_that_does_not_compile(monkeypatch):
     started = []
     alternate = compare.__globals__["alternate"]

@@ -16,8 +16,8 @@ def scores(context: Context) -> Scores:
     The first order is that of `theory.budget_order`: what the noise costs the margins when a kernel goes and the
     filter's other weights are refitted. The second goes by the overlap of the pruned with the trained network:
     with :math:`R_m^2` the share of layer m's squared weights that is left, the squared overlap of
-    `theory.magnitude_overlap`, removing kernel q lowers :math:`\sum_m \ln R_m^2` by its share of what is left of its
-    layer. So the greedy order of the product of overlaps is that of LAMP's scores.
+    `theory.magnitude_overlap`, removing kernel q lowers :math:`\sum_m \ln R_m^2` by its share of what is left of
+    its layer. So the greedy order of the product of overlaps is that of LAMP's scores.
 
     Parameters
     ----------
