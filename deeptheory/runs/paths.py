@@ -33,6 +33,11 @@ def stage_path(step: str, stage: str) -> str:
     return f"{step}/stages/{stage}"
 
 
+def arm_checkpoint(arm: str, density: float) -> str:
+    """File of one retraining under way: of its own, as the next one asked for may be another."""
+    return f"checkpoint-{arm}-{density:g}.h5" if density else f"checkpoint-{arm}.h5"
+
+
 def arm_path(step: str, arm: str) -> str:
     """Group of one arm inside the group of a step: `retrain/arms/afcc`."""
     return f"{step}/arms/{arm}"

@@ -106,3 +106,9 @@ def test_the_command_prints_tables_and_writes_the_figure(compared, deeptheory, t
     assert result.code == 0, result.err
     assert "afcc minus the others in percentage points" in result.out
     assert (compared.directory / "accuracy-against-density.pdf").exists()
+
+
+def test_every_retraining_has_a_checkpoint_of_its_own():
+    # an interrupted one may be followed by another: criteria can be added in front
+    names = [paths.arm_checkpoint(arm, density) for arm in CRITERIA for density in (0, 0.5, 0.2)]
+    assert len({*names, paths.CHECKPOINT}) == len(names) + 1

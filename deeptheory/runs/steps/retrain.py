@@ -84,12 +84,12 @@ def retrain_network(
     if masks is not None and prune.CRITERIA[arm].from_scratch:
         network = build_network(run)
         network.load_state(network.state() | prune.scaled_to_fan_in(network.parameters(), masks))
-        return Retrained(network, _fit(run, network, arm, masks, from_scratch=True), masks)
+        return Retrained(network, _fit(run, network, arm, options.density, masks, from_scratch=True), masks)
     network = trained_network(run)
     trained = network.state()
     network.load_state(start)
     if masks is None or not prune.densities(options):
-        return Retrained(network, _fit(run, network, arm, masks), masks)
+        return Retrained(network, _fit(run, network, arm, options.density, masks), masks)
     revision = Revision(run, arm, masks.layers, options, trained)
     if options.schedule == "iterative":
         return _iterate(run, network, revision, arm)
@@ -97,7 +97,7 @@ def retrain_network(
     if rounds > epochs:
         do = "take fewer rounds or retrain longer"
         raise InputError("prune.rounds", f"at most retrain.epochs = {epochs}", str(rounds), do)
-    history = _fit(run, network, arm, before_epoch=revision.before_epoch(network))
+    history = _fit(run, network, arm, options.density, before_epoch=revision.before_epoch(network))
     return Retrained(network, history, revision.stored(rounds - 1))
 
 
@@ -118,7 +118,7 @@ def _iterate(run: Run, network: nn.Network, revision: Revision, arm: str) -> Ret
             continue
         masks = revision.masks(number, network, masks)
         network.load_state(run.read(f"{paths.REWIND}/state"))
-        history = _fit(run, network, arm, masks)
+        history = _fit(run, network, arm, revision.options.density, masks)
         run.add(where, {"state": network.state(), "history": asdict(history)})
     return Retrained(network, history, masks)
 
@@ -127,12 +127,13 @@ def _fit(
     run: Run,
     network: nn.Network,
     arm: str,
+    density: float,
     masks: prune.Masks | None = None,
     before_epoch: nn.BeforeEpoch = lambda epoch, masks: None,
     from_scratch: bool = False,
 ) -> nn.History:
     """One retraining, from its checkpoint if there is one; all see the same batches, or those of the training."""
-    checkpoint = run.directory / paths.CHECKPOINT
+    checkpoint = run.directory / paths.arm_checkpoint(arm, density)
     recipe, prefix = (run.config.train, "") if from_scratch else (run.config.retrain, "retrain-")
     history = nn.fit(
         network,
