@@ -20,6 +20,8 @@ from deeptheory.cli_options import (
     machine_options,
     print_report,
     read_configuration,
+    read_study,
+    study_options,
 )
 from deeptheory.errors import InputError, RunFailed
 
@@ -171,19 +173,7 @@ def chain(run: Path, threads: int | None, quiet: bool) -> None:
 
 
 @commands.command()
-@config_options
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Study directory to make or resume."
-)
-@click.option("--seeds", type=click.IntRange(min=1), help="Number of seeds; overrides judge.seeds.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    help="Seeds at a time, each with its share of the threads.",
-)
-@JSON
-@machine_options
+@study_options
 def confirm(
     config: Path,
     data_path: Path | None,
@@ -209,9 +199,7 @@ def confirm(
     from deeptheory.runs import confirm as run_study
     from deeptheory.runs import report
 
-    if seeds is not None:
-        overrides = (*overrides, f"judge.seeds={seeds}")
-    study = run_study(read_configuration(config, data_path, overrides), out, _command_line(), jobs, quiet)
+    study = run_study(read_study(config, data_path, overrides, seeds), out, _command_line(), jobs, quiet)
     figures = plot.draw_all(study.runs, study.directory / "figures")
     if as_json:
         click.echo(report.as_json({**study.numbers, "figures": [str(path) for path in figures]}))

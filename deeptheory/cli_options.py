@@ -55,6 +55,32 @@ def print_report(report: Any, as_json: bool) -> None:
     click.echo(reports.as_json(report.numbers) if as_json else report.text)
 
 
+def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A configuration, and what every study over seeds takes."""
+    options = (
+        config_options,
+        click.option(
+            "--out", type=click.Path(path_type=Path), required=True, help="Study directory to make or resume."
+        ),
+        click.option("--seeds", type=COUNT, help="Number of seeds; overrides judge.seeds."),
+        click.option(
+            "--jobs", type=COUNT, default=1, help="Seeds at a time, each with its share of the threads."
+        ),
+        JSON,
+        machine_options,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read_study(path: Path, data_path: Path | None, overrides: tuple[str, ...], seeds: int | None) -> Any:
+    """The configuration that `study_options` names."""
+    if seeds is not None:
+        overrides = (*overrides, f"judge.seeds={seeds}")
+    return read_configuration(path, data_path, overrides)
+
+
 def read_configuration(path: Path, data_path: Path | None, overrides: tuple[str, ...]) -> Any:
     """The configuration that `config_options` names."""
     from deeptheory.runs.config import read_config

@@ -7,11 +7,11 @@ import click
 from deeptheory.cli_options import (
     JSON,
     RUN,
-    config_options,
     configure,
     machine_options,
     print_report,
-    read_configuration,
+    read_study,
+    study_options,
 )
 
 ARMS = click.option(
@@ -71,19 +71,7 @@ def cost(run: Path, arms: tuple[str, ...], as_json: bool, threads: int | None, q
 
 
 @click.command()
-@config_options
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Study directory to make or resume."
-)
-@click.option("--seeds", type=click.IntRange(min=1), help="Number of seeds; overrides judge.seeds.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    help="Seeds at a time, each with its share of the threads.",
-)
-@JSON
-@machine_options
+@study_options
 def compare(
     config: Path,
     data_path: Path | None,
@@ -108,9 +96,7 @@ def compare(
     from deeptheory.runs import compare as run_comparison
     from deeptheory.runs import report
 
-    if seeds is not None:
-        overrides = (*overrides, f"judge.seeds={seeds}")
-    compared = run_comparison(read_configuration(config, data_path, overrides), out, jobs, quiet)
+    compared = run_comparison(read_study(config, data_path, overrides, seeds), out, jobs, quiet)
     found, margin = compared.comparison, compared.runs[0].config.judge.margin
     figure = compared.directory / "accuracy-against-density.pdf"
     plot.save(plot.accuracy_against_density(found.unpruned, found.accuracy, margin), figure)

@@ -14,7 +14,7 @@ from deeptheory.plot.style import BLACK, DOUBLE_COLUMN, Mark, arm_marks, arm_tit
 
 PER_COLUMN = 8  # criteria in one column of panels, at most
 LOSSES = (-1.0, 8.0)  # percentage points shown in the lower panels
-SPREAD = 0.05  # shift between two criteria as a share of the density, so that intervals can be told apart
+SPREAD = 0.03  # shift between two criteria as a share of the density, so that intervals can be told apart
 
 
 @styled
