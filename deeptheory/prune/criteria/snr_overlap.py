@@ -38,7 +38,8 @@ def scores(context: Context) -> Scores:
     -----
     Status: heuristic, ours. Each order is derived, their geometric mean is not: the budget knows what a connection
     does in the trained network and nothing of what retraining starts from, the overlap the other way round. It was
-    chosen on two networks on glyphs (docs/results.md names them and those it was judged on).
+    chosen on two networks on glyphs; on others it is level with LAMP at densities of 0.1 and above, and far above
+    it below (docs/results.md).
     """
     orders = (snr_budget.scores(context), lamp.scores(context))
     densities = [removal_densities(context.layers, order) for order in orders]
