@@ -1,5 +1,6 @@
 """The arms of a run: the masks of every criterion at equal density, the same whenever they are asked for."""
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -57,12 +58,6 @@ def arm_context(
     images, labels = data.select(run.dataset, stored_splits(run), "train")
     order = generator(run.config.seed, "budget").permutation(len(images))
 
-    def budget_order() -> theory.BudgetOrder:
-        trained = trained_network(run)
-        removals = removal_paths(run, trained, layers)
-        squares, margins = sensitivities(run, trained, layers)
-        return theory.budget_order([removals[layer.weight] for layer in layers], squares, *margins)
-
     def shares() -> dict[str, tuple[np.ndarray, np.ndarray]]:
         where = {stage.name: paths.stage_path("measure", stage.name) for stage in network.stages}
         return {
@@ -79,9 +74,18 @@ def arm_context(
         granularity=options.granularity,
         network=network,
         inputs=(images[order], labels[order]),
-        order=budget_order,
+        order=lambda: _budget_order(run, layers),
         shares=shares,
     )
+
+
+@functools.lru_cache(maxsize=1)
+def _budget_order(run: Run, layers: tuple[prune.MaskedLayer, ...]) -> theory.BudgetOrder:
+    """The same for all densities of a comparison, so kept between them."""
+    trained = trained_network(run)
+    removals = removal_paths(run, trained, layers)
+    squares, margins = sensitivities(run, trained, layers)
+    return theory.budget_order([removals[layer.weight] for layer in layers], squares, *margins)
 
 
 def trained_strengths(run: Run, network: nn.Network) -> dict[str, np.ndarray]:
