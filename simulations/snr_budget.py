@@ -26,6 +26,7 @@ from deeptheory.errors import InputError, run_script
 from deeptheory.resume import store_results, stored_results
 from deeptheory.runs import Run, paths
 from deeptheory.runs.seeds import generator
+from deeptheory.runs.steps.arms import trained_strengths
 from deeptheory.runs.steps.budget import make_predictor, maskable_layers, removal_paths, sensitivities
 from deeptheory.runs.steps.train import stored_splits, trained_network
 from deeptheory.table import table
@@ -113,12 +114,10 @@ class Study:
             kernels = order.masks(1 - density)
             return prune.Masks(layers, {a.weight: mask for a, mask in zip(layers, kernels, strict=True)})
         rng = generator(self.run.config.seed, "controls").spawn(len(self.masks))[list(self.masks).index(name)]
-        context = prune.Context(layers, self.network.parameters(), self._strengths(), 0.5, rng)
+        context = prune.Context(
+            layers, self.network.parameters(), trained_strengths(self.run, self.network), 0.5, rng
+        )
         return prune.masks_for(criterion, context, density)
-
-    def _strengths(self) -> dict[str, np.ndarray]:
-        names = [stage.name for stage in self.network.stages]
-        return {name: self.run.read(f"measure/stages/{name}/strengths") for name in names}
 
     def predict(self, name: str) -> dict[str, Any]:
         """All predictions of one mask."""

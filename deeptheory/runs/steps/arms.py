@@ -1,5 +1,6 @@
 """The arms of a run: the masks of every criterion at equal density, the same whenever they are asked for."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 
@@ -29,9 +30,11 @@ def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
         zip(options.arms, generator(run.config.seed, "controls").spawn(len(options.arms)), strict=True)
     )
 
+    strengths = trained_strengths(run, network)
+    context = arm_context(run, network, layers, streams[options.arms[0]], strengths)
+
     def pruned(arm: str, target: prune.Target) -> prune.PrunedArm:
-        context = arm_context(run, network, layers, streams[arm], trained_strengths(run, network))
-        return prune.prune_arm(arm, context, target)
+        return prune.prune_arm(arm, dataclasses.replace(context, rng=streams[arm]), target)
 
     if options.density:
         return {arm: pruned(arm, options.density) for arm in options.arms}
