@@ -28,9 +28,5 @@ def scores(context: Context) -> dict[str, np.ndarray]:
             "criterion 'snr-budget'", "the order of the SNR budget", "none", "measure the run first"
         )
     order = context.order()
-    found = [np.ones(grid) for grid in order.grids]
-    place = np.arange(len(order.layer)) / len(order.layer)
-    for number, score in enumerate(found):
-        own = order.layer == number
-        score[order.filter[own], order.input[own]] = place[own]
+    found = order.laid_out(np.arange(len(order.layer)) / len(order.layer))
     return {layer.weight: score for layer, score in zip(context.layers, found, strict=True)}

@@ -186,8 +186,4 @@ def _prunability(order: theory.BudgetOrder) -> list[np.ndarray]:
         filters * inputs * size
         for (filters, inputs), size in zip(order.grids, order.group_sizes, strict=True)
     )
-    scores = [np.ones(grid) for grid in order.grids]
-    for number, score in enumerate(scores):
-        own = order.layer == number
-        score[order.filter[own], order.input[own]] = share[own]
-    return scores
+    return order.laid_out(share)

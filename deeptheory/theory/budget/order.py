@@ -65,6 +65,14 @@ class BudgetOrder:
             mask[self.filter[own], self.input[own]] = False
         return masks
 
+    def laid_out(self, values: NDArray[np.floating]) -> list[NDArray[np.float64]]:
+        """Numbers of the removals, (T,), by connection: (B, n_inputs) for every layer, 1 where one stays."""
+        found = [np.ones(grid) for grid in self.grids]
+        for number, of_layer in enumerate(found):
+            own = self.layer == number
+            of_layer[self.filter[own], self.input[own]] = values[own]
+        return found
+
 
 def connection_scores(
     costs: NDArray[np.float64],
