@@ -3,6 +3,8 @@
 from deeptheory.judge.claims import confirm_claims
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
 from deeptheory.judge.comparison_table import comparison_tables
+from deeptheory.judge.hypotheses import HYPOTHESES, hypothesis
+from deeptheory.judge.hypothesis import Hypothesis, Judged, judge
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.results import AFCC, UNPRUNED, ArmResults
 from deeptheory.judge.statistics import (
@@ -18,10 +20,13 @@ from deeptheory.judge.verdict import Verdict, decide
 
 __all__ = [
     "AFCC",
+    "HYPOTHESES",
     "UNPRUNED",
     "ArmResults",
     "Comparison",
+    "Hypothesis",
     "JudgeOptions",
+    "Judged",
     "PairedTest",
     "Verdict",
     "arm_table",
@@ -30,6 +35,8 @@ __all__ = [
     "decide",
     "equivalence",
     "holm",
+    "hypothesis",
+    "judge",
     "non_inferiority",
     "paired_differences",
     "paired_interval",

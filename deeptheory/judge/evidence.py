@@ -1,0 +1,221 @@
+"""What hypotheses are tested on: numbers of several seeds, whatever they were read from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from deeptheory.errors import InputError
+
+Values = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Numbers of every stage, from the input upwards.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The M stages.
+    values : mapping of str to (S, M) float array
+        By the name in `run.h5`: ``probe_accuracy``, ``snr_mean_field``, ``snr_measured``, ``noise``, and so on.
+    """
+
+    names: tuple[str, ...]
+    values: Values
+
+    def __post_init__(self) -> None:
+        _check(self.values, (len(self.names),), "stages")
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Test accuracies after retraining, a share.
+
+    Parameters
+    ----------
+    settings : mapping of str to mapping of str to (S,) float array
+        What is masked and how much of it stays, such as "density 0.1", to arm to accuracies; among the arms is
+        ``unpruned``, retrained equally long.
+    """
+
+    settings: Mapping[str, Values]
+
+    def __post_init__(self) -> None:
+        if not self.settings:
+            raise InputError("arms", "at least one setting", "none")
+        for setting, of_arm in self.settings.items():
+            _check(of_arm, (), f"arms at {setting}")
+
+    def gain(self, arm: str, rival: str) -> dict[str, np.ndarray]:
+        """Accuracy of an arm minus that of its rival in percentage points, by setting, (S,).
+
+        Raises
+        ------
+        InputError
+            One of the two was not retrained in any setting.
+        """
+        found = {
+            setting: 100 * (of_arm[arm] - of_arm[rival])
+            for setting, of_arm in self.settings.items()
+            if arm in of_arm and rival in of_arm
+        }
+        if not found:
+            arms = ", ".join(dict.fromkeys(name for of_arm in self.settings.values() for name in of_arm))
+            raise InputError("arms", f"'{arm}' and '{rival}' among them", arms, "retrain them too")
+        return found
+
+
+@dataclass(frozen=True)
+class SingleLayers:
+    """Test accuracies after retraining with one layer masked and all others whole, shares.
+
+    Parameters
+    ----------
+    density : float
+        Of the masked layer.
+    unpruned : (S,) float array
+        Retrained equally long.
+    layers : mapping of str to (S,) float array
+        Masked layer to accuracies.
+    """
+
+    density: float
+    unpruned: np.ndarray
+    layers: Values
+
+    def __post_init__(self) -> None:
+        _check({"unpruned": self.unpruned, **self.layers}, (), "layers")
+
+    @property
+    def gain(self) -> dict[str, np.ndarray]:
+        """Accuracy minus that of the unpruned network in percentage points, by layer, (S,)."""
+        return {layer: 100 * (accuracy - self.unpruned) for layer, accuracy in self.layers.items()}
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Accuracies predicted and measured, shares.
+
+    Parameters
+    ----------
+    groups : mapping of str to tuple of two (S, A) float arrays
+        Kind of prediction to what was predicted and what was measured afterwards, seed by seed.
+    """
+
+    groups: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+    def __post_init__(self) -> None:
+        for group, (predicted, measured) in self.groups.items():
+            _check({"predicted": predicted, "measured": measured}, measured.shape[1:], group)
+
+    def errors(self, group: str) -> np.ndarray:
+        """Mean of \\|predicted - measured\\| over what was predicted, in percentage points, (S,)."""
+        if group not in self.groups:
+            raise InputError("predictions", f"'{group}'", ", ".join(self.groups) or "none")
+        predicted, measured = self.groups[group]
+        return 100 * np.abs(predicted - measured).mean(axis=1)
+
+
+@dataclass(frozen=True)
+class LabelScaling:
+    """Numbers against the number of labels, of networks trained on that many.
+
+    Parameters
+    ----------
+    n_labels : tuple of int
+        The L numbers of labels K, increasing.
+    values : mapping of str to (S, L) float array
+        ``max_error`` and ``error`` (over labels, of the test split, shares), ``cluster_size`` and
+        ``clusters_per_filter`` of the last stage.
+    """
+
+    n_labels: tuple[int, ...]
+    values: Values
+
+    def __post_init__(self) -> None:
+        if list(self.n_labels) != sorted(set(self.n_labels)):
+            raise InputError("numbers of labels", "increasing", str(self.n_labels))
+        _check(self.values, (len(self.n_labels),), "numbers of labels")
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The SNR of the last stage with and without anything to be learnt.
+
+    Parameters
+    ----------
+    snr : mapping of str to (S,) float array
+        Mean-field SNR of the ``trained`` network and of its controls ``untrained`` and
+        ``shuffled-labels``. 1 means
+        that a one on the diagonal of a clipped field is as frequent as beside it.
+    """
+
+    snr: Values
+
+    def __post_init__(self) -> None:
+        _check(self.snr, (), "controls")
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A soft committee machine learning on line, by theory and simulated.
+
+    Parameters
+    ----------
+    alpha : (T,) float array
+        Times.
+    theory : (T,) float array
+        Generalisation error.
+    simulated : (S, T) float array
+    without_named : (S,) float array
+        Simulated generalisation error right after the unit that theory names is removed.
+    without_other : (S,) float array
+        The smallest one after another unit is removed instead.
+    """
+
+    alpha: np.ndarray
+    theory: np.ndarray
+    simulated: np.ndarray
+    without_named: np.ndarray
+    without_other: np.ndarray
+
+    def __post_init__(self) -> None:
+        _check({"simulated": self.simulated}, self.theory.shape, "times")
+        _check({"named": self.without_named, "other": self.without_other}, (), "removed units")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Couplings left when patterns are stored by pruning and relearning.
+
+    Parameters
+    ----------
+    alpha : tuple of float
+        The A loads: patterns per original coupling.
+    quenched, annealed : (A,) float array
+        Share of couplings needed at that load if they are chosen beforehand, and the least by the annealed bound.
+    left : (S, A) float array
+        Share of couplings left, found by simulation.
+    """
+
+    alpha: tuple[float, ...]
+    quenched: np.ndarray
+    annealed: np.ndarray
+    left: np.ndarray
+
+    def __post_init__(self) -> None:
+        _check({"left": self.left}, (len(self.alpha),), "loads")
+
+
+Evidence = Stages | Arms | SingleLayers | Predictions | LabelScaling | Controls | Learning | Storage
+
+
+def _check(values: Values, shape: tuple[int, ...], what: str) -> None:
+    """Refuse arrays whose first axis is not that of the seeds, or whose others are not `shape`."""
+    n_seeds = len(next(iter(values.values()), ()))
+    for name, value in values.items():
+        if value.shape != (n_seeds, *shape) or not n_seeds:
+            expected = f"shape ({', '.join(map(str, ('seeds', *shape)))}), the same seeds everywhere"
+            raise InputError(f"{what}, {name}", expected, f"{value.shape}")

@@ -1,0 +1,15 @@
+"""H11: Gaussian field theory predicts the accuracy within one point."""
+
+from deeptheory.judge.hypotheses.predicted import predicts
+from deeptheory.judge.hypothesis import OPTIONS
+
+HYPOTHESIS = predicts(
+    11,
+    "field-theory",
+    f"Gaussian field theory predicts the accuracy of the later half of the stages within "
+    f"{OPTIONS.prediction_margin:g} "
+    "point, with full and with masked heads",
+    "deeptheory (theory.accuracy_from_mixture)",
+    ("full heads", "masked heads"),
+    OPTIONS.prediction_margin,
+)

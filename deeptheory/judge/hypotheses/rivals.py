@@ -1,0 +1,46 @@
+"""AFCC against another way to choose the connections, at equal density: three hypotheses of one form."""
+
+import numpy as np
+
+from deeptheory.judge.evidence import Arms
+from deeptheory.judge.hypotheses import planted as made
+from deeptheory.judge.hypothesis import Hypothesis
+from deeptheory.judge.results import AFCC
+from deeptheory.judge.rules import Positive
+
+
+def beats(number: int, rival: str, claim: str, null: str, scatter: float) -> Hypothesis[Arms]:
+    """The hypothesis that AFCC keeps more accuracy than a rival.
+
+    Parameters
+    ----------
+    number : int
+    rival : str
+        Arm.
+    claim, null : str
+    scatter : float
+        Of the paired difference, points.
+    """
+
+    def parts(arms: Arms) -> dict[str, np.ndarray]:
+        return arms.gain(AFCC, rival)
+
+    def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> Arms:
+        return made.arms(rng, AFCC, rival, made.per_seed(rng, effect, scatter, n_seeds))
+
+    return Hypothesis(
+        number=number,
+        name=f"afcc-beats-{rival}",
+        claim=claim,
+        source="Advanced deep architecture pruning using single filter performance, Phys. Rev. E 111, 065307 "
+        "(2025); "
+        "the control is ours",
+        evidence=Arms,
+        statistic=f"test accuracy of AFCC minus that of {rival}, both retrained equally long",
+        unit="points",
+        null=null,
+        rule=Positive(),
+        scatter=scatter,
+        parts=parts,
+        planted=planted,
+    )

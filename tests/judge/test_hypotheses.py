@@ -1,0 +1,210 @@
+"""Every rule on planted data: false positives at the null, power at the stated effect; and what they compute."""
+
+import math
+
+import numpy as np
+import pytest
+
+from deeptheory.errors import InputError
+from deeptheory.judge.evidence import (
+    Arms,
+    Controls,
+    LabelScaling,
+    Learning,
+    Predictions,
+    SingleLayers,
+    Stages,
+    Storage,
+)
+from deeptheory.judge.hypotheses import HYPOTHESES, hypothesis
+from deeptheory.judge.hypothesis import judge
+
+N_SEEDS, N_DRAWS = 5, 1000
+K = np.array([3.0, 10.0, 30.0, 100.0, 300.0, 1000.0])
+
+
+def share_supported(of, effect):
+    rng = np.random.default_rng(0)
+    found = [judge([(of, of.planted(rng, effect, N_SEEDS))], "")[0].status for _ in range(N_DRAWS)]
+    return found.count("supported") / N_DRAWS
+
+
+def three_errors(rate):
+    """Three standard errors of a rate seen in all draws."""
+    return 3 * math.sqrt(rate * (1 - rate) / N_DRAWS)
+
+
+def statistic(name, evidence):
+    return hypothesis(name).parts(evidence)
+
+
+@pytest.mark.parametrize("name", HYPOTHESES)
+def test_no_more_than_five_percent_false_positives(name):
+    of = HYPOTHESES[name]
+    assert share_supported(of, of.rule.null) <= 0.05 + three_errors(0.05)
+
+
+@pytest.mark.parametrize("name", HYPOTHESES)
+def test_power_at_the_stated_effect(name):
+    of = HYPOTHESES[name]
+    n_parts = len(of.parts(of.planted(np.random.default_rng(0), of.rule.null, N_SEEDS)))
+    effect = of.detects(N_SEEDS, n_parts)
+    assert share_supported(of, effect) >= 0.8 - three_errors(0.8)
+
+
+@pytest.mark.parametrize("name", HYPOTHESES)
+def test_planted_evidence_has_the_effect(name):
+    of = HYPOTHESES[name]
+    effect = of.detects(N_SEEDS, 1)
+    values = of.parts(of.planted(np.random.default_rng(1), effect, 400))
+    last = list(values.values())[-1]  # of "any" the part that carries it
+    assert last.mean() == pytest.approx(effect, abs=0.2 * of.scatter)
+    assert last.std() == pytest.approx(of.scatter, rel=0.15)
+
+
+def test_slopes():
+    names = ("stage1", "stage2", "stage3")
+    accuracy = np.array([[0.1, 0.2, 0.3], [0.5, 0.5, 0.5]])
+    snr = np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])
+    stages = Stages(
+        names,
+        {"probe_accuracy": accuracy, "snr_mean_field": snr, "snr_measured": -snr, "noise": np.exp(-snr)},
+    )
+    assert statistic("H1", stages)["probe accuracy"] == pytest.approx([10, 0])
+    assert statistic("H2", stages)["mean field"] == pytest.approx([1, -1])
+    assert statistic("H2", stages)["measured"] == pytest.approx([-1, 1])
+    assert statistic("H3", stages)["noise"] == pytest.approx([1, -1])
+
+
+@pytest.mark.parametrize(
+    ("curve", "sign"),
+    [(0.02 + 0.0007 * K, 1), (0.05 * K**0.4, -1), (0.02 + 0.1 * np.log(K), -1)],
+    ids=["line", "power", "logarithm"],
+)
+def test_the_right_law_is_found(curve, sign):
+    errors = curve + 0.005 * np.random.default_rng(0).standard_normal((4, len(K)))
+    scaling = LabelScaling(tuple(K.astype(int)), {"max_error": errors})
+    assert (sign * statistic("H4", scaling)["maximal error"] > 0).all()
+
+
+def test_power_law_is_the_best_of_its_exponents():
+    from scipy.optimize import curve_fit
+
+    from deeptheory.judge.hypotheses.h04_error_linear_in_labels import _of_power
+
+    errors = 0.05 * K**0.37 + 0.01 * np.random.default_rng(0).standard_normal((3, len(K)))
+    for error, ours in zip(errors, _of_power(K, errors), strict=True):
+        best, _ = curve_fit(lambda x, a, b: a * x**b, K, error, p0=(0.05, 0.4))
+        theirs = ((error - best[0] * K ** best[1]) ** 2).sum()
+        assert theirs <= ours <= 1.02 * theirs  # exponents in steps of 0.01
+
+
+def test_relative_change_per_decade():
+    values = {"cluster_size": 2.0 * K[None] ** 0.1, "clusters_per_filter": np.ones((1, len(K)))}
+    found = statistic("H5", LabelScaling(tuple(K.astype(int)), values))
+    assert found["size of a cluster"] == pytest.approx([100 * math.log(10**0.1)])
+    assert found["clusters of a filter"] == pytest.approx([0], abs=1e-12)
+
+
+def test_arms_are_compared_in_every_setting():
+    arms = Arms(
+        {
+            "density 0.2": {"afcc": np.array([0.9]), "unpruned": np.array([0.91]), "random": np.array([0.8])},
+            "density 0.1": {"afcc": np.array([0.8]), "unpruned": np.array([0.91])},
+        }
+    )
+    assert statistic("H6", arms)["density 0.1"] == pytest.approx([-11])
+    assert list(statistic("H7", arms)) == ["density 0.2"]
+    with pytest.raises(
+        InputError, match="arms: expected 'afcc' and 'magnitude' among them, found afcc, unpruned, random"
+    ):
+        statistic("H9", arms)
+
+
+def test_one_layer_is_enough():
+    unpruned = np.full(5, 0.9)
+    scatter = 0.001 * np.array([1, -1, 0.5, -0.5, 0])
+    layers = {"stage2": unpruned - 0.1 + scatter, "stage9": unpruned + scatter}
+    judged = judge([(hypothesis("H10"), SingleLayers(0.1, unpruned, layers))], "")[0]
+    assert judged.status == "supported"
+    assert [verdict.status for verdict in judged.parts] == ["not supported", "supported"]
+    with pytest.raises(InputError, match=r"density of the masked layer: expected 0\.1, found 0\.2"):
+        statistic("H10", SingleLayers(0.2, unpruned, layers))
+
+
+def test_errors_of_predictions():
+    groups = {"retrained arms": (np.array([[0.9, 0.7]]), np.array([[0.88, 0.71]]))}
+    assert statistic("H12", Predictions(groups))["retrained arms"] == pytest.approx([-1.5])
+    with pytest.raises(InputError, match="predictions: expected 'full heads', found retrained arms"):
+        statistic("H11", Predictions(groups))
+
+
+def test_committee_in_percent_of_the_plateau():
+    alpha, theory = np.array([0.0, 10.0, 20.0]), np.array([1.0, 0.2, 0.1])
+    learning = Learning(alpha, theory, np.array([[6.0, 0.204, 0.098]]), np.array([0.05]), np.array([0.07]))
+    found = statistic("H13", learning)
+    assert found["learning curve"] == pytest.approx([5 - 1.5])
+    assert found["removal of the named unit"] == pytest.approx([10])
+
+
+def test_distances_to_both_lines():
+    found = statistic("H14", Storage((1.0,), np.array([0.5]), np.array([0.2]), np.array([[0.3]])))
+    assert list(found.values()) == [pytest.approx([0.2]), pytest.approx([0.1])]
+
+
+def test_what_is_not_specialised_is_not_called_so():
+    chance = np.exp(0.05 * np.random.default_rng(0).standard_normal((3, 5)))
+    untrained = Controls(dict(zip(("trained", "untrained", "shuffled-labels"), chance, strict=True)))
+    assert judge([(hypothesis("H15"), untrained)], "")[0].status != "supported"
+    kept = np.array([3.0, 3.1, 2.9, 3.05, 2.95])
+    nothing_lost = Controls({"trained": kept, "untrained": kept + 0.01, "shuffled-labels": kept - 0.01})
+    assert judge([(hypothesis("H15"), nothing_lost)], "")[0].status == "not supported"
+    with pytest.raises(
+        InputError, match="controls: expected trained, untrained, shuffled-labels, found no untrained"
+    ):
+        statistic("H15", Controls({"trained": kept, "shuffled-labels": kept}))
+
+
+def test_too_few_seeds_are_undecided():
+    of = hypothesis("H1")
+    judged = judge([(of, of.planted(np.random.default_rng(0), 10.0, 3))], "deeptheory hypothesis test H1")[0]
+    assert judged.status == "undecided"
+    assert judged.parts[0].reason == "3 seeds, 5 needed"
+    assert judged.parts[0].command == "deeptheory hypothesis test H1"
+
+
+def test_missing_evidence_counts_in_the_family():
+    of = hypothesis("H1")
+    evidence = of.planted(np.random.default_rng(0), 3.0, 5)
+    alone = judge([(of, evidence)], "")[0].parts[0]
+    missing = InputError("run a", "the results of 'retrain'", "none", "run it first")
+    first, second = judge([(of, evidence), (hypothesis("H6"), missing)], "")
+    assert first.parts[0].p_holm == pytest.approx(2 * alone.p)
+    assert second.status == "undecided"
+    assert second.parts[0].reason == "run a: expected the results of 'retrain', found none; run it first"
+
+
+def test_numbers_that_are_not_finite_are_undecided():
+    noise = np.ones((5, 10))
+    noise[2, 9] = 0
+    stages = Stages(tuple(f"stage{m}" for m in range(1, 11)), {"noise": noise})
+    judged = judge([(hypothesis("H3"), stages)], "")[0]
+    assert judged.status == "undecided"
+    assert judged.parts[0].reason == "not a finite number in 1 of 5 seeds"
+
+
+def test_names_and_numbers():
+    assert [of.number for of in HYPOTHESES.values()] == list(range(1, 16))
+    assert hypothesis("h9") is HYPOTHESES["afcc-beats-magnitude"]
+    with pytest.raises(InputError, match="did you mean 'snr-rises'"):
+        hypothesis("snr-rise")
+
+
+def test_seeds_must_be_the_same():
+    with pytest.raises(
+        InputError,
+        match=r"controls, untrained: expected shape \(seeds\), the same seeds everywhere, found \(4,\)",
+    ):
+        Controls({"trained": np.ones(3), "untrained": np.ones(4)})
+    with pytest.raises(InputError, match="numbers of labels: expected increasing"):
+        LabelScaling((10, 3), {"error": np.ones((1, 2))})
