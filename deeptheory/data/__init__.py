@@ -8,6 +8,7 @@ from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
 from deeptheory.data.load import load, read_files
 from deeptheory.data.options import DataOptions
+from deeptheory.data.shuffled import shuffle_labels
 from deeptheory.data.splits import Splits, draw_splits, select
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "read_files",
     "render",
     "select",
+    "shuffle_labels",
 ]

@@ -19,6 +19,12 @@ class DataOptions(Options, frozen=True):
     train_per_label: Annotated[int, Meta(ge=1, description="training images per label (glyphs)")] = 200
     test_per_label: Annotated[int, Meta(ge=1, description="test images per label (glyphs)")] = 50
     seed: Annotated[int, Meta(ge=0, description="seed of the rendering (glyphs)")] = 0
+    labels: Annotated[
+        Literal["true", "shuffled"],
+        Meta(
+            description="shuffled: every image gets the label of another one, so that nothing can be learnt"
+        ),
+    ] = "true"
     measure_share: Annotated[
         float, Meta(gt=0, lt=1, description="share of the training set held out for measuring fields")
     ] = 0.1

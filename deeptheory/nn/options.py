@@ -32,7 +32,9 @@ class NetworkOptions(Options, frozen=True):
 class Recipe(Options, frozen=True):
     """How a network is trained: SGD with Nesterov momentum, L2 and a learning-rate schedule."""
 
-    epochs: Annotated[int, Meta(ge=1, description="passes over the training inputs")] = 12
+    epochs: Annotated[
+        int, Meta(ge=0, description="passes over the training inputs; 0 leaves the initial weights")
+    ] = 12
     batch: Annotated[int, Meta(ge=2, description="inputs per step")] = 100
     learning_rate: Annotated[float, Meta(gt=0, description="largest learning rate of the schedule")] = 0.1
     momentum: Annotated[float, Meta(ge=0, lt=1, description="Nesterov momentum")] = 0.9

@@ -73,3 +73,4 @@ class CompareOptions(Options, frozen=True):
         tuple[Annotated[float, Meta(gt=0, le=1)], ...],
         Meta(description="shares of the masked layers' weights kept"),
     ] = (0.5, 0.2, 0.1, 0.05, 0.02)
+    alone: Annotated[bool, Meta(description="mask one layer at a time and leave the others whole")] = False

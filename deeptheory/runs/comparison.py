@@ -89,14 +89,21 @@ def collect(runs: list[Run]) -> judge.Comparison:
     """The accuracies of finished runs, paired by seed."""
     options = runs[0].config.compare
 
-    def accuracies(criterion: str, density: float) -> np.ndarray:
-        found: list[Mapping[str, Any]] = [run.read(paths.compare_path(criterion, density)) for run in runs]
+    def accuracies(criterion: str, density: float, layer: str) -> np.ndarray:
+        found: list[Mapping[str, Any]] = [
+            run.read(paths.compare_path(criterion, density, layer)) for run in runs
+        ]
         return np.array([of_run.get("accuracy", np.nan) for of_run in found])
 
+    alone = runs[0].names(paths.COMPARE_ALONE)
+    layers = [name for name in runs[0].names("train/state") if name in alone] if options.alone else [""]
     return judge.Comparison(
         np.array([run.read(f"{paths.COMPARE}/{UNPRUNED}/accuracy") for run in runs]),
         {
-            criterion: {density: accuracies(criterion, density) for density in options.densities}
+            f"{criterion} in {layer.removesuffix('.weight')}" if layer else criterion: {
+                density: accuracies(criterion, density, layer) for density in options.densities
+            }
             for criterion in options.criteria
+            for layer in layers
         },
     )

@@ -104,10 +104,10 @@ def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
     """Options that differ in what they make of one run's results: the name and both values.
 
     ``judge.seeds`` does not concern one seed's run, and every mask of a comparison is a result of its own, so a
-    study may be given more seeds, criteria and densities.
+    study may be given more seeds, criteria, densities, and layers masked alone.
     """
     old, new = dict(flatten(complete(one))), dict(flatten(complete(other)))
-    free = "judge.seeds", "compare.criteria", "compare.densities"
+    free = "judge.seeds", "compare.criteria", "compare.densities", "compare.alone"
     return [(name, old[name], new[name]) for name in old if name not in free and old[name] != new[name]]
 
 

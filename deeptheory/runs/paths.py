@@ -19,6 +19,7 @@ BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
 COMPACT, COST = "compact", "cost"  # compact networks of the arms and what they cost, beside the steps
 REWIND = "rewind"  # the weights that iterative pruning goes back to
 COMPARE = "compare"  # accuracy of every criterion at every density
+COMPARE_ALONE = "compare-alone"  # the same with one layer masked at a time
 ROUNDS = "rounds"  # of iterative pruning, by arm and final density
 NETWORK = "network"  # all layers together, beside the weight names
 
@@ -43,9 +44,10 @@ def arm_path(step: str, arm: str) -> str:
     return f"{step}/arms/{arm}"
 
 
-def compare_path(criterion: str, density: float) -> str:
-    """Group of one criterion at one density: `compare/lamp/0.1`."""
-    return f"{COMPARE}/{criterion}/{density:g}"
+def compare_path(criterion: str, density: float, layer: str = "") -> str:
+    """Group of one criterion at one density, of all masked layers or of one: `compare-alone/LAYER/lamp/0.1`."""
+    where = f"{COMPARE_ALONE}/{layer}" if layer else COMPARE
+    return f"{where}/{criterion}/{density:g}"
 
 
 def budget_path(tolerance: float) -> str:

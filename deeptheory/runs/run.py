@@ -13,6 +13,7 @@ from deeptheory.errors import InputError
 from deeptheory.files import write_text
 from deeptheory.runs import paths, storage
 from deeptheory.runs.config import Config, differences, read_config, to_toml
+from deeptheory.runs.seeds import generator
 
 
 class Run:
@@ -62,8 +63,11 @@ class Run:
 
     @functools.cached_property
     def dataset(self) -> data.Dataset:
-        """The data set of the configuration; runs of one process share it."""
-        return _load(self.config.data, self.quiet)
+        """The data set of the configuration; runs of one process share what was rendered or read."""
+        dataset = _load(self.config.data, self.quiet)
+        if self.config.data.labels == "true":
+            return dataset
+        return data.shuffle_labels(dataset, generator(self.config.seed, "shuffled-labels"))
 
     @property
     def results(self) -> Path:

@@ -15,6 +15,7 @@ STREAMS = (
     "prediction",
     "budget",
     "revision",
+    "shuffled-labels",
 )
 
 

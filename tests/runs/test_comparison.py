@@ -1,6 +1,7 @@
 """The comparison of criteria on the tiny study."""
 
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -112,3 +113,19 @@ def test_every_retraining_has_a_checkpoint_of_its_own():
     # an interrupted one may be followed by another: criteria can be added in front
     names = [paths.arm_checkpoint(arm, density) for arm in CRITERIA for density in (0, 0.5, 0.2)]
     assert len({*names, paths.CHECKPOINT}) == len(names) + 1
+
+
+def test_layers_are_masked_alone(compared, tmp_path):
+    alone = {"criteria": ("magnitude",), "densities": (0.5,), "alone": True}
+    study = shutil.copytree(compared.directory, tmp_path / "study")  # added to what is there
+    found = compare(config_from(configuration(compare=alone)), study, quiet=True)
+    run = found.runs[0]
+    names = list(run.read(f"{paths.compare_path('magnitude', 0.5)}/masks"))
+    assert list(found.comparison.accuracy) == [
+        f"magnitude in {name.removesuffix('.weight')}" for name in names
+    ]
+    for name in names:
+        of_layer = run.read(paths.compare_path("magnitude", 0.5, name))
+        assert list(of_layer["masks"]) == [name]
+        assert of_layer["density"] == pytest.approx(0.5, rel=0.03)
+    assert "magnitude in stage5.conv" in found.text

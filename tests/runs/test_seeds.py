@@ -17,6 +17,7 @@ FIRST = {
     "prediction": 2951975520,
     "budget": 325532677,
     "revision": 1544415595,
+    "shuffled-labels": 2583268373,
 }
 
 

@@ -11,6 +11,7 @@ from deeptheory.errors import InputError
 from deeptheory.nn.training import Interrupted
 from deeptheory.runs import Run, paths, steps
 from deeptheory.runs.config import config_from
+from deeptheory.runs.steps.train import build_network
 
 ARMS = ("afcc", "random", "label-permuted", "magnitude")
 
@@ -235,3 +236,24 @@ def test_a_label_without_an_input_in_a_split_is_named(tmp_path, tiny_config):
     expected = r"^split 'train' of 'few.npz': expected .* of every label, found none of label 1 .*;"
     with pytest.raises(InputError, match=expected):
         steps.train(run)
+
+
+def test_controls_without_training_and_without_labels(finished_study, tmp_path, tiny_config):
+    data = msgspec.structs.replace(tiny_config.data, labels="shuffled")
+    config = with_tables(tiny_config, train={"epochs": 0})
+    run = Run.create(tmp_path / "run", msgspec.structs.replace(config, data=data), quiet=True)
+    steps.train(run)
+    steps.measure(run)
+    initial = build_network(run).parameters()
+    assert all((run.read(f"train/state/{name}") == values).all() for name, values in initial.items())
+    true = Run(finished_study / "seed-3", quiet=True).dataset
+    assert (run.dataset.train_images == true.train_images).all()
+    assert not (run.dataset.train_labels == true.train_labels).all()
+
+
+def test_accuracy_of_every_label(run):
+    for stage in ("stage1", "stage5"):
+        of_labels = run.read(f"measure/stages/{stage}/label_accuracy")
+        assert of_labels.shape == (5,)
+        # as many test inputs of every label
+        assert of_labels.mean() == pytest.approx(run.read(f"measure/stages/{stage}/probe_accuracy"))

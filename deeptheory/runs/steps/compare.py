@@ -18,9 +18,10 @@ from deeptheory.runs.steps.train import stored_splits, train, trained_network
 def compare(run: Run) -> None:
     """Train and measure where that is not done, then prune and retrain for every criterion and density.
 
-    Everything is retrained with the same batches, the unpruned network too. What is stored is not computed
-    again, so more criteria and densities can be added later. A density that a criterion cannot reach is stored
-    with the reason in place of an accuracy.
+    With `compare.alone` one layer is masked at a time, and the density is that of this layer. Everything is
+    retrained with the same batches, the unpruned network too. What is stored is not computed again, so more
+    criteria and densities can be added later. A density that a criterion cannot reach is stored with the reason
+    in place of an accuracy.
 
     Raises
     ------
@@ -30,15 +31,21 @@ def compare(run: Run) -> None:
     _check(run)
     train(run)
     measure(run)
-    options = run.config.compare
-    wanted = [(criterion, density) for density in options.densities for criterion in options.criteria]
-    missing = [pair for pair in wanted if not run.has(paths.compare_path(*pair))]
+    options, layers = run.config.compare, masked_layers(run, trained_network(run))
+    masked = {layer.weight: (layer,) for layer in layers} if options.alone else {"": layers}
+    wanted = [
+        (criterion, density, name)
+        for density in options.densities
+        for criterion in options.criteria
+        for name in masked
+    ]
+    missing = [mask for mask in wanted if not run.has(paths.compare_path(*mask))]
     with Progress(f"{run.directory.name} compare", len(missing) + 1, "mask", run.quiet) as progress:
         if not run.has(f"{paths.COMPARE}/{prune.UNPRUNED}"):
             _store_unpruned(run)
-        for done, (criterion, density) in enumerate(missing, start=1):
+        for done, (criterion, density, name) in enumerate(missing, start=1):
             progress.advance(done)
-            _store_pruned(run, criterion, density)
+            _store_pruned(run, criterion, density, name, masked[name])
 
 
 def _check(run: Run) -> None:
@@ -61,11 +68,12 @@ def _store_unpruned(run: Run) -> None:
     run.store(f"{paths.COMPARE}/{prune.UNPRUNED}", {"accuracy": _test_accuracy(run, retrained.network)})
 
 
-def _store_pruned(run: Run, criterion: str, density: float) -> None:
+def _store_pruned(
+    run: Run, criterion: str, density: float, alone: str, layers: tuple[prune.MaskedLayer, ...]
+) -> None:
     network = trained_network(run)
-    layers = masked_layers(run, network)
     rng = generator(run.config.seed, "controls", criterion)
-    where = paths.compare_path(criterion, density)
+    where = paths.compare_path(criterion, density, alone)
     try:
         context = arm_context(run, network, layers, rng, trained_strengths(run, network))
         arm = prune.prune_arm(criterion, context, density)
@@ -88,7 +96,8 @@ def _store_pruned(run: Run, criterion: str, density: float) -> None:
         "masks": {name: masks.stored(name) for name in masks},
     }
     run.store(where, tree)
-    run.log(f"{criterion} at density {density:g}: test accuracy {tree['accuracy']:.4f}")
+    of_layer = f"{alone}, " if alone else ""
+    run.log(f"{of_layer}{criterion} at density {density:g}: test accuracy {tree['accuracy']:.4f}")
 
 
 def _test_accuracy(run: Run, network: nn.Network) -> float:

@@ -35,9 +35,11 @@ def measure(run: Run) -> None:
     for name in names:
         means = statistics[name].means
         measures = measuring.measure_stage(means, probes[name].reshape(means.shape), run.config.measure, rng)
+        correct = test_fields[name].argmax(axis=1) == test_labels
         tree = {
             "class_means": means,
-            "probe_accuracy": float(np.mean(test_fields[name].argmax(axis=1) == test_labels)),
+            "probe_accuracy": float(correct.mean()),
+            "label_accuracy": _of_labels(correct, test_labels, network.n_labels),
             **_of_stage(measures),
             "field_snr": measuring.field_snr(statistics[name].complete_fields, labels).snr,
             **_of_filters(statistics[name], measures),
@@ -103,6 +105,12 @@ def _subset(labels: np.ndarray, n_inputs: int, rng: np.random.Generator) -> np.n
         rank[own] = np.arange(len(own))
     per_label = max(1, n_inputs // len(np.unique(labels)))
     return np.flatnonzero(rank < per_label)
+
+
+def _of_labels(correct: np.ndarray, labels: np.ndarray, n_labels: int) -> np.ndarray:
+    """Share of the inputs of every label that is correct, (K,); NaN for a label without inputs."""
+    with np.errstate(invalid="ignore"):
+        return np.bincount(labels, correct, n_labels) / np.bincount(labels, minlength=n_labels)
 
 
 def _of_stage(measures: measuring.StageMeasures) -> dict[str, Any]:

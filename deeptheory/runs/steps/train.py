@@ -23,7 +23,7 @@ def train(run: Run) -> None:
     splits = data.draw_splits(
         dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
     )
-    if config.prune.rewind_epoch >= config.train.epochs:
+    if config.prune.schedule == "iterative" and config.prune.rewind_epoch >= config.train.epochs:
         expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
         raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
     network = build_network(run)
