@@ -8,13 +8,15 @@ from typing import Any
 import click
 
 import deeptheory
-from deeptheory import cli_prune
+from deeptheory import cli_hypothesis, cli_prune
 from deeptheory.cli_options import (
     COUNT,
+    EXIT_NEGATIVE,
     JSON,
     POSITIVE,
     RUN,
     SHARE,
+    command_line,
     config_options,
     configure,
     machine_options,
@@ -25,7 +27,7 @@ from deeptheory.cli_options import (
 )
 from deeptheory.errors import InputError, RunFailed
 
-EXIT_NEGATIVE, EXIT_BAD_INPUT = 1, 2
+EXIT_BAD_INPUT = 2
 
 
 def main() -> None:
@@ -63,6 +65,7 @@ def commands() -> None:
     All of it, over several seeds, with verdicts:  confirm
     Criteria against each other, over densities and seeds:  compare
     What pruning saves:  compact, cost             (on a retrained run)
+    A claim and its verdict:  hypothesis list, hypothesis test
     """
 
 
@@ -155,6 +158,7 @@ commands.add_command(cli_prune.compact)
 commands.add_command(cli_prune.cost)
 commands.add_command(cli_prune.compare)
 commands.add_command(cli_prune.compare_criteria)
+commands.add_command(cli_hypothesis.hypothesis)
 
 
 @commands.command()
@@ -199,7 +203,7 @@ def confirm(
     from deeptheory.runs import confirm as run_study
     from deeptheory.runs import report
 
-    study = run_study(read_study(config, data_path, overrides, seeds), out, _command_line(), jobs, quiet)
+    study = run_study(read_study(config, data_path, overrides, seeds), out, command_line(), jobs, quiet)
     figures = plot.draw_all(study.runs, study.directory / "figures")
     if as_json:
         click.echo(report.as_json({**study.numbers, "figures": [str(path) for path in figures]}))
@@ -209,10 +213,6 @@ def confirm(
         click.echo("Figures:   " + " ".join(str(path) for path in figures))
     if study.negative:
         sys.exit(EXIT_NEGATIVE)
-
-
-def _command_line() -> str:
-    return " ".join(["deeptheory", *sys.argv[1:]])
 
 
 @commands.command()
@@ -318,7 +318,7 @@ def _bench(name: str, text: str) -> None:
         from deeptheory.bench import compare, report
 
         chosen = _setting(**setting)
-        result = compare(name, chosen, against, rounds, _command_line(), quiet)
+        result = compare(name, chosen, against, rounds, command_line(), quiet)
         _show(result, report.text(result), out, as_json)
 
     if name == "measure":
@@ -360,7 +360,7 @@ def bench_layers(out: Path | None, as_json: bool, quiet: bool, **setting: Any) -
     chosen = _setting(**setting)
     from deeptheory.bench import layers
 
-    result = layers.measure_layers(chosen, _command_line())
+    result = layers.measure_layers(chosen, command_line())
     _show(result, layers.text(result), out, as_json)
 
 

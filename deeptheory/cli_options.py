@@ -1,12 +1,14 @@
 """Arguments and options that several commands share."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+EXIT_NEGATIVE = 1
 RUN = click.argument("run", type=click.Path(path_type=Path))
 COUNT, POSITIVE = click.IntRange(min=1), click.FloatRange(min=0, min_open=True)
 SHARE = click.FloatRange(min=0, max=1, min_open=True)
@@ -46,6 +48,11 @@ def configure(threads: int | None) -> None:
     from deeptheory import machine
 
     machine.configure(threads)
+
+
+def command_line() -> str:
+    """The command as it was given, to be kept with what it made."""
+    return " ".join(["deeptheory", *sys.argv[1:]])
 
 
 def print_report(report: Any, as_json: bool) -> None:

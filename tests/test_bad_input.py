@@ -276,7 +276,7 @@ def test_a_wrong_stage_or_filter_is_refused(
 def test_a_figure_of_a_directory_without_runs_is_refused(deeptheory, assert_refused, tmp_path):
     result = deeptheory("figure", "cluster-sizes", tmp_path, "--out", tmp_path / "figures")
     assert_refused(
-        result, f"run {tmp_path}: expected config.toml in it or in its seed-* directories, found none"
+        result, f"run {tmp_path}: expected config.toml in it or in the directories in it, found none"
     )
 
 

@@ -4,7 +4,8 @@ from deeptheory.judge.claims import confirm_claims
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
 from deeptheory.judge.comparison_table import comparison_tables
 from deeptheory.judge.hypotheses import HYPOTHESES, hypothesis
-from deeptheory.judge.hypothesis import Hypothesis, Judged, judge
+from deeptheory.judge.hypothesis import Hypothesis, Judged, Part, judge
+from deeptheory.judge.hypothesis_table import hypothesis_list, hypothesis_verdicts
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.results import AFCC, UNPRUNED, ArmResults
 from deeptheory.judge.statistics import (
@@ -28,6 +29,7 @@ __all__ = [
     "JudgeOptions",
     "Judged",
     "PairedTest",
+    "Part",
     "Verdict",
     "arm_table",
     "comparison_tables",
@@ -36,6 +38,8 @@ __all__ = [
     "equivalence",
     "holm",
     "hypothesis",
+    "hypothesis_list",
+    "hypothesis_verdicts",
     "judge",
     "non_inferiority",
     "paired_differences",

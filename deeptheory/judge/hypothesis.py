@@ -11,7 +11,7 @@ from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.power import POWER
 from deeptheory.judge.rules import Rule
 from deeptheory.judge.statistics import PairedTest, holm
-from deeptheory.judge.verdict import Status, Verdict, decide, untested
+from deeptheory.judge.verdict import Status
 
 E = TypeVar("E")
 OPTIONS = (
@@ -73,13 +73,40 @@ class Hypothesis(Generic[E]):
         return f"H{self.number} {self.name}"
 
     def detects(self, n_seeds: int, n_parts: int) -> float:
-        """True mean of every part at which the claim is supported with a power of 80 %, at `scatter`.
+        """True mean of every part at which the claim, judged alone, is supported with a power of 80 %.
 
-        The level is that of Holm's first step, the worst case. NaN where no mean is found so often.
+        At the stated scatter. NaN where no mean is found so often. Where one part is enough, the level is that of
+        Holm's first step.
         """
-        level = 1 - (1 - OPTIONS.level) / n_parts
-        power = POWER ** (1 / n_parts) if self.holds_if == "all" else POWER
-        return self.rule.found(self.scatter, n_seeds, level, power)
+        if self.holds_if == "all":
+            return self.rule.found(self.scatter, n_seeds, OPTIONS.level, POWER ** (1 / n_parts))
+        return self.rule.found(self.scatter, n_seeds, 1 - (1 - OPTIONS.level) / n_parts, POWER)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a claim.
+
+    Attributes
+    ----------
+    name : str
+    values : (S,) float array
+        The statistic of every seed.
+    test : PairedTest or None
+        Its mean, interval and p-value; None where there are no numbers.
+    p : float
+        The p-value that decides: that of the test where all parts are needed (the largest of them is the claim's);
+        after Holm over the parts where one is enough.
+    status : {"supported", "not supported", "undecided"}
+    reason : str
+    """
+
+    name: str
+    values: np.ndarray
+    test: PairedTest | None
+    p: float
+    status: Status
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -90,19 +117,25 @@ class Judged:
     ----------
     hypothesis : Hypothesis
     status : {"supported", "not supported", "undecided"}
-    parts : tuple of Verdict
-        Effects in the unit of the hypothesis.
-    values : mapping of str to (S,) float array
-        The statistic of every seed, by part.
+    parts : tuple of Part
+    p : float
+        Of the claim: the largest p of its parts where it needs all of them (intersection-union test), the
+        smallest where it needs one. NaN where a part cannot be tested.
+    p_holm : float
+        After Holm over all hypotheses judged together.
     detects : float
         As `Hypothesis.detects`, for these seeds and parts; NaN below two seeds.
+    command : str
+        What repeats it.
     """
 
     hypothesis: Hypothesis[Any]
     status: Status
-    parts: tuple[Verdict, ...]
-    values: Mapping[str, np.ndarray]
+    parts: tuple[Part, ...]
+    p: float
+    p_holm: float
     detects: float
+    command: str
 
 
 def judge(tested: Sequence[tuple[Hypothesis[Any], Any]], command: str) -> list[Judged]:
@@ -118,56 +151,83 @@ def judge(tested: Sequence[tuple[Hypothesis[Any], Any]], command: str) -> list[J
     Returns
     -------
     list of Judged
-        p-values by Holm over all parts of all hypotheses. "all": supported if every part is, not supported if one
-        part is not. "any": supported if one part is, not supported if no part is. Otherwise undecided.
+        Supported if p < 1 - level after Holm over the hypotheses and all parts (or one, as the claim says) are
+        supported. Not supported if the interval of a part that is needed, or of every part where one would do,
+        lies entirely where the claim is false. Undecided otherwise, and always with too few seeds.
+
+    Notes
+    -----
+    Intersection-union tests: Berger, "Multiparameter hypothesis testing and acceptance sampling" (1982).
     """
-    parts = [_parts(hypothesis, evidence) for hypothesis, evidence in tested]
-    p_values = iter(
-        holm([test.p if isinstance(test, PairedTest) else np.nan for _, of in parts for test in of.values()])
+    found = [_parts(hypothesis, evidence) for hypothesis, evidence in tested]
+    p_values = np.array(
+        [_together(hypothesis, parts) for (hypothesis, _), parts in zip(tested, found, strict=True)]
     )
-    judged = []
-    for (hypothesis, _), (values, tests) in zip(tested, parts, strict=True):
-        verdicts = tuple(_verdict(part, test, float(next(p_values)), command) for part, test in tests.items())
-        judged.append(
-            Judged(hypothesis, _status(hypothesis, verdicts), verdicts, values, _detects(hypothesis, values))
+    return [
+        Judged(
+            hypothesis,
+            _status(hypothesis, parts, p_holm),
+            parts,
+            p,
+            p_holm,
+            _detects(hypothesis, parts),
+            command,
         )
-    return judged
+        for (hypothesis, _), parts, p, p_holm in zip(
+            tested, found, p_values.tolist(), holm(p_values).tolist(), strict=True
+        )
+    ]
 
 
-def _parts(
-    hypothesis: Hypothesis[Any], evidence: Any
-) -> tuple[Mapping[str, np.ndarray], dict[str, PairedTest | str]]:
-    """The statistic and the test of every part; the reason where there is no test."""
+def _parts(hypothesis: Hypothesis[Any], evidence: Any) -> tuple[Part, ...]:
     try:
         if isinstance(evidence, InputError):
             raise evidence
-        with np.errstate(divide="ignore", invalid="ignore"):  # `_test` says where a number is not finite
+        with np.errstate(divide="ignore", invalid="ignore"):  # `_part` says where a number is not finite
             values = hypothesis.parts(evidence)
     except InputError as error:
-        return {}, {hypothesis.claim: str(error)}
-    return values, {part: _test(hypothesis, of_part) for part, of_part in values.items()}
+        return (Part(hypothesis.claim, np.empty(0), None, np.nan, "undecided", str(error)),)
+    tests = [
+        hypothesis.rule.test(of_part, OPTIONS.level) if np.isfinite(of_part).all() else None
+        for of_part in values.values()
+    ]
+    p_values = np.array([np.nan if test is None else test.p for test in tests])
+    if hypothesis.holds_if == "any":
+        p_values = holm(p_values)
+    return tuple(
+        _part(name, of_part, test, p)
+        for (name, of_part), test, p in zip(values.items(), tests, p_values.tolist(), strict=True)
+    )
 
 
-def _test(hypothesis: Hypothesis[Any], values: np.ndarray) -> PairedTest | str:
-    if not np.isfinite(values).all():
-        return f"not a finite number in {np.count_nonzero(~np.isfinite(values))} of {len(values)} seeds"
-    return hypothesis.rule.test(values, OPTIONS.level)
+def _part(name: str, values: np.ndarray, test: PairedTest | None, p: float) -> Part:
+    n_seeds, alpha = len(values), 1 - OPTIONS.level
+    status: Status = "undecided"
+    if test is None:
+        reason = f"not a finite number in {np.count_nonzero(~np.isfinite(values))} of {n_seeds} seeds"
+    elif n_seeds < OPTIONS.minimum_seeds:
+        reason = f"{n_seeds} seed{'s' * (n_seeds > 1)}, {OPTIONS.minimum_seeds} needed"
+    elif p < alpha:
+        status, reason = "supported", f"p < {alpha:.2g}"
+    elif test.excluded:
+        status, reason = "not supported", "the whole interval contradicts the claim"
+    else:
+        reason = "the interval allows both"
+    return Part(name, values, test, p, status, reason)
 
 
-def _verdict(part: str, test: PairedTest | str, p_holm: float, command: str) -> Verdict:
-    if isinstance(test, str):
-        return untested(part, 0, test, command)
-    return decide(part, test, p_holm, OPTIONS.minimum_seeds, command)
+def _together(hypothesis: Hypothesis[Any], parts: Sequence[Part]) -> float:
+    p_values = np.array([part.p for part in parts])
+    return float(p_values.max() if hypothesis.holds_if == "all" else p_values.min())
 
 
-def _status(hypothesis: Hypothesis[Any], verdicts: Sequence[Verdict]) -> Status:
-    found = [verdict.status for verdict in verdicts]
+def _status(hypothesis: Hypothesis[Any], parts: Sequence[Part], p_holm: float) -> Status:
     need, refuse = (all, any) if hypothesis.holds_if == "all" else (any, all)
-    if need(status == "supported" for status in found):
+    if need(part.status == "supported" for part in parts) and p_holm < 1 - OPTIONS.level:
         return "supported"
-    return "not supported" if refuse(status == "not supported" for status in found) else "undecided"
+    return "not supported" if refuse(part.status == "not supported" for part in parts) else "undecided"
 
 
-def _detects(hypothesis: Hypothesis[Any], values: Mapping[str, np.ndarray]) -> float:
-    n_seeds = min((len(of_part) for of_part in values.values()), default=0)
-    return hypothesis.detects(n_seeds, len(values)) if n_seeds > 1 else np.nan
+def _detects(hypothesis: Hypothesis[Any], parts: Sequence[Part]) -> float:
+    n_seeds = min(len(part.values) for part in parts)
+    return hypothesis.detects(n_seeds, len(parts)) if n_seeds > 1 else np.nan

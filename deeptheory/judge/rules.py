@@ -18,6 +18,11 @@ class Rule(ABC):
     null: float
     """The mean at which the claim is false and hardest to tell from true."""
 
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Means between which, or above which, the claim is true."""
+        return (self.null,)
+
     @abstractmethod
     def test(self, values: np.ndarray, level: float) -> PairedTest:
         """Test one number per seed, (S,)."""
@@ -86,6 +91,11 @@ class Within(Rule):
     def null(self) -> float:  # type: ignore[override]
         """The margin."""
         return self.margin
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Both margins."""
+        return -self.margin, self.margin
 
     def test(self, values: np.ndarray, level: float) -> PairedTest:
         """As `equivalence`."""

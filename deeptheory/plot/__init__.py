@@ -9,6 +9,7 @@ from deeptheory.plot.committee_scatter import committee_scatter
 from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.from_runs import FIGURES, draw, draw_all
 from deeptheory.plot.head_accuracies import Heads, head_accuracies
+from deeptheory.plot.hypothesis import draw_hypotheses, hypothesis_verdict
 from deeptheory.plot.magnitude_overlap import magnitude_overlap
 from deeptheory.plot.margin_certificate import margin_certificate
 from deeptheory.plot.number_of_labels import LabelCurves, number_of_labels
@@ -31,8 +32,10 @@ __all__ = [
     "committee_scatter",
     "draw",
     "draw_all",
+    "draw_hypotheses",
     "field_matrix",
     "head_accuracies",
+    "hypothesis_verdict",
     "magnitude_overlap",
     "margin_certificate",
     "number_of_labels",

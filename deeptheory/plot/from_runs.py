@@ -16,7 +16,7 @@ from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
 from deeptheory.plot.save import save
 from deeptheory.runs import Run, paths
-from deeptheory.runs.config import differences
+from deeptheory.runs.find import check_one_configuration, find_runs
 from deeptheory.runs.report import stage_names
 from deeptheory.runs.run import make_directory
 
@@ -51,8 +51,8 @@ def draw(
     """
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
-    runs = [Run(directory, quiet=True) for given in directories for directory in _run_directories(given)]
-    _check_one_configuration(runs)
+    runs = [run for directory in directories for run in find_runs(directory)]
+    check_one_configuration(runs, "figure")
     function = FIGURES[name]
     if name == "field-matrix":
         function = partial(_field_matrix, stage=stage, filter_index=filter_index)
@@ -68,25 +68,6 @@ def draw_all(runs: Sequence[Run], out: Path) -> list[Path]:
     """Draw every figure of a finished study."""
     directories = [run.directory for run in runs]
     return [draw(name, directories, out) for name in FIGURES]
-
-
-def _run_directories(directory: Path) -> list[Path]:
-    if (directory / paths.CONFIG).is_file():
-        return [directory]
-    inside = [path.parent for path in directory.glob(f"seed-*/{paths.CONFIG}")]
-    if not inside:
-        do = "name a run directory or the directory of a study"
-        raise InputError(f"run {directory}", f"{paths.CONFIG} in it or in its seed-* directories", "none", do)
-    return sorted(inside, key=lambda path: int(path.name.removeprefix("seed-")))
-
-
-def _check_one_configuration(runs: Sequence[Run]) -> None:
-    first = runs[0]
-    for run in runs[1:]:
-        for name, one, other in differences(first.config, run.config):
-            if name != "seed":
-                found = f"{name} = {one!r} in {first.directory} and {other!r} in {run.directory}"
-                raise InputError("figure", "runs of one configuration", found, "draw them one by one")
 
 
 def _over_stages(runs: Sequence[Run], path: str) -> np.ndarray:

@@ -170,18 +170,47 @@ def test_too_few_seeds_are_undecided():
     judged = judge([(of, of.planted(np.random.default_rng(0), 10.0, 3))], "deeptheory hypothesis test H1")[0]
     assert judged.status == "undecided"
     assert judged.parts[0].reason == "3 seeds, 5 needed"
-    assert judged.parts[0].command == "deeptheory hypothesis test H1"
+    assert judged.command == "deeptheory hypothesis test H1"
 
 
 def test_missing_evidence_counts_in_the_family():
     of = hypothesis("H1")
     evidence = of.planted(np.random.default_rng(0), 3.0, 5)
-    alone = judge([(of, evidence)], "")[0].parts[0]
+    alone = judge([(of, evidence)], "")[0]
     missing = InputError("run a", "the results of 'retrain'", "none", "run it first")
     first, second = judge([(of, evidence), (hypothesis("H6"), missing)], "")
-    assert first.parts[0].p_holm == pytest.approx(2 * alone.p)
+    assert alone.p_holm == alone.p == first.p
+    assert first.p_holm == pytest.approx(2 * alone.p)
     assert second.status == "undecided"
     assert second.parts[0].reason == "run a: expected the results of 'retrain', found none; run it first"
+
+
+def test_all_parts_need_no_correction_and_one_part_does():
+    scatter = np.array([-0.02, -0.01, 0.0, 0.01, 0.02])
+    depth = np.arange(10.0)
+    values = {
+        "snr_mean_field": (scatter + 0.02)[:, None] * depth,
+        "snr_measured": (scatter + 0.05)[:, None] * depth,
+    }
+    judged = judge([(hypothesis("H2"), Stages(tuple("abcdefghij"), values))], "")[0]
+    assert [part.p for part in judged.parts] == [part.test.p for part in judged.parts]
+    assert judged.p == max(part.p for part in judged.parts) < 0.05
+    assert judged.status == "supported"
+    unpruned = np.full(5, 0.9)
+    layers = {"stage2": unpruned - 0.004 + scatter / 50, "stage9": unpruned - 0.1 + scatter / 50}
+    judged = judge([(hypothesis("H10"), SingleLayers(0.1, unpruned, layers))], "")[0]
+    assert judged.parts[0].p == pytest.approx(2 * judged.parts[0].test.p)
+    assert judged.p == judged.parts[0].p
+
+
+def test_holm_over_the_family_can_take_the_support_away():
+    of = hypothesis("H1")
+    rng = np.random.default_rng(0)
+    evidence = next(
+        e for e in (of.planted(rng, 1.0, 5) for _ in range(100)) if 0.03 < judge([(of, e)], "")[0].p < 0.05
+    )
+    assert judge([(of, evidence)], "")[0].status == "supported"
+    assert judge([(of, evidence)] * 2, "")[0].status == "undecided"
 
 
 def test_numbers_that_are_not_finite_are_undecided():

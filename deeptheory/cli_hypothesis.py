@@ -1,0 +1,92 @@
+"""The commands of hypotheses: list them, and test them on runs."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from deeptheory.cli_options import COUNT, EXIT_NEGATIVE, JSON, command_line, configure, machine_options
+
+
+@click.group()
+def hypothesis() -> None:
+    """Claims of the field with a decision rule each, fixed before any data are seen.
+
+    \b
+    Examples:
+      deeptheory hypothesis list
+      deeptheory hypothesis test afcc-no-loss --runs out/demo
+    """
+
+
+@hypothesis.command("list")
+@click.argument("names", nargs=-1)
+@JSON
+def list_hypotheses(names: tuple[str, ...], as_json: bool) -> None:
+    """Show all hypotheses, or those named: claim, source, statistic, null, rule and power.
+
+    \b
+    Example:  deeptheory hypothesis list H7
+    """
+    from deeptheory import judge
+    from deeptheory.runs import hypotheses, report
+
+    chosen = hypotheses.named(names or (hypotheses.ALL,))
+    if as_json:
+        click.echo(report.as_json({"hypotheses": hypotheses.descriptions(chosen)}))
+    else:
+        click.echo(judge.hypothesis_list(chosen))
+
+
+@hypothesis.command("test")
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--runs",
+    "directories",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Study, sweep or run to test on; repeatable.",
+)
+@click.option(
+    "--seeds", type=COUNT, default=5, show_default=True, help="Seeds of what is simulated on the spot."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Directory for the verdicts and a figure of each."
+)
+@JSON
+@machine_options
+def test_hypotheses(
+    names: tuple[str, ...],
+    directories: tuple[Path, ...],
+    seeds: int,
+    out: Path | None,
+    as_json: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Test hypotheses by name or number, or all of them, on finished runs.
+
+    What is tested in one call is one family (Holm). H13 and H14 compare theory with a simulation of seconds to
+    minutes and need no runs. Exit code 0 when every one is supported, 1 otherwise.
+
+    \b
+    Examples:
+      deeptheory hypothesis test H6 H7 H8 H9 --runs out/pruning --out out/verdicts
+      deeptheory hypothesis test committee
+      deeptheory hypothesis test all --runs out/demo --runs out/label-scaling --runs out/controls
+    """
+    configure(threads)
+    from deeptheory import judge, plot
+    from deeptheory.runs import hypotheses, report
+
+    chosen = hypotheses.named(names)
+    judged = hypotheses.judge_on_runs(chosen, directories, command_line(), range(seeds), quiet)
+    if out is not None:
+        hypotheses.write(judged, out)
+        plot.draw_hypotheses(judged, out)
+    if as_json:
+        click.echo(report.as_json({"hypotheses": hypotheses.numbers(judged)}))
+    else:
+        click.echo(judge.hypothesis_verdicts(judged))
+    if any(one.status != "supported" for one in judged):
+        sys.exit(EXIT_NEGATIVE)

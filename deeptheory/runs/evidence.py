@@ -1,0 +1,203 @@
+"""What hypotheses are tested on, read from run files; every builder says what the runs lack and which "
+"command makes it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.judge.evidence import Arms, Controls, LabelScaling, Predictions, SingleLayers, Stages
+from deeptheory.prune import UNPRUNED
+from deeptheory.runs import paths
+from deeptheory.runs.find import check_one_configuration
+from deeptheory.runs.run import Run
+
+Runs = Sequence[Run]
+OF_STAGES = (
+    "probe_accuracy",
+    "snr_mean_field",
+    "snr_measured",
+    "noise",
+    "cluster_size",
+    "clusters_per_filter",
+)
+
+
+def stages(runs: Runs) -> Stages:
+    """Every stage of measured runs of one configuration."""
+    _check(runs, "measure")
+    names = list(runs[0].read("measure/stage_names"))
+
+    def over_stages(value: str) -> np.ndarray:
+        return np.array(
+            [[run.read(f"{paths.stage_path('measure', stage)}/{value}") for stage in names] for run in runs]
+        )
+
+    return Stages(tuple(names), {value: over_stages(value) for value in OF_STAGES})
+
+
+def arms(runs: Runs) -> Arms:
+    """The arms of a confirm study, or those of a comparison at every density."""
+    options = runs[0].config.compare
+    if all(run.has(f"{paths.COMPARE}/{UNPRUNED}") for run in runs) and not options.alone:
+        check_one_configuration(runs, "hypothesis")
+        unpruned = _over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy")
+        settings = {
+            f"density {density:g}": {UNPRUNED: unpruned, **_compared(runs, density)}
+            for density in options.densities
+        }
+        return Arms({name: of_arm for name, of_arm in settings.items() if len(of_arm) > 1})
+    _check(runs, "retrain")
+    of_runs = runs[0].config.prune
+    setting = f"density {of_runs.density:g}" if of_runs.density else f"threshold {of_runs.threshold:g}"
+    names = (UNPRUNED, *of_runs.arms)
+    return Arms(
+        {setting: {arm: _over_seeds(runs, f"{paths.arm_path('retrain', arm)}/accuracy") for arm in names}}
+    )
+
+
+def _compared(runs: Runs, density: float) -> dict[str, np.ndarray]:
+    """Accuracies of the criteria that every run has reached this density with."""
+    found = {
+        criterion: f"{paths.compare_path(criterion, density)}/accuracy"
+        for criterion in runs[0].config.compare.criteria
+    }
+    return {
+        criterion: _over_seeds(runs, path)
+        for criterion, path in found.items()
+        if all(run.has(path) for run in runs)
+    }
+
+
+def single_layers(runs: Runs) -> SingleLayers:
+    """The layers that were masked alone, by AFCC at density 0.1."""
+    check_one_configuration(runs, "hypothesis")
+    density, criterion = 0.1, "afcc"
+    found = {
+        layer: f"{paths.compare_path(criterion, density, layer)}/accuracy"
+        for layer in runs[0].names("train/state")
+        if all(run.has(f"{paths.compare_path(criterion, density, layer)}/accuracy") for run in runs)
+    }
+    if not found:
+        do = "run 'deeptheory compare CONFIG --out DIR' with compare.alone = true, criterion afcc and density 0.1"
+        raise InputError(f"run {runs[0].directory}", "layers masked alone", "none", do)
+    return SingleLayers(
+        density,
+        _over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy"),
+        {layer.removesuffix(".weight"): _over_seeds(runs, path) for layer, path in found.items()},
+    )
+
+
+def predictions(runs: Runs) -> Predictions:
+    """Heads of the later half of the stages, masked heads, and arms after retraining."""
+    _check(runs, "retrain")
+    names = list(runs[0].read("measure/stage_names"))
+    late = names[(len(names) - 1) // 2 :]
+    masked = runs[0].config.prune.arms
+    groups = {
+        "full heads": (
+            [f"predict/stages/{stage}/accuracy" for stage in late],
+            [f"{paths.stage_path('measure', stage)}/probe_accuracy" for stage in late],
+        ),
+        "masked heads": (
+            [f"{paths.arm_path('predict', arm)}/head/accuracy" for arm in masked],
+            [f"{paths.arm_path('prune', arm)}/refit_accuracy" for arm in masked],
+        ),
+        "retrained arms": (
+            [f"{paths.arm_path('predict', arm)}/retrained" for arm in masked],
+            [f"{paths.arm_path('retrain', arm)}/accuracy" for arm in masked],
+        ),
+    }
+
+    def read(of_paths: list[str]) -> np.ndarray:
+        return np.array([[run.read(path) for path in of_paths] for run in runs])
+
+    return Predictions(
+        {group: (read(predicted), read(measured)) for group, (predicted, measured) in groups.items()}
+    )
+
+
+def label_scaling(runs: Runs) -> LabelScaling:
+    """Runs that differ in their number of labels, as many seeds of each."""
+    _check(runs, "measure", but=("data.n_labels",))
+    by_number: dict[int, dict[int, Run]] = {}
+    for run in runs:
+        by_number.setdefault(run.config.data.n_labels, {})[run.config.seed] = run
+    numbers = sorted(by_number)
+    seeds = sorted(by_number[numbers[0]])
+    if len(numbers) < 3 or any(sorted(of_number) != seeds for of_number in by_number.values()):
+        found = "; ".join(f"{number}: {sorted(by_number[number])}" for number in numbers)
+        do = "run 'deeptheory sweep simulations/label-scaling.toml --out DIR'"
+        raise InputError("numbers of labels", "at least 3, with the same seeds each", found, do)
+
+    def over_numbers(value: Callable[[Run], float]) -> np.ndarray:
+        return np.array([[value(by_number[number][seed]) for number in numbers] for seed in seeds])
+
+    def of_last(name: str) -> Callable[[Run], float]:
+        return lambda run: run.read(f"{_last_stage(run)}/{name}")
+
+    return LabelScaling(
+        tuple(numbers),
+        {
+            "max_error": over_numbers(
+                lambda run: 1 - float(run.read(f"{_last_stage(run)}/label_accuracy").min())
+            ),
+            "error": over_numbers(lambda run: 1 - run.read(f"{_last_stage(run)}/probe_accuracy")),
+            **{
+                name: over_numbers(of_last(name))
+                for name in ("cluster_size", "clusters_per_filter", "snr_mean_field")
+            },
+        },
+    )
+
+
+def controls(runs: Runs) -> Controls:
+    """Runs that differ in whether they were trained, and on which labels."""
+    _check(runs, "measure", but=("train.epochs", "data.labels"))
+    kinds: dict[str, dict[int, Run]] = {"trained": {}, "untrained": {}, "shuffled-labels": {}}
+    for run in runs:
+        kinds[_kind(run)][run.config.seed] = run
+    seeds = sorted(kinds["trained"])
+    if not seeds or any(sorted(of_kind) != seeds for of_kind in kinds.values()):
+        found = "; ".join(f"{kind}: {sorted(of_kind)}" for kind, of_kind in kinds.items())
+        do = "run 'deeptheory sweep simulations/controls.toml --out DIR'"
+        raise InputError("controls", "the same seeds trained, untrained and with shuffled labels", found, do)
+    return Controls(
+        {
+            kind: np.array(
+                [run.read(f"{_last_stage(run)}/snr_mean_field") for _, run in sorted(of_kind.items())]
+            )
+            for kind, of_kind in kinds.items()
+        }
+    )
+
+
+def _kind(run: Run) -> str:
+    if run.config.data.labels == "shuffled":
+        return "shuffled-labels"
+    return "trained" if run.config.train.epochs else "untrained"
+
+
+def _last_stage(run: Run) -> str:
+    return paths.stage_path("measure", run.read("measure/stage_names")[-1])
+
+
+def _check(runs: Runs, step: str, but: Sequence[str] = ()) -> None:
+    check_one_configuration(runs, "hypothesis", but)
+    for run in runs:
+        run.require(step)
+
+
+def _over_seeds(runs: Runs, path: str) -> np.ndarray:
+    return np.array([run.read(path) for run in runs])
+
+
+BUILDERS: dict[type[Any], Callable[[Runs], Any]] = {
+    Stages: stages,
+    Arms: arms,
+    SingleLayers: single_layers,
+    Predictions: predictions,
+    LabelScaling: label_scaling,
+    Controls: controls,
+}
