@@ -159,17 +159,18 @@ commands.add_command(cli_prune.compare_criteria)
 
 @commands.command()
 @RUN
+@click.option("--until", default="retrain", show_default=True, metavar="STEP", help="The last step.")
 @machine_options
-def chain(run: Path, threads: int | None, quiet: bool) -> None:
+def chain(run: Path, until: str, threads: int | None, quiet: bool) -> None:
     """Take a run through all steps that are not done yet, whether begun or not.
 
     \b
-    Example:  deeptheory chain out/one
+    Example:  deeptheory chain out/one --until measure
     """
     configure(threads)
     from deeptheory.runs import Run, steps
 
-    steps.chain(Run(run, quiet))
+    steps.chain(Run(run, quiet), until)
 
 
 @commands.command()
