@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 import deeptheory
-from deeptheory import cli_prune
+from deeptheory import cli_prune, cli_sweep
 from deeptheory.cli_options import (
     COUNT,
+    EXIT_BAD_INPUT,
+    EXIT_NEGATIVE,
     JSON,
     POSITIVE,
     RUN,
@@ -24,8 +26,6 @@ from deeptheory.cli_options import (
     study_options,
 )
 from deeptheory.errors import InputError, RunFailed
-
-EXIT_NEGATIVE, EXIT_BAD_INPUT = 1, 2
 
 
 def main() -> None:
@@ -62,6 +62,7 @@ def commands() -> None:
     The chain:  train -> measure -> predict -> prune -> retrain     (each on one run directory)
     All of it, over several seeds, with verdicts:  confirm
     Criteria against each other, over densities and seeds:  compare
+    Runs over a grid of options and seeds:  sweep
     What pruning saves:  compact, cost             (on a retrained run)
     """
 
@@ -155,6 +156,7 @@ commands.add_command(cli_prune.compact)
 commands.add_command(cli_prune.cost)
 commands.add_command(cli_prune.compare)
 commands.add_command(cli_prune.compare_criteria)
+commands.add_command(cli_sweep.sweep)
 
 
 @commands.command()
