@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 import deeptheory
-from deeptheory import cli_hypothesis, cli_prune
+from deeptheory import cli_hypothesis, cli_prune, cli_sweep
 from deeptheory.cli_options import (
     COUNT,
+    EXIT_BAD_INPUT,
     EXIT_NEGATIVE,
     JSON,
     POSITIVE,
@@ -26,8 +27,6 @@ from deeptheory.cli_options import (
     study_options,
 )
 from deeptheory.errors import InputError, RunFailed
-
-EXIT_BAD_INPUT = 2
 
 
 def main() -> None:
@@ -64,6 +63,7 @@ def commands() -> None:
     The chain:  train -> measure -> predict -> prune -> retrain     (each on one run directory)
     All of it, over several seeds, with verdicts:  confirm
     Criteria against each other, over densities and seeds:  compare
+    Runs over a grid of options and seeds:  sweep
     What pruning saves:  compact, cost             (on a retrained run)
     A claim and its verdict:  hypothesis list, hypothesis test
     """
@@ -159,21 +159,23 @@ commands.add_command(cli_prune.cost)
 commands.add_command(cli_prune.compare)
 commands.add_command(cli_prune.compare_criteria)
 commands.add_command(cli_hypothesis.hypothesis)
+commands.add_command(cli_sweep.sweep)
 
 
 @commands.command()
 @RUN
+@click.option("--until", default="retrain", show_default=True, metavar="STEP", help="The last step.")
 @machine_options
-def chain(run: Path, threads: int | None, quiet: bool) -> None:
+def chain(run: Path, until: str, threads: int | None, quiet: bool) -> None:
     """Take a run through all steps that are not done yet, whether begun or not.
 
     \b
-    Example:  deeptheory chain out/one
+    Example:  deeptheory chain out/one --until measure
     """
     configure(threads)
     from deeptheory.runs import Run, steps
 
-    steps.chain(Run(run, quiet))
+    steps.chain(Run(run, quiet), until)
 
 
 @commands.command()

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-EXIT_NEGATIVE = 1
 RUN = click.argument("run", type=click.Path(path_type=Path))
 COUNT, POSITIVE = click.IntRange(min=1), click.FloatRange(min=0, min_open=True)
+EXIT_NEGATIVE, EXIT_BAD_INPUT = 1, 2
 SHARE = click.FloatRange(min=0, max=1, min_open=True)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print numbers as JSON.")
 
@@ -71,7 +71,7 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--seeds", type=COUNT, help="Number of seeds; overrides judge.seeds."),
         click.option(
-            "--jobs", type=COUNT, default=1, help="Seeds at a time, each with its share of the threads."
+            "--jobs", type=COUNT, default=1, help="Runs at a time, each with its share of the threads."
         ),
         JSON,
         machine_options,
@@ -83,15 +83,23 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def read_study(path: Path, data_path: Path | None, overrides: tuple[str, ...], seeds: int | None) -> Any:
     """The configuration that `study_options` names."""
-    if seeds is not None:
-        overrides = (*overrides, f"judge.seeds={seeds}")
-    return read_configuration(path, data_path, overrides)
+    return read_configuration(path, data_path, with_seeds(overrides, seeds))
 
 
 def read_configuration(path: Path, data_path: Path | None, overrides: tuple[str, ...]) -> Any:
     """The configuration that `config_options` names."""
     from deeptheory.runs.config import read_config
 
-    if data_path is not None:
-        overrides = ('data.source="files"', f"data.path={json.dumps(str(data_path.resolve()))}", *overrides)
-    return read_config(path, overrides)
+    return read_config(path, with_data(overrides, data_path))
+
+
+def with_seeds(overrides: tuple[str, ...], seeds: int | None) -> tuple[str, ...]:
+    """The overrides with that of `--seeds`."""
+    return overrides if seeds is None else (*overrides, f"judge.seeds={seeds}")
+
+
+def with_data(overrides: tuple[str, ...], data_path: Path | None) -> tuple[str, ...]:
+    """The overrides with those of `--data`, which `--set` may override."""
+    if data_path is None:
+        return overrides
+    return 'data.source="files"', f"data.path={json.dumps(str(data_path.resolve()))}", *overrides

@@ -79,7 +79,7 @@ def test_a_real_process_with_wrong_vectors_ends_with_2(config, tmp_path):
     [
         ("train.epoch=3", "did you mean 'epochs'?"),
         ("trian.epochs=3", "did you mean 'train'?"),
-        ("train.epochs=0", "train.epochs: expected int >= 1, found 0"),
+        ("train.epochs=-1", "train.epochs: expected int >= 0, found -1"),
         ("train.batch=1", "train.batch: expected int >= 2, found 1"),
         ("train.epochs=many", "train.epochs: expected int, found 'many'"),
         ("train.epochs", "--set: expected table.option=value"),

@@ -19,6 +19,7 @@ COMMANDS = (
     "compact",
     "cost",
     "confirm",
+    "sweep",
     "inspect",
     "figure",
     "theory",

@@ -16,7 +16,7 @@ from deeptheory.judge.statistics import (
     paired_interval,
     superiority,
 )
-from deeptheory.judge.table import arm_table, verdict_table
+from deeptheory.judge.table import arm_table, verdict_table, with_interval
 from deeptheory.judge.verdict import Verdict, decide
 
 __all__ = [
@@ -47,4 +47,5 @@ __all__ = [
     "smallest_density_without_loss",
     "superiority",
     "verdict_table",
+    "with_interval",
 ]

@@ -6,7 +6,8 @@ import numpy as np
 
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
 from deeptheory.judge.options import JudgeOptions
-from deeptheory.judge.statistics import PairedTest, paired_interval
+from deeptheory.judge.statistics import PairedTest
+from deeptheory.judge.table import with_interval
 from deeptheory.table import table
 
 
@@ -35,7 +36,7 @@ def _losses(comparison: Comparison, options: JudgeOptions) -> str:
     rows = [
         (
             criterion,
-            *(_with_interval(comparison.loss(criterion, d), options.level) for d in comparison.densities),
+            *(with_interval(comparison.loss(criterion, d), options.level) for d in comparison.densities),
         )
         for criterion in comparison.accuracy
     ]
@@ -70,13 +71,6 @@ def _differences(comparison: Comparison, ours: str, options: JudgeOptions) -> st
 
 def _heads(comparison: Comparison) -> list[str]:
     return [f"{density:g}" for density in comparison.densities]
-
-
-def _with_interval(loss: np.ndarray, level: float) -> str:
-    if np.isnan(loss).any():
-        return "-"
-    mean, low, _ = paired_interval(loss, level)
-    return f"{mean:.2f}" if math.isnan(low) else f"{mean:.2f} +- {mean - low:.2f}"
 
 
 def _difference(found: tuple[PairedTest, float] | None, options: JudgeOptions) -> str:

@@ -77,7 +77,7 @@ def arm_table(
         (
             arm,
             _number(100 * results.accuracy_before[arm].mean(), ".2f"),
-            _mean_and_half_width(results.accuracy_after[arm], level),
+            with_interval(100 * results.accuracy_after[arm], level),
             _prediction(results, arm),
             _number(100 * float(np.mean(parameters_left[arm])), ".1f"),
             _number(100 * float(np.mean(multiply_adds_left[arm])), ".1f"),
@@ -97,9 +97,26 @@ def arm_table(
     return "\n".join(lines)
 
 
-def _mean_and_half_width(accuracy: np.ndarray, level: float) -> str:
-    mean, low, high = paired_interval(100 * accuracy, level)
-    return f"{mean:.2f}" if math.isnan(low) else f"{mean:.2f} +- {(high - low) / 2:.2f}"
+def with_interval(values: Sequence[float] | np.ndarray, level: float, style: str = ".2f") -> str:
+    """Mean over seeds, and after +- half the width of its t interval where there are several.
+
+    Parameters
+    ----------
+    values : (n_seeds,) float array
+    level : float
+        Coverage of the interval (`paired_interval`).
+    style : str
+        Format of both numbers.
+
+    Returns
+    -------
+    str
+        ``-`` where a value is missing or not finite.
+    """
+    if not np.isfinite(values).all():
+        return "-"
+    mean, low, high = paired_interval(values, level)
+    return format(mean, style) + ("" if math.isnan(low) else f" +- {format((high - low) / 2, style)}")
 
 
 def _prediction(results: ArmResults, arm: str) -> str:

@@ -73,7 +73,7 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
     ]
     if jobs > 1:
         _ = runs[0].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
-        run_side_by_side(runs, jobs, quiet, "compare-criteria")
+        run_side_by_side(runs, jobs, quiet, ("compare-criteria",))
     else:
         for run in runs:
             steps.compare(run)

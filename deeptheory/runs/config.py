@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -48,6 +48,11 @@ class Config(Options, frozen=True):
     judge: JudgeOptions = JudgeOptions()
 
 
+Table = TypeVar("Table", bound=Options)
+# Options that change no result of a run.
+FREE = ("judge.seeds", "compare.criteria", "compare.densities", "compare.alone")
+
+
 def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a TOML file and apply ``table.option=value`` overrides.
 
@@ -63,27 +68,37 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     InputError
         A missing or malformed file, an unknown option, a value of the wrong type or range.
     """
+    table = read_table(path)
+    for text in overrides:
+        override(table, text)
+    return config_from(table)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a TOML file as it is, unchecked."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError("configuration", "a TOML file", f"no file {path}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError("configuration", "a TOML file", f"{path}: {error}") from error
-    for text in overrides:
-        _override(table, text)
-    return config_from(table)
 
 
 def config_from(table: Mapping[str, Any]) -> Config:
     """Check a plain table of options and complete it with the defaults."""
-    _check_names(table, Config, "")
+    return options_from(table, Config)
+
+
+def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = "") -> Table:
+    """The same for another table of options; `prefix` is where it is, such as ``sweep.``."""
+    check_names(table, struct, prefix)
     for name, value in flatten(table):
         if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(name, "a finite number", str(value))
+            raise InputError(prefix + name, "a finite number", str(value))
     try:
-        return msgspec.convert(table, Config)
+        return msgspec.convert(table, struct)
     except msgspec.ValidationError as error:
-        raise _explain(error, table) from error
+        raise _explain(error, table, struct, prefix) from error
 
 
 def complete(config: Config) -> dict[str, Any]:
@@ -107,8 +122,7 @@ def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
     study may be given more seeds, criteria, densities, and layers masked alone.
     """
     old, new = dict(flatten(complete(one))), dict(flatten(complete(other)))
-    free = "judge.seeds", "compare.criteria", "compare.densities", "compare.alone"
-    return [(name, old[name], new[name]) for name in old if name not in free and old[name] != new[name]]
+    return [(name, old[name], new[name]) for name in old if name not in FREE and old[name] != new[name]]
 
 
 def to_toml(config: Config) -> str:
@@ -131,21 +145,23 @@ def _fields(struct: type) -> tuple[msgspec.structs.FieldInfo, ...]:
 def _toml_line(field: msgspec.structs.FieldInfo, value: Any) -> str:
     meta = getattr(field.type, "__metadata__", ())
     text = next((m.description for m in meta if isinstance(m, msgspec.Meta) and m.description), "")
-    line = f"{field.name} = {_toml_value(value)}"
+    line = f"{field.name} = {toml_value(value)}"
     return f"{line}  # {text}" if text else line
 
 
-def _toml_value(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """One value as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return msgspec.json.encode(value).decode()  # a JSON string is a TOML basic string
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return repr(value)
 
 
-def _override(table: dict[str, Any], text: str) -> None:
+def override(table: dict[str, Any], text: str) -> None:
+    """Set one option of a plain table: ``table.option=value``."""
     name, separator, value = text.partition("=")
     if not separator or not name.strip():
         raise InputError("--set", "table.option=value, such as train.epochs=5", f"'{text}'")
@@ -161,26 +177,29 @@ def _override(table: dict[str, Any], text: str) -> None:
     table[leaf] = parsed
 
 
-def _check_names(table: Mapping[str, Any], struct: type, prefix: str) -> None:
+def check_names(table: Mapping[str, Any], struct: type, prefix: str = "") -> None:
+    """Refuse an unknown option of a plain table and name the nearest known one."""
     known = {field.name: field.type for field in _fields(struct)}
     for name, value in table.items():
         if name not in known:
             raise unknown_name(f"option '{prefix}{name}'", name, known)
         inner = known[name]
         if isinstance(inner, type) and issubclass(inner, Options) and isinstance(value, Mapping):
-            _check_names(value, inner, f"{prefix}{name}.")
+            check_names(value, inner, f"{prefix}{name}.")
 
 
-def _explain(error: msgspec.ValidationError, table: Mapping[str, Any]) -> InputError:
+def _explain(
+    error: msgspec.ValidationError, table: Mapping[str, Any], struct: type, prefix: str
+) -> InputError:
     """Turn "Expected `int` >= 1 - at `$.train.epochs`" into what was expected and what was found."""
     text = str(error)
     match = re.fullmatch(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", text, re.DOTALL)
     what, path = (match["what"], match["path"]) if match else (text, None)
     expected = re.sub(r"^Expected ", "", what.split(", got ")[0]).replace("`", "")
     expected = {"object": "a table of options", "array": "a list"}.get(expected, expected)
-    name, value = path or "configuration", _at(table, path or "")
+    name, value = f"{prefix}{path}" if path else "configuration", _at(table, path or "")
     if what.startswith("Invalid enum value"):
-        choices = _choices(name)
+        choices = _choices(struct, path or "")
         if isinstance(value, str):
             return unknown_name(name, value, choices)
         expected = "one of " + ", ".join(map(str, choices))
@@ -195,9 +214,9 @@ def _at(table: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def _choices(name: str) -> tuple[Any, ...]:
+def _choices(struct: type, path: str) -> tuple[Any, ...]:
     """The values that an option of a fixed choice can take."""
-    option: Any = Config
-    for part in name.split("."):
+    option: Any = struct
+    for part in path.split("."):
         option = {field.name: field.type for field in _fields(option)}[part]
     return get_args(get_args(option)[0])

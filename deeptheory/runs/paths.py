@@ -11,6 +11,10 @@ TABLES = "verdicts.txt"
 COMPARISON = "comparison.json"
 COMPARISON_TABLES = "comparison.txt"
 FIGURES = "figures"
+SWEEP = "sweep.toml"
+SWEEP_MEMBERS, SWEEP_STAGES = "sweep.csv", "sweep-stages.csv"
+SWEEP_RESULTS = "sweep.h5"
+SWEEP_SUMMARY = "sweep.txt"
 
 SCHEMA_VERSION = 1
 STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of run.h5, in this order

@@ -68,7 +68,7 @@ def measured(run: Run) -> Report:
         "SNR mean field",
         "SNR measured",
     )
-    numbers = {stage: _measured_stage(run, paths.stage_path("measure", stage)) for stage in stage_names(run)}
+    numbers = {stage: stage_numbers(run, stage) for stage in stage_names(run)}
     rows = [
         (
             stage,
@@ -92,7 +92,9 @@ def measured(run: Run) -> Report:
     return Report("\n".join([title, *table(("stage", *columns), rows)]), numbers)
 
 
-def _measured_stage(run: Run, where: str) -> dict[str, float]:
+def stage_numbers(run: Run, stage: str) -> dict[str, float]:
+    """What is printed of one measured stage."""
+    where = paths.stage_path("measure", stage)
     numbers = (
         "probe_accuracy",
         "clusters_per_filter",

@@ -148,11 +148,15 @@ class Run:
 
     def log(self, text: str) -> None:
         """Add one line to `log.txt` and, unless quiet, to standard error."""
-        with (self.directory / paths.LOG).open("a", encoding="utf-8") as file:
-            file.write(f"{now()} {text}\n")
+        self.record(text)
         if not self.quiet:
             sys.stderr.write(f"{self.directory.name}: {text}\n")
             sys.stderr.flush()
+
+    def record(self, text: str) -> None:
+        """Add one line to `log.txt` alone."""
+        with (self.directory / paths.LOG).open("a", encoding="utf-8") as file:
+            file.write(f"{now()} {text}\n")
 
 
 def now() -> str:

@@ -8,6 +8,7 @@ from deeptheory.judge import (
     comparison_tables,
     paired_differences,
     smallest_density_without_loss,
+    with_interval,
 )
 
 UNPRUNED = np.array([0.90, 0.91, 0.92, 0.90, 0.91])
@@ -83,3 +84,10 @@ def test_what_does_not_fit_is_refused():
         InputError, match=r"seeds of one at density 0.5: expected 5, as without a mask, found 3"
     ):
         Comparison(UNPRUNED, {"one": {0.5: UNPRUNED[:3]}})
+
+
+def test_with_interval():
+    half = 12.7062 * 0.1 / np.sqrt(2)  # t at 97.5 % with one degree of freedom
+    assert with_interval([1.0, 1.0 + 0.1 * np.sqrt(2)], 0.95) == f"1.07 +- {half:.2f}"
+    assert with_interval([0.25], 0.95, ".4f") == "0.2500"
+    assert with_interval([1.0, np.nan], 0.95) == with_interval([1.0, np.inf], 0.95) == "-"

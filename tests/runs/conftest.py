@@ -1,6 +1,17 @@
 import numpy as np
 import pytest
 
+from deeptheory.runs.config import config_from
+from deeptheory.runs.sweep import Sweep, SweepOptions
+from tests.conftest import TINY
+
+TINY_SWEEP = {
+    **TINY,
+    "train": {**TINY["train"], "epochs": 1},
+    "data": {**TINY["data"], "train_per_label": 20},
+    "judge": {"seeds": 2},
+}
+
 TIMES = ("finished", "wall_seconds", "begun", "seconds")
 
 
@@ -22,3 +33,14 @@ def _assert_same(found, expected, where=""):
             _assert_same(found[name], expected[name], f"{where}/{name}")
     else:
         np.testing.assert_array_equal(found, expected, err_msg=where)
+
+
+@pytest.fixture(scope="session")
+def sweep_of():
+    """The tiny configuration as a sweep over `grid` and `variants`."""
+
+    def make(grid=None, variants=(), steps="measure", **tables):
+        options = SweepOptions(steps=steps, grid=grid or {}, variants=tuple(variants))
+        return Sweep(config_from({**TINY_SWEEP, **tables}), options)
+
+    return make

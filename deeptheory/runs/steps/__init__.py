@@ -1,5 +1,7 @@
 """The steps of a run, each alone on a run directory; a step that is already done returns at once."""
 
+from deeptheory.errors import unknown_name
+from deeptheory.runs import failures, paths
 from deeptheory.runs.run import Run
 from deeptheory.runs.steps.budget import budget
 from deeptheory.runs.steps.compact import compact
@@ -14,7 +16,18 @@ from deeptheory.runs.steps.train import train
 __all__ = ["budget", "chain", "compact", "compare", "cost", "measure", "predict", "prune", "retrain", "train"]
 
 
-def chain(run: Run) -> None:
-    """All steps that are not done yet, in order."""
-    for step in (train, measure, predict, prune, retrain):
-        step(run)
+def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
+    """All steps up to `until` that are not done yet, in order; an error is kept in the run's log."""
+    if until not in paths.STEPS:
+        raise unknown_name("--until", until, paths.STEPS)
+    try:
+        if run.done(until):
+            return
+        run.record(f"begun, as far as {until}")  # from here on an older failure is no longer the last word
+        for step in (train, measure, predict, prune, retrain):
+            step(run)
+            if run.done(until):
+                break
+    except Exception as error:
+        failures.keep(run, error)
+        raise

@@ -1,0 +1,21 @@
+"""Sweeps: one run for every point of a grid, every variant and every seed."""
+
+from deeptheory.runs.sweep.execution import Swept, run_member, run_sweep
+from deeptheory.runs.sweep.expansion import Member, expand
+from deeptheory.runs.sweep.options import Sweep, SweepOptions, read_sweep
+from deeptheory.runs.sweep.results import collect
+from deeptheory.runs.sweep.states import MemberState, status
+
+__all__ = [
+    "Member",
+    "MemberState",
+    "Sweep",
+    "SweepOptions",
+    "Swept",
+    "collect",
+    "expand",
+    "read_sweep",
+    "run_member",
+    "run_sweep",
+    "status",
+]

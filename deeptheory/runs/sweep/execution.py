@@ -1,0 +1,134 @@
+"""Compute the members of a sweep: what is missing, each alone, whatever becomes of the others."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deeptheory.errors import InputError
+from deeptheory.files import write_text
+from deeptheory.runs import failures, paths, steps
+from deeptheory.runs.local import run_side_by_side
+from deeptheory.runs.report import Report
+from deeptheory.runs.run import Run, make_directory
+from deeptheory.runs.sweep import states
+from deeptheory.runs.sweep.expansion import directories, expand
+from deeptheory.runs.sweep.options import Sweep, sweep_to_toml
+from deeptheory.runs.sweep.results import write_results
+from deeptheory.runs.sweep.states import MemberState
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a call of `run_sweep` leaves.
+
+    Attributes
+    ----------
+    directory : Path
+    members : tuple of MemberState
+    status, results : Report
+        How far the members are, and what came out (`states.report`, `results.collect`).
+    """
+
+    directory: Path
+    members: tuple[MemberState, ...]
+    status: Report
+    results: Report
+
+    @property
+    def failed(self) -> bool:
+        """Whether a member failed."""
+        return any(of.state == "failed" for of in self.members)
+
+    @property
+    def text(self) -> str:
+        """The summary over seeds, then what is done and what failed."""
+        return f"{self.results.text}\n\n{self.status.text}"
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """Both reports' numbers."""
+        return {"status": self.status.numbers, "results": self.results.numbers}
+
+
+def run_sweep(sweep: Sweep, directory: Path, jobs: int = 1, quiet: bool = False) -> Swept:
+    """Compute all members that are not done, and collect the results.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        From `read_sweep`. Members are known by their whole configuration: a second call with more values, variants
+        or seeds adds members, and one with another option makes others beside what is there.
+    directory : Path
+        Gets `sweep.toml`, one run directory per member, and the tables of `results.collect`.
+    jobs : int
+        Members computed at a time. Above 1 each is a process of its own with its share of the threads, and the
+        bits are those of that number of threads.
+    quiet : bool
+        No progress on standard error.
+
+    Returns
+    -------
+    Swept
+        A member that failed is one of its states; the traceback is in its `log.txt`, and the next call tries
+        it again.
+
+    Raises
+    ------
+    InputError
+        Members that cannot be told apart or configured, before anything starts; a directory with other files.
+    """
+    directory = Path(directory)
+    runs = _prepare(sweep, directory, None, quiet)
+    found = states.states(sweep, directory)
+    unfinished = [run for run, of in zip(runs, found, strict=True) if of.state != "done"]
+    jobs, until = min(jobs, len(unfinished)), sweep.options.steps
+    if jobs > 1:
+        command = "chain", "--until", until
+        for run, code in run_side_by_side(unfinished, jobs, quiet, command, keep_going=True).items():
+            if failures.last(run.directory) is None:
+                failures.keep_exit(run, code)
+    else:
+        for run in unfinished:
+            _compute(run, until)
+    found = states.states(sweep, directory)
+    status, results = states.report(sweep, directory, found), write_results(sweep, directory, found)
+    return Swept(directory, tuple(found), status, results)
+
+
+def run_member(sweep: Sweep, directory: Path, index: int, quiet: bool = False) -> MemberState:
+    """Compute one member in this process, by its place in the order of `expand`; parameters as in `run_sweep`.
+
+    Raises
+    ------
+    InputError
+        As `run_sweep` raises it, or an index outside the sweep.
+    """
+    directory = Path(directory)
+    (run,) = _prepare(sweep, directory, index, quiet)
+    _compute(run, sweep.options.steps)
+    return states.states(sweep, directory)[index]
+
+
+def _prepare(sweep: Sweep, directory: Path, index: int | None, quiet: bool) -> list[Run]:
+    """The runs of all members or of one, made where they are not there; `sweep.toml` says what was asked."""
+    members = expand(sweep)
+    if index is not None and not 0 <= index < len(members):
+        raise InputError("--index", f"0 to {len(members) - 1}, one for every member", f"{index}")
+    make_directory(directory)
+    asked, text = directory / paths.SWEEP, sweep_to_toml(sweep)
+    # Members may start side by side: what is there is read first, because sweep.toml comes before all else.
+    others = [path for path in directory.iterdir() if not path.name.startswith(".")]
+    if others and not asked.is_file():
+        do = "name a new directory with --out"
+        raise InputError(f"directory {directory}", "an empty directory or a sweep", "other files", do)
+    if not asked.is_file() or asked.read_text(encoding="utf-8") != text:
+        write_text(asked, text)
+    places = list(zip(directories(directory, members), members, strict=True))
+    chosen = places if index is None else [places[index]]
+    return [Run.create(place, member.config, quiet) for place, member in chosen]
+
+
+def _compute(run: Run, until: str) -> None:
+    with contextlib.suppress(Exception):  # kept in the log of the run, from which its state is read
+        steps.chain(run, until)
