@@ -5,7 +5,16 @@ from pathlib import Path
 
 import click
 
-from deeptheory.cli_options import COUNT, EXIT_NEGATIVE, JSON, command_line, configure, machine_options
+from deeptheory.cli_options import (
+    COUNT,
+    EXIT_NEGATIVE,
+    JSON,
+    command_line,
+    configure,
+    machine_options,
+    with_data,
+)
+from deeptheory.errors import InputError
 
 
 @click.group()
@@ -48,6 +57,21 @@ def list_hypotheses(names: tuple[str, ...], as_json: bool) -> None:
     help="Study, sweep or run to test on; repeatable.",
 )
 @click.option(
+    "--simulate",
+    "study",
+    type=click.Path(path_type=Path),
+    help="Configuration of a study to be made first, or finished, in the one directory of --runs.",
+)
+@click.option("--data", "data_path", type=click.Path(path_type=Path), help="Data files of --simulate.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="TABLE.OPTION=VALUE",
+    help="Override an option of --simulate.",
+)
+@click.option("--jobs", type=COUNT, default=1, help="Runs of --simulate at a time.")
+@click.option(
     "--seeds", type=COUNT, default=5, show_default=True, help="Seeds of what is simulated on the spot."
 )
 @click.option(
@@ -58,6 +82,10 @@ def list_hypotheses(names: tuple[str, ...], as_json: bool) -> None:
 def test_hypotheses(
     names: tuple[str, ...],
     directories: tuple[Path, ...],
+    study: Path | None,
+    data_path: Path | None,
+    overrides: tuple[str, ...],
+    jobs: int,
     seeds: int,
     out: Path | None,
     as_json: bool,
@@ -73,13 +101,19 @@ def test_hypotheses(
     Examples:
       deeptheory hypothesis test H6 H7 H8 H9 --runs out/pruning --out out/verdicts
       deeptheory hypothesis test committee
+      deeptheory hypothesis test H15 --simulate simulations/controls.toml --runs out/controls --jobs 2
       deeptheory hypothesis test all --runs out/demo --runs out/label-scaling --runs out/controls
     """
     configure(threads)
     from deeptheory import judge, plot
-    from deeptheory.runs import hypotheses, report
+    from deeptheory.runs import hypotheses, report, simulate
 
     chosen = hypotheses.named(names)
+    if study is not None:
+        if len(directories) != 1:
+            found = f"{len(directories)} directories"
+            raise InputError("--simulate", "one directory, by --runs, to make the study in", found)
+        simulate.simulate(study, with_data(overrides, data_path), directories[0], command_line(), jobs, quiet)
     judged = hypotheses.judge_on_runs(chosen, directories, command_line(), range(seeds), quiet)
     if out is not None:
         hypotheses.write(judged, out)

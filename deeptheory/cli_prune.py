@@ -98,7 +98,8 @@ def compare(
 
     compared = run_comparison(read_study(config, data_path, overrides, seeds), out, jobs, quiet)
     found, margin = compared.comparison, compared.runs[0].config.judge.margin
-    figure = compared.directory / "accuracy-against-density.pdf"
+    alone = "-alone" if compared.runs[0].config.compare.alone else ""
+    figure = compared.directory / f"accuracy-against-density{alone}.pdf"
     plot.save(plot.accuracy_against_density(found.unpruned, found.accuracy, margin), figure)
     if as_json:
         click.echo(report.as_json({**compared.numbers, "figure": str(figure)}))

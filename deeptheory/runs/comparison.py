@@ -50,7 +50,8 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
     config : Config
         Its seed is that of the first run; the others follow it.
     directory : Path
-        Gets one run directory per seed, `comparison.json` and `comparison.txt`. What is there is kept: a second
+        Gets one run directory per seed, `comparison.json` and `comparison.txt` (or `comparison-alone.*` where
+        layers are masked one at a time). What is there is kept: a second
         call goes on where the first stopped, and may ask for more seeds, criteria and densities.
     jobs : int
         Seeds computed at a time.
@@ -80,8 +81,10 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
     comparison = collect(runs)
     text = judge.comparison_tables(comparison, OURS, config.judge)
     compared = Compared(directory, tuple(runs), comparison, text)
-    write_text(directory / paths.COMPARISON, as_json(compared.numbers) + "\n")
-    write_text(directory / paths.COMPARISON_TABLES, text + "\n")
+    write_text(
+        directory / paths.comparison_file(config.compare.alone, "json"), as_json(compared.numbers) + "\n"
+    )
+    write_text(directory / paths.comparison_file(config.compare.alone, "txt"), text + "\n")
     return compared
 
 

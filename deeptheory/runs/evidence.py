@@ -38,16 +38,10 @@ def stages(runs: Runs) -> Stages:
 
 
 def arms(runs: Runs) -> Arms:
-    """The arms of a confirm study, or those of a comparison at every density."""
-    options = runs[0].config.compare
-    if all(run.has(f"{paths.COMPARE}/{UNPRUNED}") for run in runs) and not options.alone:
-        check_one_configuration(runs, "hypothesis")
-        unpruned = _over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy")
-        settings = {
-            f"density {density:g}": {UNPRUNED: unpruned, **_compared(runs, density)}
-            for density in options.densities
-        }
-        return Arms({name: of_arm for name, of_arm in settings.items() if len(of_arm) > 1})
+    """The arms of a comparison at every density that all its criteria reached, or those of a confirm study."""
+    check_one_configuration(runs, "hypothesis")
+    if runs[0].has(paths.COMPARE):
+        return Arms(_compared(runs))
     _check(runs, "retrain")
     of_runs = runs[0].config.prune
     setting = f"density {of_runs.density:g}" if of_runs.density else f"threshold {of_runs.threshold:g}"
@@ -57,17 +51,18 @@ def arms(runs: Runs) -> Arms:
     )
 
 
-def _compared(runs: Runs, density: float) -> dict[str, np.ndarray]:
-    """Accuracies of the criteria that every run has reached this density with."""
-    found = {
-        criterion: f"{paths.compare_path(criterion, density)}/accuracy"
-        for criterion in runs[0].config.compare.criteria
-    }
-    return {
-        criterion: _over_seeds(runs, path)
-        for criterion, path in found.items()
-        if all(run.has(path) for run in runs)
-    }
+def _compared(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
+    """By density, the accuracies of the criteria that every run has reached it with, and without a mask."""
+    unpruned = _over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy")
+    found: dict[float, dict[str, np.ndarray]] = {}
+    for criterion in runs[0].names(paths.COMPARE):
+        for density in map(
+            float, runs[0].names(f"{paths.COMPARE}/{criterion}") if criterion != UNPRUNED else ()
+        ):
+            path = f"{paths.compare_path(criterion, density)}/accuracy"
+            if all(run.has(path) for run in runs):
+                found.setdefault(density, {UNPRUNED: unpruned})[criterion] = _over_seeds(runs, path)
+    return {f"density {density:g}": found[density] for density in sorted(found, reverse=True)}
 
 
 def single_layers(runs: Runs) -> SingleLayers:

@@ -165,5 +165,8 @@ def _evidence(
             else InputError(hypothesis.title, "a study that has what it needs", "; ".join(map(str, reasons)))
         )
     raise InputError(
-        hypothesis.title, "runs to test it on", "none", "name them with --runs, or make them with --simulate"
+        hypothesis.title,
+        "runs to test it on",
+        "none",
+        "name them with --runs, or have them made with --simulate",
     )

@@ -8,8 +8,6 @@ CHECKPOINT = "checkpoint.h5"
 LOG = "log.txt"
 VERDICTS = "verdicts.json"
 TABLES = "verdicts.txt"
-COMPARISON = "comparison.json"
-COMPARISON_TABLES = "comparison.txt"
 FIGURES = "figures"
 SWEEP = "sweep.toml"
 SWEEP_MEMBERS, SWEEP_STAGES = "sweep.csv", "sweep-stages.csv"
@@ -52,6 +50,11 @@ def compare_path(criterion: str, density: float, layer: str = "") -> str:
     """Group of one criterion at one density, of all masked layers or of one: `compare-alone/LAYER/lamp/0.1`."""
     where = f"{COMPARE_ALONE}/{layer}" if layer else COMPARE
     return f"{where}/{criterion}/{density:g}"
+
+
+def comparison_file(alone: bool, suffix: str) -> str:
+    """Name of the results of a comparison: `comparison.json`, or of layers masked alone."""
+    return f"comparison{'-alone' * alone}.{suffix}"
 
 
 def budget_path(tolerance: float) -> str:

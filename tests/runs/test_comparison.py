@@ -45,10 +45,10 @@ def test_every_criterion_is_retrained_at_every_density(compared):
 
 def test_the_accuracies_are_those_of_the_run_files(compared):
     run = compared.runs[0]
-    stored = json.loads((compared.directory / paths.COMPARISON).read_text())
+    stored = json.loads((compared.directory / paths.comparison_file(False, "json")).read_text())
     assert stored["unpruned"] == [run.read(f"{paths.COMPARE}/unpruned/accuracy")]
     assert stored["accuracy"]["lamp"]["0.2"] == [run.read(f"{paths.compare_path('lamp', 0.2)}/accuracy")]
-    assert (compared.directory / paths.COMPARISON_TABLES).read_text().strip() == compared.text
+    assert (compared.directory / paths.comparison_file(False, "txt")).read_text().strip() == compared.text
 
 
 def test_criteria_can_be_added_and_nothing_is_computed_again(compared, tmp_path, monkeypatch):
@@ -129,3 +129,5 @@ def test_layers_are_masked_alone(compared, tmp_path):
         assert list(of_layer["masks"]) == [name]
         assert of_layer["density"] == pytest.approx(0.5, rel=0.03)
     assert "magnitude in stage5.conv" in found.text
+    assert (study / paths.comparison_file(True, "txt")).read_text().strip() == found.text
+    assert (study / paths.comparison_file(False, "txt")).read_text().strip() == compared.text
