@@ -131,3 +131,10 @@ def test_layers_are_masked_alone(compared, tmp_path):
     assert "magnitude in stage5.conv" in found.text
     assert (study / paths.comparison_file(True, "txt")).read_text().strip() == found.text
     assert (study / paths.comparison_file(False, "txt")).read_text().strip() == compared.text
+
+
+def test_nothing_is_measured_that_no_criterion_needs(tmp_path):
+    only = {"criteria": ("magnitude", "lamp", "snr-overlap"), "densities": (0.5,)}
+    run = compare(config_from(configuration(compare=only)), tmp_path / "study", quiet=True).runs[0]
+    assert not run.done("measure")
+    assert run.has(paths.compare_path("snr-overlap", 0.5))

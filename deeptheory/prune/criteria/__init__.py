@@ -25,9 +25,9 @@ from deeptheory.prune.criteria import (
 from deeptheory.prune.criteria.criterion import Criterion
 
 CRITERIA: dict[str, Criterion] = {
-    "afcc": Criterion(afcc.scores, "layer", ("kernel", "filter"), thresholded=True),
+    "afcc": Criterion(afcc.scores, "layer", ("kernel", "filter"), thresholded=True, measured=True),
     "random": Criterion(random.scores, "layer"),
-    "label-permuted": Criterion(label_permuted.scores, "layer", ("kernel",), thresholded=True),
+    "label-permuted": Criterion(label_permuted.scores, "layer", ("kernel",), thresholded=True, measured=True),
     "magnitude": Criterion(magnitude.scores, "layer"),
     "magnitude-global": Criterion(magnitude.scores, "network"),
     "lamp": Criterion(lamp.scores, "network"),
@@ -42,7 +42,7 @@ CRITERIA: dict[str, Criterion] = {
     "snr-overlap": Criterion(snr_overlap.scores, "network", ("kernel",)),
     "l1": Criterion(l1.scores, "layer", ("filter",)),
     "geometric-median": Criterion(geometric_median.scores, "layer", ("filter",)),
-    "snr-share": Criterion(snr_share.scores, "layer", ("filter",)),
+    "snr-share": Criterion(snr_share.scores, "layer", ("filter",), measured=True),
 }
 
 __all__ = ["CRITERIA", "Criterion"]

@@ -30,6 +30,8 @@ class Criterion:
         What it can act on.
     thresholded : bool
         Whether the scores are label strengths, which the threshold of a served label cuts.
+    measured : bool
+        Whether it needs what is measured of the filters of a stage: label strengths or shares.
     update : callable, optional
         From a context and the masks to new values of parameters and buffers, by name, with which retraining
         starts.
@@ -41,5 +43,6 @@ class Criterion:
     scope: Scope
     granularities: tuple[Granularity, ...] = ALL
     thresholded: bool = False
+    measured: bool = False
     update: Callable[[Context, Masks], Mapping[str, np.ndarray]] | None = None
     from_scratch: bool = False

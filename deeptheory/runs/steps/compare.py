@@ -16,7 +16,7 @@ from deeptheory.runs.steps.train import stored_splits, train, trained_network
 
 
 def compare(run: Run) -> None:
-    """Train and measure where that is not done, then prune and retrain for every criterion and density.
+    """Train, and measure where a criterion needs it, then prune and retrain for every criterion and density.
 
     With `compare.alone` one layer is masked at a time, and the density is that of this layer. Everything is
     retrained with the same batches, the unpruned network too. What is stored is not computed again, so more
@@ -30,7 +30,8 @@ def compare(run: Run) -> None:
     """
     _check(run)
     train(run)
-    measure(run)
+    if any(prune.CRITERIA[criterion].measured for criterion in run.config.compare.criteria):
+        measure(run)
     options, layers = run.config.compare, masked_layers(run, trained_network(run))
     masked = {layer.weight: (layer,) for layer in layers} if options.alone else {"": layers}
     wanted = [
@@ -75,7 +76,8 @@ def _store_pruned(
     rng = generator(run.config.seed, "controls", criterion)
     where = paths.compare_path(criterion, density, alone)
     try:
-        context = arm_context(run, network, layers, rng, trained_strengths(run, network))
+        strengths = trained_strengths(run, network) if prune.CRITERIA[criterion].measured else {}
+        context = arm_context(run, network, layers, rng, strengths)
         arm = prune.prune_arm(criterion, context, density)
     except prune.DensityNotReached as error:
         run.store(where, {"not_reached": str(error)})
