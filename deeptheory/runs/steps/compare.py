@@ -11,6 +11,7 @@ from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
 from deeptheory.runs.steps.layers import masked_layers
 from deeptheory.runs.steps.measure import measure
+from deeptheory.runs.steps.prune import cost_of
 from deeptheory.runs.steps.retrain import retrain_network
 from deeptheory.runs.steps.train import stored_splits, train, trained_network
 
@@ -95,6 +96,7 @@ def _store_pruned(
         "accuracy_masked": masked,
         "density": masks.total_density,
         "densities": masks.densities(),
+        "cost": cost_of(network, masks),
         "masks": {name: masks.stored(name) for name in masks},
     }
     run.store(where, tree)

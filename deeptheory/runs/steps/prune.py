@@ -42,7 +42,7 @@ def prune(run: Run) -> None:
             tree: dict[str, Any] = {
                 "accuracy": nn.accuracy(masked, *test),
                 "refit_accuracy": refit[name],
-                "cost": _cost(network, arm),
+                "cost": cost_of(network, arm.masks if arm else None),
             }
             if arm is not None:
                 tree["masks"] = {weight: arm.masks.stored(weight) for weight in arm.masks}
@@ -85,9 +85,10 @@ def _refit_accuracies(
     return accuracies
 
 
-def _cost(network: nn.Network, arm: pruning.PrunedArm | None) -> dict[str, float]:
+def cost_of(network: nn.Network, masks: pruning.Masks | None) -> dict[str, float]:
+    """What masks leave of all parameters and multiply-adds of a network, as it is stored."""
     shapes = {name: array.shape for name, array in network.parameters().items()}
-    cost = pruning.cost_of(shapes, network.multiply_adds(), arm.masks if arm else None)
+    cost = pruning.cost_of(shapes, network.multiply_adds(), masks)
     return {
         "parameters": cost.parameters,
         "parameters_left": cost.parameters_left,
