@@ -65,7 +65,7 @@ def commands() -> None:
     Criteria against each other, over densities and seeds:  compare
     Runs over a grid of options and seeds:  sweep
     What pruning saves:  compact, cost             (on a retrained run)
-    A claim and its verdict:  hypothesis list, hypothesis test
+    A claim and its verdict:  hypothesis list, hypothesis test, sensitivity
     """
 
 
@@ -159,6 +159,7 @@ commands.add_command(cli_prune.cost)
 commands.add_command(cli_prune.compare)
 commands.add_command(cli_prune.compare_criteria)
 commands.add_command(cli_hypothesis.hypothesis)
+commands.add_command(cli_hypothesis.sensitivity)
 commands.add_command(cli_sweep.sweep)
 
 

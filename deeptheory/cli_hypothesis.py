@@ -1,4 +1,4 @@
-"""The commands of hypotheses: list them, and test them on runs."""
+"""The commands of hypotheses: list them, test them on runs, and see what their numbers depend on."""
 
 import sys
 from pathlib import Path
@@ -12,9 +12,34 @@ from deeptheory.cli_options import (
     command_line,
     configure,
     machine_options,
+    print_report,
     with_data,
 )
 from deeptheory.errors import InputError
+
+
+@click.command()
+@click.argument("directories", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@JSON
+@machine_options
+def sensitivity(directories: tuple[Path, ...], as_json: bool, threads: int | None, quiet: bool) -> None:
+    """Measure again at other thresholds, with labels in other orders, and on parts of the measure split.
+
+    RUN is a measured run, or a study, which stands for all its runs. Tables of clusters, noise and SNR by stage,
+    and of their trends. It is a sensitivity, not a choice: verdicts are those at the threshold of the run.
+
+    \b
+    Example:  deeptheory sensitivity out/demo
+    """
+    configure(threads)
+    from deeptheory.runs import report_sensitivity, steps
+    from deeptheory.runs.find import find_runs
+
+    runs = [run for directory in directories for run in find_runs(directory)]
+    for run in runs:
+        run.quiet = quiet
+        steps.sensitivity(run)
+    print_report(report_sensitivity.sensitivity(runs), as_json)
 
 
 @click.group()

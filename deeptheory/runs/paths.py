@@ -19,6 +19,7 @@ STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of r
 PROVENANCE = "provenance"
 BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
 COMPACT, COST = "compact", "cost"  # compact networks of the arms and what they cost, beside the steps
+SENSITIVITY = "sensitivity"  # measures at other thresholds and on parts of the measure split
 REWIND = "rewind"  # the weights that iterative pruning goes back to
 COMPARE = "compare"  # accuracy of every criterion at every density
 COMPARE_ALONE = "compare-alone"  # the same with one layer masked at a time
@@ -60,6 +61,11 @@ def comparison_file(alone: bool, suffix: str) -> str:
 def budget_path(tolerance: float) -> str:
     """Group of the prunable set at one tolerance: `budget/tolerance-0.005`."""
     return f"{BUDGET}/tolerance-{tolerance:g}"
+
+
+def sensitivity_path(variation: str) -> str:
+    """Group of what was measured in another way: `sensitivity/threshold 0.2`."""
+    return f"{SENSITIVITY}/{variation}"
 
 
 def compact_path(arm: str) -> str:

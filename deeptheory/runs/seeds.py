@@ -16,6 +16,7 @@ STREAMS = (
     "budget",
     "revision",
     "shuffled-labels",
+    "sensitivity",
 )
 
 

@@ -18,6 +18,7 @@ FIRST = {
     "budget": 325532677,
     "revision": 1544415595,
     "shuffled-labels": 2583268373,
+    "sensitivity": 1216943931,
 }
 
 

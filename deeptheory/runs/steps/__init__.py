@@ -11,9 +11,22 @@ from deeptheory.runs.steps.measure import measure
 from deeptheory.runs.steps.predict import predict
 from deeptheory.runs.steps.prune import prune
 from deeptheory.runs.steps.retrain import retrain
+from deeptheory.runs.steps.sensitivity import sensitivity
 from deeptheory.runs.steps.train import train
 
-__all__ = ["budget", "chain", "compact", "compare", "cost", "measure", "predict", "prune", "retrain", "train"]
+__all__ = [
+    "budget",
+    "chain",
+    "compact",
+    "compare",
+    "cost",
+    "measure",
+    "predict",
+    "prune",
+    "retrain",
+    "sensitivity",
+    "train",
+]
 
 
 def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
