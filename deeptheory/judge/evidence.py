@@ -128,7 +128,7 @@ class LabelScaling:
         The L numbers of labels K, increasing.
     values : mapping of str to (S, L) float array
         ``max_error`` and ``error`` (over labels, of the test split, shares), ``cluster_size`` and
-        ``clusters_per_filter`` of the last stage.
+        ``clusters_per_filter`` and ``snr_mean_field`` of the last stage.
     """
 
     n_labels: tuple[int, ...]

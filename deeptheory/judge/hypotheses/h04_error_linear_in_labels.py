@@ -27,10 +27,19 @@ def _of_line(x: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 
 def _of_power(K: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """The same of a K^b: the best factor of each exponent, the best exponent of all."""
-    powers = (K / K[-1]) ** EXPONENTS[:, None]
-    powers /= np.linalg.norm(powers, axis=1, keepdims=True)
-    return (errors**2).sum(axis=1) - ((errors @ powers.T) ** 2).max(axis=1)
+    """The same of a K^b."""
+    factors, exponents = fit_power(K, errors)
+    return ((errors - factors[:, None] * K ** exponents[:, None]) ** 2).sum(axis=1)
+
+
+def fit_power(K: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """a and b of a K^b by least squares, (S,) each: the best factor of each of `EXPONENTS`, the best "
+    "exponent of all."""
+    powers = K ** EXPONENTS[:, None]
+    squares = (powers**2).sum(axis=1)
+    overlaps = errors @ powers.T
+    best = (overlaps**2 / squares).argmax(axis=1)
+    return overlaps[np.arange(len(errors)), best] / squares[best], EXPONENTS[best]
 
 
 def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> LabelScaling:
