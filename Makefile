@@ -6,7 +6,7 @@ DEMO := out/demo
 # `make bench` compares with PyTorch where it is installed in .venv (pip install '.[torch]').
 AGAINST := $(if $(wildcard $(VENV)/lib/python*/site-packages/torch),--against torch)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench figures clean
 
 demo: $(VENV)/ready
 	$(BIN)/deeptheory confirm simulations/demo.toml --out $(DEMO) --jobs 2
@@ -23,6 +23,10 @@ bench: $(VENV)/ready
 	for width in 1 0.25; do for case in train-step inference measure memory; do \
 	    $(BIN)/deeptheory bench $$case --width $$width $(AGAINST) --out benchmarks/results || exit; \
 	done; $(BIN)/deeptheory bench layers --width $$width --out benchmarks/results || exit; done
+
+# From the results that are in out/ (figures/sources.toml says which command makes which) into out/figures.
+figures: $(VENV)/ready
+	$(BIN)/python figures/all.py
 
 clean:
 	rm -rf $(VENV) $(DEMO)

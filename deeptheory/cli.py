@@ -245,7 +245,7 @@ def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filt
     """Draw a figure from one or several runs (or a study's directory).
 
     NAME is one of accuracy-and-snr, field-matrix, cluster-sizes, accuracy-against-dilution,
-    predicted-against-measured.
+    predicted-against-measured, accuracy-against-density (of a comparison), error-against-labels (of a sweep).
 
     \b
     Example:  deeptheory figure accuracy-and-snr out/demo --out figures

@@ -9,13 +9,16 @@ from matplotlib.figure import Figure
 
 from deeptheory import measure, prune
 from deeptheory.errors import InputError, unknown_name
+from deeptheory.plot.accuracy_against_density import accuracy_against_density
 from deeptheory.plot.accuracy_against_dilution import accuracy_against_dilution
 from deeptheory.plot.accuracy_and_snr import accuracy_and_snr
 from deeptheory.plot.cluster_sizes import cluster_sizes
+from deeptheory.plot.error_against_labels import error_against_labels
 from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
 from deeptheory.plot.save import save
-from deeptheory.runs import Run, paths
+from deeptheory.runs import Run, evidence, paths
+from deeptheory.runs.comparison import collect
 from deeptheory.runs.find import check_one_configuration, find_runs
 from deeptheory.runs.report import stage_names
 from deeptheory.runs.run import make_directory
@@ -52,7 +55,7 @@ def draw(
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
     runs = [run for directory in directories for run in find_runs(directory)]
-    check_one_configuration(runs, "figure")
+    check_one_configuration(runs, "figure", MAY_DIFFER.get(name, ()))
     function = FIGURES[name]
     if name == "field-matrix":
         function = partial(_field_matrix, stage=stage, filter_index=filter_index)
@@ -65,9 +68,9 @@ def draw(
 
 
 def draw_all(runs: Sequence[Run], out: Path) -> list[Path]:
-    """Draw every figure of a finished study."""
+    """Draw every figure of a finished confirm study."""
     directories = [run.directory for run in runs]
-    return [draw(name, directories, out) for name in FIGURES]
+    return [draw(name, directories, out) for name in FIGURES if name not in OF_OTHER_STUDIES]
 
 
 def _over_stages(runs: Sequence[Run], path: str) -> np.ndarray:
@@ -170,10 +173,23 @@ def _predicted_against_measured(runs: Sequence[Run]) -> Figure:
     return predicted_against_measured(groups, _n_test(runs[0]))
 
 
+def _accuracy_against_density(runs: Sequence[Run]) -> Figure:
+    compared = collect(list(runs))
+    return accuracy_against_density(compared.unpruned, compared.accuracy, runs[0].config.judge.margin)
+
+
+def _error_against_labels(runs: Sequence[Run]) -> Figure:
+    return error_against_labels(evidence.label_scaling(runs))
+
+
 FIGURES: dict[str, Callable[[Sequence[Run]], Figure]] = {
     "accuracy-and-snr": _accuracy_and_snr,
     "field-matrix": _field_matrix,
     "cluster-sizes": _cluster_sizes,
     "accuracy-against-dilution": _accuracy_against_dilution,
     "predicted-against-measured": _predicted_against_measured,
+    "accuracy-against-density": _accuracy_against_density,
+    "error-against-labels": _error_against_labels,
 }
+OF_OTHER_STUDIES = ("accuracy-against-density", "error-against-labels")  # a comparison, a sweep
+MAY_DIFFER = {"error-against-labels": ("data.n_labels",)}

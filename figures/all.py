@@ -1,0 +1,76 @@
+"""Draw every figure of sources.toml whose results are there, with the facts of its caption beside it as text.
+
+What is not there is named with the command that makes it, and the exit code is then 1. Two calls on the same
+results write the same bytes.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from deeptheory.errors import run_script
+from deeptheory.files import write_text
+from deeptheory.runs.facts import facts
+from deeptheory.runs.find import find_runs
+from deeptheory.runs.run import make_directory
+
+HERE = Path(__file__).parent
+
+
+def caption(name: str, script: Path, source: dict[str, str], results: Path) -> str:
+    """What the figure shows, of what, and how to make it again."""
+    if results.is_dir():
+        of = facts(find_runs(results))
+    else:
+        setting = json.loads(results.read_text(encoding="utf-8"))["setting"]
+        of = "\n".join(f"{key}: {value}" for key, value in setting.items())
+    lines = [
+        name,
+        source["shows"],
+        of,
+        f"results: {source['made_by']}",
+        f"figure: python figures/{script.name} {source['results']}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def draw(name: str, source: dict[str, str], out: Path) -> str:
+    """Draw one figure; an empty text, or what is missing or went wrong."""
+    script, results = HERE / source["script"], Path(source["results"])
+    if not results.exists():
+        return f"no {results}; make it with: {source['made_by']}"
+    done = subprocess.run(
+        [sys.executable, script, results, "--out", out / source.get("out", "")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        return done.stderr.strip().splitlines()[-1].removeprefix("deeptheory.errors.InputError: ")
+    write_text(out / f"{name}.txt", caption(name, script, source, results))
+    return ""
+
+
+def main() -> None:
+    """Draw all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--sources", type=Path, default=HERE / "sources.toml", help="TOML file of the figures"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/figures"), help="directory of the PDF and text files"
+    )
+    arguments = parser.parse_args()
+    make_directory(arguments.out)
+    missing = 0
+    for name, source in tomllib.loads(arguments.sources.read_text(encoding="utf-8")).items():
+        problem = draw(name, source, arguments.out)
+        missing += bool(problem)
+        print(f"{name}: {problem or arguments.out / f'{name}.pdf'}")
+    sys.exit(1 if missing else 0)
+
+
+run_script(main)

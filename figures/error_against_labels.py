@@ -1,0 +1,12 @@
+"""Draw error-against-labels.pdf from run or study directories."""
+
+import argparse
+from pathlib import Path
+
+from deeptheory import plot
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("runs", nargs="+", type=Path, help="run or study directories")
+parser.add_argument("--out", type=Path, default=Path("figures"), help="directory of the PDF")
+arguments = parser.parse_args()
+print(plot.draw("error-against-labels", arguments.runs, arguments.out))
