@@ -1,45 +1,16 @@
-"""The claims of the field, one file each."""
+"""The claims of the field: every module here whose name begins with h and a number holds one, `HYPOTHESIS`."""
 
+import importlib
+import pkgutil
+import re
 from typing import Any
 
 from deeptheory.errors import unknown_name
-from deeptheory.judge.hypotheses import (
-    h01_probe_accuracy_rises,
-    h02_snr_rises,
-    h03_noise_falls,
-    h04_error_linear_in_labels,
-    h05_clusters_independent_of_labels,
-    h06_afcc_no_loss,
-    h07_afcc_beats_random,
-    h08_afcc_beats_label_permuted,
-    h09_afcc_beats_magnitude,
-    h10_layer_prunable,
-    h11_field_theory,
-    h12_snr_budget_prediction,
-    h13_committee,
-    h14_capacity,
-    h15_clusters_no_artefact,
-)
 from deeptheory.judge.hypothesis import Hypothesis
 
-_MODULES = (
-    h01_probe_accuracy_rises,
-    h02_snr_rises,
-    h03_noise_falls,
-    h04_error_linear_in_labels,
-    h05_clusters_independent_of_labels,
-    h06_afcc_no_loss,
-    h07_afcc_beats_random,
-    h08_afcc_beats_label_permuted,
-    h09_afcc_beats_magnitude,
-    h10_layer_prunable,
-    h11_field_theory,
-    h12_snr_budget_prediction,
-    h13_committee,
-    h14_capacity,
-    h15_clusters_no_artefact,
-)
-HYPOTHESES: dict[str, Hypothesis[Any]] = {module.HYPOTHESIS.name: module.HYPOTHESIS for module in _MODULES}
+_MODULES = sorted(found.name for found in pkgutil.iter_modules(__path__) if re.match(r"h\d+_", found.name))
+_FOUND = (importlib.import_module(f"{__name__}.{name}").HYPOTHESIS for name in _MODULES)
+HYPOTHESES: dict[str, Hypothesis[Any]] = {of.name: of for of in _FOUND}
 
 
 def hypothesis(name: str) -> Hypothesis[Any]:
