@@ -337,6 +337,11 @@ def _bench(name: str, text: str) -> None:
         command = click.option(
             "--granularity", type=kinds, default="filter", show_default=True, help="What is removed as one."
         )(command)
+        command = click.option(
+            "--model",
+            default="",
+            help="RUN/compact-ARM.h5, of this network and size, in place of random masks.",
+        )(command)
     text += f"\n\n\b\nExample:  deeptheory bench {name} --width 0.25 --against torch"
     bench.command(name, help=text)(command)
 

@@ -32,6 +32,7 @@ class Setting(Options, frozen=True):
     granularity: Annotated[
         Literal["kernel", "filter"], Meta(description="what is removed as one (compact)")
     ] = "filter"
+    model: Annotated[str, Meta(description="file of a compact network; empty: random masks (compact)")] = ""
 
     def __str__(self) -> str:
         return (

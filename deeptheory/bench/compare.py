@@ -171,7 +171,7 @@ def _what(case: Case, setting: Setting, against: str | None) -> str:
         what += f", {setting.images} images"
         what += f" (PyTorch: {setting.reference_images}, scaled)" if against else ""
     if case.of_compact:
-        what += f", {setting.granularity}s at density {setting.density:g}"
+        what += f", {setting.model or f'{setting.granularity}s at density {setting.density:g}'}"
     return what
 
 

@@ -21,6 +21,7 @@ from deeptheory.bench.cases import (
     random_probe,
     timed,
 )
+from deeptheory.errors import InputError
 
 
 def start(threads: int) -> None:
@@ -35,7 +36,9 @@ def build(setting: Setting) -> nn.Network:
 
 
 def compacted(setting: Setting) -> nn.Network:
-    """The network after random masks on everything but the first stage and physical removal."""
+    """The compact network of a file, or the network after random masks on everything but the first stage."""
+    if setting.model:
+        return _loaded(setting)
     network = build(setting)
     shapes = {name: array.shape for name, array in network.parameters().items()}
     names = [stage.name for stage in network.stages]
@@ -43,6 +46,17 @@ def compacted(setting: Setting) -> nn.Network:
     rng = np.random.default_rng(SEED)
     context = prune.Context(layers, network.parameters(), {}, 0.5, rng, granularity=setting.granularity)
     return prune.compact(network, prune.masks_for("random", context, setting.density))
+
+
+def _loaded(setting: Setting) -> nn.Network:
+    network = nn.load_model(setting.model)
+    if network.input_shape != setting.input_shape:
+        found = " x ".join(map(str, network.input_shape))
+        do = "give the --size that it was made for"
+        raise InputError(
+            f"model {setting.model}", f"images of {setting.size} x {setting.size} x 3", found, do
+        )
+    return network
 
 
 def train_step(task: Task) -> Step:

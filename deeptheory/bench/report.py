@@ -17,7 +17,7 @@ def write(result: dict[str, Any], directory: Path) -> Path:
     setting = result["setting"]
     name = "{case}-{network}-width{width:g}-size{size}-batch{batch}-threads{threads}"
     if result["case"] == "compact":
-        name += "-{granularity}{density:g}"
+        name += "-" + Path(setting["model"]).stem if setting["model"] else "-{granularity}{density:g}"
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.json".format(case=result["case"], **setting)
     path.write_text(as_json(result) + "\n", encoding="utf-8")

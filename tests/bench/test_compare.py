@@ -4,10 +4,12 @@ import importlib
 import importlib.util
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
-from deeptheory.bench import CASES, Setting, compare, report
+from deeptheory import nn
+from deeptheory.bench import CASES, Setting, compare, ours, report
 from deeptheory.bench.cases import grey_images
 from deeptheory.bench.compare import ratio_interval, summary
 from deeptheory.bench.pair import Times
@@ -128,6 +130,23 @@ def test_a_compact_network_beside_the_dense_one(monkeypatch, tmp_path):
     assert "filters at density 0.25" in text.splitlines()[0]
     assert f"share of the multiply-adds: {found['multiply_adds_share']:.3f}" in text
     assert report.write(found, tmp_path).name.endswith("threads1-filter0.25.json")
+
+
+def test_a_compact_network_of_a_run(monkeypatch, tmp_path):
+    monkeypatch.setattr("deeptheory.bench.pair.BLOCK_SECONDS", 0.0)
+    path = tmp_path / "compact-afcc.h5"
+    setting = Setting(network="vgg6", width=0.5, size=16, batch=4, density=0.1)
+    nn.save_model(path, ours.compacted(setting))
+    of_run = Setting(network="vgg6", width=0.5, size=16, batch=4, model=str(path))
+    found = compare("compact", of_run, rounds=1, silent=True)
+    assert found["multiply_adds_share"] < 0.4
+    assert str(path) in report.text(found)
+    assert report.write(found, tmp_path).name.endswith("threads1-compact-afcc.json")
+    other = msgspec.structs.replace(of_run, size=32)
+    with pytest.raises(
+        InputError, match="expected images of 32 x 32 x 3, found 16 x 16 x 3; give the --size"
+    ):
+        compare("compact", other, rounds=1, silent=True)
 
 
 def test_the_memory_of_ours_is_that_of_a_process_that_does_not_compile(monkeypatch):
