@@ -8,7 +8,7 @@ import numpy as np
 
 from deeptheory.errors import InputError
 from deeptheory.judge.options import JudgeOptions
-from deeptheory.judge.power import POWER
+from deeptheory.judge.power import MOST_SEEDS, POWER, seeds_needed
 from deeptheory.judge.rules import Rule
 from deeptheory.judge.statistics import PairedTest, holm
 from deeptheory.judge.verdict import Status
@@ -195,12 +195,12 @@ def _parts(hypothesis: Hypothesis[Any], evidence: Any) -> tuple[Part, ...]:
     if hypothesis.holds_if == "any":
         p_values = holm(p_values)
     return tuple(
-        _part(name, of_part, test, p)
+        _part(hypothesis.rule, name, of_part, test, p)
         for (name, of_part), test, p in zip(values.items(), tests, p_values.tolist(), strict=True)
     )
 
 
-def _part(name: str, values: np.ndarray, test: PairedTest | None, p: float) -> Part:
+def _part(rule: Rule, name: str, values: np.ndarray, test: PairedTest | None, p: float) -> Part:
     n_seeds, alpha = len(values), 1 - OPTIONS.level
     status: Status = "undecided"
     if test is None:
@@ -212,8 +212,17 @@ def _part(name: str, values: np.ndarray, test: PairedTest | None, p: float) -> P
     elif test.excluded:
         status, reason = "not supported", "the whole interval contradicts the claim"
     else:
-        reason = "the interval allows both"
+        reason = f"the interval allows both; {_needed(rule, values)}"
     return Part(name, values, test, p, status, reason)
+
+
+def _needed(rule: Rule, values: np.ndarray) -> str:
+    """How many seeds would find what these show."""
+    distance, scatter = rule.distance(float(values.mean())), float(values.std(ddof=1))
+    if distance <= 0:
+        return "the mean is on the wrong side"
+    needed = seeds_needed(distance, scatter, OPTIONS.level, rule.one_sided)
+    return f"at this mean and scatter {needed or f'more than {MOST_SEEDS}'} seeds are needed"
 
 
 def _together(hypothesis: Hypothesis[Any], parts: Sequence[Part]) -> float:

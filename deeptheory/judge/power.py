@@ -1,5 +1,6 @@
 """What a number of seeds can show: the power of the paired tests and the smallest effect within reach."""
 
+import bisect
 import functools
 import math
 
@@ -11,6 +12,7 @@ from deeptheory.errors import InputError
 from deeptheory.judge.statistics import check_level
 
 POWER = 0.8  # what counts as being able to detect
+MOST_SEEDS = 1000
 
 
 def power(effect: float, scatter: float, n_seeds: int, level: float = 0.95, one_sided: bool = False) -> float:
@@ -72,9 +74,11 @@ def detectable_effect(
     return float(brentq(missing, 0.0, above))
 
 
-def seeds_needed(effect: float, scatter: float, level: float = 0.95, one_sided: bool = False) -> int:
-    """Smallest number of seeds that finds an effect with a power of 80 %; at most 1000 are tried."""
-    for n_seeds in range(2, 1001):
-        if power(effect, scatter, n_seeds, level, one_sided) >= POWER:
-            return n_seeds
-    raise InputError("effect", f"one that 1000 seeds can find at a scatter of {scatter:g}", f"{effect:g}")
+def seeds_needed(effect: float, scatter: float, level: float = 0.95, one_sided: bool = False) -> int | None:
+    """Smallest number of seeds that finds an effect with a power of 80 %; None if 1000 are not enough."""
+
+    def enough(n_seeds: int) -> bool:
+        return power(effect, scatter, n_seeds, level, one_sided) >= POWER
+
+    found = 2 + bisect.bisect_left(range(2, MOST_SEEDS + 1), True, key=enough)
+    return found if found <= MOST_SEEDS else None

@@ -15,6 +15,9 @@ class Rule(ABC):
     text: str
     """The rule in words."""
 
+    one_sided = True
+    """Whether the test puts all of its error on one side."""
+
     null: float
     """The mean at which the claim is false and hardest to tell from true."""
 
@@ -26,6 +29,10 @@ class Rule(ABC):
     @abstractmethod
     def test(self, values: np.ndarray, level: float) -> PairedTest:
         """Test one number per seed, (S,)."""
+
+    @abstractmethod
+    def distance(self, mean: float) -> float:
+        """How far a mean is on the side where the claim is true; negative on the other."""
 
     @abstractmethod
     def found(self, scatter: float, n_seeds: int, level: float, power: float) -> float:
@@ -41,6 +48,11 @@ class Positive(Rule):
 
     text = "supported if the mean over seeds is above 0, two-sided paired t test"
     null = 0.0
+    one_sided = False
+
+    def distance(self, mean: float) -> float:
+        """The mean."""
+        return mean
 
     def test(self, values: np.ndarray, level: float) -> PairedTest:
         """As `superiority`."""
@@ -71,6 +83,10 @@ class NoLoss(Rule):
         """As `non_inferiority`."""
         return non_inferiority(values, self.margin, level)
 
+    def distance(self, mean: float) -> float:
+        """From minus the margin."""
+        return mean + self.margin
+
     def found(self, scatter: float, n_seeds: int, level: float, power: float) -> float:
         """The smallest such mean."""
         return detectable_effect(scatter, n_seeds, level, one_sided=True, wanted=power) - self.margin
@@ -100,6 +116,10 @@ class Within(Rule):
     def test(self, values: np.ndarray, level: float) -> PairedTest:
         """As `equivalence`."""
         return equivalence(values, self.margin, level)
+
+    def distance(self, mean: float) -> float:
+        """From the nearer margin."""
+        return self.margin - abs(mean)
 
     def found(self, scatter: float, n_seeds: int, level: float, power: float) -> float:
         """The largest such mean: each of the two tests may fail in half of the cases allowed."""

@@ -38,12 +38,20 @@ def statistic(name, evidence):
     return hypothesis(name).parts(evidence)
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Leave out of the reasons how many seeds would be needed: it takes longer than the tests."""
+    monkeypatch.setattr("deeptheory.judge.hypothesis._needed", lambda *_: "")
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("name", HYPOTHESES)
 def test_no_more_than_five_percent_false_positives(name):
     of = HYPOTHESES[name]
     assert share_supported(of, of.rule.null) <= 0.05 + three_errors(0.05)
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("name", HYPOTHESES)
 def test_power_at_the_stated_effect(name):
     of = HYPOTHESES[name]
@@ -171,6 +179,21 @@ def test_too_few_seeds_are_undecided():
     assert judged.status == "undecided"
     assert judged.parts[0].reason == "3 seeds, 5 needed"
     assert judged.command == "deeptheory hypothesis test H1"
+
+
+def test_undecided_says_how_many_seeds_are_needed():
+    unpruned, scatter = np.full(5, 0.9), 0.004 * np.array([-1, -0.5, 0, 0.5, 1])
+
+    def reason(points):
+        arms = Arms({"density 0.2": {"afcc": unpruned + points / 100 + scatter, "unpruned": unpruned}})
+        return judge([(hypothesis("H6"), arms)], "")[0].parts[0].reason
+
+    assert reason(-0.3) == "the interval allows both; at this mean and scatter 17 seeds are needed"
+    assert (
+        reason(-0.49999)
+        == "the interval allows both; at this mean and scatter more than 1000 seeds are needed"
+    )
+    assert reason(-0.6) == "the interval allows both; the mean is on the wrong side"
 
 
 def test_missing_evidence_counts_in_the_family():
