@@ -79,7 +79,7 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
         for run in runs:
             steps.compare(run)
     comparison = collect(runs)
-    text = judge.comparison_tables(comparison, OURS, config.judge)
+    text = "\n\n".join(map(str, judge.comparison_tables(comparison, OURS, config.judge)))
     compared = Compared(directory, tuple(runs), comparison, text)
     write_text(
         directory / paths.comparison_file(config.compare.alone, "json"), as_json(compared.numbers) + "\n"
