@@ -21,6 +21,7 @@ COMMANDS = (
     "confirm",
     "sweep",
     "inspect",
+    "report",
     "figure",
     "theory",
     "bench",

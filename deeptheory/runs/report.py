@@ -44,18 +44,28 @@ def overview(run: Run) -> Report:
         revision = machine["git_revision"][:10] or "no git revision"
         dirty = " with changes" if machine["git_dirty"] else ""
         lines.append(f"  accuracy: {shares}; {machine['threads']} threads, {revision}{dirty}")
-    for step, report in REPORTS.items():
-        if step != "prune" and run.done(step):  # the arms of retrain repeat those of prune
-            part = report(run)
-            lines += ["", part.text]
-            numbers[step] = part.numbers
-    for name in run.names(paths.BUDGET):
-        where = f"{paths.BUDGET}/{name}"
-        if run.has(f"{where}/finished"):
-            part = budgeted(run, run.read(f"{where}/tolerance"))
-            lines += ["", part.text]
-            numbers.setdefault("budget", {})[name] = part.numbers
+    for step, part in of_steps(run).items():
+        lines += ["", part.text]
+        numbers[step] = part.numbers
+    for name, part in of_budgets(run).items():
+        lines += ["", part.text]
+        numbers.setdefault("budget", {})[name] = part.numbers
     return Report("\n".join(lines), numbers)
+
+
+def of_steps(run: Run) -> dict[str, Report]:
+    """What there is to say of the steps that are done; the arms of retrain repeat those of prune."""
+    return {step: report(run) for step, report in REPORTS.items() if step != "prune" and run.done(step)}
+
+
+def of_budgets(run: Run) -> dict[str, Report]:
+    """The prunable sets that were asked for, by the name of their group."""
+    groups = {name: f"{paths.BUDGET}/{name}" for name in run.names(paths.BUDGET)}
+    return {
+        name: budgeted(run, run.read(f"{where}/tolerance"))
+        for name, where in groups.items()
+        if run.has(f"{where}/finished")
+    }
 
 
 def measured(run: Run) -> Report:

@@ -1,5 +1,6 @@
 """A confirm study: the whole chain over several seeds, judged."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 
 from deeptheory import judge
-from deeptheory.files import write_text
+from deeptheory.files import read_json, write_text
 from deeptheory.judge import ArmResults, Verdict
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import paths, steps
@@ -101,6 +102,17 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
     write_text(directory / paths.VERDICTS, as_json(study.numbers) + "\n")
     write_text(directory / paths.TABLES, text + "\n")
     return study
+
+
+def stored_verdicts(directory: Path) -> tuple[Verdict, ...]:
+    """The verdicts of a study as its directory holds them; none where it was not judged."""
+    path = directory / paths.VERDICTS
+    if not path.is_file():
+        return ()
+    found = read_json(path)["verdicts"]
+    numbers = ("effect", "low", "high", "interval_level", "p", "p_holm")  # null where there is none
+    missing = ({name: math.nan for name in numbers if verdict[name] is None} for verdict in found)
+    return tuple(Verdict(**(verdict | none)) for verdict, none in zip(found, missing, strict=True))
 
 
 def arm_tables(runs: Sequence[Run], results: ArmResults) -> list[Table]:
