@@ -30,8 +30,14 @@ def table_html(table: Table) -> str:
 
 
 def figure_html(svg: str, caption: str) -> str:
-    """A figure with its caption, which is also what a screen reader says of it."""
-    drawn = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(caption)}" ', 1)
+    """A figure with its caption, which is also what a screen reader says of it.
+
+    Its own width is handed to the style, so that it can shrink on a small screen while its letters are legible.
+    """
+    width = svg.split(' width="', 1)[1].split('"', 1)[0]
+    drawn = svg.replace(
+        "<svg ", f'<svg role="img" aria-label="{escape(caption)}" style="--width: {width}" ', 1
+    )
     return f'<figure><div class="paper">{drawn}</div><figcaption>{escape(caption)}</figcaption></figure>'
 
 

@@ -76,13 +76,13 @@ function drawList(body, stage, filters, kept, onSelect) {
 }
 
 function markSelected(body, filter) {
-  const before = body.querySelector("tr[aria-selected]");
+  const before = body.querySelector("tr[aria-current]");
   if (before) {
-    before.removeAttribute("aria-selected");
+    before.removeAttribute("aria-current");
     before.querySelector("button").tabIndex = -1;
   }
   const row = body.querySelector(`tr[data-filter="${filter}"]`);
-  row.setAttribute("aria-selected", "true");
+  row.setAttribute("aria-current", "true");
   row.querySelector("button").tabIndex = 0;
   return row;
 }

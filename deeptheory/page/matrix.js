@@ -52,25 +52,30 @@ function elementImage(view) {
   return image;
 }
 
-function marginFor(context) {
-  if (LABELS.length > NAMED) return 22;
+// Margin and size of an element: names of the labels on the axes where there is room for them.
+function layout(context, width) {
+  const n = LABELS.length;
+  const cellFor = (margin) =>
+    Math.max(1, Math.min(LARGEST_CELL, Math.floor((width - margin - 2) / n), Math.ceil(560 / n)));
   context.font = FONT;
-  return 28 + Math.max(...LABELS.map((name) => context.measureText(name).width));
+  const wide = 28 + Math.ceil(Math.max(...LABELS.map((name) => context.measureText(name).width)));
+  const named = n <= NAMED && cellFor(wide) >= 12;
+  const margin = named ? wide : 22;
+  return { named, margin, cell: cellFor(margin) };
 }
 
 function drawMatrix(canvas, view) {
   const n = LABELS.length;
   const context = canvas.getContext("2d");
-  const margin = Math.ceil(marginFor(context));
-  const room = canvas.parentElement.clientWidth - margin - 2;
-  const cell = Math.max(1, Math.min(LARGEST_CELL, Math.floor(room / n), Math.ceil(560 / n)));
+  const { named, margin, cell } = layout(context, canvas.parentElement.clientWidth);
   const size = margin + n * cell + 1;
   const ratio = window.devicePixelRatio || 1;
   Object.assign(canvas, { width: size * ratio, height: size * ratio });
   Object.assign(canvas.style, { width: `${size}px`, height: `${size}px` });
   context.scale(ratio, ratio);
   drawElements(context, view, margin, cell);
-  drawAxes(context, view, margin, cell);
+  drawAxes(context, margin, cell);
+  if (named) drawNames(context, view, margin, cell);
   drawSquares(context, view, margin, cell);
   Object.assign(view, { margin, cell });
 }
@@ -87,16 +92,17 @@ function drawElements(context, view, margin, cell) {
   context.strokeRect(margin - 0.5, margin - 0.5, n * cell + 1, n * cell + 1);
 }
 
-function drawAxes(context, view, margin, cell) {
-  const n = LABELS.length;
+function drawAxes(context, margin, cell) {
+  const middle = margin + (LABELS.length * cell) / 2;
   context.fillStyle = colour("ink");
   context.font = FONT;
   context.textBaseline = "middle";
   context.textAlign = "center";
-  context.fillText("output", margin + (n * cell) / 2, 9);
-  upright(context, 9, margin + (n * cell) / 2, () => context.fillText("input label", 0, 0));
-  if (n > NAMED || cell < 12) return;
-  context.textAlign = "right";
+  context.fillText("output", middle, 9);
+  upright(context, 9, middle, () => context.fillText("input label", 0, 0));
+}
+
+function drawNames(context, view, margin, cell) {
   view.order.forEach((label, place) => {
     const middle = margin + (place + 0.5) * cell;
     context.textAlign = "right";

@@ -233,7 +233,7 @@ function onKey(event) {
   if (!(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
   move(steps[event.key]);
-  if (byId("list").contains(event.target)) document.querySelector("#list tr[aria-selected] button").focus();
+  if (byId("list").contains(event.target)) document.querySelector("#list tr[aria-current] button").focus();
 }
 
 function onPoint(event) {
@@ -264,8 +264,10 @@ function listen() {
   document.querySelector("#list tbody").addEventListener("keydown", onKey);
   byId("matrix").addEventListener("keydown", onKey);
   ["pointermove", "pointerdown"].forEach((name) => byId("matrix").addEventListener(name, onPoint));
-  window.addEventListener("resize", () => drawMatrix(byId("matrix"), view));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawMatrix(byId("matrix"), view));
+  const redraw = () => drawMatrix(byId("matrix"), view);
+  window.addEventListener("resize", redraw);
+  // Paper is white, whatever the screen is.
+  ["(prefers-color-scheme: dark)", "print"].forEach((media) => matchMedia(media).addEventListener("change", redraw));
   window.addEventListener("beforeprint", () => {
     document.querySelectorAll("details").forEach((one) => { one.open = true; });
   });

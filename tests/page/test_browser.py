@@ -100,7 +100,7 @@ def test_the_clusters_of_all_filters_at_all_thresholds_are_those_of_the_fields(t
 
 def test_keys_move_through_the_filters_as_they_are_sorted(tab):
     show(tab, STAGE, FILTER)
-    tab.evaluate("document.querySelector('#list tr[aria-selected] button').focus()")
+    tab.evaluate("document.querySelector('#list tr[aria-current] button').focus()")
     tab.press("ArrowDown")
     assert texts(tab, "#name") == ["stage5, filter 8, seed 3"]
     tab.press("ArrowUp")

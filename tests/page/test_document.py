@@ -115,6 +115,21 @@ def test_a_run_that_is_only_measured_has_a_page(run_until, tmp_path):
     assert text.count("<svg ") == 2
 
 
+def test_a_comparison_has_its_tables_and_its_figure(study, tmp_path):
+    accuracy = {"lamp": {"0.5": [0.8], "0.2": [None]}, "afcc": {"0.5": [0.7], "0.2": [0.6]}}
+    found = {"seeds": [3], "unpruned": [0.9], "accuracy": accuracy}
+    for alone in (False, True):
+        (study / paths.comparison_file(alone, "json")).write_text(json.dumps(found))
+    page.write(study, tmp_path / "page.html", ["stage5"])
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "afcc minus the others in percentage points" in text
+    assert (
+        '<th scope="row" class="text">lamp</th><td class="number">10.00</td><td class="number">-</td>' in text
+    )
+    assert 'id="accuracy-against-density-figure_1"' in text
+    assert 'id="accuracy-against-density-alone-figure_1"' in text
+
+
 def test_the_command_says_how_large_the_page_is(deeptheory, finished_study, tmp_path):
     path = tmp_path / "page.html"
     result = deeptheory("report", finished_study, "--out", path, "--stages", "stage5,stage4")
