@@ -5,6 +5,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 FOUND = shutil.which("chromium") or shutil.which("google-chrome")
@@ -22,6 +23,16 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
+# Chromium reads commands from descriptor 3 and answers on 4: a small process takes the pipes there and becomes it.
+TAKE_PIPES = """
+import os, sys
+os.dup2(int(sys.argv[1]), 100)
+os.dup2(int(sys.argv[2]), 101)
+os.dup2(100, 3)
+os.dup2(101, 4)
+os.closerange(100, 102)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 PATIENCE = 60.0  # seconds that anything may take on a busy machine
 
 
@@ -31,17 +42,10 @@ class Chromium:
     def __init__(self, profile):
         commands, self._to = os.pipe()
         self._from, answers = os.pipe()
-
-        def take_pipes():  # Chromium reads commands from 3 and answers on 4
-            os.dup2(commands, 100)
-            os.dup2(answers, 101)
-            os.dup2(100, 3)
-            os.dup2(101, 4)
-
+        start = [sys.executable, "-I", "-S", "-c", TAKE_PIPES, str(commands), str(answers)]
         self._process = subprocess.Popen(
-            [FOUND, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            preexec_fn=take_pipes,
-            pass_fds=(3, 4),
+            [*start, FOUND, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=(commands, answers),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
