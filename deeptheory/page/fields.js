@@ -8,7 +8,8 @@ const unpacked = new Map();
 
 async function unpack(name) {
   const text = atob(document.getElementById(name).textContent);
-  const packed = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+  const packed = new Uint8Array(text.length);
+  for (let place = 0; place < packed.length; place += 1) packed[place] = text.charCodeAt(place);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).arrayBuffer();
 }

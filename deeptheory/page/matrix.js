@@ -16,6 +16,11 @@ function mix(one, other, share) {
   return one.map((value, k) => Math.round(value + (other[k] - value) * share));
 }
 
+// As the four bytes of a pixel, in the order of every processor that browsers run on.
+function pixel([red, green, blue]) {
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
 // One colour for every level, from three stops: lightness is monotone, so grey prints read the same.
 function fieldColours(stage) {
   const [low, middle, high] = ["field-low", "field-middle", "field-high"].map((name) => channels(colour(name)));
@@ -37,17 +42,17 @@ function orderOfLabels(clusters, sorted) {
 function elementImage(view) {
   const n = LABELS.length;
   const cluster = clusterOfLabels(view.clusters);
-  const colours = view.clipped ? null : fieldColours(view.stage);
-  const [zero, one, noise] = ["field-low", "in-cluster", "noise"].map((name) => channels(colour(name)));
+  const colours = fieldColours(view.stage).map(pixel);
+  const [zero, one, noise] = ["field-low", "in-cluster", "noise"].map((name) => pixel(channels(colour(name))));
+  const clippedColour = (i, j, level) => {
+    if (level <= view.threshold) return zero;
+    return cluster[i] >= 0 && cluster[i] === cluster[j] ? one : noise;
+  };
   const image = new ImageData(n, n);
+  const pixels = new Uint32Array(image.data.buffer);
   view.order.forEach((i, row) => view.order.forEach((j, column) => {
     const level = view.field[i * n + j];
-    let shown = colours && colours[level];
-    if (view.clipped) {
-      const inside = cluster[i] >= 0 && cluster[i] === cluster[j];
-      shown = level > view.threshold ? (inside ? one : noise) : zero;
-    }
-    image.data.set([...shown, 255], 4 * (row * n + column));
+    pixels[row * n + column] = view.clipped ? clippedColour(i, j, level) : colours[level];
   }));
   return image;
 }

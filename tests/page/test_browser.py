@@ -154,6 +154,15 @@ def test_what_pruning_keeps_is_that_of_the_masks(tab, study):
     tab.wait_for(f"chosen.stage.name === 'stage4' && chosen.filter === {shown[0]}")
 
 
+def test_neighbours_whose_stage_is_left_out_are_named(chromium, study, tmp_path):
+    page.write(study, tmp_path / "page.html", ["stage5"])
+    chromium.events.clear()
+    chromium.open(tmp_path / "page.html")
+    chromium.wait_for("document.querySelectorAll('#kept p').length === 2")
+    assert texts(chromium, "#stage option") == ["stage5"]
+    assert texts(chromium, "#kept p")[0].endswith(" (the fields of stage4 are not in this page)")
+
+
 def test_nothing_is_wider_than_a_telephone(tab):
     tab.call("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=2, mobile=True)
     tab.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
