@@ -1,7 +1,7 @@
 // The field matrix on its canvas.
 
 const NAMED = 32; // up to this many labels each is named on the axes
-const LARGEST_CELL = 26; // pixels
+const LARGEST_CELL = 40; // pixels
 const FONT = "12px system-ui, sans-serif";
 
 function colour(name) {
