@@ -3,9 +3,11 @@
 import shutil
 
 import h5py
+import numpy as np
 import pytest
 
 from deeptheory import measure, page
+from deeptheory.page.levels import edges, marks
 from deeptheory.runs import Run, paths
 from tests.page.chromium import FOUND, Chromium
 
@@ -88,14 +90,34 @@ def test_clusters_noise_and_names_are_those_of_python(tab, study):
             assert texts(tab, "#facts dd")[1] == "{}, of which {} in columns of a cluster".format(*noise)
 
 
-def test_the_clusters_of_all_filters_at_all_thresholds_are_those_of_the_fields(tab, study):
+def test_stored_clusters_are_those_of_the_fields(tab, study):
     show(tab, STAGE, FILTER)
-    upper = tab.evaluate("Array.from({ length: 256 }, (_, level) => edge(chosen.stage, level))")
-    found = tab.evaluate("[40, 77, 200].map((level) => findClusters(fieldOf(loaded, 7), level))")
-    stored = tab.evaluate("storedClusters(loaded, 7)")
-    assert stored == found[1] == measure.find_clusters(measure.clip(field_of(study, FILTER), upper[77]))
-    assert found[0] == measure.find_clusters(measure.clip(field_of(study, FILTER), upper[40]))
-    assert found[2] == measure.find_clusters(measure.clip(field_of(study, FILTER), upper[200]))
+    level, edge = tab.evaluate("[chosen.stage.measured, edge(chosen.stage, chosen.stage.measured)]")
+    assert edge == 0.3
+    expected = measure.find_clusters(measure.clip(field_of(study, FILTER), 0.3))
+    assert tab.evaluate(f"findClusters(fieldOf(loaded, {FILTER}), {level})") == expected
+    assert tab.evaluate(f"storedClusters(loaded, {FILTER})") == expected
+
+
+def test_edges_are_those_of_the_levels(tab, study):
+    run = Run(study / "seed-3", quiet=True)
+    expected = edges(marks((run.config.measure.threshold, run.config.prune.threshold)))
+    found = tab.evaluate("Array.from({ length: 256 }, (_, level) => edge(chosen.stage, level))")
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_clusters_and_noise_of_any_matrix_are_those_of_python(tab):
+    # ones on the diagonal as a rule, as in trained filters; not symmetric
+    matrices = np.random.default_rng(5).random((200, 5, 5)) < 0.6
+    matrices |= np.eye(5, dtype=np.bool_) & (np.random.default_rng(6).random((200, 1, 1)) < 0.7)
+    fields = matrices.astype(int).reshape(200, -1).tolist()
+    found = tab.evaluate(
+        f"{fields}.map((field) => {{ const clusters = findClusters(field, 0);"
+        " const found = countNoise(field, 0, clusters); return [clusters, found.noise, found.inColumns]; })"
+    )
+    for matrix, of_page in zip(matrices, found, strict=True):
+        clusters = measure.find_clusters(matrix)
+        assert of_page == [clusters, measure.noise(matrix, clusters), measure.cluster_noise(matrix, clusters)]
 
 
 def test_keys_move_through_the_filters_as_they_are_sorted(tab):
