@@ -46,7 +46,7 @@ def _flat(facts: dict[str, Any]) -> list[tuple[str, str]]:
     rows = list[tuple[str, str]]()
     for name, value in facts.items():
         if isinstance(value, dict):
-            rows += [(f"{inner}", text) for inner, text in _flat(value)]
+            rows += _flat(value)
         else:
             rows.append((name.replace("_", " "), str(value)))
     return rows
