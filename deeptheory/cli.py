@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import deeptheory
-from deeptheory import cli_hypothesis, cli_prune, cli_sweep
+from deeptheory import cli_hypothesis, cli_prune, cli_report, cli_sweep
 from deeptheory.cli_options import (
     COUNT,
     EXIT_BAD_INPUT,
@@ -66,6 +66,7 @@ def commands() -> None:
     Runs over a grid of options and seeds:  sweep
     What pruning saves:  compact, cost             (on a retrained run)
     A claim and its verdict:  hypothesis list, hypothesis test, sensitivity
+    All of it on a page, filter by filter:  report
     """
 
 
@@ -160,6 +161,7 @@ commands.add_command(cli_prune.compare)
 commands.add_command(cli_prune.compare_criteria)
 commands.add_command(cli_hypothesis.hypothesis)
 commands.add_command(cli_hypothesis.sensitivity)
+commands.add_command(cli_report.report)
 commands.add_command(cli_sweep.sweep)
 
 

@@ -1,10 +1,14 @@
 """Files that are written whole or not at all, so that an interruption loses nothing."""
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
+
+from deeptheory.errors import InputError
 
 
 @contextlib.contextmanager
@@ -36,3 +40,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file, in UTF-8."""
     with replacing_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; `InputError` where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}", "a readable JSON file", str(error), "write it anew") from error

@@ -6,6 +6,7 @@ import pytest
 
 from deeptheory import plot
 from deeptheory.judge import Verdict
+from deeptheory.plot.from_runs import OF_OTHER_STUDIES
 from deeptheory.runs import Run, Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -20,7 +21,11 @@ COMMANDS = (
     "cost",
     "confirm",
     "sweep",
+    "compare",
+    "hypothesis",
+    "sensitivity",
     "inspect",
+    "report",
     "figure",
     "theory",
     "bench",
@@ -153,9 +158,20 @@ def test_confirm_ends_with_1_when_a_claim_is_not_supported(
     assert "the tables" in result.out
 
 
-@pytest.mark.parametrize("name", sorted(plot.FIGURES))
+@pytest.mark.parametrize("name", sorted(set(plot.FIGURES) - set(OF_OTHER_STUDIES)))
 def test_every_figure_is_drawn_from_a_study(deeptheory, finished_study, tmp_path, name):
     result = deeptheory("figure", name, finished_study, "--out", tmp_path / "figures")
     path = tmp_path / "figures" / f"{name}.pdf"
     assert result == (0, f"{path}\n", "")
     assert path.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("accuracy-against-density", "expected 'compare/unpruned/accuracy' in run.h5, found no such entry"),
+        ("error-against-labels", "run 'deeptheory sweep simulations/label-scaling.toml --out DIR'"),
+    ],
+)
+def test_figures_of_other_studies_say_what_is_missing(deeptheory, finished_study, assert_refused, name, text):
+    assert_refused(deeptheory("figure", name, finished_study), text)

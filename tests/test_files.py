@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from deeptheory.files import replacing_file, write_text
+from deeptheory.errors import InputError
+from deeptheory.files import read_json, replacing_file, write_text
 
 
 def test_a_text_replaces_the_old_one(tmp_path):
@@ -52,3 +53,14 @@ def test_a_file_gets_the_permissions_of_any_new_file(tmp_path):
     (tmp_path / "plain").write_text("")
     write_text(tmp_path / "whole", "")
     assert (tmp_path / "whole").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_damaged_json_file_is_refused(tmp_path):
+    path = tmp_path / "numbers.json"
+    path.write_text('{"a": [1, 2]}')
+    assert read_json(path) == {"a": [1, 2]}
+    path.write_text('{"a": ')
+    with pytest.raises(
+        InputError, match=r"numbers.json: expected a readable JSON file, found .*; write it anew"
+    ):
+        read_json(path)

@@ -16,7 +16,7 @@ from deeptheory.judge.statistics import (
     paired_interval,
     superiority,
 )
-from deeptheory.judge.table import arm_table, verdict_table, with_interval
+from deeptheory.judge.table import arm_tables, verdict_table, with_interval
 from deeptheory.judge.verdict import Verdict, decide
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "PairedTest",
     "Part",
     "Verdict",
-    "arm_table",
+    "arm_tables",
     "comparison_tables",
     "confirm_claims",
     "decide",

@@ -1,4 +1,4 @@
-"""A comparison of criteria as plain-text tables."""
+"""A comparison of criteria as tables."""
 
 import math
 
@@ -8,10 +8,10 @@ from deeptheory.judge.comparison import Comparison, paired_differences, smallest
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.statistics import PairedTest
 from deeptheory.judge.table import with_interval
-from deeptheory.table import table
+from deeptheory.table import Table
 
 
-def comparison_tables(comparison: Comparison, ours: tuple[str, ...], options: JudgeOptions) -> str:
+def comparison_tables(comparison: Comparison, ours: tuple[str, ...], options: JudgeOptions) -> list[Table]:
     """Losses of every criterion, its smallest density without loss, and the paired differences.
 
     Parameters
@@ -23,10 +23,10 @@ def comparison_tables(comparison: Comparison, ours: tuple[str, ...], options: Ju
     """
     parts = [_losses(comparison, options), _without_loss(comparison, options)]
     parts += [_differences(comparison, name, options) for name in ours if name in comparison.accuracy]
-    return "\n\n".join(parts)
+    return parts
 
 
-def _losses(comparison: Comparison, options: JudgeOptions) -> str:
+def _losses(comparison: Comparison, options: JudgeOptions) -> Table:
     n_seeds = len(comparison.unpruned)
     mean = 100 * float(np.mean(comparison.unpruned))
     title = (
@@ -40,10 +40,10 @@ def _losses(comparison: Comparison, options: JudgeOptions) -> str:
         )
         for criterion in comparison.accuracy
     ]
-    return "\n".join([title, *table(("criterion", *_heads(comparison)), rows)])
+    return Table(title, ("criterion", *_heads(comparison)), rows)
 
 
-def _without_loss(comparison: Comparison, options: JudgeOptions) -> str:
+def _without_loss(comparison: Comparison, options: JudgeOptions) -> Table:
     title = (
         f"smallest density compared with a loss of at most {options.margin:g} points: by the mean, and not "
         f"inferior at {options.level:.0%} (from {options.minimum_seeds} seeds on)"
@@ -52,10 +52,10 @@ def _without_loss(comparison: Comparison, options: JudgeOptions) -> str:
     for criterion in comparison.accuracy:
         found = smallest_density_without_loss(comparison, criterion, options)
         rows.append((criterion, *("-" if density is None else f"{density:g}" for density in found)))
-    return "\n".join([title, *table(("criterion", "by the mean", "by the test"), rows)])
+    return Table(title, ("criterion", "by the mean", "by the test"), rows)
 
 
-def _differences(comparison: Comparison, ours: str, options: JudgeOptions) -> str:
+def _differences(comparison: Comparison, ours: str, options: JudgeOptions) -> Table:
     rivals = [criterion for criterion in comparison.accuracy if criterion != ours]
     found = paired_differences(comparison, ours, rivals, options.level)
     title = (
@@ -66,7 +66,7 @@ def _differences(comparison: Comparison, ours: str, options: JudgeOptions) -> st
         (rival, *(_difference(found.get((rival, density)), options) for density in comparison.densities))
         for rival in rivals
     ]
-    return "\n".join([title, *table((ours, *_heads(comparison)), rows)])
+    return Table(title, (ours, *_heads(comparison)), rows)
 
 
 def _heads(comparison: Comparison) -> list[str]:

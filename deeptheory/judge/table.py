@@ -1,4 +1,4 @@
-"""Verdicts and arms as plain-text tables."""
+"""Verdicts and arms as tables."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,11 @@ import numpy as np
 from deeptheory.judge.results import UNPRUNED, ArmResults
 from deeptheory.judge.statistics import paired_interval
 from deeptheory.judge.verdict import Verdict
-from deeptheory.table import table
+from deeptheory.table import Table
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """The verdicts as a plain-text table, with the reasons and the command below it.
+def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """The verdicts as a table, with the reasons and the command below it.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
 
     Returns
     -------
-    str
+    Table
         Effects and intervals in percentage points; a missing number is shown as ``-``.
     """
     header = ("", "claim", "effect", "interval", "at", "p", "p Holm", "seeds", "verdict")
@@ -38,25 +38,24 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
         )
         for number, verdict in enumerate(verdicts, start=1)
     ]
-    lines = [
+    title = (
         "Effect and interval (at the level beside it) in percentage points, uncorrected; verdict by p Holm."
-    ]
-    lines += table(header, rows, left=(1, 8))
+    )
     reasons: dict[str, list[str]] = {}
     for number, verdict in enumerate(verdicts, start=1):
         reasons.setdefault(f"{verdict.status}: {verdict.reason}", []).append(str(number))
-    lines += [f"{', '.join(numbers)} {reason}" for reason, numbers in reasons.items()]
-    lines += [f"repeat with: {command}" for command in dict.fromkeys(verdict.command for verdict in verdicts)]
-    return "\n".join(lines)
+    notes = [f"{', '.join(numbers)} {reason}" for reason, numbers in reasons.items()]
+    notes += [f"repeat with: {command}" for command in dict.fromkeys(verdict.command for verdict in verdicts)]
+    return Table(title, header, rows, left=(1, 8), notes=notes)
 
 
-def arm_table(
+def arm_tables(
     results: ArmResults,
     parameters_left: Mapping[str, Sequence[float] | np.ndarray],
     multiply_adds_left: Mapping[str, Sequence[float] | np.ndarray],
     level: float = 0.95,
-) -> str:
-    """Accuracy and cost of every arm, and the dilution of every masked layer, as plain text.
+) -> list[Table]:
+    """Accuracy and cost of every arm, and the dilution of every masked layer.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ def arm_table(
 
     Returns
     -------
-    str
+    list of Table
         All numbers in percent, as the mean over seeds; after +- half the width of its interval, which is over
         seeds of one arm and therefore wider than that of a paired difference.
     """
@@ -85,16 +84,16 @@ def arm_table(
         for arm in results.arms
     ]
     seeds = "1 seed" if results.n_seeds == 1 else f"{results.n_seeds} seeds"
-    lines = [f"Accuracy and shares left in percent, mean over {seeds} (+- {level:.0%} interval)."]
-    lines += table(header, rows)
+    title = f"Accuracy and shares left in percent, mean over {seeds} (+- {level:.0%} interval)."
+    tables = [Table(title, header, rows)]
     layers = [
         (layer, _number(100 * dilution.mean(), ".1f"), _null(results, layer))
         for layer, dilution in results.dilution.items()
     ]
     if layers:
-        lines += ["", f"Dilution in percent, the same in every arm but '{UNPRUNED}'."]
-        lines += table(("layer", "dilution", "expected without structure"), layers)
-    return "\n".join(lines)
+        title = f"Dilution in percent, the same in every arm but '{UNPRUNED}'."
+        tables.append(Table(title, ("layer", "dilution", "expected without structure"), layers))
+    return tables
 
 
 def with_interval(values: Sequence[float] | np.ndarray, level: float, style: str = ".2f") -> str:

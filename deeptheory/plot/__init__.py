@@ -7,7 +7,7 @@ from deeptheory.plot.cluster_sizes import cluster_sizes
 from deeptheory.plot.committee import committee
 from deeptheory.plot.committee_scatter import committee_scatter
 from deeptheory.plot.field_matrix import field_matrix
-from deeptheory.plot.from_runs import FIGURES, draw, draw_all
+from deeptheory.plot.from_runs import FIGURES, draw, draw_all, draw_finished
 from deeptheory.plot.head_accuracies import Heads, head_accuracies
 from deeptheory.plot.hypothesis import draw_hypotheses, hypothesis_verdict
 from deeptheory.plot.magnitude_overlap import magnitude_overlap
@@ -17,6 +17,7 @@ from deeptheory.plot.perceptron_capacity import CapacityPoints, perceptron_capac
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
 from deeptheory.plot.rank_truncation import Truncation, rank_truncation
 from deeptheory.plot.save import save
+from deeptheory.plot.svg import svg
 
 __all__ = [
     "FIGURES",
@@ -32,6 +33,7 @@ __all__ = [
     "committee_scatter",
     "draw",
     "draw_all",
+    "draw_finished",
     "draw_hypotheses",
     "field_matrix",
     "head_accuracies",
@@ -43,4 +45,5 @@ __all__ = [
     "predicted_against_measured",
     "rank_truncation",
     "save",
+    "svg",
 ]

@@ -1,4 +1,4 @@
-"""Figures of finished runs: read the numbers from the run files, draw them, save them as PDF."""
+"""Figures of finished runs: read the numbers from the run files and draw them."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -56,7 +56,9 @@ def draw(
         raise unknown_name("figure", name, FIGURES)
     runs = [run for directory in directories for run in find_runs(directory)]
     check_one_configuration(runs, "figure", MAY_DIFFER.get(name, ()))
-    function = FIGURES[name]
+    step, function = FIGURES[name]
+    for run in runs:
+        run.require(step)
     if name == "field-matrix":
         function = partial(_field_matrix, stage=stage, filter_index=filter_index)
     elif stage is not None or filter_index is not None:
@@ -73,6 +75,15 @@ def draw_all(runs: Sequence[Run], out: Path) -> list[Path]:
     return [draw(name, directories, out) for name in FIGURES if name not in OF_OTHER_STUDIES]
 
 
+def draw_finished(runs: Sequence[Run]) -> dict[str, Figure]:
+    """Every figure of runs of one configuration, by name, whose step all of them have done."""
+    return {
+        name: function(runs)
+        for name, (step, function) in FIGURES.items()
+        if name not in OF_OTHER_STUDIES and all(run.done(step) for run in runs)
+    }
+
+
 def _over_stages(runs: Sequence[Run], path: str) -> np.ndarray:
     """(seeds, stages) values of one number per stage; `path` has a place for the stage's name."""
     return np.array([[run.read(path.format(stage=stage)) for stage in stage_names(run)] for run in runs])
@@ -83,8 +94,6 @@ def _n_test(run: Run) -> int:
 
 
 def _accuracy_and_snr(runs: Sequence[Run]) -> Figure:
-    for run in runs:
-        run.require("predict")
     return accuracy_and_snr(
         stage_names(runs[0]),
         _over_stages(runs, "measure/stages/{stage}/probe_accuracy"),
@@ -98,7 +107,6 @@ def _accuracy_and_snr(runs: Sequence[Run]) -> Figure:
 
 def _field_matrix(runs: Sequence[Run], stage: str | None = None, filter_index: int | None = None) -> Figure:
     run = runs[0]
-    run.require("measure")
     names = stage_names(run)
     stage = stage or names[-1]
     if stage not in names:
@@ -123,7 +131,6 @@ def _cluster_sizes(runs: Sequence[Run]) -> Figure:
     sizes: dict[str, np.ndarray] = {}
     n_filters: dict[str, int] = {}
     for run in runs:
-        run.require("measure")
         for stage in stage_names(run):
             of_run = run.read(f"{paths.stage_path('measure', stage)}/cluster_sizes")
             sizes[stage] = np.concatenate([sizes.get(stage, np.empty(0, np.int64)), of_run])
@@ -133,9 +140,6 @@ def _cluster_sizes(runs: Sequence[Run]) -> Figure:
 
 
 def _accuracy_against_dilution(runs: Sequence[Run]) -> Figure:
-    for run in runs:
-        run.require("retrain")
-
     def over_seeds(step: str, arm: str, value: str) -> np.ndarray:
         return np.array([run.read(f"{paths.arm_path(step, arm)}/{value}") for run in runs])
 
@@ -152,8 +156,6 @@ def _accuracy_against_dilution(runs: Sequence[Run]) -> Figure:
 
 
 def _predicted_against_measured(runs: Sequence[Run]) -> Figure:
-    for run in runs:
-        run.require("retrain")
     arms = (prune.UNPRUNED, *runs[0].config.prune.arms)
 
     def over_arms(step: str, value: str) -> np.ndarray:
@@ -182,14 +184,14 @@ def _error_against_labels(runs: Sequence[Run]) -> Figure:
     return error_against_labels(evidence.label_scaling(runs))
 
 
-FIGURES: dict[str, Callable[[Sequence[Run]], Figure]] = {
-    "accuracy-and-snr": _accuracy_and_snr,
-    "field-matrix": _field_matrix,
-    "cluster-sizes": _cluster_sizes,
-    "accuracy-against-dilution": _accuracy_against_dilution,
-    "predicted-against-measured": _predicted_against_measured,
-    "accuracy-against-density": _accuracy_against_density,
-    "error-against-labels": _error_against_labels,
+FIGURES: dict[str, tuple[str, Callable[[Sequence[Run]], Figure]]] = {  # the step that it needs, and how
+    "accuracy-and-snr": ("predict", _accuracy_and_snr),
+    "field-matrix": ("measure", _field_matrix),
+    "cluster-sizes": ("measure", _cluster_sizes),
+    "accuracy-against-dilution": ("retrain", _accuracy_against_dilution),
+    "predicted-against-measured": ("retrain", _predicted_against_measured),
+    "accuracy-against-density": ("train", _accuracy_against_density),
+    "error-against-labels": ("measure", _error_against_labels),
 }
 OF_OTHER_STUDIES = ("accuracy-against-density", "error-against-labels")  # a comparison, a sweep
 MAY_DIFFER = {"error-against-labels": ("data.n_labels",)}

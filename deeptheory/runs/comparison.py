@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from deeptheory import judge
-from deeptheory.files import write_text
+from deeptheory.files import read_json, write_text
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import paths, steps
 from deeptheory.runs.config import Config
@@ -79,13 +79,30 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
         for run in runs:
             steps.compare(run)
     comparison = collect(runs)
-    text = judge.comparison_tables(comparison, OURS, config.judge)
+    text = "\n\n".join(map(str, judge.comparison_tables(comparison, OURS, config.judge)))
     compared = Compared(directory, tuple(runs), comparison, text)
     write_text(
         directory / paths.comparison_file(config.compare.alone, "json"), as_json(compared.numbers) + "\n"
     )
     write_text(directory / paths.comparison_file(config.compare.alone, "txt"), text + "\n")
     return compared
+
+
+def stored_comparison(directory: Path, alone: bool) -> judge.Comparison | None:
+    """The accuracies of a comparison (or that of layers masked alone) as its directory holds them, if it does."""
+    path = directory / paths.comparison_file(alone, "json")
+    if not path.is_file():
+        return None
+    found = read_json(path)
+
+    def accuracies(values: list[float | None]) -> np.ndarray:
+        return np.array(values, np.float64)  # null, a density that was not reached, becomes NaN
+
+    of_criteria = {
+        criterion: {float(density): accuracies(values) for density, values in at.items()}
+        for criterion, at in found["accuracy"].items()
+    }
+    return judge.Comparison(accuracies(found["unpruned"]), of_criteria)
 
 
 def collect(runs: list[Run]) -> judge.Comparison:

@@ -9,15 +9,20 @@ from typing import Any
 from deeptheory import prune
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run
-from deeptheory.table import table
+from deeptheory.table import Table
 
 
 @dataclass(frozen=True)
 class Report:
-    """A text for people and its numbers for programs."""
+    """A text for people, its numbers for programs, and its tables for other layouts."""
 
     text: str
     numbers: dict[str, Any]
+    tables: tuple[Table, ...] = ()
+
+
+def _of_tables(numbers: dict[str, Any], *tables: Table) -> Report:
+    return Report("\n\n".join(map(str, tables)), numbers, tables)
 
 
 def overview(run: Run) -> Report:
@@ -39,18 +44,28 @@ def overview(run: Run) -> Report:
         revision = machine["git_revision"][:10] or "no git revision"
         dirty = " with changes" if machine["git_dirty"] else ""
         lines.append(f"  accuracy: {shares}; {machine['threads']} threads, {revision}{dirty}")
-    for step, report in REPORTS.items():
-        if step != "prune" and run.done(step):  # the arms of retrain repeat those of prune
-            part = report(run)
-            lines += ["", part.text]
-            numbers[step] = part.numbers
-    for name in run.names(paths.BUDGET):
-        where = f"{paths.BUDGET}/{name}"
-        if run.has(f"{where}/finished"):
-            part = budgeted(run, run.read(f"{where}/tolerance"))
-            lines += ["", part.text]
-            numbers.setdefault("budget", {})[name] = part.numbers
+    for step, part in of_steps(run).items():
+        lines += ["", part.text]
+        numbers[step] = part.numbers
+    for name, part in of_budgets(run).items():
+        lines += ["", part.text]
+        numbers.setdefault("budget", {})[name] = part.numbers
     return Report("\n".join(lines), numbers)
+
+
+def of_steps(run: Run) -> dict[str, Report]:
+    """What there is to say of the steps that are done; the arms of retrain repeat those of prune."""
+    return {step: report(run) for step, report in REPORTS.items() if step != "prune" and run.done(step)}
+
+
+def of_budgets(run: Run) -> dict[str, Report]:
+    """The prunable sets that were asked for, by the name of their group."""
+    groups = {name: f"{paths.BUDGET}/{name}" for name in run.names(paths.BUDGET)}
+    return {
+        name: budgeted(run, run.read(f"{where}/tolerance"))
+        for name, where in groups.items()
+        if run.has(f"{where}/finished")
+    }
 
 
 def measured(run: Run) -> Report:
@@ -89,7 +104,7 @@ def measured(run: Run) -> Report:
         f"threshold {run.config.measure.threshold:g}; probe: accuracy on the test split; then means over single\n"
         "filters: accuracy alone, AUC of their served labels against the others, labels served"
     )
-    return Report("\n".join([title, *table(("stage", *columns), rows)]), numbers)
+    return _of_tables(numbers, Table(title, ("stage", *columns), rows))
 
 
 def stage_numbers(run: Run, stage: str) -> dict[str, float]:
@@ -139,6 +154,7 @@ def predicted(run: Run) -> Report:
         for name, arm in arms.items()
     ]
     arm_header = ("arm", "predicted", "loss in points", "refitted", "head alone", "head counted")
+    arm_title = "predicted test accuracy of every arm; after +- the interval (95 %) of the inputs counted"
     when = f"predicted {run.read('predict/begun')}, threshold {run.config.prune.threshold:g}"
     numbers = {
         "begun": run.read("predict/begun"),
@@ -149,7 +165,7 @@ def predicted(run: Run) -> Report:
         },
         "arms": arms,
     }
-    return Report("\n".join([when, *table(header, rows), "", *table(arm_header, arm_rows)]), numbers)
+    return _of_tables(numbers, Table(when, header, rows), Table(arm_title, arm_header, arm_rows))
 
 
 def budgeted(run: Run, tolerance: float) -> Report:
@@ -196,8 +212,10 @@ def budgeted(run: Run, tolerance: float) -> Report:
         f"predicted {run.read(f'{where}/begun')}; intact {intact:.4f}, tolerance {100 * tolerance:g} points\n"
         f"each layer alone, then '{paths.NETWORK}': all together. Intervals: 95 %, of the inputs counted"
     )
-    lines = [title, *table(header, rows), f"dilution when all go together: {together}"]
-    return Report("\n".join(lines), {"intact": intact, "tolerance": tolerance, "layers": numbers})
+    of_all = {"intact": intact, "tolerance": tolerance, "layers": numbers}
+    return _of_tables(
+        of_all, Table(title, header, rows, notes=[f"dilution when all go together: {together}"])
+    )
 
 
 def pruned(run: Run) -> Report:
@@ -239,7 +257,7 @@ def _arms(run: Run, retrained_too: bool) -> Report:
             )
         )
     title = "test accuracy of every arm; dilution: share of the masked layers' weights removed"
-    return Report("\n".join([title, *table(header, rows)]), numbers)
+    return _of_tables(numbers, Table(title, header, rows))
 
 
 REPORTS: dict[str, Callable[[Run], Report]] = {

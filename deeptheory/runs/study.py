@@ -1,5 +1,7 @@
 """A confirm study: the whole chain over several seeds, judged."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import msgspec
 import numpy as np
 
 from deeptheory import judge
-from deeptheory.files import write_text
+from deeptheory.files import read_json, write_text
 from deeptheory.judge import ArmResults, Verdict
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import paths, steps
@@ -16,6 +18,7 @@ from deeptheory.runs.config import Config
 from deeptheory.runs.local import run_side_by_side
 from deeptheory.runs.report import as_json
 from deeptheory.runs.run import Run, make_directory
+from deeptheory.table import Table
 
 
 @dataclass(frozen=True)
@@ -94,25 +97,35 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
             steps.chain(run)
     results = arm_results(runs)
     verdicts = tuple(judge.confirm_claims(results, command, config.judge))
-    left = {arm: [run.read(f"prune/arms/{arm}/cost") for run in runs] for arm in results.arms}
-    text = "\n\n".join(
-        [
-            judge.arm_table(
-                results,
-                {arm: [cost["parameters_share"] for cost in costs] for arm, costs in left.items()},
-                {arm: [cost["multiply_adds_share"] for cost in costs] for arm, costs in left.items()},
-                config.judge.level,
-            ),
-            judge.verdict_table(verdicts),
-        ]
-    )
+    text = "\n\n".join(map(str, (*arm_tables(runs, results), judge.verdict_table(verdicts))))
     study = Study(directory, tuple(runs), verdicts, text)
     write_text(directory / paths.VERDICTS, as_json(study.numbers) + "\n")
     write_text(directory / paths.TABLES, text + "\n")
     return study
 
 
-def arm_results(runs: list[Run]) -> ArmResults:
+def stored_verdicts(directory: Path) -> tuple[Verdict, ...]:
+    """The verdicts of a study as its directory holds them; none where it was not judged."""
+    path = directory / paths.VERDICTS
+    if not path.is_file():
+        return ()
+    found = read_json(path)["verdicts"]
+    numbers = ("effect", "low", "high", "interval_level", "p", "p_holm")  # null where there is none
+    missing = ({name: math.nan for name in numbers if verdict[name] is None} for verdict in found)
+    return tuple(Verdict(**(verdict | none)) for verdict, none in zip(found, missing, strict=True))
+
+
+def arm_tables(runs: Sequence[Run], results: ArmResults) -> list[Table]:
+    """Accuracy and cost of every arm over the runs that gave `results`, and the dilution of every layer."""
+
+    def left(share: str) -> dict[str, list[float]]:
+        return {arm: [run.read(f"prune/arms/{arm}/cost/{share}") for run in runs] for arm in results.arms}
+
+    level = runs[0].config.judge.level
+    return judge.arm_tables(results, left("parameters_share"), left("multiply_adds_share"), level)
+
+
+def arm_results(runs: Sequence[Run]) -> ArmResults:
     """Collect what the judge needs from finished runs, paired by seed."""
     arms = (UNPRUNED, *runs[0].config.prune.arms)
     layers = list(runs[0].read("predict/layers"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.judge import ArmResults, JudgeOptions, arm_table, confirm_claims, verdict_table
+from deeptheory.judge import ArmResults, JudgeOptions, arm_tables, confirm_claims, verdict_table
 
 ARMS = ("unpruned", "afcc", "random", "label-permuted", "magnitude")
 COMMAND = "deeptheory confirm simulations/demo.toml"
@@ -124,7 +124,7 @@ def test_missing_prediction_and_null_leave_the_claim_undecided():
     assert (structure.status, structure.reason) == ("undecided", "no masked layer between two stages")
     assert (prediction.status, prediction.reason) == ("undecided", "no prediction for 1 of 5 seeds")
     assert math.isnan(prediction.effect)
-    assert "no prediction for 1 of 5 seeds" in verdict_table([prediction])
+    assert "no prediction for 1 of 5 seeds" in str(verdict_table([prediction]))
 
 
 def test_options_move_the_margins():
@@ -205,7 +205,7 @@ def test_no_seed_at_all():
 
 def test_verdict_table_is_aligned_and_complete():
     verdicts = confirm_claims(study(np.random.default_rng(9), gain=0.05, loss=0.05, structure=0.05), COMMAND)
-    text = verdict_table(verdicts)
+    text = str(verdict_table(verdicts))
     lines = text.splitlines()
     assert max(map(len, lines)) <= 110
     assert "percentage points" in lines[0]
@@ -219,15 +219,15 @@ def test_verdict_table_is_aligned_and_complete():
 
 
 def test_verdict_table_of_one_seed_shows_no_interval():
-    text = verdict_table(confirm_claims(study(np.random.default_rng(9), n_seeds=1), COMMAND))
+    text = str(verdict_table(confirm_claims(study(np.random.default_rng(9), n_seeds=1), COMMAND)))
     assert "nan" not in text
     assert "1, 2, 3, 4, 5, 6 undecided: 1 seed, 5 needed" in text
 
 
-def test_arm_table():
+def test_arm_tables():
     results = study(np.random.default_rng(10))
     left = {arm: np.full(5, 1.0 if arm == "unpruned" else 0.25) for arm in ARMS}
-    lines = arm_table(results, left, left).splitlines()
+    lines = "\n\n".join(map(str, arm_tables(results, left, left))).splitlines()
     assert lines[0] == "Accuracy and shares left in percent, mean over 5 seeds (+- 95% interval)."
     after = 100 * results.accuracy_after["afcc"]
     half = 2.776445 * after.std(ddof=1) / math.sqrt(5)
@@ -247,10 +247,10 @@ def test_arm_table():
     assert max(map(len, lines)) <= 110
 
 
-def test_arm_table_of_one_seed():
+def test_arm_tables_of_one_seed():
     results = study(np.random.default_rng(10), n_seeds=1)
     left = {arm: [1.0] for arm in ARMS}
-    text = arm_table(results, left, left)
+    text = "\n\n".join(map(str, arm_tables(results, left, left)))
     assert "mean over 1 seed " in text
     assert "nan" not in text
     assert "+- " not in text.split("\n", 1)[1]

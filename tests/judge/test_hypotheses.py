@@ -1,6 +1,7 @@
 """Every rule on planted data: false positives at the null, power at the stated effect; and what they compute."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def statistic(name, evidence):
 @pytest.fixture
 def quick(monkeypatch):
     """Leave out of the reasons how many seeds would be needed: it takes longer than the tests."""
-    monkeypatch.setattr("deeptheory.judge.hypothesis._needed", lambda *_: "")
+    monkeypatch.setattr(sys.modules["deeptheory.judge.hypothesis"], "_needed", lambda *_: "")
 
 
 @pytest.mark.usefixtures("quick")

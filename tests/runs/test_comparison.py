@@ -9,6 +9,7 @@ import pytest
 
 from deeptheory.errors import InputError
 from deeptheory.runs import Run, compare, paths
+from deeptheory.runs.comparison import stored_comparison
 from deeptheory.runs.config import config_from, to_toml
 from tests.conftest import TINY
 
@@ -52,6 +53,13 @@ def test_the_accuracies_are_those_of_the_run_files(compared):
     assert (compared.directory / paths.comparison_file(False, "txt")).read_text().strip() == compared.text
 
 
+def test_what_is_stored_is_read_back(compared, tmp_path):
+    back = stored_comparison(compared.directory, alone=False)
+    np.testing.assert_array_equal(back.unpruned, compared.comparison.unpruned)
+    assert back.accuracy == compared.comparison.accuracy
+    assert stored_comparison(tmp_path, alone=False) is None
+
+
 def test_criteria_can_be_added_and_nothing_is_computed_again(compared, tmp_path, monkeypatch):
     before = compared.runs[0].results.read_bytes()
     monkeypatch.setattr(sys.modules["deeptheory.runs.steps.compare"], "retrain_network", None)
@@ -93,6 +101,8 @@ def test_a_density_that_cannot_be_reached_is_stored_with_its_reason(tmp_path):
     reason = compared.runs[0].read(f"{paths.compare_path('magnitude', 0.0005)}/not_reached")
     assert reason.startswith("density at filter granularity: expected 0.0005, found ")
     assert np.isnan(compared.comparison.accuracy["magnitude"][0.0005]).all()
+    back = stored_comparison(compared.directory, alone=False)
+    assert np.isnan(back.accuracy["magnitude"][0.0005]).all()
 
 
 @pytest.mark.parametrize("density", [0, 1.5, -0.1])

@@ -1,5 +1,6 @@
 import json
 import time
+from dataclasses import asdict
 
 import msgspec
 import numpy as np
@@ -28,6 +29,14 @@ def test_a_study_writes_its_verdicts(finished_study):
         f"repeat with: {COMMAND}",
     ):
         assert words in text
+
+
+def test_stored_verdicts_are_read_back(finished_study, tmp_path):
+    verdicts = study.stored_verdicts(finished_study)
+    stored = json.loads((finished_study / paths.VERDICTS).read_text())["verdicts"]
+    assert json.loads(as_json({"verdicts": [asdict(verdict) for verdict in verdicts]}))["verdicts"] == stored
+    assert np.isnan(verdicts[0].p)
+    assert study.stored_verdicts(tmp_path) == ()
 
 
 def test_a_finished_study_is_read_and_not_repeated(study, tiny_config, monkeypatch):

@@ -51,5 +51,10 @@ def scores(context: Context) -> dict[str, np.ndarray]:
         if signal.shape != layer.shape[:1] or variance.shape != layer.shape[:1]:
             shapes = f"shapes {signal.shape} and {variance.shape}"
             raise InputError(f"shares of '{layer.stage_out}'", f"two of shape {layer.shape[:1]}", shapes)
-        found[layer.weight] = 2 * signal - variance
+        found[layer.weight] = from_shares(signal, variance)
     return found
+
+
+def from_shares(signal: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """SNR share of every filter (C,) from its shares of the signal and of the variance."""
+    return 2 * signal - variance
