@@ -121,7 +121,8 @@ def collect(runs: list[Run]) -> judge.Comparison:
         np.array([run.read(f"{paths.COMPARE}/{UNPRUNED}/accuracy") for run in runs]),
         {
             f"{criterion} in {layer.removesuffix('.weight')}" if layer else criterion: {
-                density: accuracies(criterion, density, layer) for density in options.densities
+                density: accuracies(criterion, density, layer)
+                for density in sorted(options.densities, reverse=True)
             }
             for criterion in options.criteria
             for layer in layers
