@@ -5,11 +5,10 @@ import math
 import numpy as np
 
 from deeptheory.judge.options import JudgeOptions
-from deeptheory.judge.results import AFCC, UNPRUNED, ArmResults
+from deeptheory.judge.results import AFCC, POINTS, UNPRUNED, ArmResults
 from deeptheory.judge.statistics import PairedTest, equivalence, holm, non_inferiority, superiority
 from deeptheory.judge.verdict import Verdict, decide, untested
 
-POINTS = 100.0  # percentage points in a share of 1
 Claim = tuple[str, PairedTest | str]  # its text, and its test or the reason why there is none
 
 

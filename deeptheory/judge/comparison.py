@@ -7,9 +7,8 @@ import numpy as np
 
 from deeptheory.errors import InputError
 from deeptheory.judge.options import JudgeOptions
+from deeptheory.judge.results import POINTS
 from deeptheory.judge.statistics import PairedTest, holm, non_inferiority, superiority
-
-POINTS = 100.0  # percentage points in a share of 1
 
 
 @dataclass(frozen=True)

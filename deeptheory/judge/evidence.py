@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.judge.results import POINTS
 
 Values = Mapping[str, np.ndarray]
 
@@ -57,7 +58,7 @@ class Arms:
             One of the two was not retrained in any setting.
         """
         found = {
-            setting: 100 * (of_arm[arm] - of_arm[rival])
+            setting: POINTS * (of_arm[arm] - of_arm[rival])
             for setting, of_arm in self.settings.items()
             if arm in of_arm and rival in of_arm
         }
@@ -91,7 +92,7 @@ class SingleLayers:
     @property
     def gain(self) -> dict[str, np.ndarray]:
         """Accuracy minus that of the unpruned network in percentage points, by layer, (S,)."""
-        return {layer: 100 * (accuracy - self.unpruned) for layer, accuracy in self.layers.items()}
+        return {layer: POINTS * (accuracy - self.unpruned) for layer, accuracy in self.layers.items()}
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Predictions:
         if group not in self.groups:
             raise InputError("predictions", f"'{group}'", ", ".join(self.groups) or "none")
         predicted, measured = self.groups[group]
-        return 100 * np.abs(predicted - measured).mean(axis=1)
+        return POINTS * np.abs(predicted - measured).mean(axis=1)
 
 
 @dataclass(frozen=True)

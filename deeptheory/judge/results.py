@@ -9,6 +9,7 @@ from deeptheory.errors import InputError
 
 UNPRUNED = "unpruned"
 AFCC = "afcc"
+POINTS = 100.0  # percentage points in a share of 1
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def accuracy_against_density(
             of = interval(values[name])
             _draw(above, x, of, marks[name], arm_title(name))
             _draw(below, x, interval(100 * (reference - values[name])), marks[name], None)
+        above.set_ylim(-0.02, 1.0)
         below.set_ylim(*LOSSES[::-1])
         below.set_xscale("log")
         below.xaxis.set_major_locator(FixedLocator(densities))

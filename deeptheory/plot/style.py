@@ -36,6 +36,16 @@ OTHER_MARKS: tuple[Mark, ...] = (
     (ORANGE, "h"),
 )
 
+TITLES = {  # of arms whose names are not words
+    **{name: name.upper() for name in ("afcc", "lamp", "snip", "obd", "obs")},
+    "random-afcc": "random AFCC",
+    "grasp": "GraSP",
+    "synflow": "SynFlow",
+    "snr-budget": "SNR budget",
+    "snr-overlap": "SNR overlap",
+    "snr-share": "SNR share",
+}
+
 P = ParamSpec("P")
 
 
@@ -78,7 +88,7 @@ def arm_marks(arms: Iterable[str]) -> dict[str, Mark]:
 
 def arm_title(arm: str) -> str:
     """Name of an arm as printed in a figure."""
-    return arm.upper() if arm in {"afcc", "lamp", "snip"} else arm
+    return TITLES.get(arm, arm)
 
 
 def stage_title(stage: str) -> str:

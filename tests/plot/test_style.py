@@ -44,5 +44,5 @@ def test_stage_title(stage, title):
     assert stage_title(stage) == title
 
 
-def test_arm_title_spells_abbreviations_in_capitals():
-    assert [arm_title(arm) for arm in ("afcc", "random", "snr-budget")] == ["AFCC", "random", "snr-budget"]
+def test_arm_titles_are_spelt_as_in_print():
+    assert [arm_title(arm) for arm in ("afcc", "random", "snr-budget")] == ["AFCC", "random", "SNR budget"]
