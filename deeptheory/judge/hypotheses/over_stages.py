@@ -1,0 +1,74 @@
+"""Trends over the stages of a network: three hypotheses of one form."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from deeptheory.judge.evidence import Stages
+from deeptheory.judge.hypotheses.planted import per_seed, trend
+from deeptheory.judge.hypotheses.slopes import slopes
+from deeptheory.judge.hypothesis import Hypothesis
+from deeptheory.judge.rules import Positive
+
+Transform = Callable[[np.ndarray], np.ndarray]
+N_STAGES = 10  # planted
+
+
+def rises(
+    number: int,
+    name: str,
+    claim: str,
+    source: str,
+    what: str,
+    unit: str,
+    kinds: Mapping[str, str],
+    scatter: float,
+    typical: tuple[float, float],
+    transform: Transform = lambda values: values,
+    inverse: Transform = lambda values: values,
+) -> Hypothesis[Stages]:
+    """The hypothesis that numbers of the stages rise with depth.
+
+    Parameters
+    ----------
+    number : int
+    name, claim, source : str
+    what, unit : str
+        What rises, and the unit of its slope.
+    kinds : mapping of str to str
+        Part of the claim to the name of its numbers in `Stages`.
+    scatter : float
+        Of the slope over seeds.
+    typical : tuple of float
+        Mean over stages and scatter about the line, transformed, of planted numbers.
+    transform, inverse : callable
+        From the numbers to what rises, and back.
+    """
+    depth = np.arange(N_STAGES)
+
+    def parts(stages: Stages) -> dict[str, np.ndarray]:
+        stage = np.arange(len(stages.names))
+        return {part: slopes(stage, transform(stages.values[kind])) for part, kind in kinds.items()}
+
+    def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> Stages:
+        lines = {
+            kind: trend(per_seed(rng, effect, scatter, n_seeds), depth, *typical, rng)
+            for kind in kinds.values()
+        }
+        values = {kind: inverse(line) for kind, line in lines.items()}
+        return Stages(tuple(f"stage{m + 1}" for m in depth), values)
+
+    return Hypothesis(
+        number=number,
+        name=name,
+        claim=claim,
+        source=source,
+        evidence=Stages,
+        statistic=f"slope of {what} against the number of the stage, least squares over all stages",
+        unit=unit,
+        null="no trend: stages in any order",
+        rule=Positive(),
+        scatter=scatter,
+        parts=parts,
+        planted=planted,
+    )
