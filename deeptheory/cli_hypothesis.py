@@ -130,7 +130,7 @@ def test_hypotheses(
       deeptheory hypothesis test all --runs out/demo --runs out/label-scaling --runs out/controls
     """
     configure(threads)
-    from deeptheory import judge, plot
+    from deeptheory import plot
     from deeptheory.runs import hypotheses, report, simulate
 
     chosen = hypotheses.named(names)
@@ -146,6 +146,6 @@ def test_hypotheses(
     if as_json:
         click.echo(report.as_json({"hypotheses": hypotheses.numbers(judged)}))
     else:
-        click.echo(judge.hypothesis_verdicts(judged))
+        click.echo(hypotheses.text(judged))
     if any(one.status != "supported" for one in judged):
         sys.exit(EXIT_NEGATIVE)

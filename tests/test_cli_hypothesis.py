@@ -39,6 +39,7 @@ def test_a_study_of_one_seed_is_undecided(deeptheory, study, tmp_path):
     stored = json.loads((out / "hypotheses.json").read_text())["hypotheses"]
     assert [of["status"] for of in stored] == ["undecided"] * 3
     assert (out / "hypotheses.txt").read_text() == result.out
+    assert "p Holm over the 3 of them" in result.out
 
 
 def test_what_needs_no_runs_is_simulated(deeptheory):

@@ -30,12 +30,7 @@ def hypothesis_list(hypotheses: Iterable[Hypothesis[Any]]) -> str:
 
 def hypothesis_verdicts(judged: Sequence[Judged]) -> str:
     """The verdicts, one block per hypothesis, and the command below them."""
-    commands = dict.fromkeys(one.command for one in judged)
-    lines = [f"repeat with: {command}" for command in commands]
-    if len(judged) > 1:
-        lines.insert(
-            0, f"p Holm: over the {len(judged)} hypotheses of this call; intervals are not corrected"
-        )
+    lines = [f"repeat with: {command}" for command in dict.fromkeys(one.command for one in judged)]
     return "\n\n".join([*(_block(one) for one in judged), "\n".join(lines)])
 
 

@@ -10,7 +10,7 @@ from deeptheory import judge, plot
 from deeptheory.judge import Comparison, Verdict
 from deeptheory.page import html
 from deeptheory.page.provenance import provenance_tables
-from deeptheory.runs import Run, comparison, report, study
+from deeptheory.runs import Run, comparison, hypotheses, report, study
 from deeptheory.runs.config import to_toml
 
 CAPTIONS = {
@@ -67,10 +67,12 @@ class Source:
 
 
 def results(source: Source) -> str:
-    """Verdicts of a confirm study, tables of a comparison, arms where every run is retrained."""
+    """Verdicts of a confirm study and on hypotheses, tables of a comparison, arms where every run is retrained."""
     options, tables = source.runs[0].config.judge, []
     if source.verdicts:
         tables.append(judge.verdict_table(source.verdicts))
+    tested = hypotheses.stored_summary(source.directory)
+    tables += [tested] if tested else []
     for compared in source.compared.values():
         tables += judge.comparison_tables(compared, comparison.OURS, options)
     concluded = bool(tables)

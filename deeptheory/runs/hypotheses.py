@@ -1,16 +1,18 @@
 """Test hypotheses on runs: find the evidence of each among what was given, and judge all of them together."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from deeptheory import judge
 from deeptheory.errors import InputError
-from deeptheory.files import write_text
-from deeptheory.runs import companions, evidence
+from deeptheory.files import read_json, write_text
+from deeptheory.runs import companions, evidence, paths
 from deeptheory.runs.find import find_runs
 from deeptheory.runs.report import as_json
 from deeptheory.runs.run import Run, make_directory
+from deeptheory.table import Table
 
 ALL = "all"
 
@@ -121,11 +123,70 @@ def _numbers(part: judge.Part) -> dict[str, Any]:
     return found
 
 
+def summary(verdicts: Sequence[Mapping[str, Any]]) -> Table:
+    """One line for every part of every hypothesis, from `numbers` or what `write` stored."""
+    rows = [
+        (
+            f"H{of['number']}",
+            of["name"],
+            part["part"] if "effect" in part else part["reason"],
+            _signed(part.get("effect")),
+            of["unit"],
+            f"[{_signed(part.get('low'))}, {_signed(part.get('high'))}]",
+            _plain(part["p"]),
+            _plain(of["p_holm"]),
+            str(part.get("n_seeds", "-")),
+            part["status"],
+            of["status"],
+        )
+        for of in verdicts
+        for part in of["parts"]
+    ]
+    header = (
+        "",
+        "hypothesis",
+        "part",
+        "effect",
+        "unit",
+        "interval",
+        "p",
+        "p Holm",
+        "seeds",
+        "part",
+        "hypothesis",
+    )
+    title = f"Hypotheses; p Holm over the {len(verdicts)} of them, intervals not corrected"
+    notes = [f"repeat with: {command}" for command in dict.fromkeys(of["command"] for of in verdicts)]
+    return Table(title, header, rows, left=(0, 1, 2, 4, 9, 10), notes=notes)
+
+
+def stored_summary(directory: Path) -> Table | None:
+    """That of the verdicts in a directory, if there are any."""
+    path = directory / paths.HYPOTHESES
+    return summary(read_json(path)["hypotheses"]) if path.is_file() else None
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:+.3g}"
+
+
+def _plain(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def write(judged: Sequence[judge.Judged], directory: Path) -> None:
-    """Write `hypotheses.json` and `hypotheses.txt`."""
+    """Write `hypotheses.json` and `hypotheses.txt`; in the directory of a study its page shows them."""
     make_directory(directory)
-    write_text(directory / "hypotheses.json", as_json({"hypotheses": numbers(judged)}) + "\n")
-    write_text(directory / "hypotheses.txt", judge.hypothesis_verdicts(judged) + "\n")
+    write_text(directory / paths.HYPOTHESES, as_json({"hypotheses": numbers(judged)}) + "\n")
+    write_text(directory / paths.HYPOTHESES_TEXT, text(judged) + "\n")
+
+
+def text(judged: Sequence[judge.Judged]) -> str:
+    """Every hypothesis in full, and where there are several the table of all of them."""
+    full = judge.hypothesis_verdicts(judged)
+    return f"{full}\n\n{summary(numbers(judged))}" if len(judged) > 1 else full
 
 
 def _groups(directories: Sequence[Path]) -> list[list[Run]]:

@@ -47,6 +47,14 @@ def test_the_page_holds_verdicts_tables_and_figures(text, finished_study):
         assert words in text
 
 
+def test_verdicts_on_hypotheses_are_shown(deeptheory, study, tmp_path):
+    assert deeptheory("hypothesis", "test", "H1", "H10", "--runs", study, "--out", study).code == 1
+    page.write(study, tmp_path / "page.html")
+    shown = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '<td class="text">probe-accuracy-rises</td>' in shown
+    assert "layers masked alone, found none" in shown
+
+
 def test_nothing_outside_is_named(text):
     assert re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', text) == []
     assert "@import" not in text
