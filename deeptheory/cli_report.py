@@ -1,4 +1,4 @@
-"""`deeptheory report`: one page of a run or a study."""
+"""`deeptheory report`: one page of a run, a study or a sweep."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from deeptheory.cli_options import configure
 
 
 @click.command()
-@click.argument("directory", metavar="RUN_OR_STUDY", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="RUN_OR_SWEEP", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The HTML file to write.")
 @click.option("--stages", help="Stages whose filters are in the page, with commas between; all by default.")
 def report(directory: Path, out: Path, stages: str | None) -> None:
-    """Write a page with verdicts, tables, figures and all filters of a run or a study.
+    """Write a page with verdicts, tables, figures and all filters of a run, a study or a sweep.
 
     One HTML file that needs no network and no other file. It shows the field matrix of every filter, its clusters
     with the names of their labels, its noise and shares, and what every arm keeps of it.

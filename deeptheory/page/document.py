@@ -13,7 +13,7 @@ from deeptheory.errors import InputError, unknown_name
 from deeptheory.files import write_text
 from deeptheory.page import html, sections
 from deeptheory.page.filters import masks_of_run, stage_of_run
-from deeptheory.runs import Run, report
+from deeptheory.runs import Run, paths, report
 from deeptheory.runs.find import check_one_configuration, find_runs
 
 LARGEST = 200_000_000  # bytes of fields; a browser is slow above
@@ -39,12 +39,12 @@ class Written:
 
 
 def write(directory: Path, path: Path, stages: Sequence[str] = ()) -> Written:
-    """Write the page of a run or a study.
+    """Write the page of a run, a study or a sweep.
 
     Parameters
     ----------
     directory : Path
-        A measured run, or a study all of whose runs are measured.
+        A measured run, a study all of whose runs are measured, or a sweep, of which the measured members count.
     path : Path
         The HTML file; one that is there is replaced.
     stages : sequence of str
@@ -68,17 +68,13 @@ def write(directory: Path, path: Path, stages: Sequence[str] = ()) -> Written:
     """
     path = Path(path)
     _check_place(path)
-    runs = find_runs(directory)
-    check_one_configuration(runs, "page")
-    for run in runs:
-        run.require("measure")
-    known = report.stage_names(runs[0])
+    source = sections.Source(Path(directory), _runs(Path(directory)))
+    known = list(dict.fromkeys(stage for run in source.runs for stage in report.stage_names(run)))
     for stage in stages:
         if stage not in known:
             raise unknown_name("--stages", stage, known)
     shown = tuple(stage for stage in known if stage in stages or not stages)
-    data = _data(runs, shown)
-    source = sections.Source(Path(directory), runs)
+    data = _data(source, shown)
     text = Template(_piece("page.html")).substitute(
         title=escape(source.title),
         summary=escape(source.summary),
@@ -110,23 +106,38 @@ def _piece(name: str) -> str:
     return resources.files("deeptheory.page").joinpath(name).read_text(encoding="utf-8")
 
 
-def _data(runs: Sequence[Run], stages: Sequence[str]) -> list[str]:
+def _runs(directory: Path) -> list[Run]:
+    """The runs of a study, all of them measured and alike; of a sweep those that are measured."""
+    runs = find_runs(directory)
+    if not (directory / paths.SWEEP).is_file():
+        check_one_configuration(runs, "page")
+        for run in runs:
+            run.require("measure")
+        return runs
+    measured = [run for run in runs if run.done("measure")]
+    if not measured:
+        do = 'finish the sweep with steps = "measure" or more'
+        raise InputError(f"sweep {directory}", "a member that is measured", f"none of {len(runs)}", do)
+    return measured
+
+
+def _data(source: sections.Source, stages: Sequence[str]) -> list[str]:
     """Elements with the numbers of all filters; too many are refused as soon as they are."""
     elements, described, size = list[str](), list[dict[str, Any]](), 0
-    for run in runs:
-        seed, of_stages = run.config.seed, list[dict[str, Any]]()
-        for stage in stages:
+    for key, (run, name) in enumerate(zip(source.runs, source.names, strict=True)):
+        of_stages = list[dict[str, Any]]()
+        for stage in (stage for stage in stages if stage in report.stage_names(run)):
             numbers, fields = stage_of_run(run, stage)
             of_stages.append(numbers)
-            elements.append(html.data_html(f"fields-{seed}-{stage}", fields))
+            elements.append(html.data_html(f"fields-{key}-{stage}", fields))
             size += len(fields)
             if size > LARGEST:
-                n_stages = len(runs) * len(stages)
-                found = f"more in {len(elements) - len(described)} of {n_stages} stages of all seeds"
-                do = "choose stages with --stages, or one run of the study"
+                n_stages = len(source.runs) * len(stages)
+                found = f"more in {len(elements) - len(described)} of {n_stages} stages of all runs"
+                do = "choose stages with --stages, or one run of it"
                 raise InputError("page", f"at most {LARGEST / 1e6:g} MB of fields", found, do)
         masks, kept = masks_of_run(run)
-        elements.append(html.data_html(f"masks-{seed}", kept))
-        described.append({"seed": seed, "stages": of_stages, **masks})
-    labels = runs[0].read("train/label_names")
-    return [html.json_html("filters-data", {"labels": labels, "runs": described}), *elements]
+        elements.append(html.data_html(f"masks-{key}", kept))
+        labels = list(run.read("train/label_names"))
+        described.append({"key": key, "name": name, "labels": labels, "stages": of_stages, **masks})
+    return [html.json_html("filters-data", {"runs": described}), *elements]

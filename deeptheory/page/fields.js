@@ -1,7 +1,7 @@
 // The numbers of the page: how they are unpacked, clipped and sorted into clusters.
 
 const DATA = JSON.parse(document.getElementById("filters-data").textContent);
-const LABELS = DATA.labels;
+let LABELS = []; // names of the labels of the run that is shown
 const TOP = 255;
 const NO_CLUSTER = 65535;
 const unpacked = new Map();
@@ -21,13 +21,13 @@ function unpackOnce(name) {
 }
 
 async function loadStage(run, stage) {
-  const buffer = await unpackOnce(`fields-${run.seed}-${stage.name}`);
-  const count = stage.served.length * LABELS.length;
+  const buffer = await unpackOnce(`fields-${run.key}-${stage.name}`);
+  const count = stage.served.length * run.labels.length;
   return { stored: new Uint16Array(buffer, 0, count), levels: new Uint8Array(buffer, 2 * count) };
 }
 
 async function loadMasks(run) {
-  return new Uint8Array(await unpackOnce(`masks-${run.seed}`));
+  return new Uint8Array(await unpackOnce(`masks-${run.key}`));
 }
 
 function fieldOf(loaded, filter) {

@@ -28,6 +28,7 @@ async function choose(run, name, filter = null) {
   if (!chosen.stage || edge(chosen.stage, chosen.threshold) !== edge(stage, chosen.threshold)) {
     chosen.threshold = stage.measured;
   }
+  LABELS = run.labels;
   Object.assign(chosen, { run, stage, arm: run.arms.length ? byId("arm").value : null });
   chosen.filter = Math.min(filter ?? typicalFilter(stage), stage.served.length - 1);
   labelThresholds();
@@ -40,9 +41,10 @@ function typicalFilter(stage) {
   return ascending[Math.floor(ascending.length / 2)];
 }
 
-function chooseRun(seed) {
-  const run = DATA.runs.find((one) => String(one.seed) === seed);
-  return choose(run, chosen.stage ? chosen.stage.name : run.stages.at(-1).name, chosen.stage && chosen.filter);
+function chooseRun(name) {
+  const run = DATA.runs.find((one) => one.name === name);
+  const same = chosen.stage && run.stages.find((stage) => stage.name === chosen.stage.name);
+  return choose(run, (same ?? run.stages.at(-1)).name, same && chosen.filter);
 }
 
 function labelThresholds() {
@@ -72,7 +74,7 @@ function showFilter(filter) {
   chosen.filter = filter;
   const row = markSelected(document.querySelector("#list tbody"), filter);
   scrollInto(byId("list"), row);
-  byId("name").textContent = `${chosen.stage.name}, filter ${filter}, seed ${chosen.run.seed}`;
+  byId("name").textContent = `${chosen.stage.name}, filter ${filter}, ${chosen.run.name}`;
   showMatrix();
   showConnections();
 }
@@ -273,6 +275,6 @@ function listen() {
   });
 }
 
-fill(byId("run"), DATA.runs.map((run) => String(run.seed)));
+fill(byId("run"), DATA.runs.map((run) => run.name));
 listen();
 chooseRun(byId("run").value);

@@ -9,10 +9,10 @@ from deeptheory.table import Table
 OF_STEP = ("git_revision", "git_dirty", "threads")  # the rest of the facts is that of a machine
 
 
-def provenance_tables(runs: Sequence[Run]) -> list[Table]:
-    """Every step of every seed with its revision and host, then each machine and its versions once."""
+def provenance_tables(runs: Sequence[Run], names: Sequence[str]) -> list[Table]:
+    """Every step of every run with its revision and host, then each machine and its versions once."""
     rows, machines = list[tuple[str, ...]](), list[dict[str, str]]()
-    for run in runs:
+    for run, name in zip(runs, names, strict=True):
         for step in paths.STEPS:
             if not run.done(step):
                 continue
@@ -22,7 +22,7 @@ def provenance_tables(runs: Sequence[Run]) -> list[Table]:
                 machines.append(machine)
             rows.append(
                 (
-                    str(run.config.seed),
+                    name,
                     step,
                     run.read(f"{step}/finished"),
                     f"{run.read(f'{step}/wall_seconds'):.0f}",
@@ -31,8 +31,8 @@ def provenance_tables(runs: Sequence[Run]) -> list[Table]:
                     str(machines.index(machine) + 1),
                 )
             )
-    header = ("seed", "step", "finished", "wall time in s", "threads", "git revision", "machine")
-    tables = [Table("Steps done, seed by seed", header, rows, left=(1, 2, 5))]
+    header = ("run", "step", "finished", "wall time in s", "threads", "git revision", "machine")
+    tables = [Table("Steps done, run by run", header, rows, left=(0, 1, 2, 5))]
     for number, machine in enumerate(machines, start=1):
         tables.append(Table(f"Machine {number}", ("fact", "value"), list(machine.items()), left=(0, 1)))
     return tables

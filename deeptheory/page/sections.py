@@ -10,8 +10,9 @@ from deeptheory import judge, plot
 from deeptheory.judge import Comparison, Verdict
 from deeptheory.page import html
 from deeptheory.page.provenance import provenance_tables
-from deeptheory.runs import Run, comparison, hypotheses, report, study
+from deeptheory.runs import Run, comparison, hypotheses, paths, report, study, sweep
 from deeptheory.runs.config import to_toml
+from deeptheory.table import Table
 
 CAPTIONS = {
     "accuracy-and-snr": "Probe accuracy on the test split, measured and predicted, and signal-to-noise ratio of "
@@ -23,6 +24,8 @@ CAPTIONS = {
     "predicted-against-measured": "Predicted against measured accuracies.",
     "accuracy-against-density": "Test accuracy after retraining, and loss against the unpruned network, against "
     "the density kept.",
+    "error-against-labels": "Networks trained on different numbers of labels: error and the prediction of one "
+    "distance, laws fitted to the maximal error, clusters and SNR of the last stage.",
     "accuracy-against-density-alone": "The same with one layer masked at a time.",
 }
 
@@ -48,6 +51,16 @@ class Source:
         }
         return {name: compared for name, compared in found.items() if compared}
 
+    @cached_property
+    def of_sweep(self) -> bool:
+        """Whether the runs are members of a sweep, which differ in more than their seeds."""
+        return (self.directory / paths.SWEEP).is_file()
+
+    @property
+    def names(self) -> list[str]:
+        """What the runs are called: by their seeds, or as members of a sweep."""
+        return [run.directory.name if self.of_sweep else f"seed {run.config.seed}" for run in self.runs]
+
     @property
     def title(self) -> str:
         """By the name of the directory, wherever it lies."""
@@ -56,6 +69,8 @@ class Source:
     @property
     def summary(self) -> str:
         """Network, data and seeds in one line."""
+        if self.of_sweep:
+            return f"a sweep, {len(self.runs)} of its members"
         config = self.runs[0].config
         name = Path(config.data.path).name if config.data.path else config.data.source
         n_labels = len(self.runs[0].read("train/label_names"))
@@ -68,7 +83,9 @@ class Source:
 
 def results(source: Source) -> str:
     """Verdicts of a confirm study and on hypotheses, tables of a comparison, arms where every run is retrained."""
-    options, tables = source.runs[0].config.judge, []
+    options, tables = source.runs[0].config.judge, list[Table]()
+    if source.of_sweep:
+        tables += sweep.summary_tables(source.directory)
     if source.verdicts:
         tables.append(judge.verdict_table(source.verdicts))
     tested = hypotheses.stored_summary(source.directory)
@@ -76,7 +93,7 @@ def results(source: Source) -> str:
     for compared in source.compared.values():
         tables += judge.comparison_tables(compared, comparison.OURS, options)
     concluded = bool(tables)
-    if all(run.done("retrain") for run in source.runs):
+    if not source.of_sweep and all(run.done("retrain") for run in source.runs):
         tables += study.arm_tables(source.runs, study.arm_results(source.runs))
     note = [] if concluded else [html.paragraph("No verdicts: this is not a finished study.")]
     return html.section("results", "Results", [*note, *map(html.table_html, tables)])
@@ -84,7 +101,7 @@ def results(source: Source) -> str:
 
 def figures(source: Source) -> str:
     """Every figure whose numbers are there."""
-    drawn = plot.draw_finished(source.runs)
+    drawn = plot.draw_sweep(source.runs) if source.of_sweep else plot.draw_finished(source.runs)
     margin = source.runs[0].config.judge.margin
     for name, compared in source.compared.items():
         drawn[name] = plot.accuracy_against_density(compared.unpruned, compared.accuracy, margin)
@@ -95,17 +112,21 @@ def figures(source: Source) -> str:
 def tables(source: Source) -> str:
     """Stages, masked layers and arms, as `deeptheory inspect` shows them, seed by seed."""
     parts = []
-    for run in source.runs:
+    for run, name in zip(source.runs, source.names, strict=True):
         reports = [*report.of_steps(run).values(), *report.of_budgets(run).values()]
         shown = [html.table_html(table) for part in reports for table in part.tables]
-        parts.append(html.details(f"Seed {run.config.seed}", shown))
+        parts.append(html.details(name, shown))
     return html.section("tables", "Stages, layers and arms", parts)
 
 
 def provenance(source: Source) -> str:
     """The configuration and where every number comes from."""
-    toml = f'<pre class="scroll" tabindex="0">{escape(to_toml(source.runs[0].config))}</pre>'
-    same = "" if len(source.runs) == 1 else ", the same for every seed but for the seed itself"
+    if source.of_sweep:
+        text, same = (source.directory / paths.SWEEP).read_text(encoding="utf-8"), " of the sweep"
+    else:
+        text = to_toml(source.runs[0].config)
+        same = "" if len(source.runs) == 1 else ", the same for every seed but for the seed itself"
+    toml = f'<pre class="scroll" tabindex="0">{escape(text)}</pre>'
     parts = [html.details(f"Configuration{same}", [toml])]
-    parts += map(html.table_html, provenance_tables(source.runs))
+    parts += map(html.table_html, provenance_tables(source.runs, source.names))
     return html.section("provenance", "Configuration and provenance", parts)

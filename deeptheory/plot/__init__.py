@@ -7,7 +7,7 @@ from deeptheory.plot.cluster_sizes import cluster_sizes
 from deeptheory.plot.committee import committee
 from deeptheory.plot.committee_scatter import committee_scatter
 from deeptheory.plot.field_matrix import field_matrix
-from deeptheory.plot.from_runs import FIGURES, draw, draw_all, draw_finished
+from deeptheory.plot.from_runs import FIGURES, draw, draw_all, draw_finished, draw_sweep
 from deeptheory.plot.head_accuracies import Heads, head_accuracies
 from deeptheory.plot.hypothesis import draw_hypotheses, hypothesis_verdict
 from deeptheory.plot.magnitude_overlap import magnitude_overlap
@@ -35,6 +35,7 @@ __all__ = [
     "draw_all",
     "draw_finished",
     "draw_hypotheses",
+    "draw_sweep",
     "field_matrix",
     "head_accuracies",
     "hypothesis_verdict",

@@ -84,6 +84,15 @@ def draw_finished(runs: Sequence[Run]) -> dict[str, Figure]:
     }
 
 
+def draw_sweep(runs: Sequence[Run]) -> dict[str, Figure]:
+    """Every figure that members of a sweep allow, by name."""
+    try:
+        check_one_configuration(runs, "figure", MAY_DIFFER["error-against-labels"])
+        return {"error-against-labels": _error_against_labels(runs)}
+    except InputError:  # it is a sweep over something else, or not finished
+        return {}
+
+
 def _over_stages(runs: Sequence[Run], path: str) -> np.ndarray:
     """(seeds, stages) values of one number per stage; `path` has a place for the stage's name."""
     return np.array([[run.read(path.format(stage=stage)) for stage in stage_names(run)] for run in runs])

@@ -12,7 +12,10 @@ import pytest
 from deeptheory import measure, page
 from deeptheory.errors import InputError
 from deeptheory.page import document
-from deeptheory.runs import paths
+from deeptheory.runs import paths, run_sweep
+from deeptheory.runs.config import config_from
+from deeptheory.runs.sweep import Sweep, SweepOptions
+from tests.conftest import TINY
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = ["<b>", "&amp;", '"', "</script>", "Ω"]
@@ -72,7 +75,7 @@ def test_fields_and_clusters_of_every_filter_are_those_of_the_run(text, run):
         found = run.read(paths.stage_path("measure", stage["name"]))
         means = found["class_means"]
         n_labels, n_filters = means.shape[:2]
-        content = bytes_of(text, f"fields-3-{stage['name']}")
+        content = bytes_of(text, f"fields-0-{stage['name']}")
         stored = np.frombuffer(content, "<u2", n_filters * n_labels).reshape(n_filters, n_labels)
         np.testing.assert_array_equal(stored.astype(np.int16), found["clusters"])
         levels = np.frombuffer(content, np.uint8, offset=stored.nbytes).reshape(n_filters, n_labels, n_labels)
@@ -85,7 +88,7 @@ def test_fields_and_clusters_of_every_filter_are_those_of_the_run(text, run):
 
 def test_the_kept_kernels_are_those_of_the_masks(text, run):
     (of_run,) = numbers_of(text)["runs"]
-    content = np.frombuffer(bytes_of(text, "masks-3"), np.uint8)
+    content = np.frombuffer(bytes_of(text, "masks-0"), np.uint8)
     start = 0
     assert of_run["arms"] == list(run.config.prune.arms)
     for arm in of_run["arms"]:
@@ -109,7 +112,7 @@ def test_names_of_labels_cannot_break_the_page(study, tmp_path):
         file["train/label_names"][...] = NAMES
     page.write(study, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert numbers_of(text)["labels"] == NAMES
+    assert numbers_of(text)["runs"][0]["labels"] == NAMES
     assert text.count("</script>") == len(re.findall(r"<script[ >]", text))
 
 
@@ -121,6 +124,21 @@ def test_a_run_that_is_only_measured_has_a_page(run_until, tmp_path):
     assert "No verdicts: this is not a finished study." in text
     assert numbers_of(text)["runs"][0]["arms"] == []
     assert text.count("<svg ") == 2
+
+
+def test_a_sweep_has_its_means_and_all_measured_members(tmp_path):
+    shape = {"seed": 3, "network": {"name": "vgg6", "width": 0.125}, "train": {"epochs": 0}}
+    config = config_from({**TINY, **shape, "judge": {"seeds": 1}})
+    options = SweepOptions(steps="measure", grid={"data.n_labels": [3, 5]})
+    run_sweep(Sweep(config, options), tmp_path / "sweep", quiet=True)
+    page.write(tmp_path / "sweep", tmp_path / "page.html", ["stage5"])
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    runs = numbers_of(text)["runs"]
+    assert [len(run["labels"]) for run in runs] == [3, 5]
+    assert runs[0]["name"].startswith("n_labels=3-seed-3-")
+    assert "last stage (stage5), mean over seeds" in text
+    assert '"data.n_labels" = [3, 5]' in text.replace("&quot;", '"')
+    assert "<svg " not in text  # two numbers of labels make no curve
 
 
 def test_a_comparison_has_its_tables_and_its_figure(study, tmp_path):
@@ -190,8 +208,8 @@ def test_a_page_that_is_too_large_is_refused(finished_study, tmp_path, monkeypat
     with pytest.raises(InputError) as error:
         page.write(finished_study, tmp_path / "page.html")
     assert str(error.value) == (
-        "page: expected at most 0.0001 MB of fields, found more in 1 of 5 stages of all seeds; "
-        "choose stages with --stages, or one run of the study"
+        "page: expected at most 0.0001 MB of fields, found more in 1 of 5 stages of all runs; "
+        "choose stages with --stages, or one run of it"
     )
 
 

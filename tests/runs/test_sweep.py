@@ -226,7 +226,7 @@ def test_what_a_member_does_not_have_is_empty_and_what_is_not_finite_has_no_mean
     assert arrays["stages"] == ['["a", "b"]', '["a"]']
     np.testing.assert_array_equal(arrays["noise"], [1.0, np.nan])
     of_seeds = [{"n": 3, "test_accuracy": value} for value in (0.5, np.nan)]
-    text = summary([*of_seeds, {"n": 5, "test_accuracy": 0.25}], [], ["n"], 0.95)
+    text = str(summary([*of_seeds, {"n": 5, "test_accuracy": 0.25}], [], ["n"], 0.95)[0])
     assert text.splitlines()[-2:] == ["3      2              -", "5      1         0.2500"]
 
 

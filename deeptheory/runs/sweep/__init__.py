@@ -3,7 +3,7 @@
 from deeptheory.runs.sweep.execution import Swept, run_member, run_sweep
 from deeptheory.runs.sweep.expansion import Member, expand
 from deeptheory.runs.sweep.options import Sweep, SweepOptions, read_sweep
-from deeptheory.runs.sweep.results import collect
+from deeptheory.runs.sweep.results import collect, summary_tables
 from deeptheory.runs.sweep.states import MemberState, status
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "run_member",
     "run_sweep",
     "status",
+    "summary_tables",
 ]

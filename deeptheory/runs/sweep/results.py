@@ -16,6 +16,7 @@ from deeptheory.runs.run import Run
 from deeptheory.runs.sweep.options import Sweep, sweep_to_toml
 from deeptheory.runs.sweep.states import MemberState, opened, states
 from deeptheory.runs.sweep.summary import summary
+from deeptheory.table import Table
 
 Row = dict[str, Any]
 
@@ -57,6 +58,27 @@ def collect(root: Path) -> Report:
 
 def write_results(sweep: Sweep, root: Path, found: Sequence[MemberState]) -> Report:
     """The same of states that were read already."""
+    members, stages = _rows(sweep, found)
+    tables = summary(members, stages, _point(sweep), sweep.config.judge.level)
+    text = "\n\n".join(map(str, tables)) or "no member is finished"
+    _write_csv(root / paths.SWEEP_MEMBERS, members)
+    _write_csv(root / paths.SWEEP_STAGES, stages)
+    with replacing_file(root / paths.SWEEP_RESULTS) as temporary, h5py.File(temporary, "w") as file:
+        arrays = {"members": _arrays(members), "stages": _arrays(stages)}
+        storage.write_tree(file, {"sweep": sweep_to_toml(sweep), **arrays})
+    write_text(root / paths.SWEEP_SUMMARY, text + "\n")
+    return Report(text, {"members": members, "stages": stages})
+
+
+def summary_tables(root: Path) -> list[Table]:
+    """The means over seeds of what is finished in a sweep; nothing is written."""
+    sweep = opened(Path(root))
+    members, stages = _rows(sweep, states(sweep, Path(root)))
+    return summary(members, stages, _point(sweep), sweep.config.judge.level)
+
+
+def _rows(sweep: Sweep, found: Sequence[MemberState]) -> tuple[list[Row], list[Row]]:
+    """One row of every finished member, and one of each of its stages."""
     members: list[Row] = []
     stages: list[Row] = []
     for of in found:
@@ -64,14 +86,7 @@ def write_results(sweep: Sweep, root: Path, found: Sequence[MemberState]) -> Rep
             run, names = Run(of.directory, quiet=True), _names(sweep, of)
             members.append({**names, **_accuracies(run)})
             stages += _stages(run, names)
-    text = summary(members, stages, _point(sweep), sweep.config.judge.level)
-    _write_csv(root / paths.SWEEP_MEMBERS, members)
-    _write_csv(root / paths.SWEEP_STAGES, stages)
-    with replacing_file(root / paths.SWEEP_RESULTS) as temporary, h5py.File(temporary, "w") as file:
-        tables = {"members": _arrays(members), "stages": _arrays(stages)}
-        storage.write_tree(file, {"sweep": sweep_to_toml(sweep), **tables})
-    write_text(root / paths.SWEEP_SUMMARY, text + "\n")
-    return Report(text, {"members": members, "stages": stages})
+    return members, stages
 
 
 def _point(sweep: Sweep) -> list[str]:

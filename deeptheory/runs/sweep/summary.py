@@ -1,11 +1,11 @@
-"""The mean over seeds at every grid point of a sweep, as plain text."""
+"""The mean over seeds at every grid point of a sweep, as tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deeptheory.judge import with_interval
 from deeptheory.runs.config import toml_value
-from deeptheory.table import table
+from deeptheory.table import Table
 
 ACCURACY, NUMBER = ".4f", ".2f"
 OF_STAGE = {  # as `deeptheory measure` heads them
@@ -21,7 +21,7 @@ OF_STAGE = {  # as `deeptheory measure` heads them
 Rows = Sequence[Mapping[str, Any]]
 
 
-def summary(members: Rows, stages: Rows, point: Sequence[str], level: float) -> str:
+def summary(members: Rows, stages: Rows, point: Sequence[str], level: float) -> list[Table]:
     """Mean +- half the t interval over seeds: accuracies, and the measures of the last stage.
 
     Parameters
@@ -35,22 +35,24 @@ def summary(members: Rows, stages: Rows, point: Sequence[str], level: float) -> 
         points whose intervals overlap may still differ, because seeds are paired.
     """
     if not members:
-        return "no member is finished"
+        return []
     accuracies = [name for row in members for name in row if name == "test_accuracy" or "retrained_" in name]
     heads = {name: (name.replace("_", " "), ACCURACY) for name in dict.fromkeys(accuracies)}
     title = f"mean over seeds +- half the {level:.0%} interval"
-    lines = [f"accuracy on the test split, {title}", *_means(members, point, heads, level)]
+    tables = [_means(f"accuracy on the test split, {title}", members, point, heads, level)]
     if last := _last_stages(stages):
         names = ", ".join(dict.fromkeys(row["stage"] for row in last))
-        lines += ["", f"last stage ({names}), {title}", *_means(last, point, OF_STAGE, level)]
-    return "\n".join(lines)
+        tables.append(_means(f"last stage ({names}), {title}", last, point, OF_STAGE, level))
+    return tables
 
 
 def _last_stages(stages: Rows) -> list[Mapping[str, Any]]:
     return list({row["member"]: row for row in stages}.values())
 
 
-def _means(rows: Rows, point: Sequence[str], heads: Mapping[str, tuple[str, str]], level: float) -> list[str]:
+def _means(
+    title: str, rows: Rows, point: Sequence[str], heads: Mapping[str, tuple[str, str]], level: float
+) -> Table:
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(_text(row[name]) for name in point), []).append(row)
@@ -66,7 +68,7 @@ def _means(rows: Rows, point: Sequence[str], heads: Mapping[str, tuple[str, str]
         for values, of in groups.items()
     ]
     header = (*(name.rpartition(".")[2] for name in point), "seeds", *(head for head, _ in heads.values()))
-    return table(header, cells)
+    return Table(title, header, cells)
 
 
 def _text(value: Any) -> str:
