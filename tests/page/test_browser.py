@@ -8,7 +8,10 @@ import pytest
 
 from deeptheory import measure, page
 from deeptheory.page.levels import edges, marks
-from deeptheory.runs import Run, paths
+from deeptheory.runs import Run, paths, run_sweep
+from deeptheory.runs.config import config_from
+from deeptheory.runs.sweep import Sweep, SweepOptions
+from tests.conftest import TINY
 from tests.page.chromium import FOUND, Chromium
 
 pytestmark = [
@@ -190,3 +193,24 @@ def test_nothing_is_wider_than_a_telephone(tab):
     tab.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 400
     tab.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_members_of_a_sweep_have_their_own_labels(chromium, tmp_path):
+    config = config_from({**TINY, "train": {"epochs": 0}, "judge": {"seeds": 1}})
+    sweep = Sweep(config, SweepOptions(steps="measure", grid={"data.n_labels": [3, 5]}))
+    run_sweep(sweep, tmp_path / "sweep", quiet=True)
+    page.write(tmp_path / "sweep", tmp_path / "page.html", ["stage4", "stage5"])
+    chromium.open(tmp_path / "page.html")
+    chromium.wait_for("document.querySelectorAll('#list tbody tr').length > 0")
+    names = chromium.evaluate("DATA.runs.map((run) => run.name)")
+    choose(chromium, "stage", "stage4")
+    chromium.wait_for("chosen.stage.name === 'stage4'")
+    for name, n_labels in zip(names, (3, 5), strict=True):
+        choose(chromium, "run", name)
+        chromium.wait_for(f"chosen.run.name === '{name}'")
+        assert chromium.evaluate("[chosen.stage.name, LABELS.length, loaded.levels.length]") == [
+            "stage4",
+            n_labels,
+            n_labels**2 * chromium.evaluate("chosen.stage.served.length"),
+        ]
+        assert f"of {n_labels}" in " ".join(texts(chromium, "#facts"))
