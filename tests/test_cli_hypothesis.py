@@ -112,7 +112,7 @@ def test_what_a_run_lacks_is_named_with_its_command(deeptheory, study):
     result = deeptheory("hypothesis", "test", "H10", "--runs", study)
     assert result.code == 2
     assert (
-        "expected layers masked alone, found none; run 'deeptheory compare CONFIG --out DIR' with"
+        "expected layers masked alone, found none; run 'deeptheory compare simulations/single-layers"
         in result.err
     )
     result = deeptheory("hypothesis", "test", "H1", "H10", "--runs", study)

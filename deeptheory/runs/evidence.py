@@ -75,7 +75,7 @@ def single_layers(runs: Runs) -> SingleLayers:
         if all(run.has(f"{paths.compare_path(criterion, density, layer)}/accuracy") for run in runs)
     }
     if not found:
-        do = "run 'deeptheory compare CONFIG --out DIR' with compare.alone = true, criterion afcc and density 0.1"
+        do = "run 'deeptheory compare simulations/single-layers.toml --out DIR'"
         raise InputError(f"run {runs[0].directory}", "layers masked alone", "none", do)
     return SingleLayers(
         density,

@@ -129,7 +129,7 @@ def summary(verdicts: Sequence[Mapping[str, Any]]) -> Table:
         (
             f"H{of['number']}",
             of["name"],
-            part["part"] if "effect" in part else part["reason"],
+            part["part"] if "effect" in part else "-",
             _signed(part.get("effect")),
             of["unit"],
             f"[{_signed(part.get('low'))}, {_signed(part.get('high'))}]",
@@ -156,7 +156,13 @@ def summary(verdicts: Sequence[Mapping[str, Any]]) -> Table:
         "hypothesis",
     )
     title = f"Hypotheses; p Holm over the {len(verdicts)} of them, intervals not corrected"
-    notes = [f"repeat with: {command}" for command in dict.fromkeys(of["command"] for of in verdicts)]
+    notes = [
+        f"H{of['number']}: {part['reason']}"
+        for of in verdicts
+        for part in of["parts"]
+        if "effect" not in part
+    ]
+    notes += [f"repeat with: {command}" for command in dict.fromkeys(of["command"] for of in verdicts)]
     return Table(title, header, rows, left=(0, 1, 2, 4, 9, 10), notes=notes)
 
 
