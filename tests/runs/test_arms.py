@@ -9,6 +9,7 @@ import pytest
 from deeptheory import data, measure, nn, prune
 from deeptheory.runs import Run, seeds, steps
 from deeptheory.runs.config import config_from
+from deeptheory.runs.report import predicted
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
 from deeptheory.runs.steps.layers import masked_layers
 from deeptheory.runs.steps.train import build_network, stored_splits, trained_network
@@ -181,3 +182,20 @@ def test_an_arm_from_scratch_is_trained_from_scaled_initial_weights(assert_same,
     nn.fit(network, *train, run.config.train, *rngs, masks=full, quiet=True)
     assert_same(found["state"], network.state())
     assert len(found["history"]["loss"]) == run.config.train.epochs != run.config.retrain.epochs
+
+
+def test_whole_filters_go_through_the_whole_chain(tiny_config, run_until):
+    run = run_until("measure")
+    options = {"granularity": "filter", "density": 0.5, "arms": ("afcc", "l1")}
+    pruning = msgspec.structs.replace(tiny_config.prune, **options)
+    run.config = msgspec.structs.replace(tiny_config, prune=pruning)
+    for step in (steps.predict, steps.prune, steps.retrain, steps.compact):
+        step(run)
+    layers = run.read("predict/layers")
+    assert "scores" in layers["stage5.conv.weight"]
+    assert "scores" not in layers["head.linear.weight"]  # its inputs go with the filters of the last stage
+    assert layers["head.linear.weight"]["prunable"].any()
+    for arm in ("afcc", "l1"):
+        found = run.read(f"compact/{arm}/layers/stage5.conv")
+        assert found["filters_left"] < found["filters"]
+    assert predicted(run).text

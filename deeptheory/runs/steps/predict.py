@@ -61,14 +61,15 @@ def _stages(run: Run, network: nn.Network, rng: np.random.Generator) -> dict[str
 
 
 def _layers(run: Run, afcc: prune.PrunedArm) -> dict[str, Any]:
-    """Scores, the prunable kernels and the null of every masked layer."""
+    """Scores, the prunable kernels and the null of every masked layer; whole filters leave the head no scores."""
     threshold, tree = run.config.prune.threshold, {}
     for layer, report in zip(afcc.masks.layers, afcc.report.layers, strict=True):
         tree[layer.weight] = {
-            "scores": afcc.scores[layer.weight],
             "prunable": ~afcc.masks.kernels(layer.weight),
             "dilution": report.dilution,
         }
+        if layer.weight in afcc.scores:
+            tree[layer.weight]["scores"] = afcc.scores[layer.weight]
         if layer.weight != prune.HEAD_WEIGHT:
             served = {}
             for end in (layer.stage_in, layer.stage_out):
