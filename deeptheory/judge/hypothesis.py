@@ -120,7 +120,7 @@ class Judged:
     parts : tuple of Part
     p : float
         Of the claim: the largest p of its parts where it needs all of them (intersection-union test), the
-        smallest where it needs one. NaN where a part cannot be tested.
+        smallest where it needs one. NaN where a part that is needed, or every part, cannot be tested.
     p_holm : float
         After Holm over all hypotheses judged together.
     detects : float
@@ -227,7 +227,9 @@ def _needed(rule: Rule, values: np.ndarray) -> str:
 
 def _together(hypothesis: Hypothesis[Any], parts: Sequence[Part]) -> float:
     p_values = np.array([part.p for part in parts])
-    return float(p_values.max() if hypothesis.holds_if == "all" else p_values.min())
+    if hypothesis.holds_if == "all":
+        return float(p_values.max())
+    return float(np.fmin.reduce(p_values))  # a part without a number is no reason to drop the others
 
 
 def _status(hypothesis: Hypothesis[Any], parts: Sequence[Part], p_holm: float) -> Status:

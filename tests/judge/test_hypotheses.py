@@ -246,6 +246,14 @@ def test_numbers_that_are_not_finite_are_undecided():
     assert judged.parts[0].reason == "not a finite number in 1 of 5 seeds"
 
 
+def test_one_part_is_enough_whatever_the_others_lack():
+    unpruned = np.full(5, 0.9)
+    layers = {"stage2": np.full(5, np.nan), "stage9": unpruned + 0.001 * np.array([1, -1, 0.5, -0.5, 0])}
+    judged = judge([(hypothesis("H10"), SingleLayers(0.1, unpruned, layers))], "")[0]
+    assert judged.status == "supported"
+    assert [part.status for part in judged.parts] == ["undecided", "supported"]
+
+
 def test_names_and_numbers():
     assert [of.number for of in HYPOTHESES.values()] == list(range(1, 16))
     assert hypothesis("h9") is HYPOTHESES["afcc-beats-magnitude"]
