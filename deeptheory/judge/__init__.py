@@ -16,7 +16,7 @@ from deeptheory.judge.statistics import (
     paired_interval,
     superiority,
 )
-from deeptheory.judge.table import arm_tables, verdict_table, with_interval
+from deeptheory.judge.table import arm_tables, p_text, verdict_table, with_interval
 from deeptheory.judge.verdict import Verdict, decide
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "hypothesis_verdicts",
     "judge",
     "non_inferiority",
+    "p_text",
     "paired_differences",
     "paired_interval",
     "smallest_density_without_loss",

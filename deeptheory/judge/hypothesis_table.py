@@ -7,6 +7,7 @@ from typing import Any
 from deeptheory.judge.hypothesis import OPTIONS, Hypothesis, Judged, Part
 from deeptheory.judge.power import POWER
 from deeptheory.judge.statistics import PairedTest
+from deeptheory.judge.table import p_text
 from deeptheory.table import table
 
 
@@ -54,7 +55,7 @@ def _block(one: Judged) -> str:
         ]
     lines += [f"  {part.name}: {part.reason}" for part in one.parts if not part.test]
     together = "all parts" if of.holds_if == "all" else "one part"
-    lines.append(f"  claim ({together}): p {_p(one.p)}, p Holm {_p(one.p_holm)}")
+    lines.append(f"  claim ({together}): p {p_text(one.p)}, p Holm {p_text(one.p_holm)}")
     if math.isfinite(one.detects):
         lines.append(f"  {_detects(of, len(one.parts[0].values), one.detects)}")
     return "\n".join(lines)
@@ -68,7 +69,7 @@ def _row(part: Part, test: PairedTest) -> tuple[str, ...]:
         f"{test.effect:+.3g}",
         interval,
         level,
-        _p(part.p),
+        p_text(part.p),
         str(test.n_seeds),
         part.status,
         part.reason,
@@ -90,9 +91,3 @@ def _needs(of: Hypothesis[Any]) -> str:
 
 def _unit(of: Hypothesis[Any]) -> str:
     return f" ({of.unit})" if of.unit else ""
-
-
-def _p(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"

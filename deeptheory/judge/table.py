@@ -31,8 +31,8 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
             _number(verdict.effect, "+.2f"),
             f"[{verdict.low:+.2f}, {verdict.high:+.2f}]" if math.isfinite(verdict.low) else "-",
             _number(verdict.interval_level, ".0%"),
-            _p(verdict.p),
-            _p(verdict.p_holm),
+            p_text(verdict.p),
+            p_text(verdict.p_holm),
             str(verdict.n_seeds),
             verdict.status,
         )
@@ -132,5 +132,6 @@ def _number(value: float, style: str) -> str:
     return "-" if math.isnan(value) else format(value, style)
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p-value as it is printed; ``-`` where there is none."""
     return "<0.001" if value < 0.001 else _number(value, ".3f")

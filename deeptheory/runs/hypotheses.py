@@ -133,8 +133,8 @@ def summary(verdicts: Sequence[Mapping[str, Any]]) -> Table:
             _signed(part.get("effect")),
             of["unit"],
             f"[{_signed(part.get('low'))}, {_signed(part.get('high'))}]",
-            _plain(part["p"]),
-            _plain(of["p_holm"]),
+            _p(part["p"]),
+            _p(of["p_holm"]),
             str(part.get("n_seeds", "-")),
             part["status"],
             of["status"],
@@ -176,10 +176,8 @@ def _signed(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:+.3g}"
 
 
-def _plain(value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return "-"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+def _p(value: float | None) -> str:
+    return judge.p_text(math.nan if value is None else value)  # JSON has no NaN
 
 
 def write(judged: Sequence[judge.Judged], directory: Path) -> None:
