@@ -128,7 +128,7 @@ class LabelScaling:
     n_labels : tuple of int
         The L numbers of labels K, increasing.
     values : mapping of str to (S, L) float array
-        ``max_error`` and ``error`` (over labels, of the test split, shares), ``cluster_size`` and
+        ``max_error`` and ``error`` (over labels, of the test split, shares), ``cluster_size``,
         ``clusters_per_filter`` and ``snr_mean_field`` of the last stage.
     """
 
@@ -148,9 +148,8 @@ class Controls:
     Parameters
     ----------
     snr : mapping of str to (S,) float array
-        Mean-field SNR of the ``trained`` network and of its controls ``untrained`` and
-        ``shuffled-labels``. 1 means
-        that a one on the diagonal of a clipped field is as frequent as beside it.
+        Mean-field SNR of the ``trained`` network and of its controls ``untrained`` and ``shuffled-labels``. 1
+        means that a one on the diagonal of a clipped field is as frequent as beside it.
     """
 
     snr: Values
@@ -208,9 +207,6 @@ class Storage:
 
     def __post_init__(self) -> None:
         _check({"left": self.left}, (len(self.alpha),), "loads")
-
-
-Evidence = Stages | Arms | SingleLayers | Predictions | LabelScaling | Controls | Learning | Storage
 
 
 def _check(values: Values, shape: tuple[int, ...], what: str) -> None:

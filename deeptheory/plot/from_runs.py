@@ -20,6 +20,7 @@ from deeptheory.plot.save import save
 from deeptheory.runs import Run, evidence, paths
 from deeptheory.runs.comparison import collect
 from deeptheory.runs.find import check_one_configuration, find_runs
+from deeptheory.runs.over_seeds import over_stages
 from deeptheory.runs.report import stage_names
 from deeptheory.runs.run import make_directory
 
@@ -93,11 +94,6 @@ def draw_sweep(runs: Sequence[Run]) -> dict[str, Figure]:
         return {}
 
 
-def _over_stages(runs: Sequence[Run], path: str) -> np.ndarray:
-    """(seeds, stages) values of one number per stage; `path` has a place for the stage's name."""
-    return np.array([[run.read(path.format(stage=stage)) for stage in stage_names(run)] for run in runs])
-
-
 def _n_test(run: Run) -> int:
     return len(run.read("train/splits/test"))
 
@@ -105,10 +101,10 @@ def _n_test(run: Run) -> int:
 def _accuracy_and_snr(runs: Sequence[Run]) -> Figure:
     return accuracy_and_snr(
         stage_names(runs[0]),
-        _over_stages(runs, "measure/stages/{stage}/probe_accuracy"),
-        _over_stages(runs, "predict/stages/{stage}/accuracy"),
-        _over_stages(runs, "measure/stages/{stage}/snr_mean_field"),
-        _over_stages(runs, "measure/stages/{stage}/snr_measured"),
+        over_stages(runs, "measure/stages/{stage}/probe_accuracy"),
+        over_stages(runs, "predict/stages/{stage}/accuracy"),
+        over_stages(runs, "measure/stages/{stage}/snr_mean_field"),
+        over_stages(runs, "measure/stages/{stage}/snr_measured"),
         runs[0].config.measure.threshold,
         _n_test(runs[0]),
     )
@@ -172,8 +168,8 @@ def _predicted_against_measured(runs: Sequence[Run]) -> Figure:
 
     groups = {
         "probes of stages": (
-            _over_stages(runs, "predict/stages/{stage}/accuracy").ravel(),
-            _over_stages(runs, "measure/stages/{stage}/probe_accuracy").ravel(),
+            over_stages(runs, "predict/stages/{stage}/accuracy").ravel(),
+            over_stages(runs, "measure/stages/{stage}/probe_accuracy").ravel(),
         ),
         "masked, refitted heads": (
             over_arms("predict", "head/accuracy"),

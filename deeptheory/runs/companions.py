@@ -50,8 +50,7 @@ def learning(seeds: Sequence[int], quiet: bool = False) -> Learning:
 
 
 def storage(seeds: Sequence[int], quiet: bool = False) -> Storage:
-    """Couplings left of 100 when random patterns are stored by pruning and relearning, one instance a seed "
-    "and load."""
+    """Couplings left of 100 when patterns are stored by pruning and relearning, one instance a seed and load."""
     left = np.empty((len(seeds), len(LOADS)))
     with Progress("capacity", left.size, "instance", quiet) as progress:
         for row, seed in enumerate(seeds):

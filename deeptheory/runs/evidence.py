@@ -1,5 +1,4 @@
-"""What hypotheses are tested on, read from run files; every builder says what the runs lack and which "
-"command makes it."""
+"""What hypotheses are tested on, read from run files; every builder says what is missing and what makes it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,9 +7,13 @@ import numpy as np
 
 from deeptheory.errors import InputError
 from deeptheory.judge.evidence import Arms, Controls, LabelScaling, Predictions, SingleLayers, Stages
+from deeptheory.judge.hypotheses.h10_layer_prunable import DENSITY
+from deeptheory.judge.results import AFCC
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import paths
 from deeptheory.runs.find import check_one_configuration
+from deeptheory.runs.over_seeds import over_seeds, over_stages
+from deeptheory.runs.report import stage_names
 from deeptheory.runs.run import Run
 
 Runs = Sequence[Run]
@@ -27,14 +30,8 @@ OF_STAGES = (
 def stages(runs: Runs) -> Stages:
     """Every stage of measured runs of one configuration."""
     _check(runs, "measure")
-    names = list(runs[0].read("measure/stage_names"))
-
-    def over_stages(value: str) -> np.ndarray:
-        return np.array(
-            [[run.read(f"{paths.stage_path('measure', stage)}/{value}") for stage in names] for run in runs]
-        )
-
-    return Stages(tuple(names), {value: over_stages(value) for value in OF_STAGES})
+    values = {name: over_stages(runs, f"measure/stages/{{stage}}/{name}") for name in OF_STAGES}
+    return Stages(tuple(stage_names(runs[0])), values)
 
 
 def arms(runs: Runs) -> Arms:
@@ -47,13 +44,13 @@ def arms(runs: Runs) -> Arms:
     setting = f"density {of_runs.density:g}" if of_runs.density else f"threshold {of_runs.threshold:g}"
     names = (UNPRUNED, *of_runs.arms)
     return Arms(
-        {setting: {arm: _over_seeds(runs, f"{paths.arm_path('retrain', arm)}/accuracy") for arm in names}}
+        {setting: {arm: over_seeds(runs, f"{paths.arm_path('retrain', arm)}/accuracy") for arm in names}}
     )
 
 
 def _compared(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
     """By density, the accuracies of the criteria that every run has reached it with, and without a mask."""
-    unpruned = _over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy")
+    unpruned = over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy")
     found: dict[float, dict[str, np.ndarray]] = {}
     for criterion in runs[0].names(paths.COMPARE):
         for density in map(
@@ -61,33 +58,32 @@ def _compared(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
         ):
             path = f"{paths.compare_path(criterion, density)}/accuracy"
             if all(run.has(path) for run in runs):
-                found.setdefault(density, {UNPRUNED: unpruned})[criterion] = _over_seeds(runs, path)
+                found.setdefault(density, {UNPRUNED: unpruned})[criterion] = over_seeds(runs, path)
     return {f"density {density:g}": found[density] for density in sorted(found, reverse=True)}
 
 
 def single_layers(runs: Runs) -> SingleLayers:
-    """The layers that were masked alone, by AFCC at density 0.1."""
+    """The layers that were masked alone, by AFCC at the density of the hypothesis."""
     check_one_configuration(runs, "hypothesis")
-    density, criterion = 0.1, "afcc"
     found = {
-        layer: f"{paths.compare_path(criterion, density, layer)}/accuracy"
+        layer: f"{paths.compare_path(AFCC, DENSITY, layer)}/accuracy"
         for layer in runs[0].names("train/state")
-        if all(run.has(f"{paths.compare_path(criterion, density, layer)}/accuracy") for run in runs)
+        if all(run.has(f"{paths.compare_path(AFCC, DENSITY, layer)}/accuracy") for run in runs)
     }
     if not found:
         do = "run 'deeptheory compare simulations/single-layers.toml --out DIR'"
         raise InputError(f"run {runs[0].directory}", "layers masked alone", "none", do)
     return SingleLayers(
-        density,
-        _over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy"),
-        {layer.removesuffix(".weight"): _over_seeds(runs, path) for layer, path in found.items()},
+        DENSITY,
+        over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy"),
+        {layer.removesuffix(".weight"): over_seeds(runs, path) for layer, path in found.items()},
     )
 
 
 def predictions(runs: Runs) -> Predictions:
     """Heads of the later half of the stages, masked heads, and arms after retraining."""
     _check(runs, "retrain")
-    names = list(runs[0].read("measure/stage_names"))
+    names = stage_names(runs[0])
     late = names[(len(names) - 1) // 2 :]
     masked = runs[0].config.prune.arms
     groups = {
@@ -175,17 +171,13 @@ def _kind(run: Run) -> str:
 
 
 def _last_stage(run: Run) -> str:
-    return paths.stage_path("measure", run.read("measure/stage_names")[-1])
+    return paths.stage_path("measure", stage_names(run)[-1])
 
 
 def _check(runs: Runs, step: str, but: Sequence[str] = ()) -> None:
     check_one_configuration(runs, "hypothesis", but)
     for run in runs:
         run.require(step)
-
-
-def _over_seeds(runs: Runs, path: str) -> np.ndarray:
-    return np.array([run.read(path) for run in runs])
 
 
 BUILDERS: dict[type[Any], Callable[[Runs], Any]] = {

@@ -33,8 +33,7 @@ def _of_power(K: np.ndarray, errors: np.ndarray) -> np.ndarray:
 
 
 def fit_power(K: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """a and b of a K^b by least squares, (S,) each: the best factor of each of `EXPONENTS`, the best "
-    "exponent of all."""
+    """a and b of a K^b by least squares, (S,) each; b is one of `EXPONENTS`."""
     powers = K ** EXPONENTS[:, None]
     squares = (powers**2).sum(axis=1)
     overlaps = errors @ powers.T
