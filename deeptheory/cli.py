@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import deeptheory
-from deeptheory import cli_hypothesis, cli_prune, cli_report, cli_sweep
+from deeptheory import cli_hypothesis, cli_prune, cli_report, cli_runs, cli_sweep, stopping
 from deeptheory.cli_options import (
     COUNT,
     EXIT_BAD_INPUT,
@@ -30,9 +30,13 @@ from deeptheory.errors import InputError, RunFailed
 
 
 def main() -> None:
-    """Entry point: exit code 0 when done, 1 on a negative result or a failure, 2 on bad input."""
+    """Entry point.
+
+    Exit code 0 when done, 1 on a negative result or a failure, 2 on bad input, 75 when asked to stop.
+    """
     try:
-        sys.exit(commands(standalone_mode=False))
+        with stopping.listening():
+            sys.exit(commands(standalone_mode=False))
     except InputError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(EXIT_BAD_INPUT)
@@ -49,9 +53,9 @@ def main() -> None:
             f"error: {InputError(str(where), 'a path that can be read or written', found, do)}", err=True
         )
         sys.exit(EXIT_BAD_INPUT)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; run the same command again to go on", err=True)
-        sys.exit(EXIT_NEGATIVE)
+    except stopping.Interrupted as stopped:
+        click.echo(f"{stopped}; run the same command again to go on", err=True)
+        sys.exit(stopping.EXIT_STOPPED)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,6 +69,7 @@ def commands() -> None:
     Criteria against each other, over densities and seeds:  compare
     Runs over a grid of options and seeds:  sweep
     What pruning saves:  compact, cost             (on a retrained run)
+    Whether run files are whole:  runs verify
     A claim and its verdict:  hypothesis list, hypothesis test, sensitivity
     All of it on a page, filter by filter:  report
     """
@@ -162,6 +167,7 @@ commands.add_command(cli_prune.compare_criteria)
 commands.add_command(cli_hypothesis.hypothesis)
 commands.add_command(cli_hypothesis.sensitivity)
 commands.add_command(cli_report.report)
+commands.add_command(cli_runs.runs)
 commands.add_command(cli_sweep.sweep)
 
 

@@ -4,6 +4,8 @@ import difflib
 import sys
 from collections.abc import Callable, Iterable
 
+from deeptheory import stopping
+
 
 class InputError(ValueError):
     """Input that the user can correct: the command line prints its text and exits with code 2.
@@ -53,9 +55,16 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
 
 
 def run_script(main: Callable[[], None]) -> None:
-    """Run the main function of a script: bad input is one line on the error stream and exit code 2."""
+    """Run the main function of a script: bad input is one line on the error stream and exit code 2.
+
+    A request to stop (`stopping`) ends it with exit code 75: the same command goes on.
+    """
     try:
-        main()
+        with stopping.listening():
+            main()
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
+    except stopping.Interrupted as stopped:
+        sys.stderr.write(f"{stopped}; run the same command again to go on\n")
+        sys.exit(stopping.EXIT_STOPPED)

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from deeptheory import data
+from deeptheory import data, stopping
 from deeptheory.runs import Run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -225,13 +225,15 @@ def test_data_that_may_not_be_read_are_refused(deeptheory, assert_refused, confi
     )
 
 
-def test_an_interruption_says_how_to_go_on(deeptheory, config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", stopping.SIGNALS)
+def test_a_request_to_stop_says_how_to_go_on(deeptheory, config, tmp_path, monkeypatch, number):
     def interrupt(run):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr("deeptheory.runs.steps.train", interrupt)
     result = deeptheory("train", config, "--out", tmp_path / "run")
-    assert (result.code, result.err.strip()) == (1, "interrupted; run the same command again to go on")
+    expected = f"stopped by {number.name}; run the same command again to go on"
+    assert (result.code, result.err.strip()) == (75, expected)
 
 
 def test_an_unknown_figure_is_refused_with_the_nearest(deeptheory, assert_refused, finished_study, tmp_path):

@@ -2,20 +2,23 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import machine
+from deeptheory import machine, stopping
+from deeptheory.checkpoint import CheckpointStore
 from deeptheory.errors import InputError
 from deeptheory.measure.crossentropy import CrossEntropy
 from deeptheory.measure.curvature import label_curvatures, leading_subspace, uniform_curvature
-from deeptheory.measure.lbfgs import Minimum, minimise
-from deeptheory.measure.probe import ProbeFit, check_probe_input
+from deeptheory.measure.lbfgs import Iterate, Minimum, minimise
+from deeptheory.measure.probe import ProbeFit, check_checkpoint, check_probe_input, pause
 from deeptheory.progress import Progress
 
 MAX_ITERATIONS = 300
 FIRST_ITERATIONS = 12  # with the curvature of zero weights; then each output unit's own is worth measuring
+PAIR = ("change", "bend", "curvature")  # of one iteration, as a checkpoint names them
 CURVATURE_ROWS = 2048  # inputs the curvature of the output units is averaged over
 
 
@@ -29,6 +32,7 @@ def fit_probe_exact(
     tolerance: float = 1e-3,
     title: str = "probe",
     quiet: bool = False,
+    checkpoint: CheckpointStore | None = None,
 ) -> ProbeFit:
     """Minimise mean cross-entropy + l2/2 ||W||^2 over the weights of a bias-free linear probe.
 
@@ -48,11 +52,17 @@ def fit_probe_exact(
         Stop when the Euclidean norm of the gradient is this share of its norm at zero weights.
     title, quiet
         For the progress report.
+    checkpoint : CheckpointStore, optional
+        Of this probe alone: written every few minutes and when the process is asked to stop. The work goes on
+        from what it finds there, to the same bits with the same number of threads.
 
     Raises
     ------
     InputError
-        Shapes or types disagree, a label is out of range or has no input, features are not finite.
+        Shapes or types disagree, a label is out of range or has no input, features are not finite; the
+        checkpoint is of something else.
+    stopping.Interrupted
+        The process was asked to stop.
 
     Notes
     -----
@@ -81,7 +91,7 @@ def fit_probe_exact(
                 int(100 * min(max(reached, 0.0), 1.0)), f"relative gradient {norm / first_norm:.1e}"
             )
 
-        found = _solve(objective, n_labels, tolerance * first_norm, rng, report)
+        found = _solve(objective, n_labels, tolerance * first_norm, rng, report, checkpoint)
     return ProbeFit(found.x, found.value, found.iterations, found.converged, found.gradient_norm / first_norm)
 
 
@@ -116,6 +126,7 @@ def _solve(
     gradient_norm: float,
     rng: np.random.Generator,
     report: Callable[[float], None],
+    checkpoint: CheckpointStore | None,
 ) -> Minimum:
     features, labels, l2, mask = objective.features, objective.labels, objective.l2, objective.mask
     subspace = leading_subspace(features, rng)
@@ -134,4 +145,30 @@ def _solve(
         reduced = features[rows] @ basis
     curvatures = label_curvatures(reduced, features[rows] @ start.T, labels[rows])
     precondition = subspace.preconditioner(curvatures, n_labels, l2, mask)
-    return minimise(objective, start, precondition, gradient_norm, MAX_ITERATIONS, report)
+    begin = _begin(checkpoint, start.shape)
+    with stopping.deferred():
+        return minimise(
+            objective,
+            start,
+            precondition,
+            gradient_norm,
+            MAX_ITERATIONS,
+            report,
+            begin,
+            lambda iterate: pause(checkpoint, lambda: _stored(iterate())),
+        )
+
+
+def _stored(iterate: Iterate) -> dict[str, Any]:
+    tree = {"x": iterate.x, "value": iterate.value, "gradient": iterate.gradient}
+    pairs = {str(n): dict(zip(PAIR, pair, strict=True)) for n, pair in enumerate(iterate.pairs)}
+    return {**tree, "iteration": iterate.iteration, "pairs": pairs}
+
+
+def _begin(checkpoint: CheckpointStore | None, shape: tuple[int, ...]) -> Iterate | None:
+    tree = checkpoint.load() if checkpoint else None
+    if checkpoint is None or tree is None:
+        return None
+    check_checkpoint(checkpoint, tree, "x", shape)
+    pairs = tuple(tuple(tree["pairs"][str(n)][name] for name in PAIR) for n in range(len(tree["pairs"])))
+    return Iterate(tree["x"], tree["value"], tree["gradient"], tree["iteration"], pairs)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.checkpoint import CheckpointStore
 from deeptheory.measure.exact import fit_probe_exact
 from deeptheory.measure.options import ProbeOptions
 from deeptheory.measure.probe import ProbeFit
@@ -18,8 +19,10 @@ def fit_probe(
     mask: NDArray[np.bool_] | None = None,
     title: str = "probe",
     quiet: bool = False,
+    checkpoint: CheckpointStore | None = None,
 ) -> ProbeFit:
     """Fit a probe with the solver that `options` names; parameters as in `fit_probe_exact`."""
     if options.solver == "sgd":
-        return fit_probe_sgd(features, labels, n_labels, options, rng, mask, title, quiet)
-    return fit_probe_exact(features, labels, n_labels, options.l2, rng, mask, options.tolerance, title, quiet)
+        return fit_probe_sgd(features, labels, n_labels, options, rng, mask, title, quiet, checkpoint)
+    l2, tolerance = options.l2, options.tolerance
+    return fit_probe_exact(features, labels, n_labels, l2, rng, mask, tolerance, title, quiet, checkpoint)

@@ -1,5 +1,6 @@
 """Limited-memory BFGS for one large float32 array, with a preconditioner."""
 
+import functools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,17 @@ Preconditioner = Callable[[NDArray], NDArray]
 
 MEMORY = 10  # pairs kept: 20 arrays of the size of the variable
 ROUNDING = 1e-7  # relative error of a loss summed from float32 terms: a rise below it is not a rise
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """Where `minimise` is between two iterations: from here it goes on to the same bits."""
+
+    x: NDArray
+    value: float
+    gradient: NDArray
+    iteration: int
+    pairs: tuple[tuple[NDArray, NDArray, float], ...]  # change of x, of the gradient, and their product
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,8 @@ def minimise(
     gradient_norm: float,
     max_iterations: int,
     report: Callable[[float], None] = lambda norm: None,
+    begin: Iterate | None = None,
+    keep: Callable[[Callable[[], Iterate]], None] = lambda iterate: None,
 ) -> Minimum:
     """Minimise a smooth convex function with L-BFGS (Liu and Nocedal 1989).
 
@@ -47,6 +61,10 @@ def minimise(
     max_iterations : int
     report : callable, optional
         Called with the gradient norm after each iteration.
+    begin : Iterate, optional
+        Go on from here instead of from `start`.
+    keep : callable, optional
+        Called after each iteration with a function that gives the `Iterate`; it may end the work by an exception.
 
     Notes
     -----
@@ -54,10 +72,11 @@ def minimise(
     then at the rounding level of its arithmetic, and `converged` tells whether the gradient criterion was
     met.
     """
-    x, (value, gradient) = start, objective(start)
-    pairs: deque[tuple[NDArray, NDArray, float]] = deque(maxlen=MEMORY)
+    first = begin or Iterate(start, *objective(start), 0, ())
+    x, value, gradient = first.x, first.value, first.gradient
+    pairs = deque(first.pairs, maxlen=MEMORY)
     norm = float(np.linalg.norm(gradient))
-    for iteration in range(max_iterations):
+    for iteration in range(first.iteration, max_iterations):
         if norm <= gradient_norm:
             return Minimum(x, value, norm, iteration, True)
         direction = -_inverse_hessian_product(gradient, pairs, precondition)
@@ -73,6 +92,7 @@ def minimise(
         x, gradient = new_x, new_gradient
         norm = float(np.linalg.norm(gradient))
         report(norm)
+        keep(functools.partial(Iterate, x, value, gradient, iteration + 1, tuple(pairs)))
     return Minimum(x, value, norm, max_iterations, norm <= gradient_norm)
 
 

@@ -1,10 +1,14 @@
 """Probes: one new bias-free linear layer from the features of a stage to the labels."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory import stopping
+from deeptheory.checkpoint import CheckpointStore
 from deeptheory.errors import InputError
 from deeptheory.measure.fields import label_counts
 
@@ -46,3 +50,24 @@ def check_probe_input(
     if mask is not None and (mask.shape != shape or mask.dtype != np.bool_):
         raise InputError("mask of the probe", f"bool of shape {shape}", f"{mask.dtype} of shape {mask.shape}")
     return np.asarray(labels, np.int64)
+
+
+def pause(checkpoint: CheckpointStore | None, state: Callable[[], Mapping[str, Any]]) -> None:
+    """Between two iterations: write a checkpoint when it is time, and end the work if it was asked for."""
+    if checkpoint and (checkpoint.due or stopping.requested()):
+        checkpoint.save(state())
+    stopping.check()
+
+
+def check_checkpoint(
+    checkpoint: CheckpointStore, tree: Mapping[str, Any], name: str, shape: tuple[int, ...]
+) -> None:
+    """Refuse a checkpoint that does not hold a float32 array of this name and shape."""
+    found = tree.get(name)
+    if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype != np.float32:
+        raise InputError(
+            f"checkpoint {checkpoint.path}",
+            f"that of a probe with '{name}' of shape {shape}",
+            "that of something else",
+            "delete it to fit the probe from the start",
+        )

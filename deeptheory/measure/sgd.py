@@ -1,15 +1,20 @@
 """The probe of the reference papers: stochastic gradient descent with Nesterov momentum."""
 
+import functools
+import json
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory import stopping
+from deeptheory.checkpoint import CheckpointStore
 from deeptheory.compiled import njit, prange
 from deeptheory.errors import InputError
 from deeptheory.measure.crossentropy import CrossEntropy, residuals
 from deeptheory.measure.options import ProbeOptions
-from deeptheory.measure.probe import ProbeFit, check_probe_input
+from deeptheory.measure.probe import ProbeFit, check_checkpoint, check_probe_input, pause
 from deeptheory.progress import Progress
 
 
@@ -33,6 +38,7 @@ def fit_probe_sgd(
     mask: NDArray[np.bool_] | None = None,
     title: str = "probe",
     quiet: bool = False,
+    checkpoint: CheckpointStore | None = None,
 ) -> ProbeFit:
     """Fit a probe by SGD with Nesterov momentum from zero weights, on features computed once.
 
@@ -50,13 +56,15 @@ def fit_probe_sgd(
         Draws the order of the inputs.
     mask : bool array (K, D), optional
         Weights outside it are exactly zero.
-    title, quiet
-        For the progress report.
+    title, quiet, checkpoint
+        As `fit_probe_exact` takes them.
 
     Raises
     ------
     InputError
         As `fit_probe_exact`, or the loss becomes NaN or infinite.
+    stopping.Interrupted
+        The process was asked to stop.
 
     Notes
     -----
@@ -68,11 +76,16 @@ def fit_probe_sgd(
     first_norm = float(np.linalg.norm(objective(weight)[1]))
     velocity = np.zeros_like(weight)
     mask = np.ones((1, features.shape[1]), np.bool_) if mask is None else mask
-    rate = options.learning_rate
+    first_epoch, rate = 0, options.learning_rate
+    if checkpoint and (tree := checkpoint.load()):
+        for name in ("weight", "velocity"):
+            check_checkpoint(checkpoint, tree, name, weight.shape)
+        weight, velocity, first_epoch, rate = (tree[name] for name in ("weight", "velocity", "epoch", "rate"))
+        rng.bit_generator.state = json.loads(tree["generator"])
     # Divergence shows in the loss; NumPy's warnings would come first and say less.
     silent = np.errstate(over="ignore", invalid="ignore")
-    with silent, Progress(title, options.epochs, "epoch", quiet) as progress:
-        for epoch in range(options.epochs):
+    with stopping.deferred(), silent, Progress(title, options.epochs, "epoch", quiet) as progress:
+        for epoch in range(first_epoch, options.epochs):
             order = rng.permutation(len(features))
             for start in range(0, len(order), options.batch):
                 rows = order[start : start + options.batch]
@@ -99,6 +112,15 @@ def fit_probe_sgd(
                 )
             rate *= options.decay
             progress.advance(epoch + 1)
+            pause(checkpoint, functools.partial(_stored, weight, velocity, epoch + 1, rate, rng))
     value, gradient = objective(weight)
     norm = float(np.linalg.norm(gradient)) / first_norm if first_norm else 0.0
     return ProbeFit(weight, value, options.epochs, True, norm)
+
+
+def _stored(
+    weight: NDArray, velocity: NDArray, epoch: int, rate: float, rng: np.random.Generator
+) -> dict[str, Any]:
+    """What a checkpoint holds after so many epochs."""
+    generator = json.dumps(rng.bit_generator.state)
+    return {"weight": weight, "velocity": velocity, "epoch": epoch, "rate": rate, "generator": generator}

@@ -2,7 +2,6 @@
 
 from deeptheory.nn.activations import SiLU, activation
 from deeptheory.nn.architectures import build
-from deeptheory.nn.checkpoint import Checkpoint, CheckpointStore
 from deeptheory.nn.convolution import Conv2d, Linear
 from deeptheory.nn.evaluation import accuracy, predict_labels
 from deeptheory.nn.graph import Node, Stage
@@ -20,20 +19,17 @@ from deeptheory.nn.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.schedule import learning_rate
 from deeptheory.nn.sparse import SparseConv2d, SparseLinear
 from deeptheory.nn.squeeze import SqueezeExcitation
-from deeptheory.nn.training import BeforeEpoch, History, Interrupted, fit
+from deeptheory.nn.training import BeforeEpoch, History, fit
 
 __all__ = [
     "SGD",
     "AvgPool2d",
     "BatchNorm2d",
     "BeforeEpoch",
-    "Checkpoint",
-    "CheckpointStore",
     "Conv2d",
     "Flatten",
     "GlobalAveragePool",
     "History",
-    "Interrupted",
     "Layer",
     "Linear",
     "MaxPool2d",

@@ -1,19 +1,16 @@
-"""Everything a training needs to go on as if it had never stopped, in one HDF5 file."""
+"""Everything a training needs to go on as if it had never stopped."""
 
 import json
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from deeptheory.errors import InputError
-from deeptheory.files import replacing_file
 from deeptheory.nn.layer import Array
 
-ARRAY_GROUPS = ("state", "momentum", "history", "masks")
+ARRAYS = ("order", "state", "momentum", "history", "masks")
+POSITION = ("identity", "epoch", "step", "totals", "generators")
 
 
 @dataclass
@@ -46,55 +43,16 @@ class Checkpoint:
     history: dict[str, Array]
     masks: dict[str, Array]
 
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The nested table that a `CheckpointStore` writes."""
+        position = {name: getattr(self, name) for name in POSITION}
+        return {
+            "position": json.dumps(position, default=np.ndarray.tolist),
+            **{name: getattr(self, name) for name in ARRAYS},
+        }
 
-class CheckpointStore:
-    """The checkpoint file of one training; it is replaced as a whole, so that it is never half written.
-
-    Parameters
-    ----------
-    path : path
-        Its directory must exist and be writable.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-
-    def load(self) -> Checkpoint | None:
-        """The last checkpoint, or None when there is none; `InputError` when the file cannot be read."""
-        if not self.path.exists():
-            return None
-        try:
-            with h5py.File(self.path, "r", locking="best-effort") as file:
-                groups: dict[str, Any] = {g: {n: d[()] for n, d in file[g].items()} for g in ARRAY_GROUPS}
-                position = json.loads(file["position"].asstr()[()])
-                return Checkpoint(order=file["order"][()], **position, **groups)
-        except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise InputError(
-                f"checkpoint {self.path}",
-                "a complete checkpoint",
-                str(error),
-                "delete it to train from the start",
-            ) from error
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Replace the file; an `InputError` (read-only directory, full disk) leaves the old one as it was."""
-        try:
-            with (
-                replacing_file(self.path) as temporary,
-                h5py.File(temporary, "w", locking="best-effort") as file,
-            ):
-                _write(file, checkpoint)
-        except OSError as error:
-            raise InputError(f"checkpoint {self.path}", "a place that can be written", str(error)) from error
-
-
-def _write(file: h5py.File, checkpoint: Checkpoint) -> None:
-    for name in ARRAY_GROUPS:
-        group = file.create_group(name)
-        for key, array in getattr(checkpoint, name).items():
-            group[key] = array
-    file["order"] = checkpoint.order
-    position = {
-        key: getattr(checkpoint, key) for key in ("identity", "epoch", "step", "totals", "generators")
-    }
-    file["position"] = json.dumps(position, default=np.ndarray.tolist)
+    @classmethod
+    def from_stored(cls, tree: Mapping[str, Any]) -> "Checkpoint":
+        """Read back what `stored` gave; `KeyError` or `ValueError` for a table of something else."""
+        return cls(**json.loads(tree["position"]), **{name: tree[name] for name in ARRAYS})

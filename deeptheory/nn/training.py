@@ -5,14 +5,16 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from deeptheory import machine
+from deeptheory import machine, stopping
+from deeptheory.checkpoint import CheckpointStore
 from deeptheory.data import augment
 from deeptheory.errors import InputError
-from deeptheory.nn.checkpoint import Checkpoint, CheckpointStore
+from deeptheory.nn.checkpoint import Checkpoint
 from deeptheory.nn.layer import Array
 from deeptheory.nn.loss import softmax_cross_entropy
 from deeptheory.nn.network import Network
@@ -22,10 +24,6 @@ from deeptheory.nn.schedule import learning_rate
 from deeptheory.progress import Progress
 
 BeforeEpoch = Callable[[int, Mapping[str, Array]], Mapping[str, Array] | None]
-
-
-class Interrupted(Exception):
-    """Training stopped because it was asked to; with a checkpoint store it can go on from there."""
 
 
 @dataclass
@@ -62,7 +60,7 @@ def fit(
     checkpoint: CheckpointStore | None = None,
     title: str = "train",
     quiet: bool = False,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool] = stopping.requested,
 ) -> History:
     """Train `network` in place.
 
@@ -82,20 +80,20 @@ def fit(
         Called with the number of every epoch, from 0, and the masks in force, before its first step; it may
         change the network's weights and return masks that are enforced from then on.
     checkpoint : CheckpointStore, optional
-        Written after every epoch and on interruption. Training goes on from the checkpoint it finds, bit
-        for bit as if it had not stopped (with the same number of threads); a finished one returns at once.
+        Written every few minutes, on interruption and at the end. Training goes on from the checkpoint it finds,
+        bit for bit as if it had not stopped (with the same number of threads); a finished one returns at once.
     title : str
         What the progress report calls this training.
     should_stop : callable
-        Asked after every step but the last.
+        Asked after every step; by default whether a signal asked the process to stop.
 
     Raises
     ------
     InputError
         If images, labels or masks do not fit the network, the checkpoint is of another training, or the
         loss becomes NaN or infinite; the last good checkpoint is kept.
-    Interrupted
-        When `should_stop` said so.
+    stopping.Interrupted
+        When `should_stop` said so, after a checkpoint was written.
     """
     _check_data(network, images, labels)
     optimiser = SGD(network, recipe.momentum, recipe.l2, recipe.l2_on_all, masks or {})
@@ -116,13 +114,8 @@ def fit(
         now = _resume(checkpoint, found, now.identity, network, optimiser, generators)
     steps = _steps_per_epoch(len(labels), recipe.batch)
 
-    def save() -> None:
-        if checkpoint:
-            now.state, now.momentum, now.masks = network.state(), optimiser.momentum, optimiser.masks
-            now.generators = {name: rng.bit_generator.state for name, rng in generators.items()}
-            checkpoint.save(now)
-
     with (
+        stopping.deferred(),
         machine.single_threaded_blas(),
         Progress(title, recipe.epochs * steps, "step", quiet) as progress,
     ):
@@ -135,27 +128,29 @@ def fit(
                     optimiser.use_masks(revised)
                 now.order = rng_batches.permutation(len(labels))
                 now.totals = dict.fromkeys(now.totals, 0)
-            while now.step < steps:
-                started = time.perf_counter()
-                index = now.order[now.step * recipe.batch : (now.step + 1) * recipe.batch]
-                rate = learning_rate(recipe, now.epoch * steps + now.step, steps)
-                loss, n_correct = _step(network, optimiser, images, labels, index, recipe, rng_augment, rate)
-                if not math.isfinite(loss):
-                    raise _diverged(loss, now, checkpoint)
-                now.step += 1
-                now.totals["loss"] += loss * len(index)
-                now.totals["correct"] += n_correct
-                now.totals["inputs"] += len(index)
-                now.totals["seconds"] += time.perf_counter() - started
-                mean_loss = now.totals["loss"] / now.totals["inputs"]
-                progress.advance(now.epoch * steps + now.step, f"epoch {now.epoch + 1}, loss {mean_loss:.3f}")
-                if now.step < steps and should_stop():
-                    save()
-                    raise Interrupted(f"{title} stopped in epoch {now.epoch + 1} after step {now.step}")
-            _close_epoch(now, learning_rate(recipe, now.epoch * steps, steps))
-            save()
-            if now.epoch < recipe.epochs and should_stop():
-                raise Interrupted(f"{title} stopped after epoch {now.epoch}")
+            started = time.perf_counter()
+            index = now.order[now.step * recipe.batch : (now.step + 1) * recipe.batch]
+            rate = learning_rate(recipe, now.epoch * steps + now.step, steps)
+            loss, n_correct = _step(network, optimiser, images, labels, index, recipe, rng_augment, rate)
+            if not math.isfinite(loss):
+                raise _diverged(loss, now, checkpoint)
+            now.step += 1
+            now.totals["loss"] += loss * len(index)
+            now.totals["correct"] += n_correct
+            now.totals["inputs"] += len(index)
+            now.totals["seconds"] += time.perf_counter() - started
+            mean_loss = now.totals["loss"] / now.totals["inputs"]
+            progress.advance(now.epoch * steps + now.step, f"epoch {now.epoch + 1}, loss {mean_loss:.3f}")
+            if now.step == steps:
+                _close_epoch(now, learning_rate(recipe, now.epoch * steps, steps))
+            stop = now.epoch < recipe.epochs and should_stop()
+            if checkpoint and (stop or now.epoch == recipe.epochs or checkpoint.due):
+                now.state, now.momentum, now.masks = network.state(), optimiser.momentum, optimiser.masks
+                now.generators = {name: rng.bit_generator.state for name, rng in generators.items()}
+                checkpoint.save(now.stored)
+            if stop:
+                where = f"after step {now.step} of epoch {now.epoch + 1}"
+                raise stopping.Interrupted(f"{title} stopped {where}")
     return History(**now.history)
 
 
@@ -221,12 +216,18 @@ def _identity(network: Network, labels: Array, recipe: Recipe, masks: Mapping[st
 
 def _resume(
     store: CheckpointStore,
-    found: Checkpoint,
+    tree: Mapping[str, Any],
     identity: str,
     network: Network,
     optimiser: SGD,
     generators: Mapping[str, np.random.Generator],
 ) -> Checkpoint:
+    try:
+        found = Checkpoint.from_stored(tree)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"checkpoint {store.path}", "that of a training", repr(error), "delete it to train from the start"
+        ) from error
     if found.identity != identity:
         raise InputError(
             f"checkpoint {store.path}",
@@ -248,7 +249,7 @@ def _diverged(loss: float, now: Checkpoint, checkpoint: CheckpointStore | None) 
         kept = (
             f"{checkpoint.path} keeps the last good one"
             if checkpoint.path.exists()
-            else "no epoch was completed"
+            else "none was written yet"
         )
     return InputError(
         f"loss at epoch {now.epoch + 1}, step {now.step + 1}",

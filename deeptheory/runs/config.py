@@ -37,6 +37,12 @@ class Config(Options, frozen=True):
     seed: Annotated[
         int, msgspec.Meta(ge=0, description="of split, weights, batches, augmentation and controls")
     ] = 0
+    checkpoint_minutes: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0, description="from one checkpoint to the next; what a killed process loses at most"
+        ),
+    ] = 5.0
     data: DataOptions = DataOptions()
     network: NetworkOptions = NetworkOptions()
     train: Recipe = Recipe()
@@ -50,7 +56,7 @@ class Config(Options, frozen=True):
 
 Table = TypeVar("Table", bound=Options)
 # Options that change no result of a run.
-FREE = ("judge.seeds", "compare.criteria", "compare.densities", "compare.alone")
+FREE = ("checkpoint_minutes", "judge.seeds", "compare.criteria", "compare.densities", "compare.alone")
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from deeptheory import machine
+from deeptheory import machine, stopping
 from deeptheory.errors import RunFailed
 from deeptheory.runs.run import Run
 
@@ -37,7 +37,7 @@ def run_side_by_side(
     -------
     dict of Run to int
         The runs whose process failed and its exit code, minus the number of the signal that ended it; empty
-        unless `keep_going`.
+        unless `keep_going`. A process that was asked to stop has not failed.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def run_side_by_side(
                 run = running.pop(process)
                 if process.returncode and not keep_going:
                     raise RunFailed(str(run.directory), process.returncode)
-                if process.returncode:
+                if process.returncode not in (0, stopping.EXIT_STOPPED):
                     failed[run] = process.returncode
     finally:
         for process in running:

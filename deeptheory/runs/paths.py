@@ -6,6 +6,7 @@ CONFIG = "config.toml"
 RESULTS = "run.h5"
 CHECKPOINT = "checkpoint.h5"
 LOG = "log.txt"
+LOCK = "run.lock"
 VERDICTS = "verdicts.json"
 TABLES = "verdicts.txt"
 FIGURES = "figures"
@@ -16,7 +17,6 @@ SWEEP_MEMBERS, SWEEP_STAGES = "sweep.csv", "sweep-stages.csv"
 SWEEP_RESULTS = "sweep.h5"
 SWEEP_SUMMARY = "sweep.txt"
 
-SCHEMA_VERSION = 1
 STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of run.h5, in this order
 PROVENANCE = "provenance"
 BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
@@ -39,9 +39,20 @@ def stage_path(step: str, stage: str) -> str:
     return f"{step}/stages/{stage}"
 
 
-def arm_checkpoint(arm: str, density: float) -> str:
-    """File of one retraining under way: of its own, as the next one asked for may be another."""
-    return f"checkpoint-{arm}-{density:g}.h5" if density else f"checkpoint-{arm}.h5"
+def arm_checkpoint(arm: str, density: float, number: int | None = None) -> str:
+    """File of one retraining under way (of one round): of its own, as the next one asked for may be another."""
+    parts = [
+        "checkpoint",
+        arm,
+        *([f"{density:g}"] if density else []),
+        *([] if number is None else [str(number)]),
+    ]
+    return "-".join(parts) + ".h5"
+
+
+def probe_checkpoint(stage: str) -> str:
+    """File of one probe that is being fitted."""
+    return f"checkpoint-probe-{stage}.h5"
 
 
 def arm_path(step: str, arm: str) -> str:

@@ -1,19 +1,27 @@
 """A run: one seed's directory with its configuration, results, checkpoint and log."""
 
+import contextlib
 import functools
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
-from deeptheory import data, machine
+import h5py
+
+from deeptheory import data, machine, stopping, storage
+from deeptheory.checkpoint import CheckpointStore
 from deeptheory.errors import InputError
-from deeptheory.files import write_text
-from deeptheory.runs import paths, storage
+from deeptheory.files import UNFINISHED, write_text
+from deeptheory.runs import paths, schema
 from deeptheory.runs.config import Config, differences, read_config, to_toml
+from deeptheory.runs.lock import lock
 from deeptheory.runs.seeds import generator
+
+Arguments = ParamSpec("Arguments")
 
 
 class Run:
@@ -79,6 +87,26 @@ class Run:
         """Whether anything was computed: there are results or a checkpoint."""
         return self.results.exists() or (self.directory / paths.CHECKPOINT).exists()
 
+    def checkpoint(self, name: str) -> CheckpointStore:
+        """The checkpoint of this file name (`paths`), written every `checkpoint_minutes`."""
+        return CheckpointStore(self.directory / name, 60 * self.config.checkpoint_minutes)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing the run in the block (`lock`), and mend what the last one left."""
+        with lock(self.directory) as first:
+            if first:
+                self._mend()
+            yield
+
+    def _mend(self) -> None:
+        for path in self.directory.glob(UNFINISHED):
+            path.unlink(missing_ok=True)
+        if done := storage.mend(self.results):
+            self.log(f"warning: {done}")
+        if self.done("train"):
+            self.checkpoint(paths.CHECKPOINT).remove()
+
     def done(self, step: str) -> bool:
         """Whether the step's results are complete in `run.h5`."""
         return self.has(f"{step}/finished")
@@ -87,7 +115,7 @@ class Run:
         """Whether `run.h5` has an entry at this path."""
         if not self.results.exists():
             return False
-        with storage.open_for_reading(self.results) as file:
+        with self._open() as file:
             return path in file
 
     def require(self, step: str) -> None:
@@ -102,15 +130,25 @@ class Run:
         """One table, array, number or text of `run.h5` by its path, such as ``measure/stages/stage3``."""
         if not self.has(path):
             raise InputError(f"run {self.directory}", f"'{path}' in {paths.RESULTS}", "no such entry")
-        with storage.open_for_reading(self.results) as file:
+        with self._open() as file:
             return storage.read(file[path])
 
     def names(self, path: str) -> list[str]:
         """Names of the entries of a group of `run.h5`; none if there is no such group."""
         if not self.has(path):
             return []
-        with storage.open_for_reading(self.results) as file:
+        with self._open() as file:
             return list(file[path])
+
+    def _open(self) -> h5py.File:
+        """`run.h5` for reading, brought to the present schema first."""
+        file = storage.open_for_reading(self.results)
+        if schema.is_current(file):
+            return file
+        file.close()
+        with lock(self.directory):
+            self.record(schema.migrate(self.results))
+        return storage.open_for_reading(self.results)
 
     def store(self, path: str, tree: storage.Tree) -> None:
         """Store one part of a step that is still under way; `run.h5` is replaced in one piece."""
@@ -141,10 +179,9 @@ class Run:
             storage.replace_text(file, "status", status)
 
     def _describe(self, file: Any) -> None:
-        if "schema_version" not in file:
-            file["schema_version"] = paths.SCHEMA_VERSION
-            storage.replace_text(file, "config", to_toml(self.config))
-            storage.replace_text(file, "status", "begun")
+        if schema.ENTRY not in file:
+            start = {schema.ENTRY: schema.VERSION, "config": to_toml(self.config), "status": "begun"}
+            storage.write_tree(file, start)
 
     def log(self, text: str) -> None:
         """Add one line to `log.txt` and, unless quiet, to standard error."""
@@ -157,6 +194,22 @@ class Run:
         """Add one line to `log.txt` alone."""
         with (self.directory / paths.LOG).open("a", encoding="utf-8") as file:
             file.write(f"{now()} {text}\n")
+
+
+def step(
+    compute: Callable[Concatenate[Run, Arguments], None],
+) -> Callable[Concatenate[Run, Arguments], None]:
+    """A function that computes part of a run: it holds the lock, and of what is done it does nothing."""
+
+    @functools.wraps(compute)
+    def locked(run: Run, *args: Arguments.args, **named: Arguments.kwargs) -> None:
+        if compute.__name__ in paths.STEPS and run.done(compute.__name__):
+            return
+        stopping.check()
+        with run.locked():
+            compute(run, *args, **named)
+
+    return locked
 
 
 def now() -> str:

@@ -1,10 +1,13 @@
 """Training: determinism, resumption, masks, failures."""
 
+import h5py
 import numpy as np
 import pytest
 
 from deeptheory import nn
+from deeptheory.checkpoint import CheckpointStore
 from deeptheory.errors import InputError
+from deeptheory.stopping import Interrupted
 
 RECIPE = nn.Recipe(epochs=3, batch=8, learning_rate=0.05, shift=1)
 
@@ -66,15 +69,15 @@ def test_interrupted_equals_uninterrupted(tmp_path, stop_after, n_steps):
     # 25 inputs in batches of 8: three steps an epoch, the last single input left out.
     whole, halves = small(), small()
     history = train(whole)
-    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
-    with pytest.raises(nn.Interrupted, match="train stopped"):
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(Interrupted, match="train stopped"):
         train(halves, checkpoint=store, should_stop=stop_after(n_steps))
     fresh = small(seed=99)  # its weights come from the checkpoint
     resumed = train(fresh, checkpoint=store)
     assert_equal_bits(whole.state(), fresh.state())
     np.testing.assert_array_equal(resumed.loss, history.loss)
     np.testing.assert_array_equal(resumed.accuracy, history.accuracy)
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.h5"]
+    assert {p.name for p in tmp_path.iterdir()} == {"checkpoint.h5", "checkpoint.previous.h5"}
 
 
 def test_random_draws_of_a_network_go_on_as_well(tmp_path, stop_after):
@@ -85,8 +88,8 @@ def test_random_draws_of_a_network_go_on_as_well(tmp_path, stop_after):
     recipe = nn.Recipe(epochs=2, batch=8, learning_rate=0.05, shift=1)
     whole, halves, fresh = network(0), network(0), network(99)
     train(whole, recipe)
-    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
-    with pytest.raises(nn.Interrupted):
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(Interrupted):
         train(halves, recipe, checkpoint=store, should_stop=stop_after(4))
     train(fresh, recipe, checkpoint=store)
     assert_equal_bits(whole.state(), fresh.state())
@@ -95,7 +98,7 @@ def test_random_draws_of_a_network_go_on_as_well(tmp_path, stop_after):
 
 
 def test_finished_training_returns_at_once(tmp_path):
-    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
     network = small()
     history = train(network, checkpoint=store)
     written = store.path.stat().st_mtime_ns
@@ -106,7 +109,7 @@ def test_finished_training_returns_at_once(tmp_path):
 
 
 def test_checkpoint_of_another_training_is_refused(tmp_path):
-    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
     train(small(), checkpoint=store)
     before = store.path.read_bytes()
     with pytest.raises(
@@ -117,17 +120,32 @@ def test_checkpoint_of_another_training_is_refused(tmp_path):
 
 
 def test_damaged_checkpoint_is_refused(tmp_path):
-    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
     train(small(), checkpoint=store)
     store.path.write_bytes(store.path.read_bytes()[:500])
     with pytest.raises(
-        InputError, match=r"expected a complete checkpoint, found .*; delete it to train from"
+        InputError, match=r"checkpoint.h5: expected a whole file, found .*; delete it to start"
     ):
         train(small(), checkpoint=store)
 
 
+def test_a_damaged_checkpoint_is_put_aside_for_the_one_before_it(tmp_path, stop_after):
+    whole, halves, fresh = small(), small(), small(seed=99)
+    train(whole)
+    store = CheckpointStore(tmp_path / "checkpoint.h5", interval=0)
+    with pytest.raises(Interrupted):
+        train(halves, checkpoint=store, should_stop=stop_after(5))
+    damaged = bytearray(store.path.read_bytes())
+    with h5py.File(store.path) as file:
+        damaged[file["state/stage1.conv.weight"].id.get_offset() + 2] ^= 4
+    store.path.write_bytes(damaged)
+    train(fresh, checkpoint=store)
+    assert_equal_bits(whole.state(), fresh.state())
+    assert (tmp_path / "checkpoint.damaged.h5").read_bytes() == damaged
+
+
 def test_unwritable_place_is_an_input_error(tmp_path):
-    store = nn.CheckpointStore(tmp_path / "missing" / "checkpoint.h5")
+    store = CheckpointStore(tmp_path / "missing" / "checkpoint.h5")
     with pytest.raises(InputError, match=r"checkpoint .*: expected a place that can be written"):
         train(small(), checkpoint=store)
 
@@ -171,8 +189,8 @@ def test_wrong_masks_are_refused():
 
 def test_divergence_names_epoch_and_step_and_keeps_the_checkpoint(tmp_path, stop_after):
     recipe = nn.Recipe(epochs=3, batch=8, learning_rate=1e30, schedule="cosine")
-    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
-    with pytest.raises(nn.Interrupted):
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(Interrupted):
         train(small(), recipe, checkpoint=store, should_stop=stop_after(1))
     before = store.path.read_bytes()
     with pytest.raises(
@@ -258,8 +276,8 @@ def test_masks_change_before_an_epoch_and_stay_in_force():
 def test_changing_masks_survive_an_interruption(tmp_path, stop_after, n_steps):
     whole, halves, fresh = small(), small(), small(seed=99)
     train(whole, before_epoch=falling_masks)
-    store = nn.CheckpointStore(tmp_path / "checkpoint.h5")
-    with pytest.raises(nn.Interrupted):
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(Interrupted):
         train(halves, before_epoch=falling_masks, checkpoint=store, should_stop=stop_after(n_steps))
     train(fresh, before_epoch=falling_masks, checkpoint=store)
     assert_equal_bits(whole.state(), fresh.state())

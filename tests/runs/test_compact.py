@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from deeptheory import nn, prune
+from deeptheory import nn, prune, storage
 from deeptheory.bench import energy, in_turn, quiet
 from deeptheory.data.augment import scale
 from deeptheory.errors import InputError
@@ -169,6 +169,7 @@ def test_cost_refuses_what_compact_refuses(deeptheory, run, assert_refused):
     with h5py.File(run.results, "r+") as file:
         masks = file["retrain/arms/random/masks"]
         masks["stage5.conv.weight"][...] = False
+        storage.add_checksum(masks["stage5.conv.weight"])
     expected = (
         "'stage5.conv': expected a filter with an input that head.linear reads, found none of 64: 64 have no"
     )

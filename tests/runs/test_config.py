@@ -9,6 +9,7 @@ from deeptheory.runs.config import complete, config_from, flatten, to_toml
 # A changed default changes every result made with it: change it here too, and say so in the change log.
 DEFAULTS = {
     "seed": 0,
+    "checkpoint_minutes": 5.0,
     "data.source": "glyphs",
     "data.path": "",
     "data.n_labels": 100,

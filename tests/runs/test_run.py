@@ -5,7 +5,7 @@ import pytest
 
 from deeptheory import machine
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, paths
+from deeptheory.runs import Run, paths, schema
 from deeptheory.runs.config import to_toml
 
 
@@ -108,7 +108,7 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path):
 
 
 def test_the_run_file_says_where_its_numbers_come_from(run, tiny_config):
-    assert run.read("schema_version") == paths.SCHEMA_VERSION
+    assert run.read("schema_version") == schema.VERSION
     assert run.read("config") == to_toml(tiny_config)
     assert run.read("status") == "complete"
     facts = machine.facts()

@@ -10,7 +10,7 @@ from deeptheory import data, machine, measure, nn, prune, theory
 from deeptheory.errors import InputError
 from deeptheory.progress import Progress
 from deeptheory.runs import paths
-from deeptheory.runs.run import Run, now
+from deeptheory.runs.run import Run, now, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
@@ -19,6 +19,7 @@ EXACT_WEIGHTS = 1152  # per filter, up to which the exact greedy paths take half
 STEPS = {"layer": 5, "network": 6}  # bisections: dilutions to 1/32 and 1/64
 
 
+@step
 def budget(run: Run, tolerance: float) -> None:
     """Find and store the largest dilution whose predicted loss of accuracy stays within the tolerance.
 

@@ -7,7 +7,7 @@ from deeptheory import data, machine, nn, prune
 from deeptheory.data.augment import scale
 from deeptheory.errors import unknown_name
 from deeptheory.runs import paths
-from deeptheory.runs.run import Run, now
+from deeptheory.runs.run import Run, now, step
 from deeptheory.runs.steps.layers import masked_layers
 from deeptheory.runs.steps.retrain import stored_masks
 from deeptheory.runs.steps.train import stored_splits, trained_network
@@ -15,6 +15,7 @@ from deeptheory.runs.steps.train import stored_splits, trained_network
 COMPARED = 100  # test inputs on which masked and compact network are compared, besides noise
 
 
+@step
 def compact(run: Run, arms: Sequence[str] = ()) -> None:
     """Save the compact network of every arm asked for, and store what is left of each layer.
 

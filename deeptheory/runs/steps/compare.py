@@ -6,16 +6,17 @@ from deeptheory import data, nn, prune
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.progress import Progress
 from deeptheory.runs import paths
-from deeptheory.runs.run import Run
+from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
 from deeptheory.runs.steps.layers import masked_layers
 from deeptheory.runs.steps.measure import measure
 from deeptheory.runs.steps.prune import cost_of
-from deeptheory.runs.steps.retrain import retrain_network
+from deeptheory.runs.steps.retrain import remove_checkpoints, retrain_network
 from deeptheory.runs.steps.train import stored_splits, train, trained_network
 
 
+@step
 def compare(run: Run) -> None:
     """Train, and measure where a criterion needs it, then prune and retrain for every criterion and density.
 
@@ -68,6 +69,7 @@ def _store_unpruned(run: Run) -> None:
     network = trained_network(run)
     retrained = retrain_network(run, prune.UNPRUNED, None, network.state(), run.config.prune)
     run.store(f"{paths.COMPARE}/{prune.UNPRUNED}", {"accuracy": _test_accuracy(run, retrained.network)})
+    remove_checkpoints(run, prune.UNPRUNED, run.config.prune)
 
 
 def _store_pruned(
@@ -100,6 +102,7 @@ def _store_pruned(
         "masks": {name: masks.stored(name) for name in masks},
     }
     run.store(where, tree)
+    remove_checkpoints(run, criterion, options)
     of_layer = f"{alone}, " if alone else ""
     run.log(f"{of_layer}{criterion} at density {density:g}: test accuracy {tree['accuracy']:.4f}")
 

@@ -16,7 +16,7 @@ from deeptheory.bench.in_turn import Turns, in_turn
 from deeptheory.data.augment import scale
 from deeptheory.progress import Progress
 from deeptheory.runs import paths
-from deeptheory.runs.run import Run, now
+from deeptheory.runs.run import Run, now, step
 from deeptheory.runs.steps.compact import chosen_arms, compact, retrained_network
 from deeptheory.runs.steps.train import stored_splits
 
@@ -25,6 +25,7 @@ BATCHES = (1, 100)
 ROUNDS = 10  # blocks of every network at every batch
 
 
+@step
 def cost(run: Run, arms: Sequence[str] = ()) -> None:
     """Count, time and store what inference costs: the unpruned network, the masked one and the compact one.
 

@@ -9,18 +9,17 @@ import numpy as np
 from deeptheory import data, nn
 from deeptheory import measure as measuring
 from deeptheory.runs import paths
-from deeptheory.runs.run import Run
+from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
+@step
 def measure(run: Run) -> None:
     """Fit a probe on every stage, then measure all stages in one streamed pass over the measure split.
 
     Probes are fitted on the train split. The test split is read once, for the accuracy of each probe.
     """
-    if run.done("measure"):
-        return
     started = time.monotonic()
     network = trained_network(run)
     names = [stage.name for stage in network.stages]
@@ -46,6 +45,8 @@ def measure(run: Run) -> None:
         }
         run.add(paths.stage_path("measure", name), tree)
     run.finish("measure", {"stage_names": names}, started)
+    for name in names:
+        run.checkpoint(paths.probe_checkpoint(name)).remove()
     run.log(f"measured {len(names)} stages, last probe {tree['probe_accuracy']:.4f}")
 
 
@@ -66,6 +67,7 @@ def _fit_probes(run: Run, network: nn.Network, stages: list[str]) -> None:
     images, labels = probe_inputs(run, options.inputs, rng)
     title = f"{run.directory.name} probe of"
     for stage, features in measuring.iterate_features(network, images, stages, f"{title} stages", run.quiet):
+        checkpoint = run.checkpoint(paths.probe_checkpoint(stage))
         fit = measuring.fit_probe(
             features,
             labels,
@@ -74,6 +76,7 @@ def _fit_probes(run: Run, network: nn.Network, stages: list[str]) -> None:
             copy.deepcopy(rng),
             title=f"{title} {stage}",
             quiet=run.quiet,
+            checkpoint=checkpoint,
         )
         if not fit.converged:
             run.log(

@@ -9,13 +9,14 @@ import numpy as np
 
 from deeptheory import data, measure, nn, prune, theory
 from deeptheory.progress import Progress
-from deeptheory.runs.run import Run, now
+from deeptheory.runs.run import Run, now, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.arms import pruned_arms
 from deeptheory.runs.steps.budget import make_predictor
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
+@step
 def predict(run: Run) -> None:
     """Store the prunable parameters and the predicted accuracies, with the time, before any retraining.
 
@@ -28,8 +29,6 @@ def predict(run: Run) -> None:
     Statistics come from the measure split, those the refitted head is made from out of the train split; the
     test split is not read.
     """
-    if run.done("predict"):
-        return
     run.require("measure")
     started, begun = time.monotonic(), now()
     network, arms = trained_network(run), pruned_arms(run)

@@ -10,20 +10,19 @@ from deeptheory import data, measure, nn
 from deeptheory import prune as pruning
 from deeptheory.progress import Progress
 from deeptheory.runs import paths
-from deeptheory.runs.run import Run
+from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.arms import pruned_arms
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
+@step
 def prune(run: Run) -> None:
     """Store the masks of every arm with their densities, costs, warnings and accuracies without retraining.
 
     ``accuracy`` is that of the masked network as it stands. ``refit_accuracy`` is that of the intact stages
     under the masked head, refitted to its convex optimum: what section 7.2 of the theory predicts.
     """
-    if run.done("prune"):
-        return
     run.require("predict")
     started = time.monotonic()
     splits = stored_splits(run)

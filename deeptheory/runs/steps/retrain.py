@@ -8,7 +8,7 @@ import numpy as np
 from deeptheory import data, nn, prune
 from deeptheory.errors import InputError
 from deeptheory.runs import paths
-from deeptheory.runs.run import Run
+from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.layers import masked_layers
 from deeptheory.runs.steps.revision import Revision
@@ -24,6 +24,7 @@ class Retrained:
     masks: prune.Masks | None
 
 
+@step
 def retrain(run: Run) -> None:
     """Retrain all arms from the trained weights with the same batches and the mask enforced at every step.
 
@@ -35,13 +36,12 @@ def retrain(run: Run) -> None:
     An arm that is already in the run file is not retrained again; the one under way resumes from its
     checkpoint.
     """
-    if run.done("retrain"):
-        return
     run.require("prune")
     started = time.monotonic()
     for arm in (prune.UNPRUNED, *run.config.prune.arms):
         if not run.has(paths.arm_path("retrain", arm)):
             _retrain_arm(run, arm)
+        remove_checkpoints(run, arm, run.config.prune)
     run.finish("retrain", {}, started)
 
 
@@ -80,6 +80,10 @@ def retrain_network(
     start : dict of str to array
         State of the network at the start of retraining; an arm from scratch has its own.
     options : PruneOptions
+
+    Notes
+    -----
+    The checkpoints stay until what came out is stored (`remove_checkpoints`).
     """
     if masks is not None and prune.CRITERIA[arm].from_scratch:
         network = build_network(run)
@@ -118,7 +122,7 @@ def _iterate(run: Run, network: nn.Network, revision: Revision, arm: str) -> Ret
             continue
         masks = revision.masks(number, network, masks)
         network.load_state(run.read(f"{paths.REWIND}/state"))
-        history = _fit(run, network, arm, revision.options.density, masks)
+        history = _fit(run, network, arm, revision.options.density, masks, number=number)
         run.add(where, {"state": network.state(), "history": asdict(history)})
     return Retrained(network, history, masks)
 
@@ -131,11 +135,11 @@ def _fit(
     masks: prune.Masks | None = None,
     before_epoch: nn.BeforeEpoch = lambda epoch, masks: None,
     from_scratch: bool = False,
+    number: int | None = None,
 ) -> nn.History:
     """One retraining, from its checkpoint if there is one; all see the same batches, or those of the training."""
-    checkpoint = run.directory / paths.arm_checkpoint(arm, density)
     recipe, prefix = (run.config.train, "") if from_scratch else (run.config.retrain, "retrain-")
-    history = nn.fit(
+    return nn.fit(
         network,
         *data.select(run.dataset, stored_splits(run), "train"),
         recipe,
@@ -143,12 +147,16 @@ def _fit(
         generator(run.config.seed, f"{prefix}augmentation"),
         masks=masks,
         before_epoch=before_epoch,
-        checkpoint=nn.CheckpointStore(checkpoint),
+        checkpoint=run.checkpoint(paths.arm_checkpoint(arm, density, number)),
         title=f"{run.directory.name} retrain {arm}",
         quiet=run.quiet,
     )
-    checkpoint.unlink(missing_ok=True)
-    return history
+
+
+def remove_checkpoints(run: Run, arm: str, options: prune.PruneOptions) -> None:
+    """Delete what `retrain_network` left to go on from: its result is stored."""
+    for number in (None, *range(len(prune.densities(options)))):
+        run.checkpoint(paths.arm_checkpoint(arm, options.density, number)).remove()
 
 
 def stored_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:

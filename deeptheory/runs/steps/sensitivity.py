@@ -10,7 +10,7 @@ from deeptheory import data
 from deeptheory import measure as measuring
 from deeptheory.progress import Progress
 from deeptheory.runs import paths
-from deeptheory.runs.run import Run
+from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
@@ -40,6 +40,7 @@ def variations(run: Run) -> list[Variation]:
     ]
 
 
+@step
 def sensitivity(run: Run) -> None:
     """Clusters, noise and SNR of every stage under all `variations`; the probes stay as they are.
 

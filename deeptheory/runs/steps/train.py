@@ -6,18 +6,17 @@ from dataclasses import asdict
 from deeptheory import data, nn
 from deeptheory.errors import InputError
 from deeptheory.runs import paths
-from deeptheory.runs.run import Run
+from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.layers import masked_layers
 
 
+@step
 def train(run: Run) -> None:
     """Draw the splits, train the network, store both with the training curve and the accuracies.
 
     The test split is read once, after training, to report the accuracy.
     """
-    if run.done("train"):
-        return
     started = time.monotonic()
     config, dataset = run.config, run.dataset
     splits = data.draw_splits(
@@ -28,6 +27,7 @@ def train(run: Run) -> None:
         raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
     network = build_network(run)
     masked_layers(run, network)  # refuses now what would fail only after the training
+    checkpoint = run.checkpoint(paths.CHECKPOINT)
     history = nn.fit(
         network,
         *data.select(dataset, splits, "train"),
@@ -35,7 +35,7 @@ def train(run: Run) -> None:
         generator(config.seed, "batches"),
         generator(config.seed, "augmentation"),
         before_epoch=lambda epoch, _: _keep_to_rewind(run, network, epoch),
-        checkpoint=nn.CheckpointStore(run.directory / paths.CHECKPOINT),
+        checkpoint=checkpoint,
         title=f"{run.directory.name} train",
         quiet=run.quiet,
     )
@@ -50,7 +50,7 @@ def train(run: Run) -> None:
         "label_names": dataset.label_names,
     }
     run.finish("train", tree, started)
-    (run.directory / paths.CHECKPOINT).unlink(missing_ok=True)
+    checkpoint.remove()
     run.log(f"trained {config.network.name}, test accuracy {accuracy['test']:.4f}")
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from deeptheory import storage
 from deeptheory.files import replacing_file, write_text
-from deeptheory.runs import paths, storage
+from deeptheory.runs import paths
 from deeptheory.runs.config import toml_value
 from deeptheory.runs.report import Report, stage_names, stage_numbers
 from deeptheory.runs.run import Run

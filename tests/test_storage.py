@@ -2,8 +2,8 @@ import h5py
 import numpy as np
 import pytest
 
+from deeptheory import storage
 from deeptheory.errors import InputError
-from deeptheory.runs import storage
 
 TREE = {
     "text": "Ångström\nτ",
@@ -65,7 +65,8 @@ def test_a_block_that_succeeds_replaces_the_file(tmp_path):
     write(path, {"first": 1})
     write(path, {"second": 2})
     assert read(path) == {"first": 1, "second": 2}
-    assert list(tmp_path.iterdir()) == [path]
+    assert read(tmp_path / "run.previous.h5") == {"first": 1}
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])

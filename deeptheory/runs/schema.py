@@ -1,0 +1,54 @@
+"""Versions of `run.h5`: files of older ones are brought up to date, one version at a time."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+
+from deeptheory import storage
+from deeptheory.errors import InputError
+
+VERSION = 2
+ENTRY = "schema_version"
+
+
+def is_current(file: h5py.File) -> bool:
+    """Whether an open file is of this version; `InputError` for one of a later version."""
+    found = _version_of(file)
+    if found > VERSION:
+        do = "use the version of deeptheory that wrote it, or a later one"
+        raise InputError(str(file.filename), f"schema version up to {VERSION}", f"{found}", do)
+    return found == VERSION
+
+
+def migrate(path: Path) -> str:
+    """Bring a file of an older version up to date; the old one is kept as `storage.previous_of(path)`.
+
+    Returns
+    -------
+    str
+        What was done, for the log.
+    """
+    with storage.replacing(path) as file:
+        first = _version_of(file)
+        for version in range(first, VERSION):
+            MIGRATIONS[version](file)
+        if ENTRY in file:
+            del file[ENTRY]
+        storage.write_tree(file, {ENTRY: VERSION})
+    return f"{path.name} brought from schema version {first} to {VERSION}"
+
+
+def _version_of(file: h5py.File) -> int:
+    return int(storage.read(file[ENTRY])) if ENTRY in file else 1
+
+
+def _add_checksums(file: h5py.File) -> None:
+    """Version 2 has a checksum for every data set."""
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    for name in names:
+        storage.add_checksum(file[name])
+
+
+MIGRATIONS: dict[int, Callable[[h5py.File], None]] = {1: _add_checksums}  # from that version to the next

@@ -1,0 +1,78 @@
+"""Requests to stop: SIGINT, SIGTERM and SIGUSR2 end long work with everything stored that was computed."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
+EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h: the same command goes on
+
+_received: str | None = None
+_deferred = 0
+
+
+class Interrupted(BaseException):
+    """Work stopped because the process was asked to; the same call goes on from what is stored.
+
+    Like `KeyboardInterrupt` it is no `Exception`: it is no failure, and nothing that handles failures shall
+    take it for one.
+    """
+
+
+def requested() -> bool:
+    """Whether this process was asked to stop."""
+    return _received is not None
+
+
+def check() -> None:
+    """Raise `Interrupted` if this process was asked to stop."""
+    if _received is not None:
+        raise Interrupted(f"stopped by {_received}")
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[None]:
+    """Turn the signals into `Interrupted` in the block: at once, or where a `deferred` block ends.
+
+    The first signal counts, others change nothing, but for a second SIGINT (Ctrl-C), which ends the process on
+    the spot. What is being written then is left beside the last whole file, never in its place.
+    """
+    global _received
+    before = {number: signal.signal(number, _receive) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _received = None
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[None]:
+    """Let the block finish before `Interrupted` is raised; long blocks ask `requested` and end themselves."""
+    global _deferred
+    _deferred += 1
+    try:
+        yield
+    finally:
+        _deferred -= 1
+    if not _deferred:
+        check()
+
+
+def _receive(number: int, _: FrameType | None) -> None:
+    global _received
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if _received is not None:
+        return
+    _received = signal.Signals(number).name
+    if _deferred:
+        # Not through sys.stderr: the signal may have come in the middle of a write to it.
+        text = f"{_received}: stopping at the next step; a second Ctrl-C stops at once\n"
+        with contextlib.suppress(OSError):
+            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, text.encode())
+    else:
+        check()

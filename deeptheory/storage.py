@@ -1,0 +1,251 @@
+"""Nested tables of arrays and strings in HDF5: every data set with its checksum, files replaced atomically."""
+
+import os
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.files import replacing_file
+
+Tree = Mapping[str, Any]  # str -> Tree | ndarray | number | str
+COMPRESSED_BELOW = 1 << 24  # bytes; larger arrays are weights or nearly incompressible fields
+STRING = h5py.string_dtype()
+CHECKSUM = "crc32"  # attribute of every data set: of its bytes as they are in memory
+# The oldest format that has checksums of its own for everything but the data.
+OPTIONS: dict[str, Any] = {"locking": "best-effort", "libver": ("v110", "v110")}
+BLOCK = 1 << 26  # bytes read at a time to verify a data set
+
+
+def write_tree(group: h5py.Group, tree: Tree) -> None:
+    """Write a nested table: mappings become groups, everything else a data set."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            write_tree(
+                group.create_group(name, track_order=True), value
+            )  # keeps the network's order of layers
+        elif isinstance(value, str):
+            write(group, name, value, dtype=STRING)
+        elif isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            write(group, name, list(value), dtype=STRING)
+        else:
+            _write_array(group, name, np.asarray(value))
+
+
+def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
+    # Boolean masks and curves shrink a lot; weights do not, and are left plain.
+    small = array.ndim and 256 <= array.nbytes < COMPRESSED_BELOW
+    if small and (array.dtype != np.float32):
+        write(group, name, array, compression="gzip", compression_opts=1, shuffle=True)
+    else:
+        write(group, name, array)
+
+
+def write(group: h5py.Group, name: str, value: str | list[str] | np.ndarray, **options: Any) -> None:
+    """Write one data set with its checksum; `options` are those of `h5py.Group.create_dataset`."""
+    add_checksum(group.create_dataset(name, data=value, **options), value)
+
+
+def add_checksum(item: h5py.Dataset, value: Any = None) -> None:
+    """Give a data set the checksum of what it holds; `value` is that, where it is in memory anyway."""
+    item.attrs[CHECKSUM] = np.uint32(_sum_on_disk(item) if value is None else _checksum(value))
+
+
+def read_tree(group: h5py.Group) -> dict[str, Any]:
+    """Read back what `write_tree` wrote."""
+    return {name: read(item) for name, item in group.items()}
+
+
+def read(item: h5py.Group | h5py.Dataset) -> Any:
+    """A group as a nested table, a data set as an array, a number or text.
+
+    Raises
+    ------
+    InputError
+        The bytes of a data set are not those that were written. One without a checksum is not checked.
+    """
+    if isinstance(item, h5py.Group):
+        return read_tree(item)
+    try:
+        value = _content(item)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(item, str(error)) from error
+    if CHECKSUM in item.attrs and _checksum(value) != item.attrs[CHECKSUM]:
+        raise _damaged(item, "others")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _content(item: h5py.Dataset) -> Any:
+    if h5py.check_string_dtype(item.dtype):
+        text = item.asstr()[()]
+        return text if isinstance(text, str) else list(text)
+    return item[()]
+
+
+def _checksum(value: Any) -> int:
+    if isinstance(value, str | list):
+        return zlib.crc32("\0".join([value] if isinstance(value, str) else value).encode())
+    return zlib.crc32(_bytes(value))
+
+
+def _bytes(array: Any) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _damaged(item: h5py.Dataset, found: str) -> InputError:
+    path = Path(item.file.filename)
+    do = "restore it or start anew"
+    if previous_of(path).exists():
+        do = f"the next step that is computed goes back to {previous_of(path).name}"
+    return InputError(f"{item.name} in {path}", "the bytes that were written", found, do)
+
+
+def replace_text(file: h5py.File, name: str, text: str) -> None:
+    """Write one text, in place of what is there."""
+    if name in file:
+        del file[name]
+    write(file, name, text, dtype=STRING)
+
+
+def open_for_reading(path: Path) -> h5py.File:
+    """Open an HDF5 file for reading, with a clear message when it is missing or damaged."""
+    try:
+        return h5py.File(path, "r", locking="best-effort")
+    except FileNotFoundError as error:
+        raise InputError("run", "a directory with run.h5", f"no file {path}") from error
+    except OSError as error:
+        raise InputError(str(path), "a readable HDF5 file", str(error), "restore it or start anew") from error
+
+
+@contextmanager
+def replacing(path: Path, anew: bool = False) -> Iterator[h5py.File]:
+    """A writable copy of an HDF5 file (or a new one) that replaces it only when the block succeeds.
+
+    What was there before is kept as `previous_of(path)`. With `anew` the file begins empty.
+    """
+    with replacing_file(path, previous_of(path)) as temporary:
+        copied = path.exists() and not anew
+        if copied:
+            shutil.copyfile(path, temporary)
+        with h5py.File(temporary, "r+" if copied else "w", **OPTIONS) as file:
+            yield file
+
+
+def previous_of(path: Path) -> Path:
+    """Where the version of a file before the last one is: `run.previous.h5`. It may be deleted at any time."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def damaged_of(path: Path) -> Path:
+    """Where `mend` puts a damaged file."""
+    return path.with_name(f"{path.stem}.damaged{path.suffix}")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found in a file.
+
+    Attributes
+    ----------
+    datasets : int
+        How many there are.
+    unchecked : tuple of str
+        Those without a checksum: written by another program, or before there were checksums.
+    damaged : tuple of str
+        Those that cannot be read, or whose bytes are not those that were written.
+    """
+
+    datasets: int
+    unchecked: tuple[str, ...]
+    damaged: tuple[str, ...]
+
+
+def verify(path: Path) -> Verification:
+    """Read a file from end to end and compare every data set with its checksum.
+
+    Raises
+    ------
+    InputError
+        The file is missing or cannot be opened.
+    """
+    names: list[str] = []
+    damaged: list[str] = []
+    unchecked: list[str] = []
+    with open_for_reading(path) as file:
+        try:
+            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            return Verification(len(names), (), (f"the list of data sets ({error})",))
+        for name in names:
+            try:
+                expected = file[name].attrs.get(CHECKSUM)
+                if _sum_on_disk(file[name]) != expected and expected is not None:
+                    damaged.append(name)
+                elif expected is None:
+                    unchecked.append(name)
+            except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+                damaged.append(name)
+    return Verification(len(names), tuple(unchecked), tuple(damaged))
+
+
+def _sum_on_disk(item: h5py.Dataset) -> int:
+    """The checksum of a data set, of which a part is in memory at a time."""
+    if h5py.check_string_dtype(item.dtype) or not item.ndim or not item.size:
+        return _checksum(_content(item))
+    rows, total = max(1, BLOCK // max(1, item.nbytes // len(item))), 0
+    for start in range(0, len(item), rows):
+        total = zlib.crc32(_bytes(item[start : start + rows]), total)
+    return total
+
+
+def mend(path: Path) -> str | None:
+    """Go back to the version before the last one where a file is damaged; the damaged one is kept beside it.
+
+    Returns
+    -------
+    str or None
+        What was done, for the log; None where there was nothing to do.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, and there is no good older one.
+    """
+    previous = previous_of(path)
+    if not path.exists() and not previous.exists():
+        return None
+    damage = damage_of(path)
+    if damage is None:
+        return None
+    if not previous.exists() or damage_of(previous) is not None:
+        do = f"delete it to start anew, or restore a copy; '{previous.name}' is no better"
+        if not previous.exists():
+            do = "delete it to start anew, or restore a copy"
+        raise InputError(str(path), "a whole file", damage, do)
+    kept = damaged_of(path)
+    if path.exists():
+        os.replace(path, kept)
+    with replacing_file(path) as temporary:
+        shutil.copyfile(previous, temporary)
+    return f"{path.name} was damaged ({damage}): kept as {kept.name}, going on from {previous.name}"
+
+
+def damage_of(path: Path) -> str | None:
+    """What is wrong with a file, in a few words; None where nothing is."""
+    if not path.exists():
+        return "it is missing"
+    try:
+        found = verify(path)
+    except InputError as error:
+        return error.found
+    if found.damaged:
+        more = f" and {len(found.damaged) - 1} more" if len(found.damaged) > 1 else ""
+        return f"{found.damaged[0]}{more} damaged"
+    return None

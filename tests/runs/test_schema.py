@@ -1,0 +1,60 @@
+"""Run files of older versions are brought up to date; those of later ones are refused."""
+
+import h5py
+import pytest
+
+from deeptheory import storage
+from deeptheory.errors import InputError
+from deeptheory.runs import Run, paths, schema
+
+
+@pytest.fixture
+def old(run):
+    """The run as version 1 wrote it: without checksums."""
+    storage.previous_of(run.results).unlink(missing_ok=True)
+    with h5py.File(run.results, "r+") as file:
+        file[schema.ENTRY][...] = 1
+        file.visititems(lambda _, item: item.attrs.clear())
+    assert storage.verify(run.results).unchecked
+    return run
+
+
+def set_version(run, version):
+    with h5py.File(run.results, "r+") as file:
+        del file[schema.ENTRY]
+        file[schema.ENTRY] = version
+
+
+def test_an_old_file_is_brought_up_to_date_when_it_is_opened(old, finished_study, assert_same):
+    before = old.results.read_bytes()
+    assert old.done("train")
+    found = storage.verify(old.results)
+    assert (found.unchecked, found.damaged) == ((), ())
+    assert old.read(schema.ENTRY) == schema.VERSION
+    assert_same(old.read("retrain"), Run(finished_study / "seed-3").read("retrain"))
+    assert storage.previous_of(old.results).read_bytes() == before
+    log = (old.directory / paths.LOG).read_text()
+    assert log.endswith(f"run.h5 brought from schema version 1 to {schema.VERSION}\n")
+
+
+def test_a_file_without_a_version_is_the_oldest(old):
+    with h5py.File(old.results, "r+") as file:
+        del file[schema.ENTRY]
+    assert old.done("train")
+    assert old.read(schema.ENTRY) == schema.VERSION
+
+
+def test_a_file_of_a_later_version_is_refused_and_kept(run):
+    set_version(run, 99)
+    before = run.results.read_bytes()
+    expected = (
+        rf"^{run.results}: expected schema version up to {schema.VERSION}, found 99; "
+        "use the version of deeptheory that wrote it, or a later one$"
+    )
+    with pytest.raises(InputError, match=expected):
+        run.done("train")
+    assert run.results.read_bytes() == before
+
+
+def test_there_is_a_migration_from_every_version():
+    assert list(schema.MIGRATIONS) == list(range(1, schema.VERSION))

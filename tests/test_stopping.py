@@ -1,0 +1,99 @@
+"""Signals end work at once, or where a block that must not be torn ends; real signals, this very process."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from deeptheory import stopping
+from deeptheory.errors import run_script
+from deeptheory.files import write_text
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", stopping.SIGNALS)
+def test_a_signal_raises_at_once(number):
+    before = signal.getsignal(number)
+    with pytest.raises(stopping.Interrupted, match=f"^stopped by {number.name}$"), stopping.listening():
+        send(number)
+    assert signal.getsignal(number) is before
+    assert not stopping.requested()
+
+
+def test_a_deferred_block_is_finished_first(capfd):
+    done = []
+
+    def work():
+        with stopping.listening(), stopping.deferred():
+            with stopping.deferred():
+                send(signal.SIGTERM)
+                done.append(stopping.requested())
+            done.append("inner")
+
+    with pytest.raises(stopping.Interrupted):
+        work()
+    assert done == [True, "inner"]
+    assert capfd.readouterr().err == "SIGTERM: stopping at the next step; a second Ctrl-C stops at once\n"
+
+
+def test_the_error_of_a_deferred_block_comes_before_the_request():
+    def work():
+        with stopping.listening(), stopping.deferred():
+            send(signal.SIGTERM)
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        work()
+
+
+def test_only_the_first_signal_counts():
+    def work():
+        with stopping.listening(), stopping.deferred():
+            send(signal.SIGUSR2)
+            send(signal.SIGTERM)
+
+    with pytest.raises(stopping.Interrupted, match="SIGUSR2"):
+        work()
+
+
+def test_a_file_that_is_being_written_is_finished(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def interrupted(one, other):
+        send(signal.SIGTERM)
+        replace(one, other)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(stopping.Interrupted), stopping.listening():
+        write_text(tmp_path / "file", "whole")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
+
+
+def test_it_is_no_failure():
+    assert not issubclass(stopping.Interrupted, Exception)
+
+
+def test_a_second_interrupt_ends_the_process_on_the_spot():
+    code = (
+        "import os, signal, time\n"
+        "from deeptheory import stopping\n"
+        "with stopping.listening(), stopping.deferred():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    print('asked', flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stdout) == (-signal.SIGINT, "asked\n")
+
+
+def test_a_script_ends_with_75_and_says_how_to_go_on(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_script(lambda: send(signal.SIGTERM))
+    assert ended.value.code == stopping.EXIT_STOPPED == 75
+    assert capsys.readouterr().err == "stopped by SIGTERM; run the same command again to go on\n"
