@@ -4,6 +4,8 @@ import sys
 import time
 from typing import TextIO
 
+from deeptheory import stopping
+
 LINE_INTERVAL = 5.0  # seconds between lines in a file (a Slurm log)
 BAR_INTERVAL = 0.2  # seconds between redraws on a terminal
 
@@ -49,7 +51,14 @@ class Progress:
             self.stream.flush()
 
     def advance(self, done: int, note: str = "") -> None:
-        """Set the number of units done; write when the last report is old enough."""
+        """Set the number of units done; write when the last report is old enough.
+
+        Raises
+        ------
+        stopping.Interrupted
+            The process was asked to stop. What shall not be lost has to be stored before.
+        """
+        stopping.check()
         now = time.monotonic()
         self.first = self.first or (done, now)
         self.done = done

@@ -1,4 +1,8 @@
-"""Requests to stop: SIGINT, SIGTERM and SIGUSR2 end long work with everything stored that was computed."""
+"""Requests to stop: SIGINT, SIGTERM and SIGUSR2 end long work with everything stored that was computed.
+
+Computing is interrupted only where it asks: an exception out of nowhere, as Python makes of SIGINT, can come
+out of the inside of NumPy as another one.
+"""
 
 import contextlib
 import os
@@ -28,14 +32,14 @@ def requested() -> bool:
 
 
 def check() -> None:
-    """Raise `Interrupted` if this process was asked to stop."""
+    """Raise `Interrupted` if this process was asked to stop: a place where nothing is left half done."""
     if _received is not None:
         raise Interrupted(f"stopped by {_received}")
 
 
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
-    """Turn the signals into `Interrupted` in the block: at once, or where a `deferred` block ends.
+    """Turn the signals into `Interrupted` in the block: at once, or where a `deferred` block asks or ends.
 
     The first signal counts, others change nothing, but for a second SIGINT (Ctrl-C), which ends the process on
     the spot. What is being written then is left beside the last whole file, never in its place.
@@ -52,7 +56,7 @@ def listening() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[None]:
-    """Let the block finish before `Interrupted` is raised; long blocks ask `requested` and end themselves."""
+    """Let the block finish before `Interrupted` is raised; a long one calls `check` on its way."""
     global _deferred
     _deferred += 1
     try:

@@ -6,6 +6,7 @@ import sys
 from collections import namedtuple
 
 import h5py
+import numpy as np
 import pytest
 
 from deeptheory import cli, machine
@@ -22,6 +23,8 @@ TINY = {
     "retrain": {"epochs": 1, "batch": 20, "shift": 1, "flip": False},
     "judge": {"seeds": 1},
 }
+
+TIMES = ("finished", "wall_seconds", "begun", "seconds")
 
 
 Result = namedtuple("Result", "code out err")
@@ -116,3 +119,18 @@ def assert_refused():
             assert word in result.err
 
     return check
+
+
+@pytest.fixture
+def assert_same():
+    """Two trees are the same to the last bit, apart from the times."""
+    return _assert_same
+
+
+def _assert_same(found, expected, where=""):
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), where
+        for name in expected.keys() - set(TIMES):
+            _assert_same(found[name], expected[name], f"{where}/{name}")
+    else:
+        np.testing.assert_array_equal(found, expected, err_msg=where)

@@ -91,8 +91,8 @@ def minimise(
             pairs.append((change, bend, curvature))
         x, gradient = new_x, new_gradient
         norm = float(np.linalg.norm(gradient))
-        report(norm)
         keep(functools.partial(Iterate, x, value, gradient, iteration + 1, tuple(pairs)))
+        report(norm)
     return Minimum(x, value, norm, max_iterations, norm <= gradient_norm)
 
 

@@ -111,8 +111,8 @@ def fit_probe_sgd(
                     np.float32(options.momentum),
                 )
             rate *= options.decay
-            progress.advance(epoch + 1)
             pause(checkpoint, functools.partial(_stored, weight, velocity, epoch + 1, rate, rng))
+            progress.advance(epoch + 1)
     value, gradient = objective(weight)
     norm = float(np.linalg.norm(gradient)) / first_norm if first_norm else 0.0
     return ProbeFit(weight, value, options.epochs, True, norm)

@@ -140,7 +140,7 @@ def fit(
             now.totals["inputs"] += len(index)
             now.totals["seconds"] += time.perf_counter() - started
             mean_loss = now.totals["loss"] / now.totals["inputs"]
-            progress.advance(now.epoch * steps + now.step, f"epoch {now.epoch + 1}, loss {mean_loss:.3f}")
+            done, note = now.epoch * steps + now.step, f"epoch {now.epoch + 1}, loss {mean_loss:.3f}"
             if now.step == steps:
                 _close_epoch(now, learning_rate(recipe, now.epoch * steps, steps))
             stop = now.epoch < recipe.epochs and should_stop()
@@ -151,6 +151,7 @@ def fit(
             if stop:
                 where = f"after step {now.step} of epoch {now.epoch + 1}"
                 raise stopping.Interrupted(f"{title} stopped {where}")
+            progress.advance(done, note)
     return History(**now.history)
 
 

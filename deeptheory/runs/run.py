@@ -199,14 +199,14 @@ class Run:
 def step(
     compute: Callable[Concatenate[Run, Arguments], None],
 ) -> Callable[Concatenate[Run, Arguments], None]:
-    """A function that computes part of a run: it holds the lock, and of what is done it does nothing."""
+    """A function that computes part of a run: it holds the lock, ends by a request to stop only where it calls
+    `stopping.check`, and does nothing of what is done."""
 
     @functools.wraps(compute)
     def locked(run: Run, *args: Arguments.args, **named: Arguments.kwargs) -> None:
         if compute.__name__ in paths.STEPS and run.done(compute.__name__):
             return
-        stopping.check()
-        with run.locked():
+        with stopping.deferred(), run.locked():
             compute(run, *args, **named)
 
     return locked

@@ -1,5 +1,6 @@
 """The steps of a run, each alone on a run directory; a step that is already done returns at once."""
 
+from deeptheory import stopping
 from deeptheory.errors import unknown_name
 from deeptheory.runs import failures, paths
 from deeptheory.runs.run import Run
@@ -33,14 +34,17 @@ def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
     """All steps up to `until` that are not done yet, in order; an error is kept in the run's log."""
     if until not in paths.STEPS:
         raise unknown_name("--until", until, paths.STEPS)
-    try:
-        if run.done(until):
-            return
-        run.record(f"begun, as far as {until}")  # from here on an older failure is no longer the last word
-        for step in (train, measure, predict, prune, retrain):
-            step(run)
-            if run.done(until):
-                break
-    except Exception as error:
-        failures.keep(run, error)
-        raise
+    if run.done(until):
+        return
+    with stopping.deferred(), run.locked():
+        try:
+            run.record(
+                f"begun, as far as {until}"
+            )  # from here on an older failure is no longer the last word
+            for step in (train, measure, predict, prune, retrain):
+                step(run)
+                if run.done(until):
+                    break
+        except Exception as error:
+            failures.keep(run, error)
+            raise
