@@ -9,6 +9,7 @@ from deeptheory import __version__
 from deeptheory.errors import InputError
 from deeptheory.runs.sweep import slurm
 from deeptheory.runs.sweep.slurm import Array, SlurmOptions, arrays, script
+from deeptheory.stopping import EXIT_STOPPED
 
 SCRIPT = f"""\
 #!/bin/bash
@@ -44,7 +45,7 @@ srun --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" \\
     --out /data/labels --index "$index" --threads "$SLURM_CPUS_PER_TASK"
 code=$?
 
-# 75: it was told to stop and stored where it is. This element alone goes back to the queue.
+# 75: told to stop, it stored where it is. This element alone goes back to the queue.
 if [ "$code" -eq 75 ]; then
     scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
 fi
@@ -126,7 +127,7 @@ def script_environment(tmp_path, environment):
 
 
 @pytest.mark.parametrize(
-    ("code", "requeued"), [(0, ""), (1, ""), (2, ""), (slurm.STOPPED, "requeue 12_3\n"), (137, "")]
+    ("code", "requeued"), [(0, ""), (1, ""), (2, ""), (EXIT_STOPPED, "requeue 12_3\n"), (137, "")]
 )
 def test_an_element_that_was_stopped_goes_back_to_the_queue_and_no_other(tmp_path, code, requeued):
     (tmp_path / "srun").write_text(f"#!/bin/sh\nexit {code}\n")

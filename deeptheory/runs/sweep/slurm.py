@@ -9,8 +9,8 @@ from pathlib import Path
 from deeptheory import __version__
 from deeptheory.errors import InputError
 from deeptheory.runs import paths
+from deeptheory.stopping import EXIT_STOPPED
 
-STOPPED = 75  # exit code of a command that was told to stop and can go on (EX_TEMPFAIL of sysexits.h)
 WARNING = 90  # seconds between the signal and the time limit; Slurm may send it 60 s earlier still
 SHORTEST = 5  # minutes; with less most of the time goes to starting and stopping
 TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<fields>\d+(?::\d+){0,2})")
@@ -116,9 +116,9 @@ def script(
 
     An element computes its member by ``deeptheory sweep ... --index`` with `cpus_per_task` threads. Told to stop
     before its time limit (signal USR2) or by preemption with notice (SIGTERM), the program stores where it is and
-    ends with code 75, and the script gives its own element back to the queue. Any other end is final: a failed
-    member is not tried again before the next submission. Where Slurm itself requeues or cancels an element it
-    ends the script too, so nothing is requeued twice and nothing that was cancelled.
+    ends with `stopping.EXIT_STOPPED`, and the script gives its own element back to the queue. Any other end is
+    final: a failed member is not tried again before the next submission. Where Slurm itself requeues or cancels
+    an element it ends the script too, so nothing is requeued twice and nothing that was cancelled.
 
     Parameters
     ----------
@@ -187,8 +187,8 @@ def script(
             f'    --out {out} --index "$index" --threads "$SLURM_CPUS_PER_TASK"',
             "code=$?",
             "",
-            f"# {STOPPED}: it was told to stop and stored where it is. This element alone goes back to the queue.",
-            f'if [ "$code" -eq {STOPPED} ]; then',
+            f"# {EXIT_STOPPED}: told to stop, it stored where it is. This element alone goes back to the queue.",
+            f'if [ "$code" -eq {EXIT_STOPPED} ]; then',
             '    scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"',
             "fi",
             'exit "$code"',
