@@ -1,20 +1,25 @@
 """`deeptheory sweep`: runs over a grid of options and seeds, how far they are, and what came out."""
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from deeptheory.cli_options import (
+    COUNT,
     EXIT_NEGATIVE,
     JSON,
+    command_line,
     configure,
     print_report,
     study_options,
     with_data,
     with_seeds,
 )
+from deeptheory.errors import InputError
 
 DIRECTORY = click.argument("directory", type=click.Path(path_type=Path))
 
@@ -49,6 +54,25 @@ def collect(directory: Path, as_json: bool) -> None:
     print_report(sweep.collect(directory), as_json)
 
 
+def slurm_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What Slurm is asked for, by the names of sbatch."""
+    for name, kind, text in (
+        ("--array-size-limit", COUNT, "members per array; the site's MaxArraySize by default."),
+        ("--max-running", COUNT, "members at a time; as many as Slurm lets run by default."),
+        ("--cpus-per-task", COUNT, "processors and threads of a member; 1 by default."),
+        ("--mem", str, "memory of a member, 4G; the site's by default."),
+        ("--time", str, "limit until a member is requeued, 2:00:00; the partition's by default."),
+        ("--partition", str, "partition; the site's by default."),
+    ):
+        command = click.option(name, type=kind, help=f"With --slurm: {text}")(command)
+    for name, text in (
+        ("--dry-run", "With --slurm: print the script, write nothing."),
+        ("--slurm", "Write an sbatch script for what is not done, and submit it."),
+    ):
+        command = click.option(name, is_flag=True, help=text)(command)
+    return command
+
+
 class CommandWithOthers(click.Command):
     """A command on a file, and others by name in the file's place."""
 
@@ -68,6 +92,7 @@ class CommandWithOthers(click.Command):
 @click.option(
     "--index", type=click.IntRange(min=0), help="Compute only this member, counted from 0, in this process."
 )
+@slurm_options
 def sweep(
     config: Path,
     data_path: Path | None,
@@ -79,6 +104,9 @@ def sweep(
     as_json: bool,
     threads: int | None,
     quiet: bool,
+    slurm: bool,
+    dry_run: bool,
+    **asked_of_slurm: Any,
 ) -> None:
     """Run a configuration over a grid of options and seeds.
 
@@ -87,17 +115,34 @@ def sweep(
     run directory in --out. What is done is not computed again; what failed is tried again and stops no other.
     Exit code 1 when a member failed.
 
+    With --slurm every member that is not done becomes an element of a job array; told to stop before its time
+    limit, it goes back to the queue and goes on later. The script is kept in --out, in slurm/.
+
     \b
     Examples:
       deeptheory sweep simulations/label-scaling.toml --out out/labels --jobs 2
       deeptheory sweep simulations/label-scaling.toml --out out/labels --index 0
+      deeptheory sweep simulations/label-scaling.toml --out out/labels --slurm --time 2:00:00 --mem 4G
       deeptheory sweep status out/labels
       deeptheory sweep collect out/labels
     """
+    elsewhere = {"--index": index, "--threads": threads, "--jobs": jobs if jobs != 1 else None}
+    _refuse_mixed(slurm, elsewhere, {"dry_run": dry_run or None, **asked_of_slurm})
+    environment = dict(os.environ)  # before the threads of this machine are set in it
     configure(threads)
     from deeptheory.runs import read_sweep, report, run_member, run_sweep
+    from deeptheory.runs.sweep import SlurmOptions, array_scripts, submit_sweep
 
     asked = read_sweep(config, with_data(with_seeds(overrides, seeds), data_path))
+    if slurm:
+        size = asked_of_slurm.pop("array_size_limit")
+        options = SlurmOptions(**{name: value for name, value in asked_of_slurm.items() if value is not None})
+        if dry_run:
+            made = array_scripts(asked, out, options, size, command_line())
+        else:
+            made = submit_sweep(asked, out, options, environment, size, command_line())
+        print_report(made, as_json)
+        return
     if index is None:
         swept = run_sweep(asked, out, jobs, quiet)
         text, numbers, failed = swept.text, swept.numbers, swept.failed
@@ -107,3 +152,14 @@ def sweep(
     click.echo(report.as_json(numbers) if as_json else text)
     if failed:
         sys.exit(EXIT_NEGATIVE)
+
+
+def _refuse_mixed(slurm: bool, local: dict[str, Any], of_slurm: dict[str, Any]) -> None:
+    """Options of a sweep on this machine beside --slurm, and the other way round."""
+    for name, value in local.items() if slurm else ():
+        if value is not None:
+            do = "Slurm takes --cpus-per-task and --max-running"
+            raise InputError(name, "a sweep on this machine", "--slurm beside it", do)
+    for name, value in () if slurm else of_slurm.items():
+        if value is not None:
+            raise InputError(f"--{name.replace('_', '-')}", "--slurm beside it", "none")

@@ -1,6 +1,9 @@
 """`deeptheory sweep` and the commands below it."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -80,6 +83,65 @@ def test_a_bad_sweep_is_refused_before_anything_starts(
 ):
     file.write_text(text, encoding="utf-8")
     assert_refused(deeptheory("sweep", file, "--out", tmp_path / "labels"), words)
+    assert not (tmp_path / "labels").exists()
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """An sbatch that takes everything, and keeps what it was given."""
+    there = tmp_path / "commands"
+    there.mkdir()
+    lines = {"sbatch": f"env > {tmp_path / 'environment'}; echo 7", "squeue": "true", "scontrol": "true"}
+    for name, line in lines.items():
+        (there / name).write_text(f"#!/bin/sh\n{line}\n")
+        (there / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{there}:/usr/bin:/bin")
+
+
+def test_a_sweep_goes_to_slurm(deeptheory, slurm, file, tmp_path):
+    out = tmp_path / "labels"
+    asked = "--time", "1-0", "--mem", "2G", "--partition", "long", "--cpus-per-task", 2, "--max-running", 1
+    arguments = "sweep", file, "--out", out, "--slurm", *asked, *QUICK
+    shown = deeptheory(*arguments, "--dry-run")
+    assert (shown.code, shown.err) == (0, "")
+    assert not out.exists()
+    result = deeptheory(*arguments, "--json")
+    assert (result.code, result.err) == (0, "")
+    script = out / "slurm" / "array-1.sbatch"
+    assert json.loads(result.out) == {"members": 2, "submitted": 2, "scripts": [str(script)], "jobs": ["7"]}
+    assert shown.out == script.read_text().replace(" --json\n", " --dry-run\n")
+    for line in ("time=1-0", "mem=2G", "partition=long", "cpus-per-task=2", "array=0-1%1"):
+        assert f"#SBATCH --{line}\n" in shown.out
+    assert "2 members, 0 done, 0 partial, 0 failed, 2 missing" in deeptheory("sweep", "status", out).out
+
+
+def test_a_job_does_not_inherit_the_threads_of_the_machine_that_submits(slurm, file, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA", "OMP"))}
+    command = sys.executable, "-m", "deeptheory", "sweep", file, "--out", tmp_path / "labels", "--slurm"
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    found = (tmp_path / "environment").read_text().splitlines()
+    assert not [line for line in found if line.startswith(("NUMBA_", "OMP_"))]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--slurm", "--time", "2h"), "--time: expected minutes, minutes:seconds, "),
+        (
+            ("--slurm", "--jobs", 2),
+            "--jobs: expected a sweep on this machine, found --slurm beside it; Slurm",
+        ),
+        (("--slurm", "--index", 0), "--index: expected a sweep on this machine, found --slurm beside it"),
+        (("--slurm", "--threads", 1), "--threads: expected a sweep on this machine, found --slurm beside it"),
+        (("--mem", "4G"), "--mem: expected --slurm beside it, found none"),
+        (("--cpus-per-task", 2), "--cpus-per-task: expected --slurm beside it, found none"),
+        (("--dry-run",), "--dry-run: expected --slurm beside it, found none"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    deeptheory, assert_refused, slurm, file, tmp_path, options, words
+):
+    assert_refused(deeptheory("sweep", file, "--out", tmp_path / "labels", *options), words)
     assert not (tmp_path / "labels").exists()
 
 

@@ -16,6 +16,10 @@ SWEEP = "sweep.toml"
 SWEEP_MEMBERS, SWEEP_STAGES = "sweep.csv", "sweep-stages.csv"
 SWEEP_RESULTS = "sweep.h5"
 SWEEP_SUMMARY = "sweep.txt"
+SWEEP_SLURM = (
+    "slurm"  # directory of the array scripts of a sweep, of their logs and of the list of their jobs
+)
+SLURM_JOBS = "jobs.txt"
 
 STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of run.h5, in this order
 PROVENANCE = "provenance"
@@ -74,6 +78,11 @@ def comparison_file(alone: bool, suffix: str) -> str:
 def budget_path(tolerance: float) -> str:
     """Group of the prunable set at one tolerance: `budget/tolerance-0.005`."""
     return f"{BUDGET}/tolerance-{tolerance:g}"
+
+
+def array_script(number: int) -> str:
+    """Name of the script of one submission to Slurm: `array-1.sbatch`."""
+    return f"array-{number}.sbatch"
 
 
 def sensitivity_path(variation: str) -> str:

@@ -4,19 +4,24 @@ from deeptheory.runs.sweep.execution import Swept, run_member, run_sweep
 from deeptheory.runs.sweep.expansion import Member, expand
 from deeptheory.runs.sweep.options import Sweep, SweepOptions, read_sweep
 from deeptheory.runs.sweep.results import collect, summary_tables
+from deeptheory.runs.sweep.slurm import SlurmOptions
 from deeptheory.runs.sweep.states import MemberState, status
+from deeptheory.runs.sweep.submission import array_scripts, submit_sweep
 
 __all__ = [
     "Member",
     "MemberState",
+    "SlurmOptions",
     "Sweep",
     "SweepOptions",
     "Swept",
+    "array_scripts",
     "collect",
     "expand",
     "read_sweep",
     "run_member",
     "run_sweep",
     "status",
+    "submit_sweep",
     "summary_tables",
 ]

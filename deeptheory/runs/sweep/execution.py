@@ -11,7 +11,7 @@ from deeptheory.runs import failures, paths, steps
 from deeptheory.runs.local import run_side_by_side
 from deeptheory.runs.report import Report
 from deeptheory.runs.run import Run, make_directory
-from deeptheory.runs.sweep import states
+from deeptheory.runs.sweep import queue, states
 from deeptheory.runs.sweep.expansion import directories, expand
 from deeptheory.runs.sweep.options import Sweep, sweep_to_toml
 from deeptheory.runs.sweep.results import write_results
@@ -110,20 +110,39 @@ def run_member(sweep: Sweep, directory: Path, index: int, quiet: bool = False) -
     return states.states(sweep, directory)[index]
 
 
+def claim(sweep: Sweep, directory: Path) -> None:
+    """Make the directory of a sweep; its `sweep.toml` says what was asked.
+
+    Raises
+    ------
+    InputError
+        A directory with other files, or that cannot be written; another sweep than that whose jobs Slurm holds.
+    """
+    refuse_other_files(directory)
+    make_directory(directory)
+    asked, text = directory / paths.SWEEP, sweep_to_toml(sweep)
+    there = asked.read_text(encoding="utf-8") if asked.is_file() else None
+    if there != text:
+        if there is not None:
+            queue.refuse_queued(directory)  # its elements find their members by the order of the old one
+        write_text(asked, text)
+
+
+def refuse_other_files(directory: Path) -> None:
+    """Raise an `InputError` where something other than a sweep is in a directory."""
+    # Members may start side by side: what is there is read first, because sweep.toml comes before all else.
+    others = directory.is_dir() and [path for path in directory.iterdir() if not path.name.startswith(".")]
+    if others and not (directory / paths.SWEEP).is_file():
+        do = "name a new directory with --out"
+        raise InputError(f"directory {directory}", "an empty directory or a sweep", "other files", do)
+
+
 def _prepare(sweep: Sweep, directory: Path, index: int | None, quiet: bool) -> list[Run]:
     """The runs of all members or of one, made where they are not there; `sweep.toml` says what was asked."""
     members = expand(sweep)
     if index is not None and not 0 <= index < len(members):
         raise InputError("--index", f"0 to {len(members) - 1}, one for every member", f"{index}")
-    make_directory(directory)
-    asked, text = directory / paths.SWEEP, sweep_to_toml(sweep)
-    # Members may start side by side: what is there is read first, because sweep.toml comes before all else.
-    others = [path for path in directory.iterdir() if not path.name.startswith(".")]
-    if others and not asked.is_file():
-        do = "name a new directory with --out"
-        raise InputError(f"directory {directory}", "an empty directory or a sweep", "other files", do)
-    if not asked.is_file() or asked.read_text(encoding="utf-8") != text:
-        write_text(asked, text)
+    claim(sweep, directory)
     places = list(zip(directories(directory, members), members, strict=True))
     chosen = places if index is None else [places[index]]
     return [Run.create(place, member.config, quiet) for place, member in chosen]
