@@ -8,7 +8,7 @@ from collections import namedtuple
 import h5py
 import pytest
 
-from deeptheory import cli, machine
+from deeptheory import cli, launch, machine
 from deeptheory.runs import Run, confirm, paths
 from deeptheory.runs.config import config_from, to_toml
 
@@ -116,3 +116,17 @@ def assert_refused():
             assert word in result.err
 
     return check
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Let this process pass for one of those that the launcher of Open MPI started."""
+
+    def start(rank, size=2):
+        for name in {name for names in launch.PLACES for name in names}:
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("OMPI_COMM_WORLD_RANK", str(rank))
+        monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", str(size))
+        monkeypatch.setattr(launch, "GRACE", 0)
+
+    return start

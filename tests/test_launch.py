@@ -23,3 +23,13 @@ def test_place(monkeypatch, environment, place):
         monkeypatch.setenv(name, value)
     assert launch.place() == place
     assert machine.facts()["processes"] == place[1]
+
+
+def test_a_command_for_one_process_is_refused_by_the_first(launched, deeptheory, assert_refused, tmp_path):
+    launched(0)
+    result = deeptheory("measure", tmp_path)
+    assert_refused(result, "processes: expected 1 for this command, found 2; start it without mpiexec")
+    launched(1)
+    assert deeptheory("measure", tmp_path) == (2, "", "")
+    launched(0, size=1)
+    assert_refused(deeptheory("measure", tmp_path), "expected a directory with config.toml")
