@@ -25,6 +25,7 @@ from deeptheory.cli_options import (
     read_configuration,
     read_study,
     study_options,
+    together,
 )
 from deeptheory.errors import InputError, RunFailed
 
@@ -91,17 +92,19 @@ def train(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Train a network from a configuration into a run directory.
+    """Train a network from a configuration into a run directory; processes of mpiexec train it together.
 
     \b
     Example:  deeptheory train simulations/demo.toml --out out/one --seed 3 --set train.epochs=5
+              mpiexec -n 2 deeptheory train simulations/demo.toml --out out/one
     """
-    configure(threads)
-    from deeptheory.runs import Run, steps
+    overrides = overrides if seed is None else (*overrides, f"seed={seed}")
+    with together(threads) as group:
+        from deeptheory.runs import Run, steps
 
-    if seed is not None:
-        overrides = (*overrides, f"seed={seed}")
-    steps.train(Run.create(out, read_configuration(config, data_path, overrides), quiet))
+        if group.rank == 0:
+            steps.train(Run.create(out, read_configuration(config, data_path, overrides), quiet), group)
+        steps.train_along(group)  # where the first process comes last and ends it
 
 
 def _step(name: str, text: str) -> None:

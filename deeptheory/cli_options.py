@@ -1,12 +1,17 @@
 """Arguments and options that several commands share."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+
+from deeptheory import stopping
+from deeptheory.errors import InputError
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 COUNT, POSITIVE = click.IntRange(min=1), click.FloatRange(min=0, min_open=True)
@@ -44,10 +49,45 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def configure(threads: int | None) -> None:
-    """Set the threads, before anything is computed."""
-    from deeptheory import machine
+    """Set the threads, before anything is computed, in one process only."""
+    from deeptheory import launch, machine
 
+    launch.require_one_process()
     machine.configure(threads)
+
+
+@contextlib.contextmanager
+def together(threads: int | None) -> Iterator[Any]:
+    """The `nn.Group` of the processes that compute a command together, with the threads of each.
+
+    They end together: an error in one ends all, with its message and its exit code.
+    """
+    from deeptheory import launch, machine
+
+    if launch.place()[1] == 1:
+        machine.configure(threads)
+    from deeptheory import nn
+
+    group = nn.processes()
+    try:
+        if group.size > 1 and threads is not None:
+            machine.configure(threads)
+        yield group
+    except BaseException as error:
+        if group.stopped and isinstance(error, stopping.Interrupted):  # in all of them
+            if group.rank > 0:
+                sys.exit(stopping.EXIT_STOPPED)
+            raise
+        if group.rank > 0:
+            time.sleep(launch.GRACE)
+        group.abort_at_exit(_exit_code(error))
+        raise
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, stopping.Interrupted):
+        return stopping.EXIT_STOPPED
+    return EXIT_BAD_INPUT if isinstance(error, InputError | OSError) else EXIT_NEGATIVE
 
 
 def command_line() -> str:

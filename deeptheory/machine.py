@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from deeptheory import launch
 from deeptheory.errors import InputError, unknown_name
 
 PACKAGE = Path(__file__).parent
@@ -154,12 +155,13 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 def facts() -> dict[str, Any]:
-    """What a run file records: host, processor, threads, vectors, versions, git state, Slurm ids."""
+    """What a run file records: host, processor, threads, processes, vectors, versions, git state, Slurm ids."""
     return {
         "host": platform.node(),
         "system": platform.platform(),
         "processor": _processor(),
         "threads": threads(),
+        "processes": launch.place()[1],
         "vectors": vectors(),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in RECORDED_PACKAGES},
@@ -168,8 +170,15 @@ def facts() -> dict[str, Any]:
     }
 
 
+def processors() -> set[int]:
+    """Numbers of the processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
 def _allowed_threads() -> int:
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allowed = len(processors())
     for variable in ("SLURM_CPUS_PER_TASK", "NUMBA_NUM_THREADS"):
         value = os.environ.get(variable, "")
         if value.isdigit() and int(value) > 0:

@@ -25,6 +25,8 @@ class Progress:
         Say nothing at all.
     stream : file object, optional
         Where to write; standard error by default.
+    stoppable : bool
+        Whether a report is a place where the work ends when the process was asked to stop.
 
     Notes
     -----
@@ -32,9 +34,15 @@ class Progress:
     """
 
     def __init__(
-        self, title: str, total: int, unit: str = "step", quiet: bool = False, stream: TextIO | None = None
+        self,
+        title: str,
+        total: int,
+        unit: str = "step",
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        stoppable: bool = True,
     ) -> None:
-        self.title, self.total, self.unit, self.quiet = title, total, unit, quiet
+        self.title, self.total, self.unit, self.quiet, self.stoppable = title, total, unit, quiet, stoppable
         self.stream = sys.stderr if stream is None else stream
         self.terminal = self.stream.isatty()
         self.done = 0
@@ -56,9 +64,11 @@ class Progress:
         Raises
         ------
         stopping.Interrupted
-            The process was asked to stop. What shall not be lost has to be stored before.
+            The process was asked to stop, and the work is stoppable. What must not be lost has to be stored
+            before.
         """
-        stopping.check()
+        if self.stoppable:
+            stopping.check()
         now = time.monotonic()
         self.first = self.first or (done, now)
         self.done = done

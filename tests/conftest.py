@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from deeptheory import cli, machine
+from deeptheory import cli, launch, machine
 from deeptheory.runs import Run, confirm, paths
 from deeptheory.runs.config import config_from, to_toml
 
@@ -134,3 +134,17 @@ def _assert_same(found, expected, where=""):
             _assert_same(found[name], expected[name], f"{where}/{name}")
     else:
         np.testing.assert_array_equal(found, expected, err_msg=where)
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Let this process pass for one of those that the launcher of Open MPI started."""
+
+    def start(rank, size=2):
+        for name in {name for names in launch.PLACES for name in names}:
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("OMPI_COMM_WORLD_RANK", str(rank))
+        monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", str(size))
+        monkeypatch.setattr(launch, "GRACE", 0)
+
+    return start

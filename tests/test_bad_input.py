@@ -227,7 +227,7 @@ def test_data_that_may_not_be_read_are_refused(deeptheory, assert_refused, confi
 
 @pytest.mark.parametrize("number", stopping.SIGNALS)
 def test_a_request_to_stop_says_how_to_go_on(deeptheory, config, tmp_path, monkeypatch, number):
-    def interrupt(run):
+    def interrupt(run, group):
         os.kill(os.getpid(), number)
 
     monkeypatch.setattr("deeptheory.runs.steps.train", interrupt)

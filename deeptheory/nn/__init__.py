@@ -12,6 +12,7 @@ from deeptheory.nn.network import Network
 from deeptheory.nn.normalisation import BatchNorm2d
 from deeptheory.nn.optimiser import SGD
 from deeptheory.nn.options import NetworkOptions, Recipe
+from deeptheory.nn.parallel import ALONE, Group, processes
 from deeptheory.nn.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.rebuild import assemble, rebuilt
 from deeptheory.nn.reshaping import Flatten, ReLU
@@ -22,6 +23,7 @@ from deeptheory.nn.squeeze import SqueezeExcitation
 from deeptheory.nn.training import BeforeEpoch, History, fit
 
 __all__ = [
+    "ALONE",
     "SGD",
     "AvgPool2d",
     "BatchNorm2d",
@@ -29,6 +31,7 @@ __all__ = [
     "Conv2d",
     "Flatten",
     "GlobalAveragePool",
+    "Group",
     "History",
     "Layer",
     "Linear",
@@ -54,6 +57,7 @@ __all__ = [
     "learning_rate",
     "load_model",
     "predict_labels",
+    "processes",
     "rebuilt",
     "save_model",
     "softmax_cross_entropy",

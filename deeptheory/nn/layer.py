@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.nn.kernels import Scratch
+from deeptheory.nn.parallel import ALONE, Group
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -31,6 +32,8 @@ class Layer:
         Results of this layer.
     workspace : Scratch
         Working memory of the kernels; a network lets all its layers share one.
+    group : Group
+        The processes that have the other parts of a training batch.
     """
 
     joins: ClassVar[bool] = False
@@ -42,6 +45,7 @@ class Layer:
         self.buffers: dict[str, Array] = {}
         self.scratch = Scratch()
         self.workspace = Scratch()
+        self.group: Group = ALONE
 
     def output_shape(self, input_shape: Any) -> Shape:
         """Shape of the output of one input, without the batch axis; `InputError` if the input does not fit."""

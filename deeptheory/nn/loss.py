@@ -5,7 +5,7 @@ import numpy as np
 from deeptheory.nn.layer import Array
 
 
-def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
+def softmax_cross_entropy(logits: Array, labels: Array, n_inputs: int | None = None) -> tuple[float, Array]:
     """Mean over the batch of -log softmax(logits)[label], and its gradient.
 
     Parameters
@@ -13,6 +13,9 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
     logits : array (N, K)
     labels : int array (N,)
         Within 0..K-1; not checked here.
+    n_inputs : int, optional
+        Size of the batch of which these are a part; N by default. The losses of the parts add up to that of the
+        batch.
 
     Returns
     -------
@@ -20,13 +23,13 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
         In nats. NaN or infinite when the logits are.
     dlogits : array (N, K)
     """
-    each = np.arange(len(labels))
+    each, n_inputs = np.arange(len(labels)), n_inputs or len(labels)
     with np.errstate(invalid="ignore", over="ignore"):  # the caller looks at the loss
         shifted = logits - logits.max(axis=1, keepdims=True)
         exponentials = np.exp(shifted)
         total = exponentials.sum(axis=1, keepdims=True)
-        loss = float(np.mean(np.log(total[:, 0]) - shifted[each, labels], dtype=np.float64))
+        loss = float(np.sum(np.log(total[:, 0]) - shifted[each, labels], dtype=np.float64) / n_inputs)
         dlogits = exponentials / total
     dlogits[each, labels] -= 1
-    dlogits /= len(labels)
+    dlogits /= n_inputs
     return loss, dlogits

@@ -1,6 +1,7 @@
 """A network of stages and a head, with every internal readable by its dotted name."""
 
-from collections.abc import Callable, Container, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,6 +16,7 @@ from deeptheory.nn.fusion import Step, plan
 from deeptheory.nn.graph import INPUT, Stage, input_to, n_readers, nodes_of, output_shapes
 from deeptheory.nn.kernels import Scratch
 from deeptheory.nn.layer import Array, Joined, Shape
+from deeptheory.nn.parallel import ALONE, Group
 
 Observer = Callable[[Array], None]
 
@@ -295,6 +297,18 @@ class Network:
     def state(self) -> dict[str, Array]:
         """Copies of all parameters and buffers by dotted name."""
         return {name: a.copy() for named in (self.parameters(), self.buffers()) for name, a in named.items()}
+
+    @contextlib.contextmanager
+    def trained_by(self, group: Group) -> Iterator[None]:
+        """In this block, training batches are parts of those of the group."""
+        layers = [node.layer for node in self.nodes]
+        for layer in layers:
+            layer.group = group
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.group = ALONE
 
     def load_state(self, state: Mapping[str, Array]) -> None:
         """Replace all parameters and buffers; on an `InputError` the network is left as it was."""

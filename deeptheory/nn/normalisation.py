@@ -52,27 +52,28 @@ class BatchNorm2d(Layer):
         return dout
 
     def use_batch(self, x: Array, sums: Array, squares: Array) -> None:
-        """Normalise `x` by its own statistics, given the sums of x and x*x, and move the running ones."""
-        if len(x) < 2:
+        """Normalise `x` by the statistics of its batch, given the sums of x and x*x, and move the running ones."""
+        n_inputs, sums, squares = self.group.sum(len(x), sums, squares)
+        if n_inputs < 2:
             raise InputError(
                 "batch in training mode", "at least 2 inputs", "1", "batch norm needs a spread to divide by"
             )
-        n = x.size // x.shape[-1]
+        n = n_inputs * (x.size // x.shape[-1] // len(x))
         mean = sums / n
         variance = np.maximum(squares / n - mean**2, 0)
         unbiased = variance * (n / (n - 1))
         for name, value in (("running_mean", mean), ("running_var", unbiased)):
             self.buffers[name] *= 1 - UPDATE
             self.buffers[name] += (UPDATE * value).astype(x.dtype)
-        self._keep(x, mean, variance, training=True)
+        self._keep(x, mean, variance, 1 / n)
 
     def use_running(self, x: Array) -> None:
         """Normalise `x` by the running statistics."""
         mean, variance = (self.buffers[name].astype(np.float64) for name in ("running_mean", "running_var"))
-        self._keep(x, mean, variance, training=False)
+        self._keep(x, mean, variance, 0.0)
 
-    def _keep(self, x: Array, mean: Array, variance: Array, training: bool) -> None:
-        self.x, self.mean, self.training = x, mean, training
+    def _keep(self, x: Array, mean: Array, variance: Array, weight_in_mean: float) -> None:
+        self.x, self.mean, self.weight_in_mean = x, mean, weight_in_mean
         self.inverse_deviation = 1 / np.sqrt(variance + EPSILON)
         slope = self.parameters["weight"] * self.inverse_deviation
         self.slope = slope.astype(x.dtype)
@@ -94,10 +95,12 @@ class BatchNorm2d(Layer):
             dx = slope*dout + slope_x*x + shift; in training this is slope*(dout - <dout> - xhat*<dout*xhat>)
             with means over the batch, xhat = (x - mean)/sqrt(variance + 1e-5).
         """
-        dtype, n = self.slope.dtype, self.x.size // self.x.shape[-1]
+        dtype = self.slope.dtype
         dweight = self.inverse_deviation * (sum_dout_x - self.mean * sum_dout)
         self.gradients["weight"], self.gradients["bias"] = dweight.astype(dtype), sum_dout.astype(dtype)
-        slope = self.parameters["weight"] * self.inverse_deviation * (self.training / n)
+        if self.weight_in_mean:
+            dweight, sum_dout = self.group.sum(dweight, sum_dout)
+        slope = self.parameters["weight"] * self.inverse_deviation * self.weight_in_mean
         slope_x = -slope * self.inverse_deviation * dweight
         shift = -slope * sum_dout - slope_x * self.mean
         return slope_x.astype(dtype), shift.astype(dtype)

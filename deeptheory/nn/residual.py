@@ -98,7 +98,8 @@ class StochasticDepth(Layer):
         self.factors = None
         if training:
             draws = np.random.default_rng([self.buffers["seed"][0], self.buffers["counter"][0]])
-            kept = draws.random((len(x), *(1,) * (x.ndim - 1))) >= self.probability
+            start, n_inputs = self.group.offset(len(x))
+            kept = draws.random((n_inputs, *(1,) * (x.ndim - 1)))[start : start + len(x)] >= self.probability
             self.factors = (kept / (1 - self.probability)).astype(x.dtype)
             self.buffers["counter"] += 1
             x *= self.factors

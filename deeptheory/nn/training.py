@@ -20,6 +20,7 @@ from deeptheory.nn.loss import softmax_cross_entropy
 from deeptheory.nn.network import Network
 from deeptheory.nn.optimiser import SGD
 from deeptheory.nn.options import Recipe
+from deeptheory.nn.parallel import ALONE, Group
 from deeptheory.nn.schedule import learning_rate
 from deeptheory.progress import Progress
 
@@ -61,6 +62,7 @@ def fit(
     title: str = "train",
     quiet: bool = False,
     should_stop: Callable[[], bool] = stopping.requested,
+    group: Group = ALONE,
 ) -> History:
     """Train `network` in place.
 
@@ -85,17 +87,24 @@ def fit(
     title : str
         What the progress report calls this training.
     should_stop : callable
-        Asked after every step; by default whether a signal asked the process to stop.
+        Asked after every step; by default whether a signal asked the process to stop. All processes of a group
+        stop as soon as one is told so.
+    group : Group
+        The processes that train it together, each with a part of every batch. All of them call `fit` with the
+        same data, recipe and generators; weights, masks and checkpoint are those of the first, which alone
+        calls `before_epoch`, writes and reports.
 
     Raises
     ------
     InputError
-        If images, labels or masks do not fit the network, the checkpoint is of another training, or the
-        loss becomes NaN or infinite; the last good checkpoint is kept.
+        If images, labels or masks do not fit the network, the checkpoint is of another training, a batch has
+        fewer inputs than there are processes, or the loss becomes NaN or infinite; the last good checkpoint
+        is kept.
     stopping.Interrupted
         When `should_stop` said so, after a checkpoint was written.
     """
     _check_data(network, images, labels)
+    _check_parts(group, len(labels), recipe.batch)
     optimiser = SGD(network, recipe.momentum, recipe.l2, recipe.l2_on_all, masks or {})
     generators = {"batches": rng_batches, "augment": rng_augment}
     now = Checkpoint(
@@ -110,28 +119,28 @@ def fit(
         history=asdict(History(*(np.empty(0) for _ in range(4)))),
         masks={},
     )
-    if checkpoint and (found := checkpoint.load()):
+    if checkpoint and (found := group.from_first(checkpoint.load)):
         now = _resume(checkpoint, found, now.identity, network, optimiser, generators)
     steps = _steps_per_epoch(len(labels), recipe.batch)
 
     with (
         stopping.deferred(),
         machine.single_threaded_blas(),
-        Progress(title, recipe.epochs * steps, "step", quiet) as progress,
+        network.trained_by(group),
+        Progress(title, recipe.epochs * steps, "step", quiet or group.rank > 0, stoppable=False) as progress,
     ):
         if not machine.kernels_are_compiled():
             progress.say("compiling the kernels, half a minute on a first start")
         while now.epoch < recipe.epochs:
             if now.step == 0:
-                revised = before_epoch(now.epoch, optimiser.masks)
-                if revised is not None:
-                    optimiser.use_masks(revised)
+                _prepare_epoch(now.epoch, before_epoch, network, optimiser, group)
                 now.order = rng_batches.permutation(len(labels))
                 now.totals = dict.fromkeys(now.totals, 0)
             started = time.perf_counter()
             index = now.order[now.step * recipe.batch : (now.step + 1) * recipe.batch]
             rate = learning_rate(recipe, now.epoch * steps + now.step, steps)
-            loss, n_correct = _step(network, optimiser, images, labels, index, recipe, rng_augment, rate)
+            draws = augment.draw(rng_augment, len(index), recipe.shift, recipe.flip)
+            loss, n_correct = _step(network, optimiser, images, labels, index, draws, rate, group)
             if not math.isfinite(loss):
                 raise _diverged(loss, now, checkpoint)
             now.step += 1
@@ -140,18 +149,19 @@ def fit(
             now.totals["inputs"] += len(index)
             now.totals["seconds"] += time.perf_counter() - started
             mean_loss = now.totals["loss"] / now.totals["inputs"]
-            done, note = now.epoch * steps + now.step, f"epoch {now.epoch + 1}, loss {mean_loss:.3f}"
+            progress.advance(now.epoch * steps + now.step, f"epoch {now.epoch + 1}, loss {mean_loss:.3f}")
             if now.step == steps:
                 _close_epoch(now, learning_rate(recipe, now.epoch * steps, steps))
-            stop = now.epoch < recipe.epochs and should_stop()
-            if checkpoint and (stop or now.epoch == recipe.epochs or checkpoint.due):
+            stop = now.epoch < recipe.epochs and group.agree_to_stop(should_stop())
+            if checkpoint and group.rank == 0 and (stop or now.epoch == recipe.epochs or checkpoint.due):
                 now.state, now.momentum, now.masks = network.state(), optimiser.momentum, optimiser.masks
                 now.generators = {name: rng.bit_generator.state for name, rng in generators.items()}
                 checkpoint.save(now.stored)
             if stop:
+                group.wait()
                 where = f"after step {now.step} of epoch {now.epoch + 1}"
                 raise stopping.Interrupted(f"{title} stopped {where}")
-            progress.advance(done, note)
+        group.wait()
     return History(**now.history)
 
 
@@ -161,18 +171,31 @@ def _step(
     images: Array,
     labels: Array,
     index: Array,
-    recipe: Recipe,
-    rng: np.random.Generator,
+    draws: tuple[Array, Array],
     rate: float,
+    group: Group,
 ) -> tuple[float, int]:
-    shifts, flips = augment.draw(rng, len(index), recipe.shift, recipe.flip)
-    logits, _ = network.forward(augment.batch(images, index, shifts, flips), training=True)
-    target = labels[index]
-    loss, dlogits = softmax_cross_entropy(logits, target)
+    own = group.part(len(index))
+    inputs = augment.batch(images, *(array[own] for array in (index, *draws)))
+    logits, _ = network.forward(inputs, training=True)
+    target = labels[index[own]]
+    loss, dlogits = softmax_cross_entropy(logits, target, len(index))
+    loss, n_correct = group.sum(loss, int(np.sum(logits.argmax(axis=1) == target)))
     if math.isfinite(loss):
         network.backward(dlogits)
+        group.add_up(network.gradients().values())
         optimiser.step(rate)
-    return loss, int(np.sum(logits.argmax(axis=1) == target))
+    return float(loss), int(n_correct)
+
+
+def _prepare_epoch(
+    epoch: int, before_epoch: BeforeEpoch, network: Network, optimiser: SGD, group: Group
+) -> None:
+    revised = group.from_first(lambda: before_epoch(epoch, optimiser.masks))
+    if group.size > 1:
+        network.load_state(group.from_first(network.state))
+    if revised is not None:
+        optimiser.use_masks(revised)
 
 
 def _steps_per_epoch(n: int, batch: int) -> int:
@@ -204,6 +227,14 @@ def _check_data(network: Network, images: Array, labels: Array) -> None:
     if labels.min() < 0 or labels.max() >= network.n_labels:
         outside = labels[(labels < 0) | (labels >= network.n_labels)][0]
         raise InputError("labels", f"0 to {network.n_labels - 1}", str(outside), "build with more labels")
+
+
+def _check_parts(group: Group, n: int, batch: int) -> None:
+    rest = n % batch
+    smallest = min(n, batch, rest if rest > 1 else batch)
+    if group.size > smallest:
+        expected = f"at most {smallest}, the inputs of the smallest batch"
+        raise InputError("processes", expected, str(group.size), "start fewer, or choose another train.batch")
 
 
 def _identity(network: Network, labels: Array, recipe: Recipe, masks: Mapping[str, Array]) -> str:

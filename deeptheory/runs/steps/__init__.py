@@ -13,7 +13,7 @@ from deeptheory.runs.steps.predict import predict
 from deeptheory.runs.steps.prune import prune
 from deeptheory.runs.steps.retrain import retrain
 from deeptheory.runs.steps.sensitivity import sensitivity
-from deeptheory.runs.steps.train import train
+from deeptheory.runs.steps.train import train, train_along
 
 __all__ = [
     "budget",
@@ -27,6 +27,7 @@ __all__ = [
     "retrain",
     "sensitivity",
     "train",
+    "train_along",
 ]
 
 

@@ -2,20 +2,23 @@
 
 import time
 from dataclasses import asdict
+from typing import Any
 
 from deeptheory import data, nn
 from deeptheory.errors import InputError
 from deeptheory.runs import paths
+from deeptheory.runs.config import Config
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.layers import masked_layers
 
 
 @step
-def train(run: Run) -> None:
+def train(run: Run, group: nn.Group = nn.ALONE) -> None:
     """Draw the splits, train the network, store both with the training curve and the accuracies.
 
-    The test split is read once, after training, to report the accuracy.
+    The test split is read once, after training, to report the accuracy. The first process of a group calls this,
+    the others `train_along`.
     """
     started = time.monotonic()
     config, dataset = run.config, run.dataset
@@ -28,16 +31,23 @@ def train(run: Run) -> None:
     network = build_network(run)
     masked_layers(run, network)  # refuses now what would fail only after the training
     checkpoint = run.checkpoint(paths.CHECKPOINT)
+    images, labels = data.select(dataset, splits, "train")
+    training: dict[str, Any] = {
+        "images": images,
+        "labels": labels,
+        "recipe": config.train,
+        "rng_batches": generator(config.seed, "batches"),
+        "rng_augment": generator(config.seed, "augmentation"),
+        "checkpoint": checkpoint,
+        "title": f"{run.directory.name} train",
+        "quiet": run.quiet,
+    }
+    group.from_first(lambda: (config, dataset.n_labels, dataset.input_shape, training))
     history = nn.fit(
         network,
-        *data.select(dataset, splits, "train"),
-        config.train,
-        generator(config.seed, "batches"),
-        generator(config.seed, "augmentation"),
+        **training,
         before_epoch=lambda epoch, _: _keep_to_rewind(run, network, epoch),
-        checkpoint=checkpoint,
-        title=f"{run.directory.name} train",
-        quiet=run.quiet,
+        group=group,
     )
     accuracy = {
         name: nn.accuracy(network, *data.select(dataset, splits, name)) for name in ("measure", "test")
@@ -54,6 +64,16 @@ def train(run: Run) -> None:
     run.log(f"trained {config.network.name}, test accuracy {accuracy['test']:.4f}")
 
 
+def train_along(group: nn.Group) -> None:
+    """Take part in the `train` of the first process, if it trains: it sends what is needed, and alone writes.
+
+    Returns in all processes when the first one calls it: nothing is left to train.
+    """
+    while (sent := group.from_first()) is not None:
+        config, n_labels, input_shape, training = sent
+        nn.fit(_build(config, n_labels, input_shape), **training, group=group)
+
+
 def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
     options = run.config.prune
     if options.schedule == "iterative" and epoch == options.rewind_epoch:
@@ -62,16 +82,20 @@ def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
 
 def build_network(run: Run) -> nn.Network:
     """The run's network at its initial weights."""
-    options = run.config.network
+    return _build(run.config, run.dataset.n_labels, run.dataset.input_shape)
+
+
+def _build(config: Config, n_labels: int, input_shape: tuple[int, ...]) -> nn.Network:
+    options = config.network
     return nn.build(
         options.name,
-        run.dataset.n_labels,
-        run.dataset.input_shape,
+        n_labels,
+        input_shape,
         width=options.width,
         classifier=options.classifier,
         depth=options.depth,
         stochastic_depth=options.stochastic_depth,
-        rng=generator(run.config.seed, "weights"),
+        rng=generator(config.seed, "weights"),
     )
 
 
