@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from deeptheory import cgroups
 from deeptheory.errors import InputError, unknown_name
 
 PACKAGE = Path(__file__).parent
@@ -248,7 +249,15 @@ def _git_state() -> dict[str, Any]:
 
 
 def free_memory() -> int | None:
-    """Bytes of memory that can still be taken, or None where the system does not say."""
+    """Bytes of memory that can still be taken, or None where the system does not say.
+
+    The smaller of what the machine has available and what control groups, such as Slurm's --mem, leave.
+    """
+    left = [size for size in (_available_memory(), cgroups.memory_left()) if size is not None]
+    return min(left, default=None)
+
+
+def _available_memory() -> int | None:
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
