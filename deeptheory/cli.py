@@ -11,6 +11,7 @@ import deeptheory
 from deeptheory import cli_hypothesis, cli_prune, cli_report, cli_runs, cli_sweep, stopping
 from deeptheory.cli_options import (
     COUNT,
+    DRY_RUN,
     EXIT_BAD_INPUT,
     EXIT_NEGATIVE,
     JSON,
@@ -81,6 +82,8 @@ def commands() -> None:
     "--out", type=click.Path(path_type=Path), required=True, help="Run directory to make or resume."
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Overrides the seed of the configuration.")
+@DRY_RUN
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers of --dry-run as JSON.")
 @machine_options
 def train(
     config: Path,
@@ -88,20 +91,33 @@ def train(
     overrides: tuple[str, ...],
     out: Path,
     seed: int | None,
+    dry_run: bool,
+    as_json: bool,
     threads: int | None,
     quiet: bool,
 ) -> None:
     """Train a network from a configuration into a run directory.
 
     \b
-    Example:  deeptheory train simulations/demo.toml --out out/one --seed 3 --set train.epochs=5
+    Examples:
+      deeptheory train simulations/demo.toml --out out/one --seed 3 --set train.epochs=5
+      deeptheory train simulations/demo.toml --out out/one --dry-run
     """
     configure(threads)
-    from deeptheory.runs import Run, steps
+    from deeptheory.runs import Run, estimate, require_memory, steps
 
     if seed is not None:
         overrides = (*overrides, f"seed={seed}")
-    steps.train(Run.create(out, read_configuration(config, data_path, overrides), quiet))
+    asked = read_configuration(config, data_path, overrides)
+    if as_json and not dry_run:
+        raise InputError(
+            "--json", "--dry-run beside it", "no numbers to print", "use 'deeptheory inspect RUN'"
+        )
+    if dry_run:
+        print_report(estimate(asked, ("train",), 1, quiet=quiet), as_json)
+    else:
+        require_memory([(out, asked)], ("train",), quiet=quiet)
+        steps.train(Run.create(out, asked, quiet))
 
 
 def _step(name: str, text: str) -> None:
@@ -196,6 +212,7 @@ def confirm(
     out: Path,
     seeds: int | None,
     jobs: int,
+    dry_run: bool,
     as_json: bool,
     threads: int | None,
     quiet: bool,
@@ -208,13 +225,19 @@ def confirm(
     Examples:
       deeptheory confirm simulations/demo.toml --out out/demo
       deeptheory confirm simulations/cifar10-desktop.toml --data cifar-10-batches-bin --out out/cifar10
+      deeptheory confirm simulations/glyphs.toml --out out/glyphs --jobs 2 --dry-run
     """
     configure(threads)
     from deeptheory import plot
     from deeptheory.runs import confirm as run_study
-    from deeptheory.runs import report
+    from deeptheory.runs import estimate, report, steps_until
 
-    study = run_study(read_study(config, data_path, overrides, seeds), out, command_line(), jobs, quiet)
+    asked = read_study(config, data_path, overrides, seeds)
+    if dry_run:
+        runs = asked.judge.seeds
+        print_report(estimate(asked, steps_until("retrain"), runs, min(jobs, runs), quiet), as_json)
+        return
+    study = run_study(asked, out, command_line(), jobs, quiet)
     figures = plot.draw_all(study.runs, study.directory / "figures")
     if as_json:
         click.echo(report.as_json({**study.numbers, "figures": [str(path) for path in figures]}))

@@ -265,6 +265,16 @@ def _available_memory() -> int | None:
     return None
 
 
+def process_memory(key: str) -> int | None:
+    """An entry of /proc/self/status in bytes: "VmRSS" now, "VmHWM" at its largest; None where there is none."""
+    # Not getrusage: its maximum counts the parent's memory at the moment of the fork.
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(f"{key}:"):
+                return 1024 * int(line.split()[1])
+    return None
+
+
 def require_memory(what: str, needed: int, do: str) -> None:
     """Refuse a result that would take more than 80 % of the free memory, before it is made.
 

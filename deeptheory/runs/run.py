@@ -72,10 +72,7 @@ class Run:
     @functools.cached_property
     def dataset(self) -> data.Dataset:
         """The data set of the configuration; runs of one process share what was rendered or read."""
-        dataset = _load(self.config.data, self.quiet)
-        if self.config.data.labels == "true":
-            return dataset
-        return data.shuffle_labels(dataset, generator(self.config.seed, "shuffled-labels"))
+        return labelled(_load(self.config.data, self.quiet), self.config)
 
     @property
     def results(self) -> Path:
@@ -234,6 +231,23 @@ def make_directory(directory: Path) -> None:
         raise InputError("output directory", "a place that can be written", f"{error}", do) from error
     if not os.access(directory, os.W_OK):
         raise InputError("output directory", "a place that can be written", f"{directory} is read-only", do)
+
+
+def labelled(dataset: data.Dataset, config: Config) -> data.Dataset:
+    """The data set with the labels that the configuration asks for: its own, or those of other images."""
+    if config.data.labels == "true":
+        return dataset
+    return data.shuffle_labels(dataset, generator(config.seed, "shuffled-labels"))
+
+
+def outlined(config: Config, quiet: bool = False) -> data.Dataset:
+    """The data set of a configuration in its shapes and labels; glyphs, which take long, without their pixels."""
+    options = config.data
+    if options.source == "glyphs":
+        dataset = data.blank(options.n_labels, options.size, options.train_per_label, options.test_per_label)
+    else:
+        dataset = _load(options, quiet)
+    return labelled(dataset, config)
 
 
 @functools.lru_cache(maxsize=1)

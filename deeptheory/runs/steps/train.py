@@ -6,9 +6,10 @@ from dataclasses import asdict
 from deeptheory import data, nn
 from deeptheory.errors import InputError
 from deeptheory.runs import paths
+from deeptheory.runs.config import Config
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
-from deeptheory.runs.steps.layers import masked_layers
+from deeptheory.runs.steps.layers import layers_to_mask
 
 
 @step
@@ -19,14 +20,7 @@ def train(run: Run) -> None:
     """
     started = time.monotonic()
     config, dataset = run.config, run.dataset
-    splits = data.draw_splits(
-        dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
-    )
-    if config.prune.schedule == "iterative" and config.prune.rewind_epoch >= config.train.epochs:
-        expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
-        raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
-    network = build_network(run)
-    masked_layers(run, network)  # refuses now what would fail only after the training
+    splits, network = prepare(config, dataset)
     checkpoint = run.checkpoint(paths.CHECKPOINT)
     history = nn.fit(
         network,
@@ -54,6 +48,25 @@ def train(run: Run) -> None:
     run.log(f"trained {config.network.name}, test accuracy {accuracy['test']:.4f}")
 
 
+def prepare(config: Config, dataset: data.Dataset) -> tuple[data.Splits, nn.Network]:
+    """The splits, and the network at its initial weights; what would fail only after the training is refused now.
+
+    Raises
+    ------
+    InputError
+        Splits, network, the stages and arms to be masked, or the epoch to go back to do not fit.
+    """
+    splits = data.draw_splits(
+        dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
+    )
+    if config.prune.schedule == "iterative" and config.prune.rewind_epoch >= config.train.epochs:
+        expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
+        raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
+    network = _initial_network(config, dataset.n_labels, dataset.input_shape)
+    layers_to_mask(config.prune, network)
+    return splits, network
+
+
 def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
     options = run.config.prune
     if options.schedule == "iterative" and epoch == options.rewind_epoch:
@@ -62,16 +75,20 @@ def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
 
 def build_network(run: Run) -> nn.Network:
     """The run's network at its initial weights."""
-    options = run.config.network
+    return _initial_network(run.config, run.dataset.n_labels, run.dataset.input_shape)
+
+
+def _initial_network(config: Config, n_labels: int, input_shape: tuple[int, int, int]) -> nn.Network:
+    options = config.network
     return nn.build(
         options.name,
-        run.dataset.n_labels,
-        run.dataset.input_shape,
+        n_labels,
+        input_shape,
         width=options.width,
         classifier=options.classifier,
         depth=options.depth,
         stochastic_depth=options.stochastic_depth,
-        rng=generator(run.config.seed, "weights"),
+        rng=generator(config.seed, "weights"),
     )
 
 
