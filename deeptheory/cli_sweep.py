@@ -65,7 +65,9 @@ def slurm_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ("--partition", str, "partition; the site's by default."),
     ):
         command = click.option(name, type=kind, help=f"With --slurm: {text}")(command)
-    text = "Write an sbatch script for what is not done, and submit it; with --dry-run print it, write nothing."
+    text = (
+        "Write an sbatch script for what is not done, and submit it; with --dry-run print it, write nothing."
+    )
     return click.option("--slurm", is_flag=True, help=text)(command)
 
 
@@ -142,7 +144,9 @@ def sweep(
         return
     if dry_run:
         if index is not None:
-            raise InputError("--dry-run", "a whole sweep", f"--index {index}", "leave the one or the other out")
+            raise InputError(
+                "--dry-run", "a whole sweep", f"--index {index}", "leave the one or the other out"
+            )
         print_report(estimate_sweep(asked, jobs, quiet), as_json)
         return
     if index is None:
