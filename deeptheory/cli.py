@@ -114,6 +114,7 @@ def train(
             "--json", "--dry-run beside it", "no numbers to print", "use 'deeptheory inspect RUN'"
         )
     if dry_run:
+        Run.check(out, asked)
         print_report(estimate(asked, ("train",), 1, quiet=quiet), as_json)
     else:
         require_memory([(out, asked)], ("train",), quiet=quiet)
@@ -229,11 +230,12 @@ def confirm(
     """
     configure(threads)
     from deeptheory import plot
+    from deeptheory.runs import check_directories, estimate, report, steps_until
     from deeptheory.runs import confirm as run_study
-    from deeptheory.runs import estimate, report, steps_until
 
     asked = read_study(config, data_path, overrides, seeds)
     if dry_run:
+        check_directories(asked, out)
         runs = asked.judge.seeds
         print_report(estimate(asked, steps_until("retrain"), runs, min(jobs, runs), quiet), as_json)
         return

@@ -94,12 +94,13 @@ def compare(
     """
     configure(threads)
     from deeptheory import plot
+    from deeptheory.runs import check_directories, comparison_steps, estimate, report, steps
     from deeptheory.runs import compare as run_comparison
-    from deeptheory.runs import comparison_steps, estimate, report, steps
 
     asked = read_study(config, data_path, overrides, seeds)
     if dry_run:
         steps.check_criteria(asked)
+        check_directories(asked, out)
         runs = asked.judge.seeds
         print_report(estimate(asked, comparison_steps(asked), runs, min(jobs, runs), quiet), as_json)
         return

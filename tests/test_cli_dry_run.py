@@ -56,6 +56,22 @@ def test_the_same_is_refused_in_the_same_words(deeptheory, assert_refused, confi
     assert dry.err == deeptheory(*arguments, "--quiet").err
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_directories_are_refused_in_the_same_words(deeptheory, assert_refused, config, tmp_path, command):
+    arguments = command, config, "--out", tmp_path / "tiny.toml"
+    dry = deeptheory(*arguments, "--dry-run")
+    assert_refused(dry, "output directory: expected a directory, found the file")
+    assert dry.err == deeptheory(*arguments, "--quiet").err
+
+
+def test_another_configuration_is_refused_in_the_same_words(deeptheory, assert_refused, config, study):
+    for command, out in (("train", study / "seed-3"), ("confirm", study)):
+        arguments = command, config, "--out", out, "--set", "train.epochs=9"
+        dry = deeptheory(*arguments, "--dry-run")
+        assert_refused(dry, "train.epochs = 2 there, 9 asked")
+        assert dry.err == deeptheory(*arguments, "--quiet").err
+
+
 def test_criteria_are_refused_in_the_same_words(deeptheory, assert_refused, config, tmp_path):
     arguments = "compare", config, "--out", tmp_path / "out", "--set", 'compare.criteria=["lam"]'
     dry = deeptheory(*arguments, "--dry-run")

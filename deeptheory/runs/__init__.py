@@ -4,7 +4,7 @@ from deeptheory.runs.comparison import Compared, compare, comparison_steps
 from deeptheory.runs.config import Config, read_config
 from deeptheory.runs.estimate import Estimate, estimate, require_memory, steps_until
 from deeptheory.runs.run import Run
-from deeptheory.runs.study import Study, confirm
+from deeptheory.runs.study import Study, check_directories, confirm
 from deeptheory.runs.sweep import (
     Sweep,
     SweepEstimate,
@@ -24,6 +24,7 @@ __all__ = [
     "Sweep",
     "SweepEstimate",
     "Swept",
+    "check_directories",
     "compare",
     "comparison_steps",
     "confirm",

@@ -56,18 +56,27 @@ class Run:
             something else, or cannot be written.
         """
         directory = Path(directory)
+        begun = cls.check(directory, config)
+        if begun is None or begun.config != config:
+            make_directory(directory)
+            write_text(directory / paths.CONFIG, to_toml(config))
+        return cls(directory, quiet)
+
+    @classmethod
+    def check(cls, directory: Path, config: Config) -> "Run | None":
+        """The run that is there already, if anything of it is computed; refuses what `create` refuses."""
+        if not directory.exists():
+            return None
+        make_directory(directory)  # refuses a file and what cannot be written
         if (directory / paths.CONFIG).is_file():
-            run = cls(directory, quiet)
+            run = cls(directory, quiet=True)
             if run.begun:
                 _refuse_difference(run, config)
-                if run.config == config:
-                    return run
-        make_directory(directory)
-        if not (directory / paths.CONFIG).is_file() and any(directory.iterdir()):
+                return run
+        elif any(directory.iterdir()):
             do = "name a new directory with --out"
             raise InputError(f"directory {directory}", "an empty directory or a run", "other files", do)
-        write_text(directory / paths.CONFIG, to_toml(config))
-        return cls(directory, quiet)
+        return None
 
     @functools.cached_property
     def dataset(self) -> data.Dataset:

@@ -110,6 +110,14 @@ def of_seeds(config: Config, directory: Path) -> list[tuple[Path, Config]]:
     ]
 
 
+def check_directories(config: Config, directory: Path) -> None:
+    """Refuse a directory in which the runs of the seeds cannot be made or go on; nothing is changed."""
+    if directory.exists():
+        make_directory(directory)
+    for place, own in of_seeds(config, directory):
+        Run.check(place, own)
+
+
 def stored_verdicts(directory: Path) -> tuple[Verdict, ...]:
     """The verdicts of a study as its directory holds them; none where it was not judged."""
     path = directory / paths.VERDICTS
