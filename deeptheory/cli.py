@@ -1,22 +1,18 @@
 """The command line: parse, call `runs`, `judge` and `plot`, print. Nothing is computed here."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 import deeptheory
-from deeptheory import cli_hypothesis, cli_prune, cli_report, cli_runs, cli_sweep, stopping
+from deeptheory import cli_bench, cli_hypothesis, cli_prune, cli_report, cli_runs, cli_sweep, stopping
 from deeptheory.cli_options import (
-    COUNT,
+    DRY_RUN,
     EXIT_BAD_INPUT,
     EXIT_NEGATIVE,
     JSON,
-    POSITIVE,
     RUN,
-    SHARE,
     command_line,
     config_options,
     configure,
@@ -82,6 +78,8 @@ def commands() -> None:
     "--out", type=click.Path(path_type=Path), required=True, help="Run directory to make or resume."
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Overrides the seed of the configuration.")
+@DRY_RUN
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers of --dry-run as JSON.")
 @machine_options
 def train(
     config: Path,
@@ -89,21 +87,34 @@ def train(
     overrides: tuple[str, ...],
     out: Path,
     seed: int | None,
+    dry_run: bool,
+    as_json: bool,
     threads: int | None,
     quiet: bool,
 ) -> None:
     """Train a network from a configuration into a run directory; processes of mpiexec train it together.
 
     \b
-    Example:  deeptheory train simulations/demo.toml --out out/one --seed 3 --set train.epochs=5
-              mpiexec -n 2 deeptheory train simulations/demo.toml --out out/one
+    Examples:
+      deeptheory train simulations/demo.toml --out out/one --seed 3 --set train.epochs=5
+      deeptheory train simulations/demo.toml --out out/one --dry-run
+      mpiexec -n 2 deeptheory train simulations/demo.toml --out out/one
     """
+    if as_json and not dry_run:
+        do = "use 'deeptheory inspect RUN'"
+        raise InputError("--json", "--dry-run beside it", "no numbers to print", do)
     overrides = overrides if seed is None else (*overrides, f"seed={seed}")
     with together(threads) as group:
-        from deeptheory.runs import Run, steps
+        from deeptheory.runs import Run, estimate, require_memory, steps
 
         if group.rank == 0:
-            steps.train(Run.create(out, read_configuration(config, data_path, overrides), quiet), group)
+            asked = read_configuration(config, data_path, overrides)
+            if dry_run:
+                Run.check(out, asked)
+                print_report(estimate(asked, ("train",), 1, quiet=quiet), as_json)
+            else:
+                require_memory([(out, asked)], ("train",), quiet=quiet)
+                steps.train(Run.create(out, asked, quiet), group)
         steps.train_along(group)  # where the first process comes last and ends it
 
 
@@ -163,6 +174,7 @@ _step("prune", "Make the masks of AFCC and its controls at equal density and tes
 _step("retrain", "Retrain every arm under its mask, and the unpruned network equally long.")
 
 
+commands.add_command(cli_bench.bench)
 commands.add_command(cli_prune.compact)
 commands.add_command(cli_prune.cost)
 commands.add_command(cli_prune.compare)
@@ -199,6 +211,7 @@ def confirm(
     out: Path,
     seeds: int | None,
     jobs: int,
+    dry_run: bool,
     as_json: bool,
     threads: int | None,
     quiet: bool,
@@ -211,13 +224,20 @@ def confirm(
     Examples:
       deeptheory confirm simulations/demo.toml --out out/demo
       deeptheory confirm simulations/cifar10-desktop.toml --data cifar-10-batches-bin --out out/cifar10
+      deeptheory confirm simulations/glyphs.toml --out out/glyphs --jobs 2 --dry-run
     """
     configure(threads)
     from deeptheory import plot
+    from deeptheory.runs import check_directories, estimate, report, steps_until
     from deeptheory.runs import confirm as run_study
-    from deeptheory.runs import report
 
-    study = run_study(read_study(config, data_path, overrides, seeds), out, command_line(), jobs, quiet)
+    asked = read_study(config, data_path, overrides, seeds)
+    if dry_run:
+        check_directories(asked, out)
+        runs = asked.judge.seeds
+        print_report(estimate(asked, steps_until("retrain"), runs, min(jobs, runs), quiet), as_json)
+        return
+    study = run_study(asked, out, command_line(), jobs, quiet)
     figures = plot.draw_all(study.runs, study.directory / "figures")
     if as_json:
         click.echo(report.as_json({**study.numbers, "figures": [str(path) for path in figures]}))
@@ -289,111 +309,3 @@ def theory(name: str, values: tuple[str, ...], as_json: bool) -> None:
         click.echo(cli_theory.listing(as_json))
     else:
         click.echo(cli_theory.evaluation(name, values, as_json))
-
-
-@commands.group()
-def bench() -> None:
-    """Time the engine, against PyTorch and against the limit of the machine.
-
-    Every side computes in a process of its own, in turn. Worth something only when nothing else runs.
-
-    \b
-    Examples:
-      deeptheory bench train-step --width 0.25 --against torch
-      deeptheory bench layers --threads 2
-    """
-
-
-def bench_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What every benchmark takes."""
-    command = JSON(machine_options(command))
-    command = click.option(
-        "--out", type=click.Path(path_type=Path), help="Directory for the result as JSON."
-    )(command)
-    for name, kind, default, text in (
-        ("--batch", COUNT, 100, "Inputs per step."),
-        ("--size", COUNT, 32, "Side of an image in pixels."),
-        ("--width", POSITIVE, 1.0, "Factor on the number of filters."),
-        ("--network", str, "vgg11", "Network by name."),
-    ):
-        command = click.option(name, type=kind, default=default, show_default=True, help=text)(command)
-    return command
-
-
-def _bench(name: str, text: str) -> None:
-    """One command per comparison."""
-
-    @bench_options
-    @click.option("--against", type=click.Choice(["torch"]), help="Time PyTorch too; ours alone by default.")
-    @click.option("--rounds", type=COUNT, help="Blocks of steps of every side.")
-    def command(
-        against: str | None, rounds: int | None, out: Path | None, as_json: bool, quiet: bool, **setting: Any
-    ) -> None:
-        from deeptheory.bench import compare, report
-
-        chosen = _setting(**setting)
-        result = compare(name, chosen, against, rounds, command_line(), quiet)
-        _show(result, report.text(result), out, as_json)
-
-    if name == "measure":
-        images = click.option(
-            "--images", type=COUNT, default=10_000, show_default=True, help="Inputs to measure."
-        )
-        command = images(command)
-    if name == "compact":
-        command = click.option(
-            "--density", type=SHARE, default=0.25, show_default=True, help="Share of the weights kept."
-        )(command)
-        kinds = click.Choice(["kernel", "filter"])
-        command = click.option(
-            "--granularity", type=kinds, default="filter", show_default=True, help="What is removed as one."
-        )(command)
-        command = click.option(
-            "--model",
-            default="",
-            help="RUN/compact-ARM.h5, of this network and size, in place of random masks.",
-        )(command)
-    text += f"\n\n\b\nExample:  deeptheory bench {name} --width 0.25 --against torch"
-    bench.command(name, help=text)(command)
-
-
-_bench("train-step", "A training step: forward, loss, backward, SGD with Nesterov momentum.")
-_bench("inference", "The logits of a batch.")
-_bench("compact", "The logits of a batch by a network of which filters or kernels are cut out.")
-_bench(
-    "measure", "Class statistics, fields, clusters and SNR of all stages, against the reference procedure."
-)
-_bench("memory", "Peak resident size of a training step, each side in its own process.")
-
-
-@bench.command("layers")
-@bench_options
-def bench_layers(out: Path | None, as_json: bool, quiet: bool, **setting: Any) -> None:
-    """Every layer of a training step against the floor: its arithmetic and its bytes at the measured limits.
-
-    Below 1 in units of the floor, the bytes came from a cache.
-
-    \b
-    Example:  deeptheory bench layers --network vgg11 --width 1
-    """
-    chosen = _setting(**setting)
-    from deeptheory.bench import layers
-
-    result = layers.measure_layers(chosen, command_line())
-    _show(result, layers.text(result), out, as_json)
-
-
-def _setting(threads: int | None, **setting: Any) -> Any:
-    configure(threads)
-    from deeptheory import machine
-    from deeptheory.bench import Setting
-
-    return Setting(threads=machine.threads(), **setting)
-
-
-def _show(result: dict[str, Any], text: str, out: Path | None, as_json: bool) -> None:
-    from deeptheory.bench import report
-
-    click.echo(report.as_json(result) if as_json else text)
-    if out:
-        click.echo(f"written: {report.write(result, out)}", err=True)

@@ -17,6 +17,11 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 COUNT, POSITIVE = click.IntRange(min=1), click.FloatRange(min=0, min_open=True)
 EXIT_NEGATIVE, EXIT_BAD_INPUT = 1, 2
 SHARE = click.FloatRange(min=0, max=1, min_open=True)
+DRY_RUN = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print memory, disk and time that it would take, the times from a few steps; compute and write nothing.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print numbers as JSON.")
 
 
@@ -113,6 +118,7 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--jobs", type=COUNT, default=1, help="Runs at a time, each with its share of the threads."
         ),
+        DRY_RUN,
         JSON,
         machine_options,
     )

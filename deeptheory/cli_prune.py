@@ -79,6 +79,7 @@ def compare(
     out: Path,
     seeds: int | None,
     jobs: int,
+    dry_run: bool,
     as_json: bool,
     threads: int | None,
     quiet: bool,
@@ -93,10 +94,17 @@ def compare(
     """
     configure(threads)
     from deeptheory import plot
+    from deeptheory.runs import check_directories, comparison_steps, estimate, report, steps
     from deeptheory.runs import compare as run_comparison
-    from deeptheory.runs import report
 
-    compared = run_comparison(read_study(config, data_path, overrides, seeds), out, jobs, quiet)
+    asked = read_study(config, data_path, overrides, seeds)
+    if dry_run:
+        steps.check_criteria(asked)
+        check_directories(asked, out)
+        runs = asked.judge.seeds
+        print_report(estimate(asked, comparison_steps(asked), runs, min(jobs, runs), quiet), as_json)
+        return
+    compared = run_comparison(asked, out, jobs, quiet)
     found, margin = compared.comparison, compared.runs[0].config.judge.margin
     alone = "-alone" if compared.runs[0].config.compare.alone else ""
     figure = compared.directory / f"accuracy-against-density{alone}.pdf"

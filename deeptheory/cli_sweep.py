@@ -65,12 +65,10 @@ def slurm_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ("--partition", str, "partition; the site's by default."),
     ):
         command = click.option(name, type=kind, help=f"With --slurm: {text}")(command)
-    for name, text in (
-        ("--dry-run", "With --slurm: print the script, write nothing."),
-        ("--slurm", "Write an sbatch script for what is not done, and submit it."),
-    ):
-        command = click.option(name, is_flag=True, help=text)(command)
-    return command
+    text = (
+        "Write an sbatch script for what is not done, and submit it; with --dry-run print it, write nothing."
+    )
+    return click.option("--slurm", is_flag=True, help=text)(command)
 
 
 class CommandWithOthers(click.Command):
@@ -101,11 +99,11 @@ def sweep(
     seeds: int | None,
     jobs: int,
     index: int | None,
+    dry_run: bool,
     as_json: bool,
     threads: int | None,
     quiet: bool,
     slurm: bool,
-    dry_run: bool,
     **asked_of_slurm: Any,
 ) -> None:
     """Run a configuration over a grid of options and seeds.
@@ -121,16 +119,17 @@ def sweep(
     \b
     Examples:
       deeptheory sweep simulations/label-scaling.toml --out out/labels --jobs 2
+      deeptheory sweep simulations/label-scaling.toml --out out/labels --dry-run
       deeptheory sweep simulations/label-scaling.toml --out out/labels --index 0
       deeptheory sweep simulations/label-scaling.toml --out out/labels --slurm --time 2:00:00 --mem 4G
       deeptheory sweep status out/labels
       deeptheory sweep collect out/labels
     """
     elsewhere = {"--index": index, "--threads": threads, "--jobs": jobs if jobs != 1 else None}
-    _refuse_mixed(slurm, elsewhere, {"dry_run": dry_run or None, **asked_of_slurm})
+    _refuse_mixed(slurm, elsewhere, asked_of_slurm)
     environment = dict(os.environ)  # before the threads of this machine are set in it
     configure(threads)
-    from deeptheory.runs import read_sweep, report, run_member, run_sweep
+    from deeptheory.runs import estimate_sweep, read_sweep, report, run_member, run_sweep
     from deeptheory.runs.sweep import SlurmOptions, array_scripts, submit_sweep
 
     asked = read_sweep(config, with_data(with_seeds(overrides, seeds), data_path))
@@ -142,6 +141,13 @@ def sweep(
         else:
             made = submit_sweep(asked, out, options, environment, size, command_line())
         print_report(made, as_json)
+        return
+    if dry_run:
+        if index is not None:
+            raise InputError(
+                "--dry-run", "a whole sweep", f"--index {index}", "leave the one or the other out"
+            )
+        print_report(estimate_sweep(asked, jobs, quiet), as_json)
         return
     if index is None:
         swept = run_sweep(asked, out, jobs, quiet)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deeptheory import launch
+from deeptheory import cgroups, launch
 from deeptheory.errors import InputError, unknown_name
 
 PACKAGE = Path(__file__).parent
@@ -257,10 +257,28 @@ def _git_state() -> dict[str, Any]:
 
 
 def free_memory() -> int | None:
-    """Bytes of memory that can still be taken, or None where the system does not say."""
+    """Bytes of memory that can still be taken, or None where the system does not say.
+
+    The smaller of what the machine has available and what control groups, such as Slurm's --mem, leave.
+    """
+    left = [size for size in (_available_memory(), cgroups.memory_left()) if size is not None]
+    return min(left, default=None)
+
+
+def _available_memory() -> int | None:
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return None
+
+
+def process_memory(key: str) -> int | None:
+    """An entry of /proc/self/status in bytes: "VmRSS" now, "VmHWM" at its largest; None where there is none."""
+    # Not getrusage: its maximum counts the parent's memory at the moment of the fork.
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(f"{key}:"):
                 return 1024 * int(line.split()[1])
     return None
 

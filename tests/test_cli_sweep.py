@@ -135,7 +135,6 @@ def test_a_job_does_not_inherit_the_threads_of_the_machine_that_submits(slurm, f
         (("--slurm", "--threads", 1), "--threads: expected a sweep on this machine, found --slurm beside it"),
         (("--mem", "4G"), "--mem: expected --slurm beside it, found none"),
         (("--cpus-per-task", 2), "--cpus-per-task: expected --slurm beside it, found none"),
-        (("--dry-run",), "--dry-run: expected --slurm beside it, found none"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

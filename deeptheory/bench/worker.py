@@ -8,10 +8,10 @@ import io
 import os
 import signal
 import sys
-from pathlib import Path
 
 import msgspec
 
+from deeptheory import machine
 from deeptheory.bench.cases import Task
 from deeptheory.errors import InputError
 
@@ -47,23 +47,13 @@ def main() -> None:
         task = msgspec.json.decode(sys.stdin.readline(), type=Task)
         side = importlib.import_module(task.module)
         side.start(task.setting.threads)
-        imported = memory("VmRSS")
+        imported = machine.process_memory("VmRSS")
         step = getattr(side, task.step)(task)
         for line in sys.stdin:
             seconds = tuple(step() for _ in range(int(line)))
-            _send(replies, Reply(seconds=seconds, peak=memory("VmHWM"), imported=imported))
+            _send(replies, Reply(seconds=seconds, peak=machine.process_memory("VmHWM"), imported=imported))
     except InputError as error:
         _send(replies, Reply(refused=(error.what, error.expected, error.found, error.do)))
-
-
-def memory(key: str) -> int | None:
-    """An entry of /proc/self/status in bytes: "VmRSS" now, "VmHWM" at its largest; None where there is none."""
-    # Not getrusage: its maximum counts the parent's memory at the moment of the fork.
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(key)), None)
 
 
 def _send(replies: io.RawIOBase, reply: Reply) -> None:

@@ -4,6 +4,7 @@ The compiled modules (`augment`, `warp`) are not imported here, so that options 
 """
 
 from deeptheory.data.archive import pack, read_archive
+from deeptheory.data.blank import blank
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
 from deeptheory.data.load import load, read_files
@@ -15,6 +16,7 @@ __all__ = [
     "DataOptions",
     "Dataset",
     "Splits",
+    "blank",
     "draw_splits",
     "load",
     "pack",

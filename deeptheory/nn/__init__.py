@@ -7,6 +7,7 @@ from deeptheory.nn.evaluation import accuracy, predict_labels
 from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.layer import Layer
 from deeptheory.nn.loss import softmax_cross_entropy
+from deeptheory.nn.memory import scratch_bytes
 from deeptheory.nn.model_file import load_model, save_model
 from deeptheory.nn.network import Network
 from deeptheory.nn.normalisation import BatchNorm2d
@@ -60,5 +61,6 @@ __all__ = [
     "processes",
     "rebuilt",
     "save_model",
+    "scratch_bytes",
     "softmax_cross_entropy",
 ]

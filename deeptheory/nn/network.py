@@ -323,6 +323,12 @@ class Network:
             self.load_state(before)
             raise
 
+    def scratch_bytes(self) -> int:
+        """Bytes that the batches so far have made the layers allocate: outputs, gradients, working memory."""
+        layers = (*(node.layer for node in self.nodes), *(step.layer for step in self.steps))
+        scratches = {id(s): s for layer in layers for s in (layer.scratch, layer.workspace)}
+        return self._held.nbytes + sum(scratch.nbytes for scratch in scratches.values())
+
     def multiply_adds(self) -> dict[str, int]:
         """Multiply-add operations per input of every layer with weights, by dotted name."""
         counts = {node.name: node.layer.multiply_adds(input_to(node, self._shapes)) for node in self.nodes}

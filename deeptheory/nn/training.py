@@ -121,7 +121,7 @@ def fit(
     )
     if checkpoint and (found := group.from_first(checkpoint.load)):
         now = _resume(checkpoint, found, now.identity, network, optimiser, generators)
-    steps = _steps_per_epoch(len(labels), recipe.batch)
+    steps = steps_per_epoch(len(labels), recipe.batch)
 
     with (
         stopping.deferred(),
@@ -198,7 +198,8 @@ def _prepare_epoch(
         optimiser.use_masks(revised)
 
 
-def _steps_per_epoch(n: int, batch: int) -> int:
+def steps_per_epoch(n: int, batch: int) -> int:
+    """Steps of one epoch over n inputs: a last batch of a single one is left out."""
     full, rest = divmod(n, batch)
     return max(full + (rest > 1), 1)
 

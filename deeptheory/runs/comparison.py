@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from deeptheory import judge
 from deeptheory.files import read_json, write_text
-from deeptheory.prune import UNPRUNED
+from deeptheory.prune import CRITERIA, UNPRUNED
 from deeptheory.runs import paths, steps
 from deeptheory.runs.config import Config
+from deeptheory.runs.estimate import COMPARE, require_memory
 from deeptheory.runs.local import run_side_by_side
 from deeptheory.runs.report import as_json
 from deeptheory.runs.run import Run, make_directory
+from deeptheory.runs.study import of_seeds
 
 OURS = ("snr-overlap", "snr-budget", "afcc")  # compared with all others
 
@@ -61,17 +62,16 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
     Raises
     ------
     InputError
-        Bad configuration, data or directory.
+        Bad configuration, data or directory; too little memory.
     RunFailed
         The process of a seed failed.
     """
     directory = Path(directory)
+    steps.check_criteria(config)
+    planned = of_seeds(config, directory)
+    require_memory(planned, comparison_steps(config), jobs, quiet)
     make_directory(directory)
-    seeds = range(config.seed, config.seed + config.judge.seeds)
-    runs = [
-        Run.create(paths.seed_directory(directory, seed), msgspec.structs.replace(config, seed=seed), quiet)
-        for seed in seeds
-    ]
+    runs = [Run.create(place, own, quiet) for place, own in planned]
     if jobs > 1:
         _ = runs[0].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
         run_side_by_side(runs, jobs, quiet, ("compare-criteria",))
@@ -86,6 +86,12 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
     )
     write_text(directory / paths.comparison_file(config.compare.alone, "txt"), text + "\n")
     return compared
+
+
+def comparison_steps(config: Config) -> tuple[str, ...]:
+    """The steps that a comparison takes: measuring only where a criterion needs it."""
+    measured = any(CRITERIA[criterion].measured for criterion in config.compare.criteria)
+    return ("train", "measure", COMPARE) if measured else ("train", COMPARE)
 
 
 def stored_comparison(directory: Path, alone: bool) -> judge.Comparison | None:

@@ -56,26 +56,32 @@ class Run:
             something else, or cannot be written.
         """
         directory = Path(directory)
+        begun = cls.check(directory, config)
+        if begun is None or begun.config != config:
+            make_directory(directory)
+            write_text(directory / paths.CONFIG, to_toml(config))
+        return cls(directory, quiet)
+
+    @classmethod
+    def check(cls, directory: Path, config: Config) -> "Run | None":
+        """The run that is there already, if anything of it is computed; refuses what `create` refuses."""
+        if not directory.exists():
+            return None
+        make_directory(directory)  # refuses a file and what cannot be written
         if (directory / paths.CONFIG).is_file():
-            run = cls(directory, quiet)
+            run = cls(directory, quiet=True)
             if run.begun:
                 _refuse_difference(run, config)
-                if run.config == config:
-                    return run
-        make_directory(directory)
-        if not (directory / paths.CONFIG).is_file() and any(directory.iterdir()):
+                return run
+        elif any(directory.iterdir()):
             do = "name a new directory with --out"
             raise InputError(f"directory {directory}", "an empty directory or a run", "other files", do)
-        write_text(directory / paths.CONFIG, to_toml(config))
-        return cls(directory, quiet)
+        return None
 
     @functools.cached_property
     def dataset(self) -> data.Dataset:
         """The data set of the configuration; runs of one process share what was rendered or read."""
-        dataset = _load(self.config.data, self.quiet)
-        if self.config.data.labels == "true":
-            return dataset
-        return data.shuffle_labels(dataset, generator(self.config.seed, "shuffled-labels"))
+        return labelled(_load(self.config.data, self.quiet), self.config)
 
     @property
     def results(self) -> Path:
@@ -234,6 +240,23 @@ def make_directory(directory: Path) -> None:
         raise InputError("output directory", "a place that can be written", f"{error}", do) from error
     if not os.access(directory, os.W_OK):
         raise InputError("output directory", "a place that can be written", f"{directory} is read-only", do)
+
+
+def labelled(dataset: data.Dataset, config: Config) -> data.Dataset:
+    """The data set with the labels that the configuration asks for: its own, or those of other images."""
+    if config.data.labels == "true":
+        return dataset
+    return data.shuffle_labels(dataset, generator(config.seed, "shuffled-labels"))
+
+
+def outlined(config: Config, quiet: bool = False) -> data.Dataset:
+    """The data set of a configuration in its shapes and labels; glyphs, which take long, without their pixels."""
+    options = config.data
+    if options.source == "glyphs":
+        dataset = data.blank(options.n_labels, options.size, options.train_per_label, options.test_per_label)
+    else:
+        dataset = _load(options, quiet)
+    return labelled(dataset, config)
 
 
 @functools.lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from deeptheory.judge import ArmResults, Verdict
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import paths, steps
 from deeptheory.runs.config import Config
+from deeptheory.runs.estimate import require_memory
 from deeptheory.runs.local import run_side_by_side
 from deeptheory.runs.report import as_json
 from deeptheory.runs.run import Run, make_directory
@@ -75,18 +76,15 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
     Raises
     ------
     InputError
-        Bad configuration, data or directory; a seed's run there has another configuration.
+        Bad configuration, data or directory; a seed's run there has another configuration; too little memory.
     RunFailed
         The process of a seed failed.
     """
     directory = Path(directory)
+    planned = of_seeds(config, directory)
+    require_memory(planned, paths.STEPS, jobs, quiet)
     make_directory(directory)
-    runs = []
-    for seed in range(config.seed, config.seed + config.judge.seeds):
-        run = Run.create(
-            paths.seed_directory(directory, seed), msgspec.structs.replace(config, seed=seed), quiet
-        )
-        runs.append(run)
+    runs = [Run.create(place, own, quiet) for place, own in planned]
     unfinished = [run for run in runs if not run.done(paths.STEPS[-1])]
     jobs = min(jobs, len(unfinished))
     if jobs > 1:
@@ -102,6 +100,22 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
     write_text(directory / paths.VERDICTS, as_json(study.numbers) + "\n")
     write_text(directory / paths.TABLES, text + "\n")
     return study
+
+
+def of_seeds(config: Config, directory: Path) -> list[tuple[Path, Config]]:
+    """Directory and configuration of the run of every seed."""
+    seeds = range(config.seed, config.seed + config.judge.seeds)
+    return [
+        (paths.seed_directory(directory, seed), msgspec.structs.replace(config, seed=seed)) for seed in seeds
+    ]
+
+
+def check_directories(config: Config, directory: Path) -> None:
+    """Refuse a directory in which the runs of the seeds cannot be made or go on; nothing is changed."""
+    if directory.exists():
+        make_directory(directory)
+    for place, own in of_seeds(config, directory):
+        Run.check(place, own)
 
 
 def stored_verdicts(directory: Path) -> tuple[Verdict, ...]:

@@ -24,6 +24,11 @@ class Scratch:
         self._flat: dict[str, NDArray[Any]] = {}
         self._views: dict[tuple[str, tuple[int, ...], DTypeLike], NDArray[Any]] = {}  # into the flat arrays
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays, whether in use or not."""
+        return sum(flat.nbytes for flat in self._flat.values())
+
     def array(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """An uninitialised C-contiguous array; allocated only when the name needs more than before."""
         view = self._views.get((name, shape, dtype))

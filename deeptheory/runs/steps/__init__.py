@@ -6,7 +6,7 @@ from deeptheory.runs import failures, paths
 from deeptheory.runs.run import Run
 from deeptheory.runs.steps.budget import budget
 from deeptheory.runs.steps.compact import compact
-from deeptheory.runs.steps.compare import compare
+from deeptheory.runs.steps.compare import check_criteria, compare
 from deeptheory.runs.steps.cost import cost
 from deeptheory.runs.steps.measure import measure
 from deeptheory.runs.steps.predict import predict
@@ -18,6 +18,7 @@ from deeptheory.runs.steps.train import train, train_along
 __all__ = [
     "budget",
     "chain",
+    "check_criteria",
     "compact",
     "compare",
     "cost",

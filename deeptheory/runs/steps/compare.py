@@ -6,6 +6,7 @@ from deeptheory import data, nn, prune
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.progress import Progress
 from deeptheory.runs import paths
+from deeptheory.runs.config import Config
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
@@ -30,7 +31,7 @@ def compare(run: Run) -> None:
     InputError
         A criterion is unknown or cannot act at the granularity of the run.
     """
-    _check(run)
+    check_criteria(run.config)
     train(run)
     if any(prune.CRITERIA[criterion].measured for criterion in run.config.compare.criteria):
         measure(run)
@@ -51,9 +52,10 @@ def compare(run: Run) -> None:
             _store_pruned(run, criterion, density, name, masked[name])
 
 
-def _check(run: Run) -> None:
-    granularity = run.config.prune.granularity
-    for criterion in run.config.compare.criteria:
+def check_criteria(config: Config) -> None:
+    """Refuse criteria that do not exist or cannot act at the granularity that is asked for."""
+    granularity = config.prune.granularity
+    for criterion in config.compare.criteria:
         if criterion not in prune.CRITERIA:
             raise unknown_name("compare.criteria", criterion, prune.CRITERIA)
         able = prune.CRITERIA[criterion].granularities

@@ -12,7 +12,11 @@ def masked_layers(run: Run, network: nn.Network) -> tuple[prune.MaskedLayer, ...
     InputError
         `prune.stages` or `prune.arms` does not fit the network.
     """
-    options = run.config.prune
+    return layers_to_mask(run.config.prune, network)
+
+
+def layers_to_mask(options: prune.PruneOptions, network: nn.Network) -> tuple[prune.MaskedLayer, ...]:
+    """The layers that options name; raises what `masked_layers` raises."""
     prune.check_arms(options.arms)
     shapes = {name: array.shape for name, array in network.parameters().items()}
     names = [stage.name for stage in network.stages]

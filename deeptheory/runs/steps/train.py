@@ -10,7 +10,7 @@ from deeptheory.runs import paths
 from deeptheory.runs.config import Config
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
-from deeptheory.runs.steps.layers import masked_layers
+from deeptheory.runs.steps.layers import layers_to_mask
 
 
 @step
@@ -22,14 +22,7 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
     """
     started = time.monotonic()
     config, dataset = run.config, run.dataset
-    splits = data.draw_splits(
-        dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
-    )
-    if config.prune.schedule == "iterative" and config.prune.rewind_epoch >= config.train.epochs:
-        expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
-        raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
-    network = build_network(run)
-    masked_layers(run, network)  # refuses now what would fail only after the training
+    splits, network = prepare(config, dataset)
     checkpoint = run.checkpoint(paths.CHECKPOINT)
     images, labels = data.select(dataset, splits, "train")
     training: dict[str, Any] = {
@@ -71,7 +64,26 @@ def train_along(group: nn.Group) -> None:
     """
     while (sent := group.from_first()) is not None:
         config, n_labels, input_shape, training = sent
-        nn.fit(_build(config, n_labels, input_shape), **training, group=group)
+        nn.fit(_initial_network(config, n_labels, input_shape), **training, group=group)
+
+
+def prepare(config: Config, dataset: data.Dataset) -> tuple[data.Splits, nn.Network]:
+    """The splits, and the network at its initial weights; what would fail only after the training is refused now.
+
+    Raises
+    ------
+    InputError
+        Splits, network, the stages and arms to be masked, or the epoch to go back to do not fit.
+    """
+    splits = data.draw_splits(
+        dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
+    )
+    if config.prune.schedule == "iterative" and config.prune.rewind_epoch >= config.train.epochs:
+        expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
+        raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
+    network = _initial_network(config, dataset.n_labels, dataset.input_shape)
+    layers_to_mask(config.prune, network)
+    return splits, network
 
 
 def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
@@ -82,10 +94,10 @@ def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
 
 def build_network(run: Run) -> nn.Network:
     """The run's network at its initial weights."""
-    return _build(run.config, run.dataset.n_labels, run.dataset.input_shape)
+    return _initial_network(run.config, run.dataset.n_labels, run.dataset.input_shape)
 
 
-def _build(config: Config, n_labels: int, input_shape: tuple[int, ...]) -> nn.Network:
+def _initial_network(config: Config, n_labels: int, input_shape: tuple[int, int, int]) -> nn.Network:
     options = config.network
     return nn.build(
         options.name,

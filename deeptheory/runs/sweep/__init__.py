@@ -1,5 +1,6 @@
 """Sweeps: one run for every point of a grid, every variant and every seed."""
 
+from deeptheory.runs.sweep.estimate import SweepEstimate, estimate_sweep
 from deeptheory.runs.sweep.execution import Swept, run_member, run_sweep
 from deeptheory.runs.sweep.expansion import Member, expand
 from deeptheory.runs.sweep.options import Sweep, SweepOptions, read_sweep
@@ -13,10 +14,12 @@ __all__ = [
     "MemberState",
     "SlurmOptions",
     "Sweep",
+    "SweepEstimate",
     "SweepOptions",
     "Swept",
     "array_scripts",
     "collect",
+    "estimate_sweep",
     "expand",
     "read_sweep",
     "run_member",

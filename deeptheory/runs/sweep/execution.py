@@ -8,6 +8,7 @@ from typing import Any
 from deeptheory.errors import InputError
 from deeptheory.files import write_text
 from deeptheory.runs import failures, paths, steps
+from deeptheory.runs.estimate import require_memory, steps_until
 from deeptheory.runs.local import run_side_by_side
 from deeptheory.runs.report import Report
 from deeptheory.runs.run import Run, make_directory
@@ -76,9 +77,13 @@ def run_sweep(sweep: Sweep, directory: Path, jobs: int = 1, quiet: bool = False)
     Raises
     ------
     InputError
-        Members that cannot be told apart or configured, before anything starts; a directory with other files.
+        Members that cannot be told apart or configured, or for which the memory is not there, before anything
+        starts; a directory with other files.
     """
     directory = Path(directory)
+    members = expand(sweep)
+    places = zip(directories(directory, members), (member.config for member in members), strict=True)
+    require_memory(places, steps_until(sweep.options.steps), jobs, quiet, keep_going=True)
     runs = _prepare(sweep, directory, None, quiet)
     found = states.states(sweep, directory)
     unfinished = [run for run, of in zip(runs, found, strict=True) if of.state != "done"]
@@ -102,11 +107,17 @@ def run_member(sweep: Sweep, directory: Path, index: int, quiet: bool = False) -
     Raises
     ------
     InputError
-        As `run_sweep` raises it, or an index outside the sweep.
+        As `run_sweep` raises it, or an index outside the sweep. Too little memory is a failure of the member.
     """
     directory = Path(directory)
     (run,) = _prepare(sweep, directory, index, quiet)
-    _compute(run, sweep.options.steps)
+    until = sweep.options.steps
+    try:
+        require_memory([(run.directory, run.config)], steps_until(until), 1, quiet, keep_going=True)
+    except InputError as error:  # kept like that of any other member that cannot be computed
+        failures.keep(run, error)
+    else:
+        _compute(run, until)
     return states.states(sweep, directory)[index]
 
 

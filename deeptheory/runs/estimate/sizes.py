@@ -1,0 +1,155 @@
+"""What of a run decides how large its arrays are and how many steps it takes."""
+
+import functools
+import math
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from deeptheory import machine, nn, prune
+from deeptheory.measure.passes import BATCH
+from deeptheory.runs.config import Config
+from deeptheory.runs.run import outlined
+from deeptheory.runs.steps.layers import layers_to_mask
+from deeptheory.runs.steps.train import prepare
+
+# Bytes that compiled kernels take, with the libraries that come with them; and what compiling them takes.
+LOADED, COMPILING = 70_000_000, 160_000_000
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What of a run decides how large its arrays are.
+
+    Attributes
+    ----------
+    config : Config
+    program : int
+        Bytes of this process before it computed anything, and of the kernels that a run loads.
+    n_labels : int
+    input_shape : (H, W, C)
+    inputs : dict of str to int
+        By split.
+    dataset : int
+        Bytes of images and labels of all splits.
+    outputs, filters : dict of str to int
+        C*P and C of every stage.
+    probed : tuple of str
+        The stages whose probe has to be fitted.
+    parameters, state : int
+        Bytes of the parameters, and with the buffers.
+    masked : int
+        Layers that are masked.
+    patches : tuple of (int, int)
+        Weights of a filter and outputs per filter, of every layer that masks can change.
+    training, retraining, inferring : int
+        Bytes of the network's scratch (`nn.scratch_bytes`).
+    """
+
+    config: Config
+    program: int
+    n_labels: int
+    input_shape: tuple[int, int, int]
+    inputs: dict[str, int]
+    dataset: int
+    outputs: dict[str, int]
+    filters: dict[str, int]
+    probed: tuple[str, ...]
+    parameters: int
+    state: int
+    masked: int
+    patches: tuple[tuple[int, int], ...]
+    training: int
+    retraining: int
+    inferring: int
+
+    def split(self, *names: str) -> int:
+        """Bytes of copies of splits."""
+        per_input = math.prod(self.input_shape) + np.dtype(np.int64).itemsize
+        return sum(self.inputs[name] for name in names) * per_input
+
+    @property
+    def last(self) -> int:
+        """Outputs C*P of the last stage."""
+        return list(self.outputs.values())[-1]
+
+
+def sizes_of(config: Config, quiet: bool = False) -> Sizes:
+    """The sizes of one run; runs that differ in their seed share them.
+
+    Raises
+    ------
+    InputError
+        What training would refuse: data, splits, network, stages, arms.
+    """
+    return _sizes(msgspec.structs.replace(config, seed=0), quiet)
+
+
+@functools.cache
+def _sizes(config: Config, quiet: bool) -> Sizes:
+    program = _program()
+    dataset = outlined(config, quiet)
+    splits, network = prepare(config, dataset)
+    parameters = network.parameters()
+    shape = dataset.input_shape
+    arrays = dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels
+    stages = [stage.name for stage in network.stages]
+    return Sizes(
+        config=config,
+        program=program,
+        n_labels=dataset.n_labels,
+        input_shape=shape,
+        inputs={name: len(getattr(splits, name)) for name in ("train", "measure", "test")},
+        dataset=sum(array.nbytes for array in arrays),
+        outputs={stage: math.prod(network.output_shape(stage)) for stage in stages},
+        filters={stage: network.output_shape(stage)[-1] for stage in stages},
+        probed=tuple(stages[:-1] if network.classifier_is_probe else stages),
+        parameters=sum(array.nbytes for array in parameters.values()),
+        state=sum(array.nbytes for array in (*parameters.values(), *network.buffers().values())),
+        masked=len(layers_to_mask(config.prune, network)),
+        patches=_patches(network, config),
+        training=_scratch(config.network, dataset.n_labels, shape, config.train.batch, True),
+        retraining=_scratch(config.network, dataset.n_labels, shape, config.retrain.batch, True),
+        inferring=_scratch(config.network, dataset.n_labels, shape, BATCH, False),
+    )
+
+
+def _patches(network: nn.Network, config: Config) -> tuple[tuple[int, int], ...]:
+    names = [name for name, array in network.parameters().items() if array.ndim > 1]
+    masked = f"{config.prune.stages[0]}." if config.prune.stages else prune.HEAD_WEIGHT
+    first = next((place for place, name in enumerate(names) if name.startswith(masked)), len(names))
+    layers = [name for name in names[first:] if name != prune.HEAD_WEIGHT and name.endswith(".weight")]
+    shapes = {name: network.parameters()[name].shape for name in layers}
+    return tuple(
+        (math.prod(shape[1:]), math.prod(network.output_shape(name.removesuffix(".weight"))[:-1]))
+        for name, shape in shapes.items()
+    )
+
+
+def fresh_network(options: nn.NetworkOptions, n_labels: int, input_shape: tuple[int, int, int]) -> nn.Network:
+    """A network to try things on."""
+    return nn.build(
+        options.name,
+        n_labels,
+        input_shape,
+        width=options.width,
+        classifier=options.classifier,
+        depth=options.depth,
+        stochastic_depth=options.stochastic_depth,
+        rng=np.random.default_rng(0),
+    )
+
+
+@functools.cache
+def _scratch(
+    options: nn.NetworkOptions, n_labels: int, input_shape: tuple[int, int, int], batch: int, training: bool
+) -> int:
+    return nn.scratch_bytes(fresh_network(options, n_labels, input_shape), batch, training)
+
+
+@functools.cache
+def _program() -> int:
+    """The same whenever it is asked for: later on the process holds what was tried."""
+    resident = machine.process_memory("VmRSS") or 0
+    return resident + LOADED + (0 if machine.kernels_are_compiled() else COMPILING)
