@@ -45,7 +45,7 @@ class CheckpointStore:
         if not self.path.exists():
             return None
         with storage.open_for_reading(self.path) as file:
-            return storage.read_tree(file)
+            return storage.read(file)
 
     def save(self, state: storage.Tree) -> None:
         """Replace the file; an `InputError` (read-only directory, full disk) leaves the old one as it was."""

@@ -129,6 +129,7 @@ def sweep(
     _refuse_mixed(slurm, elsewhere, asked_of_slurm)
     environment = dict(os.environ)  # before the threads of this machine are set in it
     configure(threads)
+    from deeptheory import machine
     from deeptheory.runs import estimate_sweep, read_sweep, report, run_member, run_sweep
     from deeptheory.runs.sweep import SlurmOptions, array_scripts, submit_sweep
 
@@ -136,10 +137,12 @@ def sweep(
     if slurm:
         size = asked_of_slurm.pop("array_size_limit")
         options = SlurmOptions(**{name: value for name, value in asked_of_slurm.items() if value is not None})
+        configure(min(options.cpus_per_task, machine.threads()))  # as a node computes, as far as this one can
+        needed = estimate_sweep(asked, quiet=quiet).comment
         if dry_run:
-            made = array_scripts(asked, out, options, size, command_line())
+            made = array_scripts(asked, out, options, size, command_line(), needed)
         else:
-            made = submit_sweep(asked, out, options, environment, size, command_line())
+            made = submit_sweep(asked, out, options, environment, size, command_line(), needed)
         print_report(made, as_json)
         return
     if dry_run:

@@ -58,27 +58,50 @@ def add_checksum(item: h5py.Dataset, value: Any = None) -> None:
     item.attrs[CHECKSUM] = np.uint32(_sum_on_disk(item) if value is None else _checksum(value))
 
 
-def read_tree(group: h5py.Group) -> dict[str, Any]:
-    """Read back what `write_tree` wrote."""
-    return {name: read(item) for name, item in group.items()}
+def read(group: h5py.Group, path: str = ".") -> Any:
+    """Read back what `write_tree` wrote: a group as a nested table, a data set as an array, a number or text.
 
-
-def read(item: h5py.Group | h5py.Dataset) -> Any:
-    """A group as a nested table, a data set as an array, a number or text.
+    Parameters
+    ----------
+    group : h5py.Group
+    path : str
+        Of an entry in it; the group itself by default.
 
     Raises
     ------
     InputError
         The bytes of a data set are not those that were written. One without a checksum is not checked.
     """
-    if isinstance(item, h5py.Group):
-        return read_tree(item)
     try:
-        value = _content(item)
-    except (OSError, UnicodeDecodeError) as error:
-        raise _damaged(item, str(error)) from error
+        return _read(group if path == "." else group[path])
+    except InputError:
+        raise
+    except Exception as error:  # the library raises whatever damaged bytes lead it to
+        raise _damaged(group, path, f"{error}") from error
+
+
+def has(group: h5py.Group, path: str) -> bool:
+    """Whether there is an entry at a path; `InputError` where damage hides the answer."""
+    try:
+        return path in group
+    except Exception as error:
+        raise _damaged(group, path, f"{error}") from error
+
+
+def names(group: h5py.Group, path: str) -> list[str]:
+    """Names of the entries of a group in a group."""
+    try:
+        return list(group[path])
+    except Exception as error:
+        raise _damaged(group, path, f"{error}") from error
+
+
+def _read(item: h5py.Group | h5py.Dataset) -> Any:
+    if isinstance(item, h5py.Group):
+        return {name: _read(item[name]) for name in item}
+    value = _content(item)
     if CHECKSUM in item.attrs and _checksum(value) != item.attrs[CHECKSUM]:
-        raise _damaged(item, "others")
+        raise _damaged(item.file, item.name, "others")
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -99,12 +122,12 @@ def _bytes(array: Any) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
-def _damaged(item: h5py.Dataset, found: str) -> InputError:
-    path = Path(item.file.filename)
+def _damaged(group: h5py.Group, path: str, found: str) -> InputError:
+    file = Path(group.file.filename)
     do = "restore it or start anew"
-    if previous_of(path).exists():
-        do = f"the next step that is computed goes back to {previous_of(path).name}"
-    return InputError(f"{item.name} in {path}", "the bytes that were written", found, do)
+    if previous_of(file).exists():
+        do = f"the next step that is computed goes back to {previous_of(file).name}"
+    return InputError(f"'{path}' in {file}", "the bytes that were written", found, do)
 
 
 def replace_text(file: h5py.File, name: str, text: str) -> None:
@@ -175,24 +198,24 @@ def verify(path: Path) -> Verification:
     InputError
         The file is missing or cannot be opened.
     """
-    names: list[str] = []
+    found: list[str] = []
     damaged: list[str] = []
     unchecked: list[str] = []
     with open_for_reading(path) as file:
         try:
-            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            return Verification(len(names), (), (f"the list of data sets ({error})",))
-        for name in names:
+            file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        except Exception as error:
+            return Verification(len(found), (), (f"the list of data sets ({error})",))
+        for name in found:
             try:
                 expected = file[name].attrs.get(CHECKSUM)
                 if _sum_on_disk(file[name]) != expected and expected is not None:
                     damaged.append(name)
                 elif expected is None:
                     unchecked.append(name)
-            except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+            except Exception:
                 damaged.append(name)
-    return Verification(len(names), tuple(unchecked), tuple(damaged))
+    return Verification(len(found), tuple(unchecked), tuple(damaged))
 
 
 def _sum_on_disk(item: h5py.Dataset) -> int:

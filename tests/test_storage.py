@@ -31,7 +31,7 @@ def write(path, tree):
 
 def read(path):
     with storage.open_for_reading(path) as file:
-        return storage.read_tree(file)
+        return storage.read(file)
 
 
 def test_a_tree_reads_back_as_it_was_written(tmp_path):

@@ -117,12 +117,19 @@ class Run:
         """Whether the step's results are complete in `run.h5`."""
         return self.has(f"{step}/finished")
 
+    def needs(self, step: str) -> bool:
+        """Whether a step has to be computed: it is not done, or `run.h5` is damaged and has to be mended first."""
+        try:
+            return not self.done(step)
+        except InputError:
+            return True
+
     def has(self, path: str) -> bool:
         """Whether `run.h5` has an entry at this path."""
         if not self.results.exists():
             return False
         with self._open() as file:
-            return path in file
+            return storage.has(file, path)
 
     def require(self, step: str) -> None:
         """Refuse to go on before `step` is done."""
@@ -137,14 +144,14 @@ class Run:
         if not self.has(path):
             raise InputError(f"run {self.directory}", f"'{path}' in {paths.RESULTS}", "no such entry")
         with self._open() as file:
-            return storage.read(file[path])
+            return storage.read(file, path)
 
     def names(self, path: str) -> list[str]:
         """Names of the entries of a group of `run.h5`; none if there is no such group."""
         if not self.has(path):
             return []
         with self._open() as file:
-            return list(file[path])
+            return storage.names(file, path)
 
     def _open(self) -> h5py.File:
         """`run.h5` for reading, brought to the present schema first."""
@@ -210,10 +217,12 @@ def step(
 
     @functools.wraps(compute)
     def locked(run: Run, *args: Arguments.args, **named: Arguments.kwargs) -> None:
-        if compute.__name__ in paths.STEPS and run.done(compute.__name__):
+        is_step = compute.__name__ in paths.STEPS
+        if is_step and not run.needs(compute.__name__):
             return
         with stopping.deferred(), run.locked():
-            compute(run, *args, **named)
+            if not (is_step and run.done(compute.__name__)):
+                compute(run, *args, **named)
 
     return locked
 

@@ -40,7 +40,7 @@ def migrate(path: Path) -> str:
 
 
 def _version_of(file: h5py.File) -> int:
-    return int(storage.read(file[ENTRY])) if ENTRY in file else 1
+    return int(storage.read(file, ENTRY)) if storage.has(file, ENTRY) else 1
 
 
 def _add_checksums(file: h5py.File) -> None:

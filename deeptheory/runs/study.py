@@ -85,7 +85,7 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
     require_memory(planned, paths.STEPS, jobs, quiet)
     make_directory(directory)
     runs = [Run.create(place, own, quiet) for place, own in planned]
-    unfinished = [run for run in runs if not run.done(paths.STEPS[-1])]
+    unfinished = [run for run in runs if run.needs(paths.STEPS[-1])]
     jobs = min(jobs, len(unfinished))
     if jobs > 1:
         _ = runs[0].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes

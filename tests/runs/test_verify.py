@@ -30,7 +30,7 @@ def test_a_flipped_bit_is_found_and_the_data_set_named(deeptheory, run, name):
     assert result.code == 1
     assert f"damaged: {name}" in result.out
     assert run.results.read_bytes() == before
-    expected = rf"/{name} in {run.results}: expected the bytes that were written, found others; "
+    expected = rf"'/{name}' in {run.results}: expected the bytes that were written, found others; "
     with pytest.raises(
         ValueError, match=expected + "the next step that is computed goes back to run.previous"
     ):

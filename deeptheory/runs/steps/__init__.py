@@ -36,7 +36,7 @@ def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
     """All steps up to `until` that are not done yet, in order; an error is kept in the run's log."""
     if until not in paths.STEPS:
         raise unknown_name("--until", until, paths.STEPS)
-    if run.done(until):
+    if not run.needs(until):
         return
     with stopping.deferred(), run.locked():
         try:
