@@ -45,7 +45,9 @@ def listening() -> Iterator[None]:
     the spot. What is being written then is left beside the last whole file, never in its place.
     """
     global _received
-    before = {number: signal.signal(number, _receive) for number in SIGNALS}
+    # What a process started in the background ignores, it goes on ignoring.
+    heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _receive) for number in heeded}
     try:
         yield
     finally:
@@ -69,7 +71,8 @@ def deferred() -> Iterator[None]:
 
 def _receive(number: int, _: FrameType | None) -> None:
     global _received
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is _receive:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if _received is not None:
         return
     _received = signal.Signals(number).name

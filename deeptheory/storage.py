@@ -1,5 +1,6 @@
 """Nested tables of arrays and strings in HDF5: every data set with its checksum, files replaced atomically."""
 
+import io
 import os
 import shutil
 import zlib
@@ -19,8 +20,7 @@ Tree = Mapping[str, Any]  # str -> Tree | ndarray | number | str
 COMPRESSED_BELOW = 1 << 24  # bytes; larger arrays are weights or nearly incompressible fields
 STRING = h5py.string_dtype()
 CHECKSUM = "crc32"  # attribute of every data set: of its bytes as they are in memory
-# The oldest format that has checksums of its own for everything but the data.
-OPTIONS: dict[str, Any] = {"locking": "best-effort", "libver": ("v110", "v110")}
+LIBVER = ("v110", "v110")  # the oldest format that has checksums of its own for everything but the data
 BLOCK = 1 << 26  # bytes read at a time to verify a data set
 
 
@@ -154,11 +154,77 @@ def replacing(path: Path, anew: bool = False) -> Iterator[h5py.File]:
     What was there before is kept as `previous_of(path)`. With `anew` the file begins empty.
     """
     with replacing_file(path, previous_of(path)) as temporary:
-        copied = path.exists() and not anew
-        if copied:
+        if copied := path.exists() and not anew:
             shutil.copyfile(path, temporary)
-        with h5py.File(temporary, "r+" if copied else "w", **OPTIONS) as file:
+        with open_for_writing(temporary, "r+" if copied else "w") as file:
             yield file
+
+
+@contextmanager
+def open_for_writing(path: Path, mode: str = "w") -> Iterator[h5py.File]:
+    """An HDF5 file that is written in the block, in the mode of `h5py.File`: "w" or "r+".
+
+    Raises
+    ------
+    OSError
+        The disk is full or fails. What HDF5 itself makes of that may end the process.
+    """
+    with io.FileIO(path, f"{mode[0]}b+") as raw:
+        disk = _Disk(raw, path)
+        try:
+            with h5py.File(disk, mode, libver=LIBVER) as file:
+                yield file
+        finally:
+            if disk.error:
+                raise disk.error
+
+
+class _Disk(io.RawIOBase):
+    """A file that keeps its first error to itself: HDF5 cannot close a file that it could not write."""
+
+    def __init__(self, raw: io.FileIO, path: Path) -> None:
+        self.raw, self.path = raw, path
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
+        size = left.nbytes
+        try:
+            while left.nbytes and not self.error:
+                left = left[self.raw.write(left) :]
+        except OSError as error:
+            self._keep(error)
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return self.raw.truncate(size)
+        except OSError as error:
+            self._keep(error)
+            return size or 0
+
+    def readinto(self, buffer: Any) -> int:
+        return self.raw.readinto(buffer) or 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self.raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.raw.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def _keep(self, error: OSError) -> None:
+        if self.error is None:
+            error.filename = str(self.path)
+            self.error = error
 
 
 def previous_of(path: Path) -> Path:

@@ -25,6 +25,16 @@ def test_a_signal_raises_at_once(number):
     assert not stopping.requested()
 
 
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stopping.listening(), stopping.deferred():
+            send(signal.SIGINT)
+            assert not stopping.requested()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_deferred_block_is_finished_first(capfd):
     done = []
 

@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from deeptheory import storage
 from deeptheory.errors import InputError
 from deeptheory.files import replacing_file
 from deeptheory.nn.graph import Stage
@@ -17,7 +18,7 @@ from deeptheory.nn.rebuild import assemble, make_layer, options_of
 
 FORMAT = 1
 KINDS_OF_ARRAYS = ("parameters", "buffers")
-STRING = h5py.string_dtype()
+WHOLE = "a complete file written by save_model"
 COMPRESSED_FROM = 256  # bytes; a smaller array would grow by what describes its chunks
 
 
@@ -45,11 +46,8 @@ def save_model(path: str | os.PathLike[str], network: Network) -> None:
     target = Path(path)
     description = _described(network)
     try:
-        with (
-            replacing_file(target) as temporary,
-            h5py.File(temporary, "w", locking="best-effort", libver="v110") as file,
-        ):
-            file.create_dataset("network", data=json.dumps(description), dtype=STRING)
+        with replacing_file(target) as temporary, storage.open_for_writing(temporary) as file:
+            storage.write(file, "network", json.dumps(description), dtype=storage.STRING)
             for kind in KINDS_OF_ARRAYS:
                 group = file.create_group(kind, track_order=True)
                 for name, array in getattr(network, kind)().items():
@@ -66,17 +64,27 @@ def load_model(path: str | os.PathLike[str]) -> Network:
     InputError
         No such file, a file that is no saved model or is damaged, or one of another format.
     """
+    description, arrays = _read(path)
+    _check_format(path, description)
     try:
-        with h5py.File(path, "r", locking="best-effort") as file:
-            description = json.loads(file["network"].asstr()[()])
-            arrays = {kind: {name: item[()] for name, item in file[kind].items()} for kind in KINDS_OF_ARRAYS}
-        _check_format(path, description)
         stages = [_stage(stage, arrays) for stage in description["stages"]]
         return assemble(stages, tuple(description["input_shape"]), description["dtype"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"model {path}", WHOLE, str(error)) from error
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[str, Array]]]:
+    """The description of a network and its arrays by kind and name."""
+    try:
+        with h5py.File(path, "r", locking="best-effort") as file:
+            arrays = {kind: storage.read(file, kind) for kind in KINDS_OF_ARRAYS}
+            return dict(json.loads(storage.read(file, "network"))), arrays
     except FileNotFoundError as error:
         raise InputError("model", "a file written by save_model", f"no file {path}") from error
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(f"model {path}", "a complete file written by save_model", str(error)) from error
+    except InputError as error:
+        raise InputError(f"model {path}", WHOLE, f"{error.what}: {error.found}") from error
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(f"model {path}", WHOLE, str(error)) from error
 
 
 def _check_format(path: str | os.PathLike[str], description: dict[str, Any]) -> None:
@@ -118,6 +126,6 @@ def _stage(description: dict[str, Any], arrays: dict[str, dict[str, Array]]) -> 
 
 def _write(group: h5py.Group, name: str, array: Array) -> None:
     if np.issubdtype(array.dtype, np.integer) and array.nbytes >= COMPRESSED_FROM:
-        group.create_dataset(name, data=array, compression="gzip", shuffle=True)
+        storage.write(group, name, array, compression="gzip", shuffle=True)
     else:
-        group.create_dataset(name, data=array)
+        storage.write(group, name, array)

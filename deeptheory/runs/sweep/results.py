@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from deeptheory import storage
@@ -64,7 +63,7 @@ def write_results(sweep: Sweep, root: Path, found: Sequence[MemberState]) -> Rep
     text = "\n\n".join(map(str, tables)) or "no member is finished"
     _write_csv(root / paths.SWEEP_MEMBERS, members)
     _write_csv(root / paths.SWEEP_STAGES, stages)
-    with replacing_file(root / paths.SWEEP_RESULTS) as temporary, h5py.File(temporary, "w") as file:
+    with replacing_file(root / paths.SWEEP_RESULTS) as temporary, storage.open_for_writing(temporary) as file:
         arrays = {"members": _arrays(members), "stages": _arrays(stages)}
         storage.write_tree(file, {"sweep": sweep_to_toml(sweep), **arrays})
     write_text(root / paths.SWEEP_SUMMARY, text + "\n")
