@@ -1,8 +1,7 @@
 """Data sets in one file, `.npz` or HDF5, with the arrays named in `ARRAYS`."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -69,11 +68,10 @@ def pack(dataset: Dataset, path: str | Path) -> None:
             f"data file {path}", f"a name that ends in {', '.join(SUFFIXES)}", f"'{path.suffix}'"
         )
     arrays = {key: getattr(dataset, key) for key in ARRAYS[:4]}
-    write: Callable[[BinaryIO, dict[str, np.ndarray], tuple[str, ...]], None]
     write = _write_npz if _is_npz(path) else _write_hdf5
     try:
-        with replacing_file(path) as temporary, temporary.open("w+b") as file:
-            write(file, arrays, dataset.label_names)
+        with replacing_file(path) as temporary:
+            write(temporary, arrays, dataset.label_names)
     except OSError as failure:
         raise InputError(f"data file {path}", "a directory that can be written to", f"{failure}") from failure
 
@@ -98,17 +96,18 @@ def _read_hdf5(path: Path) -> dict[str, Any]:
     return arrays
 
 
-def _write_npz(file: BinaryIO, arrays: dict[str, np.ndarray], label_names: tuple[str, ...]) -> None:
-    np.savez(file, **arrays, label_names=np.array(label_names, dtype=np.str_))  # type: ignore[arg-type]
+def _write_npz(path: Path, arrays: dict[str, np.ndarray], label_names: tuple[str, ...]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **arrays, label_names=np.array(label_names, dtype=np.str_))  # type: ignore[arg-type]
 
 
-def _write_hdf5(file: BinaryIO, arrays: dict[str, np.ndarray], label_names: tuple[str, ...]) -> None:
-    import h5py
+def _write_hdf5(path: Path, arrays: dict[str, np.ndarray], label_names: tuple[str, ...]) -> None:
+    from deeptheory import storage
 
-    with h5py.File(file, "w") as target:
+    with storage.open_for_writing(path) as target:
         for key, array in arrays.items():
-            target[key] = array
-        target.create_dataset("label_names", data=list(label_names), dtype=h5py.string_dtype())
+            storage.write(target, key, array)
+        storage.write(target, "label_names", list(label_names), dtype=storage.STRING)
 
 
 def _dataset(name: str, arrays: dict[str, Any]) -> Dataset:

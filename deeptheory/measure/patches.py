@@ -53,11 +53,13 @@ def patch_moments(
     reference: nn.Network | None = None,
     title: str = "patches",
     quiet: bool = False,
+    ridge: float = 1e-6,
 ) -> PatchMoments:
     """Mean and covariance of the patches that a layer reads, and their covariance with its outputs elsewhere.
 
-    Exact for the inputs given. Products of a batch are taken about the mean of the first one, in float32 for
-    convolutions, and added up in float64.
+    Exact for the inputs given. Products of a batch are taken about the mean of the first one and added up in
+    float64; those of a convolution are taken in float32, and once more in float64 where patches vary along so few
+    directions that rounding leaves no positive definite matrix.
 
     Parameters
     ----------
@@ -68,6 +70,8 @@ def patch_moments(
     reference : Network, optional
         The network whose outputs of that layer are to be explained, `network` itself by default: then the cross
         covariance is weight times covariance.
+    ridge : float
+        Share of the mean variance that will be added to the diagonal before the covariance is inverted.
 
     Returns
     -------
@@ -87,21 +91,35 @@ def patch_moments(
     if not len(images):
         raise InputError("images", "at least one", "none")
     source = next(node.inputs[0] for node in network.nodes if node.name == layer)
-    sums = _Sums(width, len(found.parameters["weight"]))
-    pixels = np.empty((min(BATCH, len(images)), *images.shape[1:]), np.float32)
-    with Progress(f"{title} of {layer}", len(images), "input", quiet) as progress:
-        for start in range(0, len(images), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(images)))
-            x = augment.gather(images, rows, pixels)
-            read = x if source == nn.graph.INPUT else network.internals(x, [source])[source]
-            outputs = teacher.internals(x, [layer])[layer]
-            patches = unfold(read, found)
-            if isinstance(found, nn.Linear):
-                # Nodes vary along few directions: in float32 the rounding of the others outweighs a ridge.
-                patches = patches.astype(np.float64)
-            sums.add(patches, outputs.reshape(-1, outputs.shape[-1]) - bias)
-            progress.advance(start + len(rows))
-    return sums.moments(found.parameters["weight"].shape)
+
+    def moments(dtype: type[np.floating]) -> PatchMoments:
+        sums = _Sums(width, len(found.parameters["weight"]))
+        pixels = np.empty((min(BATCH, len(images)), *images.shape[1:]), np.float32)
+        with Progress(f"{title} of {layer}", len(images), "input", quiet) as progress:
+            for start in range(0, len(images), BATCH):
+                rows = np.arange(start, min(start + BATCH, len(images)))
+                x = augment.gather(images, rows, pixels)
+                read = x if source == nn.graph.INPUT else network.internals(x, [source])[source]
+                outputs = teacher.internals(x, [layer])[layer]
+                patches = unfold(read, found).astype(dtype, copy=False)
+                sums.add(patches, outputs.reshape(-1, outputs.shape[-1]) - bias)
+                progress.advance(start + len(rows))
+        return sums.moments(found.parameters["weight"].shape)
+
+    if isinstance(found, nn.Linear):  # nodes vary along few directions
+        return moments(np.float64)
+    single = moments(np.float32)
+    return single if single.constant or _is_positive(single.covariance, ridge) else moments(np.float64)
+
+
+def _is_positive(covariance: NDArray[np.float64], ridge: float) -> bool:
+    """Whether it can be factorised with the ridge on its diagonal."""
+    mean = np.trace(covariance) / len(covariance)
+    try:
+        np.linalg.cholesky(covariance + ridge * mean * np.eye(len(covariance)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def mixing_layer(network: nn.Network, layer: str) -> nn.Conv2d | nn.Linear:

@@ -56,7 +56,7 @@ def refit_layers(
     refitted = []
     for name in _affected(network, masks):
         enough = images[: images_for(network, name)]
-        moments = measure.patch_moments(network, enough, name, reference, "refit", quiet)
+        moments = measure.patch_moments(network, enough, name, reference, "refit", quiet, RIDGE)
         weight = reference.parameters()[f"{name}.weight"].astype(np.float64)
         flat = weight.reshape(len(weight), -1)
         mask = masks.get(f"{name}.weight", np.ones(weight.shape, bool)).reshape(flat.shape)

@@ -53,6 +53,21 @@ def test_moments_are_those_of_the_patches(name, layer, source, size, stride, pad
     np.testing.assert_allclose(found.cross, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+def test_products_are_taken_again_in_float64_where_their_rounding_outweighs_the_ridge():
+    net, given = nn.build("lenet", 4, (16, 16, 3), rng=np.random.default_rng(0)), images(100, 16)
+    weight = net.parameters()["stage1.conv.weight"]
+    net.parameters()["stage1.conv.weight"] = (
+        1e3 * weight[:1] + 1e-2 * weight
+    )  # six filters that are nearly one
+
+    def smallest(ridge):
+        covariance = measure.patch_moments(net, given, "stage2.conv", quiet=True, ridge=ridge).covariance
+        return np.linalg.eigvalsh(covariance)[0] / (np.trace(covariance) / len(covariance))
+
+    assert -1e-4 < smallest(1e-4) < -1e-7  # a ridge above the rounding: float32 is good enough
+    assert smallest(1e-6) > -1e-9
+
+
 def test_a_linear_layer_reads_its_inputs():
     net, given = network("vgg6"), images(50, 16)
     found = measure.patch_moments(net, given, "head.linear", quiet=True)
