@@ -4,9 +4,7 @@ import bisect
 import functools
 import math
 
-from scipy.optimize import brentq
-from scipy.stats import nct
-from scipy.stats import t as student
+import scipy
 
 from deeptheory.errors import InputError
 from deeptheory.judge.statistics import check_level
@@ -47,8 +45,8 @@ def power(effect: float, scatter: float, n_seeds: int, level: float = 0.95, one_
         raise InputError("seeds", "at least 2 for a test", str(n_seeds))
     if not 0 < scatter < math.inf:
         raise InputError("scatter", "a positive number", f"{scatter}")
-    critical = student.ppf(level if one_sided else (1 + level) / 2, n_seeds - 1)
-    return float(nct.sf(critical, n_seeds - 1, math.sqrt(n_seeds) * effect / scatter))
+    critical = scipy.stats.t.ppf(level if one_sided else (1 + level) / 2, n_seeds - 1)
+    return float(scipy.stats.nct.sf(critical, n_seeds - 1, math.sqrt(n_seeds) * effect / scatter))
 
 
 @functools.cache
@@ -71,7 +69,7 @@ def detectable_effect(
     above = scatter
     while missing(above) < 0:
         above *= 2
-    return float(brentq(missing, 0.0, above))
+    return float(scipy.optimize.brentq(missing, 0.0, above))
 
 
 def seeds_needed(effect: float, scatter: float, level: float = 0.95, one_sided: bool = False) -> int | None:

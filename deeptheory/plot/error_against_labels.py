@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from deeptheory import theory
 from deeptheory.judge.evidence import LabelScaling
@@ -78,7 +78,9 @@ def distance_of(accuracy: float, n_labels: int) -> float:
     """The distance d' at which `theory.detection_accuracy` is this accuracy; 0 at chance and below."""
     if accuracy <= 1 / n_labels:
         return 0.0
-    return float(brentq(lambda d: float(theory.detection_accuracy(d, n_labels)) - accuracy, 0.0, 40.0))
+    return float(
+        scipy.optimize.brentq(lambda d: float(theory.detection_accuracy(d, n_labels)) - accuracy, 0.0, 40.0)
+    )
 
 
 def best_fits(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 from deeptheory import theory
 from deeptheory.judge.evidence import Learning, Storage
@@ -60,7 +60,8 @@ def storage(seeds: Sequence[int], quiet: bool = False) -> Storage:
                 left[row, column] = prune_and_relearn(patterns) / N_COUPLINGS
                 progress.advance(row * len(LOADS) + column + 1)
     annealed = [
-        brentq(lambda kept, load=load: theory.annealed_capacity(kept) - load, 1e-6, 1.0) for load in LOADS
+        scipy.optimize.brentq(lambda kept, load=load: theory.annealed_capacity(kept) - load, 1e-6, 1.0)
+        for load in LOADS
     ]
     return Storage(LOADS, np.array(LOADS) / 2, np.array(annealed), left)
 

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -71,3 +72,13 @@ def test_an_interruption_stops_all(side_by_side, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         side_by_side([waits_and_writes(tmp_path / "long")] * 2, keep_going=True)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_process_of_a_run_starts_without_the_slow_libraries():
+    """Each of them takes as long to load as a short run takes to begin."""
+    program = (
+        "import sys, deeptheory.runs; slow = {'matplotlib', 'scipy.stats', 'scipy.optimize', 'scipy.integrate'}; "
+        "sys.exit(', '.join(slow & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,7 +1,7 @@
 """Geometric median: the filters nearest to all others of their layer can be replaced by these."""
 
 import numpy as np
-from scipy.spatial.distance import cdist
+import scipy
 
 from deeptheory.prune.context import Context
 
@@ -28,5 +28,5 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     found = {}
     for layer in context.units:
         filters = context.weights[layer.weight].reshape(layer.shape[0], -1).astype(np.float64)
-        found[layer.weight] = cdist(filters, filters).sum(axis=1)
+        found[layer.weight] = scipy.spatial.distance.cdist(filters, filters).sum(axis=1)
     return found

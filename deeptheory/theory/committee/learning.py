@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import solve_ivp
 
 from deeptheory.theory.committee.averages import gradient_means, squared_gradient_means
 from deeptheory.theory.committee.order_parameters import (
@@ -120,7 +120,7 @@ def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLik
         Q, R = unpacked(state, K, M)
         return packed(*rates(joint_covariance(Q, R, start.T), K, eta))
 
-    solution = solve_ivp(
+    solution = scipy.integrate.solve_ivp(
         flow,
         (0.0, times[-1] or 1.0),  # solve_ivp returns nothing for a span of length 0
         packed(start.Q, start.R),

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
 from scipy.special import expit
 
 
@@ -50,7 +50,9 @@ def half_point(loads: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> Hal
         argument = (load - parameters[0]) / np.exp(parameters[1])
         return float(np.sum(good * np.logaddexp(0, argument) + (total - good) * np.logaddexp(0, -argument)))
 
-    at, log_width = minimize(loss, first, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9}).x
+    at, log_width = scipy.optimize.minimize(
+        loss, first, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9}
+    ).x
     width = float(np.exp(log_width))
     argument = (load - at) / width
     weight = total * expit(argument) * expit(-argument)
