@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from deeptheory import storage
+from deeptheory import damage, storage
 from deeptheory.errors import InputError
 
 INTERVAL = 300.0  # seconds
@@ -41,7 +41,7 @@ class CheckpointStore:
         InputError
             All there is is damaged.
         """
-        storage.mend(self.path)
+        damage.mend(self.path)
         if not self.path.exists():
             return None
         with storage.open_for_reading(self.path) as file:

@@ -1,18 +1,17 @@
 """Nested tables of arrays and strings in HDF5: every data set with its checksum, files replaced atomically."""
 
 import io
-import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
+from deeptheory.disk import Disk
 from deeptheory.errors import InputError
 from deeptheory.files import replacing_file
 
@@ -55,7 +54,7 @@ def write(group: h5py.Group, name: str, value: str | list[str] | np.ndarray, **o
 
 def add_checksum(item: h5py.Dataset, value: Any = None) -> None:
     """Give a data set the checksum of what it holds; `value` is that, where it is in memory anyway."""
-    item.attrs[CHECKSUM] = np.uint32(_sum_on_disk(item) if value is None else _checksum(value))
+    item.attrs[CHECKSUM] = np.uint32(sum_on_disk(item) if value is None else _checksum(value))
 
 
 def read(group: h5py.Group, path: str = ".") -> Any:
@@ -170,7 +169,7 @@ def open_for_writing(path: Path, mode: str = "w") -> Iterator[h5py.File]:
         The disk is full or fails. What HDF5 itself makes of that may end the process.
     """
     with io.FileIO(path, f"{mode[0]}b+") as raw:
-        disk = _Disk(raw, path)
+        disk = Disk(raw, path)
         try:
             with h5py.File(disk, mode, libver=LIBVER) as file:
                 yield file
@@ -179,112 +178,12 @@ def open_for_writing(path: Path, mode: str = "w") -> Iterator[h5py.File]:
                 raise disk.error
 
 
-class _Disk(io.RawIOBase):
-    """A file that keeps its first error to itself: HDF5 cannot close a file that it could not write."""
-
-    def __init__(self, raw: io.FileIO, path: Path) -> None:
-        self.raw, self.path = raw, path
-        self.error: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        left = memoryview(data).cast("B")
-        size = left.nbytes
-        try:
-            while left.nbytes and not self.error:
-                left = left[self.raw.write(left) :]
-        except OSError as error:
-            self._keep(error)
-        return size
-
-    def truncate(self, size: int | None = None) -> int:
-        try:
-            return self.raw.truncate(size)
-        except OSError as error:
-            self._keep(error)
-            return size or 0
-
-    def readinto(self, buffer: Any) -> int:
-        return self.raw.readinto(buffer) or 0
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self.raw.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self.raw.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def _keep(self, error: OSError) -> None:
-        if self.error is None:
-            error.filename = str(self.path)
-            self.error = error
-
-
 def previous_of(path: Path) -> Path:
     """Where the version of a file before the last one is: `run.previous.h5`. It may be deleted at any time."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
-def damaged_of(path: Path) -> Path:
-    """Where `mend` puts a damaged file."""
-    return path.with_name(f"{path.stem}.damaged{path.suffix}")
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What `verify` found in a file.
-
-    Attributes
-    ----------
-    datasets : int
-        How many there are.
-    unchecked : tuple of str
-        Those without a checksum: written by another program, or before there were checksums.
-    damaged : tuple of str
-        Those that cannot be read, or whose bytes are not those that were written.
-    """
-
-    datasets: int
-    unchecked: tuple[str, ...]
-    damaged: tuple[str, ...]
-
-
-def verify(path: Path) -> Verification:
-    """Read a file from end to end and compare every data set with its checksum.
-
-    Raises
-    ------
-    InputError
-        The file is missing or cannot be opened.
-    """
-    found: list[str] = []
-    damaged: list[str] = []
-    unchecked: list[str] = []
-    with open_for_reading(path) as file:
-        try:
-            file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
-        except Exception as error:
-            return Verification(len(found), (), (f"the list of data sets ({error})",))
-        for name in found:
-            try:
-                expected = file[name].attrs.get(CHECKSUM)
-                if _sum_on_disk(file[name]) != expected and expected is not None:
-                    damaged.append(name)
-                elif expected is None:
-                    unchecked.append(name)
-            except Exception:
-                damaged.append(name)
-    return Verification(len(found), tuple(unchecked), tuple(damaged))
-
-
-def _sum_on_disk(item: h5py.Dataset) -> int:
+def sum_on_disk(item: h5py.Dataset) -> int:
     """The checksum of a data set, of which a part is in memory at a time."""
     if h5py.check_string_dtype(item.dtype) or not item.ndim or not item.size:
         return _checksum(_content(item))
@@ -292,49 +191,3 @@ def _sum_on_disk(item: h5py.Dataset) -> int:
     for start in range(0, len(item), rows):
         total = zlib.crc32(_bytes(item[start : start + rows]), total)
     return total
-
-
-def mend(path: Path) -> str | None:
-    """Go back to the version before the last one where a file is damaged; the damaged one is kept beside it.
-
-    Returns
-    -------
-    str or None
-        What was done, for the log; None where there was nothing to do.
-
-    Raises
-    ------
-    InputError
-        The file is damaged, and there is no good older one.
-    """
-    previous = previous_of(path)
-    if not path.exists() and not previous.exists():
-        return None
-    damage = damage_of(path)
-    if damage is None:
-        return None
-    if not previous.exists() or damage_of(previous) is not None:
-        do = f"delete it to start anew, or restore a copy; '{previous.name}' is no better"
-        if not previous.exists():
-            do = "delete it to start anew, or restore a copy"
-        raise InputError(str(path), "a whole file", damage, do)
-    kept = damaged_of(path)
-    if path.exists():
-        os.replace(path, kept)
-    with replacing_file(path) as temporary:
-        shutil.copyfile(previous, temporary)
-    return f"{path.name} was damaged ({damage}): kept as {kept.name}, going on from {previous.name}"
-
-
-def damage_of(path: Path) -> str | None:
-    """What is wrong with a file, in a few words; None where nothing is."""
-    if not path.exists():
-        return "it is missing"
-    try:
-        found = verify(path)
-    except InputError as error:
-        return error.found
-    if found.damaged:
-        more = f" and {len(found.damaged) - 1} more" if len(found.damaged) > 1 else ""
-        return f"{found.damaged[0]}{more} damaged"
-    return None

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import h5py
 
-from deeptheory import data, machine, stopping, storage
+from deeptheory import damage, data, machine, stopping, storage
 from deeptheory.checkpoint import CheckpointStore
 from deeptheory.errors import InputError
 from deeptheory.files import UNFINISHED, write_text
@@ -108,7 +108,7 @@ class Run:
     def _mend(self) -> None:
         for path in self.directory.glob(UNFINISHED):
             path.unlink(missing_ok=True)
-        if done := storage.mend(self.results):
+        if done := damage.mend(self.results):
             self.log(f"warning: {done}")
         if self.done("train"):
             self.checkpoint(paths.CHECKPOINT).remove()

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deeptheory import storage
+from deeptheory import damage, storage
 from deeptheory.errors import InputError
 from deeptheory.runs import paths, schema
 from deeptheory.runs.config import read_config
@@ -68,7 +68,7 @@ def verify(path: Path) -> Report:
 def _files(directory: Path) -> list[Verified]:
     """All but what is being written, and what was found damaged before and put aside."""
     names = sorted(path for path in directory.glob("*.h5") if not path.name.startswith("."))
-    aside = {storage.damaged_of(path) for path in names}
+    aside = {damage.damaged_of(path) for path in names}
     return [_configuration(directory / paths.CONFIG), *(_hdf5(path) for path in names if path not in aside)]
 
 
@@ -82,11 +82,11 @@ def _configuration(path: Path) -> Verified:
 
 def _hdf5(path: Path) -> Verified:
     try:
-        found = storage.verify(path)
+        found = damage.verify(path)
         if path.name == paths.RESULTS and not found.damaged:
             with storage.open_for_reading(path) as file:
                 schema.is_current(file)  # refuses one of a later version
     except InputError as error:
         return Verified(str(path), 0, 0, error.found)
-    damage = f"damaged: {', '.join(found.damaged)}" if found.damaged else ""
-    return Verified(str(path), found.datasets, len(found.unchecked), damage)
+    named = f"damaged: {', '.join(found.damaged)}" if found.damaged else ""
+    return Verified(str(path), found.datasets, len(found.unchecked), named)

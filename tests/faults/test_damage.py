@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from deeptheory import data, storage
+from deeptheory import damage, data, storage
 from deeptheory.checkpoint import CheckpointStore
 from deeptheory.errors import InputError
 from deeptheory.runs import Run, paths, steps
@@ -72,7 +72,7 @@ def test_damage_is_found_or_changes_nothing(finished_study, checkpoint, tmp_path
         assert isinstance(read, str) or same(read, whole), name
         if isinstance(read, str):
             assert "expected" in read, name
-            assert storage.damage_of(path), name
+            assert damage.damage_of(path), name
             found += 1
         assert path.read_bytes() == content
     assert found > (cuts + flips) // 2

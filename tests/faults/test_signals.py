@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from deeptheory import nn, stopping, storage
+from deeptheory import damage, nn, stopping, storage
 from deeptheory.measure.crossentropy import CrossEntropy
 from deeptheory.runs import Run, paths, steps
 
@@ -67,7 +67,7 @@ def test_a_run_stopped_anywhere_ends_with_the_same_bits(
     assert not (run.directory / paths.LOCK).exists()
     assert not list(run.directory.glob(".*"))
     if run.results.exists():
-        assert not storage.verify(run.results).damaged
+        assert not damage.verify(run.results).damaged
     chain(run)
     whole = Run(finished_study / "seed-3")
     for step in paths.STEPS:

@@ -3,7 +3,7 @@
 import h5py
 import pytest
 
-from deeptheory import storage
+from deeptheory import damage, storage
 from deeptheory.errors import InputError
 from deeptheory.runs import Run, paths, schema
 
@@ -15,7 +15,7 @@ def old(run):
     with h5py.File(run.results, "r+") as file:
         file[schema.ENTRY][...] = 1
         file.visititems(lambda _, item: item.attrs.clear())
-    assert storage.verify(run.results).unchecked
+    assert damage.verify(run.results).unchecked
     return run
 
 
@@ -28,7 +28,7 @@ def set_version(run, version):
 def test_an_old_file_is_brought_up_to_date_when_it_is_opened(old, finished_study, assert_same):
     before = old.results.read_bytes()
     assert old.done("train")
-    found = storage.verify(old.results)
+    found = damage.verify(old.results)
     assert (found.unchecked, found.damaged) == ((), ())
     assert old.read(schema.ENTRY) == schema.VERSION
     assert_same(old.read("retrain"), Run(finished_study / "seed-3").read("retrain"))
