@@ -123,10 +123,14 @@ def _bytes(array: Any) -> memoryview:
 
 def _damaged(group: h5py.Group, path: str, found: str) -> InputError:
     file = Path(group.file.filename)
-    do = "restore it or start anew"
-    if previous_of(file).exists():
-        do = f"the next step that is computed goes back to {previous_of(file).name}"
-    return InputError(f"'{path}' in {file}", "the bytes that were written", found, do)
+    return InputError(f"'{path}' in {file}", "the bytes that were written", found, _way_back(file))
+
+
+def _way_back(path: Path) -> str:
+    """What to do about a damaged file."""
+    if previous_of(path).exists():
+        return f"the next step that is computed goes back to {previous_of(path).name}"
+    return "restore it or start anew"
 
 
 def replace_text(file: h5py.File, name: str, text: str) -> None:
@@ -143,7 +147,7 @@ def open_for_reading(path: Path) -> h5py.File:
     except FileNotFoundError as error:
         raise InputError("run", "a directory with run.h5", f"no file {path}") from error
     except OSError as error:
-        raise InputError(str(path), "a readable HDF5 file", str(error), "restore it or start anew") from error
+        raise InputError(str(path), "a readable HDF5 file", str(error), _way_back(path)) from error
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from deeptheory import data, stopping
+from deeptheory import data, stopping, storage
 from deeptheory.runs import Run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -139,9 +139,10 @@ def test_an_existing_study_of_another_configuration_is_refused_and_kept(
 
 def test_a_damaged_run_is_refused_and_kept(deeptheory, assert_refused, run):
     run.results.write_bytes(run.results.read_bytes()[:5000])
+    storage.previous_of(run.results).unlink(missing_ok=True)
     before = contents(run.directory)
-    for command in ("measure", "retrain", "inspect"):
-        assert_refused(deeptheory(command, run.directory), "run.h5: expected a readable HDF5 file, found ")
+    for command, expected in (("measure", "whole"), ("retrain", "whole"), ("inspect", "readable HDF5")):
+        assert_refused(deeptheory(command, run.directory), f"run.h5: expected a {expected} file, found ")
     assert contents(run.directory) == before
 
 

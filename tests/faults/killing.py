@@ -15,9 +15,9 @@ def start(*arguments, **options):
     )
 
 
-def finished(process):
+def finished(process, limit=LIMIT):
     """Exit code and output of a process."""
-    out, _ = process.communicate(timeout=LIMIT)
+    out, _ = process.communicate(timeout=limit)
     return process.returncode, out
 
 

@@ -12,6 +12,8 @@ from deeptheory.runs.config import to_toml
 from deeptheory.runs.verify import verify
 from tests.faults.killing import finished, start
 
+COMPILATION = 120  # seconds on a busy machine; each of the processes compiles what no other has stored
+
 
 @pytest.fixture
 def config_file(tmp_path, tiny_config):
@@ -82,7 +84,7 @@ def at_once(number, config_file, directory, cache):
     options = "--set", "train.epochs=1", "--threads", 1, "--quiet"
     started = [start("train", config_file, "--out", out, *options, env=environment) for out in outs]
     for process in started:
-        code, text = finished(process)
+        code, text = finished(process, COMPILATION * number)
         assert code == 0, text
     return [Run(out).read("train") for out in outs]
 

@@ -2,7 +2,6 @@
 
 import shutil
 
-import h5py
 import numpy as np
 import pytest
 
@@ -26,8 +25,7 @@ STAGE, FILTER = "stage5", 7
 def study(finished_study, tmp_path_factory):
     """The tiny study with labels whose names look like HTML."""
     directory = shutil.copytree(finished_study, tmp_path_factory.mktemp("browser") / "study")
-    with h5py.File(directory / "seed-3" / "run.h5", "r+") as file:
-        file["train/label_names"][...] = NAMES
+    Run(directory / "seed-3").add("train", {"label_names": NAMES})
     return directory
 
 

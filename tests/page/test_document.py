@@ -5,14 +5,13 @@ import gzip
 import json
 import re
 
-import h5py
 import numpy as np
 import pytest
 
 from deeptheory import measure, page
 from deeptheory.errors import InputError
 from deeptheory.page import document
-from deeptheory.runs import paths, run_sweep
+from deeptheory.runs import Run, paths, run_sweep
 from deeptheory.runs.config import config_from
 from deeptheory.runs.sweep import Sweep, SweepOptions
 from tests.conftest import TINY
@@ -108,8 +107,7 @@ def test_the_kept_kernels_are_those_of_the_masks(text, run):
 
 
 def test_names_of_labels_cannot_break_the_page(study, tmp_path):
-    with h5py.File(study / "seed-3" / "run.h5", "r+") as file:
-        file["train/label_names"][...] = NAMES
+    Run(study / "seed-3").add("train", {"label_names": NAMES})
     page.write(study, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert numbers_of(text)["runs"][0]["labels"] == NAMES

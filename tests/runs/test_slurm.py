@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from tests.runs import slurm_cluster
 pytestmark = pytest.mark.skipif(bool(slurm_cluster.missing()), reason=slurm_cluster.missing())
 
 NAMES = FINE, DAMAGED, KILLED, LIMITED, CANCELLED = "fine", "damaged", "killed", "limited", "cancelled"
-LONG = 150  # epochs: seconds, in which something can happen to a member
+LONG = 400  # epochs: seconds, in which something can happen to a member
+CHECKPOINT = 0.002  # minutes
 PATIENCE = 120.0  # seconds, on a busy machine
 
 
@@ -28,9 +30,12 @@ class Watched:
     def __init__(self, file: Path, directory: Path, notes: Path) -> None:
         self.file, self.directory, self.notes = file, directory, notes
         self.began, self.last = time.monotonic(), ""
+        self.submitted = 0.0
         self.held: dict[int, int] = {}  # processes by the places of their members
 
     def submit(self) -> None:
+        self.held.clear()
+        self.submitted = time.time()
         said = command("sweep", self.file, "--out", self.directory, "--slurm", "--time", 10)
         self.note(said.splitlines()[-2])
 
@@ -72,17 +77,20 @@ class Watched:
         shown = slurm("squeue", "--array", "--noheader", "--format=%F_%K %T")
         return dict(line.split() for line in shown.splitlines())
 
-    def log(self, element: str) -> str:
-        path = self.directory / paths.SWEEP_SLURM / f"{element}.log"
-        return path.read_text() if path.exists() else ""
-
-    def hold(self, elements: dict[int, str]) -> bool:
+    def hold(self, places: Iterable[int]) -> bool:
         """Stop the process of each of these members once it trains: it shall not end before its turn comes."""
-        for place, element in elements.items():
-            if place not in self.held and " steps, " in self.log(element):
+        for place in set(places) - self.held.keys():
+            if self.trains(list(self.members().values())[place].directory / paths.CHECKPOINT):
                 self.held[place] = self.process(place)
                 os.kill(self.held[place], signal.SIGSTOP)
-        return self.held.keys() == elements.keys()
+        return self.held.keys() == set(places)
+
+    def trains(self, checkpoint: Path) -> bool:
+        """Whether a checkpoint was written since the last submission."""
+        try:
+            return checkpoint.stat().st_mtime > self.submitted
+        except FileNotFoundError:
+            return False
 
     def process(self, place: int) -> int:
         """The id of the process that computes a member."""
@@ -127,7 +135,7 @@ def watched(sweep_of, tmp_path):
     longer = {name: {"train.epochs": LONG + more} for more, name in enumerate((KILLED, LIMITED, CANCELLED))}
     variants = [{"name": name, **options} for name, options in {FINE: {}, DAMAGED: damaged, **longer}.items()]
     file = tmp_path / "sweep.toml"
-    asked = sweep_of(variants=variants, steps="train", judge={"seeds": 1})
+    asked = sweep_of(variants=variants, steps="train", judge={"seeds": 1}, checkpoint_minutes=CHECKPOINT)
     file.write_text(sweep_to_toml(asked), encoding="utf-8")
     # Compiled once, before five processes would do it at the same time.
     steps.train(Run.create(tmp_path / "first", asked.config, quiet=True))
@@ -179,7 +187,6 @@ def test_every_member_is_accounted_for_and_the_next_submission_completes_them(
     np.savez(tmp_path / "damaged.npz", **{name: getattr(dataset, name) for name in names})
     watched.submit()
     elements = {place: f"{watched.jobs()[-1]}_{place - 1}" for place in (2, 4)}
-    watched.held.clear()
     watched.until("the long ones are held in training", lambda: watched.hold(elements))
     slurm(
         "sbatch",
