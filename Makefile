@@ -12,7 +12,7 @@ demo: $(VENV)/ready
 	$(BIN)/deeptheory confirm simulations/demo.toml --out $(DEMO) --jobs 2
 
 test: $(VENV)/ready-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/ready-test
 	$(BIN)/ruff check .

@@ -107,8 +107,9 @@ def test_json_has_no_infinity(deeptheory, run):
     assert strict_json(deeptheory("measure", run.directory, "--json").out)["stage1"]["snr_measured"] is None
 
 
-def test_inspect_shows_a_run_in_a_screenful(deeptheory, run):
-    result = deeptheory("inspect", run.directory)
+def test_inspect_shows_a_run_in_a_screenful(deeptheory, run, monkeypatch):
+    monkeypatch.chdir(run.directory.parent)
+    result = deeptheory("inspect", run.directory.name)
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
     assert len(lines) <= 50
