@@ -3,6 +3,7 @@
 from deeptheory.nn.activations import SiLU, activation
 from deeptheory.nn.architectures import build
 from deeptheory.nn.convolution import Conv2d, Linear
+from deeptheory.nn.description import describe, described_network
 from deeptheory.nn.evaluation import accuracy, predict_labels
 from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.layer import Layer
@@ -54,6 +55,8 @@ __all__ = [
     "activation",
     "assemble",
     "build",
+    "describe",
+    "described_network",
     "fit",
     "learning_rate",
     "load_model",

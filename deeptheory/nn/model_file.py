@@ -11,10 +11,9 @@ import numpy as np
 from deeptheory import storage
 from deeptheory.errors import InputError
 from deeptheory.files import replacing_file
-from deeptheory.nn.graph import Stage
+from deeptheory.nn.description import describe, described_network
 from deeptheory.nn.layer import Array
 from deeptheory.nn.network import Network
-from deeptheory.nn.rebuild import assemble, make_layer, options_of
 
 FORMAT = 1
 KINDS_OF_ARRAYS = ("parameters", "buffers")
@@ -38,13 +37,13 @@ def save_model(path: str | os.PathLike[str], network: Network) -> None:
 
     Notes
     -----
-    ``network`` is JSON: format, dtype, input shape, and for every stage (the head last) its layers in order
-    with kind and options, and what they take. ``parameters`` and ``buffers`` hold the arrays by dotted name.
+    ``network`` is JSON: the format and what `describe` gives. ``parameters`` and ``buffers`` hold the arrays by
+    dotted name.
     Weights are stored plain, so a masked network takes the bytes of the dense one; the positions of kept
     kernels, whole numbers that repeat, are compressed (without loss).
     """
     target = Path(path)
-    description = _described(network)
+    description = {"format": FORMAT, **describe(network)}
     try:
         with replacing_file(target) as temporary, storage.open_for_writing(temporary) as file:
             storage.write(file, "network", json.dumps(description), dtype=storage.STRING)
@@ -67,8 +66,7 @@ def load_model(path: str | os.PathLike[str]) -> Network:
     description, arrays = _read(path)
     _check_format(path, description)
     try:
-        stages = [_stage(stage, arrays) for stage in description["stages"]]
-        return assemble(stages, tuple(description["input_shape"]), description["dtype"])
+        return described_network(description, *(arrays[kind] for kind in KINDS_OF_ARRAYS))
     except (KeyError, TypeError) as error:
         raise InputError(f"model {path}", WHOLE, str(error)) from error
 
@@ -91,37 +89,6 @@ def _check_format(path: str | os.PathLike[str], description: dict[str, Any]) -> 
     if description["format"] != FORMAT:
         found = f"format {description['format']}"
         raise InputError(f"model {path}", f"format {FORMAT}", found, "load it with the version that wrote it")
-
-
-def _described(network: Network) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "dtype": network.dtype.name,
-        "input_shape": network.input_shape,
-        "stages": [
-            {
-                "name": stage.name,
-                "layers": [
-                    [key, type(layer).__name__, options_of(layer)] for key, layer in stage.layers.items()
-                ],
-                "inputs": dict(stage.inputs),
-            }
-            for stage in (*network.stages, network.head)
-        ],
-    }
-
-
-def _stage(description: dict[str, Any], arrays: dict[str, dict[str, Array]]) -> Stage:
-    layers = {}
-    for key, kind, options in description["layers"]:
-        prefix = f"{description['name']}.{key}."
-        own = (
-            {name.removeprefix(prefix): array for name, array in named.items() if name.startswith(prefix)}
-            for named in arrays.values()
-        )
-        layers[key] = make_layer(kind, options, *own)
-    inputs = {key: tuple(names) for key, names in description["inputs"].items()}
-    return Stage(description["name"], layers, (), inputs)
 
 
 def _write(group: h5py.Group, name: str, array: Array) -> None:
