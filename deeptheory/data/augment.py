@@ -26,10 +26,13 @@ def gather(images: np.ndarray, index: np.ndarray, out: np.ndarray) -> np.ndarray
     Parameters
     ----------
     images : ndarray of uint8 `(N, H, W, C)`
+        Or of float32 `(N, ...)`, which are what a network takes already: ``images[index]`` as they are.
     index : ndarray of int64 `(n,)`
     out : ndarray of float32 `(n or more, H, W, C)`
     """
     chosen = out[: len(index)]
+    if images.dtype == np.float32:
+        return np.take(images, index, axis=0, out=chosen, mode="clip")  # "raise" would copy first
     _gather(np.ascontiguousarray(images).reshape(len(images), -1), index, chosen.reshape(len(index), -1))
     return chosen
 

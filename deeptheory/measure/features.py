@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from deeptheory import machine
 from deeptheory.compiled import njit, prange
 from deeptheory.measure.layout import filter_major
-from deeptheory.measure.passes import Measurable, StageObserver, output_sizes, visit
+from deeptheory.measure.passes import Images, Measurable, StageObserver, output_sizes, visit
 
 TOGETHER = 0.5  # of the free memory for features of several stages: the probes' solver needs some as well
 PART = 25  # inputs per product of one thread
@@ -16,7 +16,7 @@ PART = 25  # inputs per product of one thread
 
 def stage_features(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     stage: str,
     title: str = "features",
     quiet: bool = False,
@@ -39,7 +39,7 @@ def stage_features(
 
 def iterate_features(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     stages: Sequence[str],
     title: str = "features",
     quiet: bool = False,
@@ -103,7 +103,7 @@ def _products(outputs, weight, fields):
 
 def complete_fields(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     probes: Mapping[str, NDArray],
     title: str = "fields",
     quiet: bool = False,
@@ -113,7 +113,7 @@ def complete_fields(
     Parameters
     ----------
     network : Network
-    images : uint8 array (N, H, W, C)
+    images : uint8 array (N, H, W, C), or float32 array (N, ...), as in `visit`
     probes : mapping of stage name to float array (K, C*P)
 
     Returns

@@ -13,6 +13,7 @@ from deeptheory.progress import Progress
 
 BATCH = 100  # inputs per forward pass: the activations of a small network stay in the cache
 
+Images = NDArray[np.uint8] | NDArray[np.float32]
 StageObserver = Callable[[NDArray, NDArray[np.int64]], None]
 
 
@@ -25,7 +26,7 @@ class Measurable(Protocol):
 
 def visit(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     rows: NDArray[np.int64],
     observers: Mapping[str, StageObserver],
     title: str = "measure",
@@ -36,7 +37,8 @@ def visit(
     Parameters
     ----------
     network : Network
-    images : uint8 array (N, H, W, C)
+    images : uint8 array (N, H, W, C), or float32 array (N, ...)
+        Grey levels, which are scaled to [-1, 1], or inputs as the network takes them.
     rows : int array (n,)
         The inputs to visit, in this order.
     observers : mapping of stage name to function
@@ -52,7 +54,7 @@ def visit(
             progress.advance(start + len(batch))
 
 
-def output_sizes(network: Measurable, images: NDArray[np.uint8], stages: Sequence[str]) -> dict[str, int]:
+def output_sizes(network: Measurable, images: Images, stages: Sequence[str]) -> dict[str, int]:
     """Outputs C*P of each stage for one input, from a pass of the first image.
 
     Raises

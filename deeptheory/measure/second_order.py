@@ -18,7 +18,7 @@ from deeptheory.measure.covariances import (
 )
 from deeptheory.measure.fields import label_counts
 from deeptheory.measure.layout import filter_major
-from deeptheory.measure.passes import BATCH, Measurable, output_sizes, visit
+from deeptheory.measure.passes import BATCH, Images, Measurable, output_sizes, visit
 
 OFFERED_RANK = 128  # of the low-rank form, in the message that refuses the full one
 
@@ -79,7 +79,7 @@ class SecondOrderStatistics:
 
 def second_order_statistics(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     labels: NDArray,
     stages: Sequence[str],
     n_labels: int,
@@ -96,7 +96,7 @@ def second_order_statistics(
     Parameters
     ----------
     network : Network
-    images : uint8 array (N, H, W, C)
+    images : uint8 array (N, H, W, C), or float32 array (N, ...), as in `visit`
         Inputs that fitted neither the network nor the head: the fitting set makes predictions too high.
     labels : int array (N,)
         In any order; every label needs 2 inputs.
@@ -135,7 +135,7 @@ def second_order_statistics(
 
 def low_rank_statistics(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     labels: NDArray,
     stages: Sequence[str],
     n_labels: int,
@@ -242,7 +242,7 @@ class _Groups:
 
 def _pass(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     groups: _Groups,
     scatters: Mapping[str, _Scatter],
     title: str,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deeptheory.compiled import njit, prange
 from deeptheory.measure.fields import label_counts
 from deeptheory.measure.layout import filter_major
-from deeptheory.measure.passes import Measurable, visit
+from deeptheory.measure.passes import Images, Measurable, visit
 from deeptheory.measure.sums import ClassSums
 
 BINS = 10  # of a filter's response, between its smallest and largest value
@@ -49,7 +49,7 @@ class FilterStatistics:
 
 def filter_statistics(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     labels: NDArray,
     probes: Mapping[str, NDArray],
     title: str = "single filters",
@@ -64,7 +64,7 @@ def filter_statistics(
     Parameters
     ----------
     network : Network
-    images : uint8 array (N, H, W, C)
+    images : uint8 array (N, H, W, C), or float32 array (N, ...), as in `visit`
     labels : int array (N,)
     probes : mapping of stage name to float array (K, C*P)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deeptheory.errors import InputError
 from deeptheory.measure.fields import fields_from_class_means
 from deeptheory.measure.options import MeasureOptions
-from deeptheory.measure.passes import Measurable
+from deeptheory.measure.passes import Images, Measurable
 from deeptheory.measure.stage import StageMeasures, measure_stage
 from deeptheory.measure.statistics import class_statistics
 
@@ -37,7 +37,7 @@ class MeasuredStage:
 
 def measure_stages(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     labels: NDArray,
     probes: Mapping[str, NDArray],
     threshold: float = 0.3,
@@ -50,7 +50,7 @@ def measure_stages(
     Parameters
     ----------
     network : Network
-    images : uint8 array (N, H, W, C)
+    images : uint8 array (N, H, W, C), or float32 array (N, ...), as in `visit`
         Inputs that fitted neither the network nor the probes.
     labels : int array (N,)
     probes : mapping of stage name to float array (K, C*P)

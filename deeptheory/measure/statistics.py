@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.measure.fields import label_counts
-from deeptheory.measure.passes import Measurable, visit
+from deeptheory.measure.passes import Images, Measurable, visit
 from deeptheory.measure.sums import ClassSums
 
 
@@ -29,7 +29,7 @@ class ClassStatistics:
 
 def class_statistics(
     network: Measurable,
-    images: NDArray[np.uint8],
+    images: Images,
     labels: NDArray,
     stages: Sequence[str],
     n_labels: int,
@@ -41,7 +41,7 @@ def class_statistics(
     Parameters
     ----------
     network : Network
-    images : uint8 array (N, H, W, C)
+    images : uint8 array (N, H, W, C), or float32 array (N, ...), as in `visit`
     labels : int array (N,)
     stages : sequence of str
     n_labels : int

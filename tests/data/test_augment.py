@@ -61,3 +61,12 @@ def test_gathered_images_are_the_scaled_ones():
     np.testing.assert_array_equal(found, augment.scale(images[index]))
     assert np.shares_memory(found, out)
     assert (out[3:] == 7).all()
+
+
+def test_inputs_that_are_scaled_already_are_gathered_as_they_are():
+    inputs = np.random.default_rng(0).standard_normal((5, 2, 4, 3)).astype(np.float32)
+    out = np.zeros((4, 2, 4, 3), np.float32)
+    found = augment.gather(inputs, np.array([3, 0, 3]), out)
+    assert np.array_equal(found, inputs[[3, 0, 3]])
+    assert np.shares_memory(found, out)
+    assert not out[3].any()

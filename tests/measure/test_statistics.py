@@ -209,3 +209,12 @@ def test_a_real_network_gives_its_logits_as_complete_fields_of_the_last_stage():
     np.testing.assert_allclose(fields, logits, rtol=1e-4, atol=1e-5)
     with pytest.raises(InputError, match="stage9"):
         measure.stage_features(network, images, "stage9", quiet=True)
+
+
+def test_inputs_that_are_scaled_already_are_measured_as_they_are(given):
+    network, images, labels, probes = given
+    found = measure.filter_statistics(network, scale(images), labels, probes, quiet=True)
+    expected = measure.filter_statistics(network, images, labels, probes, quiet=True)
+    for stage in probes:
+        for name in ("means", "complete_fields", "response_counts"):
+            np.testing.assert_array_equal(getattr(found[stage], name), getattr(expected[stage], name))
