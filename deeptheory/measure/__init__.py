@@ -28,8 +28,10 @@ from deeptheory.measure.fields import (
 )
 from deeptheory.measure.fit import fit_probe
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
-from deeptheory.measure.patches import PatchMoments, mixing_layer, patch_moments
-from deeptheory.measure.probe import ProbeFit
+from deeptheory.measure.passes import Images, Measurable
+from deeptheory.measure.patches import PatchMoments, mixing_layer, moments_of, patch_moments
+from deeptheory.measure.probe import ProbeFit, balanced_subset
+from deeptheory.measure.record import stage_record
 from deeptheory.measure.second_order import (
     SecondOrderStatistics,
     low_rank_statistics,
@@ -63,8 +65,10 @@ __all__ = [
     "FieldSNR",
     "FilterStatistics",
     "FullCovariances",
+    "Images",
     "LowRankCovariances",
     "MeanFieldSNR",
+    "Measurable",
     "MeasureOptions",
     "MeasuredSNR",
     "MeasuredStage",
@@ -76,6 +80,7 @@ __all__ = [
     "StageMeasures",
     "all_clusters",
     "all_noise",
+    "balanced_subset",
     "class_means",
     "class_selectivity_index",
     "class_statistics",
@@ -100,6 +105,7 @@ __all__ = [
     "measure_stages",
     "measured_snr",
     "mixing_layer",
+    "moments_of",
     "mutual_information",
     "noise",
     "normalise",
@@ -111,4 +117,5 @@ __all__ = [
     "served_labels",
     "squared_sensitivity",
     "stage_features",
+    "stage_record",
 ]

@@ -1,6 +1,6 @@
 """Moments of the patches that a layer reads, and of what it should make of them, in one streamed pass."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,8 +92,7 @@ def patch_moments(
         raise InputError("images", "at least one", "none")
     source = next(node.inputs[0] for node in network.nodes if node.name == layer)
 
-    def moments(dtype: type[np.floating]) -> PatchMoments:
-        sums = _Sums(width, len(found.parameters["weight"]))
+    def batches() -> Iterator[tuple[NDArray, NDArray]]:
         pixels = np.empty((min(BATCH, len(images)), *images.shape[1:]), np.float32)
         with Progress(f"{title} of {layer}", len(images), "input", quiet) as progress:
             for start in range(0, len(images), BATCH):
@@ -101,12 +100,43 @@ def patch_moments(
                 x = augment.gather(images, rows, pixels)
                 read = x if source == nn.graph.INPUT else network.internals(x, [source])[source]
                 outputs = teacher.internals(x, [layer])[layer]
-                patches = unfold(read, found).astype(dtype, copy=False)
-                sums.add(patches, outputs.reshape(-1, outputs.shape[-1]) - bias)
+                yield unfold(read, found), outputs.reshape(-1, outputs.shape[-1]) - bias
                 progress.advance(start + len(rows))
-        return sums.moments(found.parameters["weight"].shape)
 
-    if isinstance(found, nn.Linear):  # nodes vary along few directions
+    order = order_of_weights(found.parameters["weight"].shape)
+    return moments_of(batches, order, nodes=isinstance(found, nn.Linear), ridge=ridge)
+
+
+def moments_of(
+    batches: Callable[[], Iterable[tuple[NDArray, NDArray]]],
+    order: NDArray[np.int64],
+    nodes: bool,
+    ridge: float,
+) -> PatchMoments:
+    """The moments of patches that come in batches, in float32 where that is enough.
+
+    Parameters
+    ----------
+    batches : callable
+        Gives, as often as it is called, the same batches of patches (n, D) and of the outputs (n, B) that they are
+        to explain, without bias.
+    order : int array (D,)
+        Place in a patch of each of a filter's weights.
+    nodes : bool
+        Whether the layer is fully connected: nodes vary along few directions, so float64 at once.
+    ridge : float
+        As in `patch_moments`.
+    """
+
+    def moments(dtype: type[np.floating]) -> PatchMoments:
+        sums: _Sums | None = None
+        for patches, outputs in batches():
+            sums = sums or _Sums(patches.shape[1], outputs.shape[1])
+            sums.add(patches.astype(dtype, copy=False), outputs)
+        assert sums is not None
+        return sums.moments(order)
+
+    if nodes:
         return moments(np.float64)
     single = moments(np.float32)
     return single if single.constant or _is_positive(single.covariance, ridge) else moments(np.float64)
@@ -178,11 +208,10 @@ class _Sums:
         self.squares += patches.T @ patches
         self.products += outputs.T @ patches
 
-    def moments(self, shape: Sequence[int]) -> PatchMoments:
+    def moments(self, order: NDArray[np.int64]) -> PatchMoments:
         mean, output_mean = self.patches / self.n, self.outputs / self.n
         covariance = self.squares / self.n - np.outer(mean, mean)
         cross = self.products / self.n - np.outer(output_mean, mean)
-        order = order_of_weights(shape)
         return PatchMoments(
             self.n,
             (self.origins[0] + mean)[order],

@@ -52,6 +52,17 @@ def check_probe_input(
     return np.asarray(labels, np.int64)
 
 
+def balanced_subset(labels: NDArray, n_inputs: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of the same number of inputs per label, `n_inputs` together at most, increasing."""
+    order = rng.permutation(len(labels))
+    rank = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        own = order[labels[order] == label]
+        rank[own] = np.arange(len(own))
+    per_label = max(1, n_inputs // len(np.unique(labels)))
+    return np.flatnonzero(rank < per_label)
+
+
 def pause(checkpoint: CheckpointStore | None, state: Callable[[], Mapping[str, Any]]) -> None:
     """Between two iterations: write a checkpoint when it is time, and end the work if it was asked for."""
     if checkpoint and (checkpoint.due or stopping.requested()):

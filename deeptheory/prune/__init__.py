@@ -10,6 +10,7 @@ from deeptheory.prune.arms import (
     check_arms,
     masks_for,
     prune_arm,
+    prune_arms,
     scores_for,
 )
 from deeptheory.prune.compact import CompactLayer, check_agreement, compact, compact_layers, masked_network
@@ -19,18 +20,21 @@ from deeptheory.prune.criteria import CRITERIA, Criterion
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
 from deeptheory.prune.criteria.random_afcc import scaled_to_fan_in
 from deeptheory.prune.footprint import Footprint, footprint_of
-from deeptheory.prune.layers import HEAD_WEIGHT, Granularity, MaskedLayer, check_stages, masked_layers
+from deeptheory.prune.head_prediction import HeadPrediction, HeadPredictor, head_prediction
+from deeptheory.prune.layers import HEAD, HEAD_WEIGHT, Granularity, MaskedLayer, check_stages, masked_layers
 from deeptheory.prune.masks import Masks, apply_masks
 from deeptheory.prune.options import CompareOptions, PruneOptions
-from deeptheory.prune.prediction import Prediction, Predictor
-from deeptheory.prune.refit import images_for, refit_layers
+from deeptheory.prune.prediction import Prediction, Predictor, RefitPredictor, layer_predictions
+from deeptheory.prune.refit import RIDGE, images_for, images_for_patches, refit_layers, refitted_layer
 from deeptheory.prune.report import LayerReport, Report, report_of, warnings_of
 from deeptheory.prune.schedule import densities
 from deeptheory.prune.select import DensityNotReached, keep_density, keep_largest, masks_of_units
 
 __all__ = [
     "CRITERIA",
+    "HEAD",
     "HEAD_WEIGHT",
+    "RIDGE",
     "UNPRUNED",
     "CompactLayer",
     "CompareOptions",
@@ -40,6 +44,8 @@ __all__ = [
     "DensityNotReached",
     "Footprint",
     "Granularity",
+    "HeadPrediction",
+    "HeadPredictor",
     "LayerReport",
     "MaskedLayer",
     "Masks",
@@ -47,6 +53,7 @@ __all__ = [
     "Predictor",
     "PruneOptions",
     "PrunedArm",
+    "RefitPredictor",
     "Report",
     "Target",
     "apply_masks",
@@ -58,17 +65,22 @@ __all__ = [
     "cost_of",
     "densities",
     "footprint_of",
+    "head_prediction",
     "head_scores",
     "images_for",
+    "images_for_patches",
     "keep_density",
     "keep_largest",
     "kernel_scores",
+    "layer_predictions",
     "masked_layers",
     "masked_network",
     "masks_for",
     "masks_of_units",
     "prune_arm",
+    "prune_arms",
     "refit_layers",
+    "refitted_layer",
     "report_of",
     "scaled_to_fan_in",
     "scores_for",

@@ -181,6 +181,43 @@ def prune_arm(criterion: str, context: Context, target: Target = None) -> Pruned
     return PrunedArm(criterion, scores, units, masks, report, update)
 
 
+def prune_arms(
+    context: Context, streams: Mapping[str, np.random.Generator], density: float = 0.0
+) -> dict[str, PrunedArm]:
+    """Prune several arms at equal density.
+
+    Parameters
+    ----------
+    context : Context
+        Its generator is not used.
+    streams : mapping of str to numpy.random.Generator
+        The criteria, AFCC among them, each with the source of everything random in its arm.
+    density : float
+        Share of the masked layers' weights that is kept; 0 for that of AFCC at the context's threshold, which
+        criteria that rank within a layer take layer by layer, and the others over all masked layers.
+
+    Returns
+    -------
+    dict of PrunedArm
+        By criterion.
+
+    Raises
+    ------
+    InputError
+        As `check_arms` and `prune_arm`.
+    """
+    check_arms(list(streams))
+
+    def pruned(arm: str, target: Target) -> PrunedArm:
+        return prune_arm(arm, dataclasses.replace(context, rng=streams[arm]), target)
+
+    if density:
+        return {arm: pruned(arm, density) for arm in streams}
+    afcc = pruned("afcc", None)
+    targets: dict[str, Target] = {"layer": afcc.n_kept, "network": afcc.report.density}
+    return {arm: afcc if arm == "afcc" else pruned(arm, targets[CRITERIA[arm].scope]) for arm in streams}
+
+
 def _check_something_pruned(
     criterion: str, context: Context, scores: Mapping[str, np.ndarray], masks: Masks, target: Target
 ) -> None:

@@ -1,14 +1,17 @@
 """Accuracy of a masked network after retraining, predicted without a gradient step."""
 
+import abc
 import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from deeptheory import measure, nn, theory
-from deeptheory.prune.layers import HEAD_WEIGHT
+from deeptheory.prune.arms import PrunedArm
+from deeptheory.prune.layers import HEAD, HEAD_WEIGHT
 from deeptheory.prune.masks import apply_masks
 from deeptheory.prune.refit import refit_layers
 
@@ -45,13 +48,18 @@ class Prediction:
     loss_error: float
 
 
-class Predictor:
-    """Predicts masked versions of one trained network.
+class RefitPredictor(abc.ABC):
+    """Predicts masked versions of one trained network, whatever computes it.
 
     Parameters
     ----------
-    network : Network
+    network : Measurable
         The intact network; not changed.
+    stage : str
+        Its last stage, which the head reads.
+    head : str
+        Name of the head's weight among the masks.
+    n_labels : int
     train : (images, labels)
         Inputs that the refits use.
     held_out : (images, labels)
@@ -64,7 +72,10 @@ class Predictor:
 
     def __init__(
         self,
-        network: nn.Network,
+        network: measure.Measurable,
+        stage: str,
+        head: str,
+        n_labels: int,
         train: tuple[np.ndarray, np.ndarray],
         held_out: tuple[np.ndarray, np.ndarray],
         l2: float,
@@ -72,11 +83,14 @@ class Predictor:
     ) -> None:
         order = rng.permutation(len(train[0]))
         self.images, self.labels = (part[order] for part in train)
-        self.network, self.l2 = network, l2
+        self.stage, self.head, self.n_labels, self.l2 = stage, head, n_labels, l2
         self.held_out_images, self.held_out_labels = held_out
         self.rngs = rng.spawn(2)  # every network is refitted and integrated with the same draws
-        self._copy, self._state = copy.deepcopy(network), network.state()
-        self.intact, self._intact_right = self._accuracies(network, {})
+        self.intact, self._intact_right = self._accuracies(network, None)
+
+    @abc.abstractmethod
+    def refitted(self, masks: Mapping[str, np.ndarray]) -> measure.Measurable:
+        """The masked network with its weights below the head refitted in closed form."""
 
     def predict(self, masks: Mapping[str, np.ndarray]) -> Prediction:
         """Predict what a masked network reaches after retraining.
@@ -87,12 +101,8 @@ class Predictor:
             By weight name, of the weight's shape, True where kept; the head's may be among them. Without any,
             the prediction is the accuracy of the intact network.
         """
-        masked = self._copy
-        masked.load_state(self._state)
-        apply_masks(masked, masks)
-        below = {name: mask for name, mask in masks.items() if name != HEAD_WEIGHT}
-        refit_layers(masked, below, self.images, self.network, quiet=True)
-        (refitted, by_theory), right = self._accuracies(masked, masks)
+        below = {name: mask for name, mask in masks.items() if name != self.head}
+        (refitted, by_theory), right = self._accuracies(self.refitted(below), masks.get(self.head))
         retrained = float(theory.retrained_accuracy(self.intact[0], refitted))
         loss = self.intact[0] - retrained
         scatter = np.std(self._intact_right - right) * theory.SURVIVING_SHARE
@@ -101,23 +111,76 @@ class Predictor:
         return Prediction(refitted, by_theory, retrained, per_root * spread, loss, per_root * float(scatter))
 
     def _accuracies(
-        self, network: nn.Network, masks: Mapping[str, np.ndarray]
+        self, network: measure.Measurable, mask: np.ndarray | None
     ) -> tuple[tuple[float, float], np.ndarray]:
         """Counted and predicted accuracy with a refitted head, and which answers are right."""
-        stage = network.stages[-1].name
         fitting, drawing = (copy.deepcopy(rng) for rng in self.rngs)
         head = measure.fit_probe_exact(
-            measure.stage_features(network, self.images[:HEAD_INPUTS], stage, quiet=True),
+            measure.stage_features(network, self.images[:HEAD_INPUTS], self.stage, quiet=True),
             self.labels[:HEAD_INPUTS],
-            network.n_labels,
+            self.n_labels,
             self.l2,
             fitting,
-            mask=masks.get(HEAD_WEIGHT),
+            mask=mask,
             quiet=True,
         )
-        features = measure.stage_features(network, self.held_out_images, stage, quiet=True)
+        features = measure.stage_features(network, self.held_out_images, self.stage, quiet=True)
         fields, labels = features @ head.weight.T, self.held_out_labels
         components = theory.mixture_components(fields, labels, drawing)
         expected = theory.accuracy_from_mixture(fields, labels, components, drawing)
         right = (fields.argmax(axis=1) == labels).astype(np.float64)
         return (float(right.mean()), expected.accuracy), right
+
+
+class Predictor(RefitPredictor):
+    """`RefitPredictor` of a network of ours; parameters as there."""
+
+    def __init__(
+        self,
+        network: nn.Network,
+        train: tuple[np.ndarray, np.ndarray],
+        held_out: tuple[np.ndarray, np.ndarray],
+        l2: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self.network, self._copy, self._state = network, copy.deepcopy(network), network.state()
+        stage, n_labels = network.stages[-1].name, network.n_labels
+        super().__init__(network, stage, HEAD_WEIGHT, n_labels, train, held_out, l2, rng)
+
+    def refitted(self, masks: Mapping[str, np.ndarray]) -> nn.Network:
+        """The masked network after `refit_layers`; overwritten by the next call."""
+        self._copy.load_state(self._state)
+        apply_masks(self._copy, masks)
+        refit_layers(self._copy, masks, self.images, self.network, quiet=True)
+        return self._copy
+
+
+def layer_predictions(afcc: PrunedArm, strengths: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """What AFCC says of every masked layer before any retraining.
+
+    Parameters
+    ----------
+    afcc : PrunedArm
+    strengths : mapping of str to (C, K) float array
+        Stage name to `label_strengths`.
+
+    Returns
+    -------
+    dict of dict
+        By weight name: ``prunable`` kernels and ``dilution``; ``scores`` where the layer has units of its own;
+        between two stages ``expected_dilution``, that of filters that serve as many labels drawn at random
+        (`theory.expected_dilution`).
+    """
+    tree: dict[str, dict[str, Any]] = {}
+    for layer, report in zip(afcc.masks.layers, afcc.report.layers, strict=True):
+        tree[layer.weight] = found = {
+            "prunable": ~afcc.masks.kernels(layer.weight),
+            "dilution": report.dilution,
+        }
+        if layer.weight in afcc.scores:
+            found["scores"] = afcc.scores[layer.weight]
+        if layer.stage_out != HEAD:
+            ends = [strengths[layer.stage_in], strengths[layer.stage_out]]
+            served = (np.count_nonzero(end > afcc.report.threshold, axis=1) for end in ends)
+            found["expected_dilution"] = theory.expected_dilution(ends[0].shape[1], *served)
+    return tree

@@ -58,16 +58,9 @@ def refit_layers(
         enough = images[: images_for(network, name)]
         moments = measure.patch_moments(network, enough, name, reference, "refit", quiet, RIDGE)
         weight = reference.parameters()[f"{name}.weight"].astype(np.float64)
-        flat = weight.reshape(len(weight), -1)
-        mask = masks.get(f"{name}.weight", np.ones(weight.shape, bool)).reshape(flat.shape)
-        fitted = np.zeros_like(flat)
-        rows = mask.any(axis=1)
-        if rows.any() and not moments.constant:
-            fitted[rows] = theory.refitted_weights(
-                moments.covariance, flat[rows], mask[rows], RIDGE, moments.cross[rows]
-            )
-        network.parameters()[f"{name}.weight"] = fitted.reshape(weight.shape).astype(network.dtype)
-        found = offset_of(reference, name, moments.output_mean - fitted @ moments.mean)
+        fitted, offset = refitted_layer(weight, masks.get(f"{name}.weight"), moments)
+        network.parameters()[f"{name}.weight"] = fitted.astype(network.dtype)
+        found = offset_of(reference, name, offset)
         if found is None:
             raise InputError(f"layer '{name}'", "a bias, or a batch norm that follows", "neither")
         place, value = found
@@ -76,10 +69,47 @@ def refit_layers(
     return refitted
 
 
+def refitted_layer(
+    weight: np.ndarray, mask: np.ndarray | None, moments: measure.PatchMoments
+) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of one layer that come nearest to the outputs, and the offset that they leave.
+
+    Parameters
+    ----------
+    weight : float64 array (B, ...)
+        Of the intact layer.
+    mask : bool array of the shape of `weight`, or None
+        True where kept.
+    moments : PatchMoments
+        Of the patches that the layer now reads and the outputs that it had.
+
+    Returns
+    -------
+    weight : float64 array of the shape of `weight`
+        Zero where masked, and everywhere if all patches are the same.
+    offset : float64 array (B,)
+        To be added to the outputs.
+    """
+    flat = weight.reshape(len(weight), -1)
+    kept = np.ones(flat.shape, bool) if mask is None else mask.reshape(flat.shape)
+    fitted = np.zeros_like(flat)
+    rows = kept.any(axis=1)
+    if rows.any() and not moments.constant:
+        fitted[rows] = theory.refitted_weights(
+            moments.covariance, flat[rows], kept[rows], RIDGE, moments.cross[rows]
+        )
+    return fitted.reshape(weight.shape), moments.output_mean - fitted @ moments.mean
+
+
 def images_for(network: nn.Network, layer: str) -> int:
     """Images that give a layer 30 patches for every weight of a filter, and at least 200."""
     width = measure.mixing_layer(network, layer).parameters["weight"][0].size
-    return max(LEAST_IMAGES, -(-PATCHES_PER_WEIGHT * width // math.prod(network.output_shape(layer)[:-1])))
+    return images_for_patches(width, math.prod(network.output_shape(layer)[:-1]))
+
+
+def images_for_patches(width: int, n_positions: int) -> int:
+    """`images_for` a layer of `width` weights per filter that is applied at `n_positions`."""
+    return max(LEAST_IMAGES, -(-PATCHES_PER_WEIGHT * width // n_positions))
 
 
 def _affected(network: nn.Network, masks: Iterable[str]) -> list[str]:

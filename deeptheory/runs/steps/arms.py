@@ -1,6 +1,5 @@
 """The arms of a run: the masks of every criterion at equal density, the same whenever they are asked for."""
 
-import dataclasses
 import functools
 from collections.abc import Mapping
 
@@ -29,21 +28,9 @@ def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
     streams = dict(
         zip(options.arms, generator(run.config.seed, "controls").spawn(len(options.arms)), strict=True)
     )
-
     strengths = trained_strengths(run, network)
     context = arm_context(run, network, layers, streams[options.arms[0]], strengths)
-
-    def pruned(arm: str, target: prune.Target) -> prune.PrunedArm:
-        return prune.prune_arm(arm, dataclasses.replace(context, rng=streams[arm]), target)
-
-    if options.density:
-        return {arm: pruned(arm, options.density) for arm in options.arms}
-    afcc = pruned("afcc", None)
-    targets: dict[str, prune.Target] = {"layer": afcc.n_kept, "network": afcc.report.density}
-    return {
-        arm: afcc if arm == "afcc" else pruned(arm, targets[prune.CRITERIA[arm].scope])
-        for arm in options.arms
-    }
+    return prune.prune_arms(context, streams, options.density)
 
 
 def arm_context(

@@ -2,7 +2,6 @@
 
 import copy
 import time
-from typing import Any
 
 import numpy as np
 
@@ -32,17 +31,8 @@ def measure(run: Run) -> None:
     test_fields = measuring.complete_fields(network, test_images, probes, title, run.quiet)
     rng = generator(run.config.seed, "bootstrap")
     for name in names:
-        means = statistics[name].means
-        measures = measuring.measure_stage(means, probes[name].reshape(means.shape), run.config.measure, rng)
-        correct = test_fields[name].argmax(axis=1) == test_labels
-        tree = {
-            "class_means": means,
-            "probe_accuracy": float(correct.mean()),
-            "label_accuracy": _of_labels(correct, test_labels, network.n_labels),
-            **_of_stage(measures),
-            "field_snr": measuring.field_snr(statistics[name].complete_fields, labels).snr,
-            **_of_filters(statistics[name], measures),
-        }
+        tested = (test_fields[name], test_labels)
+        tree = measuring.stage_record(statistics[name], probes[name], labels, tested, run.config.measure, rng)
         run.add(paths.stage_path("measure", name), tree)
     run.finish("measure", {"stage_names": names}, started)
     for name in names:
@@ -95,63 +85,5 @@ def probe_inputs(run: Run, n_inputs: int, rng: np.random.Generator) -> tuple[np.
     images, labels = data.select(run.dataset, stored_splits(run), "train")
     if not n_inputs:
         return images, labels
-    chosen = _subset(labels, n_inputs, rng)
+    chosen = measuring.balanced_subset(labels, n_inputs, rng)
     return images[chosen], labels[chosen]
-
-
-def _subset(labels: np.ndarray, n_inputs: int, rng: np.random.Generator) -> np.ndarray:
-    """The same number of inputs per label, `n_inputs` together at most."""
-    order = rng.permutation(len(labels))
-    rank = np.empty(len(labels), np.int64)
-    for label in np.unique(labels):
-        own = order[labels[order] == label]
-        rank[own] = np.arange(len(own))
-    per_label = max(1, n_inputs // len(np.unique(labels)))
-    return np.flatnonzero(rank < per_label)
-
-
-def _of_labels(correct: np.ndarray, labels: np.ndarray, n_labels: int) -> np.ndarray:
-    """Share of the inputs of every label that is correct, (K,); NaN for a label without inputs."""
-    with np.errstate(invalid="ignore"):
-        return np.bincount(labels, correct, n_labels) / np.bincount(labels, minlength=n_labels)
-
-
-def _of_stage(measures: measuring.StageMeasures) -> dict[str, Any]:
-    intervals = {
-        name: getattr(measures, name)
-        for name in ("clusters_per_filter", "cluster_size", "noise", "share_without_label")
-    }
-    mean_field, measured = measures.mean_field, measures.measured
-    return {
-        "strengths": measures.strengths,
-        "served": measures.served,
-        "clusters": measures.clusters,
-        "cluster_sizes": measures.cluster_sizes,
-        "filter_noise": measures.filter_noise,
-        "filter_cluster_noise": measures.filter_cluster_noise,
-        **{name: estimate.value for name, estimate in intervals.items()},
-        "intervals": {name: [estimate.low, estimate.high] for name, estimate in intervals.items()},
-        "relabelled_clusters": measures.relabelled_clusters,
-        "snr_mean_field": mean_field.snr,
-        "mean_field": {
-            "signal": mean_field.signal,
-            "internal_noise": mean_field.internal_noise,
-            "external_noise": mean_field.external_noise,
-        },
-        "snr_measured": measured.snr,
-        "signal_per_label": measured.signal_per_label,
-        "noise_per_pair": measured.noise_per_pair,
-        "labels_unserved": measured.labels_unserved,
-    }
-
-
-def _of_filters(statistics: measuring.FilterStatistics, measures: measuring.StageMeasures) -> dict[str, Any]:
-    return {
-        "signal_share": statistics.signal_share,
-        "variance_share": statistics.variance_share,
-        "single_filter_accuracy": statistics.single_filter_accuracy,
-        "mutual_information": measuring.mutual_information(statistics.response_counts),
-        "participation_ratio": measuring.participation_ratio(measures.strengths),
-        "class_selectivity_index": measuring.class_selectivity_index(statistics.means),
-        "served_label_auc": measuring.served_label_auc(statistics.response_counts, measures.served),
-    }
