@@ -4,6 +4,7 @@ The compiled modules (`augment`, `warp`) are not imported here, so that options 
 """
 
 from deeptheory.data.archive import pack, read_archive
+from deeptheory.data.batches import from_batches
 from deeptheory.data.blank import blank
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
@@ -18,6 +19,7 @@ __all__ = [
     "Splits",
     "blank",
     "draw_splits",
+    "from_batches",
     "load",
     "pack",
     "read_archive",
