@@ -1,0 +1,95 @@
+"""Masks to a model and back: as custom masks of ``torch.nn.utils.prune``, and as safetensors."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.data.batches import array_of
+from deeptheory.errors import InputError
+from deeptheory.interop.extras import needed
+from deeptheory.interop.tensor_file import read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    import torch
+
+ORIGINAL, MASK = "_orig", "_mask"  # what torch.nn.utils.prune appends to a parameter's name
+
+
+def apply_masks(model: "torch.nn.Module", masks: Mapping[str, Any]) -> None:
+    """Mask parameters of a model as ``torch.nn.utils.prune.custom_from_mask`` does; training keeps the zeros.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place: a parameter ``weight`` becomes ``weight_orig`` times the buffer ``weight_mask``. Make the
+        optimiser afterwards. ``torch.nn.utils.prune.remove`` makes the zeros permanent.
+    masks : mapping of str to array or tensor
+        By parameter name ("features.40.weight"), of the parameter's shape, 1 or True where kept; `prune.Masks` are
+        such. Where there is a mask already, what both keep is left.
+
+    Raises
+    ------
+    InputError
+        A name that the model lacks, another shape, or values other than 0 and 1: then nothing is changed.
+    """
+    torch, pruning = needed("torch", "torch"), needed("torch.nn.utils.prune", "torch")
+    known = _parameters(model)
+    checked = {}
+    for name, mask in masks.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            do = f"did you mean '{near[0]}'?" if near else "see model.named_parameters()"
+            raise InputError("masks", "names of parameters of the model", f"'{name}'", do)
+        checked[name] = _checked(name, mask, tuple(known[name].shape))
+    for name, kept in checked.items():
+        module, _, parameter = name.rpartition(".")
+        mask = torch.tensor(kept).to(known[name].device, known[name].dtype)
+        pruning.custom_from_mask(model.get_submodule(module), parameter, mask)
+
+
+def masks_of(model: "torch.nn.Module") -> dict[str, NDArray[np.bool_]]:
+    """The masks in force in a model, by parameter name, True where kept; empty where there is none."""
+    parameters = dict(model.named_parameters())
+    found = {name.removesuffix(MASK): mask for name, mask in model.named_buffers() if name.endswith(MASK)}
+    return {name: _checked(name, mask) for name, mask in found.items() if f"{name}{ORIGINAL}" in parameters}
+
+
+def save_masks(path: str | os.PathLike[str], masks: Mapping[str, Any]) -> None:
+    """Write masks to a safetensors file, uint8 by parameter name, 1 where kept; whole or not at all.
+
+    Raises
+    ------
+    InputError
+        safetensors is not installed, values other than 0 and 1, or a place that cannot be written.
+    """
+    write_tensors(path, {name: _checked(name, mask).astype(np.uint8) for name, mask in masks.items()}, {})
+
+
+def load_masks(path: str | os.PathLike[str]) -> dict[str, NDArray[np.bool_]]:
+    """The masks of a file that `save_masks` wrote, by parameter name, True where kept.
+
+    Raises
+    ------
+    InputError
+        safetensors is not installed, no such file, a damaged one, or values other than 0 and 1.
+    """
+    return {name: _checked(name, mask) for name, mask in read_tensors(path)[0].items()}
+
+
+def _parameters(model: "torch.nn.Module") -> dict[str, Any]:
+    """Parameters by the names that they had before masking."""
+    return {name.removesuffix(ORIGINAL): own for name, own in model.named_parameters()}
+
+
+def _checked(name: str, mask: Any, shape: tuple[int, ...] | None = None) -> NDArray[np.bool_]:
+    what = f"mask of '{name}'"
+    array = array_of(mask, what)
+    if shape is not None and array.shape != shape:
+        raise InputError(what, f"shape {shape}", f"shape {array.shape}")
+    if other := array[(array != 0) & (array != 1)][:1].tolist():
+        raise InputError(what, "0 and 1 only", f"{other[0]}", "compare the scores to get a mask")
+    return array.astype(np.bool_)

@@ -1,0 +1,209 @@
+"""What was measured of a model: masks and predictions from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory import measure, nn, prune, theory
+from deeptheory.errors import InputError
+from deeptheory.interop.torch.inputs import Inputs
+from deeptheory.interop.torch.live import LiveModel
+from deeptheory.interop.torch.masks import masks_of
+from deeptheory.interop.torch.pairs import Pairs, find_pairs, layers_of
+from deeptheory.interop.torch.refit import LivePredictor
+
+if TYPE_CHECKING:
+    import torch
+
+RUNNING = sorted(
+    {"snip", "grasp", "synflow", "obd", "obs", "taylor", "snr-budget", "snr-overlap"}
+)  # criteria that run a network of this package
+CONTROLS = ("afcc", "random", "label-permuted", "magnitude")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Measures of the stages of a model, and what follows from them.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+        The model itself, not a copy: masks by magnitude look at the weights that it has when they are asked for.
+    stages : dict of dict
+        By stage name, what run files hold under ``measure/stages/NAME``: ``probe_weight`` (K, C*P),
+        ``class_means`` (K, C, P), ``strengths`` (C, K), ``served``, ``clusters``, ``clusters_per_filter``,
+        ``cluster_size``, ``noise``, ``snr_mean_field``, ``snr_measured``, ``field_snr``, ``probe_accuracy``, ...
+    classifier : str
+        Name of the linear layer that is the probe of the last stage, "" where that was fitted.
+    inputs : Inputs
+        Those measured on.
+    probe_inputs : Inputs or None
+        Those that probes were fitted on.
+    n_labels : int
+    seed : int
+    """
+
+    model: "torch.nn.Module"
+    stages: dict[str, dict[str, Any]]
+    classifier: str
+    inputs: Inputs = field(repr=False)
+    probe_inputs: Inputs | None = field(repr=False)
+    n_labels: int
+    seed: int
+
+    def fields(self, stage: str, filters: slice = slice(None)) -> NDArray[np.float64]:
+        """Field matrices of some filters of a stage (c, K, K), by default of all: 8 C K^2 bytes."""
+        means = self.stages[stage]["class_means"]
+        weight = self.stages[stage]["probe_weight"].reshape(means.shape)
+        return measure.fields_from_class_means(means[:, filters], weight[:, filters])
+
+    @property
+    def strengths(self) -> dict[str, NDArray[np.float64]]:
+        """Label strengths (C, K) of every stage."""
+        return {name: tree["strengths"] for name, tree in self.stages.items()}
+
+    @property
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """The modules between consecutive stages that a ``torch.nn.Sequential`` shows, and the classifier.
+
+        Name of the module to the stages that it reads and writes, "head" for the outputs. `masks` takes these
+        unless it is given others.
+        """
+        found = find_pairs(LiveModel(self.model), list(self.stages))
+        last = list(self.stages)[-1]
+        return found | ({self.classifier: (last, prune.HEAD)} if self.classifier else {})
+
+    def masks(
+        self,
+        criteria: Sequence[str] = CONTROLS,
+        density: float = 0.0,
+        threshold: float = prune.PruneOptions().threshold,
+        pairs: Pairs | None = None,
+        granularity: prune.Granularity = "kernel",
+    ) -> dict[str, prune.PrunedArm]:
+        """Masks by AFCC and by its rivals at equal density, of the weights between stages.
+
+        Parameters
+        ----------
+        criteria : sequence of str
+            AFCC among them; those that run the network (docs/criteria.md) need an imported one.
+        density : float
+            Share of the masked weights that is kept; 0 for that of AFCC at the threshold.
+        threshold : float
+            A filter serves the labels whose strength exceeds this.
+        pairs : mapping of str to (str, str), optional
+            Name of a module to the stages whose filters it reads and writes, "head" in place of the second for the
+            layer that gives the outputs; by default those of the attribute.
+        granularity : "weight", "kernel" or "filter"
+
+        Returns
+        -------
+        dict of PrunedArm
+            By criterion. ``arm.masks`` maps names of parameters to bool arrays of their shape, in the layout of
+            PyTorch, for `apply_masks` and `save_masks`; ``arm.report`` says what they leave.
+
+        Raises
+        ------
+        InputError
+            No pair is known, or one does not fit; a criterion that has to run the network; as `prune.prune_arms`.
+        """
+        if running := [criterion for criterion in criteria if criterion in RUNNING]:
+            expected = f"one of {', '.join(sorted(set(prune.CRITERIA) - set(RUNNING)))}"
+            do = "import the network: this one has to run it"
+            raise InputError("criterion of a live model", expected, f"'{running[0]}'", do)
+        live = LiveModel(self.model)
+        shapes = {name: tree["class_means"].shape[1:] for name, tree in self.stages.items()}
+        layers = layers_of(live, self.pairs if pairs is None else pairs, shapes, self.n_labels)
+        weights = {
+            layer.weight: live.modules[layer.name].weight.detach().float().cpu().numpy() for layer in layers
+        }
+        streams = self._rng("controls").spawn(len(criteria))
+        context = prune.Context(
+            layers, weights, self.strengths, threshold, streams[0], granularity, shares=self._shares
+        )
+        return prune.prune_arms(context, dict(zip(criteria, streams, strict=True)), density)
+
+    def predict(
+        self, arms: Mapping[str, prune.PrunedArm], l2: float = nn.Recipe().l2, quiet: bool = False
+    ) -> dict[str, Any]:
+        """Predict, before any retraining, how accurate the model is under masks.
+
+        Parameters
+        ----------
+        arms : mapping of str to PrunedArm
+            Those of `masks`, AFCC among them.
+        l2 : float
+            Weight decay of the retraining to come.
+
+        Returns
+        -------
+        dict
+            As run files hold it under ``predict``. ``stages``: the accuracy of every probe by the theory;
+            ``layers``: AFCC's dilution, that expected without structure, and the prunable kernels of every masked
+            layer; ``arms``: for every arm and "unpruned" a `prune.Prediction` and, under ``head``, the accuracy of
+            the head refitted under its mask on intact stages.
+
+        Raises
+        ------
+        InputError
+            There are no inputs to fit on (``probe_loader``); the model is masked already; a layer to be refitted
+            has neither a bias nor a batch norm behind it.
+
+        Notes
+        -----
+        The prediction of an arm is that of the model up to its last stage, refitted in closed form, with a
+        bias-free head behind. A classifier with a bias or hidden layers of its own enters as the head that could
+        be fitted in its place, so compare losses, not accuracies. Refitted are convolutions without groups and
+        linear layers that the forward pass calls once, from the first masked one on; layers of other kinds stay as
+        they are. Not predicted are the largest dilution at a tolerance and the SNR budget: they need the
+        sensitivities of an imported network.
+        """
+        if self.probe_inputs is None:
+            do = "pass probe_loader to measure"
+            raise InputError("predictions", "inputs to refit the masked model on", "none", do)
+        if masks_of(self.model):
+            raise InputError("predictions", "the intact model", "a masked one", "predict before apply_masks")
+        live, stage = LiveModel(self.model), list(self.stages)[-1]
+        streams = self._rng("predictions").spawn(3)
+        fitting, held_out = ((part.images, part.labels) for part in (self.probe_inputs, self.inputs))
+        afcc = arms["afcc"]
+        outputs = [layer.weight for layer in afcc.masks.layers if layer.stage_out == prune.HEAD]
+        head = outputs[0] if outputs else prune.HEAD_WEIGHT
+        predictor = LivePredictor(live, stage, head, self.n_labels, fitting, held_out, l2, streams[0])
+        of_stage = [
+            (measure.stage_features(live, images, stage, quiet=quiet), labels)
+            for images, labels in (fitting, held_out)
+        ]
+        probe = self.stages[stage]["probe_weight"]
+        heads = prune.HeadPredictor(of_stage[0], of_stage[1], probe, l2, streams[1])
+        every: dict[str, Mapping[str, NDArray]] = {
+            prune.UNPRUNED: {},
+            **{name: arm.masks for name, arm in arms.items()},
+        }
+        return {
+            "stages": self._predict_stages(live, streams[2], quiet),
+            "layers": prune.layer_predictions(afcc, self.strengths),
+            "arms": {
+                name: asdict(predictor.predict(masks)) | {"head": asdict(heads.predict(masks.get(head)))}
+                for name, masks in every.items()
+            },
+        }
+
+    def _predict_stages(self, live: LiveModel, rng: np.random.Generator, quiet: bool) -> dict[str, Any]:
+        images, labels = self.inputs.images, self.inputs.labels
+        probes = {name: tree["probe_weight"] for name, tree in self.stages.items()}
+        tree = {}
+        for stage, fields in measure.complete_fields(live, images, probes, quiet=quiet).items():
+            components = theory.mixture_components(fields, labels, rng)
+            tree[stage] = asdict(prune.head_prediction(fields, labels, components, rng))
+        return tree
+
+    def _shares(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return {name: (tree["signal_share"], tree["variance_share"]) for name, tree in self.stages.items()}
+
+    def _rng(self, use: str) -> np.random.Generator:
+        """A stream of its own for every use, the same whenever it is asked for."""
+        return np.random.default_rng([self.seed, *use.encode()])
