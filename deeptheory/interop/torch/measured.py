@@ -18,9 +18,8 @@ from deeptheory.interop.torch.refit import LivePredictor
 if TYPE_CHECKING:
     import torch
 
-RUNNING = sorted(
-    {"snip", "grasp", "synflow", "obd", "obs", "taylor", "snr-budget", "snr-overlap"}
-)  # criteria that run a network of this package
+# Criteria that run a network of this package.
+RUNNING = ("grasp", "obd", "obs", "snip", "snr-budget", "snr-overlap", "synflow", "taylor")
 CONTROLS = ("afcc", "random", "label-permuted", "magnitude")
 
 
@@ -159,7 +158,7 @@ class Measured:
         be fitted in its place, so compare losses, not accuracies. Refitted are convolutions without groups and
         linear layers that the forward pass calls once, from the first masked one on; layers of other kinds stay as
         they are. Not predicted are the largest dilution at a tolerance and the SNR budget: they need the
-        sensitivities of an imported network.
+        sensitivities of an imported network. Takes a copy of the model and of the probes' inputs.
         """
         if self.probe_inputs is None:
             do = "pass probe_loader to measure"
