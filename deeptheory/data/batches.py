@@ -33,9 +33,8 @@ def from_batches(
     label_names : sequence of str, optional
         By default the numbers from 0 to the largest label.
     mean, std : float or sequence of float (C,), optional
-        What was subtracted from the images in [0, 1], and by what they were divided then. It is undone, so that
-        the same grey levels are stored as before; the network trained on other pixels than the [-1, 1] that
-        commands make of them (mean = std = 0.5) is another one.
+        What was subtracted from the images in [0, 1], and by what they were divided then; it is undone. Commands
+        scale grey levels to [-1, 1] (mean = std = 0.5): a model with another normalisation sees other pixels.
 
     Returns
     -------

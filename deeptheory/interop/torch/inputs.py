@@ -17,13 +17,23 @@ class Inputs:
 
     Attributes
     ----------
+    what : str
+        By which name errors call them.
     images : float32 array (N, ...)
         As the model takes them, (N, C, H, W) for a convolutional one.
     labels : int64 array (N,)
     """
 
+    what: str
     images: NDArray[np.float32]
     labels: NDArray[np.int64]
+
+    def check_labels(self, n_labels: int) -> None:
+        """Refuse labels outside 0..K-1."""
+        outside = self.labels[(self.labels < 0) | (self.labels >= n_labels)]
+        if len(outside):
+            expected = f"0 to {n_labels - 1}, as the model has {n_labels} outputs"
+            raise InputError(f"labels of {self.what}", expected, f"label {outside[0]}")
 
 
 def read_inputs(loader: Iterable[Any], what: str) -> Inputs:
@@ -41,4 +51,4 @@ def read_inputs(loader: Iterable[Any], what: str) -> Inputs:
             raise InputError(f"images of {what}", "floats", f"values of type {of_batch.dtype}", do)
         images.append(of_batch.astype(np.float32))
         labels.append(own)
-    return Inputs(np.concatenate(images), np.concatenate(labels))
+    return Inputs(what, np.concatenate(images), np.concatenate(labels))

@@ -12,7 +12,6 @@ from deeptheory.errors import InputError
 from deeptheory.interop.torch.inputs import Inputs, read_inputs
 from deeptheory.interop.torch.live import LiveModel
 from deeptheory.interop.torch.measured import Measured
-from deeptheory.measure.fields import check_labels
 from deeptheory.measure.passes import BATCH
 
 if TYPE_CHECKING:
@@ -83,6 +82,10 @@ def measure(
     Where the last stage is read, flattened, by one bias-free linear layer that gives the outputs, that is its
     probe. A classifier with a bias is not: its stage gets a fitted probe as all others do, and what is measured
     with that need not be what the classifier makes of the stage.
+
+    Probes at the default tolerance are near the optimum of their loss, not of every weight: rounding that differs,
+    on another device or in the network imported, moved strengths by up to 4 % of the largest on a small network.
+    Between fits at ``l2=0.1, tolerance=1e-6`` it was 0.002 %, and with one probe for both 0.00004 %.
     """
     live = LiveModel(model)
     _check_stages(live, stages)
@@ -92,7 +95,7 @@ def measure(
     tested = given if test_loader is None else read_inputs(test_loader, "batches to test on")
     for inputs in (given, fitting, tested):
         if inputs is not None:
-            check_labels(inputs.labels, n_labels, len(inputs.images))
+            inputs.check_labels(n_labels)
     streams = np.random.default_rng(seed).spawn(2)
     classifier = _classifier(live, stages[-1], given, n_labels)
     solver = probe_options or measuring.ProbeOptions()

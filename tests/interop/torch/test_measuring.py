@@ -196,7 +196,10 @@ def changed(batches, number, place, value):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda b: changed(b, 1, 1, b[1][1] + 5), ["labels: expected 0 to 4", "check the number of labels"]),
+        (
+            lambda b: changed(b, 1, 1, b[1][1] + 5),
+            ["labels of batches to measure on: expected 0 to 4", "label 7"],
+        ),
         (lambda b: changed(b, 1, 1, b[1][1][:-1]), ["batch 1 of batches to measure on", "as many labels"]),
         (lambda b: changed(b, 0, 0, b[0][0].to(torch.uint8)), ["floats", "uint8", "normalise them"]),
         (lambda b: changed(b, 0, 0, b[0][0] / 0), ["finite numbers"]),
@@ -214,6 +217,12 @@ def test_bad_batches_are_refused(model, loaders, change, words):
         measure(model, change(loaders.measure), ["04"], probe_loader=loaders.train, quiet=True)
     for word in words:
         assert word in str(refused.value)
+
+
+def test_labels_of_other_loaders_are_looked_at_too(model, loaders):
+    wrong = changed(loaders.test, 0, 1, loaders.test[0][1] - 1)
+    with pytest.raises(InputError, match=r"labels of batches to test on.*found label -1"):
+        measure(model, loaders.measure, ["18"], test_loader=wrong, quiet=True)
 
 
 def test_probes_need_inputs_of_their_own_but_a_classifier_does_not(model, loaders):
