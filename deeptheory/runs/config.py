@@ -16,6 +16,7 @@ from deeptheory.measure.options import MeasureOptions, ProbeOptions
 from deeptheory.nn.options import NetworkOptions, Recipe
 from deeptheory.options import Options
 from deeptheory.prune.options import CompareOptions, PruneOptions
+from deeptheory.toml import toml_value
 
 
 class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,17 +154,6 @@ def _toml_line(field: msgspec.structs.FieldInfo, value: Any) -> str:
     text = next((m.description for m in meta if isinstance(m, msgspec.Meta) and m.description), "")
     line = f"{field.name} = {toml_value(value)}"
     return f"{line}  # {text}" if text else line
-
-
-def toml_value(value: Any) -> str:
-    """One value as TOML."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return msgspec.json.encode(value).decode()  # a JSON string is a TOML basic string
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(toml_value(item) for item in value) + "]"
-    return repr(value)
 
 
 def override(table: dict[str, Any], text: str) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 
 from deeptheory import machine
 from deeptheory.errors import InputError
-from deeptheory.runs.config import toml_value
 from deeptheory.runs.estimate import Estimate, duration, estimate, steps_until
 from deeptheory.runs.sweep.expansion import expand
 from deeptheory.runs.sweep.options import Sweep
 from deeptheory.table import Table
+from deeptheory.toml import toml_value
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from deeptheory.runs.config import (
     override,
     read_table,
     to_toml,
-    toml_value,
 )
+from deeptheory.toml import toml_value
 
 VARIANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")  # becomes a part of directory names
 SEED_OPTIONS = ("seed", "judge.seeds")

@@ -10,13 +10,13 @@ import numpy as np
 from deeptheory import storage
 from deeptheory.files import replacing_file, write_text
 from deeptheory.runs import paths
-from deeptheory.runs.config import toml_value
 from deeptheory.runs.report import Report, stage_names, stage_numbers
 from deeptheory.runs.run import Run
 from deeptheory.runs.sweep.options import Sweep, sweep_to_toml
 from deeptheory.runs.sweep.states import MemberState, opened, states
 from deeptheory.runs.sweep.summary import summary
 from deeptheory.table import Table
+from deeptheory.toml import toml_value
 
 Row = dict[str, Any]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deeptheory.judge import with_interval
-from deeptheory.runs.config import toml_value
 from deeptheory.table import Table
+from deeptheory.toml import toml_value
 
 ACCURACY, NUMBER = ".4f", ".2f"
 OF_STAGE = {  # as `deeptheory measure` heads them
