@@ -11,7 +11,6 @@ import numpy as np
 
 from deeptheory import data, nn, stopping
 from deeptheory.errors import InputError
-from deeptheory.nn.options import IMPORTED
 from deeptheory.runs import paths
 from deeptheory.runs.config import Config
 from deeptheory.runs.networks import blueprint
@@ -23,7 +22,7 @@ OF_SOURCE = ("sha256", "architecture", "notes")  # what makes two imports the sa
 
 def imported_config(config: Config) -> Config:
     """The configuration of a run whose network is imported: no option describes it."""
-    return msgspec.structs.replace(config, network=nn.NetworkOptions(name=IMPORTED))
+    return msgspec.structs.replace(config, network=nn.NetworkOptions(name="imported"))
 
 
 def import_run(

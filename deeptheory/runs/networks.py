@@ -45,9 +45,7 @@ class NetworkSource:
         if self.blueprint:
             return _from_blueprint(self.blueprint, rng)
         options = self.options
-        if options.name == IMPORTED:
-            do = "'deeptheory import FILE' makes a run of such a network"
-            raise InputError("network.name", f"one of {', '.join(NAMES)}", f"'{IMPORTED}'", do)
+        require_trainable(options)
         return nn.build(
             options.name,
             self.n_labels,
@@ -58,6 +56,13 @@ class NetworkSource:
             stochastic_depth=options.stochastic_depth,
             rng=rng,
         )
+
+
+def require_trainable(options: nn.NetworkOptions) -> None:
+    """Refuse the options of an imported network, of which nothing can be built."""
+    if options.name == IMPORTED:
+        do = "'deeptheory import FILE' makes a run of such a network"
+        raise InputError("network.name", f"one of {', '.join(NAMES)}", f"'{IMPORTED}'", do)
 
 
 def blueprint(network: nn.Network) -> str:
