@@ -22,6 +22,7 @@ from deeptheory.nn.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.schedule import learning_rate
 from deeptheory.nn.sparse import SparseConv2d, SparseLinear
 from deeptheory.nn.squeeze import SqueezeExcitation
+from deeptheory.nn.standardise import Standardise
 from deeptheory.nn.training import BeforeEpoch, History, fit
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "SparseLinear",
     "SqueezeExcitation",
     "Stage",
+    "Standardise",
     "StochasticDepth",
     "Subsample",
     "Sum",
