@@ -28,6 +28,7 @@ RESNET, CENTRED = "resnet20", "resnet20-centred"
 SPELLINGS = {"efficientnet_b0": EFFICIENTNET, CENTRED: RESNET}
 ARCHITECTURES = (*NAMES, *SPELLINGS, *TORCHVISION)
 POOLED = 7  # positions along an axis that torchvision's VGG pools to
+LARGEST = 4.0  # width that an EfficientNet is taken to have at most
 NARROW = 1e-3  # width at which every layer has as few filters as it can have
 
 
@@ -130,7 +131,8 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
 
 def _width(tensors: Mapping[str, Array]) -> float:
     """Width of an EfficientNet, on which depends where it has sums: its last convolution has most filters."""
-    return max((len(t) for t in tensors.values() if t.ndim == 4), default=WIDEST) / WIDEST
+    widest = max((len(tensor) for tensor in tensors.values() if tensor.ndim == 4), default=WIDEST)
+    return min(widest / WIDEST, LARGEST)
 
 
 def _torchvision_vgg(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
