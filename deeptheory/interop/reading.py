@@ -1,20 +1,19 @@
-"""A trained network from a file of another program, and the account of how it was read."""
+"""A trained network from a file of another program."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from deeptheory import nn
 from deeptheory.errors import InputError
+from deeptheory.interop.account import Account
 from deeptheory.interop.architectures import find_architecture
 from deeptheory.interop.conversion import converted, folded_biases, standardised
 from deeptheory.interop.matching import Matching, match
 from deeptheory.interop.state_file import PYTORCH, SAFETENSORS, StateFile, read_state
 from deeptheory.nn.layer import Shape
 from deeptheory.nn.normalisation import EPSILON
-from deeptheory.table import Table
 
 ONNX = ".onnx"
 HEAD, LAST = "head", "linear"  # where all that measures and masks looks for the outputs
@@ -43,87 +42,6 @@ class Units:
             raise InputError(given, f"{other} beside it", "it alone", "give both or neither")
         if not self.norm_epsilon > 0:
             raise InputError("--norm-epsilon", "a number above 0", f"{self.norm_epsilon:g}")
-
-
-@dataclass(frozen=True)
-class Account:
-    """How a file was read.
-
-    Attributes
-    ----------
-    file : str
-        Its name.
-    sha256 : str
-    architecture, naming : str
-    rows : tuple of (str, tuple, str, tuple)
-        Name and shape of every tensor, and of the array of ours that it is.
-    missing : dict of str to str
-        Names of tensors that are needed and not there, and the nearest extra one or "".
-    extra : tuple of str
-        Tensors that nothing takes.
-    wrong : tuple of str
-        Tensors whose shape does not fit.
-    notes : tuple of str
-        What was changed on the way, and what to look at.
-    """
-
-    file: str
-    sha256: str
-    architecture: str
-    naming: str
-    rows: tuple[tuple[str, Shape, str, Shape], ...]
-    missing: dict[str, str]
-    extra: tuple[str, ...]
-    wrong: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def numbers(self) -> dict[str, Any]:
-        """For programs."""
-        return {
-            "file": self.file,
-            "sha256": self.sha256,
-            "architecture": self.architecture,
-            "naming": self.naming,
-            "tensors": [
-                {"tensor": tensor, "shape": list(shape), "parameter": ours, "parameter_shape": list(own)}
-                for tensor, shape, ours, own in self.rows
-            ],
-            "missing": self.missing,
-            "extra": list(self.extra),
-            "wrong_shape": list(self.wrong),
-            "notes": list(self.notes),
-        }
-
-    @property
-    def source(self) -> dict[str, Any]:
-        """What a run keeps of it."""
-        return {
-            "file": self.file,
-            "sha256": self.sha256,
-            "architecture": self.architecture,
-            "naming": self.naming,
-            "notes": list(self.notes),
-            "tensors": [tensor for tensor, *_ in self.rows],
-            "parameters": [ours for _, _, ours, _ in self.rows],
-        }
-
-    @property
-    def text(self) -> str:
-        """A line for every tensor, then what is missing, extra and to be known."""
-        rows = [
-            (tensor, _shape(shape), ours, _shape(own), "WRONG SHAPE" * (tensor in self.wrong))
-            for tensor, shape, ours, own in self.rows
-        ]
-        rows += [
-            (name, "MISSING", "", "", f"nearest: {near}" if near else "")
-            for name, near in self.missing.items()
-        ]
-        rows += [(name, "EXTRA", "", "", "") for name in self.extra]
-        header = ("tensor", "shape", "parameter", "its shape", "")
-        title = f"{self.file} as {self.architecture}, names of {self.naming}"
-        table = Table(title, header, rows, left=(0, 1, 2, 3, 4), notes=[f"note: {n}" for n in self.notes])
-        return str(table)
 
 
 class Found:
@@ -247,7 +165,3 @@ def _pixels(units: Units) -> str:
         return "pixels enter scaled to [-1, 1]; if the network was trained on others, give --mean and --std"
     mean, deviation = (",".join(f"{v:g}" for v in values) for values in (units.mean, units.deviation))
     return f"pixels p in [0, 1] enter as (p - mean)/std, mean {mean}, std {deviation}"
-
-
-def _shape(shape: Shape) -> str:
-    return " x ".join(map(str, shape)) or "one number"
