@@ -14,14 +14,18 @@ from deeptheory.nn.layer import Array, Shape
 
 # Computed here when all of their inputs are constants: exporters make paddings and shapes of them.
 FOLDED = (
+    "Add",
     "Cast",
     "Concat",
     "ConstantOfShape",
+    "Div",
     "Gather",
     "Identity",
+    "Mul",
     "Reshape",
     "Slice",
     "Squeeze",
+    "Sub",
     "Transpose",
     "Unsqueeze",
 )
@@ -126,7 +130,7 @@ def check_supported(graph: OnnxGraph, supported: Collection[str]) -> None:
 
 
 def is_folded(operator: Operator, constant: Collection[str]) -> bool:
-    """Whether an operator has a constant output; `constant` names those known so far."""
+    """Whether the output is a constant: of others, which `constant` names, or the shape of any value."""
     if operator.kind in ("Constant", "Shape"):
         return True
     return operator.kind in FOLDED and all(name in constant for name in operator.inputs if name)

@@ -29,14 +29,14 @@ def layers_of(graph: OnnxGraph) -> tuple[list[Placed], int]:
     check_supported(graph, HANDLERS)
     translation = Translation(graph)
     for operator in graph.operators:
-        if operator.kind == "Constant":
-            translation.constants[operator.outputs[0]] = operator.fold({})
-        elif operator.kind == "Shape":
-            translation.constants[operator.outputs[0]] = translation.shape_in_onnx(operator)
-        elif is_folded(operator, translation.constants):
-            translation.constants[operator.outputs[0]] = operator.fold(translation.constants)
-        else:
+        if not is_folded(operator, translation.constants):
             HANDLERS[operator.kind](translation, operator)
+            continue
+        if translation.constants.keys() >= set(filter(None, operator.inputs)):
+            value = operator.fold(translation.constants)
+        else:
+            value = translation.shape_in_onnx(operator)
+        translation.constants[operator.outputs[0]] = value
     return translation.placed, translation.number(graph.output)
 
 
