@@ -29,6 +29,7 @@ COMMANDS = (
     "figure",
     "theory",
     "bench",
+    "export",
 )
 
 
