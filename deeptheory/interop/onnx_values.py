@@ -101,7 +101,11 @@ class Translation:
         if name not in self.constants:
             raise operator.error(f"input {place + 1}", "a constant", f"the computed '{name}'")
         array = self.constants[name]
-        return array.astype(self.graph.dtype) if np.issubdtype(array.dtype, np.floating) else array
+        if not np.issubdtype(array.dtype, np.floating):
+            return array
+        if not np.isfinite(array).all():
+            raise operator.error(f"constant '{name}'", "finite numbers", "others")
+        return array.astype(self.graph.dtype)
 
     def place(self, operator: Operator, layer: Layer, *inputs: int) -> int:
         """Add a layer as what gives the first output of an operator."""

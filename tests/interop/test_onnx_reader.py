@@ -158,9 +158,21 @@ def test_weights_in_half_precision_become_single(path):
     nodes, more = head("x", 192)
     more = {name: array.astype(np.float16) for name, array in more.items()}
     save(path, nodes, more, kind=onnx.TensorProto.FLOAT16)
-    held = read_onnx(path).parameters()["head.linear.weight"]
+    notes = []
+    held = read_onnx(path, notes).parameters()["head.linear.weight"]
+    assert notes == ["1 tensors of float16 are converted to float32"]
     assert held.dtype == np.float32
     np.testing.assert_array_equal(held, more["w"].astype(np.float32))
+
+
+def test_weights_that_are_no_numbers_are_refused(path):
+    nodes, more = head("x", 192)
+    more["w"][1, 2] = np.nan
+    save(path, nodes, more)
+    with pytest.raises(
+        InputError, match="constant 'w' of Gemm 'my Gemm': expected finite numbers, found others"
+    ):
+        read_onnx(path)
 
 
 def test_double_precision_stays_double(path):
