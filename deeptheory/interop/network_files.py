@@ -79,8 +79,15 @@ def read_network(path: str | os.PathLike[str]) -> nn.Network:
     if strange := sorted(name for name in arrays if name.rpartition(".")[0] not in layers):
         raise InputError(f"tensors {tensors}", f"those of the layers of {architecture}", strange[0])
     try:
-        ordered = ({name: arrays[name] for name in json.loads(metadata[kind])} for kind in KINDS_OF_ARRAYS)
-        return nn.described_network(description, *ordered)
+        names = [json.loads(metadata[kind]) for kind in KINDS_OF_ARRAYS]
+        if sorted(name for of in names for name in of) != sorted(arrays):
+            expected = "each tensor once in its lists of parameters and buffers"
+            raise InputError(f"tensors {tensors}", expected, "others")
+        return nn.described_network(description, *({name: arrays[name] for name in of} for of in names))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"tensors {tensors}", "readable lists of parameters and buffers", str(error)
+        ) from error
     except (KeyError, TypeError) as error:
         expected = f"all tensors of the layers of {architecture}"
         raise InputError(f"tensors {tensors}", expected, f"none for {error}") from error

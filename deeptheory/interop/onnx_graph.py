@@ -183,6 +183,9 @@ def _operator(onnx: Any, node: Any, versions: Any) -> Operator:
         value = onnx.helper.make_empty_tensor_value_info(node.output[0])
         graph = onnx.helper.make_graph([node], "constant", [], [value], given)
         model = onnx.helper.make_model(graph, opset_imports=versions)
-        return needed("onnx.reference").ReferenceEvaluator(model).run(None, {})[0]
+        try:
+            return needed("onnx.reference").ReferenceEvaluator(model).run(None, {})[0]
+        except Exception as error:  # whatever NumPy raises for numbers that do not fit together
+            raise InputError(f"{kind} '{node.name}'", "constants that fit", _first_line(error)) from error
 
     return Operator(kind, node.name or node.output[0], node.input, node.output, attributes, fold)
