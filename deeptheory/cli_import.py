@@ -13,8 +13,8 @@ from deeptheory.errors import InputError
 @click.option(
     "--architecture",
     metavar="NAME|FILE.toml",
-    help="vgg6, vgg11, vgg16, resnet20, efficientnet-b0, lenet or mlp; vgg11_bn to vgg19_bn of torchvision; or a "
-    "file that lists stages and layers. Not for ONNX.",
+    help="vgg6, vgg11, vgg16, resnet20, resnet20-centred (shortcuts add zeros on both sides), efficientnet-b0, "
+    "lenet or mlp; vgg11_bn to vgg19_bn of torchvision; or a file that lists stages and layers. Not for ONNX.",
 )
 @click.option(
     "--config",

@@ -13,6 +13,7 @@ from deeptheory.interop import naming
 from deeptheory.interop.architecture_file import read_architecture
 from deeptheory.interop.modules import LINEAR
 from deeptheory.nn.architectures import EFFICIENTNET, NAMES
+from deeptheory.nn.architectures.efficientnet import HEAD as WIDEST
 from deeptheory.nn.architectures.efficientnet import SMALL
 from deeptheory.nn.architectures.plain import VGG
 from deeptheory.nn.layer import Array, Shape
@@ -23,9 +24,11 @@ TORCHVISION = {  # convolutions before each of the five poolings
     "vgg16_bn": (2, 2, 3, 3, 3),
     "vgg19_bn": (2, 2, 4, 4, 4),
 }
-SPELLINGS = {"efficientnet_b0": EFFICIENTNET}
+RESNET, CENTRED = "resnet20", "resnet20-centred"
+SPELLINGS = {"efficientnet_b0": EFFICIENTNET, CENTRED: RESNET}
 ARCHITECTURES = (*NAMES, *SPELLINGS, *TORCHVISION)
 POOLED = 7  # positions along an axis that torchvision's VGG pools to
+LARGEST = 4.0  # width that an EfficientNet is taken to have at most
 NARROW = 1e-3  # width at which every layer has as few filters as it can have
 
 
@@ -46,6 +49,8 @@ class Architecture:
         Height and width of the kernels by our name of the weight, where the architecture says so.
     scaled : bool
         Whether groups and added channels follow from the tensors; otherwise they are as described.
+    centred : bool
+        Whether parameter-free shortcuts add zeros on both sides in PyTorch (`centred.zeros_behind`).
     pooled : dict of (int, int)
         Positions, by our name of a linear weight that PyTorch applies to 7 x 7 positions pooled adaptively.
     notes : tuple of str
@@ -58,6 +63,7 @@ class Architecture:
     needed: frozenset[str]
     kernels: dict[str, tuple[int, int]] = field(default_factory=dict)
     scaled: bool = False
+    centred: bool = False
     pooled: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -85,16 +91,17 @@ def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shap
         raise unknown_name("--architecture", name, (*ARCHITECTURES, "FILE.toml"))
     if name in TORCHVISION:
         return _torchvision_vgg(name, tensors, input_shape)
-    return _ours(SPELLINGS.get(name, name), tensors, input_shape)
+    return _ours(name, tensors, input_shape)
 
 
-def _ours(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
+def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
+    name = SPELLINGS.get(asked, asked)
     hidden = name in VGG and len(naming.modules_in(tensors)[LINEAR]) > 1
     narrow = nn.build(
         name,
         2,
         input_shape,
-        NARROW,
+        _width(tensors) if name == EFFICIENTNET else NARROW,
         rng=np.random.default_rng(0),
         classifier="hidden" if hidden else "linear",
     )
@@ -102,22 +109,30 @@ def _ours(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archit
     notes: tuple[str, ...] = ()
     if name in VGG:
         others["torchvision"] = naming.vgg_names(description)
-    elif name == "resnet20":
+    elif name == RESNET:
         others |= {f"torchvision, head {head}": naming.resnet_names(head) for head in ("fc", "linear")}
-        notes = ("shortcuts to more filters add channels of zeros behind those of their input",)
+        where = "on both sides of" if asked == CENTRED else "behind"
+        notes = (f"shortcuts to more filters add channels of zeros {where} those of their input",)
     elif name == EFFICIENTNET:
         others["torchvision"] = naming.efficientnet_names()
         if max(input_shape[:2]) <= SMALL:
             notes = (f"stride 1 of the stem for images of at most {SMALL} pixels; torchvision's is always 2",)
     return Architecture(
-        name,
+        asked,
         description,
         _namings(description, tensors, others),
         frozenset((*narrow.parameters(), *narrow.buffers())),
         {array: weight.shape[2:] for array, weight in narrow.parameters().items() if weight.ndim == 4},
         scaled=True,
+        centred=asked == CENTRED,
         notes=notes,
     )
+
+
+def _width(tensors: Mapping[str, Array]) -> float:
+    """Width of an EfficientNet, on which depends where it has sums: its last convolution has most filters."""
+    widest = max((len(tensor) for tensor in tensors.values() if tensor.ndim == 4), default=WIDEST)
+    return min(widest / WIDEST, LARGEST)
 
 
 def _torchvision_vgg(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
@@ -140,7 +155,9 @@ def _torchvision_vgg(name: str, tensors: Mapping[str, Array], input_shape: Shape
     for flatten in ([["flatten", "Flatten", {}]], []):
         layers = [*flatten, ["linear", "Linear", {}], ["relu", "ReLU", {}]]
         stages.append({"name": f"stage{len(stages) + 1}", "layers": layers, "inputs": {}})
-    stages.append({"name": "head", "layers": [["linear", "Linear", {}]], "inputs": {}})
+    stages.append(
+        {"name": "head", "layers": [["flatten", "Flatten", {}], ["linear", "Linear", {}]], "inputs": {}}
+    )
     description = {"dtype": "float32", "input_shape": tuple(input_shape), "stages": stages}
     needed = naming.own_names(description)
     return Architecture(

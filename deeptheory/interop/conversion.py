@@ -9,6 +9,7 @@ import numpy as np
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.interop.architectures import POOLED
+from deeptheory.interop.centred import zeros_behind
 from deeptheory.interop.matching import Matching
 from deeptheory.interop.modules import BUFFERS, DRAWN
 from deeptheory.nn.graph import INPUT
@@ -38,6 +39,8 @@ def converted(matching: Matching, tensors: Mapping[str, Array], norm_epsilon: fl
     }
     for bias, mean in folded_biases(matching).items():
         arrays[mean] -= arrays.pop(bias)
+    if matching.architecture.centred:
+        arrays = zeros_behind(matching.description, arrays)
     for stage in matching.description["stages"]:
         for key, kind, _ in stage["layers"]:
             name = f"{stage['name']}.{key}"

@@ -116,12 +116,18 @@ def match(architecture: Architecture, tensors: Mapping[str, Array], input_shape:
     InputError
         The sizes of the tensors make layers that do not fit together.
     """
-    found = []
+    found, refused = [], []
     for naming, names in architecture.namings.items():
-        tried = _match(architecture, naming, names, tensors, input_shape)
+        try:
+            tried = _match(architecture, naming, names, tensors, input_shape)
+        except InputError as error:
+            refused.append(error)
+            continue
         if tried.complete:
             return tried
         found.append(tried)
+    if refused and not any(pair.fits for tried in found for pair in tried.pairs):
+        raise refused[0]
     return max(found, key=lambda tried: sum(pair.fits for pair in tried.pairs))
 
 
