@@ -8,6 +8,7 @@ import click
 import deeptheory
 from deeptheory import (
     cli_bench,
+    cli_export,
     cli_hypothesis,
     cli_import,
     cli_prune,
@@ -184,6 +185,7 @@ _step("retrain", "Retrain every arm under its mask, and the unpruned network equ
 
 
 commands.add_command(cli_bench.bench)
+commands.add_command(cli_export.export)
 commands.add_command(cli_import.import_network)
 commands.add_command(cli_prune.compact)
 commands.add_command(cli_prune.cost)

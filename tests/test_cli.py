@@ -30,6 +30,7 @@ COMMANDS = (
     "figure",
     "theory",
     "bench",
+    "export",
 )
 
 

@@ -37,7 +37,7 @@ def write_architecture(path: str | os.PathLike[str], network: nn.Network) -> Non
     """
     description = nn.describe(network)
     lines = [
-        "# A network: its stages in order, the head last. Sizes of weights are those of its tensors.",
+        "# A network of deeptheory: its stages in order, the head last. Sizes are those of its tensors.",
         f"dtype = {toml_value(description['dtype'])}",
         f"input_shape = {toml_value(description['input_shape'])}  # height, width, channels",
     ]

@@ -14,14 +14,18 @@ from deeptheory.nn.layer import Array, Shape
 
 # Computed here when all of their inputs are constants: exporters make paddings and shapes of them.
 FOLDED = (
+    "Add",
     "Cast",
     "Concat",
     "ConstantOfShape",
+    "Div",
     "Gather",
     "Identity",
+    "Mul",
     "Reshape",
     "Slice",
     "Squeeze",
+    "Sub",
     "Transpose",
     "Unsqueeze",
 )
@@ -126,7 +130,7 @@ def check_supported(graph: OnnxGraph, supported: Collection[str]) -> None:
 
 
 def is_folded(operator: Operator, constant: Collection[str]) -> bool:
-    """Whether an operator has a constant output; `constant` names those known so far."""
+    """Whether the output is a constant: of others, which `constant` names, or the shape of any value."""
     if operator.kind in ("Constant", "Shape"):
         return True
     return operator.kind in FOLDED and all(name in constant for name in operator.inputs if name)
@@ -179,6 +183,9 @@ def _operator(onnx: Any, node: Any, versions: Any) -> Operator:
         value = onnx.helper.make_empty_tensor_value_info(node.output[0])
         graph = onnx.helper.make_graph([node], "constant", [], [value], given)
         model = onnx.helper.make_model(graph, opset_imports=versions)
-        return needed("onnx.reference").ReferenceEvaluator(model).run(None, {})[0]
+        try:
+            return needed("onnx.reference").ReferenceEvaluator(model).run(None, {})[0]
+        except Exception as error:  # whatever NumPy raises for numbers that do not fit together
+            raise InputError(f"{kind} '{node.name}'", "constants that fit", _first_line(error)) from error
 
     return Operator(kind, node.name or node.output[0], node.input, node.output, attributes, fold)

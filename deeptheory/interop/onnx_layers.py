@@ -29,14 +29,14 @@ def layers_of(graph: OnnxGraph) -> tuple[list[Placed], int]:
     check_supported(graph, HANDLERS)
     translation = Translation(graph)
     for operator in graph.operators:
-        if operator.kind == "Constant":
-            translation.constants[operator.outputs[0]] = operator.fold({})
-        elif operator.kind == "Shape":
-            translation.constants[operator.outputs[0]] = translation.shape_in_onnx(operator)
-        elif is_folded(operator, translation.constants):
-            translation.constants[operator.outputs[0]] = operator.fold(translation.constants)
-        else:
+        if not is_folded(operator, translation.constants):
             HANDLERS[operator.kind](translation, operator)
+            continue
+        if translation.constants.keys() >= set(filter(None, operator.inputs)):
+            value = operator.fold(translation.constants)
+        else:
+            value = translation.shape_in_onnx(operator)
+        translation.constants[operator.outputs[0]] = value
     return translation.placed, translation.number(graph.output)
 
 
@@ -51,47 +51,47 @@ def _check_plain(operator: Operator) -> None:
 
 
 def _conv(graph: Translation, operator: Operator) -> None:
-    weight, bias = graph.constant(operator, 1), graph.constant(operator, 2)
-    if weight is None or weight.ndim != 4:
-        raise operator.error("weight", "4 axes", "none" if weight is None else f"shape {weight.shape}")
     _check_plain(operator)
+    parameters = {"weight": graph.weight(operator, 1, -1, -1, -1, -1)}
+    n_out, _, *size = parameters["weight"].shape
+    if graph.constant(operator, 2) is not None:
+        parameters["bias"] = graph.weight(operator, 2, n_out)
     pads, strides = operator.attributes.get("pads", [0] * 4), operator.attributes.get("strides", [1, 1])
-    if len(set(pads)) != 1:
+    groups = operator.attributes.get("group", 1)
+    if len(set(pads)) != 1 or pads[0] < 0:
         raise operator.error("padding", "the same on all four sides", list(pads))
+    if groups < 1 or n_out % groups:
+        raise operator.error("groups", f"a divisor of {n_out} outputs", groups)
     source = graph.input(operator)
-    parameters = {"weight": weight} | ({} if bias is None else {"bias": bias})
-    options = {
-        "groups": operator.attributes.get("group", 1),
-        "stride": same(operator, "stride", strides),
-        "padding": pads[0],
-    }
-    if len(graph.shape(source)) == 1 and weight.shape[2:] == (1, 1) and options["groups"] == 1:
+    if len(graph.shape(source)) == 1 and size == [1, 1] and groups == 1:
         # After a mean over all positions a 1 x 1 convolution is a matrix product.
-        graph.place(
-            operator, make_layer("Linear", {}, parameters | {"weight": weight[:, :, 0, 0]}, {}), source
-        )
-    else:
-        graph.place(operator, make_layer("Conv2d", options, parameters, {}), source)
+        _place_linear(graph, operator, parameters | {"weight": parameters["weight"][:, :, 0, 0]}, source)
+        return
+    options = {"groups": groups, "stride": same(operator, "stride", strides), "padding": pads[0]}
+    graph.place(operator, make_layer("Conv2d", options, parameters, {}), source)
 
 
 def _gemm(graph: Translation, operator: Operator) -> None:
     if operator.attributes.get("transA", 0):
         raise operator.error("transA", "0", 1)
-    weight, bias = graph.constant(operator, 1), graph.constant(operator, 2)
-    assert weight is not None
+    weight = graph.weight(operator, 1, -1, -1)
     weight = weight if operator.attributes.get("transB", 0) else weight.T
     factors = operator.attributes.get("alpha", 1.0), operator.attributes.get("beta", 1.0)
     parameters = {"weight": weight if factors[0] == 1 else weight * weight.dtype.type(factors[0])}
-    if bias is not None:
-        parameters["bias"] = np.broadcast_to(bias * bias.dtype.type(factors[1]), (1, len(weight)))[0].copy()
+    if (bias := graph.constant(operator, 2)) is not None:
+        parameters["bias"] = _bias(operator, bias * bias.dtype.type(factors[1]), len(weight))
     _place_linear(graph, operator, parameters, graph.input(operator))
 
 
 def _matmul(graph: Translation, operator: Operator) -> None:
-    weight = graph.constant(operator, 1)
-    if weight is None or weight.ndim != 2:
-        raise operator.error("weight", "2 axes", "none" if weight is None else f"shape {weight.shape}")
-    _place_linear(graph, operator, {"weight": weight.T}, graph.input(operator))
+    _place_linear(graph, operator, {"weight": graph.weight(operator, 1, -1, -1).T}, graph.input(operator))
+
+
+def _bias(operator: Operator, bias: Array, n_out: int) -> Array:
+    """One number for each output; one for all of them is repeated."""
+    if bias.size not in (1, n_out) or bias.shape[-1:] not in ((), (1,), (n_out,)):
+        raise operator.error("bias", f"one for each of {n_out} outputs", f"shape {bias.shape}")
+    return np.broadcast_to(bias.reshape(-1), n_out).copy()
 
 
 def _place_linear(graph: Translation, operator: Operator, parameters: dict[str, Array], *inputs: int) -> None:
@@ -103,15 +103,14 @@ def _batch_norm(graph: Translation, operator: Operator) -> None:
     if operator.attributes.get("training_mode", 0):
         do = "export the network in its evaluation mode"
         raise operator.error("training_mode", "0", 1, do)
-    weight, bias, mean, variance = (graph.constant(operator, place) for place in (1, 2, 3, 4))
-    if weight is None or bias is None or mean is None or variance is None:
-        raise operator.error("inputs", "scale, bias, mean and variance", ", ".join(operator.inputs))
+    source = graph.input(operator)
+    channels = graph.shape(source)[-1]
+    weight, bias, mean, variance = (graph.weight(operator, place, channels) for place in (1, 2, 3, 4))
     epsilon = operator.attributes.get("epsilon", EPSILON)
     if np.float32(epsilon) != np.float32(EPSILON):
         variance = (variance.astype(np.float64) + epsilon - EPSILON).astype(variance.dtype)
     buffers = {"running_mean": mean, "running_var": variance}
-    layer = make_layer("BatchNorm2d", {}, {"weight": weight, "bias": bias}, buffers)
-    graph.place(operator, layer, graph.input(operator))
+    graph.place(operator, make_layer("BatchNorm2d", {}, {"weight": weight, "bias": bias}, buffers), source)
 
 
 def _relu(graph: Translation, operator: Operator) -> None:
@@ -126,8 +125,8 @@ def _mul(graph: Translation, operator: Operator) -> None:
     if any(name in graph.constants for name in operator.inputs):
         _standardise(graph, operator)
         return
-    for x, factor in (operator.inputs, operator.inputs[::-1]):
-        gate, source = graph.values[factor], graph.values[x]
+    for x, factor in ((0, 1), (1, 0)):
+        gate, source = graph.value(operator, factor), graph.value(operator, x)
         if not isinstance(gate, Waiting) or gate.strides or isinstance(source, Waiting):
             continue
         if gate.source == source:
@@ -171,8 +170,8 @@ def _add(graph: Translation, operator: Operator) -> None:
         _standardise(graph, operator)
         return
     assert bias is not None
-    bias = np.broadcast_to(bias, (1, *before.shape))[0].copy()
-    _place_linear(graph, operator, before.layer.parameters | {"bias": bias}, *before.inputs)
+    parameters = before.layer.parameters | {"bias": _bias(operator, bias, *before.shape)}
+    _place_linear(graph, operator, parameters, *before.inputs)
 
 
 def _standardise(graph: Translation, operator: Operator) -> None:
@@ -246,12 +245,12 @@ def _reshape(graph: Translation, operator: Operator) -> None:
 
 
 def _same_value(graph: Translation, operator: Operator) -> None:
-    graph.values[operator.outputs[0]] = graph.values[operator.inputs[0]]
+    graph.values[operator.outputs[0]] = graph.value(operator)
 
 
 def _new_axis(graph: Translation, operator: Operator) -> None:
     """Axes of one position for what has none."""
-    value = graph.values[operator.inputs[0]]
+    value = graph.value(operator)
     if len(graph.shape(value.source if isinstance(value, Waiting) else value)) != 1:
         raise operator.error("input", "one number for each channel", f"'{operator.inputs[0]}'")
     _same_value(graph, operator)
@@ -259,7 +258,7 @@ def _new_axis(graph: Translation, operator: Operator) -> None:
 
 def _slice(graph: Translation, operator: Operator) -> None:
     """Every n-th position along height and width; the exporter of PyTorch slices one axis after the other."""
-    value = graph.values[operator.inputs[0]]
+    value = graph.value(operator)
     source, strides = (value, [1, 1]) if isinstance(value, int) else (value.source, list(value.strides))
     shape = graph.shape(source)
     if len(shape) != 3 or not strides:
@@ -287,7 +286,7 @@ def _slice(graph: Translation, operator: Operator) -> None:
 def _pad(graph: Translation, operator: Operator) -> None:
     """Channels of zeros behind the others, after a slice or alone."""
     value, pads, fill = (
-        graph.values[operator.inputs[0]],
+        graph.value(operator),
         graph.constant(operator, 1),
         graph.constant(operator, 2),
     )

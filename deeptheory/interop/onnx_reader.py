@@ -4,6 +4,8 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.interop.onnx_graph import read_graph
@@ -31,7 +33,7 @@ DEPTHWISE = "depthwise"
 AFTER_DEPTHWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU)  # are called after it: "depthwise_norm"
 
 
-def read_onnx(path: str | os.PathLike[str]) -> nn.Network:
+def read_onnx(path: str | os.PathLike[str], notes: list[str] | None = None) -> nn.Network:
     """The network of a feed-forward ONNX graph, with stages as the theory counts them.
 
     Every convolution without groups and every linear layer begins a stage, what follows belongs to it: batch
@@ -45,6 +47,8 @@ def read_onnx(path: str | os.PathLike[str]) -> nn.Network:
         Its input is a batch of images (N, C, H, W), its output that of a linear layer. The images of the network
         are the same numbers as those of the file: pixels scaled to [-1, 1] only if it was trained with such.
         Weights in half precision become float32, which holds them exactly.
+    notes : list of str, optional
+        Gets a line for what was converted, for people.
 
     Raises
     ------
@@ -60,6 +64,9 @@ def read_onnx(path: str | os.PathLike[str]) -> nn.Network:
     """
     try:
         graph = read_graph(path)
+        halves = sum(array.dtype == np.float16 for array in graph.constants.values())
+        if halves and notes is not None:
+            notes.append(f"{halves} tensors of float16 are converted to {graph.dtype}")
         layers = _with_copies(_needed_for(*layers_of(graph)))
         return nn.assemble(_stages(layers), graph.input_shape, graph.dtype)
     except InputError as error:

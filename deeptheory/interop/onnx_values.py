@@ -75,13 +75,20 @@ class Translation:
 
     def input(self, operator: Operator, place: int = 0) -> int:
         """Number of the layer that an operator takes."""
+        self.value(operator, place)
+        return self.number(operator.inputs[place])
+
+    def value(self, operator: Operator, place: int = 0) -> int | Waiting:
+        """What an operator takes, which may be part of a layer only."""
         name = operator.inputs[place]
         if name not in self.values:
-            raise operator.error(f"input {place + 1}", "the output of a layer", f"the constant '{name}'")
-        return self.number(name)
+            raise operator.error(f"input {place + 1}", "the output of a layer", f"'{name}'")
+        return self.values[name]
 
     def number(self, name: str) -> int:
         """Number of the layer that gives a value."""
+        if name not in self.values:
+            raise InputError("output", "what a layer gives", f"'{name}'")
         value = self.values[name]
         if isinstance(value, int):
             return value
@@ -101,7 +108,21 @@ class Translation:
         if name not in self.constants:
             raise operator.error(f"input {place + 1}", "a constant", f"the computed '{name}'")
         array = self.constants[name]
-        return array.astype(self.graph.dtype) if np.issubdtype(array.dtype, np.floating) else array
+        if not np.issubdtype(array.dtype, np.floating):
+            return array
+        if not np.isfinite(array).all():
+            raise operator.error(f"constant '{name}'", "finite numbers", "others")
+        return array.astype(self.graph.dtype)
+
+    def weight(self, operator: Operator, place: int, *shape: int) -> Array:
+        """A constant that must be there, of a given shape; -1 stands for any size."""
+        array = self.constant(operator, place)
+        if array is None or array.ndim != len(shape):
+            found = "none" if array is None else f"{array.ndim}"
+            raise operator.error(f"axes of input {place + 1}", str(len(shape)), found)
+        if any(size not in (-1, found) for size, found in zip(shape, array.shape, strict=True)):
+            raise operator.error(f"input {place + 1}", f"shape {shape}", f"shape {array.shape}")
+        return array
 
     def place(self, operator: Operator, layer: Layer, *inputs: int) -> int:
         """Add a layer as what gives the first output of an operator."""
@@ -117,6 +138,6 @@ class Translation:
 
 def same(operator: Operator, what: str, numbers: Sequence[int]) -> int:
     """The one number that all of them are; an error of the operator if they differ."""
-    if len(set(numbers)) != 1:
-        raise operator.error(what, "the same along height and width", list(numbers))
+    if len(numbers) != 2 or numbers[0] != numbers[1] or numbers[0] < 1:
+        raise operator.error(what, "the same along height and width, at least 1", list(numbers))
     return int(numbers[0])

@@ -158,9 +158,21 @@ def test_weights_in_half_precision_become_single(path):
     nodes, more = head("x", 192)
     more = {name: array.astype(np.float16) for name, array in more.items()}
     save(path, nodes, more, kind=onnx.TensorProto.FLOAT16)
-    held = read_onnx(path).parameters()["head.linear.weight"]
+    notes = []
+    held = read_onnx(path, notes).parameters()["head.linear.weight"]
+    assert notes == ["1 tensors of float16 are converted to float32"]
     assert held.dtype == np.float32
     np.testing.assert_array_equal(held, more["w"].astype(np.float32))
+
+
+def test_weights_that_are_no_numbers_are_refused(path):
+    nodes, more = head("x", 192)
+    more["w"][1, 2] = np.nan
+    save(path, nodes, more)
+    with pytest.raises(
+        InputError, match="constant 'w' of Gemm 'my Gemm': expected finite numbers, found others"
+    ):
+        read_onnx(path)
 
 
 def test_double_precision_stays_double(path):
@@ -196,7 +208,7 @@ CONV = {"k": np.ones((4, 3, 3, 3), np.float32)}
         ([node("Conv", "x k", "c", dilations=[2, 2])], CONV,
          r"dilation of Conv 'my Conv': expected 1, found \[2, 2\]"),
         ([node("Conv", "x k", "c", strides=[2, 1])], CONV,
-         r"stride of Conv 'my Conv': expected the same along height and width, found \[2, 1\]"),
+         r"stride of Conv 'my Conv': expected the same along height and width, at least 1, found \[2, 1\]"),
         ([node("Conv", "x x", "c")], CONV,
          "input 2 of Conv 'my Conv': expected a constant, found the computed 'x'"),
         ([node("Conv", "x k", "c")], {"k": np.ones((4, 5, 3, 3), np.float32)},
@@ -249,6 +261,33 @@ def test_other_inputs_than_images_are_refused(path):
             read_onnx(path)
     save(path, nodes, more, kind=onnx.TensorProto.UINT8)
     with pytest.raises(InputError, match="input 'x': expected one of FLOAT, FLOAT16, DOUBLE, found UINT8"):
+        read_onnx(path)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "arrays", "words"),
+    [
+        ([node("MaxPool", "x", "c", kernel_shape=[2])], {}, r"kernel of MaxPool .*, at least 1, found \[2\]"),
+        ([node("Conv", "x k b", "c")], {**CONV, "b": np.ones(3, np.float32)},
+         r"input 3 of Conv 'my Conv': expected shape \(4,\), found shape \(3,\)"),
+        ([node("Conv", "x k", "c", group=3)], {"k": np.ones((4, 1, 3, 3), np.float32)},
+         "groups of Conv 'my Conv': expected a divisor of 4 outputs, found 3"),
+        ([node("Flatten", "x", "f"), node("MatMul", "f a", "c")], {"a": np.ones(192, np.float32)},
+         "axes of input 2 of MatMul 'my MatMul': expected 2, found 1"),
+        ([node("Flatten", "x", "f"), node("Gemm", "f a b", "c")],
+         {"a": np.ones((192, 4), np.float32), "b": np.ones(3, np.float32)},
+         r"bias of Gemm 'my Gemm': expected one for each of 4 outputs, found shape \(3,\)"),
+        ([node("BatchNormalization", "x s s s s", "c")], {"s": np.ones(2, np.float32)},
+         r"input 2 of BatchNormalization .*: expected shape \(3,\), found shape \(2,\)"),
+        ([node("Dropout", "s", "c")], {"s": np.ones(2, np.float32)}, "input 1 of Dropout .*the output of a layer"),
+        ([node("Concat", "s t", "p", axis=0), node("Reshape", "x p", "c")],
+         {"s": np.ones(2, np.int64), "t": np.ones((2, 2), np.int64)}, "Concat 'my Concat': expected constants"),
+    ],
+)  # fmt: skip
+def test_weights_that_do_not_fit_are_refused(path, nodes, arrays, words):
+    more, weight = head("c", 192)
+    save(path, [*nodes, *more], {**arrays, **weight})
+    with pytest.raises(InputError, match=words):
         read_onnx(path)
 
 

@@ -87,6 +87,15 @@ def test_layers_that_no_architecture_of_ours_combines(path):
     assert relative_difference(logits(path, images), network.infer(images)) <= 1e-5
 
 
+def test_double_precision_is_written_as_single(path):
+    network = small("resnet20", np.float64)
+    write_onnx(path, network)
+    images = images_for(network)
+    found = logits(path, images)
+    assert found.dtype == np.float32
+    assert relative_difference(found, network.infer(images)) <= 1e-5
+
+
 def test_the_file_says_what_goes_in_and_out(path):
     write_onnx(path, small("lenet"))
     graph = onnx.load(path).graph

@@ -105,7 +105,8 @@ def test_the_script_needs_nothing_of_deeptheory(tmp_path):
 
 def test_stochastic_depth_drops_branches_in_training_only(tmp_path):
     module = load(write_torch(tmp_path / "net", small("efficientnet-b0"))[0])
-    images = torch.rand(4, 3, 16, 16)
+    torch.manual_seed(0)
+    images = torch.rand(64, 3, 16, 16)
     assert torch.equal(module(images), module(images))
     assert not torch.equal(module.train()(images), module(images))
 
