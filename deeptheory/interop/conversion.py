@@ -71,6 +71,19 @@ def folded_biases(matching: Matching) -> dict[str, str]:
     return found
 
 
+def in_single_precision(network: nn.Network) -> nn.Network:
+    """The network with its arrays rounded to float32, in which runs compute."""
+
+    def rounded(named: Mapping[str, Array]) -> dict[str, Array]:
+        return {
+            name: array.astype(np.float32) if array.dtype == network.dtype else array
+            for name, array in named.items()
+        }
+
+    description = {**nn.describe(network), "dtype": "float32"}
+    return nn.described_network(description, rounded(network.parameters()), rounded(network.buffers()))
+
+
 def _array(matching: Matching, name: str, tensor: Array) -> Array:
     """A copy in our layout, which is that of PyTorch but where its adaptive pooling repeats positions."""
     pooled = matching.architecture.pooled.get(name, (POOLED, POOLED))
@@ -94,8 +107,11 @@ def standardised(network: nn.Network, mean: Sequence[float], deviation: Sequence
     Raises
     ------
     InputError
-        Another number of them, or a deviation that is not above 0.
+        Another number of them, a deviation that is not above 0, or a network that has such a layer already.
     """
+    if any(isinstance(node.layer, nn.Standardise) for node in network.nodes):
+        found = "one that standardises them itself"
+        raise InputError("--mean", "a network without means of its own", found, "leave out --mean and --std")
     channels = network.input_shape[-1]
     for what, values in (("--mean", mean), ("--std", deviation)):
         if len(values) not in (1, channels):

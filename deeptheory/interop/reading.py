@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.interop.account import Account
 from deeptheory.interop.architectures import find_architecture
-from deeptheory.interop.conversion import converted, folded_biases, standardised
+from deeptheory.interop.conversion import converted, folded_biases, in_single_precision, standardised
 from deeptheory.interop.matching import Matching, match
 from deeptheory.interop.state_file import PYTORCH, SAFETENSORS, StateFile, read_state
 from deeptheory.nn.layer import Shape
@@ -126,16 +128,19 @@ def _find_onnx(path: Path, architecture: str | None, input_shape: Shape, units: 
     if architecture is not None or units.norm_epsilon != EPSILON:
         given = "--architecture" if architecture is not None else "--norm-epsilon"
         raise InputError(given, "none for an ONNX file, which says it itself", "one", "leave it out")
-    network = read_onnx(path)
+    notes = [_pixels(units)]
+    network = read_onnx(path, notes)
     if network.input_shape != input_shape:
         expected = f"{input_shape}, the shape of the images"
         raise InputError(f"input of {path}", expected, f"{network.input_shape}", "resize the images")
+    if network.dtype != np.float32:
+        notes.append(f"a network of {network.dtype} is converted to float32")
+        network = in_single_precision(network)
     named = {**network.parameters(), **network.buffers()}
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     rows = tuple((name, array.shape, name, array.shape) for name, array in named.items())
-    notes = (_pixels(units),)
     return Found(
-        Account(path.name, sha256, "ONNX", "the graph", rows, {}, (), (), notes), units, None, network
+        Account(path.name, sha256, "ONNX", "the graph", rows, {}, (), (), tuple(notes)), units, None, network
     )
 
 

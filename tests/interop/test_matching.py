@@ -8,7 +8,7 @@ from deeptheory.errors import InputError
 from deeptheory.interop import naming
 from deeptheory.interop.architecture_file import write_architecture
 from deeptheory.interop.architectures import ARCHITECTURES, find_architecture
-from deeptheory.interop.conversion import converted, standardised
+from deeptheory.interop.conversion import converted, in_single_precision, standardised
 from deeptheory.interop.matching import match
 from tests.interop.networks import NETWORKS, images_for, small
 
@@ -168,6 +168,16 @@ def test_an_unsuitable_pixel_scale_is_refused():
         standardised(network, (0.5, 0.4), (0.2, 0.2, 0.2))
     with pytest.raises(InputError, match="deviations above 0"):
         standardised(network, (0.5,), (0.0,))
+    with pytest.raises(InputError, match="--mean: expected a network without means of its own"):
+        standardised(standardised(network, (0.5,), (0.2,)), (0.5,), (0.2,))
+
+
+def test_double_precision_is_rounded():
+    double, single = small("vgg6", np.float64), small("vgg6")
+    found = in_single_precision(double)
+    assert found.dtype == np.float32
+    x = images_for(single)
+    np.testing.assert_allclose(found.infer(x), double.infer(x.astype(np.float64)), rtol=1e-4, atol=1e-5)
 
 
 def test_pixels_are_standardised_wherever_they_enter():
