@@ -6,7 +6,17 @@ from pathlib import Path
 import click
 
 import deeptheory
-from deeptheory import cli_bench, cli_hypothesis, cli_prune, cli_report, cli_runs, cli_sweep, stopping
+from deeptheory import (
+    cli_bench,
+    cli_export,
+    cli_hypothesis,
+    cli_import,
+    cli_prune,
+    cli_report,
+    cli_runs,
+    cli_sweep,
+    stopping,
+)
 from deeptheory.cli_options import (
     DRY_RUN,
     EXIT_BAD_INPUT,
@@ -175,6 +185,8 @@ _step("retrain", "Retrain every arm under its mask, and the unpruned network equ
 
 
 commands.add_command(cli_bench.bench)
+commands.add_command(cli_export.export)
+commands.add_command(cli_import.import_network)
 commands.add_command(cli_prune.compact)
 commands.add_command(cli_prune.cost)
 commands.add_command(cli_prune.compare)

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 COMMANDS = (
     "train",
+    "import",
     "measure",
     "predict",
     "prune",
@@ -29,6 +30,7 @@ COMMANDS = (
     "figure",
     "theory",
     "bench",
+    "export",
 )
 
 

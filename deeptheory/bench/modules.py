@@ -28,6 +28,18 @@ class SqueezeExcitation(tn.Module):
         return x * gate[:, :, None, None]
 
 
+class Standardise(tn.Module):
+    """(x - mean)/deviation with one number of each for every channel."""
+
+    def __init__(self, mean: list[float], deviation: list[float]) -> None:
+        super().__init__()
+        self.mean, self.deviation = mean, deviation
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean, deviation = (x.new_tensor(numbers)[:, None, None] for numbers in (self.mean, self.deviation))
+        return (x - mean) / deviation
+
+
 class StochasticDepth(tn.Module):
     """Inputs of the batch set to zero with a probability, in training; the draws are PyTorch's own."""
 

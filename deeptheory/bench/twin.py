@@ -155,6 +155,11 @@ def _(layer: nn.SqueezeExcitation, in_place: bool) -> tn.Module:
 
 
 @counterpart.register
+def _(layer: nn.Standardise, in_place: bool) -> tn.Module:
+    return modules.Standardise(list(layer.mean), list(layer.deviation))
+
+
+@counterpart.register
 def _(layer: nn.StochasticDepth, in_place: bool) -> tn.Module:
     return modules.StochasticDepth(layer.probability) if layer.probability else tn.Identity()
 

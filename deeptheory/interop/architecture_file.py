@@ -11,7 +11,7 @@ from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.files import write_text
 from deeptheory.nn.graph import INPUT
-from deeptheory.nn.rebuild import KINDS, OPTIONS
+from deeptheory.nn.rebuild import KINDS, OPTIONS, options_of
 from deeptheory.toml import toml_value
 
 TABLE, STAGE = ("dtype", "input_shape", "stages"), ("name", "layers", "inputs")
@@ -37,7 +37,7 @@ def write_architecture(path: str | os.PathLike[str], network: nn.Network) -> Non
     """
     description = nn.describe(network)
     lines = [
-        "# A network: its stages in order, the head last. Sizes of weights are those of its tensors.",
+        "# A network of deeptheory: its stages in order, the head last. Sizes are those of its tensors.",
         f"dtype = {toml_value(description['dtype'])}",
         f"input_shape = {toml_value(description['input_shape'])}  # height, width, channels",
     ]
@@ -142,7 +142,18 @@ class _Reader:
                 raise self._error(f"{option} of {stage}.{key}", expected, value)
             if option == "probability" and not (isinstance(value, float | int) and 0 <= value < 1):
                 raise self._error(f"{option} of {stage}.{key}", "at least 0 and below 1", value)
+        if kind == nn.Standardise.__name__:
+            options = self._numbers_per_channel(f"{stage}.{key}", options)
         return [key, kind, {name: options[name] for name in known}]
+
+    def _numbers_per_channel(self, layer: str, options: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+        for option, value in options.items():
+            if not isinstance(value, list) or not all(type(number) in (int, float) for number in value):
+                raise self._error(f"{option} of {layer}", "a list of numbers", value)
+        try:
+            return options_of(nn.Standardise(**options))
+        except InputError as error:
+            raise InputError(f"{self.path}, {error.what} of {layer}", error.expected, error.found) from None
 
     def _tables(self, what: str, value: Any) -> list[dict[str, Any]]:
         if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):

@@ -2,14 +2,17 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.interop.architecture_file import read_architecture, write_architecture
 from deeptheory.interop.tensor_file import read_tensors, write_tensors
+from deeptheory.nn.layer import Array
 
 TENSORS, ARCHITECTURE = ".safetensors", ".toml"
+MADE_BY = {"producer": "deeptheory"}
 KINDS_OF_ARRAYS = ("parameters", "buffers")  # keys of the metadata: the names of each kind, in their order
 
 
@@ -40,10 +43,21 @@ def write_network(path: str | os.PathLike[str], network: nn.Network) -> tuple[Pa
         safetensors is not installed, a layer cannot be built again, or the place cannot be written.
     """
     tensors, architecture = files_of(path)
-    metadata = {kind: json.dumps(list(getattr(network, kind)())) for kind in KINDS_OF_ARRAYS}
+    metadata = MADE_BY | {kind: json.dumps(list(getattr(network, kind)())) for kind in KINDS_OF_ARRAYS}
     write_architecture(architecture, network)
     write_tensors(tensors, {**network.parameters(), **network.buffers()}, metadata)
     return tensors, architecture
+
+
+def write_masks(path: str | os.PathLike[str], masks: Mapping[str, Array]) -> None:
+    """Write masks by the dotted names of their weights: true where a weight stays; an old file is replaced.
+
+    Raises
+    ------
+    InputError
+        safetensors is not installed, or the place cannot be written.
+    """
+    write_tensors(path, masks, MADE_BY)
 
 
 def read_network(path: str | os.PathLike[str]) -> nn.Network:
@@ -65,8 +79,15 @@ def read_network(path: str | os.PathLike[str]) -> nn.Network:
     if strange := sorted(name for name in arrays if name.rpartition(".")[0] not in layers):
         raise InputError(f"tensors {tensors}", f"those of the layers of {architecture}", strange[0])
     try:
-        ordered = ({name: arrays[name] for name in json.loads(metadata[kind])} for kind in KINDS_OF_ARRAYS)
-        return nn.described_network(description, *ordered)
+        names = [json.loads(metadata[kind]) for kind in KINDS_OF_ARRAYS]
+        if sorted(name for of in names for name in of) != sorted(arrays):
+            expected = "each tensor once in its lists of parameters and buffers"
+            raise InputError(f"tensors {tensors}", expected, "others")
+        return nn.described_network(description, *({name: arrays[name] for name in of} for of in names))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"tensors {tensors}", "readable lists of parameters and buffers", str(error)
+        ) from error
     except (KeyError, TypeError) as error:
         expected = f"all tensors of the layers of {architecture}"
         raise InputError(f"tensors {tensors}", expected, f"none for {error}") from error

@@ -120,6 +120,12 @@ class _Graph:
         self._add("BatchNormalization", inputs, epsilon=EPSILON)
 
     @_write.register
+    def _(self, layer: nn.Standardise, x: str) -> None:
+        mean, deviation = (np.reshape(numbers, (-1, 1, 1)) for numbers in (layer.mean, layer.deviation))
+        centred = self._add("Sub", [x, self._weight("mean", mean)], f"{self.name}.centred")
+        self._add("Div", [centred, self._weight("deviation", deviation)])
+
+    @_write.register
     def _(self, layer: nn.ReLU, x: str) -> None:
         self._add("Relu", [x])
 
@@ -135,7 +141,7 @@ class _Graph:
 
     @_write.register
     def _(self, layer: nn.GlobalAveragePool, x: str) -> None:
-        self._add("Flatten", [self._add("GlobalAveragePool", [x], f"{self.name}.mean")])
+        self._add("ReduceMean", [x], axes=[2, 3], keepdims=0)
 
     @_write.register
     def _(self, layer: nn.Flatten, x: str) -> None:

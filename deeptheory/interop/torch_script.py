@@ -179,6 +179,11 @@ def _(layer: nn.SqueezeExcitation) -> str:
 
 
 @_module.register
+def _(layer: nn.Standardise) -> str:
+    return f"Standardise({list(layer.mean)}, {list(layer.deviation)})"
+
+
+@_module.register
 def _(layer: nn.StochasticDepth) -> str:
     return f"StochasticDepth({layer.probability!r})"
 

@@ -9,7 +9,7 @@ from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.files import write_text
 from deeptheory.interop.dense import densified
-from deeptheory.interop.network_files import TENSORS
+from deeptheory.interop.network_files import MADE_BY, TENSORS
 from deeptheory.interop.tensor_file import write_tensors
 from deeptheory.interop.torch_script import torch_script
 from deeptheory.nn.layer import Array
@@ -49,7 +49,7 @@ def write_torch(path: str | os.PathLike[str], network: nn.Network) -> tuple[Path
     ]
     dense = densified(network)
     text = torch_script(dense, tensors.name, sparse)
-    write_tensors(tensors, torch_tensors(dense), {"format": "pt"})
+    write_tensors(tensors, torch_tensors(dense), {"format": "pt", **MADE_BY})
     try:
         write_text(script, text)
     except OSError as error:

@@ -30,6 +30,7 @@ MONOTONE = (
     nn.Flatten,
     nn.Sum,
     nn.Subsample,
+    nn.Standardise,
 )
 
 

@@ -5,6 +5,7 @@ from deeptheory.nn.architectures import build
 from deeptheory.nn.convolution import Conv2d, Linear
 from deeptheory.nn.description import describe, described_network
 from deeptheory.nn.evaluation import accuracy, predict_labels
+from deeptheory.nn.fresh import draw_weights
 from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.layer import Layer
 from deeptheory.nn.loss import softmax_cross_entropy
@@ -22,6 +23,7 @@ from deeptheory.nn.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.schedule import learning_rate
 from deeptheory.nn.sparse import SparseConv2d, SparseLinear
 from deeptheory.nn.squeeze import SqueezeExcitation
+from deeptheory.nn.standardise import Standardise
 from deeptheory.nn.training import BeforeEpoch, History, fit
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "SparseLinear",
     "SqueezeExcitation",
     "Stage",
+    "Standardise",
     "StochasticDepth",
     "Subsample",
     "Sum",
@@ -57,6 +60,7 @@ __all__ = [
     "build",
     "describe",
     "described_network",
+    "draw_weights",
     "fit",
     "learning_rate",
     "load_model",

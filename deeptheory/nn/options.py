@@ -6,13 +6,15 @@ from msgspec import Meta
 
 from deeptheory.options import Options
 
+IMPORTED = "imported"  # the name of a network that no option describes: the run holds its blueprint
+
 
 class NetworkOptions(Options, frozen=True):
     """Which network is built."""
 
     name: Annotated[
-        Literal["vgg6", "vgg11", "vgg16", "lenet", "mlp", "resnet20", "efficientnet-b0"],
-        Meta(description="architecture"),
+        Literal["vgg6", "vgg11", "vgg16", "lenet", "mlp", "resnet20", "efficientnet-b0", "imported"],
+        Meta(description="architecture; imported: that of the file given to 'deeptheory import'"),
     ] = "vgg11"
     width: Annotated[
         float, Meta(gt=0, le=16, description="factor on the number of filters and hidden nodes")
@@ -27,6 +29,11 @@ class NetworkOptions(Options, frozen=True):
         float,
         Meta(ge=0, lt=1, description="probability of dropping the last block's branch (EfficientNet only)"),
     ] = 0.0
+
+    @property
+    def title(self) -> str:
+        """Name and width in words; the width is no option of an imported network."""
+        return f"{self.name} network" if self.name == IMPORTED else f"{self.name}, width {self.width:g}"
 
 
 class Recipe(Options, frozen=True):

@@ -18,6 +18,7 @@ from deeptheory.nn.reshaping import Flatten, ReLU
 from deeptheory.nn.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.sparse import SparseConv2d, SparseLayer, SparseLinear
 from deeptheory.nn.squeeze import SqueezeExcitation
+from deeptheory.nn.standardise import Standardise
 
 # The attributes that, with its arrays, make up a layer of each kind.
 OPTIONS: dict[type[Layer], tuple[str, ...]] = {
@@ -33,6 +34,7 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     SparseConv2d: ("n_in", "stride", "padding"),
     SparseLinear: ("n_in",),
     SqueezeExcitation: (),
+    Standardise: ("mean", "deviation"),
     StochasticDepth: ("probability",),
     Subsample: ("n_out", "stride"),
     Sum: (),

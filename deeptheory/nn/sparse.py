@@ -69,16 +69,16 @@ class SparseLayer(Layer):
         n_kept, kind = len(values), type(self).__name__
         if len(starts) < 2 or starts[0] != 0 or starts[-1] != n_kept or np.any(np.diff(starts) < 0):
             raise InputError(
-                f"starts of {kind}", f"numbers that do not fall, from 0 to {n_kept} kernels", str(starts)
+                f"starts of {kind}", f"numbers that do not fall, from 0 to {n_kept} kernels", _short(starts)
             )
         if inputs.shape != (n_kept,) or (n_kept and not (inputs.min() >= 0 and inputs.max() < self.n_in)):
             expected = f"{n_kept} numbers from 0 to {self.n_in - 1}"
-            raise InputError(f"inputs of {kind}", expected, f"shape {inputs.shape}: {inputs}")
+            raise InputError(f"inputs of {kind}", expected, f"shape {inputs.shape}: {_short(inputs)}")
         rises = np.diff(inputs) > 0
         firsts = starts[(starts > 0) & (starts < n_kept)]
         rises[firsts - 1] = True
         if not rises.all():
-            raise InputError(f"inputs of {kind}", "each input once for an output, ascending", str(inputs))
+            raise InputError(f"inputs of {kind}", "each input once for an output, ascending", _short(inputs))
         bias = self.parameters.get("bias")
         if bias is not None and bias.shape != (self.n_out,):
             raise InputError(f"bias of {kind}", f"shape ({self.n_out},)", f"shape {bias.shape}")
@@ -112,6 +112,11 @@ class SparseLayer(Layer):
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         """Refused: the layer only computes outputs."""
         raise self.refuse_training()
+
+
+def _short(numbers: Array) -> str:
+    """A list in one line, whatever its length."""
+    return np.array2string(numbers, threshold=20)
 
 
 def kept_kernels(weight: Array, kernels: Array) -> tuple[Array, Array, Array]:

@@ -76,7 +76,7 @@ class Source:
         n_labels = len(self.runs[0].read("train/label_names"))
         seeds = ", ".join(str(run.config.seed) for run in self.runs)
         return (
-            f"{config.network.name}, width {config.network.width:g}, on {name} with {n_labels} labels; "
+            f"{config.network.title}, on {name} with {n_labels} labels; "
             f"{'seed' if len(self.runs) == 1 else 'seeds'} {seeds}"
         )
 

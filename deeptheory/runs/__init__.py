@@ -3,6 +3,7 @@
 from deeptheory.runs.comparison import Compared, compare, comparison_steps
 from deeptheory.runs.config import Config, read_config
 from deeptheory.runs.estimate import Estimate, estimate, require_memory, steps_until
+from deeptheory.runs.imported import import_run, imported_config
 from deeptheory.runs.run import Run
 from deeptheory.runs.study import Study, check_directories, confirm
 from deeptheory.runs.sweep import (
@@ -30,6 +31,8 @@ __all__ = [
     "confirm",
     "estimate",
     "estimate_sweep",
+    "import_run",
+    "imported_config",
     "read_config",
     "read_sweep",
     "require_memory",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from deeptheory.nn.options import IMPORTED
 from deeptheory.runs import paths
 from deeptheory.runs.config import differences
 from deeptheory.runs.run import Run
@@ -18,10 +19,10 @@ def facts(runs: Sequence[Run]) -> str:
     seeds = sorted({run.config.seed for run in runs})
     data = config.data.path or f"rendered glyphs of {config.data.size} x {config.data.size} pixels"
     revisions = sorted({run.read(f"{paths.PROVENANCE}/train/git_revision")[:10] or "unknown" for run in runs})
+    trained = "" if config.network.name == IMPORTED else f", trained for {config.train.epochs} epochs"
     lines = [
         f"runs: {len(runs)}, of seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
-        f"network: {config.network.name}, width {config.network.width:g}, trained for {config.train.epochs} "
-        "epochs",
+        f"network: {config.network.title}{trained}",
         f"data: {data}, {len(first.read('train/label_names'))} labels",
         "inputs: "
         + ", ".join(

@@ -26,6 +26,10 @@ PROVENANCE = "provenance"
 BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
 COMPACT, COST = "compact", "cost"  # compact networks of the arms and what they cost, beside the steps
 SENSITIVITY = "sensitivity"  # measures at other thresholds and on parts of the measure split
+BLUEPRINT, IMPORT = (
+    "train/network",
+    "train/import",
+)  # of an imported network: its description, where it is from
 REWIND = "rewind"  # the weights that iterative pruning goes back to
 COMPARE = "compare"  # accuracy of every criterion at every density
 COMPARE_ALONE = "compare-alone"  # the same with one layer masked at a time

@@ -29,7 +29,7 @@ def overview(run: Run) -> Report:
     """What the run is, what is done, and a line for every stage, masked layer and arm."""
     config = run.config
     lines = [
-        f"run {run.directory}: {config.network.name}, width {config.network.width:g}, seed {config.seed}, "
+        f"run {run.directory}: {config.network.title}, seed {config.seed}, "
         f"data {config.data.path or config.data.source}",
     ]
     numbers: dict[str, Any] = {"seed": config.seed, "done": [step for step in paths.STEPS if run.done(step)]}
@@ -44,6 +44,12 @@ def overview(run: Run) -> Report:
         revision = machine["git_revision"][:10] or "no git revision"
         dirty = " with changes" if machine["git_dirty"] else ""
         lines.append(f"  accuracy: {shares}; {machine['threads']} threads, {revision}{dirty}")
+    if run.has(paths.IMPORT):
+        source = numbers["import"] = run.read(paths.IMPORT)
+        lines.append(
+            f"  imported from {source['file']} as {source['architecture']}, sha256 {source['sha256']}"
+        )
+        lines += [f"  {note}" for note in source["notes"]]
     for step, part in of_steps(run).items():
         lines += ["", part.text]
         numbers[step] = part.numbers

@@ -17,6 +17,15 @@ NETWORKS = {
 }
 
 
+def standardised():
+    """A small network that takes the units of its pixels from a first layer of its own."""
+    network = small("lenet")
+    first, *rest = network.stages
+    units = nn.Standardise((0.1, -0.2, 0.05), (0.5, 0.45, 0.7))
+    stages = [nn.Stage(first.name, {"standardise": units, **first.layers}, ()), *rest, network.head]
+    return nn.assemble(stages, network.input_shape, network.dtype)
+
+
 def settled(network):
     """The network with batch norms and biases as training would leave them: none is at its default."""
     rng = np.random.default_rng(1)

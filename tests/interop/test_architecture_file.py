@@ -6,6 +6,7 @@ import pytest
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.interop.architecture_file import read_architecture, write_architecture
+from tests.interop.networks import standardised
 
 SHAPE = (16, 16, 3)
 NETWORKS = {
@@ -142,6 +143,26 @@ def test_what_cannot_be_is_refused_with_its_place(edited, old, new, words):
 def test_inputs_that_name_nothing_are_refused(edited, old, new, words):
     with pytest.raises(InputError, match=words):
         read_architecture(edited(old, new, "resnet20"))
+
+
+def test_units_of_pixels_are_read_back_and_checked(path):
+    network = standardised()
+    write_architecture(path, network)
+    assert read_architecture(path) == nn.describe(network)
+    text = path.read_text()
+    for old, new, words in (
+        ("[0.1, ", "[", "deviations of stage1.standardise: expected 2, as many as means, found 3"),
+        (
+            "0.45",
+            "-1",
+            "means and deviations of stage1.standardise: expected finite numbers, deviations above 0",
+        ),
+        ("[0.1, -0.2, 0.05]", "0.1", "mean of stage1.standardise: expected a list of numbers, found 0.1"),
+    ):
+        assert old in text
+        path.write_text(text.replace(old, new))
+        with pytest.raises(InputError, match=words):
+            read_architecture(path)
 
 
 def test_a_probability_out_of_range_is_refused(path):

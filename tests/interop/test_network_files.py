@@ -89,8 +89,15 @@ def test_tensors_that_no_layer_takes_and_missing_ones_are_refused(tmp_path):
     arrays, metadata = read_tensors(tensors)
     del arrays["stage2.norm.weight"]
     write_tensors(tensors, arrays, metadata)
+    with pytest.raises(InputError, match="expected each tensor once in its lists of parameters and buffers"):
+        read_network(tmp_path / "net")
+    named = {key: value.replace('"stage2.norm.weight", ', "") for key, value in metadata.items()}
+    write_tensors(tensors, arrays, named)
+    with pytest.raises(InputError, match=r"expected all tensors .*net\.toml, found none for 'weight'"):
+        read_network(tmp_path / "net")
+    write_tensors(tensors, arrays, metadata | {"buffers": "[1"})
     with pytest.raises(
-        InputError, match=r"expected all tensors .*net\.toml, found none for 'stage2\.norm\.we"
+        InputError, match="expected readable lists of parameters and buffers, found Expecting"
     ):
         read_network(tmp_path / "net")
 

@@ -8,7 +8,15 @@ import pytest
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.interop.onnx_writer import write_onnx
-from tests.interop.networks import NETWORKS, compact_network, images_for, relative_difference, settled, small
+from tests.interop.networks import (
+    NETWORKS,
+    compact_network,
+    images_for,
+    relative_difference,
+    settled,
+    small,
+    standardised,
+)
 
 onnx = pytest.importorskip("onnx")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -34,6 +42,13 @@ def test_onnxruntime_computes_the_same_for_batches_of_any_size(path, name):
     for n in (1, 5):
         images = images_for(network, n)
         assert relative_difference(logits(path, images), network.infer(images)) <= 1e-5
+
+
+def test_units_of_pixels_are_part_of_the_file(path):
+    network = standardised()
+    write_onnx(path, network)
+    images = images_for(network)
+    assert relative_difference(logits(path, images), network.infer(images)) <= 1e-5
 
 
 def test_a_compact_network_is_written_with_zeros_for_removed_kernels(path):
@@ -70,6 +85,15 @@ def test_layers_that_no_architecture_of_ours_combines(path):
     write_onnx(path, network)
     images = images_for(network)
     assert relative_difference(logits(path, images), network.infer(images)) <= 1e-5
+
+
+def test_double_precision_is_written_as_single(path):
+    network = small("resnet20", np.float64)
+    write_onnx(path, network)
+    images = images_for(network)
+    found = logits(path, images)
+    assert found.dtype == np.float32
+    assert relative_difference(found, network.infer(images)) <= 1e-5
 
 
 def test_the_file_says_what_goes_in_and_out(path):

@@ -73,6 +73,19 @@ def test_no_mask_of_any_layer_breaks_them(name, density, which):
     assert_within(bounds, fields_of(network, images), labels)
 
 
+def test_pixels_in_other_units_pass_on_to_the_bounds():
+    plain = network_of("vgg6")
+    first, *others = plain.stages
+    layers = {"standardise": nn.Standardise((0.3,), (0.5,)), **first.layers}
+    network = nn.assemble([nn.Stage("stage1", layers, ()), *others, plain.head], SHAPES["vgg6"], np.float64)
+    images, labels = images_of(network)
+    masks = random_masks(network, weights_of(network), 0.95)
+    bounds = measure.field_bounds(network, images, labels, masks, quiet=True)
+    np.testing.assert_allclose(bounds.fields, fields_of(network, images), rtol=1e-9, atol=1e-9)
+    apply_masks(network, masks)
+    assert_within(bounds, fields_of(network, images), labels)
+
+
 def test_the_removed_weights_of_one_layer_may_be_anything_up_to_twice_their_value():
     network = network_of("vgg6")
     images, labels = images_of(network)

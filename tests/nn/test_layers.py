@@ -50,6 +50,7 @@ def make(kind, rng):
         "squeeze": lambda: nn.SqueezeExcitation(2, 3, **options),
         "subsample": lambda: nn.Subsample(3),
         "stochastic depth": lambda: nn.StochasticDepth(0.5, rng=rng),
+        "standardise": lambda: nn.Standardise((0.1, -0.2), (0.5, 2.0)),
     }[kind]()
 
 
@@ -57,7 +58,7 @@ KINDS = [
     "conv", "conv with stride and bias", "conv 1 x 1", "conv with wide padding", "linear", "norm", "relu",
     "max pool", "overlapping max pool", "average pool", "overlapping average pool", "flatten",
     "conv in groups", "depthwise conv", "depthwise conv with stride", "two filters per channel",
-    "global average pool", "silu", "squeeze", "subsample", "stochastic depth",
+    "global average pool", "silu", "squeeze", "subsample", "stochastic depth", "standardise",
 ]  # fmt: skip
 
 
@@ -233,3 +234,26 @@ def test_stochastic_depth_goes_on_from_its_buffers():
         InputError, match=r"^probability of stochastic depth: expected at least 0 and below 1, found 1"
     ):
         nn.StochasticDepth(1.0, rng=np.random.default_rng(0))
+
+
+def test_standardise_takes_what_was_meant_for_pixels_in_0_to_1():
+    pixels = np.random.default_rng(9).uniform(0, 1, (2, 3, 3, 2))
+    mean, deviation = np.array([0.4, 0.5]), np.array([0.2, 0.25])
+    layer = nn.Standardise(2 * mean - 1, 2 * deviation)
+    given = 2 * pixels - 1
+    kept = given.copy()
+    np.testing.assert_allclose(layer.forward(given), (pixels - mean) / deviation, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(given, kept)  # others may read the images too
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation", "text"),
+    [
+        ((0.0, 0.0), (1.0,), "deviations: expected 2, as many as means, found 1"),
+        ((0.0,), (0.0,), "means and deviations: expected finite numbers, deviations above 0, found means"),
+        ((np.nan,), (1.0,), "expected finite numbers"),
+    ],
+)
+def test_standardise_refuses_numbers_that_do_not_fit(mean, deviation, text):
+    with pytest.raises(InputError, match=text):
+        nn.Standardise(mean, deviation)

@@ -47,6 +47,18 @@ def test_a_saved_network_comes_back_to_the_last_bit(path, one_thread, name):
     np.testing.assert_array_equal(again.infer(images), network.infer(images))
 
 
+def test_fixed_numbers_of_the_pixels_come_back(path, one_thread):
+    plain = build()
+    first, *others = plain.stages
+    layers = {"standardise": nn.Standardise((0.1, 0.2, 1 / 3), (0.5, 0.6, 0.7)), **first.layers}
+    stages = [nn.Stage(first.name, layers, ()), *others, plain.head]
+    network = nn.assemble(stages, SHAPE, np.float32)
+    nn.save_model(path, network)
+    images = np.random.default_rng(1).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
+    np.testing.assert_array_equal(nn.load_model(path).infer(images), network.infer(images))
+    assert np.abs(network.infer(images) - plain.infer(images)).max() > 0.1
+
+
 def test_double_precision_stays_double(path):
     nn.save_model(path, build(dtype=np.float64))
     assert nn.load_model(path).dtype == np.float64

@@ -173,7 +173,7 @@ def estimate(
         per_epoch = _per_epoch(sizes, steps) if fits else {}
         network = config.network
         return Estimate(
-            title=f"{network.name}, width {network.width:g}, {sizes.n_labels} labels, {sizes.inputs['train']} "
+            title=f"{network.title}, {sizes.n_labels} labels, {sizes.inputs['train']} "
             f"training images of {' x '.join(map(str, sizes.input_shape))}",
             parts=peaks(sizes, steps, (free or 0) / jobs),
             least=least,

@@ -10,6 +10,7 @@ from deeptheory.runs import paths
 from deeptheory.runs.config import Config
 from deeptheory.runs.estimate.memory import peaks
 from deeptheory.runs.estimate.sizes import sizes_of
+from deeptheory.runs.networks import blueprint_in
 from deeptheory.runs.run import Run
 
 DO = "take a smaller width or batch, fewer labels, probe.inputs or --jobs; --dry-run shows the parts"
@@ -46,7 +47,7 @@ def require_memory(
     for directory, config in runs:
         if not _done(directory, steps[-1]):
             try:
-                sizes = sizes_of(config, quiet)
+                sizes = sizes_of(config, quiet, blueprint_in(directory))
             except InputError:
                 if keep_going:
                     continue

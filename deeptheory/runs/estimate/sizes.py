@@ -10,6 +10,7 @@ import numpy as np
 from deeptheory import machine, nn, prune
 from deeptheory.measure.passes import BATCH
 from deeptheory.runs.config import Config
+from deeptheory.runs.networks import NetworkSource
 from deeptheory.runs.run import outlined
 from deeptheory.runs.steps.layers import layers_to_mask
 from deeptheory.runs.steps.train import prepare
@@ -25,6 +26,7 @@ class Sizes:
     Attributes
     ----------
     config : Config
+    source : NetworkSource
     program : int
         Bytes of this process before it computed anything, and of the kernels that a run loads.
     n_labels : int
@@ -48,6 +50,7 @@ class Sizes:
     """
 
     config: Config
+    source: NetworkSource
     program: int
     n_labels: int
     input_shape: tuple[int, int, int]
@@ -75,31 +78,32 @@ class Sizes:
         return list(self.outputs.values())[-1]
 
 
-def sizes_of(config: Config, quiet: bool = False) -> Sizes:
-    """The sizes of one run; runs that differ in their seed share them.
+def sizes_of(config: Config, quiet: bool = False, blueprint: str = "") -> Sizes:
+    """The sizes of one run, with the blueprint of its network if that is imported; seeds share them.
 
     Raises
     ------
     InputError
         What training would refuse: data, splits, network, stages, arms.
     """
-    return _sizes(msgspec.structs.replace(config, seed=0), quiet)
+    return _sizes(msgspec.structs.replace(config, seed=0), quiet, blueprint)
 
 
 @functools.cache
-def _sizes(config: Config, quiet: bool) -> Sizes:
+def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
     program = _program()
     dataset = outlined(config, quiet)
-    splits, network = prepare(config, dataset)
+    splits, network = prepare(config, dataset, blueprint)
     parameters = network.parameters()
-    shape = dataset.input_shape
+    source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
     arrays = dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels
     stages = [stage.name for stage in network.stages]
     return Sizes(
         config=config,
+        source=source,
         program=program,
         n_labels=dataset.n_labels,
-        input_shape=shape,
+        input_shape=dataset.input_shape,
         inputs={name: len(getattr(splits, name)) for name in ("train", "measure", "test")},
         dataset=sum(array.nbytes for array in arrays),
         outputs={stage: math.prod(network.output_shape(stage)) for stage in stages},
@@ -109,9 +113,9 @@ def _sizes(config: Config, quiet: bool) -> Sizes:
         state=sum(array.nbytes for array in (*parameters.values(), *network.buffers().values())),
         masked=len(layers_to_mask(config.prune, network)),
         patches=_patches(network, config),
-        training=_scratch(config.network, dataset.n_labels, shape, config.train.batch, True),
-        retraining=_scratch(config.network, dataset.n_labels, shape, config.retrain.batch, True),
-        inferring=_scratch(config.network, dataset.n_labels, shape, BATCH, False),
+        training=_scratch(source, config.train.batch, True),
+        retraining=_scratch(source, config.retrain.batch, True),
+        inferring=_scratch(source, BATCH, False),
     )
 
 
@@ -127,25 +131,14 @@ def _patches(network: nn.Network, config: Config) -> tuple[tuple[int, int], ...]
     )
 
 
-def fresh_network(options: nn.NetworkOptions, n_labels: int, input_shape: tuple[int, int, int]) -> nn.Network:
+def fresh_network(source: NetworkSource) -> nn.Network:
     """A network to try things on."""
-    return nn.build(
-        options.name,
-        n_labels,
-        input_shape,
-        width=options.width,
-        classifier=options.classifier,
-        depth=options.depth,
-        stochastic_depth=options.stochastic_depth,
-        rng=np.random.default_rng(0),
-    )
+    return source.fresh(np.random.default_rng(0))
 
 
 @functools.cache
-def _scratch(
-    options: nn.NetworkOptions, n_labels: int, input_shape: tuple[int, int, int], batch: int, training: bool
-) -> int:
-    return nn.scratch_bytes(fresh_network(options, n_labels, input_shape), batch, training)
+def _scratch(source: NetworkSource, batch: int, training: bool) -> int:
+    return nn.scratch_bytes(fresh_network(source), batch, training)
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from deeptheory import machine, measure, nn
 from deeptheory.measure.passes import BATCH
 from deeptheory.nn.training import steps_per_epoch
 from deeptheory.runs.estimate.sizes import Sizes, fresh_network
+from deeptheory.runs.networks import NetworkSource
 
 STEPS = 5  # training steps tried to warm up, and measured twice
 BATCHES = 3  # of a forward pass
@@ -35,26 +36,20 @@ def measure_seconds(sizes: Sizes) -> float:
     return _filter_seconds(*_key(sizes))
 
 
-def _key(sizes: Sizes) -> tuple[nn.NetworkOptions, int, tuple[int, int, int], int]:
-    return sizes.config.network, sizes.n_labels, sizes.input_shape, machine.threads()
+def _key(sizes: Sizes) -> tuple[NetworkSource, int]:
+    return sizes.source, machine.threads()
 
 
-def _noise(n: int, n_labels: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    images = np.random.default_rng(0).integers(0, 256, (n, *shape), np.uint8)
-    return images, np.arange(n) % n_labels
+def _noise(n: int, source: NetworkSource) -> tuple[np.ndarray, np.ndarray]:
+    images = np.random.default_rng(0).integers(0, 256, (n, *source.input_shape), np.uint8)
+    return images, np.arange(n) % source.n_labels
 
 
 @functools.cache
-def _step_seconds(
-    options: nn.NetworkOptions,
-    n_labels: int,
-    input_shape: tuple[int, int, int],
-    threads: int,
-    recipe: nn.Recipe,
-) -> float:
+def _step_seconds(source: NetworkSource, threads: int, recipe: nn.Recipe) -> float:
     history = nn.fit(
-        fresh_network(options, n_labels, input_shape),
-        *_noise(STEPS * recipe.batch, n_labels, input_shape),
+        fresh_network(source),
+        *_noise(STEPS * recipe.batch, source),
         recipe,
         np.random.default_rng(1),
         np.random.default_rng(2),
@@ -64,11 +59,9 @@ def _step_seconds(
 
 
 @functools.cache
-def _image_seconds(
-    options: nn.NetworkOptions, n_labels: int, input_shape: tuple[int, int, int], threads: int
-) -> float:
-    network = fresh_network(options, n_labels, input_shape)
-    images, _ = _noise(BATCHES * BATCH, n_labels, input_shape)
+def _image_seconds(source: NetworkSource, threads: int) -> float:
+    network = fresh_network(source)
+    images, _ = _noise(BATCHES * BATCH, source)
     nn.predict_labels(network, images[:BATCH])
     started = time.perf_counter()
     nn.predict_labels(network, images)
@@ -76,11 +69,9 @@ def _image_seconds(
 
 
 @functools.cache
-def _filter_seconds(
-    options: nn.NetworkOptions, n_labels: int, input_shape: tuple[int, int, int], threads: int
-) -> float:
-    network = fresh_network(options, n_labels, input_shape)
-    images, labels = _noise(max(BATCHES * BATCH, n_labels), n_labels, input_shape)
+def _filter_seconds(source: NetworkSource, threads: int) -> float:
+    network, n_labels = fresh_network(source), source.n_labels
+    images, labels = _noise(max(BATCHES * BATCH, n_labels), source)
     rng = np.random.default_rng(3)
     probes = {
         stage.name: rng.standard_normal((n_labels, int(np.prod(stage.output_shape))), np.float32)

@@ -8,6 +8,7 @@ from deeptheory import data, nn
 from deeptheory.errors import InputError
 from deeptheory.runs import paths
 from deeptheory.runs.config import Config
+from deeptheory.runs.networks import NetworkSource, stored_blueprint
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.layers import layers_to_mask
@@ -64,11 +65,16 @@ def train_along(group: nn.Group) -> None:
     """
     while (sent := group.from_first()) is not None:
         config, n_labels, input_shape, training = sent
-        nn.fit(_initial_network(config, n_labels, input_shape), **training, group=group)
+        network = NetworkSource(config.network, n_labels, input_shape).fresh(
+            generator(config.seed, "weights")
+        )
+        nn.fit(network, **training, group=group)
 
 
-def prepare(config: Config, dataset: data.Dataset) -> tuple[data.Splits, nn.Network]:
+def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple[data.Splits, nn.Network]:
     """The splits, and the network at its initial weights; what would fail only after the training is refused now.
+
+    An imported network is built from its blueprint (`runs.networks`).
 
     Raises
     ------
@@ -81,7 +87,8 @@ def prepare(config: Config, dataset: data.Dataset) -> tuple[data.Splits, nn.Netw
     if config.prune.schedule == "iterative" and config.prune.rewind_epoch >= config.train.epochs:
         expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
         raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
-    network = _initial_network(config, dataset.n_labels, dataset.input_shape)
+    source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
+    network = source.fresh(generator(config.seed, "weights"))
     layers_to_mask(config.prune, network)
     return splits, network
 
@@ -93,22 +100,10 @@ def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
 
 
 def build_network(run: Run) -> nn.Network:
-    """The run's network at its initial weights."""
-    return _initial_network(run.config, run.dataset.n_labels, run.dataset.input_shape)
-
-
-def _initial_network(config: Config, n_labels: int, input_shape: tuple[int, int, int]) -> nn.Network:
-    options = config.network
-    return nn.build(
-        options.name,
-        n_labels,
-        input_shape,
-        width=options.width,
-        classifier=options.classifier,
-        depth=options.depth,
-        stochastic_depth=options.stochastic_depth,
-        rng=generator(config.seed, "weights"),
-    )
+    """The run's network at its initial weights; an imported one gets fresh ones, as nobody knows its own."""
+    dataset = run.dataset
+    source = NetworkSource(run.config.network, dataset.n_labels, dataset.input_shape, stored_blueprint(run))
+    return source.fresh(generator(run.config.seed, "weights"))
 
 
 def trained_network(run: Run) -> nn.Network:

@@ -13,6 +13,7 @@ import msgspec
 from deeptheory.errors import InputError
 from deeptheory.runs import paths
 from deeptheory.runs.config import FREE, Config, complete, config_from, flatten
+from deeptheory.runs.networks import require_trainable
 from deeptheory.runs.sweep.options import Sweep, located
 
 VALUE_LENGTH, POINT_LENGTH = 24, 100  # characters of one value and of all options in a directory name
@@ -99,7 +100,9 @@ def _configuration(common: Config, options: Mapping[str, Any], label: str) -> Co
         if name != "name":
             _set(table, name, value)
     try:
-        return config_from(table)
+        config = config_from(table)
+        require_trainable(config.network)
+        return config
     except InputError as error:
         raise located(error, f"member '{label}'") from error
 

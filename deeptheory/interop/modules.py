@@ -1,0 +1,67 @@
+"""Which arrays of ours PyTorch keeps in one module, and under which keys."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deeptheory.errors import InputError
+
+CONVOLUTION, NORM, LINEAR, DRAWS = "convolution", "batch norm", "linear layer", "stochastic depth"
+WEIGHT_AND_BIAS = {"weight": "weight", "bias": "bias"}
+STATISTICS, DRAWN = ("running_mean", "running_var"), ("seed", "counter")
+KEYS_OF_NORM = ("weight", "bias", *STATISTICS)
+BUFFERS = (*STATISTICS, *DRAWN)  # arrays that are kept but not trained
+# The modules of every kind of layer with arrays: what is added to its name, their kind, and theirs and our keys.
+PARTS: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
+    "Conv2d": (("", CONVOLUTION, WEIGHT_AND_BIAS),),
+    "Linear": (("", LINEAR, WEIGHT_AND_BIAS),),
+    "BatchNorm2d": (("", NORM, {key: key for key in KEYS_OF_NORM}),),
+    "SqueezeExcitation": (
+        (".reduce", CONVOLUTION, {"weight": "reduce_weight", "bias": "reduce_bias"}),
+        (".expand", CONVOLUTION, {"weight": "expand_weight", "bias": "expand_bias"}),
+    ),
+    "StochasticDepth": (("", DRAWS, {key: key for key in DRAWN}),),
+}
+
+
+@dataclass(frozen=True)
+class Module:
+    """The arrays of one module.
+
+    Attributes
+    ----------
+    name : str
+        That of our layer, "stage3.conv", or of its part, "stage4.squeeze.reduce".
+    kind : str
+    arrays : dict of str to str
+        Key in PyTorch to our dotted name.
+    """
+
+    name: str
+    kind: str
+    arrays: dict[str, str]
+
+
+def modules_of(description: Mapping[str, Any]) -> Iterator[Module]:
+    """The modules of a network in order of computation.
+
+    Parameters
+    ----------
+    description : mapping
+        As `nn.describe` gives it.
+
+    Raises
+    ------
+    InputError
+        A kind of layer that has no counterpart: the sparse layers of a compact network.
+    """
+    for stage in description["stages"]:
+        for key, kind, _ in stage["layers"]:
+            name = f"{stage['name']}.{key}"
+            if kind.startswith("Sparse"):
+                do = "write the network with dense layers"
+                raise InputError(f"layer {name}", "a layer that masks can act on", kind, do)
+            for suffix, of_kind, keys in PARTS.get(kind, ()):
+                yield Module(
+                    name + suffix, of_kind, {theirs: f"{name}.{ours}" for theirs, ours in keys.items()}
+                )

@@ -1,0 +1,172 @@
+"""A trained network from a file of another program."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deeptheory import nn
+from deeptheory.errors import InputError
+from deeptheory.interop.account import Account
+from deeptheory.interop.architectures import find_architecture
+from deeptheory.interop.conversion import converted, folded_biases, in_single_precision, standardised
+from deeptheory.interop.matching import Matching, match
+from deeptheory.interop.state_file import PYTORCH, SAFETENSORS, StateFile, read_state
+from deeptheory.nn.layer import Shape
+from deeptheory.nn.normalisation import EPSILON
+
+ONNX = ".onnx"
+HEAD, LAST = "head", "linear"  # where all that measures and masks looks for the outputs
+
+
+@dataclass(frozen=True)
+class Units:
+    """What a network from elsewhere expects and adds, where it differs from ours.
+
+    Attributes
+    ----------
+    mean, deviation : tuple of float
+        Of pixels p in [0, 1], which enter as (p - mean)/deviation; empty where they enter as 2*p - 1. One number
+        for each channel, or one for all.
+    norm_epsilon : float
+        What batch norms add to the variance.
+    """
+
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+    norm_epsilon: float = EPSILON
+
+    def __post_init__(self) -> None:
+        if bool(self.mean) != bool(self.deviation):
+            given, other = ("--mean", "--std") if self.mean else ("--std", "--mean")
+            raise InputError(given, f"{other} beside it", "it alone", "give both or neither")
+        if not self.norm_epsilon > 0:
+            raise InputError("--norm-epsilon", "a number above 0", f"{self.norm_epsilon:g}")
+
+
+class Found:
+    """A file that was read and matched; `account` tells how, `network` makes the network of it."""
+
+    def __init__(
+        self, account: Account, units: Units, state: StateFile | None, source: Matching | nn.Network
+    ) -> None:
+        self.account, self._units, self._state, self._source = account, units, state, source
+
+    def network(self) -> nn.Network:
+        """The network in our layout.
+
+        Raises
+        ------
+        InputError
+            Tensors are missing, extra or of a wrong shape, or the last layer is not ours to measure and mask.
+        """
+        if isinstance(self._source, Matching):
+            assert self._state is not None
+            self._source.require_complete(f"{self._state.path}")
+            network = converted(self._source, self._state.tensors, self._units.norm_epsilon)
+        else:
+            network = self._source
+        if network.head.name != HEAD or list(network.head.layers)[-1] != LAST:
+            found = f"{network.head.name}.{list(network.head.layers)[-1]}"
+            raise InputError(
+                f"last layer of {self.account.architecture}", f"{HEAD}.{LAST}", found, "rename it"
+            )
+        if self._units.mean:
+            network = standardised(network, self._units.mean, self._units.deviation)
+        return network
+
+
+def find_network(
+    path: Path, architecture: str | None, input_shape: Sequence[int], units: Units | None = None
+) -> Found:
+    """Read a file and match its tensors to an architecture; nothing is refused yet that a list can show.
+
+    Parameters
+    ----------
+    path : Path
+        `.safetensors`, a state dictionary in `.pt` or `.pth`, or `.onnx`.
+    architecture : str or None
+        A name or a TOML file (`find_architecture`); an ONNX file is its own.
+    input_shape : (H, W, C)
+        Of the images.
+    units : Units, optional
+
+    Raises
+    ------
+    InputError
+        What `read_state` and `find_architecture` raise, or an architecture that is missing or in the way.
+    """
+    units, shape = units or Units(), tuple(input_shape)
+    if path.suffix == ONNX:
+        return _find_onnx(path, architecture, shape, units)
+    if path.suffix not in (*SAFETENSORS, *PYTORCH):
+        known = " or ".join((*SAFETENSORS, *PYTORCH, ONNX))
+        raise InputError(f"file {path}", known, f"'{path.suffix}'", "save it as one of these")
+    if architecture is None:
+        raise InputError("--architecture", "a name or a TOML file", "none", "tensors alone are no network")
+    state = read_state(path)
+    matching = match(find_architecture(architecture, state.tensors, shape), state.tensors, shape)
+    account = Account(
+        path.name,
+        state.sha256,
+        matching.architecture.name,
+        matching.naming,
+        tuple((pair.tensor, pair.found, pair.array, pair.expected) for pair in matching.pairs),
+        {name: matching.nearest(name) for name in matching.missing},
+        matching.extra,
+        tuple(pair.tensor for pair in matching.wrong),
+        tuple(_notes(state, matching, units)),
+    )
+    return Found(account, units, state, matching)
+
+
+def _find_onnx(path: Path, architecture: str | None, input_shape: Shape, units: Units) -> Found:
+    from deeptheory.interop.onnx_reader import read_onnx
+
+    if architecture is not None or units.norm_epsilon != EPSILON:
+        given = "--architecture" if architecture is not None else "--norm-epsilon"
+        raise InputError(given, "none for an ONNX file, which says it itself", "one", "leave it out")
+    notes = [_pixels(units)]
+    network = read_onnx(path, notes)
+    if network.input_shape != input_shape:
+        expected = f"{input_shape}, the shape of the images"
+        raise InputError(f"input of {path}", expected, f"{network.input_shape}", "resize the images")
+    if network.dtype != np.float32:
+        notes.append(f"a network of {network.dtype} is converted to float32")
+        network = in_single_precision(network)
+    named = {**network.parameters(), **network.buffers()}
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    rows = tuple((name, array.shape, name, array.shape) for name, array in named.items())
+    return Found(
+        Account(path.name, sha256, "ONNX", "the graph", rows, {}, (), (), tuple(notes)), units, None, network
+    )
+
+
+def _notes(state: StateFile, matching: Matching, units: Units) -> list[str]:
+    notes = [_pixels(units), *matching.architecture.notes]
+    if state.converted:
+        kinds = ", ".join(sorted(set(state.converted.values())))
+        notes.append(f"{len(state.converted)} tensors of {kinds} are converted to float32")
+    if folded := folded_biases(matching):
+        notes.append(
+            f"{len(folded)} biases of convolutions go into the running mean of the batch norm behind"
+        )
+    if pooled := matching.architecture.pooled:
+        positions = " x ".join(map(str, next(iter(pooled.values()))))
+        notes.append(f"adaptive pooling to 7 x 7: {', '.join(pooled)} takes {positions} positions here")
+    if units.norm_epsilon != EPSILON:
+        notes.append(f"epsilon {units.norm_epsilon:g} of the batch norms goes into the running variances")
+    if any(pair.array == f"{HEAD}.{LAST}.bias" for pair in matching.pairs):
+        notes.append("the head has a bias, so it is not the probe of the last stage: measure fits one")
+    if matching.ignored:
+        notes.append(f"{matching.ignored} counters of batches are left out")
+    return notes
+
+
+def _pixels(units: Units) -> str:
+    if not units.mean:
+        return "pixels enter scaled to [-1, 1]; if the network was trained on others, give --mean and --std"
+    mean, deviation = (",".join(f"{v:g}" for v in values) for values in (units.mean, units.deviation))
+    return f"pixels p in [0, 1] enter as (p - mean)/std, mean {mean}, std {deviation}"
