@@ -79,6 +79,8 @@ def commands() -> None:
     Whether run files are whole:  runs verify
     A claim and its verdict:  hypothesis list, hypothesis test, sensitivity
     All of it on a page, filter by filter:  report
+
+    Networks from elsewhere, and back:  import, export
     """
 
 
