@@ -78,7 +78,7 @@ def test_every_network_runs_forward_and_backward(name):
 
 
 def test_every_name_is_an_option():
-    assert get_args(get_type_hints(nn.NetworkOptions)["name"]) == NAMES
+    assert get_args(get_type_hints(nn.NetworkOptions)["name"]) == (*NAMES, "imported")
 
 
 def n_parameters(network):

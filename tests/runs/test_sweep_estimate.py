@@ -14,8 +14,8 @@ def tried(monkeypatch):
     """The shapes whose steps were tried; every step takes a second."""
     shapes = []
 
-    def step(options, n_labels, *key):
-        shapes.append(n_labels)
+    def step(source, *key):
+        shapes.append(source.n_labels)
         return 1.0
 
     monkeypatch.setattr(timing, "_step_seconds", step)
