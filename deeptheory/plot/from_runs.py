@@ -18,7 +18,7 @@ from deeptheory.plot.field_matrix import field_matrix
 from deeptheory.plot.predicted_against_measured import predicted_against_measured
 from deeptheory.plot.save import save
 from deeptheory.runs import Run, evidence, paths
-from deeptheory.runs.comparison import collect
+from deeptheory.runs.comparison import compared_so_far
 from deeptheory.runs.find import check_one_configuration, find_runs
 from deeptheory.runs.over_seeds import over_stages
 from deeptheory.runs.report import stage_names
@@ -181,7 +181,7 @@ def _predicted_against_measured(runs: Sequence[Run]) -> Figure:
 
 
 def _accuracy_against_density(runs: Sequence[Run]) -> Figure:
-    compared = collect(list(runs))
+    compared = compared_so_far(runs)
     return accuracy_against_density(compared.unpruned, compared.accuracy, runs[0].config.judge.margin)
 
 

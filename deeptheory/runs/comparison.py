@@ -1,6 +1,6 @@
 """A comparison of criteria: every seed pruned by all of them at all densities, then judged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,5 +132,28 @@ def collect(runs: list[Run]) -> judge.Comparison:
             }
             for criterion in options.criteria
             for layer in layers
+        },
+    )
+
+
+def compared_so_far(runs: Sequence[Run]) -> judge.Comparison:
+    """All that runs hold of masks of all layers together, whatever was compared last; NaN without a mask."""
+    names = runs[0].names(paths.COMPARE)
+    reached = {
+        criterion: {float(density) for density in runs[0].names(f"{paths.COMPARE}/{criterion}")}
+        for criterion in CRITERIA
+        if criterion in names
+    }
+    densities = sorted(set[float]().union(*reached.values()), reverse=True)
+
+    def accuracies(criterion: str, density: float) -> np.ndarray:
+        path = f"{paths.compare_path(criterion, density)}/accuracy"
+        return np.array([run.read(path) if run.has(path) else np.nan for run in runs])
+
+    return judge.Comparison(
+        np.array([run.read(f"{paths.COMPARE}/{UNPRUNED}/accuracy") for run in runs]),
+        {
+            criterion: {density: accuracies(criterion, density) for density in densities}
+            for criterion in reached
         },
     )

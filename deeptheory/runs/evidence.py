@@ -10,7 +10,7 @@ from deeptheory.judge.evidence import Arms, Controls, LabelScaling, Predictions,
 from deeptheory.judge.hypotheses.h10_layer_prunable import DENSITY
 from deeptheory.judge.results import AFCC
 from deeptheory.prune import UNPRUNED
-from deeptheory.runs import paths
+from deeptheory.runs import comparison, paths
 from deeptheory.runs.find import check_one_configuration
 from deeptheory.runs.over_seeds import over_seeds, over_stages
 from deeptheory.runs.report import stage_names
@@ -50,16 +50,13 @@ def arms(runs: Runs) -> Arms:
 
 def _compared(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
     """By density, the accuracies of the criteria that every run has reached it with, and without a mask."""
-    unpruned = over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy")
-    found: dict[float, dict[str, np.ndarray]] = {}
-    for criterion in runs[0].names(paths.COMPARE):
-        for density in map(
-            float, runs[0].names(f"{paths.COMPARE}/{criterion}") if criterion != UNPRUNED else ()
-        ):
-            path = f"{paths.compare_path(criterion, density)}/accuracy"
-            if all(run.has(path) for run in runs):
-                found.setdefault(density, {UNPRUNED: unpruned})[criterion] = over_seeds(runs, path)
-    return {f"density {density:g}": found[density] for density in sorted(found, reverse=True)}
+    compared, found = comparison.compared_so_far(runs), dict[str, dict[str, np.ndarray]]()
+    for density in next(iter(compared.accuracy.values()), ()):
+        for criterion, at in compared.accuracy.items():
+            if not np.isnan(at[density]).any():
+                setting = found.setdefault(f"density {density:g}", {UNPRUNED: compared.unpruned})
+                setting[criterion] = at[density]
+    return found
 
 
 def single_layers(runs: Runs) -> SingleLayers:

@@ -9,7 +9,7 @@ import pytest
 
 from deeptheory.errors import InputError
 from deeptheory.runs import Run, compare, paths
-from deeptheory.runs.comparison import stored_comparison
+from deeptheory.runs.comparison import compared_so_far, stored_comparison
 from deeptheory.runs.config import config_from, to_toml
 from tests.conftest import TINY
 
@@ -142,6 +142,9 @@ def test_layers_are_masked_alone(compared, tmp_path):
     assert "magnitude in stage5.conv" in found.text
     assert (study / paths.comparison_file(True, "txt")).read_text().strip() == found.text
     assert (study / paths.comparison_file(False, "txt")).read_text().strip() == compared.text
+    together = compared_so_far(found.runs).accuracy
+    assert list(together) == list(CRITERIA)
+    assert together == compared.comparison.accuracy
 
 
 def test_nothing_is_measured_that_no_criterion_needs(tmp_path):
