@@ -30,6 +30,7 @@ def bench_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
     for name, kind, default, text in (
         ("--batch", COUNT, 100, "Inputs per step."),
+        ("--channels", COUNT, 3, "Channels of an image; glyphs have 1."),
         ("--size", COUNT, 32, "Side of an image in pixels."),
         ("--width", POSITIVE, 1.0, "Factor on the number of filters."),
         ("--network", str, "vgg11", "Network by name."),

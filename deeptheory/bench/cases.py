@@ -25,6 +25,7 @@ class Setting(Options, frozen=True):
     network: Annotated[str, Meta(description="network by name")] = "vgg11"
     width: Annotated[float, Meta(gt=0, description="factor on the number of filters")] = 1.0
     size: Annotated[int, Meta(ge=1, description="side of an image in pixels")] = 32
+    channels: Annotated[int, Meta(ge=1, description="channels of an image")] = 3
     batch: Annotated[int, Meta(ge=1, description="inputs per step")] = 100
     images: Annotated[int, Meta(ge=1, description="inputs that are measured (measure)")] = 10_000
     threads: Annotated[int, Meta(ge=1, description="threads of every side")] = 1
@@ -36,14 +37,14 @@ class Setting(Options, frozen=True):
 
     def __str__(self) -> str:
         return (
-            f"{self.network} width {self.width:g}, {self.size}x{self.size}, batch {self.batch}, float32, "
-            f"{self.threads} thread{'s' * (self.threads > 1)}"
+            f"{self.network} width {self.width:g}, {self.size}x{self.size}x{self.channels}, batch {self.batch}, "
+            f"float32, {self.threads} thread{'s' * (self.threads > 1)}"
         )
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of one image."""
-        return self.size, self.size, 3
+        return self.size, self.size, self.channels
 
     @property
     def reference_images(self) -> int:

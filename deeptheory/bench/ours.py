@@ -51,11 +51,11 @@ def compacted(setting: Setting) -> nn.Network:
 def _loaded(setting: Setting) -> nn.Network:
     network = nn.load_model(setting.model)
     if network.input_shape != setting.input_shape:
-        found = " x ".join(map(str, network.input_shape))
-        do = "give the --size that it was made for"
-        raise InputError(
-            f"model {setting.model}", f"images of {setting.size} x {setting.size} x 3", found, do
+        expected, found = (
+            "images of " + " x ".join(map(str, shape)) for shape in (setting.input_shape, network.input_shape)
         )
+        do = "give the --size and --channels that it was made for"
+        raise InputError(f"model {setting.model}", expected, found, do)
     return network
 
 

@@ -110,7 +110,7 @@ def test_too_few_images_are_refused():
 def test_ours_alone_in_its_own_process():
     found = compare("train-step", TINY, rounds=1, command="deeptheory bench", silent=True)
     assert found.keys() >= KEYS
-    assert found["what"] == "training step, vgg6 width 0.0625, 16x16, batch 4, float32, 1 thread"
+    assert found["what"] == "training step, vgg6 width 0.0625, 16x16x3, batch 4, float32, 1 thread"
     assert list(found["sides"]) == ["ours"]
     assert found["ours_s"] > 0
     assert found["ratio"] is None
@@ -144,9 +144,18 @@ def test_a_compact_network_of_a_run(monkeypatch, tmp_path):
     assert report.write(found, tmp_path).name.endswith("threads1-compact-afcc.json")
     other = msgspec.structs.replace(of_run, size=32)
     with pytest.raises(
-        InputError, match="expected images of 32 x 32 x 3, found 16 x 16 x 3; give the --size"
+        InputError, match="expected images of 32 x 32 x 3, found images of 16 x 16 x 3; give the --size and --ch"
     ):
         compare("compact", other, rounds=1, silent=True)
+
+
+def test_a_compact_network_of_grey_images(monkeypatch, tmp_path):
+    monkeypatch.setattr("deeptheory.bench.pair.BLOCK_SECONDS", 0.0)
+    path = tmp_path / "compact-afcc.h5"
+    setting = Setting(network="vgg6", width=0.5, size=16, channels=1, batch=4, density=0.1)
+    nn.save_model(path, ours.compacted(setting))
+    of_run = msgspec.structs.replace(setting, model=str(path))
+    assert "16x16x1" in report.text(compare("compact", of_run, rounds=1, silent=True))
 
 
 def test_the_memory_of_ours_is_that_of_a_process_that_does_not_compile(monkeypatch):
