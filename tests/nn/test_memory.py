@@ -29,18 +29,22 @@ def test_scratch_grows_with_the_batch_and_keeps_what_it_has():
     assert 0 < sizes[0] < sizes[1] == sizes[2]
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("batch", [50, 100])
-def test_scratch_is_foretold(batch, training):
+@pytest.mark.parametrize(
+    ("training", "inferring"), [(50, 0), (100, 0), (0, 50), (0, 100), (20, 50), (100, 100), (128, 10)]
+)
+def test_scratch_is_foretold(training, inferring):
     counted = network()
-    compute(counted, batch, training)
-    foretold = nn.scratch_bytes(network(), batch, training)
+    if training:
+        compute(counted, training, training=True)
+    if inferring:
+        compute(counted, inferring, training=False)
+    foretold = nn.scratch_bytes(network(), training, inferring)
     assert 0.9 * counted.scratch_bytes() <= foretold <= 1.25 * counted.scratch_bytes()
 
 
 def test_scratch_holds_the_gradients_and_all_outputs():
     of = network("mlp", width=0.25)
-    found = nn.scratch_bytes(of, 10, training=True)
+    found = nn.scratch_bytes(of, training=10)
     weights = sum(array.nbytes for array in of.parameters().values() if array.ndim > 1)
     outputs = 4 * 10 * sum(stage.output_shape[0] for stage in of.stages)
     assert weights + outputs < found < 2 * (weights + outputs) + 100_000

@@ -112,12 +112,12 @@ def _train(sizes: Sizes, free: float) -> list[Parts]:
 
 
 def _training(sizes: Sizes, copies: int, scratch: int, data: int, masks: int = 0) -> Parts:
-    """A training that holds so many arrays of the size of the network's state; accuracies are tested after it."""
+    """A training that holds so many arrays of the size of the state; its scratch includes that of testing."""
     gradients = min(sizes.parameters, scratch)  # they are among the scratch
     return Parts(
         data=data,
         weights=copies * sizes.state + gradients + masks,
-        activations=max(scratch, sizes.inferring) - gradients,
+        activations=scratch - gradients,
     )
 
 

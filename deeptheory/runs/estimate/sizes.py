@@ -46,7 +46,7 @@ class Sizes:
     patches : tuple of (int, int)
         Weights of a filter and outputs per filter, of every layer that masks can change.
     training, retraining, inferring : int
-        Bytes of the network's scratch (`nn.scratch_bytes`).
+        Bytes of the network's scratch (`nn.scratch_bytes`): after training and testing, or inference alone.
     """
 
     config: Config
@@ -98,13 +98,15 @@ def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
     source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
     arrays = dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels
     stages = [stage.name for stage in network.stages]
+    inputs = {name: len(getattr(splits, name)) for name in ("train", "measure", "test")}
+    tested = min(BATCH, max(inputs["measure"], inputs["test"]))
     return Sizes(
         config=config,
         source=source,
         program=program,
         n_labels=dataset.n_labels,
         input_shape=dataset.input_shape,
-        inputs={name: len(getattr(splits, name)) for name in ("train", "measure", "test")},
+        inputs=inputs,
         dataset=sum(array.nbytes for array in arrays),
         outputs={stage: math.prod(network.output_shape(stage)) for stage in stages},
         filters={stage: network.output_shape(stage)[-1] for stage in stages},
@@ -113,9 +115,9 @@ def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
         state=sum(array.nbytes for array in (*parameters.values(), *network.buffers().values())),
         masked=len(layers_to_mask(config.prune, network)),
         patches=_patches(network, config),
-        training=_scratch(source, config.train.batch, True),
-        retraining=_scratch(source, config.retrain.batch, True),
-        inferring=_scratch(source, BATCH, False),
+        training=_scratch(source, config.train.batch, tested),
+        retraining=_scratch(source, config.retrain.batch, tested),
+        inferring=_scratch(source, 0, BATCH),
     )
 
 
@@ -137,8 +139,8 @@ def fresh_network(source: NetworkSource) -> nn.Network:
 
 
 @functools.cache
-def _scratch(source: NetworkSource, batch: int, training: bool) -> int:
-    return nn.scratch_bytes(fresh_network(source), batch, training)
+def _scratch(source: NetworkSource, training: int, inferring: int) -> int:
+    return nn.scratch_bytes(fresh_network(source), training, inferring)
 
 
 @functools.cache
