@@ -33,8 +33,12 @@ class ProbeOptions(Options, frozen=True):
 
 
 class MeasureOptions(Options, frozen=True):
-    """How fields become clusters and intervals."""
+    """What is measured, and how fields become clusters and intervals."""
 
+    stages: Annotated[
+        tuple[str, ...],
+        Meta(description="stages measured, the last one among them; all if empty"),
+    ] = ()
     threshold: Annotated[
         float, Meta(gt=0, lt=1, description="clip fields above this share of the filter's largest")
     ] = 0.3

@@ -30,6 +30,9 @@ OF_STAGES = (
 def stages(runs: Runs) -> Stages:
     """Every stage of measured runs of one configuration."""
     _check(runs, "measure")
+    if only := runs[0].config.measure.stages:
+        do = "measure runs whose measure.stages is empty"
+        raise InputError(f"run {runs[0].directory}", "all stages measured", f"only {', '.join(only)}", do)
     values = {name: over_stages(runs, f"measure/stages/{{stage}}/{name}") for name in OF_STAGES}
     return Stages(tuple(stage_names(runs[0])), values)
 

@@ -144,7 +144,8 @@ def test_a_compact_network_of_a_run(monkeypatch, tmp_path):
     assert report.write(found, tmp_path).name.endswith("threads1-compact-afcc.json")
     other = msgspec.structs.replace(of_run, size=32)
     with pytest.raises(
-        InputError, match="expected images of 32 x 32 x 3, found images of 16 x 16 x 3; give the --size and --ch"
+        InputError,
+        match="expected images of 32 x 32 x 3, found images of 16 x 16 x 3; give the --size and --ch",
     ):
         compare("compact", other, rounds=1, silent=True)
 

@@ -45,6 +45,7 @@ DEFAULTS = {
     "probe.epochs": 200,
     "probe.batch": 100,
     "probe.inputs": 0,
+    "measure.stages": (),
     "measure.threshold": 0.3,
     "measure.bootstrap": 1000,
     "measure.relabellings": 20,

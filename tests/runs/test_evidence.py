@@ -43,6 +43,12 @@ def test_stages_are_seeds_by_stages(make):
     assert found.values["noise"] == pytest.approx(np.array([[1, 2, 3], [1.1, 2.1, 3.1]]))
 
 
+def test_trends_over_stages_need_all_of_them(make):
+    only = make(0, measure={"stages": ["stage5"]}, prune={"stages": []})
+    with pytest.raises(InputError, match=r"expected all stages measured, found only stage5; measure runs"):
+        evidence.stages([only])
+
+
 def test_arms_of_a_confirm_study(run):
     found = evidence.arms([run])
     of_arm = found.settings["threshold 0.5"]

@@ -39,6 +39,50 @@ def test_a_step_works_alone_and_gives_what_it_gave_in_the_study(
     assert_same(run.read(step), Run(finished_study / "seed-3").read(step))
 
 
+def test_stages_measured_alone_have_the_numbers_that_they_have_among_all(
+    finished_study,
+    tiny_config,
+    tmp_path,
+):
+    config = with_tables(tiny_config, measure={"stages": ["stage5", "stage4"]}, prune={"stages": ["stage5"]})
+    alone = Run.create(tmp_path / "alone", msgspec.structs.replace(config, seed=tiny_config.seed), quiet=True)
+    for step in paths.STEPS:
+        getattr(steps, step)(alone)
+    whole = Run(finished_study / "seed-3")
+    assert alone.read("measure/stage_names") == ["stage4", "stage5"]
+    assert alone.names("measure/stages") == alone.names("predict/stages") == ["stage4", "stage5"]
+    for stage in ("stage4", "stage5"):
+        path = f"{paths.stage_path('measure', stage)}/strengths"
+        np.testing.assert_array_equal(alone.read(path), whole.read(path))
+    assert alone.read("retrain/arms/afcc/accuracy") > 0
+
+
+@pytest.mark.parametrize(
+    ("stages", "masked", "message"),
+    [
+        (
+            ["stage4"],
+            [],
+            r"measure.stages: expected the last stage, 'stage5', among them, found stage4; add 'stage5'",
+        ),
+        (["stage5", "stag4"], [], r"measure.stages: expected one of stage1, .*did you mean 'stage4'"),
+        (
+            ["stage3", "stage5"],
+            ["stage5"],
+            r"measure.stages: expected all stages that masks are made from, found stage3, stage5; add stage4",
+        ),
+    ],
+)
+def test_stages_that_cannot_be_measured_alone_are_refused_before_training(
+    tmp_path, tiny_config, stages, masked, message
+):
+    config = with_tables(tiny_config, measure={"stages": stages}, prune={"stages": masked})
+    run = Run.create(tmp_path / "run", config, quiet=True)
+    with pytest.raises(InputError, match=message):
+        steps.train(run)
+    assert not run.done("train")
+
+
 @pytest.mark.parametrize("step", paths.STEPS)
 def test_a_step_that_is_done_returns_at_once(run, step, monkeypatch):
     monkeypatch.setattr("deeptheory.runs.run._load", None)  # it does not even read the data

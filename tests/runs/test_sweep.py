@@ -253,8 +253,8 @@ def test_bad_members_are_refused_before_anything_starts(sweep_of, tmp_path):
 def test_the_study_of_the_number_of_labels_runs(tmp_path):
     overrides = (
         "sweep.grid.data.n_labels=[3, 5]", "data.train_per_label=20", "data.test_per_label=10", "train.epochs=1",
-        "network.width=0.0625", "probe.inputs=30", "probe.tolerance=0.5", "measure.bootstrap=100", "judge.seeds=1",
+        "network.width=0.0625", "measure.bootstrap=100", "judge.seeds=1",
     )  # fmt: skip
     swept = run_sweep(read_sweep(SHIPPED, overrides), tmp_path / "sweep", quiet=True)
     assert [of.state for of in swept.members] == ["done", "done"]
-    assert len(swept.results.numbers["stages"]) == 2 * 10
+    assert len(swept.results.numbers["stages"]) == 2  # the last stage alone

@@ -12,7 +12,7 @@ from deeptheory.measure.passes import BATCH
 from deeptheory.runs.config import Config
 from deeptheory.runs.networks import NetworkSource
 from deeptheory.runs.run import outlined
-from deeptheory.runs.steps.layers import layers_to_mask
+from deeptheory.runs.steps.layers import layers_to_mask, stages_to_measure
 from deeptheory.runs.steps.train import prepare
 
 # Bytes that compiled kernels take, with the libraries that come with them; and what compiling them takes.
@@ -36,7 +36,7 @@ class Sizes:
     dataset : int
         Bytes of images and labels of all splits.
     outputs, filters : dict of str to int
-        C*P and C of every stage.
+        C*P and C of every stage that is measured.
     probed : tuple of str
         The stages whose probe has to be fitted.
     parameters, state : int
@@ -97,7 +97,7 @@ def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
     parameters = network.parameters()
     source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
     arrays = dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels
-    stages = [stage.name for stage in network.stages]
+    stages = stages_to_measure(config.measure, network)
     inputs = {name: len(getattr(splits, name)) for name in ("train", "measure", "test")}
     tested = min(BATCH, max(inputs["measure"], inputs["test"]))
     return Sizes(

@@ -11,7 +11,7 @@ from deeptheory.runs import paths
 from deeptheory.runs.run import Run
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.budget import removal_paths, sensitivities
-from deeptheory.runs.steps.layers import masked_layers
+from deeptheory.runs.steps.layers import masked_layers, stages_to_measure
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
@@ -47,9 +47,10 @@ def arm_context(
     options = run.config.prune
     images, labels = data.select(run.dataset, stored_splits(run), "train")
     order = generator(run.config.seed, "budget").permutation(len(images))
+    measured = stages_to_measure(run.config.measure, network)
 
     def shares() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        where = {stage.name: paths.stage_path("measure", stage.name) for stage in network.stages}
+        where = {stage: paths.stage_path("measure", stage) for stage in measured}
         return {
             name: (run.read(f"{path}/signal_share"), run.read(f"{path}/variance_share"))
             for name, path in where.items()
@@ -79,8 +80,9 @@ def _budget_order(run: Run, layers: tuple[prune.MaskedLayer, ...]) -> theory.Bud
 
 
 def trained_strengths(run: Run, network: nn.Network) -> dict[str, np.ndarray]:
-    """Label strengths of all stages as they were measured."""
-    return {stage.name: run.read(f"measure/stages/{stage.name}/strengths") for stage in network.stages}
+    """Label strengths of the measured stages."""
+    stages = stages_to_measure(run.config.measure, network)
+    return {stage: run.read(f"{paths.stage_path('measure', stage)}/strengths") for stage in stages}
 
 
 def scaled_strengths(run: Run, strengths: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

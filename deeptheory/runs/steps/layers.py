@@ -1,6 +1,10 @@
-"""The layers of a run that are masked."""
+"""The stages of a run that are measured, and the layers that are masked."""
+
+from collections.abc import Iterable
 
 from deeptheory import nn, prune
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.measure import MeasureOptions
 from deeptheory.runs.run import Run
 
 
@@ -21,3 +25,37 @@ def layers_to_mask(options: prune.PruneOptions, network: nn.Network) -> tuple[pr
     shapes = {name: array.shape for name, array in network.parameters().items()}
     names = [stage.name for stage in network.stages]
     return prune.masked_layers(shapes, names, options.stages, options.head)
+
+
+def stages_to_measure(options: MeasureOptions, network: nn.Network) -> list[str]:
+    """The stages that are measured, from the input upwards.
+
+    Raises
+    ------
+    InputError
+        `measure.stages` names a stage that does not exist, or leaves out the last one.
+    """
+    names = [stage.name for stage in network.stages]
+    if not options.stages:
+        return names
+    for stage in options.stages:
+        if stage not in names:
+            raise unknown_name("measure.stages", stage, names)
+    if names[-1] not in options.stages:
+        found, do = ", ".join(options.stages), f"add '{names[-1]}'"
+        raise InputError("measure.stages", f"the last stage, '{names[-1]}', among them", found, do)
+    return [stage for stage in names if stage in options.stages]
+
+
+def check_measured(layers: Iterable[prune.MaskedLayer], measured: list[str]) -> None:
+    """Refuse masks between stages that are not measured.
+
+    Raises
+    ------
+    InputError
+        A layer to be masked reads or makes the filters of a stage that is not in `measure.stages`.
+    """
+    read = {stage for layer in layers for stage in (layer.stage_in, layer.stage_out)} - {prune.HEAD}
+    if missing := sorted(read - set(measured)):
+        expected, do = "all stages that masks are made from", f"add {', '.join(missing)}, or leave it empty"
+        raise InputError("measure.stages", expected, ", ".join(measured), do)

@@ -10,18 +10,20 @@ from deeptheory import measure as measuring
 from deeptheory.runs import paths
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
+from deeptheory.runs.steps.layers import stages_to_measure
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
 @step
 def measure(run: Run) -> None:
-    """Fit a probe on every stage, then measure all stages in one streamed pass over the measure split.
+    """Fit a probe on every stage to measure, then measure them all in one streamed pass over the measure split.
 
-    Probes are fitted on the train split. The test split is read once, for the accuracy of each probe.
+    All stages, or those of `measure.stages`. Probes are fitted on the train split. The test split is read once,
+    for the accuracy of each probe.
     """
     started = time.monotonic()
     network = trained_network(run)
-    names = [stage.name for stage in network.stages]
+    names = stages_to_measure(run.config.measure, network)
     probes = _probes(run, network, names)
     splits = stored_splits(run)
     images, labels = data.select(run.dataset, splits, "measure")

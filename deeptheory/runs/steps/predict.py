@@ -9,10 +9,12 @@ import numpy as np
 
 from deeptheory import data, measure, nn, prune, theory
 from deeptheory.progress import Progress
+from deeptheory.runs import paths
 from deeptheory.runs.run import Run, now, step
 from deeptheory.runs.seeds import generator
 from deeptheory.runs.steps.arms import pruned_arms, trained_strengths
 from deeptheory.runs.steps.budget import make_predictor
+from deeptheory.runs.steps.layers import stages_to_measure
 from deeptheory.runs.steps.train import stored_splits, trained_network
 
 
@@ -48,7 +50,10 @@ def predict(run: Run) -> None:
 def _stages(run: Run, network: nn.Network, rng: np.random.Generator) -> dict[str, Any]:
     """Accuracy of each stage's probe by the theory, beside the count on the same inputs."""
     images, labels = data.select(run.dataset, stored_splits(run), "measure")
-    probes = {stage.name: run.read(f"measure/stages/{stage.name}/probe_weight") for stage in network.stages}
+    probes = {
+        stage: run.read(f"{paths.stage_path('measure', stage)}/probe_weight")
+        for stage in stages_to_measure(run.config.measure, network)
+    }
     fields = measure.complete_fields(network, images, probes, quiet=run.quiet)
     tree = {}
     with Progress(f"{run.directory.name} predict probes", len(fields), "stage", run.quiet) as progress:

@@ -11,7 +11,7 @@ from deeptheory.runs.config import Config
 from deeptheory.runs.networks import NetworkSource, stored_blueprint
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.seeds import generator
-from deeptheory.runs.steps.layers import layers_to_mask
+from deeptheory.runs.steps.layers import check_measured, layers_to_mask, stages_to_measure
 
 
 @step
@@ -79,7 +79,8 @@ def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple
     Raises
     ------
     InputError
-        Splits, network, the stages and arms to be masked, or the epoch to go back to do not fit.
+        Splits, network, the stages to be measured, the stages and arms to be masked, or the epoch to go back to
+        do not fit.
     """
     splits = data.draw_splits(
         dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
@@ -89,7 +90,7 @@ def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple
         raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
     source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
     network = source.fresh(generator(config.seed, "weights"))
-    layers_to_mask(config.prune, network)
+    check_measured(layers_to_mask(config.prune, network), stages_to_measure(config.measure, network))
     return splits, network
 
 
