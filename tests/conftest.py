@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import signal
 import sys
 from collections import namedtuple
 
@@ -28,6 +29,12 @@ TIMES = ("finished", "wall_seconds", "begun", "seconds")
 
 
 Result = namedtuple("Result", "code out err")
+
+
+def pytest_configure():
+    """Heed Ctrl-C, which the tests send: what a shell starts in the background ignores it for good."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager
