@@ -43,9 +43,10 @@ def error_against_labels(scaling: LabelScaling) -> Figure:
     meaning = _draw(errors, K, scaling.values["error"], BLUE, "o", "mean")
     place = int(np.argmin(np.abs(np.log(K / ANCHOR))))
     distance = distance_of(float(1 - scaling.values["error"][:, place].mean()), round(K[place]))
-    predicted = [1 - float(theory.detection_accuracy(distance, round(k))) for k in fine]
+    whole = np.unique(fine.round())
+    predicted = [1 - float(theory.detection_accuracy(distance, int(k))) for k in whole]
     errors.plot(
-        fine, predicted, color=BLACK, linewidth=0.8, label=f"$d'$ = {distance:.2f}, from $K$ = {K[place]:g}"
+        whole, predicted, color=BLACK, linewidth=0.8, label=f"$d'$ = {distance:.2f}, from $K$ = {K[place]:g}"
     )
     errors.set_ylabel("test error")
 
