@@ -1,5 +1,6 @@
 """What the arms of a finished run are, and on which inputs they are decided."""
 
+import contextlib
 import dataclasses
 
 import msgspec
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from deeptheory import data, measure, nn, prune
+from deeptheory.errors import InputError
 from deeptheory.runs import Run, seeds, steps
 from deeptheory.runs.config import config_from
 from deeptheory.runs.report import predicted
@@ -157,6 +159,9 @@ def test_a_run_has_what_every_criterion_needs(run, granularity):
         context = dataclasses.replace(context, granularity=granularity)
         arm = prune.prune_arm(name, context, 0.5)
         assert arm.masks.total_density == pytest.approx(0.5, abs=0.05), name
+        weights_alone = dataclasses.replace(context, network=None, inputs=None, order=None)
+        with pytest.raises(InputError) if criterion.running else contextlib.nullcontext():
+            prune.prune_arm(name, weights_alone, 0.5)
     assert all((array == before[name]).all() for name, array in network.state().items())
 
 

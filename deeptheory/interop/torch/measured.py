@@ -18,8 +18,6 @@ from deeptheory.interop.torch.refit import LivePredictor
 if TYPE_CHECKING:
     import torch
 
-# Criteria that run a network of this package.
-RUNNING = ("grasp", "obd", "obs", "snip", "snr-budget", "snr-overlap", "synflow", "taylor")
 CONTROLS = ("afcc", "random", "label-permuted", "magnitude")
 
 
@@ -109,10 +107,10 @@ class Measured:
         InputError
             No pair is known, or one does not fit; a criterion that has to run the network; as `prune.prune_arms`.
         """
-        if running := [criterion for criterion in criteria if criterion in RUNNING]:
-            expected = f"one of {', '.join(sorted(set(prune.CRITERIA) - set(RUNNING)))}"
-            do = "import the network: this one has to run it"
-            raise InputError("criterion of a live model", expected, f"'{running[0]}'", do)
+        able = sorted(name for name, criterion in prune.CRITERIA.items() if not criterion.running)
+        if running := [name for name in criteria if name in prune.CRITERIA and name not in able]:
+            do = "import the network: this one needs it to run or to train"
+            raise InputError("criterion of a live model", f"one of {', '.join(able)}", f"'{running[0]}'", do)
         live = LiveModel(self.model)
         shapes = {name: tree["class_means"].shape[1:] for name, tree in self.stages.items()}
         layers = layers_of(live, self.pairs if pairs is None else pairs, shapes, self.n_labels)

@@ -32,6 +32,8 @@ class Criterion:
         Whether the scores are label strengths, which the threshold of a served label cuts.
     measured : bool
         Whether it needs what is measured of the filters of a stage: label strengths or shares.
+    running : bool
+        Whether it needs the network itself, not only its weights and measures: weights alone are refused.
     update : callable, optional
         From a context and the masks to new values of parameters and buffers, by name, with which retraining
         starts.
@@ -44,5 +46,6 @@ class Criterion:
     granularities: tuple[Granularity, ...] = ALL
     thresholded: bool = False
     measured: bool = False
+    running: bool = False
     update: Callable[[Context, Masks], Mapping[str, np.ndarray]] | None = None
     from_scratch: bool = False

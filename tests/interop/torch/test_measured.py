@@ -86,6 +86,10 @@ def test_layers_named_by_the_user_are_masked_and_no_others(shared):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        (
+            {"criteria": ["afcc", "random-afcc"]},
+            ["criterion of a live model", "'random-afcc'", "import the network"],
+        ),
         ({"criteria": ["afcc", "snip"]}, ["criterion of a live model", "'snip'", "import the network"]),
         ({"criteria": ["random"]}, ["'afcc' among them"]),
         ({"pairs": {}}, ["layers between stages", "give pairs="]),
