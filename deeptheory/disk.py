@@ -1,4 +1,4 @@
-"""A file as HDF5 can bear it: writing never fails, and what went wrong is told when everything is closed."""
+"""A file as HDF5 can bear it: nothing ever fails, and what went wrong is told when everything is closed."""
 
 import io
 from pathlib import Path
@@ -6,31 +6,41 @@ from typing import Any
 
 
 class Disk(io.RawIOBase):
-    """A file that keeps its first error to itself: HDF5 cannot close a file that it could not write."""
+    """A file that keeps its first error to itself and goes on in memory.
+
+    HDF5 cannot close a file that it could not write, and crashes on what it cannot read back.
+    """
 
     def __init__(self, raw: io.FileIO, path: Path) -> None:
-        self.raw, self.path = raw, path
+        self.raw: io.FileIO | io.BytesIO = raw
+        self.path = path
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        left = memoryview(data).cast("B")
-        size = left.nbytes
+        whole = left = memoryview(data).cast("B")
+        position = self.raw.tell()
         try:
-            while left.nbytes and not self.error:
+            while left.nbytes:
                 left = left[self.raw.write(left) :]
         except OSError as error:
-            self._keep(error)
-        return size
+            self._go_on_in_memory(error, position)
+            self.raw.write(whole)
+        return whole.nbytes
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the whole buffer, with zeros beyond the end of the file, as HDF5's own drivers do."""
+        whole = left = memoryview(buffer).cast("B")
+        while left.nbytes and (read := self.raw.readinto(left)):
+            left = left[read:]
+        left[:] = bytes(left.nbytes)
+        return whole.nbytes
 
     def truncate(self, size: int | None = None) -> int:
         try:
             return self.raw.truncate(size)
         except OSError as error:
-            self._keep(error)
-            return size or 0
-
-    def readinto(self, buffer: Any) -> int:
-        return self.raw.readinto(buffer) or 0
+            self._go_on_in_memory(error, self.raw.tell())
+            return self.raw.truncate(size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self.raw.seek(offset, whence)
@@ -47,7 +57,9 @@ class Disk(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def _keep(self, error: OSError) -> None:
-        if self.error is None:
-            error.filename = str(self.path)
-            self.error = error
+    def _go_on_in_memory(self, error: OSError, position: int) -> None:
+        error.filename = str(self.path)
+        self.error = error
+        self.raw.seek(0)
+        self.raw = io.BytesIO(self.raw.read())
+        self.raw.seek(position)
