@@ -22,3 +22,17 @@ def test_passes_take_time():
     sizes = sizes_of(config_from(TINY))
     assert 0 < timing.pass_seconds(sizes) < 1
     assert 0 < timing.measure_seconds(sizes) < 1
+
+
+def test_only_what_is_measured_is_tried(monkeypatch):
+    stages = ["stage3", "stage4", "stage5"]
+    sizes = sizes_of(config_from({**TINY, "measure": {"stages": stages}}))
+    tried, statistics = [], timing.measure.filter_statistics
+
+    def spied(network, images, labels, probes, **options):
+        tried.append({name: probe.shape for name, probe in probes.items()})
+        return statistics(network, images, labels, probes, **options)
+
+    monkeypatch.setattr(timing.measure, "filter_statistics", spied)
+    timing.measure_seconds(sizes)
+    assert tried == 2 * [{name: (5, sizes.outputs[name]) for name in stages}]

@@ -33,7 +33,7 @@ def pass_seconds(sizes: Sizes) -> float:
 
 def measure_seconds(sizes: Sizes) -> float:
     """Seconds of the pass that measures what single filters do, for one input."""
-    return _filter_seconds(*_key(sizes))
+    return _filter_seconds(*_key(sizes), tuple(sizes.outputs.items()))
 
 
 def _key(sizes: Sizes) -> tuple[NetworkSource, int]:
@@ -69,14 +69,11 @@ def _image_seconds(source: NetworkSource, threads: int) -> float:
 
 
 @functools.cache
-def _filter_seconds(source: NetworkSource, threads: int) -> float:
+def _filter_seconds(source: NetworkSource, threads: int, stages: tuple[tuple[str, int], ...]) -> float:
     network, n_labels = fresh_network(source), source.n_labels
     images, labels = _noise(max(BATCHES * BATCH, n_labels), source)
     rng = np.random.default_rng(3)
-    probes = {
-        stage.name: rng.standard_normal((n_labels, int(np.prod(stage.output_shape))), np.float32)
-        for stage in network.stages
-    }
+    probes = {stage: rng.standard_normal((n_labels, outputs), np.float32) for stage, outputs in stages}
     for _ in range(2):  # the first pass loads the kernels
         started = time.perf_counter()
         measure.filter_statistics(network, images, labels, probes, quiet=True)
