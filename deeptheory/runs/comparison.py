@@ -111,49 +111,44 @@ def stored_comparison(directory: Path, alone: bool) -> judge.Comparison | None:
     return judge.Comparison(accuracies(found["unpruned"]), of_criteria)
 
 
-def collect(runs: list[Run]) -> judge.Comparison:
+def collect(runs: Sequence[Run]) -> judge.Comparison:
     """The accuracies of finished runs, paired by seed."""
     options = runs[0].config.compare
-
-    def accuracies(criterion: str, density: float, layer: str) -> np.ndarray:
-        found: list[Mapping[str, Any]] = [
-            run.read(paths.compare_path(criterion, density, layer)) for run in runs
-        ]
-        return np.array([of_run.get("accuracy", np.nan) for of_run in found])
-
     alone = runs[0].names(paths.COMPARE_ALONE)
     layers = [name for name in runs[0].names("train/state") if name in alone] if options.alone else [""]
-    return judge.Comparison(
-        np.array([run.read(f"{paths.COMPARE}/{UNPRUNED}/accuracy") for run in runs]),
-        {
-            f"{criterion} in {layer.removesuffix('.weight')}" if layer else criterion: {
-                density: accuracies(criterion, density, layer)
-                for density in sorted(options.densities, reverse=True)
-            }
-            for criterion in options.criteria
-            for layer in layers
-        },
-    )
+    rows = {
+        f"{criterion} in {layer.removesuffix('.weight')}" if layer else criterion: (criterion, layer)
+        for criterion in options.criteria
+        for layer in layers
+    }
+    return _comparison(runs, rows, set(options.densities))
 
 
 def compared_so_far(runs: Sequence[Run]) -> judge.Comparison:
     """All that runs hold of masks of all layers together, whatever was compared last; NaN without a mask."""
     names = runs[0].names(paths.COMPARE)
-    reached = {
-        criterion: {float(density) for density in runs[0].names(f"{paths.COMPARE}/{criterion}")}
-        for criterion in CRITERIA
-        if criterion in names
+    rows = {criterion: (criterion, "") for criterion in CRITERIA if criterion in names}
+    densities = {
+        float(density) for criterion in rows for density in runs[0].names(f"{paths.COMPARE}/{criterion}")
     }
-    densities = sorted(set[float]().union(*reached.values()), reverse=True)
+    return _comparison(runs, rows, densities)
 
-    def accuracies(criterion: str, density: float) -> np.ndarray:
-        path = f"{paths.compare_path(criterion, density)}/accuracy"
+
+def _comparison(
+    runs: Sequence[Run], rows: Mapping[str, tuple[str, str]], densities: set[float]
+) -> judge.Comparison:
+    """The accuracies of criteria, each in one layer or in all (""), at densities from high to low."""
+
+    def accuracies(criterion: str, density: float, layer: str) -> np.ndarray:
+        path = f"{paths.compare_path(criterion, density, layer)}/accuracy"
         return np.array([run.read(path) if run.has(path) else np.nan for run in runs])
 
     return judge.Comparison(
         np.array([run.read(f"{paths.COMPARE}/{UNPRUNED}/accuracy") for run in runs]),
         {
-            criterion: {density: accuracies(criterion, density) for density in densities}
-            for criterion in reached
+            name: {
+                density: accuracies(criterion, density, layer) for density in sorted(densities, reverse=True)
+            }
+            for name, (criterion, layer) in rows.items()
         },
     )
