@@ -19,6 +19,7 @@ FORMAT = 1
 KINDS_OF_ARRAYS = ("parameters", "buffers")
 WHOLE = "a complete file written by save_model"
 COMPRESSED_FROM = 256  # bytes; a smaller array would grow by what describes its chunks
+ZEROS = 0.1  # share of zeros from which weights are compressed; others shrink by a tenth at best
 
 
 def save_model(path: str | os.PathLike[str], network: Network) -> None:
@@ -39,8 +40,8 @@ def save_model(path: str | os.PathLike[str], network: Network) -> None:
     -----
     ``network`` is JSON: the format and what `describe` gives. ``parameters`` and ``buffers`` hold the arrays by
     dotted name.
-    Weights are stored plain, so a masked network takes the bytes of the dense one; the positions of kept
-    kernels, whole numbers that repeat, are compressed (without loss).
+    Weights that a mask left many zeros in, and the positions of kept kernels, are compressed (without loss): the
+    file shrinks with the density also where a layer stays dense because that is faster.
     """
     target = Path(path)
     description = {"format": FORMAT, **describe(network)}
@@ -92,7 +93,13 @@ def _check_format(path: str | os.PathLike[str], description: dict[str, Any]) -> 
 
 
 def _write(group: h5py.Group, name: str, array: Array) -> None:
-    if np.issubdtype(array.dtype, np.integer) and array.nbytes >= COMPRESSED_FROM:
-        storage.write(group, name, array, compression="gzip", shuffle=True)
+    if array.nbytes >= COMPRESSED_FROM and _shrinks(array):
+        # In one chunk: those that h5py chooses cut kernels to pieces, and half of them took 0.66 instead of 0.53.
+        storage.write(group, name, array, compression="gzip", shuffle=True, chunks=array.shape)
     else:
         storage.write(group, name, array)
+
+
+def _shrinks(array: Array) -> bool:
+    zeros = array.size - np.count_nonzero(array)
+    return bool(np.issubdtype(array.dtype, np.integer) or zeros > ZEROS * array.size)
