@@ -14,7 +14,7 @@ from deeptheory.plot.style import BLACK, DOUBLE_COLUMN, Mark, arm_marks, arm_tit
 
 PER_COLUMN = 8  # criteria in one column of panels, at most
 LOSSES = (-1.0, 8.0)  # percentage points shown in the lower panels
-SPREAD = 0.03  # shift between two criteria as a share of the density, so that intervals can be told apart
+SPREAD = 0.03  # shift between two criteria as a share of the density, at most: intervals can be told apart
 
 
 @styled
@@ -24,8 +24,9 @@ def accuracy_against_density(
     """Draw accuracy (above) and loss against the unpruned network of the same seed (below) against density.
 
     Points are means over seeds with their intervals (`intervals.interval`); the points of one density are moved
-    apart by a few percent of it. The lower panels show small losses only: what leaves them is in the upper ones.
-    Where there are more than eight criteria they share two columns.
+    apart by a few percent of it, less where densities are close. Lines lead over densities that a criterion
+    lacks. The lower panels show small losses only: what leaves them is in the upper ones. Where there are more
+    than eight criteria they share two columns.
 
     Parameters
     ----------
@@ -58,8 +59,9 @@ def accuracy_against_density(
         above.axhline(reference.mean(), color=BLACK, linewidth=0.6)
         below.axhline(0, color=BLACK, linewidth=0.6)
         below.axhline(margin, color=BLACK, linewidth=0.8, linestyle=":")
+        step = _shift(densities, len(chosen))
         for place, name in enumerate(chosen):
-            x = np.array(densities) * (1 + SPREAD * (place - (len(chosen) - 1) / 2))
+            x = np.array(densities) * (1 + step * (place - (len(chosen) - 1) / 2))
             of = interval(values[name])
             _draw(above, x, of, marks[name], arm_title(name))
             _draw(below, x, interval(100 * (reference - values[name])), marks[name], None)
@@ -76,6 +78,12 @@ def accuracy_against_density(
     grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
     figure.suptitle(f"after retraining; line: unpruned; bars: {of.meaning}", fontsize=8)
     return figure
+
+
+def _shift(densities: list[float], n_criteria: int) -> float:
+    """Shift between two criteria: all points of a density together take half of the way to the next at most."""
+    closest = np.diff(np.log(densities)).min(initial=np.inf)
+    return float(min(SPREAD, closest / 2 / n_criteria))
 
 
 def _checked(
@@ -97,4 +105,6 @@ def _checked(
 
 def _draw(axes: Axes, x: NDArray[np.float64], of: Interval, mark: Mark, label: str | None) -> None:
     color, marker = mark
-    draw_interval(axes, x, of, color=color, marker=marker, markersize=3, linewidth=0.7, label=label)
+    known = ~np.isnan(of.mean)
+    of = Interval(of.mean[known], of.low[known], of.high[known], of.meaning)
+    draw_interval(axes, x[known], of, color=color, marker=marker, markersize=3, linewidth=0.7, label=label)

@@ -41,6 +41,7 @@ TITLES = {  # of arms whose names are not words
     "random-afcc": "random AFCC",
     "grasp": "GraSP",
     "synflow": "SynFlow",
+    "taylor": "Taylor",
     "snr-budget": "SNR budget",
     "snr-overlap": "SNR overlap",
     "snr-share": "SNR share",

@@ -27,12 +27,21 @@ def test_many_criteria_share_two_columns():
     assert len(accuracy_against_density(UNPRUNED, curves(12), 0.5).axes) == 4
 
 
-def test_a_density_that_was_not_reached_has_no_point():
-    given = curves(1)
-    given["criterion 0"][0.1] = np.full(3, np.nan)
+def test_a_density_that_was_not_reached_has_no_point_and_the_line_leads_over_it():
+    given = {"a": {0.5: UNPRUNED, 0.2: np.full(3, np.nan), 0.1: UNPRUNED - 0.3}}
     figure = accuracy_against_density(UNPRUNED, given, 0.5)
-    y = [line.get_ydata() for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
-    assert any(np.isnan(values[0]) for values in map(np.asarray, y))
+    curve = next(line for line in figure.axes[0].lines if line.get_marker() == "P")
+    assert np.allclose(curve.get_ydata(), [0.61, 0.91])
+    assert np.allclose(curve.get_xdata(), [0.1, 0.5])
+
+
+def test_points_of_close_densities_are_not_mixed_up():
+    given = {f"criterion {i}": dict.fromkeys((0.1, 0.11, 0.5), UNPRUNED) for i in range(7)}
+    figure = accuracy_against_density(UNPRUNED, given, 0.5)
+    curves = np.array([line.get_xdata() for line in figure.axes[0].lines if line.get_marker() in "PX*<>ph"])
+    assert curves.shape == (7, 3)
+    assert curves[:, 0].max() < curves[:, 1].min()
+    assert np.ptp(curves[:, 0]) > 0
 
 
 def test_what_does_not_fit_is_refused():
