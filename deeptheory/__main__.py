@@ -1,5 +1,5 @@
 """`python -m deeptheory` is the command `deeptheory`."""
 
-from deeptheory.cli import main
+from deeptheory.cli.main import main
 
 main()

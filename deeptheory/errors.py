@@ -1,10 +1,7 @@
 """The exceptions that the command line turns into messages and exit codes."""
 
 import difflib
-import sys
-from collections.abc import Callable, Iterable
-
-from deeptheory import stopping
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -52,19 +49,3 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(name, known, n=1)
     do = f"did you mean '{near[0]}'?" if near else ""
     return InputError(what, "one of " + ", ".join(known), f"'{name}'", do)
-
-
-def run_script(main: Callable[[], None]) -> None:
-    """Run the main function of a script: bad input is one line on the error stream and exit code 2.
-
-    A request to stop (`stopping`) ends it with exit code 75: the same command goes on.
-    """
-    try:
-        with stopping.listening():
-            main()
-    except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
-    except stopping.Interrupted as stopped:
-        sys.stderr.write(f"{stopped}; run the same command again to go on\n")
-        sys.exit(stopping.EXIT_STOPPED)

@@ -11,11 +11,11 @@ import sys
 import tomllib
 from pathlib import Path
 
-from deeptheory.errors import run_script
-from deeptheory.files import write_text
-from deeptheory.runs.facts import facts
-from deeptheory.runs.find import find_runs
+from deeptheory.reports.captions import facts
+from deeptheory.runs.discovery import find_runs
 from deeptheory.runs.run import make_directory
+from deeptheory.store.atomic_files import write_text
+from deeptheory.system.scripts import run_script
 
 HERE = Path(__file__).parent
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deeptheory import plot
-from deeptheory.plot.committee import Curve, Panel, Sets
+from deeptheory.reports import plot
+from deeptheory.reports.plot.committee import Curve, Panel, Sets
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("results", type=Path, help="JSON file written by simulations/committee.py")
@@ -51,7 +51,7 @@ sets = {"none": (predicted["K4"]["error"][-1], [run["error"][-1] for run in runs
 for place, removal in enumerate(predicted["K4"]["removals"]):
     for rank, (numbers, expected) in enumerate(removal["ranked"]):
         sets[units(numbers)] = (expected, [run["removals"][place]["at_once"][rank] for run in runs["K4"]])
-figure = plot.committee(
+figure = plot.draw_committee(
     Panel(
         f"learning, $N = {results['setting']['inputs']}$",
         {f"$K = {name[1:]}$": error(name) for name in predicted},

@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from deeptheory import plot
-from deeptheory.plot.committee_scatter import Deviations, Sizes
+from deeptheory.reports import plot
+from deeptheory.reports.plot.committee_scatter import Deviations, Sizes
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("results", type=Path, help="JSON file written by simulations/committee_sizes.py")
@@ -24,5 +24,5 @@ inputs = [of["inputs"] for of in fitted]
 units = ", ".join(str(unit + 1) for unit in fitted[0]["removals"][-1]["removed"])
 sizes = Sizes(f"$K = 4$ without units {units}", inputs, fit["mean"], fit["error"], fit["slope"])
 arguments.out.parent.mkdir(parents=True, exist_ok=True)
-plot.save(plot.committee_scatter(cases, sizes), arguments.out)
+plot.save(plot.draw_committee_scatter(cases, sizes), arguments.out)
 print(arguments.out)

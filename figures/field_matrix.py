@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from deeptheory import plot
+from deeptheory.reports import plot
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("runs", nargs="+", type=Path, help="run or study directories")

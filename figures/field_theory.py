@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from deeptheory import plot
+from deeptheory.reports import plot
 
 # Title of a kind, the head that is predicted, the head that is measured; as in the study.
 KINDS = (
@@ -31,5 +31,5 @@ for given in arguments.results:
         for kind, predicted, measured in KINDS
     }
 arguments.out.parent.mkdir(parents=True, exist_ok=True)
-plot.save(plot.head_accuracies(panels), arguments.out)
+plot.save(plot.draw_head_accuracies(panels), arguments.out)
 print(arguments.out)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deeptheory import plot
+from deeptheory.reports import plot
 from deeptheory.runs.run import make_directory
-from deeptheory.theory.simulate.magnitude import prune_at_random, prune_by_magnitude
+from deeptheory.theory.simulations.magnitude import prune_at_random, prune_by_magnitude
 
 KEPT = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 N_WEIGHTS, N_VECTORS, N_INPUTS = 1000, 50, 400
@@ -23,5 +23,5 @@ simulated = {
 }
 make_directory(arguments.out)
 path = arguments.out / "magnitude-overlap.pdf"
-plot.save(plot.magnitude_overlap(KEPT, simulated, N_WEIGHTS), path)
+plot.save(plot.draw_magnitude_overlap(KEPT, simulated, N_WEIGHTS), path)
 print(path)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from deeptheory import plot
+from deeptheory.reports import plot
 from deeptheory.runs.run import make_directory
 
 CURVES = {
@@ -28,5 +28,5 @@ for target, of_target in results["targets"].items():
         }
 make_directory(arguments.out)
 path = arguments.out / "margin-certificate.pdf"
-plot.save(plot.margin_certificate(panels, results["accuracy"]), path)
+plot.save(plot.draw_margin_certificate(panels, results["accuracy"]), path)
 print(path)

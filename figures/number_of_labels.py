@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deeptheory import plot
+from deeptheory.reports import plot
 from deeptheory.runs.run import make_directory
 
 SHOWN = 6  # percentage points
@@ -34,5 +34,5 @@ def curves(path: Path) -> plot.LabelCurves:
 data_sets = {title: curves(path) for title, path in zip(arguments.titles, arguments.results, strict=True)}
 make_directory(arguments.out)
 path = arguments.out / "number-of-labels.pdf"
-plot.save(plot.number_of_labels(data_sets, SHOWN), path)
+plot.save(plot.draw_number_of_labels(data_sets, SHOWN), path)
 print(path)

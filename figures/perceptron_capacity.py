@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from deeptheory import plot
+from deeptheory.reports import plot
 from deeptheory.runs.run import make_directory
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -21,5 +21,5 @@ for n_couplings, of in json.loads(arguments.results.read_text(encoding="utf-8"))
     )
 make_directory(arguments.out)
 path = arguments.out / "perceptron-capacity.pdf"
-plot.save(plot.perceptron_capacity(points), path)
+plot.save(plot.draw_perceptron_capacity(points), path)
 print(path)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from deeptheory import plot
+from deeptheory.reports import plot
 from deeptheory.runs.run import make_directory
 
 MARGIN = 0.5  # percentage points, as in the study
@@ -27,5 +27,5 @@ layers = {
 }
 make_directory(arguments.out)
 path = arguments.out / "rank-truncation.pdf"
-plot.save(plot.rank_truncation(layers, results["accuracy"], MARGIN), path)
+plot.save(plot.draw_rank_truncation(layers, results["accuracy"], MARGIN), path)
 print(path)

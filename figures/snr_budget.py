@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from deeptheory import plot
+from deeptheory.reports import plot
 from deeptheory.runs.run import make_directory
 
 KINDS = {"random": "random masks", "magnitude": "by magnitude", "snr-budget": "by SNR budget"}
@@ -20,5 +20,5 @@ for criterion, kind in KINDS.items():
     groups[kind] = [of["predicted"]["retrained"] for of in own], [of["measured"] for of in own]
 make_directory(arguments.out)
 path = arguments.out / "snr-budget.pdf"
-plot.save(plot.predicted_against_measured(groups, results["n_test"]), path)
+plot.save(plot.draw_predicted_against_measured(groups, results["n_test"]), path)
 print(path)

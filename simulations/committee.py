@@ -16,11 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-from deeptheory import machine, theory
-from deeptheory.errors import run_script
-from deeptheory.resume import store_results, stored_results
-from deeptheory.table import table
-from deeptheory.theory.simulate.committee import draw_weights, learn
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import theory
+from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.system import provenance
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
+from deeptheory.theory.simulations.committee import draw_weights, learn
 
 LATE = 10.0  # the first fall of the error is over
 CHOICES = {"best": 0, "worst": -1}  # place among the ranked sets
@@ -167,7 +172,7 @@ def report(results: dict) -> str:
             removed += [[name, f"{removal.alpha:g}", *row] for row in rows]
     heads = ["case", "seeds", "plateau", "mean %", "mean % from 10", "seed % from 10", "spread % from 10"]
     lines = ["|simulated - theory| in % of the plateau, largest along the curve and from alpha = 10 on"]
-    lines += [*table(heads, curves), ""]
+    lines += [*text_table(heads, curves), ""]
     heads = [
         "case",
         "alpha",
@@ -183,7 +188,7 @@ def report(results: dict) -> str:
     lines += [
         "error after removal; +-: standard deviation over seeds; deviations in % of the predicted error"
     ]
-    return "\n".join([*lines, *table(heads, removed)])
+    return "\n".join([*lines, *text_table(heads, removed)])
 
 
 def removal_rows(predicted: dict, simulated: list[dict], height: float) -> list[list[str]]:
@@ -238,7 +243,7 @@ def main() -> None:
             found = simulate(case, results["predicted"][name], arguments.inputs, rng)
             found["seconds"] = time.monotonic() - started
             results["simulated"][name][str(seed)] = found
-            results["machine"] = machine.facts()
+            results["machine"] = provenance.provenance()
             store_results(arguments.out, results)
             print(f"seed {seed}  {name}  {found['seconds']:.0f} s", flush=True)
     print(report(results))

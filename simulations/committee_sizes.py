@@ -18,10 +18,14 @@ from typing import Any
 import numpy as np
 from committee import CASES, LATE, plateau
 
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
 from deeptheory import theory
-from deeptheory.errors import run_script
-from deeptheory.resume import store_results
-from deeptheory.table import table
+from deeptheory.store.json_results import store_results
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
 
 BAND = 2.0  # standard deviations
 SHARE = 0.02  # of the plateau: what a difference may be without a band
@@ -137,14 +141,14 @@ def report(found: dict[str, list[dict[str, Any]]], fits: dict[str, list[dict[str
     lines = [
         "within twice the predicted scatter of one network; |mean over seeds|, largest in % of the plateau"
     ]
-    lines += [*table(heads, along), ""]
+    lines += [*text_table(heads, along), ""]
     heads = ["case", "alpha", "removed", "N", "seeds", "difference %", "+-", "spread %", "predicted %"]
     lines += [
         "error after the predicted removal, in % of the prediction; +-: predicted scatter / root of seeds"
     ]
-    lines += [*table(heads, after), "", "the difference as slope / N, and with a free limit (in %)"]
+    lines += [*text_table(heads, after), "", "the difference as slope / N, and with a free limit (in %)"]
     return "\n".join(
-        [*lines, *table(["case", "alpha", "spread / scatter", "slope", "chi square", "limit %"], limits)]
+        [*lines, *text_table(["case", "alpha", "spread / scatter", "slope", "chi square", "limit %"], limits)]
     )
 
 

@@ -17,13 +17,18 @@ import msgspec
 import numpy as np
 import torch
 
-from deeptheory import data, machine, nn
-from deeptheory.bench.twin import torch_twin
-from deeptheory.data import augment
-from deeptheory.errors import run_script
-from deeptheory.progress import Progress
-from deeptheory.resume import store_results, stored_results
-from deeptheory.runs.seeds import generator
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import data, nn
+from deeptheory.bench.torch_networks import torch_twin
+from deeptheory.data import augmentation as augmentations
+from deeptheory.runs.random_streams import generator
+from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.system import provenance, threadpools
+from deeptheory.system.progress import Progress
+from deeptheory.system.scripts import run_script
 
 EVALUATION_BATCH = 100
 
@@ -52,8 +57,8 @@ def train_torch(network: nn.Network, dataset: data.Dataset, recipe: nn.Recipe, s
             for place, start in enumerate(starts):
                 step = epoch * len(starts) + place
                 index = order[start : start + recipe.batch]
-                shifts, flips = augment.draw(augmentation, len(index), recipe.shift, recipe.flip)
-                x = as_torch(augment.batch(dataset.train_images, index, shifts, flips))
+                shifts, flips = augmentations.draw(augmentation, len(index), recipe.shift, recipe.flip)
+                x = as_torch(augmentations.batch(dataset.train_images, index, shifts, flips))
                 for group in optimiser.param_groups:
                     group["lr"] = nn.learning_rate(recipe, step, len(starts))
                 optimiser.zero_grad()
@@ -70,7 +75,7 @@ def torch_accuracy(twin: torch.nn.Module, dataset: data.Dataset) -> float:
     with torch.inference_mode():
         for start in range(0, len(dataset.test_labels), EVALUATION_BATCH):
             rows = slice(start, start + EVALUATION_BATCH)
-            guesses = twin(as_torch(augment.scale(dataset.test_images[rows]))).argmax(dim=1).numpy()
+            guesses = twin(as_torch(augmentations.scale(dataset.test_images[rows]))).argmax(dim=1).numpy()
             correct += int((guesses == dataset.test_labels[rows]).sum())
     return correct / len(dataset.test_labels)
 
@@ -111,8 +116,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="all that this process may use by default")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to make or to go on with")
     arguments = parser.parse_args()
-    machine.configure(arguments.threads)
-    torch.set_num_threads(machine.threads())
+    process_setup.configure(arguments.threads)
+    torch.set_num_threads(threadpools.threads())
     if arguments.data:
         options = data.DataOptions(source="files", path=arguments.data)
     else:
@@ -138,7 +143,7 @@ def main() -> None:
                 )
                 results["accuracy"][side][str(seed)] = SIDES[side](network, dataset, recipe, seed)
                 results["seconds"][side][str(seed)] = time.monotonic() - started
-                results |= {"comparison": difference(results["accuracy"]), "machine": machine.facts()}
+                results |= {"comparison": difference(results["accuracy"]), "machine": provenance.provenance()}
                 results["torch"] = torch.__version__
                 store_results(arguments.out, results)
             accuracy, seconds = results["accuracy"][side][str(seed)], results["seconds"][side][str(seed)]

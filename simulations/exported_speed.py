@@ -21,20 +21,26 @@ from typing import Any
 import numpy as np
 import torch
 
-from deeptheory import data, machine, nn, prune
-from deeptheory.bench import quiet
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import data, nn, prune
+from deeptheory.bench import machine_load
 from deeptheory.bench.cases import Step, timed
-from deeptheory.bench.compare import ratio_interval
-from deeptheory.bench.in_turn import Turns, in_turn
-from deeptheory.data import augment
-from deeptheory.errors import run_script
-from deeptheory.interop.torch_writer import write_torch
-from deeptheory.progress import Progress
-from deeptheory.resume import store_results
-from deeptheory.runs import Run, paths, steps
-from deeptheory.runs.steps.compact import retrained_network
-from deeptheory.runs.steps.train import stored_splits
-from deeptheory.table import table
+from deeptheory.bench.comparison import ratio_interval
+from deeptheory.bench.interleaving import Turns, in_turn
+from deeptheory.data import augmentation
+from deeptheory.interop.torch.writer import write_torch
+from deeptheory.runs import Run, steps
+from deeptheory.runs.steps.compaction import retrained_network
+from deeptheory.runs.steps.training import stored_splits
+from deeptheory.store import paths
+from deeptheory.store.json_results import store_results
+from deeptheory.system import provenance, threadpools
+from deeptheory.system.progress import Progress
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
 
 BATCH = 100  # images of a forward pass in the comparison of predictions
 BATCHES = (1, 100)  # that are timed
@@ -69,7 +75,7 @@ def agreement(network: nn.Network, module: torch.nn.Module, images: np.ndarray) 
     equal, difference, largest = 0, 0.0, 0.0
     with torch.inference_mode():
         for start in range(0, len(images), BATCH):
-            x = augment.scale(images[start : start + BATCH])
+            x = augmentation.scale(images[start : start + BATCH])
             here, there = network.infer(x), module(as_torch(x)).numpy()
             equal += int((here.argmax(axis=1) == there.argmax(axis=1)).sum())
             difference = max(difference, float(np.abs(here - there).max()))
@@ -126,8 +132,8 @@ def main() -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     arguments = parser.parse_args()
-    machine.configure(arguments.threads)
-    torch.set_num_threads(machine.threads())
+    process_setup.configure(arguments.threads)
+    torch.set_num_threads(threadpools.threads())
     run = Run(arguments.run, arguments.quiet)
     steps.compact(run, (arguments.arm,))
     networks = {
@@ -137,18 +143,18 @@ def main() -> None:
     }
     images = images_of(run, arguments.images)
     predictions = agreement(networks[MASKED], exported(networks[COMPACT]), images)
-    before, look = quiet.Load.now(), quiet.look()
-    x = as_torch(augment.scale(np.resize(images, (max(BATCHES), *images.shape[1:]))))
+    before, look = machine_load.Load.now(), machine_load.look()
+    x = as_torch(augmentation.scale(np.resize(images, (max(BATCHES), *images.shape[1:]))))
     timing = {str(n): speeds(networks, x[:n], arguments.rounds, arguments.quiet) for n in BATCHES}
-    shares = [look, quiet.share_of_others(before, quiet.Load.now())]
+    shares = [look, machine_load.share_of_others(before, machine_load.Load.now())]
     counts = {name: prune.footprint_of(network).nonzero for name, network in networks.items()}
     results = {
         "setting": {"run": str(run.directory), "arm": arguments.arm, "rounds": arguments.rounds},
         "predictions": predictions,
         "nonzero_parameters": counts,
         "batches": timing,
-        "quiet": quiet.is_quiet(shares),
-        "machine": machine.facts(),
+        "quiet": machine_load.is_quiet(shares),
+        "machine": provenance.provenance(),
         "torch": torch.__version__,
     }
     store_results(arguments.out, results)
@@ -157,7 +163,7 @@ def main() -> None:
         f"{predictions['relative_difference']:.1e} of the largest"
     )
     header = ("batch", *networks, "dense/masked", "dense/compact")
-    print("\n".join(table(header, [_row(n, found) for n, found in timing.items()])))
+    print("\n".join(text_table(header, [_row(n, found) for n, found in timing.items()])))
 
 
 def _row(batch: str, found: dict[str, Any]) -> tuple[str, ...]:

@@ -26,15 +26,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from deeptheory import data, machine, measure, prune, theory
-from deeptheory.errors import run_script
-from deeptheory.prune.layers import HEAD
-from deeptheory.resume import store_results, stored_results
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import data, measure, prune, theory
+from deeptheory.prune.masked_layers import HEAD
 from deeptheory.runs import Run
-from deeptheory.runs.seeds import generator
-from deeptheory.runs.steps.measure import probe_inputs
-from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.table import table
+from deeptheory.runs.random_streams import generator
+from deeptheory.runs.steps.measurement import probe_inputs
+from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.system import provenance
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
 
 FULL = "full"
 CRITERIA = ("afcc", "random", "label-permuted", "magnitude")
@@ -162,7 +167,7 @@ def full_table(by_stage: dict[str, list[list[Head]]]) -> list[str]:
             kept = f"{np.mean([of['kept'] for of in same]):.3f}"
             rows.append([stage, same[0]["criterion"], str(len(same)), kept, *numbers])
     heads = ["standing: predicted", "counted", "measured", "refitted: predicted", "counted", "measured"]
-    return table(
+    return text_table(
         ["stage", "criterion", "runs", "density", *heads, "refit predicted", "counted"], rows, (0, 1)
     )
 
@@ -179,7 +184,11 @@ def error_tables(by_stage: dict[str, list[list[Head]]], n_measure: int, n_test: 
     together = [[kind, *errors(np.concatenate(of), n_measure, n_test)] for kind, of in kinds.items()]
     names = ["n", "mean |error|", "bias", "rms", "within 1", "largest"]
     names += ["counting: mean |error|", "bias", "sampling"]
-    return [*table(["stage", "heads", *names], rows, (0, 1)), "", *table(["heads", *names], together)]
+    return [
+        *text_table(["stage", "heads", *names], rows, (0, 1)),
+        "",
+        *text_table(["heads", *names], together),
+    ]
 
 
 def report(results: dict[str, Any]) -> str:
@@ -228,7 +237,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="JSON of results")
     arguments = parser.parse_args()
-    machine.configure()
+    process_setup.configure()
     cuts = [given if given == AT_THRESHOLD else float(given) for given in arguments.densities]
     heads = [(FULL, 1.0), *product(CRITERIA, cuts)]
     results: dict[str, Any] = {}
@@ -238,7 +247,9 @@ def main() -> None:
         names = arguments.stages or all_names
         n_inputs = run.config.probe.inputs if arguments.inputs is None else arguments.inputs
         setting = setting_of(run, sorted(names, key=all_names.index), cuts, n_inputs, len(heads))
-        results = stored_results(arguments.out, setting, lambda: {"machine": machine.facts(), "runs": {}})
+        results = stored_results(
+            arguments.out, setting, lambda: {"machine": provenance.provenance(), "runs": {}}
+        )
         of_run = results["runs"].setdefault(str(run.config.seed), {})
         left = [name for name in names if len(of_run.get(name, ())) < len(heads)]
         for name, stage in stages(run, n_inputs, left, all_names):

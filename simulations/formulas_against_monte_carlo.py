@@ -18,9 +18,13 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.special import erf
 
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
 from deeptheory import theory
-from deeptheory.table import table
-from deeptheory.theory.simulate.magnitude import prune_by_magnitude
+from deeptheory.tables import text_table
+from deeptheory.theory.simulations.magnitude import prune_by_magnitude
 
 N_DRAWS = 400_000
 
@@ -280,7 +284,7 @@ def report(cases: list[Case], seed: int) -> str:
     heads = ["formula", "points", "largest |difference| / s.e.", "largest s.e. %", "largest |difference| %"]
     squares = [difference**2 for points in compared.values() for difference, _ in points]
     last = f"{len(squares)} points, root mean square difference {np.mean(squares) ** 0.5:.2f} s.e."
-    return "\n".join([*table(heads, rows), last])
+    return "\n".join([*text_table(heads, rows), last])
 
 
 def main() -> None:

@@ -15,11 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from deeptheory import data, machine, measure, theory
-from deeptheory.errors import run_script
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import data, measure, theory
 from deeptheory.runs import Run
-from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.table import table
+from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
 
 
 class Study:
@@ -72,11 +76,11 @@ def main() -> None:
     parser.add_argument("--ranks", nargs="+", type=int, default=[8, 32, 128], help="directions per label")
     parser.add_argument("--seed", type=int, default=0, help="of the integration")
     arguments = parser.parse_args()
-    machine.configure()
+    process_setup.configure()
     study = Study(Run(arguments.run, quiet=True), arguments.seed)
     rows = [row for stage in arguments.stages for row in study.stage(stage, arguments.ranks)]
     heads = ["stage", "C*P", "covariances", "their error", "predicted", "counted"]
-    print("\n".join(table(heads, rows)))
+    print("\n".join(text_table(heads, rows)))
 
 
 if __name__ == "__main__":

@@ -23,14 +23,20 @@ from typing import Any
 
 import numpy as np
 
-from deeptheory import data, machine, measure, nn, prune, theory
-from deeptheory.data import augment
-from deeptheory.errors import InputError, run_script
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import data, measure, nn, prune, theory
+from deeptheory.data import augmentation
+from deeptheory.errors import InputError
 from deeptheory.prune import apply_masks
-from deeptheory.resume import store_results, stored_results
 from deeptheory.runs import Run
-from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.table import table
+from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.system import provenance
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
 
 BATCH = 100  # inputs per forward pass
 CRITERIA = ("afcc", "random", "magnitude")
@@ -100,9 +106,9 @@ class Study:
     def _fields(self, network: nn.Network) -> dict[str, np.ndarray]:
         """Of both splits (N, K)."""
         return {
-            split: np.concatenate([network.infer(augment.scale(part)) for part in _batches(images)]).astype(
-                float
-            )
+            split: np.concatenate(
+                [network.infer(augmentation.scale(part)) for part in _batches(images)]
+            ).astype(float)
             for split, images in self.images.items()
         }
 
@@ -123,7 +129,7 @@ def report(results: dict[str, Any]) -> str:
     heads = ["masked", "criterion", "density", "measured", *GUARANTEES, "beyond", "change", "bound"]
     lines = [f"accuracy in percent; without masks {100 * results['accuracy']:.1f}, median margin "]
     lines[0] += f"{results['median_margin']:.3g}; change and bound: medians of the largest of any field"
-    return "\n".join([*lines, *table(heads, rows, left=(0, 1))])
+    return "\n".join([*lines, *text_table(heads, rows, left=(0, 1))])
 
 
 def main() -> None:
@@ -139,7 +145,7 @@ def main() -> None:
         "--out", type=Path, help="JSON of results; by default margin_certificate.json in the run"
     )
     arguments = parser.parse_args()
-    machine.configure()
+    process_setup.configure()
     run = Run(arguments.run, quiet=True)
     run.require("measure")
     if not all(0 <= density < 1 for density in arguments.densities):
@@ -150,7 +156,7 @@ def main() -> None:
     study = Study(run, arguments.inputs, arguments.seed)
     results["accuracy"] = float(np.mean(study.margins > 0))
     results["median_margin"] = float(np.median(study.margins))
-    results["machine"] = machine.facts()
+    results["machine"] = provenance.provenance()
     for number, (target, layers) in enumerate(study.targets(arguments.stages).items()):
         for criterion in CRITERIA:
             of_criterion = results["targets"].setdefault(target, {}).setdefault(criterion, {})

@@ -30,12 +30,17 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from deeptheory import data, machine, measure, theory
-from deeptheory.errors import run_script
-from deeptheory.resume import store_results, stored_results
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import data, measure, theory
 from deeptheory.runs import Run
-from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.table import table
+from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.system import provenance
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
 
 SIZES = (2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
 LAWS = ("one distance", "pairs alone", "all distances", "product", "linear", "mixture", "counted")
@@ -181,7 +186,7 @@ def report(runs: dict[str, dict[str, Any]]) -> str:
     sizes_of_errors = [np.mean([np.abs(excess(of, law)) for of in found]) for law in LAWS]
     rows.append(["mean |.|", "", "", "", *(f"{size:.2f}" for size in sizes_of_errors)])
     lines = [f"accuracy in percent, mean over {len(found)} runs; laws: predicted minus measured, in points"]
-    lines += table(["labels", "measured", "scatter", "slope", *LAWS], rows)
+    lines += text_table(["labels", "measured", "scatter", "slope", *LAWS], rows)
     for name, of in runs.items():
         distances = ", ".join(f"{law} {value:.3f}" for law, value in of["distance"].items())
         quantiles = ", ".join(f"{value:.2f}" for value in of["snr_quantiles"])
@@ -205,7 +210,7 @@ def report_stages(found: list[dict[str, Any]]) -> list[str]:
         rows.append(row)
     at = [f"at {size}" for size in sizes]
     heads = ["probe of", "measured at 2", at[-1], f"law itself {at[1]}", *at[2:], "s.e."]
-    return table([*heads, f"pairs alone {at[-1]}", "s.e."], rows)
+    return text_table([*heads, f"pairs alone {at[-1]}", "s.e."], rows)
 
 
 def main() -> None:
@@ -217,10 +222,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the subsets and of the integration")
     parser.add_argument("--out", type=Path, required=True, help="JSON of results")
     arguments = parser.parse_args()
-    machine.configure()
+    process_setup.configure()
     setting = {"seed": arguments.seed, "drawn": arguments.drawn}
     results = stored_results(arguments.out, setting, lambda: {"runs": {}})
-    results["machine"] = machine.facts()
+    results["machine"] = provenance.provenance()
     for directory in arguments.runs:
         if directory.name not in results["runs"]:
             run = Run(directory, quiet=True)

@@ -18,12 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from deeptheory import machine, theory
-from deeptheory.errors import run_script
-from deeptheory.resume import store_results, stored_results
-from deeptheory.table import table
-from deeptheory.theory.simulate.half_point import half_point
-from deeptheory.theory.simulate.perceptron import prune_and_relearn
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import theory
+from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.system import provenance
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
+from deeptheory.theory.simulations.perceptron import prune_and_relearn
+from deeptheory.theory.simulations.success_threshold import half_point
 
 KEPT = (0.1, 0.2, 0.3, 0.5, 0.7)
 # Finer where the transitions are narrow.
@@ -82,7 +87,7 @@ def report(results: dict[str, Any]) -> str:
         "N = {}, f = 1 against Cover: chi square {chi_square:.1f} over {loads} loads".format(n, **of["cover"])
         for n, of in results["capacities"].items()
     ]
-    return "\n".join([*table(heads, rows, left=()), *cover])
+    return "\n".join([*text_table(heads, rows, left=()), *cover])
 
 
 def main() -> None:
@@ -94,7 +99,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="JSON file to make or to go on with")
     arguments = parser.parse_args()
-    machine.configure(1)  # the matrices are too small for more
+    process_setup.configure(1)  # the matrices are too small for more
     setting = {"instances": arguments.instances, "seed": arguments.seed}
     results = stored_results(arguments.out, setting, lambda: {"needed": {}, "seconds": {}, "capacities": {}})
     for size in arguments.couplings:
@@ -112,7 +117,7 @@ def main() -> None:
                 flush=True,
             )
         results["capacities"][str(size)] = capacities(needed, size)
-        results["machine"] = machine.facts()
+        results["machine"] = provenance.provenance()
         store_results(arguments.out, results)
     print(report(results))
 

@@ -21,14 +21,19 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from deeptheory import data, machine, measure
-from deeptheory.errors import run_script
-from deeptheory.measure.passes import visit
-from deeptheory.resume import store_results, stored_results
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import data, measure
+from deeptheory.measure.streaming import visit
 from deeptheory.runs import Run
-from deeptheory.runs.seeds import generator
-from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.table import table
+from deeptheory.runs.random_streams import generator
+from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.system import provenance
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
 
 SOLVERS = ("exact", "sgd")
 
@@ -52,7 +57,7 @@ class Study:
             "labels": self.network.n_labels,
             "probe": {**msgspec.to_builtins(self.options), "solver": list(SOLVERS), "inputs": 0},
         }
-        self.found = stored_results(path, setting, lambda: {"machine": machine.facts(), "stages": {}})
+        self.found = stored_results(path, setting, lambda: {"machine": provenance.provenance(), "stages": {}})
 
     def store(self) -> None:
         """Replace the file of results in one piece."""
@@ -137,7 +142,7 @@ class Study:
             seconds = [f"{of[solver]['seconds']:.1f}" for solver in SOLVERS]
             rows.append([name, *accuracies, f"{points:+.2f}", *seconds, trunk])
         heads = ["stage", "exact", "SGD", "points", "exact s", "SGD s", "trunk s/epoch"]
-        lines = [*table(heads, rows), ""]
+        lines = [*text_table(heads, rows), ""]
         lines.append(f"features of all stages, once: {self.found['features_s']:.1f} s")
         lines += [f"{name}: {value:.4g}" for name, value in self.found["totals"].items()]
         return "\n".join(lines)

@@ -17,12 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from deeptheory import data, machine, nn, theory
-from deeptheory.errors import run_script
-from deeptheory.resume import store_results, stored_results
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import data, nn, theory
 from deeptheory.runs import Run
-from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.table import table
+from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.system import provenance
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
 
 STEPS = 16  # ranks tried, next to the predicted one
 CONTROLS = 3  # draws of random components per rank
@@ -102,7 +107,7 @@ def report(results: dict[str, Any]) -> str:
         rows.append([name, shape, f"{bulk['edge']:.3f}", f"{largest:.2f}", *numbers])
     heads = ["layer", "matrix", "edge", "largest/edge", "components", "predicted"]
     heads += ["points lost there", "by random ones", "needed"]
-    lines = [f"test accuracy untouched {untouched:.4f}", *table(heads, rows)]
+    lines = [f"test accuracy untouched {untouched:.4f}", *text_table(heads, rows)]
     together = "all layers of predicted rank above 0 truncated at once"
     return "\n".join([*lines, f"{together}: test accuracy {results['all_predicted']:.4f}"])
 
@@ -117,12 +122,16 @@ def main() -> None:
         "--out", type=Path, help="JSON of results; by default rank_truncation.json in the run"
     )
     arguments = parser.parse_args()
-    machine.configure()
+    process_setup.configure()
     out = arguments.out or arguments.run / "rank_truncation.json"
     study = Study(Run(arguments.run, quiet=True))
     setting = {"run_seed": Run(arguments.run, quiet=True).config.seed, "seed": arguments.seed}
     results = stored_results(out, setting, lambda: {"layers": {}})
-    results |= {"accuracy": study.accuracy({}), "n_test": len(study.labels), "machine": machine.facts()}
+    results |= {
+        "accuracy": study.accuracy({}),
+        "n_test": len(study.labels),
+        "machine": provenance.provenance(),
+    }
     for place, name in enumerate(study.weights):
         if name not in results["layers"]:
             rng = np.random.default_rng(np.random.SeedSequence([arguments.seed, place]))

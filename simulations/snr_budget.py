@@ -21,15 +21,22 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from deeptheory import data, machine, measure, nn, prune, theory
-from deeptheory.errors import InputError, run_script
-from deeptheory.resume import store_results, stored_results
-from deeptheory.runs import Run, paths
-from deeptheory.runs.seeds import generator
+from deeptheory.system import process_setup
+
+process_setup.configure()  # before anything compiled is imported
+
+from deeptheory import data, measure, nn, prune, theory
+from deeptheory.errors import InputError
+from deeptheory.runs import Run
+from deeptheory.runs.random_streams import generator
 from deeptheory.runs.steps.arms import trained_strengths
-from deeptheory.runs.steps.budget import make_predictor, maskable_layers, removal_paths, sensitivities
-from deeptheory.runs.steps.train import stored_splits, trained_network
-from deeptheory.table import table
+from deeptheory.runs.steps.tolerance import make_predictor, maskable_layers, removal_paths, sensitivities
+from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store import paths
+from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.system import provenance
+from deeptheory.system.scripts import run_script
+from deeptheory.tables import text_table
 
 CRITERIA = ("random", "magnitude", "snr-budget")
 PREDICTIONS = ("retrained", "refitted", "refitted_theory", "margins")
@@ -66,7 +73,7 @@ class Study:
             lambda: {
                 "masks": {},
                 "n_test": len(self.test[0]),
-                "machine": machine.facts(),
+                "machine": provenance.provenance(),
                 "run": str(run.directory),
             },
         )
@@ -189,7 +196,7 @@ def report(found: dict[str, Any]) -> str:
         rows.append(
             [name, f"{of_mask['predicted']['density']:.3f}", f"{100 * of_mask['measured']:.2f}", *predicted]
         )
-    lines = [*table(["mask", "density", "measured", *PREDICTIONS], rows), ""]
+    lines = [*text_table(["mask", "density", "measured", *PREDICTIONS], rows), ""]
     masked = [of_mask for name, of_mask in found["masks"].items() if name != UNPRUNED]
     measured = np.array([of_mask["measured"] for of_mask in masked])
     summary = []
@@ -208,7 +215,7 @@ def report(found: dict[str, Any]) -> str:
             ]
         )
     heads = [f"prediction, {len(masked)} masks", "mean |error|", "bias", "rms", "largest", "rank correlation"]
-    return "\n".join([*lines, *table(heads, summary)])
+    return "\n".join([*lines, *text_table(heads, summary)])
 
 
 def main() -> None:
@@ -231,7 +238,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="JSON of results; by default snr_budget.json in the run")
     parser.add_argument("--threads", type=int, help="computing threads")
     arguments = parser.parse_args()
-    machine.configure(arguments.threads)
+    process_setup.configure(arguments.threads)
     study = Study(
         Run(arguments.run),
         arguments.groups,

@@ -10,9 +10,17 @@ import h5py
 import numpy as np
 import pytest
 
-from deeptheory import cli, launch, machine
-from deeptheory.runs import Run, confirm, paths
-from deeptheory.runs.config import config_from, to_toml
+from deeptheory.system import process_setup
+
+process_setup.configure()  # as the command line does, before anything compiled is imported
+
+from deeptheory.cli.main import main  # noqa: E402
+from deeptheory.runs import Run  # noqa: E402
+from deeptheory.runs.configuration import config_from, to_toml  # noqa: E402
+from deeptheory.store import paths  # noqa: E402
+from deeptheory.studies import confirm  # noqa: E402
+from deeptheory.studies.sweep import Sweep, SweepOptions  # noqa: E402
+from deeptheory.system import mpi_launch, threadpools  # noqa: E402
 
 TINY = {
     "seed": 3,
@@ -23,6 +31,13 @@ TINY = {
     "prune": {"stages": ["stage4", "stage5"]},
     "retrain": {"epochs": 1, "batch": 20, "shift": 1, "flip": False},
     "judge": {"seeds": 1},
+}
+
+TINY_SWEEP = {
+    **TINY,
+    "train": {**TINY["train"], "epochs": 1},
+    "data": {**TINY["data"], "train_per_label": 20},
+    "judge": {"seeds": 2},
 }
 
 TIMES = ("finished", "wall_seconds", "begun", "seconds")
@@ -39,12 +54,12 @@ def pytest_configure():
 
 @contextlib.contextmanager
 def _one_thread():
-    before = machine.threads()
-    machine.configure(1)
+    before = threadpools.threads()
+    process_setup.configure(1)
     try:
         yield
     finally:
-        machine.configure(before)
+        process_setup.configure(before)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +116,7 @@ def deeptheory(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["deeptheory", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main()
         return Result(ended.value.code or 0, *capsys.readouterr())
 
     return call
@@ -148,10 +163,21 @@ def launched(monkeypatch):
     """Let this process pass for one of those that the launcher of Open MPI started."""
 
     def start(rank, size=2):
-        for name in {name for names in launch.PLACES for name in names}:
+        for name in {name for names in mpi_launch.PLACES for name in names}:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("OMPI_COMM_WORLD_RANK", str(rank))
         monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", str(size))
-        monkeypatch.setattr(launch, "GRACE", 0)
+        monkeypatch.setattr(mpi_launch, "GRACE", 0)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def sweep_of():
+    """The tiny configuration as a sweep over `grid` and `variants`."""
+
+    def make(grid=None, variants=(), steps="measure", **tables):
+        options = SweepOptions(steps=steps, grid=grid or {}, variants=tuple(variants))
+        return Sweep(config_from({**TINY_SWEEP, **tables}), options)
+
+    return make

@@ -1,6 +1,7 @@
 import pytest
 
-from deeptheory.errors import InputError, run_script, unknown_name
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.system.scripts import run_script
 
 
 def test_an_input_error_says_what_was_expected_and_found_and_what_to_do():

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from deeptheory.reports.captions import facts
 from deeptheory.runs import Run
-from deeptheory.runs.facts import facts
 
 FIGURES = Path(__file__).parents[1] / "figures"
 

@@ -5,6 +5,6 @@ before it has to, so that such a process holds only what its side needs.
 """
 
 from deeptheory.bench.cases import CASES, Setting
-from deeptheory.bench.compare import compare
+from deeptheory.bench.comparison import compare
 
 __all__ = ["CASES", "Setting", "compare"]

@@ -107,7 +107,7 @@ class Case:
     of_compact: bool = False
 
 
-OURS, THEIRS = "deeptheory.bench.ours", "deeptheory.bench.theirs"
+OURS, THEIRS = "deeptheory.bench.engine_steps", "deeptheory.bench.torch_steps"
 FORMATS = {"torch": "contiguous_format", "torch channels last": "channels_last"}
 
 

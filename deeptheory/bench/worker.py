@@ -11,9 +11,9 @@ import sys
 
 import msgspec
 
-from deeptheory import machine
 from deeptheory.bench.cases import Task
 from deeptheory.errors import InputError
+from deeptheory.system import memory
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +47,11 @@ def main() -> None:
         task = msgspec.json.decode(sys.stdin.readline(), type=Task)
         side = importlib.import_module(task.module)
         side.start(task.setting.threads)
-        imported = machine.process_memory("VmRSS")
+        imported = memory.process_memory("VmRSS")
         step = getattr(side, task.step)(task)
         for line in sys.stdin:
             seconds = tuple(step() for _ in range(int(line)))
-            _send(replies, Reply(seconds=seconds, peak=machine.process_memory("VmHWM"), imported=imported))
+            _send(replies, Reply(seconds=seconds, peak=memory.process_memory("VmHWM"), imported=imported))
     except InputError as error:
         _send(replies, Reply(refused=(error.what, error.expected, error.found, error.do)))
 

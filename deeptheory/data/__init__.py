@@ -1,16 +1,16 @@
-"""Data sets in memory, where they come from, their splits; `deeptheory.data.augment` makes training batches.
+"""Data sets in memory, where they come from, their splits; `deeptheory.data.augmentation` makes training batches.
 
 The compiled modules (`augment`, `warp`) are not imported here, so that options and errors come without Numba.
 """
 
 from deeptheory.data.archive import pack, read_archive
 from deeptheory.data.batches import from_batches
-from deeptheory.data.blank import blank
+from deeptheory.data.blank_glyphs import blank
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
-from deeptheory.data.load import load, read_files
+from deeptheory.data.label_shuffling import shuffle_labels
+from deeptheory.data.loading import load, read_files
 from deeptheory.data.options import DataOptions
-from deeptheory.data.shuffled import shuffle_labels
 from deeptheory.data.splits import Splits, draw_splits, select
 
 __all__ = [

@@ -7,7 +7,7 @@ import numpy as np
 
 from deeptheory.data.dataset import Dataset
 from deeptheory.errors import InputError
-from deeptheory.files import replacing_file
+from deeptheory.store.atomic_files import replacing_file
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "label_names")
 NPZ_SUFFIXES = (".npz",)
@@ -102,12 +102,12 @@ def _write_npz(path: Path, arrays: dict[str, np.ndarray], label_names: tuple[str
 
 
 def _write_hdf5(path: Path, arrays: dict[str, np.ndarray], label_names: tuple[str, ...]) -> None:
-    from deeptheory import storage
+    from deeptheory.store import hdf5
 
-    with storage.open_for_writing(path) as target:
+    with hdf5.open_for_writing(path) as target:
         for key, array in arrays.items():
-            storage.write(target, key, array)
-        storage.write(target, "label_names", list(label_names), dtype=storage.STRING)
+            hdf5.write(target, key, array)
+        hdf5.write(target, "label_names", list(label_names), dtype=hdf5.STRING)
 
 
 def _dataset(name: str, arrays: dict[str, Any]) -> Dataset:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from deeptheory.data.dataset import Dataset
-from deeptheory.data.unpickle import read_pickle
+from deeptheory.data.pickle_reader import read_pickle
 from deeptheory.errors import InputError
 
 PIXELS = 3 * 32 * 32

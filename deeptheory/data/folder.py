@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deeptheory import machine
 from deeptheory.data.dataset import Dataset
 from deeptheory.errors import InputError
-from deeptheory.progress import Progress
+from deeptheory.system import threadpools
+from deeptheory.system.progress import Progress
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 CHANNELS = {"L": 1, "RGB": 3}
@@ -87,7 +87,7 @@ def _decode(files: Sequence[Path], quiet: bool) -> np.ndarray:
         return len(chunk)
 
     with (
-        ThreadPoolExecutor(machine.threads()) as pool,
+        ThreadPoolExecutor(threadpools.threads()) as pool,
         Progress("read images", len(files), "image", quiet) as progress,
     ):
         for count in pool.map(decode, range(0, len(files), CHUNK)):

@@ -10,10 +10,10 @@ from deeptheory.data.archive import pack, read_archive
 from deeptheory.data.characters import CHARACTERS
 from deeptheory.data.dataset import Dataset
 from deeptheory.errors import InputError
-from deeptheory.machine import cache_directory
-from deeptheory.progress import Progress
+from deeptheory.system.kernel_cache import cache_directory
+from deeptheory.system.progress import Progress
 
-SOURCES = ("characters.py", "glyphs.py", "outlines.py", "warp.py")  # what decides the pixels
+SOURCES = ("characters.py", "glyphs.py", "glyph_outlines.py", "warping.py")  # what decides the pixels
 SIZES = (16, 32)
 CHUNK = 4096  # images drawn at a time: bounds the memory of the noise
 
@@ -25,7 +25,7 @@ def render(
 
     Labels are the first `n_labels` of `deeptheory.data.characters.CHARACTERS`. Every image is an independent
     draw of face, rotation, scale along either axis, shear, shift, contrast of either sign, smooth background
-    and noise (ranges in `deeptheory.data.warp`); training and test images come from two streams spawned from
+    and noise (ranges in `deeptheory.data.warping`); training and test images come from two streams spawned from
     the seed, so they are drawn alike. Labels follow one another in turn: 0, 1, ..., K-1, 0, 1, ...
 
     Parameters
@@ -101,8 +101,8 @@ def _check(n_labels: int, size: int, train_per_label: int, test_per_label: int, 
 def _render(
     n_labels: int, size: int, train_per_label: int, test_per_label: int, seed: int, quiet: bool
 ) -> Dataset:
-    from deeptheory.data.outlines import FACES, outlines
-    from deeptheory.data.warp import draw_warp, warp_images
+    from deeptheory.data.glyph_outlines import FACES, outlines
+    from deeptheory.data.warping import draw_warp, warp_images
 
     names = CHARACTERS[:n_labels]
     drawn = outlines(names, quiet)

@@ -9,13 +9,13 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.interop.account import Account
-from deeptheory.interop.architectures import find_architecture
-from deeptheory.interop.conversion import converted, folded_biases, in_single_precision, standardised
-from deeptheory.interop.matching import Matching, match
-from deeptheory.interop.state_file import PYTORCH, SAFETENSORS, StateFile, read_state
-from deeptheory.nn.layer import Shape
-from deeptheory.nn.normalisation import EPSILON
+from deeptheory.interop.import_account import Account
+from deeptheory.interop.state.architectures import find_architecture
+from deeptheory.interop.state.conversion import converted, folded_biases, in_single_precision, standardised
+from deeptheory.interop.state.matching import Matching, match
+from deeptheory.interop.state.state_files import PYTORCH, SAFETENSORS, StateFile, read_state
+from deeptheory.nn.layers.base import Shape
+from deeptheory.nn.layers.normalisation import EPSILON
 
 ONNX = ".onnx"
 HEAD, LAST = "head", "linear"  # where all that measures and masks looks for the outputs
@@ -123,7 +123,7 @@ def find_network(
 
 
 def _find_onnx(path: Path, architecture: str | None, input_shape: Shape, units: Units) -> Found:
-    from deeptheory.interop.onnx_reader import read_onnx
+    from deeptheory.interop.onnx.reader import read_onnx
 
     if architecture is not None or units.norm_epsilon != EPSILON:
         given = "--architecture" if architecture is not None else "--norm-epsilon"

@@ -1,13 +1,13 @@
 """What counts as confirmed: paired tests over seeds, Holm over the claims, verdicts and their tables."""
 
+from deeptheory.judge.arm_results import AFCC, UNPRUNED, ArmResults
 from deeptheory.judge.claims import confirm_claims
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
-from deeptheory.judge.comparison_table import comparison_tables
+from deeptheory.judge.comparison_tables import comparison_tables
+from deeptheory.judge.decision import Hypothesis, Judged, Part, judge_hypotheses
 from deeptheory.judge.hypotheses import HYPOTHESES, hypothesis
-from deeptheory.judge.hypothesis import Hypothesis, Judged, Part, judge
-from deeptheory.judge.hypothesis_table import hypothesis_list, hypothesis_verdicts
+from deeptheory.judge.hypothesis_tables import hypothesis_list, hypothesis_verdicts
 from deeptheory.judge.options import JudgeOptions
-from deeptheory.judge.results import AFCC, UNPRUNED, ArmResults
 from deeptheory.judge.statistics import (
     PairedTest,
     equivalence,
@@ -16,8 +16,8 @@ from deeptheory.judge.statistics import (
     paired_interval,
     superiority,
 )
-from deeptheory.judge.table import arm_tables, p_text, verdict_table, with_interval
 from deeptheory.judge.verdict import Verdict, decide
+from deeptheory.judge.verdict_tables import arm_tables, p_text, verdict_table, with_interval
 
 __all__ = [
     "AFCC",
@@ -40,7 +40,7 @@ __all__ = [
     "hypothesis",
     "hypothesis_list",
     "hypothesis_verdicts",
-    "judge",
+    "judge_hypotheses",
     "non_inferiority",
     "p_text",
     "paired_differences",

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from deeptheory.judge.arm_results import AFCC, POINTS, UNPRUNED, ArmResults
 from deeptheory.judge.options import JudgeOptions
-from deeptheory.judge.results import AFCC, POINTS, UNPRUNED, ArmResults
 from deeptheory.judge.statistics import PairedTest, equivalence, holm, non_inferiority, superiority
 from deeptheory.judge.verdict import Verdict, decide, untested
 

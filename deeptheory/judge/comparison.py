@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.judge.arm_results import POINTS
 from deeptheory.judge.options import JudgeOptions
-from deeptheory.judge.results import POINTS
 from deeptheory.judge.statistics import PairedTest, holm, non_inferiority, superiority
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.judge.results import POINTS
+from deeptheory.judge.arm_results import POINTS
 
 Values = Mapping[str, np.ndarray]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deeptheory.judge.power import detectable_effect
+from deeptheory.judge.statistical_power import detectable_effect
 from deeptheory.judge.statistics import PairedTest, equivalence, non_inferiority, superiority
 
 

@@ -14,9 +14,7 @@ from deeptheory.measure.clusters import (
     served_labels,
 )
 from deeptheory.measure.covariances import FullCovariances, LowRankCovariances
-from deeptheory.measure.exact import fit_probe_exact
 from deeptheory.measure.features import complete_fields, iterate_features, stage_features
-from deeptheory.measure.field_bounds import FieldBounds, field_bounds
 from deeptheory.measure.fields import (
     class_means,
     clip,
@@ -26,19 +24,20 @@ from deeptheory.measure.fields import (
     label_strengths,
     normalise,
 )
-from deeptheory.measure.fit import fit_probe
+from deeptheory.measure.interval_bounds import FieldBounds, field_bounds
+from deeptheory.measure.lbfgs_probe import fit_probe_exact
+from deeptheory.measure.margin_sensitivity import squared_sensitivity
+from deeptheory.measure.network_measures import MeasuredStage, measure_stages
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
-from deeptheory.measure.passes import Images, Measurable
 from deeptheory.measure.patches import PatchMoments, mixing_layer, moments_of, patch_moments
 from deeptheory.measure.probe import ProbeFit, balanced_subset
-from deeptheory.measure.record import stage_record
+from deeptheory.measure.probe_solvers import fit_probe
 from deeptheory.measure.second_order import (
     SecondOrderStatistics,
     low_rank_statistics,
     second_order_statistics,
 )
-from deeptheory.measure.sensitivity import squared_sensitivity
-from deeptheory.measure.sgd import fit_probe_sgd
+from deeptheory.measure.sgd_probe import fit_probe_sgd
 from deeptheory.measure.single_filters import FilterStatistics, filter_statistics
 from deeptheory.measure.snr import (
     FieldSNR,
@@ -54,9 +53,10 @@ from deeptheory.measure.specialisation import (
     participation_ratio,
     served_label_auc,
 )
-from deeptheory.measure.stage import Estimate, StageMeasures, measure_stage
-from deeptheory.measure.stages import MeasuredStage, measure_stages
+from deeptheory.measure.stage_measures import Estimate, StageMeasures, measure_stage
 from deeptheory.measure.statistics import ClassStatistics, class_statistics
+from deeptheory.measure.stored_measures import stage_record
+from deeptheory.measure.streaming import Images, Measurable
 
 __all__ = [
     "ClassStatistics",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import njit, prange
 from deeptheory.errors import InputError
+from deeptheory.system.compiled import njit, prange
 
 
 @njit()

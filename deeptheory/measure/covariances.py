@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
 from deeptheory.errors import InputError
-from deeptheory.measure.passes import BATCH
+from deeptheory.measure.streaming import BATCH
 
 BLOCK = 128  # rows mirrored at a time
 

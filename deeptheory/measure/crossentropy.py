@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import njit, prange
+from deeptheory.system.compiled import njit, prange
 
 
 @njit(parallel=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import machine
 from deeptheory.measure.crossentropy import residuals
 from deeptheory.measure.lbfgs import Preconditioner
+from deeptheory.system import threadpools
 
 RANK = 128  # leading directions of feature space whose curvature is measured
 ROWS = 4096  # inputs the subspace is found on
@@ -31,7 +31,7 @@ class Subspace:
     moments: NDArray[np.float64]
     rest: float
 
-    @machine.single_threaded_blas()  # matrices too small to share: waiting threads cost more than they give
+    @threadpools.kernel_threads()  # matrices too small to share: waiting threads cost more than they give
     def preconditioner(
         self, curvatures: NDArray, n_labels: int, l2: float, mask: NDArray[np.bool_] | None
     ) -> Preconditioner:
@@ -101,7 +101,7 @@ def label_curvatures(reduced: NDArray, logits: NDArray, labels: NDArray) -> NDAr
     return curvatures
 
 
-@machine.single_threaded_blas()  # its QR is too small to share
+@threadpools.kernel_threads()  # its QR is too small to share
 def leading_subspace(features: NDArray, rng: np.random.Generator) -> Subspace:
     """Leading subspace by a randomised range finder with one power iteration.
 

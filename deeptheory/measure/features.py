@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import machine
-from deeptheory.compiled import njit, prange
-from deeptheory.measure.layout import filter_major
-from deeptheory.measure.passes import Images, Measurable, StageObserver, output_sizes, visit
+from deeptheory.measure.array_layout import filter_major
+from deeptheory.measure.streaming import Images, Measurable, StageObserver, output_sizes, visit
+from deeptheory.system import memory
+from deeptheory.system.compiled import njit, prange
 
 TOGETHER = 0.5  # of the free memory for features of several stages: the probes' solver needs some as well
 PART = 25  # inputs per product of one thread
@@ -84,10 +84,10 @@ def _keep(features: NDArray[np.float32]) -> StageObserver:
 
 def _group(stages: Sequence[str], needed: Mapping[str, int], do: str) -> Sequence[str]:
     """The first of the stages whose features are made together: at least one."""
-    free = machine.free_memory()
+    free = memory.free_memory()
     if free is None:
         return stages[:1]
-    machine.require_memory(f"features of {stages[0]}", needed[stages[0]], do)
+    memory.require_memory(f"features of {stages[0]}", needed[stages[0]], do)
     together = np.cumsum([needed[stage] for stage in stages])
     return stages[: max(1, int(np.count_nonzero(together <= TOGETHER * free)))]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import njit, prange
 from deeptheory.errors import InputError
+from deeptheory.system.compiled import njit, prange
 
 BLOCK_BYTES = 2**27  # one block of float64 fields of `iterate_fields`: 128 MiB
 

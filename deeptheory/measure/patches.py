@@ -7,11 +7,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from deeptheory import machine, nn
-from deeptheory.data import augment
+from deeptheory import nn
+from deeptheory.data import augmentation
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.measure.passes import BATCH
-from deeptheory.progress import Progress
+from deeptheory.measure.streaming import BATCH
+from deeptheory.system import memory
+from deeptheory.system.progress import Progress
 
 ROUNDING = 1e-5  # of the mean: a spread below it is what float32 leaves of constants
 
@@ -87,7 +88,7 @@ def patch_moments(
     teacher = reference or network
     bias = mixing_layer(teacher, layer).parameters.get("bias", 0)
     width = found.parameters["weight"][0].size
-    machine.require_memory(f"covariance of the patches of {layer}", 16 * width**2, "take fewer filters")
+    memory.require_memory(f"covariance of the patches of {layer}", 16 * width**2, "take fewer filters")
     if not len(images):
         raise InputError("images", "at least one", "none")
     source = next(node.inputs[0] for node in network.nodes if node.name == layer)
@@ -97,7 +98,7 @@ def patch_moments(
         with Progress(f"{title} of {layer}", len(images), "input", quiet) as progress:
             for start in range(0, len(images), BATCH):
                 rows = np.arange(start, min(start + BATCH, len(images)))
-                x = augment.gather(images, rows, pixels)
+                x = augmentation.gather(images, rows, pixels)
                 read = x if source == nn.graph.INPUT else network.internals(x, [source])[source]
                 outputs = teacher.internals(x, [layer])[layer]
                 yield unfold(read, found), outputs.reshape(-1, outputs.shape[-1]) - bias

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import stopping
-from deeptheory.checkpoint import CheckpointStore
 from deeptheory.errors import InputError
 from deeptheory.measure.fields import label_counts
+from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.system import interruption
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ def balanced_subset(labels: NDArray, n_inputs: int, rng: np.random.Generator) ->
 
 def pause(checkpoint: CheckpointStore | None, state: Callable[[], Mapping[str, Any]]) -> None:
     """Between two iterations: write a checkpoint when it is time, and end the work if it was asked for."""
-    if checkpoint and (checkpoint.due or stopping.requested()):
+    if checkpoint and (checkpoint.due or interruption.requested()):
         checkpoint.save(state())
-    stopping.check()
+    interruption.check()
 
 
 def check_checkpoint(

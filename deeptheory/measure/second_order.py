@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import machine
 from deeptheory.errors import InputError
+from deeptheory.measure.array_layout import filter_major
 from deeptheory.measure.covariances import (
     FullCovariances,
     FullScatter,
@@ -17,8 +17,8 @@ from deeptheory.measure.covariances import (
     sketch_rows,
 )
 from deeptheory.measure.fields import label_counts
-from deeptheory.measure.layout import filter_major
-from deeptheory.measure.passes import BATCH, Images, Measurable, output_sizes, visit
+from deeptheory.measure.streaming import BATCH, Images, Measurable, output_sizes, visit
+from deeptheory.system import memory
 
 OFFERED_RANK = 128  # of the low-rank form, in the message that refuses the full one
 
@@ -123,11 +123,11 @@ def second_order_statistics(
     groups = _Groups.of(labels, n_labels, len(images), components, pooled)
     sizes = output_sizes(network, images, stages)
     n_groups = len(groups.counts)
-    machine.require_memory(
+    memory.require_memory(
         f"covariances of {', '.join(stages)}",
         sum(8 * size * ((1 if pooled else n_groups) * size + n_groups) for size in sizes.values()),
         "use low_rank_statistics: "
-        f"{machine.gigabytes(_low_rank_bytes(sizes, n_groups, OFFERED_RANK))} at rank {OFFERED_RANK}",
+        f"{memory.gigabytes(_low_rank_bytes(sizes, n_groups, OFFERED_RANK))} at rank {OFFERED_RANK}",
     )
     scatters = {stage: FullScatter(groups.counts, size, pooled) for stage, size in sizes.items()}
     return _pass(network, images, groups, scatters, title, quiet)
@@ -179,7 +179,7 @@ def low_rank_statistics(
     groups = _Groups.of(labels, n_labels, len(images), components)
     sizes = output_sizes(network, images, stages)
     needed = _low_rank_bytes(sizes, len(groups.counts), rank)
-    machine.require_memory(
+    memory.require_memory(
         f"covariances of rank {rank} of {', '.join(stages)}", needed, "lower the rank or measure fewer stages"
     )
     scatters = {stage: LowRankScatter(groups.counts, size, min(rank, size)) for stage, size in sizes.items()}

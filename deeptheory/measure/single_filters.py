@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import njit, prange
+from deeptheory.measure.array_layout import filter_major
+from deeptheory.measure.class_sums import ClassSums
 from deeptheory.measure.fields import label_counts
-from deeptheory.measure.layout import filter_major
-from deeptheory.measure.passes import Images, Measurable, visit
-from deeptheory.measure.sums import ClassSums
+from deeptheory.measure.streaming import Images, Measurable, visit
+from deeptheory.system.compiled import njit, prange
 
 BINS = 10  # of a filter's response, between its smallest and largest value
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.measure.class_sums import ClassSums
 from deeptheory.measure.fields import label_counts
-from deeptheory.measure.passes import Images, Measurable, visit
-from deeptheory.measure.sums import ClassSums
+from deeptheory.measure.streaming import Images, Measurable, visit
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from deeptheory import machine
-from deeptheory.data.augment import scale
-from deeptheory.nn.layer import Array
+from deeptheory.data.augmentation import scale
+from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
+from deeptheory.system import threadpools
 
 
 def predict_labels(network: Network, images: Array, batch: int = 100) -> Array:
     """Label with the largest logit, int64 `(N,)`, for uint8 images `(N, H, W, C)`."""
     labels = np.empty(len(images), np.int64)
-    with machine.single_threaded_blas():
+    with threadpools.kernel_threads():
         for start in range(0, len(images), batch):
             part = slice(start, start + batch)
             labels[part] = network.infer(scale(images[part])).argmax(axis=1)

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from numpy.typing import DTypeLike
 
-from deeptheory.nn.activations import KINDS
-from deeptheory.nn.convolution import Conv2d
 from deeptheory.nn.graph import Node, n_readers
-from deeptheory.nn.kernels import fused
-from deeptheory.nn.kernels.rows import Normed
-from deeptheory.nn.kernels.vector import explicit
-from deeptheory.nn.layer import Array, Joined, Layer, Shape
-from deeptheory.nn.normalisation import BatchNorm2d
-from deeptheory.nn.pooling import MaxPool2d
-from deeptheory.nn.sparse import SparseConv2d
+from deeptheory.nn.kernels import fused_norm
+from deeptheory.nn.kernels.norm_rows import Normed
+from deeptheory.nn.kernels.vectors import explicit
+from deeptheory.nn.layers.activations import KINDS
+from deeptheory.nn.layers.base import Array, Joined, Layer, Shape
+from deeptheory.nn.layers.convolution import Conv2d
+from deeptheory.nn.layers.normalisation import BatchNorm2d
+from deeptheory.nn.layers.pooling import MaxPool2d
+from deeptheory.nn.layers.sparse import SparseConv2d
 from deeptheory.nn.sparse_chain import SparseChain
 
 
@@ -64,36 +64,40 @@ class Block(Joined):
         norm = self.after[0]
         assert isinstance(norm, BatchNorm2d)
         self.norm = norm
-        self.kind = next((KINDS[type(layer)] for layer in layers if type(layer) in KINDS), fused.IDENTITY)
+        self.kind = next(
+            (KINDS[type(layer)] for layer in layers if type(layer) in KINDS), fused_norm.IDENTITY
+        )
         self.size = 2 if isinstance(layers[-1], MaxPool2d) else 1
 
     def forward(self, x: Array, training: bool = False) -> Array:
         if training:
             h, sums = (
-                self.conv.forward_with_sums(x) if self.conv else (x, fused.channel_sums(x, self.workspace))
+                self.conv.forward_with_sums(x)
+                if self.conv
+                else (x, fused_norm.channel_sums(x, self.workspace))
             )
             self.norm.use_batch(h, *sums)
         else:
             h = self.conv.forward(x) if self.conv else x
             self.norm.use_running(h)
-        return fused.forward(h, self.norm.slope, self.norm.shift, self.kind, self.size, self._out(h))
+        return fused_norm.forward(h, self.norm.slope, self.norm.shift, self.kind, self.size, self._out(h))
 
     def infer(self, x: Array) -> Array:
         if self.conv is None:
             return self.forward(x)
         self.norm.use_running(x)
-        epilogue = fused.Epilogue(self.norm.slope, self.norm.shift, self.kind, self.size)
+        epilogue = fused_norm.Epilogue(self.norm.slope, self.norm.shift, self.kind, self.size)
         return self.conv.infer(x, epilogue, self.scratch)
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         norm, h = self.norm, self.norm.x
-        sums = fused.gradient_sums(h, dout, norm.slope, norm.shift, self.kind, self.size, self.workspace)
+        sums = fused_norm.gradient_sums(h, dout, norm.slope, norm.shift, self.kind, self.size, self.workspace)
         slope_x, shift = norm.set_gradients(*sums)
         gradient = Normed(h.reshape(-1), norm.slope, norm.shift, slope_x, shift, self.kind)
         if self.conv and self.conv.joins_norm(dout, self.size, input_gradient):
             return self.conv.backward_through_norm(dout, gradient, self.size, input_gradient)
         dh = self.gradient_memory(dout, h.shape)
-        fused.backward(dout, gradient, self.size, dh)
+        fused_norm.backward(dout, gradient, self.size, dh)
         return self.conv.backward(dh, input_gradient) if self.conv else dh
 
     def take_apart(self) -> Iterator[Array]:
@@ -149,7 +153,7 @@ def _block(nodes: Sequence[Node], readers: dict[str, int], shapes: dict[str, Sha
     count = int(_follows(nodes, 0, readers, Conv2d))
     if not _follows(nodes, count, readers, BatchNorm2d):
         return 0
-    if shapes[nodes[count].name][-1] % fused.LANES:
+    if shapes[nodes[count].name][-1] % fused_norm.LANES:
         return 0
     return _end(nodes, count + 1, readers, shapes)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.nn.layer import Layer, Shape
+from deeptheory.nn.layers.base import Layer, Shape
 
 INPUT = "input"  # the images, as the input of a layer
 T = TypeVar("T")

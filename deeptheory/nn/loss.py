@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deeptheory.nn.layer import Array
+from deeptheory.nn.layers.base import Array
 
 
 def softmax_cross_entropy(logits: Array, labels: Array, n_inputs: int | None = None) -> tuple[float, Array]:

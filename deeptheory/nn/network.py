@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from deeptheory import machine
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.nn.arrays import NamedArrays
-from deeptheory.nn.convolution import Linear
 from deeptheory.nn.fusion import Step, plan
 from deeptheory.nn.graph import INPUT, Stage, input_to, n_readers, nodes_of, output_shapes
 from deeptheory.nn.kernels import Scratch
-from deeptheory.nn.layer import Array, Joined, Shape
-from deeptheory.nn.parallel import ALONE, Group
+from deeptheory.nn.layers.base import Array, Joined, Shape
+from deeptheory.nn.layers.convolution import Linear
+from deeptheory.nn.named_arrays import NamedArrays
+from deeptheory.nn.process_groups import ALONE, Group
+from deeptheory.system import threadpools
 
 Observer = Callable[[Array], None]
 
@@ -188,7 +188,7 @@ class Network:
         outputs = {INPUT: h}
         seen = {self.nodes[index].name: names for index, names in wanted.items()}
         self._ran_forward = False
-        with machine.single_threaded_blas(), _silent_overflow():
+        with threadpools.kernel_threads(), _silent_overflow():
             for step in steps:
                 given: Any = input_to(step.nodes[0], outputs)
                 inner = [node.name for node in step.nodes[:-1] if node.name in seen]
@@ -230,7 +230,7 @@ class Network:
         needed = self._needing_gradients(wanted)
         gradients = {self.nodes[-1].name: np.array(dlogits, self.dtype)}
         found: dict[str, Array] = {}
-        with machine.single_threaded_blas(), _silent_overflow():
+        with threadpools.kernel_threads(), _silent_overflow():
             for step in reversed(self.steps):
                 inner = any(node.name in wanted for node in step.nodes[:-1])
                 if inner and isinstance(step.layer, Joined):

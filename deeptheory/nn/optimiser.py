@@ -7,7 +7,7 @@ import numpy as np
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn import kernels
-from deeptheory.nn.layer import Array
+from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from deeptheory.nn.activations import KINDS
-from deeptheory.nn.kernels import fused, lanes
-from deeptheory.nn.layer import Array, Joined, Layer
-from deeptheory.nn.normalisation import BatchNorm2d
-from deeptheory.nn.pooling import MaxPool2d
-from deeptheory.nn.sparse import SparseConv2d
+from deeptheory.nn.kernels import batch_lanes, fused_norm
+from deeptheory.nn.layers.activations import KINDS
+from deeptheory.nn.layers.base import Array, Joined, Layer
+from deeptheory.nn.layers.normalisation import BatchNorm2d
+from deeptheory.nn.layers.pooling import MaxPool2d
+from deeptheory.nn.layers.sparse import SparseConv2d
 
 
 class SparseChain(Joined):
@@ -39,18 +39,18 @@ class SparseChain(Joined):
         return self.infer(x)
 
     def infer(self, x: Array) -> Array:
-        held = lanes.array("lanes 0", x.shape, self.workspace)
-        lanes.pack(x, held, self.workspace)
+        held = batch_lanes.array("lanes 0", x.shape, self.workspace)
+        batch_lanes.pack(x, held, self.workspace)
         shape = x.shape
         for number, (conv, after) in enumerate(self.parts):
             epilogue = _epilogue(conv, after)
             n, height, width, n_out = (len(x), *conv.output_shape(shape[1:]))
             out_shape = n, height // epilogue.size, width // epilogue.size, n_out
-            out = lanes.array(f"lanes {1 - number % 2}", out_shape, self.workspace)
+            out = batch_lanes.array(f"lanes {1 - number % 2}", out_shape, self.workspace)
             conv.convolve_lanes(held, shape, epilogue, out)
             held, shape = out, out_shape
         result = self.scratch.array("out", shape, x.dtype)
-        lanes.unpack(held, result)
+        batch_lanes.unpack(held, result)
         return result
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
@@ -63,11 +63,11 @@ class SparseChain(Joined):
             yield h
 
 
-def _epilogue(conv: SparseConv2d, after: Sequence[Layer]) -> fused.Epilogue:
+def _epilogue(conv: SparseConv2d, after: Sequence[Layer]) -> fused_norm.Epilogue:
     """What follows a convolution; its bias is the beginning of the shift."""
     slope = np.ones(conv.n_out, np.float32)
     shift = conv.parameters.get("bias", np.zeros(conv.n_out, np.float32))
-    kind, size = fused.IDENTITY, 1
+    kind, size = fused_norm.IDENTITY, 1
     for layer in after:
         if isinstance(layer, BatchNorm2d):
             layer.use_running(shift)
@@ -76,4 +76,4 @@ def _epilogue(conv: SparseConv2d, after: Sequence[Layer]) -> fused.Epilogue:
             size = 2
         else:
             kind = KINDS[type(layer)]
-    return fused.Epilogue(slope, shift, kind, size)
+    return fused_norm.Epilogue(slope, shift, kind, size)

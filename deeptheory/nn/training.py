@@ -10,19 +10,19 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from deeptheory import machine, stopping
-from deeptheory.checkpoint import CheckpointStore
-from deeptheory.data import augment
+from deeptheory.data import augmentation
 from deeptheory.errors import InputError
-from deeptheory.nn.checkpoint import Checkpoint
-from deeptheory.nn.layer import Array
+from deeptheory.nn.layers.base import Array
+from deeptheory.nn.learning_rates import learning_rate
 from deeptheory.nn.loss import softmax_cross_entropy
 from deeptheory.nn.network import Network
 from deeptheory.nn.optimiser import SGD
 from deeptheory.nn.options import Recipe
-from deeptheory.nn.parallel import ALONE, Group
-from deeptheory.nn.schedule import learning_rate
-from deeptheory.progress import Progress
+from deeptheory.nn.process_groups import ALONE, Group
+from deeptheory.nn.training_state import Checkpoint
+from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.system import interruption, kernel_cache, threadpools
+from deeptheory.system.progress import Progress
 
 BeforeEpoch = Callable[[int, Mapping[str, Array]], Mapping[str, Array] | None]
 
@@ -61,7 +61,7 @@ def fit(
     checkpoint: CheckpointStore | None = None,
     title: str = "train",
     quiet: bool = False,
-    should_stop: Callable[[], bool] = stopping.requested,
+    should_stop: Callable[[], bool] = interruption.requested,
     group: Group = ALONE,
 ) -> History:
     """Train `network` in place.
@@ -124,12 +124,12 @@ def fit(
     steps = steps_per_epoch(len(labels), recipe.batch)
 
     with (
-        stopping.deferred(),
-        machine.single_threaded_blas(),
+        interruption.deferred(),
+        threadpools.kernel_threads(),
         network.trained_by(group),
         Progress(title, recipe.epochs * steps, "step", quiet or group.rank > 0, stoppable=False) as progress,
     ):
-        if not machine.kernels_are_compiled():
+        if not kernel_cache.kernels_are_compiled():
             progress.say("compiling the kernels, half a minute on a first start")
         while now.epoch < recipe.epochs:
             if now.step == 0:
@@ -139,7 +139,7 @@ def fit(
             started = time.perf_counter()
             index = now.order[now.step * recipe.batch : (now.step + 1) * recipe.batch]
             rate = learning_rate(recipe, now.epoch * steps + now.step, steps)
-            draws = augment.draw(rng_augment, len(index), recipe.shift, recipe.flip)
+            draws = augmentation.draw(rng_augment, len(index), recipe.shift, recipe.flip)
             loss, n_correct = _step(network, optimiser, images, labels, index, draws, rate, group)
             if not math.isfinite(loss):
                 raise _diverged(loss, now, checkpoint)
@@ -160,7 +160,7 @@ def fit(
             if stop:
                 group.wait()
                 where = f"after step {now.step} of epoch {now.epoch + 1}"
-                raise stopping.Interrupted(f"{title} stopped {where}")
+                raise interruption.Interrupted(f"{title} stopped {where}")
         group.wait()
     return History(**now.history)
 
@@ -176,7 +176,7 @@ def _step(
     group: Group,
 ) -> tuple[float, int]:
     own = group.part(len(index))
-    inputs = augment.batch(images, *(array[own] for array in (index, *draws)))
+    inputs = augmentation.batch(images, *(array[own] for array in (index, *draws)))
     logits, _ = network.forward(inputs, training=True)
     target = labels[index[own]]
     loss, dlogits = softmax_cross_entropy(logits, target, len(index))

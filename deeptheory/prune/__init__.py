@@ -13,22 +13,29 @@ from deeptheory.prune.arms import (
     prune_arms,
     scores_for,
 )
-from deeptheory.prune.compact import CompactLayer, check_agreement, compact, compact_layers, masked_network
-from deeptheory.prune.context import Context
+from deeptheory.prune.compaction import CompactLayer, check_agreement, compact, compact_layers, masked_network
 from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA, Criterion
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
 from deeptheory.prune.criteria.random_afcc import scaled_to_fan_in
+from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.density_schedule import densities
 from deeptheory.prune.footprint import Footprint, footprint_of
-from deeptheory.prune.head_prediction import HeadPrediction, HeadPredictor, head_prediction
-from deeptheory.prune.layers import HEAD, HEAD_WEIGHT, Granularity, MaskedLayer, check_stages, masked_layers
+from deeptheory.prune.head_predictor import HeadPrediction, HeadPredictor, head_prediction
+from deeptheory.prune.mask_reports import LayerReport, Report, report_of, warnings_of
+from deeptheory.prune.masked_layers import (
+    HEAD,
+    HEAD_WEIGHT,
+    Granularity,
+    MaskedLayer,
+    check_stages,
+    masked_layers,
+)
 from deeptheory.prune.masks import Masks, apply_masks
 from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.prune.prediction import Prediction, Predictor, RefitPredictor, layer_predictions
-from deeptheory.prune.refit import RIDGE, images_for, images_for_patches, refit_layers, refitted_layer
-from deeptheory.prune.report import LayerReport, Report, report_of, warnings_of
-from deeptheory.prune.schedule import densities
-from deeptheory.prune.select import DensityNotReached, keep_density, keep_largest, masks_of_units
+from deeptheory.prune.refitting import RIDGE, images_for, images_for_patches, refit_layers, refitted_layer
+from deeptheory.prune.selection import DensityNotReached, keep_density, keep_largest, masks_of_units
 
 __all__ = [
     "CRITERIA",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.prune.context import Context
 from deeptheory.prune.criteria import CRITERIA
+from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.mask_reports import Report, report_of
 from deeptheory.prune.masks import Masks
-from deeptheory.prune.report import Report, report_of
-from deeptheory.prune.select import keep_density, keep_largest, masks_of_units
+from deeptheory.prune.selection import keep_density, keep_largest, masks_of_units
 
 Target = float | Mapping[str, int] | None
 

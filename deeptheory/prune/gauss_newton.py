@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deeptheory import measure, nn
-from deeptheory.data import augment
+from deeptheory.data import augmentation
 from deeptheory.measure.patches import order_of_weights, unfold
 
 BATCH = 100
@@ -55,7 +55,9 @@ def gauss_newton_diagonal(
     sources = {node.name: node.inputs[0] for node in network.nodes if node.name in mixing}
     squares = {name: np.zeros(_flat(layer)) for name, layer in mixing.items()}
     for start in range(0, len(images), BATCH):
-        logits, read = network.forward(augment.scale(images[start : start + BATCH]), taps=sources.values())
+        logits, read = network.forward(
+            augmentation.scale(images[start : start + BATCH]), taps=sources.values()
+        )
         gradients = network.backward(random_directions(logits, rng), taps=list(mixing))
         for name, layer in mixing.items():
             n, width = len(logits), squares[name].shape[1]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from deeptheory import nn
-from deeptheory.data import augment
+from deeptheory.data import augmentation
 from deeptheory.errors import InputError
 from deeptheory.nn.kernels import Scratch
 
@@ -56,7 +56,7 @@ def batch_gradients(
         )
     for start in range(0, len(images), BATCH):
         part = slice(start, start + BATCH)
-        logits, _ = network.forward(augment.scale(images[part]))
+        logits, _ = network.forward(augmentation.scale(images[part]))
         network.backward(nn.softmax_cross_entropy(logits, labels[part])[1])
         gradients = network.gradients()
         yield len(logits), {name: gradients[name] for name in names}

@@ -6,7 +6,7 @@ import numpy as np
 
 from deeptheory.errors import InputError
 from deeptheory.nn import Network
-from deeptheory.prune.layers import MaskedLayer
+from deeptheory.prune.masked_layers import MaskedLayer
 
 
 class Masks(Mapping[str, np.ndarray]):

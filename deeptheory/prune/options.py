@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from deeptheory.options import Options
-from deeptheory.prune.layers import Granularity
+from deeptheory.prune.masked_layers import Granularity
 
 
 class PruneOptions(Options, frozen=True):

@@ -11,9 +11,9 @@ import numpy as np
 
 from deeptheory import measure, nn, theory
 from deeptheory.prune.arms import PrunedArm
-from deeptheory.prune.layers import HEAD, HEAD_WEIGHT
+from deeptheory.prune.masked_layers import HEAD, HEAD_WEIGHT
 from deeptheory.prune.masks import apply_masks
-from deeptheory.prune.refit import refit_layers
+from deeptheory.prune.refitting import refit_layers
 
 HEAD_INPUTS = 20_000  # that the head is refitted to, at most
 INTERVAL = 1.96  # standard errors on either side

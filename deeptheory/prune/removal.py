@@ -8,7 +8,7 @@ import numpy as np
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
-from deeptheory.nn.layer import Array
+from deeptheory.nn.layers.base import Array
 from deeptheory.prune.wiring import ELEMENTWISE, KEEPING, Mixer, Wiring, through, wiring_of
 
 

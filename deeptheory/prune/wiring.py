@@ -6,7 +6,7 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.nn.graph import INPUT
-from deeptheory.nn.layer import Array
+from deeptheory.nn.layers.base import Array
 
 # Layers that treat every filter alone and make a constant of a constant. Those of the second kind keep its value.
 ELEMENTWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU, nn.StochasticDepth)

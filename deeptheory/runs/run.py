@@ -12,14 +12,16 @@ from typing import Any, Concatenate, ParamSpec
 
 import h5py
 
-from deeptheory import damage, data, machine, stopping, storage
-from deeptheory.checkpoint import CheckpointStore
+from deeptheory import data
 from deeptheory.errors import InputError
-from deeptheory.files import UNFINISHED, write_text
-from deeptheory.runs import paths, schema
-from deeptheory.runs.config import Config, differences, read_config, to_toml
-from deeptheory.runs.lock import lock
-from deeptheory.runs.seeds import generator
+from deeptheory.runs import schema
+from deeptheory.runs.configuration import Config, differences, read_config, to_toml
+from deeptheory.runs.random_streams import generator
+from deeptheory.runs.run_locks import lock
+from deeptheory.store import hdf5, integrity, paths
+from deeptheory.store.atomic_files import UNFINISHED, write_text
+from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.system import interruption, provenance
 
 Arguments = ParamSpec("Arguments")
 
@@ -108,7 +110,7 @@ class Run:
     def _mend(self) -> None:
         for path in self.directory.glob(UNFINISHED):
             path.unlink(missing_ok=True)
-        if done := damage.mend(self.results):
+        if done := integrity.mend(self.results):
             self.log(f"warning: {done}")
         if self.done("train"):
             self.checkpoint(paths.CHECKPOINT).remove()
@@ -129,7 +131,7 @@ class Run:
         if not self.results.exists():
             return False
         with self._open() as file:
-            return storage.has(file, path)
+            return hdf5.has(file, path)
 
     def require(self, step: str) -> None:
         """Refuse to go on before `step` is done."""
@@ -144,57 +146,57 @@ class Run:
         if not self.has(path):
             raise InputError(f"run {self.directory}", f"'{path}' in {paths.RESULTS}", "no such entry")
         with self._open() as file:
-            return storage.read(file, path)
+            return hdf5.read(file, path)
 
     def names(self, path: str) -> list[str]:
         """Names of the entries of a group of `run.h5`; none if there is no such group."""
         if not self.has(path):
             return []
         with self._open() as file:
-            return storage.names(file, path)
+            return hdf5.names(file, path)
 
     def _open(self) -> h5py.File:
         """`run.h5` for reading, brought to the present schema first."""
-        file = storage.open_for_reading(self.results)
+        file = hdf5.open_for_reading(self.results)
         if schema.is_current(file):
             return file
         file.close()
         with lock(self.directory):
             self.record(schema.migrate(self.results))
-        return storage.open_for_reading(self.results)
+        return hdf5.open_for_reading(self.results)
 
-    def store(self, path: str, tree: storage.Tree) -> None:
+    def store(self, path: str, tree: hdf5.Tree) -> None:
         """Store one part of a step that is still under way; `run.h5` is replaced in one piece."""
-        with storage.replacing(self.results) as file:
+        with hdf5.replacing(self.results) as file:
             self._describe(file)
             if path in file:
                 del file[path]
-            storage.write_tree(file.create_group(path, track_order=True), tree)
+            hdf5.write_tree(file.create_group(path, track_order=True), tree)
 
-    def add(self, path: str, tree: storage.Tree) -> None:
+    def add(self, path: str, tree: hdf5.Tree) -> None:
         """Add entries to a part that is already stored."""
-        with storage.replacing(self.results) as file:
+        with hdf5.replacing(self.results) as file:
             group = file.require_group(path)
             for name in tree:
                 if name in group:
                     del group[name]
-            storage.write_tree(group, tree)
+            hdf5.write_tree(group, tree)
 
-    def finish(self, step: str, tree: storage.Tree, started: float) -> None:
+    def finish(self, step: str, tree: hdf5.Tree, started: float) -> None:
         """Store what is left of a step and mark it done, with the wall time since `started`."""
         stamp = {"finished": now(), "wall_seconds": time.monotonic() - started}
-        with storage.replacing(self.results) as file:
+        with hdf5.replacing(self.results) as file:
             self._describe(file)
-            storage.write_tree(file.require_group(step), {**tree, **stamp})
-            storage.write_tree(file.create_group(f"{paths.PROVENANCE}/{step}"), machine.facts())
+            hdf5.write_tree(file.require_group(step), {**tree, **stamp})
+            hdf5.write_tree(file.create_group(f"{paths.PROVENANCE}/{step}"), provenance.provenance())
             done = [name for name in paths.STEPS if f"{name}/finished" in file]
             status = "complete" if len(done) == len(paths.STEPS) else f"done: {', '.join(done)}"
-            storage.replace_text(file, "status", status)
+            hdf5.replace_text(file, "status", status)
 
     def _describe(self, file: Any) -> None:
         if schema.ENTRY not in file:
             start = {schema.ENTRY: schema.VERSION, "config": to_toml(self.config), "status": "begun"}
-            storage.write_tree(file, start)
+            hdf5.write_tree(file, start)
 
     def log(self, text: str) -> None:
         """Add one line to `log.txt` and, unless quiet, to standard error."""
@@ -220,7 +222,7 @@ def step(
         is_step = compute.__name__ in paths.STEPS
         if is_step and not run.needs(compute.__name__):
             return
-        with stopping.deferred(), run.locked():
+        with interruption.deferred(), run.locked():
             if not (is_step and run.done(compute.__name__)):
                 compute(run, *args, **named)
 

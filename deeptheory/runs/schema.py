@@ -5,8 +5,8 @@ from pathlib import Path
 
 import h5py
 
-from deeptheory import storage
 from deeptheory.errors import InputError
+from deeptheory.store import hdf5
 
 VERSION = 2
 ENTRY = "schema_version"
@@ -29,18 +29,18 @@ def migrate(path: Path) -> str:
     str
         What was done, for the log.
     """
-    with storage.replacing(path) as file:
+    with hdf5.replacing(path) as file:
         first = _version_of(file)
         for version in range(first, VERSION):
             MIGRATIONS[version](file)
         if ENTRY in file:
             del file[ENTRY]
-        storage.write_tree(file, {ENTRY: VERSION})
+        hdf5.write_tree(file, {ENTRY: VERSION})
     return f"{path.name} brought from schema version {first} to {VERSION}"
 
 
 def _version_of(file: h5py.File) -> int:
-    return int(storage.read(file, ENTRY)) if storage.has(file, ENTRY) else 1
+    return int(hdf5.read(file, ENTRY)) if hdf5.has(file, ENTRY) else 1
 
 
 def _add_checksums(file: h5py.File) -> None:
@@ -48,7 +48,7 @@ def _add_checksums(file: h5py.File) -> None:
     names: list[str] = []
     file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
     for name in names:
-        storage.add_checksum(file[name])
+        hdf5.add_checksum(file[name])
 
 
 MIGRATIONS: dict[int, Callable[[h5py.File], None]] = {1: _add_checksums}  # from that version to the next

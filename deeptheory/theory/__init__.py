@@ -48,10 +48,10 @@ from deeptheory.theory.gaussian_field import (
 )
 from deeptheory.theory.magnitude import magnitude_overlap, sign_disagreement
 from deeptheory.theory.margin import field_margins, margin_certificate
+from deeptheory.theory.masked_heads import gaussian_surrogates, ridge_head
 from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
 from deeptheory.theory.orthant import orthant_probability
 from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity, separable_share
-from deeptheory.theory.refit import gaussian_surrogates, ridge_head
 from deeptheory.theory.spectrum import (
     NoiseBulk,
     NoiseEdges,

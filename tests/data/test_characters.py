@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from deeptheory.data.characters import CHARACTERS
-from deeptheory.data.outlines import FACES, Face, face_path
+from deeptheory.data.glyph_outlines import FACES, Face, face_path
 
 SIDE = 24  # pixels of the bitmap stretched to a square
 THRESHOLDS = (0.975, 0.985)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from msgspec import ValidationError, convert
 
-from deeptheory.data import DataOptions, glyphs, load, outlines, render, warp
+from deeptheory.data import DataOptions, glyph_outlines, glyphs, load, render, warping
 from deeptheory.errors import InputError
 
 
@@ -92,13 +92,13 @@ def test_options_refuse_what_is_out_of_range_or_unknown(bad):
 
 
 def test_outlines_fill_the_box_and_nothing_else():
-    drawn = outlines.outlines("A-Z", quiet=True)
-    margin = (outlines.OUTLINE - outlines.BOX) // 2
-    assert drawn.shape == (3, len(outlines.FACES), outlines.OUTLINE, outlines.OUTLINE)
+    drawn = glyph_outlines.outlines("A-Z", quiet=True)
+    margin = (glyph_outlines.OUTLINE - glyph_outlines.BOX) // 2
+    assert drawn.shape == (3, len(glyph_outlines.FACES), glyph_outlines.OUTLINE, glyph_outlines.OUTLINE)
     ink = drawn > 0
     rows, columns = ink.any(axis=3), ink.any(axis=2)
     longer_side = np.maximum(rows.sum(axis=-1), columns.sum(axis=-1))
-    assert (longer_side == outlines.BOX).all()
+    assert (longer_side == glyph_outlines.BOX).all()
     assert not ink[:, :, :margin].any()
     assert not ink[..., :margin].any()
 
@@ -109,18 +109,18 @@ def flat_warp(size, **changes):
         "face": np.zeros(1, np.int64),
         "inverse": np.eye(2, dtype=np.float32)[None],
         "shift": np.zeros((1, 2), np.float32),
-        "background": np.zeros((1, warp.GRID, warp.GRID), np.float32),
+        "background": np.zeros((1, warping.GRID, warping.GRID), np.float32),
         "contrast": np.full(1, 255, np.float32),
         "noise": np.zeros((1, size, size), np.float32),
     }
-    return warp.Warp(**(parts | changes))
+    return warping.Warp(**(parts | changes))
 
 
 @pytest.mark.parametrize("size", [16, 32])
 def test_without_a_warp_an_image_is_the_averaged_outline(size):
-    drawn = outlines.outlines("R", quiet=True)
-    image = warp.warp_images(drawn, np.zeros(1, np.int64), flat_warp(size))[0]
-    block = outlines.OUTLINE // size
+    drawn = glyph_outlines.outlines("R", quiet=True)
+    image = warping.warp_images(drawn, np.zeros(1, np.int64), flat_warp(size))[0]
+    block = glyph_outlines.OUTLINE // size
     averaged = drawn[0, 0].reshape(size, block, size, block).mean(axis=(1, 3))
     assert np.abs(image - averaged).max() <= 0.51  # rounding to whole grey levels
 
@@ -131,7 +131,7 @@ def test_the_warp_moves_and_turns_the_character():
     labels = np.zeros(1, np.int64)
 
     def centre(**changes):
-        image = warp.warp_images(drawn, labels, flat_warp(32, **changes))[0].astype(float)
+        image = warping.warp_images(drawn, labels, flat_warp(32, **changes))[0].astype(float)
         places = np.indices(image.shape) + 0.5
         return (places * image).sum(axis=(1, 2)) / image.sum()
 
@@ -150,42 +150,42 @@ def test_background_contrast_and_noise_add_up_and_are_clipped():
     noise[0, 8, 8], noise[0, 8, 9] = 500, -500
     settings = flat_warp(
         16,
-        background=np.full((1, warp.GRID, warp.GRID), 200, np.float32),
+        background=np.full((1, warping.GRID, warping.GRID), 200, np.float32),
         contrast=np.full(1, -60, np.float32),
         noise=noise,
     )
-    image = warp.warp_images(drawn, np.zeros(1, np.int64), settings)[0]
+    image = warping.warp_images(drawn, np.zeros(1, np.int64), settings)[0]
     assert image[4, 4] == 140
     assert image[8, 8] == 255
     assert image[8, 9] == 0
 
 
 def test_the_plain_kernel_agrees_with_the_compiled_one():
-    drawn = outlines.outlines("ab", quiet=True)
-    draws = warp.draw_warp(np.random.default_rng(0), 2, 16, len(outlines.FACES))
+    drawn = glyph_outlines.outlines("ab", quiet=True)
+    draws = warping.draw_warp(np.random.default_rng(0), 2, 16, len(glyph_outlines.FACES))
     parts = [getattr(draws, name) for name in ("face", "inverse", "shift", "background", "contrast", "noise")]
     labels = np.array([0, 1])
-    compiled = warp.warp_images(drawn, labels, draws).astype(int)
-    kernel = getattr(warp._warp, "py_func", warp._warp)
+    compiled = warping.warp_images(drawn, labels, draws).astype(int)
+    kernel = getattr(warping._warp, "py_func", warping._warp)
     plain = kernel(drawn, labels, *parts).astype(int)
     assert np.abs(compiled - plain).max() <= 1  # float32 against float64 intermediate sums
 
 
 def test_draws_cover_their_ranges_and_both_signs():
-    draws = warp.draw_warp(np.random.default_rng(0), 4000, 16, 12)
+    draws = warping.draw_warp(np.random.default_rng(0), 4000, 16, 12)
     forward = np.linalg.inv(draws.inverse.astype(float))
     scale_product = np.linalg.det(forward)
-    assert warp.SCALE[0] ** 2 - 1e-4 < scale_product.min() < 0.6
-    assert 1.15 < scale_product.max() < warp.SCALE[1] ** 2 + 1e-4
+    assert warping.SCALE[0] ** 2 - 1e-4 < scale_product.min() < 0.6
+    assert 1.15 < scale_product.max() < warping.SCALE[1] ** 2 + 1e-4
     assert abs((draws.contrast > 0).mean() - 0.5) < 5 * 0.5 / np.sqrt(4000)
-    assert np.abs(draws.contrast).min() >= warp.CONTRAST[0]
+    assert np.abs(draws.contrast).min() >= warping.CONTRAST[0]
     assert np.array_equal(np.unique(draws.face), np.arange(12))
-    spread = draws.noise.std(axis=(1, 2)) * warp.NOISE_SIZE / 16
-    assert abs(spread.mean() - np.mean(warp.NOISE)) < 0.5
+    spread = draws.noise.std(axis=(1, 2)) * warping.NOISE_SIZE / 16
+    assert abs(spread.mean() - np.mean(warping.NOISE)) < 0.5
 
 
 def test_a_missing_font_is_named():
     with pytest.raises(
         InputError, match=r"font DejaVuNothing: expected the file .*DejaVuNothing\.ttf, found no such"
     ):
-        outlines.face_path("DejaVuNothing")
+        glyph_outlines.face_path("DejaVuNothing")

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeptheory.errors import InputError
-from deeptheory.runs.config import Config, complete, flatten, read_config, to_toml
-from deeptheory.runs.sweep import expand, read_sweep
+from deeptheory.runs.configuration import Config, complete, flatten, read_config, to_toml
+from deeptheory.studies.sweep import expand, read_sweep
 
 DEFAULTS = dict(flatten(complete(Config())))
 NAMES = [*DEFAULTS, "train", "prune", "sweep", "nothing", "train.epoch", "a.b.c"]

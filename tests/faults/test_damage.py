@@ -5,10 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from deeptheory import damage, data, storage
-from deeptheory.checkpoint import CheckpointStore
+from deeptheory import data
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, paths, steps
+from deeptheory.runs import Run, steps
+from deeptheory.store import hdf5, integrity, paths
+from deeptheory.store.checkpoints import CheckpointStore
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -16,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def contents(path):
     """Every data set of a file, or why they cannot be read."""
     try:
-        with storage.open_for_reading(path) as file:
-            return storage.read(file)
+        with hdf5.open_for_reading(path) as file:
+            return hdf5.read(file)
     except InputError as error:
         return str(error)
 
@@ -72,7 +73,7 @@ def test_damage_is_found_or_changes_nothing(finished_study, checkpoint, tmp_path
         assert isinstance(read, str) or same(read, whole), name
         if isinstance(read, str):
             assert "expected" in read, name
-            assert damage.damage_of(path), name
+            assert integrity.damage_of(path), name
             found += 1
         assert path.read_bytes() == content
     assert found > (cuts + flips) // 2
@@ -89,7 +90,7 @@ def test_a_run_goes_back_to_the_version_before(assert_same, finished_study, run_
     run = run_until("predict")
     steps.prune(run)  # the version before has everything but the last arm
     if kind == "flipped":
-        with storage.open_for_reading(run.results) as file:
+        with hdf5.open_for_reading(run.results) as file:
             place = file["train/state/stage2.conv.weight"].id.get_offset()
         flipped(run.results, place)
     else:
@@ -105,7 +106,7 @@ def test_a_run_goes_back_to_the_version_before(assert_same, finished_study, run_
 
 
 def test_a_run_without_a_good_version_is_refused_and_kept(run):
-    for path in (run.results, storage.previous_of(run.results)):
+    for path in (run.results, hdf5.previous_of(run.results)):
         path.write_bytes(path.read_bytes()[:2000])
     before = {path: path.read_bytes() for path in run.directory.glob("*.h5")}
     with pytest.raises(InputError, match=r"run.h5: expected a whole file, found .*; delete it to start anew"):

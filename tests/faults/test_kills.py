@@ -6,9 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from deeptheory.runs import Run, paths
-from deeptheory.runs.config import to_toml
-from deeptheory.runs.verify import verify
+from deeptheory.runs import Run
+from deeptheory.runs.configuration import to_toml
+from deeptheory.runs.verification import verify
+from deeptheory.store import paths
 from tests.faults.killing import finished, kill_after, kill_in_a_write, start
 
 OFTEN = "checkpoint_minutes=0.001"

@@ -6,10 +6,11 @@ import time
 
 import pytest
 
-from deeptheory.runs import Run, paths, steps
+from deeptheory.runs import Run, steps
 from deeptheory.runs import run as run_module
-from deeptheory.runs.config import to_toml
-from deeptheory.runs.verify import verify
+from deeptheory.runs.configuration import to_toml
+from deeptheory.runs.verification import verify
+from deeptheory.store import paths
 from tests.faults.killing import finished, start
 
 COMPILATION = 120  # seconds on a busy machine; each of the processes compiles what no other has stored

@@ -5,9 +5,11 @@ import signal
 
 import pytest
 
-from deeptheory import damage, nn, stopping, storage
+from deeptheory import nn
 from deeptheory.measure.crossentropy import CrossEntropy
-from deeptheory.runs import Run, paths, steps
+from deeptheory.runs import Run, steps
+from deeptheory.store import hdf5, integrity, paths
+from deeptheory.system import interruption
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 POINTS = 6
@@ -20,7 +22,7 @@ class Moments:
         self.count, self.at, self.number, self.kind, self.inside = 0, at, number, None, False
         self.wrap(monkeypatch, nn.training, "_step", "training")
         self.wrap(monkeypatch, CrossEntropy, "__call__", "probe")
-        self.wrap(monkeypatch, storage, "write_tree", "writing")
+        self.wrap(monkeypatch, hdf5, "write_tree", "writing")
 
     def wrap(self, monkeypatch, owner, name, kind):
         original = getattr(owner, name)
@@ -40,7 +42,7 @@ class Moments:
 
 
 def chain(run):
-    with stopping.listening():
+    with interruption.listening():
         steps.chain(run)
 
 
@@ -60,14 +62,14 @@ def test_a_run_stopped_anywhere_ends_with_the_same_bits(
     run = Run.create(tmp_path / "run", tiny_config, quiet=True)
     with monkeypatch.context() as patch:
         at = 1 + point * (moments - 1) // (POINTS - 1)
-        stopped = Moments(patch, at, stopping.SIGNALS[point % len(stopping.SIGNALS)])
-        with pytest.raises(stopping.Interrupted):
+        stopped = Moments(patch, at, interruption.SIGNALS[point % len(interruption.SIGNALS)])
+        with pytest.raises(interruption.Interrupted):
             chain(run)
     assert stopped.kind in ("training", "probe", "writing")
     assert not (run.directory / paths.LOCK).exists()
     assert not list(run.directory.glob(".*"))
     if run.results.exists():
-        assert not damage.verify(run.results).damaged
+        assert not integrity.verify(run.results).damaged
     chain(run)
     whole = Run(finished_study / "seed-3")
     for step in paths.STEPS:
@@ -91,7 +93,7 @@ def test_a_run_stopped_over_and_over_ends_with_the_same_bits(
             )  # prediction, which is one piece, has to get done at some time
             try:
                 chain(run)
-            except stopping.Interrupted:
+            except interruption.Interrupted:
                 stops += 1
     assert stops >= 3
     assert_same(run.read("retrain"), Run(finished_study / "seed-3").read("retrain"))

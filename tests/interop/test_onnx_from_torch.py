@@ -5,10 +5,10 @@ import pytest
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.interop.onnx_reader import read_onnx
-from deeptheory.interop.torch_writer import write_torch
+from deeptheory.interop.onnx.reader import read_onnx
+from deeptheory.interop.torch.writer import write_torch
 from tests.interop.networks import NETWORKS, images_for, relative_difference, small
-from tests.interop.test_torch_writer import load
+from tests.interop.torch.test_writer import load
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")

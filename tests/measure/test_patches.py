@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deeptheory import measure, nn
-from deeptheory.data.augment import scale
+from deeptheory.data.augmentation import scale
 from deeptheory.errors import InputError
 
 

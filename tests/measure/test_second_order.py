@@ -196,7 +196,7 @@ def test_memory_is_as_stated_and_does_not_grow_with_the_inputs():
 
 def test_statistics_that_do_not_fit_are_refused_before_the_pass(given, monkeypatch):
     network, labels = given
-    monkeypatch.setattr("deeptheory.machine.free_memory", lambda: 20_000)
+    monkeypatch.setattr("deeptheory.system.memory.free_memory", lambda: 20_000)
     with pytest.raises(
         InputError,
         match=r"covariances of stage1: expected at most 80 % of the free memory, 1\.6e-05 GB, "

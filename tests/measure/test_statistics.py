@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from deeptheory import measure, nn
-from deeptheory.data.augment import scale
+from deeptheory.data.augmentation import scale
 from deeptheory.errors import InputError
-from deeptheory.measure import layout, sums
+from deeptheory.measure import array_layout, class_sums
 
 N, K = 230, 5
 
@@ -67,18 +67,18 @@ def test_sums_of_runs_are_the_plain_sums(ordered):
     labels = rng.integers(0, K, 100)
     labels = np.sort(labels) if ordered else labels
     outputs = rng.random((100, 9, 300), np.float32)  # 2700 elements: several parts, the last one smaller
-    found = sums.ClassSums(labels, np.ones(K, np.int64))
+    found = class_sums.ClassSums(labels, np.ones(K, np.int64))
     found(outputs, np.arange(100))
     expected = np.zeros((K, 2700))
-    sums.add_runs_plainly(outputs.reshape(100, -1), labels, expected)
+    class_sums.add_runs_plainly(outputs.reshape(100, -1), labels, expected)
     np.testing.assert_allclose(found.sums.reshape(K, -1), expected, rtol=1e-6)
 
 
 def test_filter_major_is_a_transposition():
     outputs = np.random.default_rng(4).random((3, 18, 37), np.float32)
-    np.testing.assert_array_equal(layout.filter_major(outputs), outputs.transpose(0, 2, 1))
+    np.testing.assert_array_equal(array_layout.filter_major(outputs), outputs.transpose(0, 2, 1))
     by_filter = np.empty((37, 3, 18), np.float32)
-    layout.filter_major(outputs, by_filter.transpose(1, 0, 2))
+    array_layout.filter_major(outputs, by_filter.transpose(1, 0, 2))
     np.testing.assert_array_equal(by_filter, outputs.transpose(2, 0, 1))
 
 
@@ -173,7 +173,7 @@ def test_one_pass_gives_the_features_of_all_stages_that_fit_together(given, monk
     expected = {stage: outputs(network, images, stage).reshape(N, -1) for stage in probes}
     first, second = (4 * features.size for features in expected.values())
     for free, passes in ((2 * (first + second), 1), (2 * (first + second) - 2, 2)):
-        monkeypatch.setattr("deeptheory.machine.free_memory", lambda free=free: free)
+        monkeypatch.setattr("deeptheory.system.memory.free_memory", lambda free=free: free)
         network.passes = -1 / N  # one input is looked at beforehand, for the sizes
         found = dict(measure.iterate_features(network, images, list(probes), quiet=True))
         assert network.passes == pytest.approx(passes)
@@ -183,7 +183,7 @@ def test_one_pass_gives_the_features_of_all_stages_that_fit_together(given, monk
 
 def test_features_that_do_not_fit_are_refused_before_they_are_made(given, monkeypatch):
     network, images, _, _ = given
-    monkeypatch.setattr("deeptheory.machine.free_memory", lambda: 10_000)
+    monkeypatch.setattr("deeptheory.system.memory.free_memory", lambda: 10_000)
     refused = r"features of stage1: expected at most 80 % of the free memory, .* GB, found .* GB; "
     with pytest.raises(InputError, match=refused + r"set probe\.inputs to fit the probes on fewer inputs"):
         next(measure.iterate_features(network, images, ["stage1"], quiet=True))

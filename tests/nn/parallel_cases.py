@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from deeptheory import nn, stopping
-from deeptheory.checkpoint import CheckpointStore
-from deeptheory.cli_options import together
+from deeptheory import nn
+from deeptheory.cli.options import together
 from deeptheory.errors import InputError
+from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.system import interruption
 
 # Learning rates in float32: at larger ones half a unit in the last place of the initial weights is enough for a
 # maximum in a window to change hands, and one process differs from itself by 1e-3 after 20 steps.
@@ -71,7 +72,7 @@ def resumed(group, out):
     try:
         train("fused", group=group, checkpoint=checkpoint,
               should_stop=lambda: next(asked) >= 6 and group.rank == group.size - 1)  # fmt: skip
-    except stopping.Interrupted:
+    except interruption.Interrupted:
         (out / f"stopped-{group.rank}").touch()
     if group.rank == 0:
         shutil.copy(checkpoint.path, out / "stopped.h5")

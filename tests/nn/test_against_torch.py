@@ -7,7 +7,7 @@ from deeptheory import nn
 
 torch = pytest.importorskip("torch")
 
-from deeptheory.bench.twin import torch_twin  # noqa: E402
+from deeptheory.bench.torch_networks import torch_twin  # noqa: E402
 
 
 def test_small_vgg_follows_torch():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deeptheory import nn
-from deeptheory.nn.kernels import excitation
+from deeptheory.nn.kernels import squeeze_excitation
 
 TOLERANCE = 2e-6  # of the largest value
 
@@ -19,7 +19,7 @@ def test_vectors_agree_with_plain_passes(shape, n_hidden):
         for name, parameter in layer.parameters.items():
             parameter += np.random.default_rng(len(name)).standard_normal(parameter.shape).astype(dtype)
         own = x.astype(dtype)
-        assert excitation.applies(own) == (dtype == np.float32)
+        assert squeeze_excitation.applies(own) == (dtype == np.float32)
         values.append(layer.forward(own, training=True).copy())
         dx = layer.backward(dout.astype(dtype))
         values += [dx, *(layer.gradients[name] for name in sorted(layer.gradients))]

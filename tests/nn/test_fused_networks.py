@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from deeptheory import machine, nn
-from deeptheory.compiled import JIT
+from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.nn.fusion import Block
+from deeptheory.system import instructions
+from deeptheory.system.compiled import JIT
 
 NETWORKS = {
     "vgg11": {"width": 0.25, "input_shape": (16, 16, 3)},
@@ -108,7 +109,7 @@ def test_inference_is_the_forward_pass_out_of_training(network, x):
 
 def test_networks_have_blocks(network):
     blocks = [step for step in network.steps if isinstance(step.layer, Block)]
-    if machine.vectors() == "plain" or not JIT:
+    if instructions.vectors() == "plain" or not JIT:
         assert not blocks
     else:
         assert len(blocks) > 5

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from deeptheory import machine, nn
-from deeptheory.compiled import JIT
+from deeptheory import nn
 from deeptheory.nn.fusion import Block
+from deeptheory.system import instructions, threadpools
+from deeptheory.system.compiled import JIT
 
-pytestmark = pytest.mark.skipif(machine.vectors() == "plain" or not JIT, reason="needs explicit vectors")
+pytestmark = pytest.mark.skipif(instructions.vectors() == "plain" or not JIT, reason="needs explicit vectors")
 TOLERANCE = 1e-5  # relative to the largest value; 6e-6 seen
 
 
@@ -64,7 +65,7 @@ def test_block_agrees_with_its_layers_in_float64(images, channels, pooled, optio
         layers(*channels, activation, pooled, dtype, **options) for dtype in (np.float32, np.float64)
     )
     block = Block(made)
-    with machine.single_threaded_blas():
+    with threadpools.kernel_threads():
         out, expected = block.forward(x, training), x.astype(np.float64)
         for layer in exact:
             expected = layer.forward(expected.copy(), training)

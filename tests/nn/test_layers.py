@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from deeptheory import machine, nn
+from deeptheory import nn
 from deeptheory.errors import InputError
+from deeptheory.system import threadpools
 
 STEP = 1e-6
 RNG = np.random.default_rng(0)
@@ -81,7 +82,7 @@ def test_gradients(kind, training):
         layer.buffers.update({name: array.copy() for name, array in kept.items()})
         return float(np.sum(slope * layer.forward(x.copy(), training)))
 
-    with machine.single_threaded_blas():
+    with threadpools.kernel_threads():
         loss()
         dx = layer.backward(slope.copy()).copy()
         gradients = {name: array.copy() for name, array in layer.gradients.items()}

@@ -5,7 +5,7 @@ import pytest
 
 from deeptheory.nn import kernels
 from deeptheory.nn.kernels import pointwise
-from deeptheory.nn.kernels.rows import IDENTITY, RELU, SILU, Normed
+from deeptheory.nn.kernels.norm_rows import IDENTITY, RELU, SILU, Normed
 
 TOLERANCE = 2e-6  # of the largest value: sums of some thousand float32
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import depthwise, slabs
-from deeptheory.nn.kernels.rows import IDENTITY, PLAIN, SILU, Normed
+from deeptheory.nn.kernels import depthwise, depthwise_slabs
+from deeptheory.nn.kernels.norm_rows import IDENTITY, PLAIN, SILU, Normed
 
 TOLERANCE = 2e-6  # of the largest value
 
@@ -33,7 +33,7 @@ def batch(images, channels, size, stride, padding):
 def plain(x, weight, dout, stride, padding):
     """Output, and gradients of input and weights, by the plain loops."""
     x, weight, dout = (a.astype(np.float64) for a in (x, weight, dout))
-    assert not slabs.applies(x, weight.shape, padding)
+    assert not depthwise_slabs.applies(x, weight.shape, padding)
     out, dx, dweight, scratch = (
         np.empty_like(dout),
         np.empty_like(x),
@@ -53,7 +53,7 @@ def assert_close(found, expected):
 @pytest.mark.parametrize(("images", "channels", "size", "stride", "padding"), CASES)
 def test_vectors_agree_with_plain_loops(images, channels, size, stride, padding):
     x, weight, dout = batch(images, channels, size, stride, padding)
-    assert slabs.applies(x, weight.shape, padding)
+    assert depthwise_slabs.applies(x, weight.shape, padding)
     out, dx, dweight = (np.full_like(a, np.nan) for a in (dout, x, weight))
     scratch = kernels.Scratch()
     for _ in range(2):  # the second time over the scratch of the first
@@ -69,7 +69,7 @@ def test_vectors_agree_with_plain_loops(images, channels, size, stride, padding)
 def test_gradients_through_a_norm_agree_with_plain_loops(images, channels, size, stride, padding, kind):
     x, weight, dout = batch(images, channels, size, stride, padding)
     scratch, out = kernels.Scratch(), np.empty_like(dout)
-    sums = slabs.forward_with_sums(x, weight, stride, padding, out, scratch)
+    sums = depthwise_slabs.forward_with_sums(x, weight, stride, padding, out, scratch)
     rows = out.reshape(-1, channels).astype(np.float64)
     np.testing.assert_allclose(sums, [rows.sum(axis=0), (rows**2).sum(axis=0)], rtol=1e-5, atol=1e-4)
     slope, shift, slope_x, constant = (
@@ -77,12 +77,12 @@ def test_gradients_through_a_norm_agree_with_plain_loops(images, channels, size,
     )
     norm = Normed(out.reshape(-1), slope, shift, slope_x, constant, kind)
     dx, dweight = np.full_like(x, np.nan), np.full_like(weight, np.nan)
-    slabs.backward(x, dout, weight, norm, stride, padding, dweight, dx, scratch)
+    depthwise_slabs.backward(x, dout, weight, norm, stride, padding, dweight, dx, scratch)
     z = slope.astype(np.float64) * out + shift
     s = 1 / (1 + np.exp(-z))
     dz = (s * (1 + z * (1 - s)) if kind == SILU else 1) * dout
     _, expected_dx, expected = plain(x, weight, slope * dz + slope_x * out + constant, stride, padding)
     assert_close(dx, expected_dx)
     assert_close(dweight, expected)
-    slabs.backward(x, dout, weight, PLAIN, stride, padding, None, dx, scratch)
+    depthwise_slabs.backward(x, dout, weight, PLAIN, stride, padding, None, dx, scratch)
     assert_close(dx, plain(x, weight, dout, stride, padding)[1])

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from deeptheory import nn
-from deeptheory.checkpoint import CheckpointStore
 from deeptheory.errors import InputError
-from deeptheory.stopping import Interrupted
+from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.system.interruption import Interrupted
 
 RECIPE = nn.Recipe(epochs=3, batch=8, learning_rate=0.05, shift=1)
 
@@ -240,7 +240,7 @@ def test_data_that_do_not_fit_are_refused(change, message):
 def test_progress_shows_epoch_and_loss(monkeypatch):
     notes = []
     monkeypatch.setattr(
-        "deeptheory.progress.Progress.advance", lambda self, done, note="": notes.append((done, note))
+        "deeptheory.system.progress.Progress.advance", lambda self, done, note="": notes.append((done, note))
     )
     train(small())
     assert [done for done, _ in notes] == list(range(1, 10))

@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 
-from deeptheory import machine, nn, prune
-from deeptheory.data.augment import scale
+from deeptheory import nn, prune
+from deeptheory.data.augmentation import scale
+from deeptheory.system import process_setup, threadpools
 
 N_LABELS, SIDE, CHANNELS = 3, 4, 2
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
-    before = machine.threads()
-    machine.configure(1)
+    before = threadpools.threads()
+    process_setup.configure(1)
     yield
-    machine.configure(before)
+    process_setup.configure(before)
 
 
 def tiny_network(dtype=np.float64, seed=0):

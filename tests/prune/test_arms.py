@@ -2,15 +2,7 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.prune import (
-    Context,
-    MaskedLayer,
-    cost_of,
-    keep_largest,
-    masks_for,
-    prune_arm,
-    warnings_of,
-)
+from deeptheory.prune import Context, MaskedLayer, cost_of, keep_largest, masks_for, prune_arm, warnings_of
 
 N_LABELS = 6
 STAGE = MaskedLayer("stage2.conv.weight", "stage1", "stage2", (7, 5, 3, 3), 5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deeptheory import nn
-from deeptheory.data.augment import scale
+from deeptheory.data.augmentation import scale
 from deeptheory.errors import InputError
 from deeptheory.prune import gauss_newton
 

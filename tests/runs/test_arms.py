@@ -9,12 +9,12 @@ import pytest
 
 from deeptheory import data, measure, nn, prune
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, seeds, steps
-from deeptheory.runs.config import config_from
-from deeptheory.runs.report import predicted
+from deeptheory.runs import Run, random_streams, steps
+from deeptheory.runs.configuration import config_from
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
-from deeptheory.runs.steps.layers import masked_layers
-from deeptheory.runs.steps.train import build_network, stored_splits, trained_network
+from deeptheory.runs.steps.layer_choice import masked_layers
+from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
+from deeptheory.runs.summaries.step_summaries import predicted
 
 ARMS = ("afcc", "random", "label-permuted", "magnitude")
 MASKED = ("stage4.conv.weight", "stage5.conv.weight", "head.linear.weight")
@@ -182,7 +182,7 @@ def test_an_arm_from_scratch_is_trained_from_scaled_initial_weights(assert_same,
         surviving = mask.reshape(len(mask), -1).sum(axis=1).reshape(-1, *[1] * (weight.ndim - 1))
         assert surviving.min() > 0
         network.parameters()[name] = (weight * mask * np.sqrt(mask[0].size / surviving)).astype(np.float32)
-    rngs = (seeds.generator(3, name) for name in ("batches", "augmentation"))
+    rngs = (random_streams.generator(3, name) for name in ("batches", "augmentation"))
     train = data.select(run.dataset, stored_splits(run), "train")
     nn.fit(network, *train, run.config.train, *rngs, masks=full, quiet=True)
     assert_same(found["state"], network.state())

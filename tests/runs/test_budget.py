@@ -1,17 +1,17 @@
 """The prunable set at a tolerance: what is stored, printed, refused, and that it is found again."""
 
-import importlib
 import json
 import shutil
 
 import numpy as np
 import pytest
 
-from deeptheory.runs import Run, paths, report, steps
+from deeptheory import tables
+from deeptheory.runs import Run, steps
+from deeptheory.runs.steps import tolerance
+from deeptheory.runs.summaries import step_summaries
+from deeptheory.store import paths
 
-module = importlib.import_module(
-    "deeptheory.runs.steps.budget"
-)  # the package shows the function by this name
 TOLERANCE = 0.3
 
 
@@ -38,17 +38,17 @@ def test_every_layer_alone_and_all_together_are_within_the_tolerance(searched):
         assert set(kept) == ({name} if name != paths.NETWORK else set(names))
         assert all(mask.any(axis=1).all() for mask in kept.values())  # every output keeps an input
         tried = found["visited"][:, 0]
-        assert len(tried) == module.STEPS["network" if name == paths.NETWORK else "layer"]
+        assert len(tried) == tolerance.STEPS["network" if name == paths.NETWORK else "layer"]
         assert found["dilution"] <= tried[found["visited"][:, 3] >= 0].max()
     assert found_at(searched)["dilution"] > 0
 
 
 def test_the_stored_prediction_is_that_of_the_stored_mask(searched):
-    network = module.trained_network(searched)
-    layers = module.maskable_layers(network)
+    network = tolerance.trained_network(searched)
+    layers = tolerance.maskable_layers(network)
     found = found_at(searched)
-    masks = module.prune.Masks(layers, {name: ~mask for name, mask in found["prunable"].items()})
-    again = module.make_predictor(searched, network).predict(masks)
+    masks = tolerance.prune.Masks(layers, {name: ~mask for name, mask in found["prunable"].items()})
+    again = tolerance.make_predictor(searched, network).predict(masks)
     assert again.retrained == pytest.approx(found["prediction"]["retrained"], abs=1e-12)
     assert again.refitted_theory == pytest.approx(found["prediction"]["refitted_theory"], abs=1e-12)
 
@@ -66,18 +66,18 @@ def test_a_second_tolerance_uses_the_stored_paths_and_the_first_is_not_computed_
     def never(*_, **__):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(module, "_removal_paths", never)
+    monkeypatch.setattr(tolerance, "_removal_paths", never)
     steps.budget(searched, 0.9)
     assert found_at(searched)["dilution"] <= searched.read(
         f"{paths.budget_path(0.9)}/{paths.NETWORK}/dilution"
     )
-    monkeypatch.setattr(module, "make_predictor", never)
+    monkeypatch.setattr(tolerance, "make_predictor", never)
     steps.budget(searched, TOLERANCE)
 
 
 def test_an_interrupted_search_goes_on_to_the_same_set(finished_study, tmp_path, searched, monkeypatch):
     run = Run(shutil.copytree(finished_study, tmp_path / "study") / "seed-3", quiet=True)
-    search, calls = module._search, []
+    search, calls = tolerance._search, []
 
     def stopping(*arguments):
         if len(calls) == 2:
@@ -85,17 +85,17 @@ def test_an_interrupted_search_goes_on_to_the_same_set(finished_study, tmp_path,
         calls.append(arguments)
         return search(*arguments)
 
-    monkeypatch.setattr(module, "_search", stopping)
+    monkeypatch.setattr(tolerance, "_search", stopping)
     with pytest.raises(KeyboardInterrupt):
         steps.budget(run, TOLERANCE)
-    monkeypatch.setattr(module, "_search", search)
+    monkeypatch.setattr(tolerance, "_search", search)
     steps.budget(run, TOLERANCE)
     for name, mask in found_at(searched)["prunable"].items():
         np.testing.assert_array_equal(found_at(run)["prunable"][name], mask)
 
 
 def test_the_report_has_a_line_for_every_layer_and_the_network(searched):
-    found = report.budgeted(searched, TOLERANCE)
+    found = step_summaries.budgeted(searched, TOLERANCE)
     lines = found.text.splitlines()
     assert "tolerance 30 points" in lines[0]
     assert [line.split()[0] for line in lines[4:10]] == [
@@ -104,22 +104,22 @@ def test_the_report_has_a_line_for_every_layer_and_the_network(searched):
         "network",
     ]
     assert lines[-1].startswith("dilution when all go together: stage2.conv ")
-    assert json.loads(report.as_json(found.numbers))["layers"]["network"]["loss"] <= TOLERANCE
+    assert json.loads(tables.as_json(found.numbers))["layers"]["network"]["loss"] <= TOLERANCE
 
 
 def test_the_overview_of_a_run_shows_its_prunable_sets(searched):
-    found = report.overview(searched)
+    found = step_summaries.overview(searched)
     assert "tolerance 30 points" in found.text
-    assert found.numbers["budget"]["tolerance-0.3"] == report.budgeted(searched, TOLERANCE).numbers
+    assert found.numbers["budget"]["tolerance-0.3"] == step_summaries.budgeted(searched, TOLERANCE).numbers
 
 
 def test_wide_filters_take_costs_added_up_with_exact_residuals(searched, monkeypatch):
-    network = module.trained_network(searched)
-    layer = module.maskable_layers(network)[1]
-    images, _ = module.data.select(searched.dataset, module.stored_splits(searched), "train")
-    greedy = module._removal_paths(network, layer, images)
-    monkeypatch.setattr(module, "EXACT_WEIGHTS", 1)
-    fast = module._removal_paths(network, layer, images)
+    network = tolerance.trained_network(searched)
+    layer = tolerance.maskable_layers(network)[1]
+    images, _ = tolerance.data.select(searched.dataset, tolerance.stored_splits(searched), "train")
+    greedy = tolerance._removal_paths(network, layer, images)
+    monkeypatch.setattr(tolerance, "EXACT_WEIGHTS", 1)
+    fast = tolerance._removal_paths(network, layer, images)
     np.testing.assert_allclose(fast.residual[:, -1].min(), greedy.residual[:, -1].min(), rtol=0.5)
     assert np.all(greedy.residual.sum(axis=1) <= 1.001 * fast.residual.sum(axis=1))
 

@@ -1,31 +1,28 @@
 """The compact networks of a finished run, what they cost, and what is printed."""
 
-import importlib
 import json
 
 import h5py
 import numpy as np
 import pytest
 
-from deeptheory import nn, prune, storage
-from deeptheory.bench import energy, in_turn, quiet
-from deeptheory.data.augment import scale
+from deeptheory import nn, prune
+from deeptheory.bench import energy, interleaving, machine_load
+from deeptheory.data.augmentation import scale
 from deeptheory.errors import InputError
-from deeptheory.runs import paths, steps
+from deeptheory.runs import steps
+from deeptheory.runs.steps import compaction, inference_cost
+from deeptheory.store import hdf5, paths
 
 ARMS = ("afcc", "random", "label-permuted", "magnitude")
-# the package shows the functions by these names
-compact_module, cost_module = (
-    importlib.import_module(f"deeptheory.runs.steps.{n}") for n in ("compact", "cost")
-)
 
 
 @pytest.fixture
 def brief(monkeypatch):
     """Hardly any time is measured, and no counter is read."""
-    monkeypatch.setattr(in_turn, "BLOCK_SECONDS", 0.0)
-    monkeypatch.setattr(cost_module, "ROUNDS", 2)
-    monkeypatch.setattr(quiet, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(interleaving, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(inference_cost, "ROUNDS", 2)
+    monkeypatch.setattr(machine_load, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(energy, "find_counters", list)
 
 
@@ -33,7 +30,7 @@ def test_every_arm_is_written_and_computes_what_the_masked_network_computes(run)
     steps.compact(run)
     images = scale(run.dataset.test_images[:20])
     for arm in ARMS:
-        masked = compact_module.retrained_network(run, arm)
+        masked = compaction.retrained_network(run, arm)
         compacted = nn.load_model(run.directory / f"compact-{arm}.h5")
         expected = masked.infer(images)
         np.testing.assert_allclose(compacted.infer(images), expected, atol=1e-5 * np.abs(expected).max())
@@ -170,7 +167,7 @@ def test_cost_refuses_what_compact_refuses(deeptheory, run, assert_refused):
     with h5py.File(run.results, "r+") as file:
         masks = file["retrain/arms/random/masks"]
         masks["stage5.conv.weight"][...] = False
-        storage.add_checksum(masks["stage5.conv.weight"])
+        hdf5.add_checksum(masks["stage5.conv.weight"])
     expected = (
         "'stage5.conv': expected a filter with an input that head.linear reads, found none of 64: 64 have no"
     )

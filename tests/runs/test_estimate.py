@@ -4,13 +4,15 @@ import json
 
 import pytest
 
-from deeptheory import machine
 from deeptheory.errors import InputError
-from deeptheory.runs import comparison_steps, estimate, paths
-from deeptheory.runs.config import config_from
-from deeptheory.runs.estimate import COMPARE, duration, timing
-from deeptheory.runs.estimate.memory import PARTS
-from deeptheory.runs.report import as_json
+from deeptheory.runs import estimate
+from deeptheory.runs.configuration import config_from
+from deeptheory.runs.estimates import COMPARE, duration, timing
+from deeptheory.runs.estimates.memory import PARTS
+from deeptheory.store import paths
+from deeptheory.studies import comparison_steps
+from deeptheory.system import memory, process_setup, threadpools
+from deeptheory.tables import as_json
 from tests.conftest import TINY
 
 
@@ -80,7 +82,7 @@ def test_the_comment_is_short():
 
 def test_without_memory_nothing_is_tried(monkeypatch):
     monkeypatch.setattr(timing, "_step_seconds", lambda *key: pytest.fail("a step was computed"))
-    monkeypatch.setattr(machine, "free_memory", lambda: 10**6)
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**6)
     found = of()
     assert (found.seconds, found.per_epoch) == ({}, {})
     assert found.text.endswith("free memory: 0.001 GB: too little, the command would refuse to start")
@@ -88,14 +90,14 @@ def test_without_memory_nothing_is_tried(monkeypatch):
 
 
 def test_a_system_that_does_not_say(monkeypatch):
-    monkeypatch.setattr(machine, "free_memory", lambda: None)
+    monkeypatch.setattr(memory, "free_memory", lambda: None)
     assert of().text.endswith("how much memory is free is not known here")
 
 
 def test_every_run_gets_its_share_of_the_threads(monkeypatch):
     threads = []
-    monkeypatch.setattr(machine, "threads", lambda: 4)
-    monkeypatch.setattr(machine, "configure", threads.append)
+    monkeypatch.setattr(threadpools, "threads", lambda: 4)
+    monkeypatch.setattr(process_setup, "configure", threads.append)
     assert of(("train",), jobs=2).threads == 2
     assert threads == [2, 4]
 

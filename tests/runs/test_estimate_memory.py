@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from deeptheory.runs import paths, steps
-from deeptheory.runs.config import config_from, read_config, to_toml
-from deeptheory.runs.estimate import disk_bytes, file_bytes, peaks, sizes_of, steps_until
+from deeptheory.runs import steps
+from deeptheory.runs.configuration import config_from, read_config, to_toml
+from deeptheory.runs.estimates import disk_bytes, file_bytes, peaks, sizes_of, steps_until
+from deeptheory.store import paths
 from tests.conftest import TINY
 
 PLENTY = 1e12
@@ -25,8 +26,8 @@ from pathlib import Path
 from deeptheory import machine
 machine.configure(1)
 from deeptheory.runs import Run, steps
-from deeptheory.runs.config import read_config
-from deeptheory.runs.estimate import peaks, sizes_of
+from deeptheory.runs.configuration import read_config
+from deeptheory.runs.estimates import peaks, sizes_of
 file, directory, step = map(Path, sys.argv[1:])
 run = Run.create(directory, read_config(file), True)
 sizes = sizes_of(run.config)

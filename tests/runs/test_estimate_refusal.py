@@ -2,17 +2,18 @@
 
 import pytest
 
-from deeptheory import machine
 from deeptheory.errors import InputError
-from deeptheory.runs import compare, confirm, paths, run_member, run_sweep
-from deeptheory.runs.config import config_from
-from deeptheory.runs.estimate import peaks, require_memory, sizes_of
+from deeptheory.runs.configuration import config_from
+from deeptheory.runs.estimates import peaks, require_memory, sizes_of
+from deeptheory.store import paths
+from deeptheory.studies import compare, confirm, run_member, run_sweep
+from deeptheory.system import memory
 from tests.conftest import TINY
 
 
 @pytest.fixture
 def little(monkeypatch):
-    monkeypatch.setattr(machine, "free_memory", lambda: 1_000_000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_000_000)
 
 
 REFUSED = (
@@ -49,7 +50,7 @@ def test_runs_at_a_time_are_added_up(monkeypatch, tmp_path):
     config = config_from(TINY)
     one = peaks(sizes_of(config), ["train"])["train"].total
     runs = [(tmp_path / str(number), config) for number in range(4)]
-    monkeypatch.setattr(machine, "free_memory", lambda: round(2.5 * one / 0.8))
+    monkeypatch.setattr(memory, "free_memory", lambda: round(2.5 * one / 0.8))
     require_memory(runs, ["train"], jobs=2)
     with pytest.raises(InputError, match=r"memory for step 'train' of .* and 2 runs beside it: expected"):
         require_memory(runs, ["train"], jobs=3)

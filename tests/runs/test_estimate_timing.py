@@ -2,8 +2,8 @@
 
 import msgspec
 
-from deeptheory.runs.config import config_from
-from deeptheory.runs.estimate import sizes_of, timing
+from deeptheory.runs.configuration import config_from
+from deeptheory.runs.estimates import sizes_of, timing
 from tests.conftest import TINY
 
 

@@ -4,10 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
-from deeptheory import measure, plot, storage
+from deeptheory import measure
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, paths, steps
-from deeptheory.runs.config import config_from
+from deeptheory.reports import plot
+from deeptheory.runs import Run, steps
+from deeptheory.runs.configuration import config_from
+from deeptheory.store import hdf5, paths
 
 RECIPE = {"epochs": 1, "batch": 20, "shift": 1, "flip": False}
 THRESHOLD = 0.5
@@ -45,7 +47,7 @@ def finished(directory, *arguments, dead=None):
             with h5py.File(run.results, "r+") as file:
                 bias = file[f"train/state/{dead}.linear.bias"]
                 bias[...] = -1e4
-                storage.add_checksum(bias)
+                hdf5.add_checksum(bias)
     return run
 
 

@@ -4,8 +4,9 @@ import h5py
 import numpy as np
 import pytest
 
-from deeptheory.runs import Run, paths, steps
-from deeptheory.runs.config import config_from
+from deeptheory.runs import Run, steps
+from deeptheory.runs.configuration import config_from
+from deeptheory.store import paths
 
 GLYPHS = {"n_labels": 4, "size": 16, "train_per_label": 30, "test_per_label": 10, "measure_share": 0.3}
 RECIPE = {"epochs": 1, "batch": 20, "shift": 1, "flip": False}

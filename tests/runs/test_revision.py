@@ -8,10 +8,11 @@ import pytest
 
 from deeptheory import nn, prune
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, paths, steps
-from deeptheory.runs.config import config_from
-from deeptheory.runs.steps.retrain import retrain_network, stored_masks
-from deeptheory.runs.steps.train import trained_network
+from deeptheory.runs import Run, steps
+from deeptheory.runs.configuration import config_from
+from deeptheory.runs.steps.retraining import retrain_network, stored_masks
+from deeptheory.runs.steps.training import trained_network
+from deeptheory.store import paths
 from tests.conftest import TINY
 
 MASKED = ("stage4.conv.weight", "stage5.conv.weight", "head.linear.weight")

@@ -3,10 +3,11 @@ import os
 import msgspec
 import pytest
 
-from deeptheory import machine
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, paths, schema
-from deeptheory.runs.config import to_toml
+from deeptheory.runs import Run, schema
+from deeptheory.runs.configuration import to_toml
+from deeptheory.store import paths
+from deeptheory.system import provenance
 
 
 def contents(directory):
@@ -111,7 +112,7 @@ def test_the_run_file_says_where_its_numbers_come_from(run, tiny_config):
     assert run.read("schema_version") == schema.VERSION
     assert run.read("config") == to_toml(tiny_config)
     assert run.read("status") == "complete"
-    facts = machine.facts()
+    facts = provenance.provenance()
     for step in paths.STEPS:
         stored = run.read(f"{paths.PROVENANCE}/{step}")
         assert stored.keys() == facts.keys()

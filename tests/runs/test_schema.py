@@ -3,19 +3,19 @@
 import h5py
 import pytest
 
-from deeptheory import damage, storage
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, paths, schema
+from deeptheory.runs import Run, schema
+from deeptheory.store import hdf5, integrity, paths
 
 
 @pytest.fixture
 def old(run):
     """The run as version 1 wrote it: without checksums."""
-    storage.previous_of(run.results).unlink(missing_ok=True)
+    hdf5.previous_of(run.results).unlink(missing_ok=True)
     with h5py.File(run.results, "r+") as file:
         file[schema.ENTRY][...] = 1
         file.visititems(lambda _, item: item.attrs.clear())
-    assert damage.verify(run.results).unchecked
+    assert integrity.verify(run.results).unchecked
     return run
 
 
@@ -28,11 +28,11 @@ def set_version(run, version):
 def test_an_old_file_is_brought_up_to_date_when_it_is_opened(old, finished_study, assert_same):
     before = old.results.read_bytes()
     assert old.done("train")
-    found = damage.verify(old.results)
+    found = integrity.verify(old.results)
     assert (found.unchecked, found.damaged) == ((), ())
     assert old.read(schema.ENTRY) == schema.VERSION
     assert_same(old.read("retrain"), Run(finished_study / "seed-3").read("retrain"))
-    assert storage.previous_of(old.results).read_bytes() == before
+    assert hdf5.previous_of(old.results).read_bytes() == before
     log = (old.directory / paths.LOG).read_text()
     assert log.endswith(f"run.h5 brought from schema version 1 to {schema.VERSION}\n")
 

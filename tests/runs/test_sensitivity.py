@@ -1,11 +1,11 @@
-import sys
-
 import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.runs import paths, report_sensitivity, steps
-from deeptheory.runs.steps.sensitivity import variations
+from deeptheory.runs import steps
+from deeptheory.runs.steps.sensitivity_variations import variations
+from deeptheory.store import paths
+from deeptheory.studies import sensitivity_summary
 
 STORED = {"clusters_per_filter": 1, "cluster_size": 1, "noise": 1, "snr_mean_field": 1, "snr_measured": 1}
 
@@ -36,16 +36,16 @@ def test_noise_falls_with_the_threshold(run):
 def test_what_is_stored_is_not_measured_again(run, monkeypatch):
     steps.sensitivity(run)
     before = run.results.read_bytes()
-    monkeypatch.setattr(sys.modules["deeptheory.runs.steps.sensitivity"], "_measured", None)
+    monkeypatch.setattr("deeptheory.runs.steps.sensitivity_variations._measured", None)
     steps.sensitivity(run)
     assert run.results.read_bytes() == before
 
 
 def test_tables_and_trends(run):
     steps.sensitivity(run)
-    report = report_sensitivity.sensitivity([run])
+    report = sensitivity_summary.sensitivity([run])
     assert report.text.startswith("1 seed; threshold of the run 0.3;")
-    for text in (*report_sensitivity.TITLES.values(), "H2 snr-rises, mean field", "H3 noise-falls, noise"):
+    for text in (*sensitivity_summary.TITLES.values(), "H2 snr-rises, mean field", "H3 noise-falls, noise"):
         assert text in report.text
     stored = report.numbers["variations"]["inputs 0.25"]["noise"]
     assert stored == [

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 import deeptheory.nn.training
-from deeptheory import data, machine, nn
-from deeptheory.checkpoint import CheckpointStore
+from deeptheory import data, nn
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, paths, steps
-from deeptheory.runs.config import config_from
-from deeptheory.runs.steps.train import build_network
-from deeptheory.stopping import Interrupted
+from deeptheory.runs import Run, steps
+from deeptheory.runs.configuration import config_from
+from deeptheory.runs.steps.training import build_network
+from deeptheory.store import paths
+from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.system import process_setup
+from deeptheory.system.interruption import Interrupted
 
 ARMS = ("afcc", "random", "label-permuted", "magnitude")
 
@@ -117,11 +119,11 @@ def test_two_runs_of_one_seed_have_the_same_weights_to_the_bit(
 ):
     if threads > len(os.sched_getaffinity(0)):
         pytest.skip("one processor")
-    machine.configure(threads)
+    process_setup.configure(threads)
     runs = [Run.create(tmp_path / name, tiny_config, quiet=True) for name in ("one", "two")]
     for run in runs:
         steps.train(run)
-    machine.configure(1)
+    process_setup.configure(1)
     assert_same(runs[1].read("train"), runs[0].read("train"))
 
 
@@ -199,7 +201,7 @@ def test_the_prediction_is_older_than_masks_and_retraining(run):
 def test_a_prediction_is_never_made_after_the_fact(run_until, monkeypatch):
     run = run_until("measure")
     clock = iter(f"2026-01-01T00:00:{second:02d}+00:00" for second in range(60))
-    for module in ("deeptheory.runs.run", "deeptheory.runs.steps.predict"):
+    for module in ("deeptheory.runs.run", "deeptheory.runs.steps.prediction"):
         monkeypatch.setattr(sys.modules[module], "now", lambda: next(clock))
     for step in ("predict", "prune", "retrain"):
         getattr(steps, step)(run)

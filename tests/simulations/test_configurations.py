@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from deeptheory import prune
-from deeptheory.runs.config import differences, read_config, read_table
-from deeptheory.runs.sweep import expand, read_sweep
+from deeptheory.runs.configuration import differences, read_config, read_table
+from deeptheory.studies.sweep import expand, read_sweep
 
 SIMULATIONS = Path(__file__).parents[2] / "simulations"
 FILES = sorted(SIMULATIONS.glob("*.toml"))

@@ -39,7 +39,7 @@ def test_both_sides_take_the_same_steps(script, dataset, monkeypatch, l2_on_all)
     recipe = msgspec.structs.replace(RECIPE, l2_on_all=l2_on_all)
     twins = []
     monkeypatch.setattr(script, "torch_twin", lambda network: twins.append(make(network)) or twins[-1])
-    make = importlib.import_module("deeptheory.bench.twin").torch_twin
+    make = importlib.import_module("deeptheory.bench.torch_networks").torch_twin
     networks = [
         nn.build("vgg6", 3, (16, 16, 3), width=1 / 16, rng=np.random.default_rng(1)) for _ in range(2)
     ]
@@ -57,7 +57,7 @@ def test_both_sides_take_the_same_steps(script, dataset, monkeypatch, l2_on_all)
 
 def test_in_float64_both_sides_end_at_the_same_weights(script, dataset, monkeypatch):
     twins, as_torch = [], script.as_torch
-    make = importlib.import_module("deeptheory.bench.twin").torch_twin
+    make = importlib.import_module("deeptheory.bench.torch_networks").torch_twin
     monkeypatch.setattr(script, "torch_twin", lambda of: twins.append(make(of).double()) or twins[-1])
     monkeypatch.setattr(script, "as_torch", lambda images: as_torch(images.astype(np.float64)))
     networks = [

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from deeptheory import nn, prune
-from deeptheory.bench import in_turn, quiet
+from deeptheory.bench import interleaving, machine_load
 from deeptheory.errors import InputError
-from deeptheory.runs.steps.compact import retrained_network
+from deeptheory.runs.steps.compaction import retrained_network
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture
 def brief(monkeypatch):
     """Hardly any time is measured."""
-    monkeypatch.setattr(in_turn, "BLOCK_SECONDS", 0.0)
-    monkeypatch.setattr(quiet, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(interleaving, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(machine_load, "LOOK_SECONDS", 0.01)
 
 
 def start(script, monkeypatch, run, out, *options):

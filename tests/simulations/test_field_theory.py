@@ -9,7 +9,7 @@ import pytest
 
 from deeptheory import data, measure, theory
 from deeptheory.errors import InputError
-from deeptheory.runs.steps.train import stored_splits, trained_network
+from deeptheory.runs.steps.training import stored_splits, trained_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -4,14 +4,14 @@ import sys
 
 import pytest
 
-from deeptheory.errors import run_script
+from deeptheory.system.scripts import run_script
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_covariances_that_do_not_fit_are_refused_with_the_low_rank_form(script, run, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["x", str(run.directory), "--stages", "stage5"])
-    monkeypatch.setattr("deeptheory.machine.free_memory", lambda: 1000)
+    monkeypatch.setattr("deeptheory.system.memory.free_memory", lambda: 1000)
     with pytest.raises(SystemExit) as ended:
         run_script(script.main)
     assert ended.value.code == 2

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deeptheory.runs import Run, paths, steps
+from deeptheory.runs import Run, steps
+from deeptheory.store import paths
 
 SCRIPT = Path(__file__).parents[2] / "simulations" / "snr_budget.py"
 

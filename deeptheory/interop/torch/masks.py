@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from deeptheory.data.batches import array_of
 from deeptheory.errors import InputError
-from deeptheory.interop.extras import needed
-from deeptheory.interop.tensor_file import read_tensors, write_tensors
+from deeptheory.interop.optional_packages import needed
+from deeptheory.interop.state.tensor_files import read_tensors, write_tensors
 
 if TYPE_CHECKING:
     import torch

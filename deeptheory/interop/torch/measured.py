@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from deeptheory import measure, nn, prune, theory
 from deeptheory.errors import InputError
+from deeptheory.interop.torch.connections import Pairs, find_pairs, layers_of
 from deeptheory.interop.torch.inputs import Inputs
-from deeptheory.interop.torch.live import LiveModel
+from deeptheory.interop.torch.live_model import LiveModel
 from deeptheory.interop.torch.masks import masks_of
-from deeptheory.interop.torch.pairs import Pairs, find_pairs, layers_of
-from deeptheory.interop.torch.refit import LivePredictor
+from deeptheory.interop.torch.refitting import LivePredictor
 
 if TYPE_CHECKING:
     import torch

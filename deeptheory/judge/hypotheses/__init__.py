@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from deeptheory.errors import unknown_name
-from deeptheory.judge.hypothesis import Hypothesis
+from deeptheory.judge.decision import Hypothesis
 
 _MODULES = sorted(found.name for found in pkgutil.iter_modules(__path__) if re.match(r"h\d+_", found.name))
 _FOUND = (importlib.import_module(f"{__name__}.{name}").HYPOTHESIS for name in _MODULES)

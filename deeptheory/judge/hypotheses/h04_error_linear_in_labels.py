@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import LabelScaling
 from deeptheory.judge.hypotheses.planted import per_seed
-from deeptheory.judge.hypothesis import Hypothesis
 from deeptheory.judge.rules import Positive
 
 SCATTER = 0.5

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import LabelScaling
 from deeptheory.judge.hypotheses.planted import per_seed, trend
-from deeptheory.judge.hypotheses.slopes import slopes
-from deeptheory.judge.hypothesis import Hypothesis
+from deeptheory.judge.hypotheses.straight_lines import slopes
 from deeptheory.judge.rules import Within
 
 SCATTER = 3.0  # percent per decade

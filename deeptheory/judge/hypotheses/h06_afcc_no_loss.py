@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from deeptheory.judge.arm_results import AFCC, UNPRUNED
+from deeptheory.judge.decision import OPTIONS, Hypothesis
 from deeptheory.judge.evidence import Arms
 from deeptheory.judge.hypotheses import planted as made
-from deeptheory.judge.hypothesis import OPTIONS, Hypothesis
-from deeptheory.judge.results import AFCC, UNPRUNED
 from deeptheory.judge.rules import NoLoss
 
 SCATTER = 0.3  # points

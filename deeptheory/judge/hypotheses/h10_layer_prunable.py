@@ -3,9 +3,9 @@
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.judge.decision import OPTIONS, Hypothesis
 from deeptheory.judge.evidence import SingleLayers
 from deeptheory.judge.hypotheses.planted import per_seed
-from deeptheory.judge.hypothesis import OPTIONS, Hypothesis
 from deeptheory.judge.rules import NoLoss
 
 SCATTER = 0.3  # points

@@ -1,7 +1,7 @@
 """H11: Gaussian field theory predicts the accuracy within one point."""
 
+from deeptheory.judge.decision import OPTIONS
 from deeptheory.judge.hypotheses.predicted import predicts
-from deeptheory.judge.hypothesis import OPTIONS
 
 HYPOTHESIS = predicts(
     11,

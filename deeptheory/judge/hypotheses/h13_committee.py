@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Learning
 from deeptheory.judge.hypotheses.planted import per_seed
-from deeptheory.judge.hypothesis import Hypothesis
 from deeptheory.judge.rules import Positive
 
 SCATTER = 1.0  # of the deviation, percent of the plateau

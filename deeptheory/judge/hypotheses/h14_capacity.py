@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Storage
 from deeptheory.judge.hypotheses.planted import per_seed
-from deeptheory.judge.hypothesis import Hypothesis
 from deeptheory.judge.rules import Positive
 
 SCATTER = 0.03  # of the share of couplings left by one instance of 100

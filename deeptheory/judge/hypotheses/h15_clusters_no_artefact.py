@@ -3,9 +3,9 @@
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Controls
 from deeptheory.judge.hypotheses.planted import per_seed
-from deeptheory.judge.hypothesis import Hypothesis
 from deeptheory.judge.rules import Positive
 
 SCATTER = 0.03

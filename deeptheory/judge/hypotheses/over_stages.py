@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Stages
 from deeptheory.judge.hypotheses.planted import per_seed, trend
-from deeptheory.judge.hypotheses.slopes import slopes
-from deeptheory.judge.hypothesis import Hypothesis
+from deeptheory.judge.hypotheses.straight_lines import slopes
 from deeptheory.judge.rules import Positive
 
 Transform = Callable[[np.ndarray], np.ndarray]

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Predictions
 from deeptheory.judge.hypotheses.planted import per_seed
-from deeptheory.judge.hypothesis import Hypothesis
 from deeptheory.judge.rules import NoLoss
 
 SCATTER = 0.2  # of the mean error of a seed, points

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from deeptheory.judge.arm_results import AFCC
+from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Arms
 from deeptheory.judge.hypotheses import planted as made
-from deeptheory.judge.hypothesis import Hypothesis
-from deeptheory.judge.results import AFCC
 from deeptheory.judge.rules import Positive
 
 

@@ -10,7 +10,7 @@ from deeptheory.nn.architectures.chain import Chain
 from deeptheory.nn.architectures.efficientnet import add_efficientnet
 from deeptheory.nn.architectures.plain import VGG, add_lenet, add_mlp, add_vgg
 from deeptheory.nn.architectures.resnet import add_resnet20
-from deeptheory.nn.layer import Shape
+from deeptheory.nn.layers.base import Shape
 from deeptheory.nn.network import Network
 
 EFFICIENTNET = "efficientnet-b0"

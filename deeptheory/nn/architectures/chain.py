@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from deeptheory.nn.activations import activation
-from deeptheory.nn.convolution import Conv2d, Linear
 from deeptheory.nn.graph import Stage, nodes_of, output_shapes
-from deeptheory.nn.layer import Layer, Shape
+from deeptheory.nn.layers.activations import activation
+from deeptheory.nn.layers.base import Layer, Shape
+from deeptheory.nn.layers.convolution import Conv2d, Linear
+from deeptheory.nn.layers.normalisation import BatchNorm2d
+from deeptheory.nn.layers.reshaping import Flatten
 from deeptheory.nn.network import Network
-from deeptheory.nn.normalisation import BatchNorm2d
-from deeptheory.nn.reshaping import Flatten
 
 
 class Chain:

@@ -3,12 +3,12 @@
 import math
 
 from deeptheory.errors import InputError
-from deeptheory.nn.activations import SiLU
 from deeptheory.nn.architectures.chain import Chain
-from deeptheory.nn.layer import Layer
-from deeptheory.nn.pooling import GlobalAveragePool
-from deeptheory.nn.residual import StochasticDepth, Sum
-from deeptheory.nn.squeeze import SqueezeExcitation
+from deeptheory.nn.layers.activations import SiLU
+from deeptheory.nn.layers.base import Layer
+from deeptheory.nn.layers.pooling import GlobalAveragePool
+from deeptheory.nn.layers.residual import StochasticDepth, Sum
+from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
 
 STEM, HEAD = 32, 1280
 BLOCKS = (  # expansion, channels, repeats, stride of the first of them, size of the depthwise kernel

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from deeptheory.nn.architectures.chain import Chain
-from deeptheory.nn.layer import Layer
-from deeptheory.nn.pooling import MaxPool2d
-from deeptheory.nn.reshaping import Flatten, ReLU
+from deeptheory.nn.layers.base import Layer
+from deeptheory.nn.layers.pooling import MaxPool2d
+from deeptheory.nn.layers.reshaping import Flatten, ReLU
 
 POOL = 0  # marks a 2 x 2 maximum pooling in the lists of filters
 VGG = {

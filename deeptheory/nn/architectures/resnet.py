@@ -1,10 +1,10 @@
 """The residual network of He et al., "Deep residual learning for image recognition", for small images."""
 
 from deeptheory.nn.architectures.chain import Chain
-from deeptheory.nn.layer import Layer
-from deeptheory.nn.pooling import GlobalAveragePool
-from deeptheory.nn.reshaping import ReLU
-from deeptheory.nn.residual import Subsample, Sum
+from deeptheory.nn.layers.base import Layer
+from deeptheory.nn.layers.pooling import GlobalAveragePool
+from deeptheory.nn.layers.reshaping import ReLU
+from deeptheory.nn.layers.residual import Subsample, Sum
 
 STEM = 16
 FILTERS = (16, 32, 64)  # of the three groups

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import fused, implicit, patches, pointwise, small, winograd
-from deeptheory.nn.kernels.rows import PLAIN
+from deeptheory.nn.kernels import fused_norm, im2col, implicit_gemm, pointwise, tiny_images, winograd
+from deeptheory.nn.kernels.norm_rows import PLAIN
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES
+from deeptheory.nn.kernels.vectors import LANES
 
-KERNELS = small, winograd, pointwise  # by preference; what they take is the same
+KERNELS = tiny_images, winograd, pointwise  # by preference; what they take is the same
 
 
 def specialised(
@@ -44,10 +44,10 @@ def conv2d_forward(
     """
     if kernel := specialised(x, weight.shape, stride, padding):
         kernel.forward(x, weight, out, scratch)
-    elif implicit.applies(out, weight.shape):
-        implicit.forward(x, weight, stride, padding, out, scratch)
+    elif implicit_gemm.applies(out, weight.shape):
+        implicit_gemm.forward(x, weight, stride, padding, out, scratch)
     else:
-        patches.forward(x, weight, stride, padding, out, scratch)
+        im2col.forward(x, weight, stride, padding, out, scratch)
 
 
 def forward_with_epilogue(
@@ -55,19 +55,19 @@ def forward_with_epilogue(
     weight: NDArray[Any],
     stride: int,
     padding: int,
-    epilogue: fused.Epilogue,
+    epilogue: fused_norm.Epilogue,
     out: NDArray[Any],
     scratch: Scratch,
 ) -> bool:
     """Write `fused.forward` of the convolution into `out`; False, and nothing done, where no kernel does both."""
     kernel = specialised(x, weight.shape, stride, padding)
-    if kernel is small:
+    if kernel is tiny_images:
         return False
     if kernel is winograd:
         winograd.forward(x, weight, out, scratch, epilogue)
         return True
-    if epilogue.size == 1 and implicit.applies(out, weight.shape):
-        implicit.forward(x, weight, stride, padding, out, scratch, epilogue)
+    if epilogue.size == 1 and implicit_gemm.applies(out, weight.shape):
+        implicit_gemm.forward(x, weight, stride, padding, out, scratch, epilogue)
         return True
     return False
 
@@ -80,12 +80,12 @@ def forward_with_sums(
     None, and nothing done, where no kernel does both.
     """
     kernel = specialised(x, weight.shape, stride, padding)
-    if len(weight) % LANES or kernel is small:
+    if len(weight) % LANES or kernel is tiny_images:
         return None
     if kernel:
         return kernel.forward_with_sums(x, weight, out, scratch)
-    if implicit.applies(out, weight.shape):
-        return implicit.forward_with_sums(x, weight, stride, padding, out, scratch)
+    if implicit_gemm.applies(out, weight.shape):
+        return implicit_gemm.forward_with_sums(x, weight, stride, padding, out, scratch)
     return None
 
 
@@ -104,10 +104,10 @@ def conv2d_backward_data(
     """
     if kernel := specialised(dx, weight.shape, stride, padding):
         kernel.backward_data(dout, weight, dx, scratch)
-    elif stride == 1 and padding < min(weight.shape[2:]) and implicit.applies(dx, weight.shape[1:2]):
-        implicit.backward_data(dout, weight, padding, dx, scratch)
+    elif stride == 1 and padding < min(weight.shape[2:]) and implicit_gemm.applies(dx, weight.shape[1:2]):
+        implicit_gemm.backward_data(dout, weight, padding, dx, scratch)
     else:
-        patches.backward_data(dout, weight, stride, padding, dx, scratch)
+        im2col.backward_data(dout, weight, stride, padding, dx, scratch)
 
 
 def conv2d_backward_weights(
@@ -126,7 +126,7 @@ def conv2d_backward_weights(
     """
     if kernel := specialised(x, dweight.shape, stride, padding):
         kernel.backward_weights(x, dout, dweight, scratch)
-    elif implicit.applies(dout, dweight.shape):
-        implicit.backward_weights(x, dout, PLAIN, stride, padding, dweight, scratch)
+    elif implicit_gemm.applies(dout, dweight.shape):
+        implicit_gemm.backward_weights(x, dout, PLAIN, stride, padding, dweight, scratch)
     else:
-        patches.backward_weights(x, dout, stride, padding, dweight, scratch)
+        im2col.backward_weights(x, dout, stride, padding, dweight, scratch)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import njit, prange
-from deeptheory.nn.kernels import slabs
-from deeptheory.nn.kernels.rows import PLAIN
+from deeptheory.nn.kernels import depthwise_slabs
+from deeptheory.nn.kernels.norm_rows import PLAIN
 from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.system.compiled import njit, prange
 
 PARTS = 16  # a fixed partition of the batch: the sums do not depend on the number of threads
 
@@ -33,8 +33,8 @@ def depthwise_forward(
     scratch : Scratch
         Memory shared by all layers.
     """
-    if slabs.applies(x, weight.shape, padding):
-        slabs.forward(x, weight, stride, padding, out, scratch)
+    if depthwise_slabs.applies(x, weight.shape, padding):
+        depthwise_slabs.forward(x, weight, stride, padding, out, scratch)
     else:
         _forward(x, _packed(weight, scratch), stride, padding, out)
 
@@ -52,8 +52,8 @@ def depthwise_backward_data(
     dx : array (N, H, W, C)
         Overwritten.
     """
-    if slabs.applies(dout, weight.shape, padding):
-        slabs.backward(dx, dout, weight, PLAIN, stride, padding, None, dx, scratch)
+    if depthwise_slabs.applies(dout, weight.shape, padding):
+        depthwise_slabs.backward(dx, dout, weight, PLAIN, stride, padding, None, dx, scratch)
     else:
         _backward_data(dout, _packed(weight, scratch), stride, padding, dx)
 
@@ -70,8 +70,8 @@ def depthwise_backward_weights(
     dweight : array (C, 1, kh, kw)
         Overwritten.
     """
-    if slabs.applies(x, dweight.shape, padding):
-        slabs.backward(x, dout, dweight, PLAIN, stride, padding, dweight, None, scratch)
+    if depthwise_slabs.applies(x, dweight.shape, padding):
+        depthwise_slabs.backward(x, dout, dweight, PLAIN, stride, padding, dweight, None, scratch)
         return
     n_channels, _, kh, kw = dweight.shape
     parts = scratch.array("depthwise sums", (PARTS, kh, kw, n_channels), x.dtype)

@@ -1,6 +1,6 @@
 """Kernels that treat every element by itself."""
 
-from deeptheory.compiled import njit, prange
+from deeptheory.system.compiled import njit, prange
 
 
 @njit(parallel=True)

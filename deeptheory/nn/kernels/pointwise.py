@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import machine
-from deeptheory.compiled import inner, njit, prange
-from deeptheory.nn.kernels.generate.panels import SHORT
-from deeptheory.nn.kernels.products import WIDE, multiply
-from deeptheory.nn.kernels.rows import PLAIN, Normed, add_sums, write_gradient
+from deeptheory.nn.kernels.generated.panels import SHORT
+from deeptheory.nn.kernels.matrix_products import WIDE, multiply
+from deeptheory.nn.kernels.norm_rows import PLAIN, Normed, add_sums, write_gradient
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES, explicit
+from deeptheory.nn.kernels.vectors import LANES, explicit
+from deeptheory.system import threadpools
+from deeptheory.system.compiled import inner, njit, prange
 
 CHUNK_BYTES = 1 << 18  # of a chunk of inputs and outputs
 CHUNK_STEP = 12  # rows that are multiplied at a time, or a multiple of them
@@ -42,7 +42,7 @@ def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding
         and (n_in % LANES == 0 or n_out % LANES == 0)
         and n_in % SHORT == n_out % SHORT == 0
         and tuple(x.shape[1:3]) != (1, 1)
-        and len(x) * x.shape[1] * x.shape[2] >= SHORT * machine.threads()
+        and len(x) * x.shape[1] * x.shape[2] >= SHORT * threadpools.threads()
         and explicit(x.dtype)
     )
 
@@ -57,7 +57,7 @@ def forward_with_sums(
 ) -> NDArray[np.float64]:
     """`forward`, and the sums of the outputs and of their squares: float64 (2, O), O a multiple of 16."""
     n_out = len(weight)
-    sums = scratch.array("pointwise channel sums", (machine.threads(), 2 * n_out), np.float64)
+    sums = scratch.array("pointwise channel sums", (threadpools.threads(), 2 * n_out), np.float64)
     _forward(x, weight, out, sums, scratch)
     return sums.sum(axis=0).reshape(2, n_out)
 
@@ -94,7 +94,7 @@ def backward(
         return
     gradient = scratch.array("pointwise gradient", dout.shape, np.float32)
     _write_gradient(
-        dout.reshape(-1), norm, dout.size // len(dweight), machine.threads(), gradient.reshape(-1)
+        dout.reshape(-1), norm, dout.size // len(dweight), threadpools.threads(), gradient.reshape(-1)
     )
     _share_columns(x, gradient, dweight, scratch)
     if dx is not None:
@@ -107,7 +107,7 @@ def _forward(
     n_out, n_in = weight.shape[:2]
     packed = _packed(weight, n_in, n_out, (1, n_in), scratch)
     _multiply_rows(
-        x.reshape(-1), packed, n_in, n_out, x.size // n_in, _chunk(n_in, n_out), machine.threads(), sums,
+        x.reshape(-1), packed, n_in, n_out, x.size // n_in, _chunk(n_in, n_out), threadpools.threads(), sums,
         out.reshape(-1),
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def _backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], s
     n_out, n_in = weight.shape[:2]
     packed = _packed(weight, n_out, n_in, (n_in, 1), scratch)
     _multiply_rows(
-        dout.reshape(-1), packed, n_out, n_in, dout.size // n_out, _chunk(n_in, n_out), machine.threads(),
+        dout.reshape(-1), packed, n_out, n_in, dout.size // n_out, _chunk(n_in, n_out), threadpools.threads(),
         NO_SUMS, dx.reshape(-1),
     )  # fmt: skip
 
@@ -131,7 +131,7 @@ def _backward(
     scratch: Scratch,
 ) -> None:
     n_out, n_in = dweight.shape[:2]
-    workers, chunk = machine.threads(), _chunk(n_in, n_out)
+    workers, chunk = threadpools.threads(), _chunk(n_in, n_out)
     sums = scratch.array("pointwise sums", (workers, n_out * n_in), np.float32)
     rows = chunk + 2 * SHORT if norm.kind >= 0 else 0
     gradients = scratch.array("pointwise gradients", (workers, rows * n_out), np.float32)
@@ -151,7 +151,7 @@ def _backward(
 
 def _share_columns(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
     n_out, n_in = dweight.shape[:2]
-    rows, workers, turned = x.size // n_in, machine.threads(), n_in % LANES > 0
+    rows, workers, turned = x.size // n_in, threadpools.threads(), n_in % LANES > 0
     if turned:
         matrix = scratch.array("pointwise sums", (n_out * n_in,), np.float32)
         _multiply_columns(x.reshape(-1), n_in, dout.reshape(-1), n_out, rows, workers, matrix)

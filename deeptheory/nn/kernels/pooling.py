@@ -1,6 +1,6 @@
 """Maximum and average over square windows, without padding; a window that does not fit is left out."""
 
-from deeptheory.compiled import njit, prange
+from deeptheory.system.compiled import njit, prange
 
 
 @njit(parallel=True)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import njit, prange
+from deeptheory.system.compiled import njit, prange
 
 PARTS = 16  # a fixed partition: the sums do not depend on the number of threads
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deeptheory.compiled import njit, prange
+from deeptheory.system.compiled import njit, prange
 
 
 @njit(parallel=True)

@@ -19,10 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from deeptheory import machine
-from deeptheory.compiled import inner, njit, prange, signed
-from deeptheory.nn.kernels import fused, lanes
-from deeptheory.nn.kernels.products import WIDE
+from deeptheory.nn.kernels import batch_lanes, fused_norm
+from deeptheory.nn.kernels.matrix_products import WIDE
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.sparse_tiles import (
     IMAGE_2,
@@ -37,8 +35,10 @@ from deeptheory.nn.kernels.sparse_tiles import (
     read_tile,
     write_outputs,
 )
-from deeptheory.nn.kernels.vector import LANES, explicit
+from deeptheory.nn.kernels.vectors import LANES, explicit
 from deeptheory.nn.kernels.winograd_tiles import PATCH, TILE, G
+from deeptheory.system import threadpools
+from deeptheory.system.compiled import inner, njit, prange, signed
 
 OUTPUT_COST = 8  # of an output without kernels, in kernels
 G_TURNED = np.ascontiguousarray(G.T, np.float32)
@@ -88,10 +88,10 @@ def plan(images: tuple[int, ...], starts: NDArray[np.int64], inputs: NDArray[np.
     n, height, width, n_in = images if len(images) == 4 else (images[0], 1, 1, images[1])
     shape = shape_of_tiles(height, width) if len(images) == 4 else POSITION
     step = PATCH * (shape.rows + 2 * shape.halo) * LANES if shape.kind == MIXED else LANES
-    tiles = lanes.groups(n) * -(-height // shape.rows) * -(-width // shape.columns)
+    tiles = batch_lanes.groups(n) * -(-height // shape.rows) * -(-width // shape.columns)
     return Plan(
         (n, height, width, n_in), shape, starts.copy(), inputs * step, step,
-        _shares(starts, tiles, machine.threads()),
+        _shares(starts, tiles, threadpools.threads()),
     )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def convolve(
     x: NDArray[np.float32],
     plan: Plan,
     values: NDArray[Any],
-    epilogue: fused.Epilogue,
+    epilogue: fused_norm.Epilogue,
     out: NDArray[np.float32],
     scratch: Scratch,
 ) -> None:
@@ -118,20 +118,22 @@ def product(
     x: NDArray[np.float32], plan: Plan, values: NDArray[Any], out: NDArray[np.float32], scratch: Scratch
 ) -> None:
     """Write the sums over the i of output o of values[i] x[n, inputs[i]] into `out`; images as lanes."""
-    _run(x, plan, values, fused.NO_EPILOGUE, out, scratch)
+    _run(x, plan, values, fused_norm.NO_EPILOGUE, out, scratch)
 
 
 def _run(
     x: NDArray[np.float32],
     plan: Plan,
     taps: NDArray[Any],
-    epilogue: fused.Epilogue,
+    epilogue: fused_norm.Epilogue,
     out: NDArray[np.float32],
     scratch: Scratch,
 ) -> None:
     _, height, width, n_in = plan.images
     rows, columns = plan.shape.rows, plan.shape.columns
-    zeros = lanes.groups(plan.images[0]) * math.prod(plan.images[1:]) * LANES  # of all inputs of a position
+    zeros = (
+        batch_lanes.groups(plan.images[0]) * math.prod(plan.images[1:]) * LANES
+    )  # of all inputs of a position
     x[zeros : zeros + n_in * LANES] = 0
     # V, the sums of all frequencies, and the tile of an output
     sizes = n_in * plan.step if plan.shape.kind == MIXED else 0, PATCH * rows * LANES, rows * columns * LANES

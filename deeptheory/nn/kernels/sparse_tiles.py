@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from deeptheory.compiled import inner
-from deeptheory.nn.kernels import fused
-from deeptheory.nn.kernels.generate.kept import kept_sums
-from deeptheory.nn.kernels.generate.transforms import line_transform
-from deeptheory.nn.kernels.products import WIDE
-from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, fill, fma, load, store, where_kept
+from deeptheory.nn.kernels import fused_norm
+from deeptheory.nn.kernels.generated.kept_sums import kept_sums
+from deeptheory.nn.kernels.generated.transforms import line_transform
+from deeptheory.nn.kernels.matrix_products import WIDE
+from deeptheory.nn.kernels.vectors import LANES, ONE, ZERO, fill, fma, load, store, where_kept
 from deeptheory.nn.kernels.winograd_tiles import A_T, B_T, PATCH, TILE
+from deeptheory.system.compiled import inner
 
 SIDE = 3  # of a kernel
 TAPS = SIDE * SIDE
@@ -146,10 +146,10 @@ def write_outputs(
                 place = ((i << half) * shape.columns + (j << half)) * LANES
                 value = load(y, place)
                 if kind >= 0:
-                    value = fused.activate(fma(value, factor, offset), kind)
+                    value = fused_norm.activate(fma(value, factor, offset), kind)
                 if size == 2:
                     for k in range(1, 4):
                         rival = load(y, place + (k // 2 * shape.columns + k % 2) * LANES)
-                        rival = fused.activate(fma(rival, factor, offset), kind)
+                        rival = fused_norm.activate(fma(rival, factor, offset), kind)
                         value = where_kept(value, rival, value, rival)
                 store(out, at + ((i * width + j) * n_out + o) * LANES, value)

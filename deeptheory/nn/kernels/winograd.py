@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import machine
-from deeptheory.nn.kernels import fused, winograd_by_panels, winograd_by_tiles
-from deeptheory.nn.kernels.rows import PLAIN, Normed
+from deeptheory.nn.kernels import fused_norm, winograd_by_panels, winograd_by_tiles
+from deeptheory.nn.kernels.norm_rows import PLAIN, Normed
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES, explicit
+from deeptheory.nn.kernels.vectors import LANES, explicit
 from deeptheory.nn.kernels.winograd_by_tiles import NO_SUMS
 from deeptheory.nn.kernels.winograd_tiles import FREQUENCIES, WEIGHT_TAPS
+from deeptheory.system import threadpools
 
 U_BYTES = 1 << 22  # of weights that every thread may read again and again: more go by panels
 
@@ -52,7 +52,7 @@ def forward(
     weight: NDArray[Any],
     out: NDArray[Any],
     scratch: Scratch,
-    epilogue: fused.Epilogue = fused.NO_EPILOGUE,
+    epilogue: fused_norm.Epilogue = fused_norm.NO_EPILOGUE,
 ) -> None:
     """Write the convolution of `x` (N, H, W, C) and `weight` (O, C, 3, 3) into `out` (N, H, W, O).
 
@@ -65,8 +65,8 @@ def forward_with_sums(
     x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], scratch: Scratch
 ) -> NDArray[np.float64]:
     """`forward`, and the sums of the outputs and of their squares for each channel: float64 (2, O)."""
-    sums = scratch.array("winograd channel sums", (machine.threads(), 2 * len(weight)), np.float64)
-    _forward(x, weight, out, sums, scratch, fused.NO_EPILOGUE)
+    sums = scratch.array("winograd channel sums", (threadpools.threads(), 2 * len(weight)), np.float64)
+    _forward(x, weight, out, sums, scratch, fused_norm.NO_EPILOGUE)
     return sums.sum(axis=0).reshape(2, -1)
 
 
@@ -74,7 +74,7 @@ def backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], sc
     """Write the gradient of the input (N, H, W, C) into `dx`, given that of the output `dout` (N, H, W, O)."""
     n_in, strides = weight.shape[1], (weight.shape[1] * WEIGHT_TAPS, WEIGHT_TAPS)
     convolve = _way(weight.shape).convolve
-    convolve(dout, weight, n_in, strides, True, dx, NO_SUMS, scratch, fused.NO_EPILOGUE)
+    convolve(dout, weight, n_in, strides, True, dx, NO_SUMS, scratch, fused_norm.NO_EPILOGUE)
 
 
 def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
@@ -91,7 +91,7 @@ def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any],
 
 def joins_norm(x: NDArray[Any], weight_shape: tuple[int, ...]) -> bool:
     """Whether `backward` can be used: weights by tiles, and an image at least for every thread."""
-    return _way(weight_shape) is winograd_by_tiles and len(x) >= machine.threads()
+    return _way(weight_shape) is winograd_by_tiles and len(x) >= threadpools.threads()
 
 
 def backward(
@@ -117,7 +117,7 @@ def _forward(
     out: NDArray[Any],
     sums: NDArray[np.float64],
     scratch: Scratch,
-    epilogue: fused.Epilogue,
+    epilogue: fused_norm.Epilogue,
 ) -> None:
     n_out, strides = len(weight), (WEIGHT_TAPS, weight.shape[1] * WEIGHT_TAPS)
     _way(weight.shape).convolve(x, weight, n_out, strides, False, out, sums, scratch, epilogue)

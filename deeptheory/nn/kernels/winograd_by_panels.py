@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import machine
-from deeptheory.compiled import njit, prange, signed
-from deeptheory.nn.kernels import fused
-from deeptheory.nn.kernels.products import multiply, panel_width
+from deeptheory.nn.kernels import fused_norm
+from deeptheory.nn.kernels.matrix_products import multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES
+from deeptheory.nn.kernels.vectors import LANES
 from deeptheory.nn.kernels.winograd_tiles import (
     FREQUENCIES,
     OUTPUT_TILE,
@@ -30,6 +28,8 @@ from deeptheory.nn.kernels.winograd_tiles import (
     untransform_panel,
     weight_blocks,
 )
+from deeptheory.system import threadpools
+from deeptheory.system.compiled import njit, prange, signed
 
 CHUNK = 100  # tiles at most that are multiplied at a time, with M one panel wide
 SHARED_BYTES = 1 << 23  # of V
@@ -44,7 +44,7 @@ def convolve(
     out: NDArray[Any],
     sums: NDArray[np.float64],
     scratch: Scratch,
-    epilogue: fused.Epilogue,
+    epilogue: fused_norm.Epilogue,
 ) -> None:
     """As `winograd_by_tiles.convolve`."""
     _convolve(
@@ -63,7 +63,7 @@ def _arrays(
     x: NDArray[Any], n_out: int, scratch: Scratch
 ) -> tuple[int, int, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Tiles per chunk of V and of M, V, and scratch of every worker: U, M and one output tile, weight blocks."""
-    n_in, panel, workers = x.shape[3], panel_width(n_out), machine.threads()
+    n_in, panel, workers = x.shape[3], panel_width(n_out), threadpools.threads()
     n_tiles = tile_count(*x.shape[:3])
     shared = evenly(n_tiles, max(SHARED_BYTES // (4 * FREQUENCIES * n_in), CHUNK))
     chunk = evenly(shared, CHUNK)

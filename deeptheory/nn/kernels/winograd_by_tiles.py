@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import machine
-from deeptheory.compiled import inner, njit, prange, signed
-from deeptheory.nn.kernels import fused
-from deeptheory.nn.kernels.products import multiply, panel_width
-from deeptheory.nn.kernels.rows import Normed
+from deeptheory.nn.kernels import fused_norm
+from deeptheory.nn.kernels.matrix_products import multiply, panel_width
+from deeptheory.nn.kernels.norm_rows import Normed
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.winograd_tiles import (
     FREQUENCIES,
@@ -32,6 +30,8 @@ from deeptheory.nn.kernels.winograd_tiles import (
     untransform_panel,
     weight_blocks,
 )
+from deeptheory.system import threadpools
+from deeptheory.system.compiled import inner, njit, prange, signed
 
 CHUNK = 36  # tiles at most that are multiplied at a time: V and M stay in the second-level cache
 NO_SUMS = np.empty((0, 0))
@@ -88,14 +88,14 @@ def convolve(
     out: NDArray[Any],
     sums: NDArray[np.float64],
     scratch: Scratch,
-    epilogue: fused.Epilogue,
+    epilogue: fused_norm.Epilogue,
 ) -> None:
     """Write the convolution into `out`, after the epilogue; its channel sums into `sums` unless that is empty.
 
     `strides` lead from one input channel, and from one output channel, of `weight` to the next; `turned` turns
     its kernels by half a turn.
     """
-    plan = _plan(x.shape[:3], x.shape[3], n_out, machine.threads(), CHUNK, by_images=False)
+    plan = _plan(x.shape[:3], x.shape[3], n_out, threadpools.threads(), CHUNK, by_images=False)
     _convolve(
         x.reshape(-1), weight.reshape(-1), *strides, turned, out.reshape(-1), *x.shape, n_out, plan.chunk,
         scratch.array("winograd tiles", plan.tiles, np.float32),
@@ -117,7 +117,7 @@ def backward(
 ) -> None:
     """`winograd.backward`: groups of images one after the other, their gradient through the norm in the cache."""
     n_in, n_out = x.shape[3], len(weight)
-    plan = _plan(x.shape[:3], n_in, n_out, machine.threads(), CHUNK, by_images=True)
+    plan = _plan(x.shape[:3], n_in, n_out, threadpools.threads(), CHUNK, by_images=True)
     workers, gradient = plan.tiles[0], plan.gradient if norm.kind >= 0 else 0
     back = n_in * WEIGHT_TAPS, WEIGHT_TAPS  # from one channel of dout, one of dx, to the next
     _backward(
@@ -128,7 +128,7 @@ def backward(
         scratch.array("winograd gradients", (workers, gradient), np.float32),
         scratch.array("winograd u", (plan.back,), np.float32),
         scratch.array("winograd sums", (workers, plan.u), np.float32),
-        *fused.NO_EPILOGUE, NO_SUMS,
+        *fused_norm.NO_EPILOGUE, NO_SUMS,
     )  # fmt: skip
 
 
@@ -225,7 +225,7 @@ def _backward(
             if norm.kind >= 0:
                 gradient, skipped = gradients[worker], image
                 outputs = (height // size) * (width // size)
-                fused.write_gradient(
+                fused_norm.write_gradient(
                     dout, norm, size, width // size, image * outputs, stop * outputs, gradient,
                     image * height * width * n_out,
                 )  # fmt: skip

@@ -7,17 +7,17 @@ the panel). V and M are 36 times (tile, channel). `winograd` says what they are.
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.compiled import inner, njit
-from deeptheory.nn.kernels import fused
-from deeptheory.nn.kernels.generate.transforms import (
+from deeptheory.nn.kernels import fused_norm
+from deeptheory.nn.kernels.generated.transforms import (
     bounded_tile_transform,
     kernel_gradient_transform,
     kernel_transform,
     tile_transform,
 )
-from deeptheory.nn.kernels.products import SLACK, WIDEST, panel_width
+from deeptheory.nn.kernels.matrix_products import SLACK, WIDEST, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vector import LANES, ONE, ZERO, add_double, fill, fma, load, store, where_kept
+from deeptheory.nn.kernels.vectors import LANES, ONE, ZERO, add_double, fill, fma, load, store, where_kept
+from deeptheory.system.compiled import inner, njit
 
 TILE, PATCH = 4, 6  # side of an output tile and of the input tile it needs
 FREQUENCIES = PATCH * PATCH
@@ -292,10 +292,10 @@ def _finish(m, patch_at, out, image, top, left, height, width, channels, channel
             place = patch_at + ((i << half) * TILE + (j << half)) * LANES
             value = load(m, place)
             if kind >= 0:
-                value = fused.activate(fma(value, factor, offset), kind)
+                value = fused_norm.activate(fma(value, factor, offset), kind)
             if size == 2:
                 for k in range(1, 4):
                     rival = load(m, place + (k // 2 * TILE + k % 2) * LANES)
-                    rival = fused.activate(fma(rival, factor, offset), kind)
+                    rival = fused_norm.activate(fma(rival, factor, offset), kind)
                     value = where_kept(value, rival, value, rival)
             store(out, (corner + i * (width >> half) + j) * channels + channel, value)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deeptheory.prune.context import Context
-from deeptheory.prune.layers import HEAD, MaskedLayer
+from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.masked_layers import HEAD, MaskedLayer
 
 
 def kernel_scores(strength_in: np.ndarray, strength_out: np.ndarray) -> np.ndarray:

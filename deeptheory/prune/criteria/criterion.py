@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deeptheory.prune.context import Context
-from deeptheory.prune.layers import Granularity
+from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.masked_layers import Granularity
 from deeptheory.prune.masks import Masks
-from deeptheory.prune.select import Scope
+from deeptheory.prune.selection import Scope
 
 Scores = dict[str, np.ndarray]
 ALL: tuple[Granularity, ...] = ("weight", "kernel", "filter")

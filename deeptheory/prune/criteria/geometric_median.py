@@ -3,7 +3,7 @@
 import numpy as np
 import scipy
 
-from deeptheory.prune.context import Context
+from deeptheory.prune.criterion_context import Context
 
 
 def scores(context: Context) -> dict[str, np.ndarray]:

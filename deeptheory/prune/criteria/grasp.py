@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from deeptheory.prune.context import Context
+from deeptheory.prune.criterion_context import Context
 from deeptheory.prune.gradients import INPUTS, in_float64, mean_gradients
 
 PER_LABEL = 10  # training inputs, as in the paper

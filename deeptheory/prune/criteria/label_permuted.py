@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from deeptheory.prune.context import Context
 from deeptheory.prune.criteria import afcc
-from deeptheory.prune.layers import HEAD
+from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.masked_layers import HEAD
 
 
 def scores(context: Context) -> dict[str, np.ndarray]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from deeptheory.prune.context import Context
 from deeptheory.prune.criteria import magnitude
+from deeptheory.prune.criterion_context import Context
 
 
 def scores(context: Context) -> dict[str, np.ndarray]:

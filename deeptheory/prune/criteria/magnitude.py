@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deeptheory.prune.context import Context
+from deeptheory.prune.criterion_context import Context
 
 
 def scores(context: Context) -> dict[str, np.ndarray]:

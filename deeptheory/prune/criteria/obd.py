@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deeptheory.prune.context import Context
+from deeptheory.prune.criterion_context import Context
 from deeptheory.prune.gauss_newton import gauss_newton_diagonal
 from deeptheory.prune.gradients import INPUTS
 

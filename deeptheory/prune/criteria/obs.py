@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from deeptheory import measure, nn, theory
-from deeptheory.prune.context import Context
-from deeptheory.prune.layers import MaskedLayer
+from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.masked_layers import MaskedLayer
 from deeptheory.prune.masks import Masks
-from deeptheory.prune.refit import RIDGE, images_for, offset_of
+from deeptheory.prune.refitting import RIDGE, images_for, offset_of
 
 IMAGES = 2000  # behind the moments of one layer, at most
 GREEDY_WORK = 2e8  # filters times inputs times D^2, up to which the order is greedy

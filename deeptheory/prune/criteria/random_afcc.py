@@ -6,9 +6,9 @@ import numpy as np
 
 from deeptheory import theory
 from deeptheory.errors import InputError
-from deeptheory.prune.context import Context
 from deeptheory.prune.criteria import afcc
-from deeptheory.prune.layers import HEAD, MaskedLayer
+from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.masked_layers import HEAD, MaskedLayer
 
 
 def scores(context: Context) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deeptheory.prune.context import Context
+from deeptheory.prune.criterion_context import Context
 from deeptheory.prune.gradients import INPUTS, mean_gradients
 
 

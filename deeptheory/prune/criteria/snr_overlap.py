@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from deeptheory.prune.context import Context
 from deeptheory.prune.criteria import lamp, snr_budget
 from deeptheory.prune.criteria.criterion import Scores
-from deeptheory.prune.layers import MaskedLayer
+from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.masked_layers import MaskedLayer
 
 
 def scores(context: Context) -> Scores:

@@ -4,9 +4,9 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.prune.context import Context
+from deeptheory.prune.criterion_context import Context
 from deeptheory.prune.gradients import in_float64
-from deeptheory.prune.select import best_of_all, masks_of_units
+from deeptheory.prune.selection import best_of_all, masks_of_units
 
 ROUNDS = 100
 

@@ -1,19 +1,20 @@
 """The steps of a run, each alone on a run directory; a step that is already done returns at once."""
 
-from deeptheory import stopping
 from deeptheory.errors import unknown_name
-from deeptheory.runs import failures, paths
+from deeptheory.runs import failure_log
 from deeptheory.runs.run import Run
-from deeptheory.runs.steps.budget import budget
-from deeptheory.runs.steps.compact import compact
-from deeptheory.runs.steps.compare import check_criteria, compare
-from deeptheory.runs.steps.cost import cost
-from deeptheory.runs.steps.measure import measure
-from deeptheory.runs.steps.predict import predict
-from deeptheory.runs.steps.prune import prune
-from deeptheory.runs.steps.retrain import retrain
-from deeptheory.runs.steps.sensitivity import sensitivity
-from deeptheory.runs.steps.train import train, train_along
+from deeptheory.runs.steps.compaction import compact
+from deeptheory.runs.steps.criteria import check_criteria, compare
+from deeptheory.runs.steps.inference_cost import cost
+from deeptheory.runs.steps.measurement import measure
+from deeptheory.runs.steps.prediction import predict
+from deeptheory.runs.steps.pruning import prune
+from deeptheory.runs.steps.retraining import retrain
+from deeptheory.runs.steps.sensitivity_variations import sensitivity
+from deeptheory.runs.steps.tolerance import budget
+from deeptheory.runs.steps.training import train, train_along
+from deeptheory.store import paths
+from deeptheory.system import interruption
 
 __all__ = [
     "budget",
@@ -38,7 +39,7 @@ def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
         raise unknown_name("--until", until, paths.STEPS)
     if not run.needs(until):
         return
-    with stopping.deferred(), run.locked():
+    with interruption.deferred(), run.locked():
         try:
             run.record(
                 f"begun, as far as {until}"
@@ -48,5 +49,5 @@ def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
                 if run.done(until):
                     break
         except Exception as error:
-            failures.keep(run, error)
+            failure_log.keep(run, error)
             raise

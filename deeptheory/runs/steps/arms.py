@@ -7,12 +7,12 @@ import numpy as np
 
 from deeptheory import data, nn, prune, theory
 from deeptheory.errors import InputError
-from deeptheory.runs import paths
+from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run
-from deeptheory.runs.seeds import generator
-from deeptheory.runs.steps.budget import removal_paths, sensitivities
-from deeptheory.runs.steps.layers import masked_layers, stages_to_measure
-from deeptheory.runs.steps.train import stored_splits, trained_network
+from deeptheory.runs.steps.layer_choice import masked_layers, stages_to_measure
+from deeptheory.runs.steps.tolerance import removal_paths, sensitivities
+from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store import paths
 
 
 def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:

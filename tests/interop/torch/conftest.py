@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deeptheory import data, nn
-from deeptheory.data.augment import scale
+from deeptheory.data.augmentation import scale
 
 N_LABELS, BATCH = 5, 32
 

@@ -7,7 +7,7 @@ from deeptheory import measure as measuring
 
 torch = pytest.importorskip("torch")
 
-from deeptheory.bench.twin import torch_twin  # noqa: E402
+from deeptheory.bench.torch_networks import torch_twin  # noqa: E402
 from deeptheory.interop.torch import measure  # noqa: E402
 from tests.interop.networks import relative_difference, small  # noqa: E402
 

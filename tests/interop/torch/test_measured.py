@@ -7,13 +7,13 @@ import pytest
 
 from deeptheory import measure as measuring
 from deeptheory import prune
-from deeptheory.data.augment import scale
+from deeptheory.data.augmentation import scale
 from deeptheory.errors import InputError
 
 torch = pytest.importorskip("torch")
 
 from deeptheory.interop.torch import apply_masks, measure  # noqa: E402
-from deeptheory.interop.torch.refit import mixing_layers, unfold  # noqa: E402
+from deeptheory.interop.torch.refitting import mixing_layers, unfold  # noqa: E402
 
 THRESHOLD, NEAR = 0.3, 1e-5
 WEIGHTS = {"04.weight": "stage2", "08.weight": "stage3", "11.weight": "stage4", "15.weight": "stage5"}
@@ -158,7 +158,7 @@ class Residual(torch.nn.Module):
 
 
 def test_only_a_batch_norm_that_takes_the_output_as_it_is_can_take_an_offset():
-    from deeptheory.interop.torch.live import LiveModel
+    from deeptheory.interop.torch.live_model import LiveModel
 
     live = LiveModel(Residual())
     found = mixing_layers(live, np.zeros((1, 1, 8, 8), np.float32), "out")

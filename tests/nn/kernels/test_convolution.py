@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from deeptheory import machine
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import grouped, patches, plain
+from deeptheory.nn.kernels import definitions, grouped_convolution, im2col
+from deeptheory.system import threadpools
 
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}  # relative to the largest value; float32: 4e-7 seen
 
@@ -50,20 +50,20 @@ def test_kernels_agree_with_their_definitions(images, channels, groups, kernel, 
     x = rng.standard_normal((*images, n_in)).astype(dtype)
     weight = rng.standard_normal((n_out, n_in // groups, *kernel)).astype(dtype)
     exact_x, exact_weight = x.astype(np.float64), weight.astype(np.float64)
-    expected = plain.convolution(exact_x, exact_weight, *place)
+    expected = definitions.convolution(exact_x, exact_weight, *place)
     dout = rng.standard_normal(expected.shape).astype(dtype)
     exact_dout = dout.astype(np.float64)
     out, dx, dweight = (np.full(a.shape, np.nan, dtype) for a in (expected, x, weight))
     scratch = kernels.Scratch()
-    with machine.single_threaded_blas():
+    with threadpools.kernel_threads():
         for _ in range(2):  # the second time over the scratch of the first
-            grouped.grouped_forward(x, weight, groups, stride, padding, out, scratch)
-            grouped.grouped_backward_data(dout, weight, groups, stride, padding, dx, scratch)
-            grouped.grouped_backward_weights(x, dout, groups, stride, padding, dweight, scratch)
+            grouped_convolution.grouped_forward(x, weight, groups, stride, padding, out, scratch)
+            grouped_convolution.grouped_backward_data(dout, weight, groups, stride, padding, dx, scratch)
+            grouped_convolution.grouped_backward_weights(x, dout, groups, stride, padding, dweight, scratch)
     assert_close(out, expected, TOLERANCE[dtype])
-    expected_dx = plain.convolution_data_gradient(exact_dout, exact_weight, x.shape, *place)
+    expected_dx = definitions.convolution_data_gradient(exact_dout, exact_weight, x.shape, *place)
     assert_close(dx, expected_dx, TOLERANCE[dtype])
-    expected_dweight = plain.convolution_weight_gradient(exact_x, exact_dout, weight.shape, *place)
+    expected_dweight = definitions.convolution_weight_gradient(exact_x, exact_dout, weight.shape, *place)
     assert_close(dweight, expected_dweight, TOLERANCE[dtype])
 
 
@@ -73,11 +73,11 @@ def test_many_chunks_agree_with_one(monkeypatch):
     out, small = np.empty((2, 3, 8, 8, 5))
     dweight, small_dweight = np.empty((2, *weight.shape))
     scratch = kernels.Scratch()
-    with machine.single_threaded_blas():
+    with threadpools.kernel_threads():
         kernels.conv2d_forward(x, weight, 1, 1, out, scratch)
         kernels.conv2d_backward_weights(x, out, 1, 1, dweight, scratch)
-        monkeypatch.setattr(patches, "PATCH_ELEMENTS", 1)
-        monkeypatch.setattr(patches, "WEIGHT_PATCH_ELEMENTS", 1)
+        monkeypatch.setattr(im2col, "PATCH_ELEMENTS", 1)
+        monkeypatch.setattr(im2col, "WEIGHT_PATCH_ELEMENTS", 1)
         kernels.conv2d_forward(x, weight, 1, 1, small, scratch)
         kernels.conv2d_backward_weights(x, out, 1, 1, small_dweight, scratch)
     np.testing.assert_allclose(small, out, rtol=1e-12, atol=1e-12)

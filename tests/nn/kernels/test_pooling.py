@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deeptheory import nn
-from deeptheory.nn.kernels import plain
+from deeptheory.nn.kernels import definitions
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -13,15 +13,17 @@ def test_pooling_agrees_with_its_definition(size, stride, dtype):
     rng = np.random.default_rng(0)
     x = rng.integers(-3, 3, (3, 7, 6, 5)).astype(dtype)  # with ties
     x[1, 2, 3] = np.nan
-    out, winner = plain.max_pool(x, size, stride)
+    out, winner = definitions.max_pool(x, size, stride)
     dout = rng.standard_normal(out.shape).astype(dtype)
     layer = nn.MaxPool2d(size, stride)
     np.testing.assert_array_equal(layer.forward(x), out)
-    expected = plain.max_pool_gradient(dout, winner, size, stride, x.shape)
+    expected = definitions.max_pool_gradient(dout, winner, size, stride, x.shape)
     np.testing.assert_allclose(layer.backward(dout), expected, rtol=1e-5, atol=1e-6)
     x[1, 2, 3], layer = 0, nn.AvgPool2d(size, stride)
-    np.testing.assert_allclose(layer.forward(x), plain.average_pool(x, size, stride), rtol=1e-5, atol=1e-6)
-    expected = plain.average_pool_gradient(dout, size, stride, x.shape)
+    np.testing.assert_allclose(
+        layer.forward(x), definitions.average_pool(x, size, stride), rtol=1e-5, atol=1e-6
+    )
+    expected = definitions.average_pool_gradient(dout, size, stride, x.shape)
     np.testing.assert_allclose(layer.backward(dout), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -33,6 +35,6 @@ def test_global_average_pooling_agrees_with_its_definition(shape, dtype):
         rng.standard_normal(shape).astype(dtype),
         rng.standard_normal((shape[0], shape[3])).astype(dtype),
     )
-    np.testing.assert_allclose(layer.forward(x), plain.global_average_pool(x), rtol=1e-5, atol=1e-6)
-    expected = plain.global_average_pool_gradient(dout, shape)
+    np.testing.assert_allclose(layer.forward(x), definitions.global_average_pool(x), rtol=1e-5, atol=1e-6)
+    expected = definitions.global_average_pool_gradient(dout, shape)
     np.testing.assert_allclose(layer.backward(dout), expected, rtol=1e-6)

@@ -3,21 +3,25 @@
 import numpy as np
 import pytest
 
-from deeptheory import machine
-from deeptheory.compiled import JIT
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import fused, lanes, plain, sparse
+from deeptheory.nn.kernels import batch_lanes, definitions, fused_norm, sparse
+from deeptheory.system import instructions, threadpools
+from deeptheory.system.compiled import JIT
 
-pytestmark = pytest.mark.skipif(machine.vectors() == "plain" or not JIT, reason="needs explicit vectors")
+pytestmark = pytest.mark.skipif(instructions.vectors() == "plain" or not JIT, reason="needs explicit vectors")
 TOLERANCE = 1e-5  # relative to the largest value; 1e-6 seen
-KINDS = {plain.IDENTITY: fused.IDENTITY, plain.RELU: fused.RELU, plain.SILU: fused.SILU}
+KINDS = {
+    definitions.IDENTITY: fused_norm.IDENTITY,
+    definitions.RELU: fused_norm.RELU,
+    definitions.SILU: fused_norm.SILU,
+}
 THREADS = pytest.mark.parametrize("threads", [1, 3, 8], ids="{} threads".format)
 
 
 @pytest.fixture
 def workers(threads, monkeypatch):
     """As many parts of the work, which the threads of this machine share."""
-    monkeypatch.setattr(machine, "threads", lambda: threads)
+    monkeypatch.setattr(threadpools, "threads", lambda: threads)
 
 
 def assert_close(found, expected, tolerance=TOLERANCE):
@@ -27,9 +31,9 @@ def assert_close(found, expected, tolerance=TOLERANCE):
 
 def packed(x, scratch, name="x"):
     """`x` in lanes that hold NaN before."""
-    held = lanes.array(name, x.shape, scratch)
+    held = batch_lanes.array(name, x.shape, scratch)
     held[:] = np.nan
-    lanes.pack(x, held, scratch)
+    batch_lanes.pack(x, held, scratch)
     return held
 
 
@@ -47,10 +51,12 @@ def test_packing_is_undone_by_unpacking(shape, workers):
     x, scratch = np.random.default_rng(0).standard_normal(shape, np.float32), kernels.Scratch()
     held, channels = packed(x, scratch), shape[-1]
     out = np.full((len(x) + 1, *shape[1:]), -1, np.float32)
-    lanes.unpack(held, out[:-1])
+    batch_lanes.unpack(held, out[:-1])
     np.testing.assert_array_equal(out[:-1], x)
     assert (out[-1] == -1).all()
-    by_group = held[: lanes.groups(len(x)) * x[0].size * 16].reshape(-1, x[0].size // channels, channels, 16)
+    by_group = held[: batch_lanes.groups(len(x)) * x[0].size * 16].reshape(
+        -1, x[0].size // channels, channels, 16
+    )
     last = len(x) - 1
     np.testing.assert_array_equal(by_group[last // 16, :, :, last % 16], x[last].reshape(-1, channels))
     np.testing.assert_array_equal(by_group[-1, :, :, last % 16 + 1 :], 0)
@@ -74,15 +80,22 @@ def test_packing_is_undone_by_unpacking(shape, workers):
 def test_convolution_agrees_with_its_definition(images, channels, workers):
     rng, scratch = np.random.default_rng(0), kernels.Scratch()
     x, kept = rng.standard_normal((*images, channels[0]), np.float32), kept_of(*channels, 0.3, rng)
-    expected = plain.sparse_convolution(x.astype(np.float64), *kept[:2], kept[2].astype(np.float64), 1, 1)
+    expected = definitions.sparse_convolution(
+        x.astype(np.float64), *kept[:2], kept[2].astype(np.float64), 1, 1
+    )
     for _ in range(2):  # the second time over the scratch of the first
-        result = lanes.array("out", expected.shape, scratch)
+        result = batch_lanes.array("out", expected.shape, scratch)
         result[:] = np.nan
         sparse.convolve(
-            packed(x, scratch), sparse.plan(x.shape, *kept[:2]), kept[2], fused.NO_EPILOGUE, result, scratch
+            packed(x, scratch),
+            sparse.plan(x.shape, *kept[:2]),
+            kept[2],
+            fused_norm.NO_EPILOGUE,
+            result,
+            scratch,
         )
         out = np.full(expected.shape, np.nan, np.float32)
-        lanes.unpack(result, out)
+        batch_lanes.unpack(result, out)
         assert_close(out, expected)
 
 
@@ -93,12 +106,14 @@ def test_epilogue_agrees_with_its_definition(images, name, size):
     rng, scratch = np.random.default_rng(1), kernels.Scratch()
     x, kept = rng.standard_normal((*images, 6), np.float32), kept_of(6, 21, 0.4, rng)
     slope, shift = rng.standard_normal((2, 21)).astype(np.float32)
-    convolved = plain.sparse_convolution(x.astype(np.float64), *kept[:2], kept[2].astype(np.float64), 1, 1)
-    expected = plain.norm_activation_pool(convolved, slope, shift, name, size)
-    result, out = lanes.array("out", expected.shape, scratch), np.empty(expected.shape, np.float32)
-    epilogue = fused.Epilogue(slope, shift, KINDS[name], size)
+    convolved = definitions.sparse_convolution(
+        x.astype(np.float64), *kept[:2], kept[2].astype(np.float64), 1, 1
+    )
+    expected = definitions.norm_activation_pool(convolved, slope, shift, name, size)
+    result, out = batch_lanes.array("out", expected.shape, scratch), np.empty(expected.shape, np.float32)
+    epilogue = fused_norm.Epilogue(slope, shift, KINDS[name], size)
     sparse.convolve(packed(x, scratch), sparse.plan(x.shape, *kept[:2]), kept[2], epilogue, result, scratch)
-    lanes.unpack(result, out)
+    batch_lanes.unpack(result, out)
     assert_close(out, expected)
 
 
@@ -108,11 +123,16 @@ def test_nan_and_infinity_stay_within_their_image():
     results = []
     for wrong in (0, np.nan, np.inf):
         x[1] = wrong
-        result, out = lanes.array("out", (3, 4, 4, 4), scratch), np.empty((3, 4, 4, 4), np.float32)
+        result, out = batch_lanes.array("out", (3, 4, 4, 4), scratch), np.empty((3, 4, 4, 4), np.float32)
         sparse.convolve(
-            packed(x, scratch), sparse.plan(x.shape, *kept[:2]), kept[2], fused.NO_EPILOGUE, result, scratch
+            packed(x, scratch),
+            sparse.plan(x.shape, *kept[:2]),
+            kept[2],
+            fused_norm.NO_EPILOGUE,
+            result,
+            scratch,
         )
-        lanes.unpack(result, out)
+        batch_lanes.unpack(result, out)
         results.append(out[[0, 2]])
     np.testing.assert_array_equal(results[1], results[0])
     np.testing.assert_array_equal(results[2], results[0])
@@ -125,19 +145,19 @@ def test_product_agrees_with_the_dense_one(workers):
     kept = rng.random(weight.shape) < 0.4
     kept[3] = False
     starts, inputs = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]), np.nonzero(kept)[1]
-    result, out = lanes.array("out", (19, 18), scratch), np.empty((19, 18), np.float32)
+    result, out = batch_lanes.array("out", (19, 18), scratch), np.empty((19, 18), np.float32)
     plan = sparse.plan(x.shape, starts, inputs)
     sparse.product(packed(x, scratch), plan, weight[kept], result, scratch)
-    lanes.unpack(result, out)
+    batch_lanes.unpack(result, out)
     assert_close(out, x.astype(np.float64) @ np.where(kept, weight, 0).T.astype(np.float64), 1e-6)
 
 
 def test_without_any_kernel_the_output_is_the_shift():
     scratch, starts = kernels.Scratch(), np.zeros(4, np.int64)
     x, shift = np.ones((2, 8, 8, 3), np.float32), np.array([1, -2, 3], np.float32)
-    epilogue = fused.Epilogue(np.ones(3, np.float32), shift, fused.IDENTITY, 1)
-    result, out = lanes.array("out", x.shape, scratch), np.empty(x.shape, np.float32)
+    epilogue = fused_norm.Epilogue(np.ones(3, np.float32), shift, fused_norm.IDENTITY, 1)
+    result, out = batch_lanes.array("out", x.shape, scratch), np.empty(x.shape, np.float32)
     plan, nothing = sparse.plan(x.shape, starts, np.empty(0, np.int64)), np.empty((0, 3, 3), np.float32)
     sparse.convolve(packed(x, scratch), plan, nothing, epilogue, result, scratch)
-    lanes.unpack(result, out)
+    batch_lanes.unpack(result, out)
     np.testing.assert_array_equal(out, np.broadcast_to(shift, out.shape))

@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
-from deeptheory import machine
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import fused, plain, winograd, winograd_by_panels, winograd_by_tiles
+from deeptheory.nn.kernels import definitions, fused_norm, winograd, winograd_by_panels, winograd_by_tiles
+from deeptheory.system import instructions, threadpools
 
-pytestmark = pytest.mark.skipif(machine.vectors() == "plain", reason="needs explicit vectors")
+pytestmark = pytest.mark.skipif(instructions.vectors() == "plain", reason="needs explicit vectors")
 TOLERANCE = 4e-5  # relative to the largest value; at most 1e-5 seen
-KINDS = {plain.IDENTITY: fused.IDENTITY, plain.RELU: fused.RELU, plain.SILU: fused.SILU}
+KINDS = {
+    definitions.IDENTITY: fused_norm.IDENTITY,
+    definitions.RELU: fused_norm.RELU,
+    definitions.SILU: fused_norm.SILU,
+}
 WINOGRAD_MODES = pytest.mark.parametrize("by", ["tiles", "panels", "panels in many chunks"])
 THREADS = pytest.mark.parametrize("threads", [1, 3, 5], ids="{} threads".format)
 
@@ -28,7 +32,7 @@ def mode(by, monkeypatch):
 @pytest.fixture
 def workers(threads, monkeypatch):
     """As many parts of the work, which the threads of this machine share."""
-    monkeypatch.setattr(machine, "threads", lambda: threads)
+    monkeypatch.setattr(threadpools, "threads", lambda: threads)
 
 
 def convolution(images, n_in, n_out, seed=0):
@@ -61,7 +65,7 @@ def assert_close(found, expected):
 def test_all_passes_agree_with_their_definitions(images, channels, mode, workers):
     x, weight = convolution(images, *channels)
     exact_x, exact_weight = x.astype(np.float64), weight.astype(np.float64)
-    expected = plain.convolution(exact_x, exact_weight, padding=1)
+    expected = definitions.convolution(exact_x, exact_weight, padding=1)
     dout = np.random.default_rng(1).standard_normal(expected.shape, np.float32)
     exact_dout = dout.astype(np.float64)
     out, dx, dweight = (np.full(a.shape, np.nan, np.float32) for a in (expected, x, weight))
@@ -71,8 +75,10 @@ def test_all_passes_agree_with_their_definitions(images, channels, mode, workers
         winograd.backward_data(dout, weight, dx, scratch)
         winograd.backward_weights(x, dout, dweight, scratch)
     assert_close(out, expected)
-    assert_close(dx, plain.convolution_data_gradient(exact_dout, exact_weight, x.shape, padding=1))
-    assert_close(dweight, plain.convolution_weight_gradient(exact_x, exact_dout, weight.shape, padding=1))
+    assert_close(dx, definitions.convolution_data_gradient(exact_dout, exact_weight, x.shape, padding=1))
+    assert_close(
+        dweight, definitions.convolution_weight_gradient(exact_x, exact_dout, weight.shape, padding=1)
+    )
 
 
 @WINOGRAD_MODES
@@ -90,10 +96,12 @@ def test_all_passes_agree_with_their_definitions(images, channels, mode, workers
 def test_epilogue_agrees_with_its_definition(images, channels, size, name, mode, workers):
     (x, weight), rng = convolution(images, *channels), np.random.default_rng(2)
     slope, shift = rng.standard_normal((2, channels[1]), np.float32)
-    h = plain.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1)
-    expected = plain.norm_activation_pool(h, slope.astype(np.float64), shift.astype(np.float64), name, size)
+    h = definitions.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1)
+    expected = definitions.norm_activation_pool(
+        h, slope.astype(np.float64), shift.astype(np.float64), name, size
+    )
     out = np.full(expected.shape, np.nan, np.float32)
-    epilogue = fused.Epilogue(slope, shift, KINDS[name], size)
+    epilogue = fused_norm.Epilogue(slope, shift, KINDS[name], size)
     winograd.forward(x, weight, out, kernels.Scratch(), epilogue)
     assert_close(out, expected)
 
@@ -105,7 +113,7 @@ def test_sums_of_the_outputs_agree_with_their_definition(images, mode, workers):
     x, weight = convolution(images, 16, 64)
     out = np.full((*images, 64), np.nan, np.float32)
     sums = winograd.forward_with_sums(x, weight, out, kernels.Scratch())
-    h = plain.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1)
+    h = definitions.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1)
     assert_close(out, h)
     assert_close(sums[0], h.sum(axis=(0, 1, 2)))
     assert_close(sums[1], (h**2).sum(axis=(0, 1, 2)))
@@ -128,20 +136,20 @@ def test_gradients_through_norm_and_pooling_agree_with_their_definition(
 ):
     (x, weight), rng = convolution(images, *channels), np.random.default_rng(3)
     slope, shift, slope_x, constant = rng.standard_normal((4, channels[1]), np.float32)
-    h = plain.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1).astype(np.float32)
+    h = definitions.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1).astype(np.float32)
     pooled = (images[0], images[1] // size, images[2] // size, channels[1])
     dout = rng.standard_normal(pooled, np.float32)
     exact = (a.astype(np.float64) for a in (h, dout, slope, shift))
-    dz = plain.normalised_gradient(*exact, name, size)
+    dz = definitions.normalised_gradient(*exact, name, size)
     dh = slope * dz + slope_x * h.astype(np.float64) + constant
-    norm = fused.Normed(h.reshape(-1), slope, shift, slope_x, constant, KINDS[name])
+    norm = fused_norm.Normed(h.reshape(-1), slope, shift, slope_x, constant, KINDS[name])
     dx, dweight = np.full_like(x, np.nan), np.full_like(weight, np.nan)
     scratch = kernels.Scratch()
     assert winograd.joins_norm(x, weight.shape)
     winograd.backward(x, dout, weight, norm, size, dweight, dx, scratch)
-    assert_close(dx, plain.convolution_data_gradient(dh, weight.astype(np.float64), x.shape, padding=1))
+    assert_close(dx, definitions.convolution_data_gradient(dh, weight.astype(np.float64), x.shape, padding=1))
     assert_close(
-        dweight, plain.convolution_weight_gradient(x.astype(np.float64), dh, weight.shape, padding=1)
+        dweight, definitions.convolution_weight_gradient(x.astype(np.float64), dh, weight.shape, padding=1)
     )
     alone = np.full_like(weight, np.nan)
     winograd.backward(x, dout, weight, norm, size, alone, None, scratch)
@@ -155,7 +163,7 @@ def test_nan_is_kept_visible(mode, workers):
     x[1, 3, 4, 5] = np.nan
     slope, shift = np.ones((2, 32), np.float32)
     out = np.zeros((2, 4, 4, 32), np.float32)
-    epilogue = fused.Epilogue(slope, shift, fused.RELU, 2)
+    epilogue = fused_norm.Epilogue(slope, shift, fused_norm.RELU, 2)
     winograd.forward(x, weight, out, kernels.Scratch(), epilogue)
     assert np.isfinite(out[0]).all()
     assert np.isnan(out[1, 1, 2]).all()

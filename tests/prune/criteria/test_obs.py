@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from deeptheory import prune
-from deeptheory.data.augment import scale
+from deeptheory.data.augmentation import scale
 from deeptheory.prune import apply_masks
 from deeptheory.prune.criteria import obs
 

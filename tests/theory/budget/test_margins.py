@@ -3,13 +3,7 @@
 import numpy as np
 import pytest
 
-from deeptheory.theory import (
-    accuracy_from_fields,
-    margin_noise,
-    noisy_accuracy,
-    noisy_snr,
-    pairwise_accuracy,
-)
+from deeptheory.theory import accuracy_from_fields, margin_noise, noisy_accuracy, noisy_snr, pairwise_accuracy
 
 K = 5
 

@@ -1,0 +1,224 @@
+"""Run one case and say what came out."""
+
+import importlib.metadata
+import importlib.util
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.bench import machine_load
+from deeptheory.bench.alternation import Times, alternate
+from deeptheory.bench.cases import CASES, OURS, Case, Setting, Side, Task
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.system import process_setup, provenance
+from deeptheory.system.progress import Progress
+
+SPREAD = (0.1, 0.9)  # quantiles of the seconds of a step
+LEVEL, RESAMPLINGS = 0.95, 2000  # of the interval of the ratio
+
+
+def compare(
+    case: str,
+    setting: Setting,
+    against: str | None = None,
+    rounds: int | None = None,
+    command: str = "",
+    silent: bool = False,
+) -> dict[str, Any]:
+    """Time one case, ours and a rival in turn.
+
+    Parameters
+    ----------
+    case : str
+        One of `CASES`.
+    setting : Setting
+    against : "torch", optional
+        The rival; by default ours is timed alone.
+    rounds : int, optional
+        Blocks of steps of every side; by default the case's own number.
+    command : str
+        What repeats this, for the record.
+    silent : bool
+        No progress on standard error.
+
+    Returns
+    -------
+    dict
+        ``ours_s``, ``torch_s``: medians of the seconds of a step; ``ratio``: torch/ours, of the medians, or
+        of the peak memory in the case "memory": above 1 ours is better; ``ratio_interval``: 95 %, resampling
+        whole rounds; ``gflops``: useful arithmetic of ours per second, counted as direct convolutions;
+        ``peak_bytes``, ``torch_peak_bytes``: largest resident size of the process; ``spread``: 10 % and 90 %
+        quantiles; ``sides``: all that was timed; ``quiet``: whether other programs left the processors alone.
+
+    Raises
+    ------
+    InputError
+        Unknown case or network, a setting that does not fit, or PyTorch is asked for and not installed.
+    """
+    if case not in CASES:
+        raise unknown_name("case", case, CASES)
+    chosen = CASES[case]
+    if against == "torch":
+        require_torch()
+    process_setup.configure(setting.threads)
+    sides = {"ours": chosen.ours, **chosen.beside, **(chosen.rivals if against else {})}
+    before, look = machine_load.Load.now(), machine_load.look()
+    machine_load.is_quiet([look])
+    with tempfile.TemporaryDirectory() as directory:
+        networks = Path(directory) / "networks.pt"
+        multiply_adds = _describe(setting, chosen, networks if against else None)
+        tasks = {name: _task(side, setting, networks) for name, side in sides.items()}
+        if chosen.of_memory:
+            # The first process of ours may have to compile, which takes memory that later ones do not need.
+            alternate({"ours": tasks["ours"]}, 1, lambda done: None)
+        turns = rounds or chosen.rounds
+        with Progress(case, turns * len(tasks), "block", silent) as progress:
+            times = alternate(tasks, turns, progress.advance)
+    shares = [look, machine_load.share_of_others(before, machine_load.Load.now())]
+    return {
+        "case": case,
+        "what": _what(chosen, setting, against),
+        "setting": msgspec.structs.asdict(setting),
+        **summary(chosen, times, setting, multiply_adds),
+        **({"multiply_adds_share": multiply_adds / _dense(setting)} if chosen.of_compact else {}),
+        "quiet": machine_load.is_quiet(shares),
+        "others_share": shares[1],
+        "versions": versions(),
+        "machine": {
+            key: value for key, value in provenance.provenance().items() if key not in ("packages", "python")
+        },
+        "command": command,
+    }
+
+
+def require_torch() -> None:
+    """Refuse to compare with a PyTorch that is not there."""
+    if importlib.util.find_spec("torch") is None:
+        raise InputError(
+            "--against torch", "PyTorch", "none installed", "install it: pip install 'deeptheory[torch]'"
+        )
+
+
+def versions() -> dict[str, str]:
+    """Of Python, of this package and those it computes with, and of PyTorch where it is installed."""
+    facts = provenance.provenance()
+    found = {"python": facts["python"], **facts["packages"]}
+    if importlib.util.find_spec("torch"):
+        found["torch"] = importlib.metadata.version("torch")
+    return found
+
+
+def machine_facts() -> dict[str, Any]:
+    """Host, processor, threads, git revision: what `versions` leaves out of `machine.facts`."""
+    return {key: value for key, value in provenance.provenance().items() if key not in ("packages", "python")}
+
+
+def summary(case: Case, times: Mapping[str, Times], setting: Setting, multiply_adds: int) -> dict[str, Any]:
+    """The numbers of a comparison, from the times of its sides.
+
+    Parameters
+    ----------
+    case : Case
+    times : mapping of str to Times
+        "ours", and the rivals and what is timed beside by their names.
+    setting : Setting
+    multiply_adds : int
+        Of one input in one inference pass.
+    """
+    sides = {name: _of_side(of) for name, of in times.items()}
+    key = "peak_bytes" if case.of_memory else "median_s"
+    rivals = [name for name in case.rivals if name in times]
+    best = min(rivals, key=lambda name: sides[name][key]) if rivals else None
+    ours, theirs = sides["ours"], sides[best] if best else None
+    inputs = setting.images if case.of_all_images else setting.batch
+    result = {
+        "ours_s": ours["median_s"],
+        "torch_s": theirs and theirs["median_s"],
+        "ratio": theirs and theirs[key] / ours[key],
+        "ratio_interval": None
+        if best is None or case.of_memory
+        else ratio_interval(times[best], times["ours"]),
+        "best_rival": best,
+        "gflops": 2e-9 * multiply_adds * case.passes * inputs / ours["median_s"],
+        "peak_bytes": ours["peak_bytes"],
+        "torch_peak_bytes": theirs and theirs["peak_bytes"],
+        "spread": {name: of["spread_s"] for name, of in sides.items()},
+    }
+    if case.beside:
+        result |= {
+            f"in_units_of_{name.replace(' ', '_')}": ours[key] / sides[name][key] for name in case.beside
+        }
+    return {**result, "sides": sides}
+
+
+def ratio_interval(above: Times, below: Times) -> tuple[float, float]:
+    """Bootstrap interval of the ratio of medians; a drawn round gives its blocks of both sides."""
+    blocks = np.array([[np.median(block) for block in side.blocks] for side in (above, below)])  # (2, rounds)
+    drawn = np.random.default_rng(0).integers(blocks.shape[1], size=(RESAMPLINGS, blocks.shape[1]))
+    medians: NDArray[np.float64] = np.median(blocks[:, drawn], axis=2)
+    low, high = np.quantile(medians[0] / medians[1], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _what(case: Case, setting: Setting, against: str | None) -> str:
+    what = f"{case.title}, {setting}"
+    if case.of_all_images:
+        what += f", {setting.images} images"
+        what += f" (PyTorch: {setting.reference_images}, scaled)" if against else ""
+    if case.of_compact:
+        what += f", {setting.model or f'{setting.granularity}s at density {setting.density:g}'}"
+    return what
+
+
+def _of_side(times: Times) -> dict[str, Any]:
+    seconds = np.concatenate(times.blocks)
+    known = times.peak is not None and times.imported is not None
+    return {
+        "median_s": float(np.median(seconds)),
+        "spread_s": [float(quantile) for quantile in np.quantile(seconds, SPREAD)],
+        "steps": len(seconds),
+        "peak_bytes": times.peak,
+        "peak_above_imports_bytes": times.peak - times.imported if known else None,  # type: ignore[operator]
+    }
+
+
+def _task(side: Side, setting: Setting, networks: Path) -> Task:
+    network_file = "" if side.module == OURS else str(networks)
+    return Task(
+        module=side.module,
+        step=side.step,
+        setting=setting,
+        memory_format=side.memory_format,
+        network_file=network_file,
+    )
+
+
+def _describe(setting: Setting, case: Case, networks: Path | None) -> int:
+    """Multiply-adds of one input; writes the twins of the network where they are asked for."""
+    from deeptheory.bench import engine_steps
+
+    network = engine_steps.build(setting)
+    if networks:
+        import torch
+
+        from deeptheory.bench.torch_networks import torch_twin
+
+        if case.of_all_images:
+            cut = {stage.name: torch_twin(network, stage.name) for stage in network.stages}
+            twin: torch.nn.Module = torch.nn.ModuleDict(cut)
+        else:
+            twin = torch_twin(network)
+        torch.save(twin, networks)
+    computed = engine_steps.compacted(setting) if case.of_compact else network
+    return sum(computed.multiply_adds().values())
+
+
+def _dense(setting: Setting) -> int:
+    from deeptheory.bench import engine_steps
+
+    return sum(engine_steps.build(setting).multiply_adds().values())

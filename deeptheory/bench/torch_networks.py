@@ -1,0 +1,169 @@
+"""A network of ours in PyTorch: the rival of the comparisons and an independent reference of the tests."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import singledispatch
+
+import torch
+from torch import fx
+from torch import nn as tn
+
+from deeptheory import nn
+from deeptheory.bench import torch_modules
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.nn.graph import INPUT
+
+# Layers whose gradient needs their input at most: what follows may write over their output.
+SPARE = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.Sum)
+
+
+def torch_twin(network: nn.Network, until: str | None = None) -> fx.GraphModule:
+    """The same layers with copies of the same weights and running statistics.
+
+    Parameters
+    ----------
+    network : Network
+    until : str, optional
+        Stop after this layer ("stage3.conv") or stage ("stage3"), whose output takes the place of the logits.
+
+    Returns
+    -------
+    torch.fx.GraphModule
+        In training mode. Its forward takes (N, C, H, W) and is plain generated code, one line per layer, as
+        one would write it by hand; modules and parameters have our dotted names.
+
+    Raises
+    ------
+    InputError
+        A layer that has no counterpart, or an unknown name.
+    """
+    nodes = _until(network.nodes, until)
+    readers = Counter(name for node in nodes for name in node.inputs)
+    spare = {node.name for node in nodes if readers[node.name] == 1 and isinstance(node.layer, SPARE)}
+    graph, tree = fx.Graph(), tn.Module()
+    outputs = {INPUT: graph.placeholder("x")}
+    for node in nodes:
+        taken, in_place = tuple(outputs[name] for name in node.inputs), node.inputs[0] in spare
+        if isinstance(node.layer, nn.Sum):
+            outputs[node.name] = _sum(graph, taken, in_place)
+        else:
+            _add(tree, node.name, _loaded(counterpart(node.layer, in_place), node.layer))
+            outputs[node.name] = graph.call_module(node.name, taken)
+    graph.output(outputs[nodes[-1].name])
+    return fx.GraphModule(tree, graph)
+
+
+def _until(nodes: Sequence[nn.Node], until: str | None) -> Sequence[nn.Node]:
+    if until is None:
+        return nodes
+    places = [i for i, node in enumerate(nodes) if node.name == until or node.name.startswith(f"{until}.")]
+    if not places:
+        raise unknown_name("layer or stage", until, [node.name for node in nodes])
+    return nodes[: places[-1] + 1]
+
+
+def _add(parent: tn.Module, name: str, module: tn.Module) -> None:
+    """Hang a module into the tree by its dotted name."""
+    *stages, last = name.split(".")
+    for stage in stages:
+        if not hasattr(parent, stage):
+            parent.add_module(stage, tn.Module())
+        parent = getattr(parent, stage)
+    parent.add_module(last, module)
+
+
+def _sum(graph: fx.Graph, terms: tuple[fx.Node, ...], in_place: bool) -> fx.Node:
+    total = terms[0]
+    for term in terms[1:]:
+        total = graph.call_method("add_" if in_place else "add", (total, term))
+        in_place = True
+    return total
+
+
+def _loaded(module: tn.Module, layer: nn.Layer) -> tn.Module:
+    """The module in the layer's precision, with its weights; arrays have the same names on both sides."""
+    held = module.state_dict()
+    for name, array in (layer.parameters | layer.buffers).items():
+        if name in held:
+            held[name] = torch.tensor(array)
+    for array in layer.parameters.values():
+        module.to(torch.tensor(array).dtype)
+    module.load_state_dict(held)
+    return module
+
+
+@singledispatch
+def counterpart(layer: nn.Layer, in_place: bool) -> tn.Module:
+    """The module that does what a layer does; with `in_place` it may write over its input."""
+    raise InputError("layer", "one that has a counterpart in PyTorch", type(layer).__name__)
+
+
+@counterpart.register
+def _(layer: nn.Conv2d, in_place: bool) -> tn.Module:
+    n_out, n_in, *size = layer.parameters["weight"].shape
+    bias = "bias" in layer.parameters
+    return tn.Conv2d(
+        n_in * layer.groups, n_out, tuple(size), layer.stride, layer.padding, groups=layer.groups, bias=bias
+    )
+
+
+@counterpart.register
+def _(layer: nn.Linear, in_place: bool) -> tn.Module:
+    n_out, n_in = layer.parameters["weight"].shape
+    return tn.Linear(n_in, n_out, bias="bias" in layer.parameters)
+
+
+@counterpart.register
+def _(layer: nn.BatchNorm2d, in_place: bool) -> tn.Module:
+    return tn.BatchNorm2d(len(layer.parameters["weight"]))
+
+
+@counterpart.register
+def _(layer: nn.ReLU, in_place: bool) -> tn.Module:
+    return tn.ReLU(in_place)
+
+
+@counterpart.register
+def _(layer: nn.SiLU, in_place: bool) -> tn.Module:
+    return tn.SiLU()  # in place, PyTorch would first copy the input, which its gradient needs
+
+
+@counterpart.register
+def _(layer: nn.MaxPool2d, in_place: bool) -> tn.Module:
+    return tn.MaxPool2d(layer.size, layer.stride)
+
+
+@counterpart.register
+def _(layer: nn.AvgPool2d, in_place: bool) -> tn.Module:
+    return tn.AvgPool2d(layer.size, layer.stride)
+
+
+@counterpart.register
+def _(layer: nn.Flatten, in_place: bool) -> tn.Module:
+    return tn.Flatten()
+
+
+@counterpart.register
+def _(layer: nn.GlobalAveragePool, in_place: bool) -> tn.Module:
+    return torch_modules.GlobalAveragePool()
+
+
+@counterpart.register
+def _(layer: nn.SqueezeExcitation, in_place: bool) -> tn.Module:
+    n_hidden, n_channels = layer.parameters["reduce_weight"].shape
+    return torch_modules.SqueezeExcitation(n_channels, n_hidden)
+
+
+@counterpart.register
+def _(layer: nn.Standardise, in_place: bool) -> tn.Module:
+    return torch_modules.Standardise(list(layer.mean), list(layer.deviation))
+
+
+@counterpart.register
+def _(layer: nn.StochasticDepth, in_place: bool) -> tn.Module:
+    return torch_modules.StochasticDepth(layer.probability) if layer.probability else tn.Identity()
+
+
+@counterpart.register
+def _(layer: nn.Subsample, in_place: bool) -> tn.Module:
+    return torch_modules.Subsample(layer.n_out, layer.stride)

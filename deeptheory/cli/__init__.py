@@ -1,0 +1,1 @@
+"""The command line: parse, call the other rooms, print. Nothing is computed here."""

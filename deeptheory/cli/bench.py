@@ -1,0 +1,118 @@
+"""`deeptheory bench`: the engine timed, against PyTorch and against the limit of the machine."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deeptheory.cli.options import COUNT, JSON, POSITIVE, SHARE, command_line, configure, machine_options
+
+
+@click.group()
+def bench() -> None:
+    """Time the engine, against PyTorch and against the limit of the machine.
+
+    Every side computes in a process of its own, in turn. Worth something only when nothing else runs.
+
+    \b
+    Examples:
+      deeptheory bench train-step --width 0.25 --against torch
+      deeptheory bench layers --threads 2
+    """
+
+
+def bench_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What every benchmark takes."""
+    command = JSON(machine_options(command))
+    command = click.option(
+        "--out", type=click.Path(path_type=Path), help="Directory for the result as JSON."
+    )(command)
+    for name, kind, default, text in (
+        ("--batch", COUNT, 100, "Inputs per step."),
+        ("--channels", COUNT, 3, "Channels of an image; glyphs have 1."),
+        ("--size", COUNT, 32, "Side of an image in pixels."),
+        ("--width", POSITIVE, 1.0, "Factor on the number of filters."),
+        ("--network", str, "vgg11", "Network by name."),
+    ):
+        command = click.option(name, type=kind, default=default, show_default=True, help=text)(command)
+    return command
+
+
+def _bench(name: str, text: str) -> None:
+    """One command per comparison."""
+
+    @bench_options
+    @click.option("--against", type=click.Choice(["torch"]), help="Time PyTorch too; ours alone by default.")
+    @click.option("--rounds", type=COUNT, help="Blocks of steps of every side.")
+    def command(
+        against: str | None, rounds: int | None, out: Path | None, as_json: bool, quiet: bool, **setting: Any
+    ) -> None:
+        from deeptheory.bench import compare, result_files
+
+        chosen = _setting(**setting)
+        result = compare(name, chosen, against, rounds, command_line(), quiet)
+        _show(result, result_files.text(result), out, as_json)
+
+    if name == "measure":
+        images = click.option(
+            "--images", type=COUNT, default=10_000, show_default=True, help="Inputs to measure."
+        )
+        command = images(command)
+    if name == "compact":
+        command = click.option(
+            "--density", type=SHARE, default=0.25, show_default=True, help="Share of the weights kept."
+        )(command)
+        kinds = click.Choice(["kernel", "filter"])
+        command = click.option(
+            "--granularity", type=kinds, default="filter", show_default=True, help="What is removed as one."
+        )(command)
+        command = click.option(
+            "--model",
+            default="",
+            help="RUN/compact-ARM.h5, of this network and size, in place of random masks.",
+        )(command)
+    text += f"\n\n\b\nExample:  deeptheory bench {name} --width 0.25 --against torch"
+    bench.command(name, help=text)(command)
+
+
+_bench("train-step", "A training step: forward, loss, backward, SGD with Nesterov momentum.")
+_bench("inference", "The logits of a batch.")
+_bench("compact", "The logits of a batch by a network of which filters or kernels are cut out.")
+_bench(
+    "measure", "Class statistics, fields, clusters and SNR of all stages, against the reference procedure."
+)
+_bench("memory", "Peak resident size of a training step, each side in its own process.")
+
+
+@bench.command("layers")
+@bench_options
+def bench_layers(out: Path | None, as_json: bool, quiet: bool, **setting: Any) -> None:
+    """Every layer of a training step against the floor: its arithmetic and its bytes at the measured limits.
+
+    Below 1 in units of the floor, the bytes came from a cache.
+
+    \b
+    Example:  deeptheory bench layers --network vgg11 --width 1
+    """
+    chosen = _setting(**setting)
+    from deeptheory.bench import layer_times
+
+    result = layer_times.measure_layers(chosen, command_line())
+    _show(result, layer_times.text(result), out, as_json)
+
+
+def _setting(threads: int | None, **setting: Any) -> Any:
+    configure(threads)
+    from deeptheory.bench import Setting
+    from deeptheory.system import threadpools
+
+    return Setting(threads=threadpools.threads(), **setting)
+
+
+def _show(result: dict[str, Any], text: str, out: Path | None, as_json: bool) -> None:
+    from deeptheory.bench import result_files
+
+    click.echo(result_files.as_json(result) if as_json else text)
+    if out:
+        click.echo(f"written: {result_files.write(result, out)}", err=True)

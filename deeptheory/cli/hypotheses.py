@@ -1,0 +1,153 @@
+"""The commands of hypotheses: list them, test them on runs, and see what their numbers depend on."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from deeptheory.cli.options import (
+    COUNT,
+    EXIT_NEGATIVE,
+    JSON,
+    command_line,
+    configure,
+    machine_options,
+    print_report,
+    with_data,
+)
+from deeptheory.errors import InputError
+
+
+@click.command()
+@click.argument("directories", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@JSON
+@machine_options
+def sensitivity(directories: tuple[Path, ...], as_json: bool, threads: int | None, quiet: bool) -> None:
+    """Measure again at other thresholds, with labels in other orders, and on parts of the measure split.
+
+    RUN is a measured run, or a study, which stands for all its runs. Tables of clusters, noise and SNR by stage,
+    and of their trends. It is a sensitivity, not a choice: verdicts are those at the threshold of the run.
+
+    \b
+    Example:  deeptheory sensitivity out/demo
+    """
+    configure(threads)
+    from deeptheory.runs import steps
+    from deeptheory.runs.discovery import find_runs
+    from deeptheory.studies import sensitivity_summary
+
+    runs = [run for directory in directories for run in find_runs(directory)]
+    for run in runs:
+        run.quiet = quiet
+        steps.sensitivity(run)
+    print_report(sensitivity_summary.sensitivity(runs), as_json)
+
+
+@click.group()
+def hypothesis() -> None:
+    """Claims of the field with a decision rule each, fixed before any data are seen.
+
+    \b
+    Examples:
+      deeptheory hypothesis list
+      deeptheory hypothesis test afcc-no-loss --runs out/demo
+    """
+
+
+@hypothesis.command("list")
+@click.argument("names", nargs=-1)
+@JSON
+def list_hypotheses(names: tuple[str, ...], as_json: bool) -> None:
+    """Show all hypotheses, or those named: claim, source, statistic, null, rule and power.
+
+    \b
+    Example:  deeptheory hypothesis list H7
+    """
+    from deeptheory import judge, tables
+    from deeptheory.studies import hypotheses
+
+    chosen = hypotheses.named(names or (hypotheses.ALL,))
+    if as_json:
+        click.echo(tables.as_json({"hypotheses": hypotheses.descriptions(chosen)}))
+    else:
+        click.echo(judge.hypothesis_list(chosen))
+
+
+@hypothesis.command("test")
+@click.argument("names", nargs=-1, required=True)
+@click.option(
+    "--runs",
+    "directories",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Study, sweep or run to test on; repeatable.",
+)
+@click.option(
+    "--simulate",
+    "study",
+    type=click.Path(path_type=Path),
+    help="Configuration of a study to be made first, or finished, in the one directory of --runs.",
+)
+@click.option("--data", "data_path", type=click.Path(path_type=Path), help="Data files of --simulate.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="TABLE.OPTION=VALUE",
+    help="Override an option of --simulate.",
+)
+@click.option("--jobs", type=COUNT, default=1, help="Runs of --simulate at a time.")
+@click.option(
+    "--seeds", type=COUNT, default=5, show_default=True, help="Seeds of what is simulated on the spot."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Directory for the verdicts and a figure of each."
+)
+@JSON
+@machine_options
+def test_hypotheses(
+    names: tuple[str, ...],
+    directories: tuple[Path, ...],
+    study: Path | None,
+    data_path: Path | None,
+    overrides: tuple[str, ...],
+    jobs: int,
+    seeds: int,
+    out: Path | None,
+    as_json: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Test hypotheses by name or number, or all of them, on finished runs.
+
+    What is tested in one call is one family (Holm). H13 and H14 compare theory with a simulation of seconds to
+    minutes and need no runs. Exit code 0 when every one is supported, 1 otherwise.
+
+    \b
+    Examples:
+      deeptheory hypothesis test H6 H7 H8 H9 --runs out/pruning --out out/verdicts
+      deeptheory hypothesis test committee
+      deeptheory hypothesis test H15 --simulate simulations/controls.toml --runs out/controls --jobs 2
+      deeptheory hypothesis test all --runs out/demo --runs out/label-scaling --runs out/controls
+    """
+    configure(threads)
+    from deeptheory import tables
+    from deeptheory.reports import plot
+    from deeptheory.studies import dispatch, hypotheses
+
+    chosen = hypotheses.named(names)
+    if study is not None:
+        if len(directories) != 1:
+            found = f"{len(directories)} directories"
+            raise InputError("--simulate", "one directory, by --runs, to make the study in", found)
+        dispatch.simulate(study, with_data(overrides, data_path), directories[0], command_line(), jobs, quiet)
+    judged = hypotheses.judge_on_runs(chosen, directories, command_line(), range(seeds), quiet)
+    if out is not None:
+        hypotheses.write(judged, out)
+        plot.draw_hypotheses(judged, out)
+    if as_json:
+        click.echo(tables.as_json({"hypotheses": hypotheses.numbers(judged)}))
+    else:
+        click.echo(hypotheses.text(judged))
+    if any(one.status != "supported" for one in judged):
+        sys.exit(EXIT_NEGATIVE)

@@ -1,0 +1,105 @@
+"""`deeptheory import`: a run of a network that was trained elsewhere."""
+
+from pathlib import Path
+
+import click
+
+from deeptheory.cli.options import JSON, configure, machine_options, read_configuration
+from deeptheory.errors import InputError
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--architecture",
+    metavar="NAME|FILE.toml",
+    help="vgg6, vgg11, vgg16, resnet20, resnet20-centred (shortcuts add zeros on both sides), efficientnet-b0, "
+    "lenet or mlp; vgg11_bn to vgg19_bn of torchvision; or a file that lists stages and layers. Not for ONNX.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Configuration of the run: data, seed, ...",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory to make; not needed for --list.")
+@click.option(
+    "--data",
+    "data_path",
+    type=click.Path(path_type=Path),
+    help="Data files; overrides data.source and path.",
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="TABLE.OPTION=VALUE", help="Override one option; repeatable."
+)
+@click.option("--mean", default="", help="Of pixels in [0, 1], one for each channel: 0.49,0.48,0.45.")
+@click.option("--std", "deviation", default="", help="Of the same pixels p, which enter as (p - mean)/std.")
+@click.option(
+    "--norm-epsilon",
+    type=float,
+    default=1e-5,
+    show_default=True,
+    help="What its batch norms add to the variance.",
+)
+@click.option("--list", "only_list", is_flag=True, help="Show which tensor is what, and write nothing.")
+@JSON
+@machine_options
+def import_network(
+    file: Path,
+    architecture: str | None,
+    config: Path,
+    out: Path | None,
+    data_path: Path | None,
+    overrides: tuple[str, ...],
+    mean: str,
+    deviation: str,
+    norm_epsilon: float,
+    only_list: bool,
+    as_json: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Make a run of a trained network: FILE is .safetensors, .pt or .pth (a state dictionary), or .onnx.
+
+    Its tensors are matched by name and shape to the layers of the architecture; a file that leaves one out, or has
+    others, is refused. All steps after training act on the run as on one of our own.
+
+    \b
+    Examples:
+      deeptheory import vgg.pt --architecture vgg16 --config cifar.toml --out out/vgg --mean 0.5 --std 0.25
+      deeptheory import vgg.pt --architecture vgg16 --config cifar.toml --list
+    """
+    if out is None and not only_list:
+        raise InputError("--out", "a directory for the run", "none", "name one, or give --list")
+    configure(threads)
+    from deeptheory import tables
+    from deeptheory.interop.reading import Units, find_network
+    from deeptheory.runs import Run, import_run, imported_config
+    from deeptheory.runs.run import outlined
+
+    asked = imported_config(read_configuration(config, data_path, overrides))
+    if out is not None and not only_list:
+        Run.check(out, asked)
+    shape = outlined(asked, quiet).input_shape
+    units = Units(_numbers("--mean", mean), _numbers("--std", deviation), norm_epsilon)
+    found = find_network(file, architecture, shape, units)
+    account = found.account
+    if only_list:
+        click.echo(tables.as_json(account.numbers) if as_json else account.text)
+        found.network()
+        return
+    assert out is not None
+    run = import_run(out, asked, found.network(), account.source, quiet)
+    accuracy = run.read("train/accuracy")
+    if as_json:
+        click.echo(tables.as_json({**account.numbers, "accuracy": accuracy, "run": str(run.results)}))
+    else:
+        shares = ", ".join(f"{name} {value:.4f}" for name, value in accuracy.items())
+        click.echo(f"{account.text}\naccuracy: {shares}\nrun file: {run.results}")
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError as error:
+        raise InputError(option, "numbers with commas between them, as 0.49,0.48", f"'{text}'") from error

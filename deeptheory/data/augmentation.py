@@ -1,0 +1,96 @@
+"""Random shifts and flips of a batch, and the scaling of grey levels to [-1, 1]."""
+
+import numpy as np
+
+from deeptheory.system.compiled import njit
+
+HALF_RANGE = np.float32(127.5)  # grey levels 0..255 become (level - 127.5) / 127.5
+
+
+def scale(images: np.ndarray) -> np.ndarray:
+    """Grey levels `(..., )` uint8 as float32 in [-1, 1]: 0 is -1, 255 is 1."""
+    return (images.astype(np.float32) - HALF_RANGE) / HALF_RANGE
+
+
+@njit(nogil=True)
+def _gather(images, index, out):
+    for n in range(len(index)):
+        levels, scaled = images[index[n]], out[n]
+        for i in range(levels.size):
+            scaled[i] = (np.float32(levels[i]) - HALF_RANGE) / HALF_RANGE
+
+
+def gather(images: np.ndarray, index: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """``scale(images[index])`` written into the first rows of `out`, which are returned.
+
+    Parameters
+    ----------
+    images : ndarray of uint8 `(N, H, W, C)`
+        Or of float32 `(N, ...)`, which are what a network takes already: ``images[index]`` as they are.
+    index : ndarray of int64 `(n,)`
+    out : ndarray of float32 `(n or more, H, W, C)`
+    """
+    chosen = out[: len(index)]
+    if images.dtype == np.float32:
+        return np.take(images, index, axis=0, out=chosen, mode="clip")  # "raise" would copy first
+    _gather(np.ascontiguousarray(images).reshape(len(images), -1), index, chosen.reshape(len(index), -1))
+    return chosen
+
+
+def draw(rng: np.random.Generator, n: int, shift: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the augmentation of `n` images.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of the draws.
+    n : int
+        Number of images.
+    shift : int
+        Largest shift in pixels, uniform in -shift..shift along either axis.
+    flip : bool
+        Whether each image is mirrored left to right with probability 1/2.
+
+    Returns
+    -------
+    shifts : ndarray of int64 `(n, 2)`
+        Rows down and columns to the right.
+    flips : ndarray of bool `(n,)`
+    """
+    shifts = rng.integers(-shift, shift + 1, (n, 2))
+    flips = rng.random(n) < 0.5 if flip else np.zeros(n, np.bool_)
+    return shifts, flips
+
+
+@njit(nogil=True)
+def batch(images: np.ndarray, index: np.ndarray, shifts: np.ndarray, flips: np.ndarray) -> np.ndarray:
+    """Gather a batch, mirror, then shift each image, and scale to [-1, 1].
+
+    Parameters
+    ----------
+    images : ndarray of uint8 `(N, H, W, C)`
+        All images.
+    index : ndarray of int64 `(n,)`
+        The images of the batch.
+    shifts : ndarray of int64 `(n, 2)`
+        Rows down and columns to the right; what moves in is black (grey level 0, scaled -1).
+    flips : ndarray of bool `(n,)`
+        Images mirrored left to right.
+
+    Returns
+    -------
+    ndarray of float32 `(n, H, W, C)`
+    """
+    _, height, width, channels = images.shape
+    out = np.full((len(index), height, width, channels), np.float32(-1.0))
+    for n in range(len(index)):
+        down, right = shifts[n]
+        for y in range(max(0, down), min(height, height + down)):
+            for x in range(max(0, right), min(width, width + right)):
+                source = x - right
+                if flips[n]:
+                    source = width - 1 - source
+                for c in range(channels):
+                    level = np.float32(images[index[n], y - down, source, c])
+                    out[n, y, x, c] = (level - HALF_RANGE) / HALF_RANGE
+    return out

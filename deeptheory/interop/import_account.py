@@ -1,0 +1,92 @@
+"""How a file was read as a network: which tensor is what, for people and for programs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from deeptheory.nn.layers.base import Shape
+from deeptheory.tables import Table
+
+
+@dataclass(frozen=True)
+class Account:
+    """How a file was read.
+
+    Attributes
+    ----------
+    file : str
+        Its name.
+    sha256 : str
+    architecture, naming : str
+    rows : tuple of (str, tuple, str, tuple)
+        Name and shape of every tensor, and of the array of ours that it is.
+    missing : dict of str to str
+        Names of tensors that are needed and not there, and the nearest extra one or "".
+    extra : tuple of str
+        Tensors that nothing takes.
+    wrong : tuple of str
+        Tensors whose shape does not fit.
+    notes : tuple of str
+        What was changed on the way, and what to look at.
+    """
+
+    file: str
+    sha256: str
+    architecture: str
+    naming: str
+    rows: tuple[tuple[str, Shape, str, Shape], ...]
+    missing: dict[str, str]
+    extra: tuple[str, ...]
+    wrong: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "file": self.file,
+            "sha256": self.sha256,
+            "architecture": self.architecture,
+            "naming": self.naming,
+            "tensors": [
+                {"tensor": tensor, "shape": list(shape), "parameter": ours, "parameter_shape": list(own)}
+                for tensor, shape, ours, own in self.rows
+            ],
+            "missing": self.missing,
+            "extra": list(self.extra),
+            "wrong_shape": list(self.wrong),
+            "notes": list(self.notes),
+        }
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What a run keeps of it."""
+        return {
+            "file": self.file,
+            "sha256": self.sha256,
+            "architecture": self.architecture,
+            "naming": self.naming,
+            "notes": list(self.notes),
+            "tensors": [tensor for tensor, *_ in self.rows],
+            "parameters": [ours for _, _, ours, _ in self.rows],
+        }
+
+    @property
+    def text(self) -> str:
+        """A line for every tensor, then what is missing, extra and to be known."""
+        rows = [
+            (tensor, _shape(shape), ours, _shape(own), "WRONG SHAPE" * (tensor in self.wrong))
+            for tensor, shape, ours, own in self.rows
+        ]
+        rows += [
+            (name, "MISSING", "", "", f"nearest: {near}" if near else "")
+            for name, near in self.missing.items()
+        ]
+        rows += [(name, "EXTRA", "", "", "") for name in self.extra]
+        header = ("tensor", "shape", "parameter", "its shape", "")
+        title = f"{self.file} as {self.architecture}, names of {self.naming}"
+        table = Table(title, header, rows, left=(0, 1, 2, 3, 4), notes=[f"note: {n}" for n in self.notes])
+        return str(table)
+
+
+def _shape(shape: Shape) -> str:
+    return " x ".join(map(str, shape)) or "one number"

@@ -1,0 +1,191 @@
+"""What is in an ONNX file: its input, its constants, and the operators between input and output, in order."""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.interop.optional_packages import needed
+from deeptheory.nn.layers.base import Array, Shape
+
+# Computed here when all of their inputs are constants: exporters make paddings and shapes of them.
+FOLDED = (
+    "Add",
+    "Cast",
+    "Concat",
+    "ConstantOfShape",
+    "Div",
+    "Gather",
+    "Identity",
+    "Mul",
+    "Reshape",
+    "Slice",
+    "Squeeze",
+    "Sub",
+    "Transpose",
+    "Unsqueeze",
+)
+DOMAINS = ("", "ai.onnx")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator.
+
+    Attributes
+    ----------
+    kind, name : str
+        "Conv" and what errors call it; that of its first output where it has none.
+    inputs, outputs : sequence of str
+        Names of values; "" for an input left out.
+    attributes : dict
+    fold : function
+        Its first output, given the constants by name.
+    """
+
+    kind: str
+    name: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    attributes: dict[str, Any]
+    fold: Callable[[dict[str, Array]], Array]
+
+    def error(self, what: str, expected: str, found: Any, do: str = "") -> InputError:
+        """An error about a part of this operator."""
+        return InputError(f"{what} of {self.kind} '{self.name}'", expected, str(found), do)
+
+
+@dataclass(frozen=True)
+class OnnxGraph:
+    """A graph of one input and one output.
+
+    Attributes
+    ----------
+    operators : list of Operator
+        Those that the output depends on, in order of computation.
+    constants : dict of array
+    input, output : str
+        Names of their values.
+    batch : int
+        Number of images that the file was written for; 0 where it takes any.
+    input_shape : (H, W, C)
+    dtype : dtype
+        float32 or float64; half precision is taken as float32.
+    """
+
+    operators: list[Operator]
+    constants: dict[str, Array]
+    input: str
+    output: str
+    batch: int
+    input_shape: Shape
+    dtype: np.dtype[Any]
+
+
+def read_graph(path: str | os.PathLike[str]) -> OnnxGraph:
+    """Read and check an ONNX file, with its external data where it has some.
+
+    Raises
+    ------
+    InputError
+        onnx is not installed, no such file, a damaged one, one whose external data are missing, or one with other
+        inputs than a batch of images of a fixed size, or several outputs.
+    """
+    onnx, message = needed("onnx"), needed("google.protobuf.message")
+    if not Path(path).is_file():
+        raise InputError("network", "an ONNX file", "no such file")
+    try:
+        model = onnx.load(path)
+        if not model.graph.node:
+            raise InputError("ONNX file", "operators", "none")
+        onnx.checker.check_model(model)
+    except (OSError, ValueError, message.DecodeError, onnx.checker.ValidationError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("ONNX file", "a complete one, with its external data", _first_line(error)) from error
+    graph = model.graph
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    entry = _only("input", [value for value in graph.input if value.name not in constants])
+    exit_ = _only("output", graph.output)
+    batch, shape = _image_shape(entry)
+    operators = [_operator(onnx, node, model.opset_import) for node in _needed_for(exit_.name, graph.node)]
+    return OnnxGraph(operators, constants, entry.name, exit_.name, batch, shape, _dtype(onnx, entry))
+
+
+def check_supported(graph: OnnxGraph, supported: Collection[str]) -> None:
+    """Refuse operators that are neither supported nor computed from constants alone; all of them are named."""
+    constant, unknown = set(graph.constants), set[str]()
+    for operator in graph.operators:
+        if is_folded(operator, constant):
+            constant |= set(operator.outputs)
+        elif operator.kind not in supported:
+            unknown.add(operator.kind)
+    if unknown:
+        known = ", ".join(sorted(supported))
+        raise InputError("operators", f"only {known}", ", ".join(sorted(unknown)))
+
+
+def is_folded(operator: Operator, constant: Collection[str]) -> bool:
+    """Whether the output is a constant: of others, which `constant` names, or the shape of any value."""
+    if operator.kind in ("Constant", "Shape"):
+        return True
+    return operator.kind in FOLDED and all(name in constant for name in operator.inputs if name)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _only(what: str, values: Sequence[Any]) -> Any:
+    if len(values) != 1:
+        raise InputError(f"{what}s", "one", ", ".join(f"'{value.name}'" for value in values) or "none")
+    return values[0]
+
+
+def _image_shape(value: Any) -> tuple[int, Shape]:
+    """The size of the batch, 0 if it is not fixed, and (H, W, C)."""
+    sizes = [axis.dim_value or axis.dim_param or "?" for axis in value.type.tensor_type.shape.dim]
+    if len(sizes) != 4 or not all(isinstance(size, int) for size in sizes[1:]):
+        expected = "images (N, C, H, W) with fixed C, H and W"
+        raise InputError(f"input '{value.name}'", expected, f"({', '.join(map(str, sizes))})")
+    n, channels, height, width = (size if isinstance(size, int) else 0 for size in sizes)
+    return n, (height, width, channels)
+
+
+def _dtype(onnx: Any, value: Any) -> np.dtype[Any]:
+    kinds = {"FLOAT": np.float32, "FLOAT16": np.float32, "DOUBLE": np.float64}
+    kind = onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type)
+    if kind not in kinds:
+        raise InputError(f"input '{value.name}'", f"one of {', '.join(kinds)}", kind)
+    return np.dtype(kinds[kind])
+
+
+def _needed_for(output: str, nodes: Sequence[Any]) -> list[Any]:
+    """The nodes that an output depends on, in their order."""
+    wanted, found = {output}, []
+    for node in reversed(nodes):
+        if wanted.intersection(node.output):
+            wanted |= set(node.input)
+            found.append(node)
+    return found[::-1]
+
+
+def _operator(onnx: Any, node: Any, versions: Any) -> Operator:
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    kind = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
+
+    def fold(constants: dict[str, Array]) -> Array:
+        given = [onnx.numpy_helper.from_array(constants[name], name) for name in set(node.input) if name]
+        value = onnx.helper.make_empty_tensor_value_info(node.output[0])
+        graph = onnx.helper.make_graph([node], "constant", [], [value], given)
+        model = onnx.helper.make_model(graph, opset_imports=versions)
+        try:
+            return needed("onnx.reference").ReferenceEvaluator(model).run(None, {})[0]
+        except Exception as error:  # whatever NumPy raises for numbers that do not fit together
+            raise InputError(f"{kind} '{node.name}'", "constants that fit", _first_line(error)) from error
+
+    return Operator(kind, node.name or node.output[0], node.input, node.output, attributes, fold)

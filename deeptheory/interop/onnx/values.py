@@ -1,0 +1,143 @@
+"""What the values of an ONNX graph are in terms of our layers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deeptheory import nn
+from deeptheory.errors import InputError
+from deeptheory.interop.onnx.graph import OnnxGraph, Operator
+from deeptheory.nn.layers.base import Array, Layer, Shape
+
+IMAGES = -1  # the images, among the numbers of layers
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A layer and what it takes.
+
+    Attributes
+    ----------
+    layer : Layer
+    inputs : tuple of int
+        Numbers of the layers that it takes; `IMAGES` for the images.
+    shape : tuple of int
+        Of its output for one image: (H, W, C) or (C,).
+    """
+
+    layer: Layer
+    inputs: tuple[int, ...]
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A value that is part of a layer only together with what reads it: a sigmoid, or every n-th position.
+
+    Attributes
+    ----------
+    operator : Operator
+    source : int
+        Number of the layer that it is made of.
+    strides : tuple of int
+        Along H and W; none for a sigmoid.
+    """
+
+    operator: Operator
+    source: int
+    strides: tuple[int, ...] = ()
+
+
+class Translation:
+    """What every value of a graph is in terms of our layers, as far as it has been read.
+
+    Attributes
+    ----------
+    constants : dict of array
+        Values that do not depend on the images.
+    placed : list of Placed
+    """
+
+    def __init__(self, graph: OnnxGraph) -> None:
+        self.graph, self.constants = graph, dict(graph.constants)
+        self.placed: list[Placed] = []
+        self.values: dict[str, int | Waiting] = {graph.input: IMAGES}
+
+    def shape(self, number: int) -> Shape:
+        """Shape of a layer's output: (H, W, C) or (C,)."""
+        return self.graph.input_shape if number == IMAGES else self.placed[number].shape
+
+    def shape_in_onnx(self, operator: Operator) -> Array:
+        """The shape of a value as ONNX counts it; 0 for the batch, which a reshape takes as "the size it has"."""
+        *positions, channels = self.shape(self.input(operator))
+        return np.array([0, channels, *(positions or (1, 1))], np.int64)
+
+    def input(self, operator: Operator, place: int = 0) -> int:
+        """Number of the layer that an operator takes."""
+        self.value(operator, place)
+        return self.number(operator.inputs[place])
+
+    def value(self, operator: Operator, place: int = 0) -> int | Waiting:
+        """What an operator takes, which may be part of a layer only."""
+        name = operator.inputs[place]
+        if name not in self.values:
+            raise operator.error(f"input {place + 1}", "the output of a layer", f"'{name}'")
+        return self.values[name]
+
+    def number(self, name: str) -> int:
+        """Number of the layer that gives a value."""
+        if name not in self.values:
+            raise InputError("output", "what a layer gives", f"'{name}'")
+        value = self.values[name]
+        if isinstance(value, int):
+            return value
+        if not value.strides:
+            expected = (
+                "one that is multiplied with its input (SiLU), or with the input of squeeze-and-excitation"
+            )
+            raise value.operator.error("output", expected, "another use")
+        subsample = nn.Subsample(self.shape(value.source)[-1], same(value.operator, "steps", value.strides))
+        return self.place(value.operator, subsample, value.source)
+
+    def constant(self, operator: Operator, place: int) -> Array | None:
+        """A constant input in the network's precision; none where it is left out."""
+        if place >= len(operator.inputs) or not operator.inputs[place]:
+            return None
+        name = operator.inputs[place]
+        if name not in self.constants:
+            raise operator.error(f"input {place + 1}", "a constant", f"the computed '{name}'")
+        array = self.constants[name]
+        if not np.issubdtype(array.dtype, np.floating):
+            return array
+        if not np.isfinite(array).all():
+            raise operator.error(f"constant '{name}'", "finite numbers", "others")
+        return array.astype(self.graph.dtype)
+
+    def weight(self, operator: Operator, place: int, *shape: int) -> Array:
+        """A constant that must be there, of a given shape; -1 stands for any size."""
+        array = self.constant(operator, place)
+        if array is None or array.ndim != len(shape):
+            found = "none" if array is None else f"{array.ndim}"
+            raise operator.error(f"axes of input {place + 1}", str(len(shape)), found)
+        if any(size not in (-1, found) for size, found in zip(shape, array.shape, strict=True)):
+            raise operator.error(f"input {place + 1}", f"shape {shape}", f"shape {array.shape}")
+        return array
+
+    def place(self, operator: Operator, layer: Layer, *inputs: int) -> int:
+        """Add a layer as what gives the first output of an operator."""
+        shapes = tuple(self.shape(number) for number in inputs)
+        try:
+            shape = layer.output_shape(shapes if layer.joins else shapes[0])
+        except InputError as error:
+            raise operator.error(error.what, error.expected, error.found, error.do) from None
+        self.placed.append(Placed(layer, inputs, shape))
+        self.values[operator.outputs[0]] = len(self.placed) - 1
+        return len(self.placed) - 1
+
+
+def same(operator: Operator, what: str, numbers: Sequence[int]) -> int:
+    """The one number that all of them are; an error of the operator if they differ."""
+    if len(numbers) != 2 or numbers[0] != numbers[1] or numbers[0] < 1:
+        raise operator.error(what, "the same along height and width, at least 1", list(numbers))
+    return int(numbers[0])

@@ -1,0 +1,187 @@
+"""A network as an ONNX file, which inference engines read."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import singledispatchmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import deeptheory
+from deeptheory import nn
+from deeptheory.errors import InputError
+from deeptheory.interop.dense_layers import densified
+from deeptheory.interop.optional_packages import needed
+from deeptheory.nn.graph import INPUT
+from deeptheory.nn.layers.base import Array
+from deeptheory.nn.layers.normalisation import EPSILON
+from deeptheory.store.atomic_files import replacing_file
+
+OPSET, IR_VERSION = 17, 8  # of 2022: what engines of today read, whatever their age
+IMAGES, LOGITS, BATCH = "images", "logits", "N"
+
+
+def write_onnx(path: str | os.PathLike[str], network: nn.Network) -> None:
+    """Write the network in its evaluation mode; an old file of that name is replaced as a whole.
+
+    Parameters
+    ----------
+    path : path
+        Its directory must exist.
+    network : Network
+        Written in single precision.
+
+    Raises
+    ------
+    InputError
+        onnx is not installed, a layer has no counterpart, or the place cannot be written.
+
+    Notes
+    -----
+    Input ``images``: float32 (N, C, H, W), any N, pixels scaled to [-1, 1] (`data.scale`), not grey levels. Output
+    ``logits``: (N, K). Weights have our dotted names. Kernels that were removed are zeros of dense weights, since
+    ONNX has no sparse convolution: the file of a masked network is as large and as slow as that of the dense
+    one; filters that a compact network has lost are gone. Stochastic depth is left out: it acts in training only.
+    """
+    onnx = needed("onnx")
+    model = _Graph(onnx, densified(network)).model()
+    onnx.checker.check_model(model, full_check=True)
+    try:
+        with replacing_file(Path(path)) as temporary:
+            temporary.write_bytes(model.SerializeToString())
+    except OSError as error:
+        raise InputError(f"ONNX file {path}", "a place that can be written", str(error)) from error
+
+
+class _Graph:
+    """ONNX nodes and weights of a network, layer by layer."""
+
+    def __init__(self, onnx: Any, network: nn.Network) -> None:
+        self.onnx, self.network = onnx, network
+        self.nodes: list[Any] = []
+        self.weights: list[Any] = []
+        self.values = {INPUT: IMAGES}
+
+    def model(self) -> Any:
+        """The complete model."""
+        helper, (height, width, channels) = self.onnx.helper, self.network.input_shape
+        for node in self.network.nodes:
+            self.name = node.name
+            self.values[node.name] = node.name
+            self._write(node.layer, *(self.values[name] for name in node.inputs))
+        self._add("Identity", [self.values[self.network.nodes[-1].name]], LOGITS)
+        shapes = {IMAGES: [BATCH, channels, height, width], LOGITS: [BATCH, self.network.n_labels]}
+        ends = {
+            name: helper.make_tensor_value_info(name, self.onnx.TensorProto.FLOAT, shape)
+            for name, shape in shapes.items()
+        }
+        graph = helper.make_graph(self.nodes, "deeptheory", [ends[IMAGES]], [ends[LOGITS]], self.weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+        model.ir_version = IR_VERSION
+        model.producer_name, model.producer_version = "deeptheory", deeptheory.__version__
+        return model
+
+    def _add(self, operator: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
+        """Add a node; its output is that of the layer unless it has a name of its own."""
+        output = output or self.name
+        self.nodes.append(self.onnx.helper.make_node(operator, inputs, [output], output, **attributes))
+        return output
+
+    def _weight(self, key: str, array: Array) -> str:
+        name, array = f"{self.name}.{key}", np.ascontiguousarray(array)
+        if np.issubdtype(array.dtype, np.floating):
+            array = array.astype(np.float32)
+        self.weights.append(self.onnx.numpy_helper.from_array(array, name))
+        return name
+
+    def _weights(self, named: Mapping[str, Array]) -> list[str]:
+        return [self._weight(key, named[key]) for key in ("weight", "bias") if key in named]
+
+    @singledispatchmethod
+    def _write(self, layer: nn.Layer, x: str, *others: str) -> None:
+        """Add the nodes that do what a layer does."""
+        raise InputError(f"layer {self.name}", "one that ONNX can express", type(layer).__name__)
+
+    @_write.register
+    def _(self, layer: nn.Conv2d, x: str) -> None:
+        strides, pads = [layer.stride] * 2, [layer.padding] * 4
+        inputs = [x, *self._weights(layer.parameters)]
+        self._add("Conv", inputs, strides=strides, pads=pads, group=layer.groups)
+
+    @_write.register
+    def _(self, layer: nn.Linear, x: str) -> None:
+        self._add("Gemm", [x, *self._weights(layer.parameters)], transB=1)
+
+    @_write.register
+    def _(self, layer: nn.BatchNorm2d, x: str) -> None:
+        running = [self._weight(f"running_{of}", layer.buffers[f"running_{of}"]) for of in ("mean", "var")]
+        inputs = [x, *self._weights(layer.parameters), *running]
+        self._add("BatchNormalization", inputs, epsilon=EPSILON)
+
+    @_write.register
+    def _(self, layer: nn.Standardise, x: str) -> None:
+        mean, deviation = (np.reshape(numbers, (-1, 1, 1)) for numbers in (layer.mean, layer.deviation))
+        centred = self._add("Sub", [x, self._weight("mean", mean)], f"{self.name}.centred")
+        self._add("Div", [centred, self._weight("deviation", deviation)])
+
+    @_write.register
+    def _(self, layer: nn.ReLU, x: str) -> None:
+        self._add("Relu", [x])
+
+    @_write.register
+    def _(self, layer: nn.SiLU, x: str) -> None:
+        self._add("Mul", [x, self._add("Sigmoid", [x], f"{self.name}.sigmoid")])
+
+    @_write.register(nn.MaxPool2d)
+    @_write.register(nn.AvgPool2d)
+    def _(self, layer: nn.MaxPool2d | nn.AvgPool2d, x: str) -> None:
+        operator = "MaxPool" if isinstance(layer, nn.MaxPool2d) else "AveragePool"
+        self._add(operator, [x], kernel_shape=[layer.size] * 2, strides=[layer.stride] * 2)
+
+    @_write.register
+    def _(self, layer: nn.GlobalAveragePool, x: str) -> None:
+        self._add("ReduceMean", [x], axes=[2, 3], keepdims=0)
+
+    @_write.register
+    def _(self, layer: nn.Flatten, x: str) -> None:
+        self._add("Flatten", [x])  # filter by filter, as ours
+
+    @_write.register
+    def _(self, layer: nn.Sum, *terms: str) -> None:
+        if len(terms) == 1:
+            self._add("Identity", terms)
+        total = terms[0]
+        for number, term in enumerate(terms[1:], start=2):
+            last = number == len(terms)
+            total = self._add("Add", [total, term], "" if last else f"{self.name}.{number}")
+
+    @_write.register
+    def _(self, layer: nn.Subsample, x: str) -> None:
+        ends = {"starts": [0, 0], "ends": [2**31 - 1] * 2, "axes": [2, 3], "steps": [layer.stride] * 2}
+        where = [self._weight(key, np.array(value, np.int64)) for key, value in ends.items()]
+        kept = self._add("Slice", [x, *where], f"{self.name}.kept")
+        n_zeros = layer.n_out - self._channels()
+        self._add("Pad", [kept, self._weight("pads", np.array([0] * 5 + [n_zeros, 0, 0], np.int64))])
+
+    def _channels(self) -> int:
+        """Number of channels that the layer takes."""
+        node = next(node for node in self.network.nodes if node.name == self.name)
+        shape = self.network.input_shape
+        return (shape if node.inputs[0] == INPUT else self.network.output_shape(node.inputs[0]))[-1]
+
+    @_write.register
+    def _(self, layer: nn.SqueezeExcitation, x: str) -> None:
+        factors = self._add("GlobalAveragePool", [x], f"{self.name}.mean")
+        for side in ("reduce", "expand"):
+            weight = self._weight(f"{side}_weight", layer.parameters[f"{side}_weight"][:, :, None, None])
+            bias = self._weight(f"{side}_bias", layer.parameters[f"{side}_bias"])
+            linear = self._add("Conv", [factors, weight, bias], f"{self.name}.{side}")
+            factors = self._add("Sigmoid", [linear], f"{linear}.sigmoid")
+            if side == "reduce":
+                factors = self._add("Mul", [linear, factors], f"{linear}.silu")
+        self._add("Mul", [x, factors])
+
+    @_write.register
+    def _(self, layer: nn.StochasticDepth, x: str) -> None:
+        self.values[self.name] = x

@@ -1,0 +1,208 @@
+"""The architectures that a file of tensors can be read as: ours, torchvision's VGG, and those of a TOML file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deeptheory import nn
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.interop.state import naming
+from deeptheory.interop.state.architecture_files import read_architecture
+from deeptheory.interop.torch_modules import LINEAR
+from deeptheory.nn.architectures import EFFICIENTNET, NAMES
+from deeptheory.nn.architectures.efficientnet import HEAD as WIDEST
+from deeptheory.nn.architectures.efficientnet import SMALL
+from deeptheory.nn.architectures.plain import VGG
+from deeptheory.nn.layers.base import Array, Shape
+
+TORCHVISION = {  # convolutions before each of the five poolings
+    "vgg11_bn": (1, 1, 2, 2, 2),
+    "vgg13_bn": (2, 2, 2, 2, 2),
+    "vgg16_bn": (2, 2, 3, 3, 3),
+    "vgg19_bn": (2, 2, 4, 4, 4),
+}
+RESNET, CENTRED = "resnet20", "resnet20-centred"
+SPELLINGS = {"efficientnet_b0": EFFICIENTNET, CENTRED: RESNET}
+ARCHITECTURES = (*NAMES, *SPELLINGS, *TORCHVISION)
+POOLED = 7  # positions along an axis that torchvision's VGG pools to
+LARGEST = 4.0  # width that an EfficientNet is taken to have at most
+NARROW = 1e-3  # width at which every layer has as few filters as it can have
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is besides its tensors, and what these may be called.
+
+    Attributes
+    ----------
+    name : str
+    description : dict
+        As `nn.describe` gives it.
+    namings : dict of dict
+        Names of the tensors by our dotted names, by what the naming is called; tried in this order.
+    needed : set of str
+        Arrays of ours that the file must have; it may have biases besides.
+    kernels : dict of (int, int)
+        Height and width of the kernels by our name of the weight, where the architecture says so.
+    scaled : bool
+        Whether groups and added channels follow from the tensors; otherwise they are as described.
+    centred : bool
+        Whether parameter-free shortcuts add zeros on both sides in PyTorch (`centred.zeros_behind`).
+    pooled : dict of (int, int)
+        Positions, by our name of a linear weight that PyTorch applies to 7 x 7 positions pooled adaptively.
+    notes : tuple of str
+        What PyTorch's own module may do in another way.
+    """
+
+    name: str
+    description: dict[str, Any]
+    namings: dict[str, naming.Names]
+    needed: frozenset[str]
+    kernels: dict[str, tuple[int, int]] = field(default_factory=dict)
+    scaled: bool = False
+    centred: bool = False
+    pooled: dict[str, tuple[int, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
+    """The architecture of that name, or of a TOML file.
+
+    Parameters
+    ----------
+    name : str
+        One of `ARCHITECTURES`, or a path that ends in ".toml".
+    tensors : mapping of str to array
+        Those of the file: its names are matched in their order too, and tell whether a VGG has hidden layers.
+    input_shape : (H, W, C)
+        Of the images.
+
+    Raises
+    ------
+    InputError
+        An unknown name, a TOML file that is none or is for other images, or images too small for the poolings.
+    """
+    if name.endswith(".toml"):
+        return _of_file(name, tensors, input_shape)
+    if name not in ARCHITECTURES:
+        raise unknown_name("--architecture", name, (*ARCHITECTURES, "FILE.toml"))
+    if name in TORCHVISION:
+        return _torchvision_vgg(name, tensors, input_shape)
+    return _ours(name, tensors, input_shape)
+
+
+def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
+    name = SPELLINGS.get(asked, asked)
+    hidden = name in VGG and len(naming.modules_in(tensors)[LINEAR]) > 1
+    narrow = nn.build(
+        name,
+        2,
+        input_shape,
+        _width(tensors) if name == EFFICIENTNET else NARROW,
+        rng=np.random.default_rng(0),
+        classifier="hidden" if hidden else "linear",
+    )
+    description, others = nn.describe(narrow), dict[str, naming.Prefixes]()
+    notes: tuple[str, ...] = ()
+    if name in VGG:
+        others["torchvision"] = naming.vgg_names(description)
+    elif name == RESNET:
+        others |= {f"torchvision, head {head}": naming.resnet_names(head) for head in ("fc", "linear")}
+        where = "on both sides of" if asked == CENTRED else "behind"
+        notes = (f"shortcuts to more filters add channels of zeros {where} those of their input",)
+    elif name == EFFICIENTNET:
+        others["torchvision"] = naming.efficientnet_names()
+        if max(input_shape[:2]) <= SMALL:
+            notes = (f"stride 1 of the stem for images of at most {SMALL} pixels; torchvision's is always 2",)
+    return Architecture(
+        asked,
+        description,
+        _namings(description, tensors, others),
+        frozenset((*narrow.parameters(), *narrow.buffers())),
+        {array: weight.shape[2:] for array, weight in narrow.parameters().items() if weight.ndim == 4},
+        scaled=True,
+        centred=asked == CENTRED,
+        notes=notes,
+    )
+
+
+def _width(tensors: Mapping[str, Array]) -> float:
+    """Width of an EfficientNet, on which depends where it has sums: its last convolution has most filters."""
+    widest = max((len(tensor) for tensor in tensors.values() if tensor.ndim == 4), default=WIDEST)
+    return min(widest / WIDEST, LARGEST)
+
+
+def _torchvision_vgg(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
+    """Convolutions with a bias, batch norm, adaptive pooling to 7 x 7, two hidden layers and the head."""
+    stages: list[dict[str, Any]] = []
+    for count in TORCHVISION[name]:
+        for number in range(count):
+            layers = [
+                ["conv", "Conv2d", {"groups": 1, "stride": 1, "padding": 1}],
+                ["norm", "BatchNorm2d", {}],
+                ["relu", "ReLU", {}],
+            ]
+            if number == count - 1:
+                layers.append(["pool", "MaxPool2d", {"size": 2, "stride": 2}])
+            stages.append({"name": f"stage{len(stages) + 1}", "layers": layers, "inputs": {}})
+    halved = 2 ** len(TORCHVISION[name])
+    positions = input_shape[0] // halved, input_shape[1] // halved
+    weight = f"stage{len(stages) + 1}.linear.weight"
+    stages[-1]["layers"] += _adaptive_pooling(name, positions, input_shape)
+    for flatten in ([["flatten", "Flatten", {}]], []):
+        layers = [*flatten, ["linear", "Linear", {}], ["relu", "ReLU", {}]]
+        stages.append({"name": f"stage{len(stages) + 1}", "layers": layers, "inputs": {}})
+    stages.append(
+        {"name": "head", "layers": [["flatten", "Flatten", {}], ["linear", "Linear", {}]], "inputs": {}}
+    )
+    description = {"dtype": "float32", "input_shape": tuple(input_shape), "stages": stages}
+    needed = naming.own_names(description)
+    return Architecture(
+        name,
+        description,
+        _namings(description, tensors, {"torchvision": naming.vgg_names(description)}),
+        frozenset(needed),
+        {array: (3, 3) for array in needed if array.endswith("conv.weight")},
+        pooled={weight: (min(positions[0], POOLED), min(positions[1], POOLED))},
+    )
+
+
+def _adaptive_pooling(name: str, positions: tuple[int, int], input_shape: Shape) -> list[list[Any]]:
+    """What brings the positions to 7 x 7, or leaves them where positions are repeated or alone."""
+    if all(size in (1, POOLED) for size in positions):
+        return []
+    size, *rest = divmod(positions[0], POOLED)
+    if any(rest) or size == 0 or positions[0] != positions[1]:
+        expected = (
+            "images that it makes 1, 7 or a multiple of 7 positions of along both axes, such as 32 or 224"
+        )
+        do = "resize the images, or describe the network without adaptive pooling in a TOML file"
+        found = f"{input_shape[0]} x {input_shape[1]} pixels, {positions[0]} x {positions[1]} positions"
+        raise InputError(f"adaptive pooling of {name}", expected, found, do)
+    return [["pool7", "AvgPool2d", {"size": size, "stride": size}]]
+
+
+def _of_file(path: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
+    description = read_architecture(path)
+    if tuple(description["input_shape"]) != tuple(input_shape):
+        expected = f"{tuple(input_shape)}, the shape of the images"
+        raise InputError(f"input_shape of {path}", expected, f"{tuple(description['input_shape'])}")
+    arrays = [
+        array
+        for module in naming.modules_of(description)
+        for key, array in module.arrays.items()
+        if key not in ("bias", "seed", "counter") or module.kind == naming.NORM
+    ]
+    return Architecture(Path(path).name, description, _namings(description, tensors, {}), frozenset(arrays))
+
+
+def _namings(
+    description: dict[str, Any], tensors: Mapping[str, Array], others: dict[str, naming.Prefixes]
+) -> dict[str, naming.Names]:
+    found = {"deeptheory": naming.own_names(description)}
+    found |= {title: naming.named(description, prefixes) for title, prefixes in others.items()}
+    in_order = naming.names_in_order(description, tensors)
+    return found if in_order is None else found | {"natural order": in_order}

@@ -1,0 +1,133 @@
+"""The network of ours that matched tensors make."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deeptheory import nn
+from deeptheory.errors import InputError
+from deeptheory.interop.state.architectures import POOLED
+from deeptheory.interop.state.centred_shortcuts import zeros_behind
+from deeptheory.interop.state.matching import Matching
+from deeptheory.interop.torch_modules import BUFFERS, DRAWN
+from deeptheory.nn.graph import INPUT
+from deeptheory.nn.layers.base import Array
+from deeptheory.nn.layers.normalisation import EPSILON
+
+
+def converted(matching: Matching, tensors: Mapping[str, Array], norm_epsilon: float = EPSILON) -> nn.Network:
+    """The network of a complete matching; its outputs are those of PyTorch's in evaluation mode, to rounding.
+
+    Parameters
+    ----------
+    matching : Matching
+    tensors : mapping of str to array
+        Those of the file.
+    norm_epsilon : float
+        What the norms of the file add to the variance; the difference to ours goes into the running variance.
+
+    Notes
+    -----
+    The bias of a convolution before a batch norm goes into the running mean: no output depends on how the two
+    share it, and in training the norm takes it away again.
+    """
+    arrays = {
+        pair.array: _array(matching, pair.array, tensors[pair.tensor]).reshape(pair.expected)
+        for pair in matching.pairs
+    }
+    for bias, mean in folded_biases(matching).items():
+        arrays[mean] -= arrays.pop(bias)
+    if matching.architecture.centred:
+        arrays = zeros_behind(matching.description, arrays)
+    for stage in matching.description["stages"]:
+        for key, kind, _ in stage["layers"]:
+            name = f"{stage['name']}.{key}"
+            if kind == "BatchNorm2d" and norm_epsilon != EPSILON:
+                variance = arrays[f"{name}.running_var"].astype(np.float64)
+                arrays[f"{name}.running_var"] = (variance + norm_epsilon - EPSILON).astype(np.float32)
+            elif kind == "StochasticDepth":
+                for drawn in DRAWN:
+                    arrays.setdefault(f"{name}.{drawn}", np.zeros(1, np.int64))
+    is_buffer = {array: array.rpartition(".")[2] in BUFFERS for array in arrays}
+    return nn.described_network(
+        {**matching.description, "dtype": "float32"},
+        {name: array for name, array in arrays.items() if not is_buffer[name]},
+        {name: array for name, array in arrays.items() if is_buffer[name]},
+    )
+
+
+def folded_biases(matching: Matching) -> dict[str, str]:
+    """The biases of convolutions that go into the running mean of a norm, by name, and that mean."""
+    given, found = {pair.array for pair in matching.pairs}, {}
+    named = {one for stage in matching.description["stages"] for of in stage["inputs"].values() for one in of}
+    for stage in matching.description["stages"]:
+        for (key, kind, _), (norm, next_kind, _) in itertools.pairwise(stage["layers"]):
+            name = f"{stage['name']}.{key}"
+            bias, alone = f"{name}.bias", norm not in stage["inputs"] and name not in named
+            if bias in given and alone and (kind, next_kind) == ("Conv2d", "BatchNorm2d"):
+                found[bias] = f"{stage['name']}.{norm}.running_mean"
+    return found
+
+
+def in_single_precision(network: nn.Network) -> nn.Network:
+    """The network with its arrays rounded to float32, in which runs compute."""
+
+    def rounded(named: Mapping[str, Array]) -> dict[str, Array]:
+        return {
+            name: array.astype(np.float32) if array.dtype == network.dtype else array
+            for name, array in named.items()
+        }
+
+    description = {**nn.describe(network), "dtype": "float32"}
+    return nn.described_network(description, rounded(network.parameters()), rounded(network.buffers()))
+
+
+def _array(matching: Matching, name: str, tensor: Array) -> Array:
+    """A copy in our layout, which is that of PyTorch but where its adaptive pooling repeats positions."""
+    pooled = matching.architecture.pooled.get(name, (POOLED, POOLED))
+    repeated = tuple(axis for axis, size in enumerate(pooled, start=2) if size == 1)
+    if not repeated:
+        return tensor.copy()
+    grid = tensor.reshape(len(tensor), -1, POOLED, POOLED)
+    return grid.sum(axis=repeated, dtype=np.float64).astype(np.float32)
+
+
+def standardised(network: nn.Network, mean: Sequence[float], deviation: Sequence[float]) -> nn.Network:
+    """The network with a layer before it that makes (p - mean)/deviation of pixels p in [0, 1].
+
+    Parameters
+    ----------
+    network : Network
+        One that expects this; its arrays are shared.
+    mean, deviation : sequence of float
+        One for each channel, or one for all.
+
+    Raises
+    ------
+    InputError
+        Another number of them, a deviation that is not above 0, or a network that has such a layer already.
+    """
+    if any(isinstance(node.layer, nn.Standardise) for node in network.nodes):
+        found = "one that standardises them itself"
+        raise InputError("--mean", "a network without means of its own", found, "leave out --mean and --std")
+    channels = network.input_shape[-1]
+    for what, values in (("--mean", mean), ("--std", deviation)):
+        if len(values) not in (1, channels):
+            expected = f"{channels} numbers, one for each channel" if channels > 1 else "one number"
+            raise InputError(what, expected, ",".join(f"{value:g}" for value in values))
+    scale = np.ones(channels)
+    layer = nn.Standardise(
+        (2 * np.asarray(mean) * scale - 1).tolist(), (2 * np.asarray(deviation) * scale).tolist()
+    )
+    first, *others = network.stages
+    name = f"{first.name}.standardise"
+
+    def rewired(inputs: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+        return {key: tuple(name if given == INPUT else given for given in of) for key, of in inputs.items()}
+
+    layers = {"standardise": layer, **first.layers}
+    stages = [nn.Stage(first.name, layers, (), rewired(first.inputs))]
+    stages += [nn.Stage(s.name, s.layers, (), rewired(s.inputs)) for s in (*others, network.head)]
+    return nn.assemble(stages, network.input_shape, network.dtype)

@@ -1,0 +1,130 @@
+"""The shapes that the arrays of a network must have, from its architecture and the tensors that there are."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.interop.state.architectures import Architecture
+from deeptheory.interop.torch_modules import BUFFERS, DRAWN, KEYS_OF_NORM
+from deeptheory.nn.graph import INPUT
+from deeptheory.nn.layers.base import Shape
+from deeptheory.nn.rebuilding import make_layer
+
+
+def fitted(
+    architecture: Architecture, found: Mapping[str, Shape], input_shape: Shape
+) -> tuple[dict[str, Any], dict[str, Shape]]:
+    """The description with the sizes of the tensors, and the shape that every array has to have with them.
+
+    How many filters a layer has is what most of the tensors say that have one number per filter: its weight, its
+    bias and those of the batch norm that follows.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    found : mapping of str to tuple of int
+        Shapes of the tensors that there are, by our dotted names.
+    input_shape : (H, W, C)
+
+    Raises
+    ------
+    InputError
+        Layers do not fit together, or the images are too small.
+    """
+    return _Sizes(architecture, found, tuple(input_shape)).result()
+
+
+class _Sizes:
+    def __init__(self, architecture: Architecture, found: Mapping[str, Shape], input_shape: Shape) -> None:
+        self.architecture, self.found = architecture, found
+        self.shapes: dict[str, Shape] = {INPUT: input_shape}
+        self.unknown: set[str] = set()  # outputs of which no tensor tells the number of filters
+        self.expected: dict[str, Shape] = {}
+
+    def result(self) -> tuple[dict[str, Any], dict[str, Shape]]:
+        before, stages = INPUT, []
+        for stage in self.architecture.description["stages"]:
+            layers = []
+            for place, (key, kind, options) in enumerate(stage["layers"]):
+                name = f"{stage['name']}.{key}"
+                inputs = stage["inputs"].get(key, (before,))
+                norm = [
+                    f"{stage['name']}.{key}"
+                    for key, kind, _ in stage["layers"][place + 1 : place + 2]
+                    if kind == "BatchNorm2d"
+                ]
+                layers.append([key, kind, self._layer(name, kind, options, inputs, norm)])
+                before = name
+            self.shapes[stage["name"]] = self.shapes[before]
+            if before in self.unknown:
+                self.unknown.add(stage["name"])
+            stages.append({**stage, "layers": layers})
+        return {**self.architecture.description, "stages": stages}, self.expected
+
+    def _layer(
+        self, name: str, kind: str, options: dict[str, Any], inputs: tuple[str, ...], following: list[str]
+    ) -> dict[str, Any]:
+        """Add the shapes of one layer; its options with the sizes of the tensors."""
+        shapes = [self.shapes[given] for given in inputs]
+        channels = shapes[0][-1]
+        if self.architecture.scaled and kind == "Conv2d" and options["groups"] > 1:
+            options = {**options, "groups": channels}
+        if self.architecture.scaled and kind == "Subsample":  # stands behind the norm that it is added to
+            options = {**options, "n_out": self.shapes[list(self.shapes)[-1]][-1]}
+        arrays = self._arrays(name, kind, options, channels, following)
+        held = {key: np.broadcast_to(np.float32(0), shape) for key, shape in arrays.items()}
+        parameters = {key: array for key, array in held.items() if key not in BUFFERS}
+        buffers = {key: array for key, array in held.items() if key in BUFFERS}
+        layer = make_layer(kind, options, parameters, buffers)
+        try:
+            self.shapes[name] = layer.output_shape(tuple(shapes) if layer.joins else shapes[0])
+        except InputError as error:
+            raise InputError(f"{error.what} of {name}", error.expected, error.found, error.do) from None
+        unknown = any(given in self.unknown for given in inputs)
+        if unknown and "weight" in arrays and len(self.found.get(f"{name}.weight", ())) > 1:
+            taken = self.found[f"{name}.weight"][1]
+            arrays["weight"] = (arrays["weight"][0], taken, *arrays["weight"][2:])
+        elif unknown and not arrays:
+            self.unknown.add(name)
+        for key, shape in arrays.items():
+            array = f"{name}.{key}"
+            if array in self.architecture.needed or array in self.found:
+                self.expected[array] = shape
+        return options
+
+    def _arrays(
+        self, name: str, kind: str, options: dict[str, Any], channels: int, following: list[str]
+    ) -> dict[str, Shape]:
+        """The shapes of the arrays of a layer that takes so many channels."""
+        if kind in ("Conv2d", "Linear"):
+            n_out, found = self._filters(name, following), self.found.get(f"{name}.weight", ())
+            kernel = self.architecture.kernels.get(f"{name}.weight", found[2:] if len(found) == 4 else (1, 1))
+            taken = channels // options.get("groups", 1)
+            return {"weight": (n_out, taken, *(kernel if kind == "Conv2d" else ())), "bias": (n_out,)}
+        if kind == "BatchNorm2d":
+            return dict.fromkeys(KEYS_OF_NORM, (channels,))
+        if kind == "SqueezeExcitation":
+            hidden = self.found.get(f"{name}.reduce_weight", (1,))[0]
+            return {
+                "reduce_weight": (hidden, channels),
+                "reduce_bias": (hidden,),
+                "expand_weight": (channels, hidden),
+                "expand_bias": (channels,),
+            }
+        return dict.fromkeys(DRAWN, (1,)) if kind == "StochasticDepth" else {}
+
+    def _filters(self, name: str, following: list[str]) -> int:
+        """How many filters a layer has, by the majority of the tensors."""
+        norms = [f"{layer}.{key}" for layer in following for key in KEYS_OF_NORM]
+        told = [
+            self.found[array][0]
+            for array in (f"{name}.weight", f"{name}.bias", *norms)
+            if self.found.get(array)
+        ]
+        if not told:
+            self.unknown.add(name)
+            return 1
+        return Counter(told).most_common(1)[0][0]

@@ -1,0 +1,162 @@
+"""Refit of a masked model in closed form, layer after layer, through hooks."""
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory import measure, prune
+from deeptheory.errors import InputError
+from deeptheory.interop.torch.connections import mixes
+from deeptheory.interop.torch.live_model import LiveModel
+from deeptheory.measure.streaming import BATCH
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """A layer that mixes filters, as a forward pass meets it.
+
+    Attributes
+    ----------
+    name : str
+        Of the module.
+    n_positions : int
+        At which its filters are applied to one input.
+    norm : str
+        Name of the batch norm that takes its output as it is, "" without one.
+    """
+
+    name: str
+    n_positions: int
+    norm: str
+
+
+class LivePredictor(prune.RefitPredictor):
+    """`prune.RefitPredictor` of a live model; the parameters are those."""
+
+    def __init__(self, live: LiveModel, stage: str, *given: Any) -> None:
+        self.live, self.copy = live, LiveModel(copy.deepcopy(live.model))
+        super().__init__(live, stage, *given)
+        self.mixing = mixing_layers(live, self.images[:1], stage)
+
+    def refitted(self, masks: Mapping[str, np.ndarray]) -> LiveModel:
+        """The masked model, refitted from the first masked layer up to the last stage; overwritten by the next."""
+        self.copy.model.load_state_dict(self.live.model.state_dict())
+        for name, mask in masks.items():
+            _replace(self._weight(name.removesuffix(".weight")), mask, times=True)
+        masked = [number for number, layer in enumerate(self.mixing) if f"{layer.name}.weight" in masks]
+        for layer in self.mixing[min(masked, default=len(self.mixing)) :]:
+            self._refit(layer, masks.get(f"{layer.name}.weight"))
+        return self.copy
+
+    def _refit(self, layer: Mixing, mask: np.ndarray | None) -> None:
+        intact = self.live.modules[layer.name]
+        weight = intact.weight.detach().double().cpu().numpy()
+        width = weight[0].size
+        images = self.images[: prune.images_for_patches(width, layer.n_positions)]
+        moments = measure.moments_of(
+            lambda: self._batches(layer.name, images),
+            np.arange(width),
+            nodes=isinstance(intact, self.live.torch.nn.Linear),
+            ridge=prune.RIDGE,
+        )
+        fitted, offset = prune.refitted_layer(weight, mask, moments)
+        _replace(self._weight(layer.name), fitted)
+        if intact.bias is not None:
+            _replace(self.copy.modules[layer.name].bias, offset, plus=True)
+        elif layer.norm:
+            _replace(self.copy.modules[layer.norm].running_mean, -offset, plus=True)
+        else:
+            raise InputError(f"layer '{layer.name}'", "a bias, or a batch norm that follows", "neither")
+
+    def _weight(self, name: str) -> "torch.Tensor":
+        return self.copy.modules[name].weight
+
+    def _batches(self, name: str, images: NDArray[np.float32]) -> Iterator[tuple[NDArray, NDArray]]:
+        """Patches that the layer reads in the masked model, and its outputs without bias in the intact one."""
+        for start in range(0, len(images), BATCH):
+            x = images[start : start + BATCH]
+            seen: dict[str, NDArray] = {}
+
+            def read(module: Any, given: Any, seen: dict[str, NDArray] = seen) -> None:
+                seen["patches"] = unfold(self.live.torch, module, given[0])
+
+            def put_out(module: Any, given: Any, output: Any, seen: dict[str, NDArray] = seen) -> None:
+                bare = output.movedim(1, -1) if output.ndim == 4 else output
+                bare = bare if module.bias is None else bare - module.bias
+                seen["outputs"] = bare.reshape(-1, bare.shape[-1]).float().cpu().numpy()
+
+            with self.copy.hooked({}, {name: read}):
+                self.copy.outputs(x)
+            with self.live.hooked({name: put_out}):
+                self.live.outputs(x)
+            yield seen["patches"], seen["outputs"]
+
+
+def unfold(torch: Any, module: "torch.nn.Module", given: "torch.Tensor") -> NDArray:
+    """What the filters of a layer see, (n, D) with D in the order of a filter's weights."""
+    if given.ndim != 4:
+        return given.reshape(-1, given.shape[-1]).float().cpu().numpy()
+    functional = torch.nn.functional
+    mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
+    padded = functional.pad(given, module._reversed_padding_repeated_twice, mode=mode)
+    patches = functional.unfold(padded, module.kernel_size, dilation=module.dilation, stride=module.stride)
+    return patches.transpose(1, 2).reshape(-1, patches.shape[1]).float().cpu().numpy()
+
+
+def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mixing]:
+    """The layers that mix filters, called once until the stage `last` is there, in the order of their calls."""
+    torch = live.torch
+    calls: list[tuple[str, Any, int, int]] = []  # name, output, its version: what works in place changes that
+    norms: dict[str, str] = {}
+    finished: list[str] = []
+
+    def put_out(name: str) -> Any:
+        def hook(module: Any, given: Any, output: Any) -> None:
+            if not finished and mixes(live, module):
+                n_positions = math.prod(output.shape[2:] if output.ndim == 4 else output.shape[1:-1])
+                calls.append((name, output, output._version, n_positions))
+            if name == last:
+                finished.append(name)
+
+        return hook
+
+    def read(name: str) -> Any:
+        def hook(module: Any, given: Any) -> None:
+            for layer, output, version, _ in calls:
+                if given[0] is output and output._version == version:
+                    norms[layer] = name
+
+        return hook
+
+    wanted = {
+        name: put_out(name) for name, module in live.modules.items() if name == last or mixes(live, module)
+    }
+    kind = torch.nn.modules.batchnorm._BatchNorm
+    running = {
+        name: read(name)
+        for name, module in live.modules.items()
+        if isinstance(module, kind) and module.running_mean is not None
+    }
+    with live.hooked(wanted, running):
+        live.outputs(x)
+    names = [name for name, *_ in calls]
+    return [
+        Mixing(name, n_positions, norms.get(name, ""))
+        for name, _, _, n_positions in calls
+        if names.count(name) == 1
+    ]
+
+
+def _replace(tensor: "torch.Tensor", values: np.ndarray, times: bool = False, plus: bool = False) -> None:
+    """Overwrite a parameter or buffer by an array, or multiply by it or add it."""
+    own = tensor.data
+    new = own.new_tensor(values.astype(np.float64))
+    own.copy_(own * new if times else own + new if plus else new)

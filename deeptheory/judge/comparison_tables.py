@@ -1,0 +1,81 @@
+"""A comparison of criteria as tables."""
+
+import math
+
+import numpy as np
+
+from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
+from deeptheory.judge.options import JudgeOptions
+from deeptheory.judge.statistics import PairedTest
+from deeptheory.judge.verdict_tables import with_interval
+from deeptheory.tables import Table
+
+
+def comparison_tables(comparison: Comparison, ours: tuple[str, ...], options: JudgeOptions) -> list[Table]:
+    """Losses of every criterion, its smallest density without loss, and the paired differences.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    ours : tuple of str
+        Criteria to be compared with all others; those that are not there are left out.
+    options : JudgeOptions
+    """
+    parts = [_losses(comparison, options), _without_loss(comparison, options)]
+    parts += [_differences(comparison, name, options) for name in ours if name in comparison.accuracy]
+    return parts
+
+
+def _losses(comparison: Comparison, options: JudgeOptions) -> Table:
+    n_seeds = len(comparison.unpruned)
+    mean = 100 * float(np.mean(comparison.unpruned))
+    title = (
+        f"unpruned {mean:.2f} %, {n_seeds} seeds; loss in percentage points against it, paired by seed, "
+        f"+- half the {options.level:.0%} interval"
+    )
+    rows = [
+        (
+            criterion,
+            *(with_interval(comparison.loss(criterion, d), options.level) for d in comparison.densities),
+        )
+        for criterion in comparison.accuracy
+    ]
+    return Table(title, ("criterion", *_heads(comparison)), rows)
+
+
+def _without_loss(comparison: Comparison, options: JudgeOptions) -> Table:
+    title = (
+        f"smallest density compared with a loss of at most {options.margin:g} points: by the mean, and not "
+        f"inferior at {options.level:.0%} (from {options.minimum_seeds} seeds on)"
+    )
+    rows = []
+    for criterion in comparison.accuracy:
+        found = smallest_density_without_loss(comparison, criterion, options)
+        rows.append((criterion, *("-" if density is None else f"{density:g}" for density in found)))
+    return Table(title, ("criterion", "by the mean", "by the test"), rows)
+
+
+def _differences(comparison: Comparison, ours: str, options: JudgeOptions) -> Table:
+    rivals = [criterion for criterion in comparison.accuracy if criterion != ours]
+    found = paired_differences(comparison, ours, rivals, options.level)
+    title = (
+        f"{ours} minus the others in percentage points, paired by seed, [{options.level:.0%} interval]; "
+        "* p < 0.05 after Holm over the table"
+    )
+    rows = [
+        (rival, *(_difference(found.get((rival, density)), options) for density in comparison.densities))
+        for rival in rivals
+    ]
+    return Table(title, (ours, *_heads(comparison)), rows)
+
+
+def _heads(comparison: Comparison) -> list[str]:
+    return [f"{density:g}" for density in comparison.densities]
+
+
+def _difference(found: tuple[PairedTest, float] | None, options: JudgeOptions) -> str:
+    if found is None:
+        return "-"
+    test, p = found
+    interval = "" if math.isnan(test.low) else f" [{test.low:+.2f}, {test.high:+.2f}]"
+    return f"{test.effect:+.2f}{interval}{'*' if p < 1 - options.level else ''}"

@@ -1,0 +1,84 @@
+"""One streamed pass over a data set: outputs of stages are shown, a batch at a time, and not kept."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.data import augmentation
+from deeptheory.errors import InputError
+from deeptheory.system import threadpools
+from deeptheory.system.progress import Progress
+
+BATCH = 100  # inputs per forward pass: the activations of a small network stay in the cache
+
+Images = NDArray[np.uint8] | NDArray[np.float32]
+StageObserver = Callable[[NDArray, NDArray[np.int64]], None]
+
+
+class Measurable(Protocol):
+    """What measuring needs of a network: internals by name, shown as they are computed."""
+
+    def observe(self, x: NDArray, observers: Mapping[str, Callable[[NDArray], Any]]) -> None:
+        """Call each function with the internal of its name."""
+
+
+def visit(
+    network: Measurable,
+    images: Images,
+    rows: NDArray[np.int64],
+    observers: Mapping[str, StageObserver],
+    title: str = "measure",
+    quiet: bool = False,
+) -> None:
+    """Show the outputs of stages to functions, in one forward pass over the inputs.
+
+    Parameters
+    ----------
+    network : Network
+    images : uint8 array (N, H, W, C), or float32 array (N, ...)
+        Grey levels, which are scaled to [-1, 1], or inputs as the network takes them.
+    rows : int array (n,)
+        The inputs to visit, in this order.
+    observers : mapping of stage name to function
+        Called as ``observer(outputs, rows)`` for every batch: float32 outputs (b, P, C), P = 1 for nodes,
+        overwritten once it has returned, and which inputs they belong to (b,).
+    """
+    pixels = np.empty((min(BATCH, len(rows)), *images.shape[1:]), np.float32)
+    with threadpools.kernel_threads(), Progress(title, len(rows), "input", quiet) as progress:
+        for start in range(0, len(rows), BATCH):
+            batch = rows[start : start + BATCH]
+            x = augmentation.gather(images, batch, pixels)
+            network.observe(x, {stage: _with_rows(observer, batch) for stage, observer in observers.items()})
+            progress.advance(start + len(batch))
+
+
+def output_sizes(network: Measurable, images: Images, stages: Sequence[str]) -> dict[str, int]:
+    """Outputs C*P of each stage for one input, from a pass of the first image.
+
+    Raises
+    ------
+    InputError
+        There is no image.
+    """
+    if not len(images):
+        raise InputError("images", "at least one", "none")
+    sizes: dict[str, int] = {}
+
+    def remember(stage: str) -> StageObserver:
+        def observe(outputs: NDArray, rows: NDArray[np.int64]) -> None:
+            sizes[stage] = outputs[0].size
+
+        return observe
+
+    visit(network, images, np.zeros(1, np.int64), {stage: remember(stage) for stage in stages}, quiet=True)
+    return sizes
+
+
+def _with_rows(observer: StageObserver, rows: NDArray[np.int64]) -> Callable[[NDArray], None]:
+    def observe(output: NDArray) -> None:
+        outputs = np.ascontiguousarray(output, np.float32)  # as they are, but for a network in float64
+        observer(outputs.reshape(len(output), -1, output.shape[-1]), rows)
+
+    return observe

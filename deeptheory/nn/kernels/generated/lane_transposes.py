@@ -1,0 +1,82 @@
+"""The change between 16 channels of an image and 16 images of a channel as the lanes of a vector."""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from deeptheory.nn.kernels.generated.transforms import transpose
+from deeptheory.nn.kernels.vectors import FLOATS, LANES, constant, load_vector, pointer, store_vector
+
+MASK = ir.VectorType(ir.IntType(1), LANES)
+
+
+def _lane_masks(builder: Any, bits: Any, width: Any) -> list[Any]:
+    """For each of 16 lanes the mask of its first `width` channels, none where its bit is not set."""
+    number, short = bits.type, ir.IntType(16)
+    channels = builder.sub(builder.shl(number(1), width), number(1))
+    masks = []
+    for lane in range(LANES):
+        on = builder.and_(builder.lshr(bits, number(lane)), number(1))
+        chosen = builder.and_(builder.neg(on), channels)
+        masks.append(builder.bitcast(builder.trunc(chosen, short), MASK))
+    return masks
+
+
+def _gather(typingctx, to, to_at, to_step, source, places, offset, bits, width):
+    """to[c] = the c-th of `width` channels at source[places[l] + offset] for lanes l; zero where bit l is off.
+
+    The vectors of 16 channels lie to_step elements apart; those beyond `width` are zero.
+    """
+    i = types.intp
+
+    def generate(context, builder, signature, arguments):
+        to_, to_at_, to_step_, source_, places_, offset_, bits_, width_ = arguments
+        target = pointer(context, builder, signature.args[0], to_, to_at_)
+        origin = pointer(context, builder, signature.args[3], source_, offset_)
+        lanes = pointer(context, builder, signature.args[4], places_, offset_.type(0))
+        of_type = ir.FunctionType(FLOATS, [FLOATS.as_pointer(), ir.IntType(32), MASK, FLOATS])
+        load = cgutils.get_or_insert_function(builder.module, of_type, "llvm.masked.load.v16f32.p0v16f32")
+        vectors = []
+        for lane, mask in enumerate(_lane_masks(builder, bits_, width_)):
+            place = builder.load(builder.gep(lanes, [offset_.type(lane)]))
+            address = builder.bitcast(builder.gep(origin, [place]), FLOATS.as_pointer())
+            vectors.append(builder.call(load, [address, ir.IntType(32)(4), mask, constant(0.0)]))
+        for channel, vector in enumerate(transpose(builder, vectors)):
+            step = builder.mul(to_step_, offset_.type(channel))
+            store_vector(builder, vector, builder.gep(target, [step]))
+        return context.get_dummy_value()
+
+    return types.void(to, i, i, source, places, i, i, i), generate
+
+
+def _scatter(typingctx, to, places, offset, bits, width, source, source_at, source_step):
+    """`_gather` the other way round: nothing is written beyond `width` channels nor for lanes whose bit is off."""
+    i = types.intp
+
+    def generate(context, builder, signature, arguments):
+        to_, places_, offset_, bits_, width_, source_, source_at_, source_step_ = arguments
+        target = pointer(context, builder, signature.args[0], to_, offset_)
+        lanes = pointer(context, builder, signature.args[1], places_, offset_.type(0))
+        origin = pointer(context, builder, signature.args[5], source_, source_at_)
+        of_type = ir.FunctionType(ir.VoidType(), [FLOATS, FLOATS.as_pointer(), ir.IntType(32), MASK])
+        store = cgutils.get_or_insert_function(builder.module, of_type, "llvm.masked.store.v16f32.p0v16f32")
+        vectors = [
+            load_vector(builder, builder.gep(origin, [builder.mul(source_step_, offset_.type(channel))]))
+            for channel in range(LANES)
+        ]
+        masks = _lane_masks(builder, bits_, width_)
+        for lane, vector in enumerate(transpose(builder, vectors)):
+            place = builder.load(builder.gep(lanes, [offset_.type(lane)]))
+            address = builder.bitcast(builder.gep(target, [place]), FLOATS.as_pointer())
+            builder.call(store, [vector, address, ir.IntType(32)(4), masks[lane]])
+        return context.get_dummy_value()
+
+    return types.void(to, places, i, i, i, source, i, i), generate
+
+
+gather: Callable[..., None] = intrinsic(_gather)
+scatter: Callable[..., None] = intrinsic(_scatter)

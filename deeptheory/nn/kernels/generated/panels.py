@@ -1,0 +1,140 @@
+"""The product of matrices that stays in the registers."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from deeptheory.nn.kernels.vectors import (
+    FLOATS,
+    LANES,
+    broadcast,
+    constant,
+    fetch,
+    load_vector,
+    multiply_add,
+    pointer,
+    store_vector,
+)
+
+SHORT = 4  # rows of the last blocks of a product
+WIDE_PANEL = 4  # vectors of a panel whose product leaves time to fetch the next: narrow ones load more
+
+
+def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
+    """Compiled ``c (+)= a b`` for ``16 * n_vectors`` columns, `n_rows` rows at a time summed in registers.
+
+    Parameters
+    ----------
+    n_rows, n_vectors : int
+        Their product is the number of vectors that hold sums. Rows left over are taken `SHORT` at a time.
+
+    Returns
+    -------
+    callable
+        ``product(c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines,
+        accumulate, a_next, b_next)``: flat float32 arrays, each with the index of its first element and its
+        strides, in elements. The sum runs over `lines` lines of `depth` elements; `a` moves by a_line from line to
+        line, `b` moves on evenly. So the lines of an image patch are multiplied where they lie. Columns are
+        contiguous in `b` and `c`. Where `rows` is not a multiple of `SHORT`, up to ``SHORT - 1`` more are read
+        from `a` and written to `c`. a[a_next] and b[b_next] are where the next product begins: wide panels fetch
+        that meanwhile.
+    """
+
+    @intrinsic
+    def product(
+        typingctx, c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines,
+        accumulate, a_next, b_next,
+    ):  # fmt: skip
+        i = types.intp
+
+        def generate(context, builder, signature, arguments):
+            c_, c_at_, c_row_, a_, a_at_, a_row_, a_depth_, a_line_ = arguments[:8]
+            b_, b_at_, b_depth_, rows_, depth_, lines_, accumulate_, a_next_, b_next_ = arguments[8:]
+            a_coming = pointer(context, builder, signature.args[3], a_, a_next_)
+            b_coming = pointer(context, builder, signature.args[8], b_, b_next_)
+            transposed = builder.icmp_signed("==", a_row_, ir.Constant(a_row_.type, 1))
+            c_start = pointer(context, builder, signature.args[0], c_, c_at_)
+            a_start = pointer(context, builder, signature.args[3], a_, a_at_)
+            b_start = pointer(context, builder, signature.args[8], b_, b_at_)
+
+            def number(value):
+                return ir.Constant(rows_.type, value)
+
+            def block(height, first):
+                c_first = builder.gep(c_start, [builder.mul(first, c_row_)])
+                a_first = builder.gep(a_start, [builder.mul(first, a_row_)])
+                number_of_block = builder.udiv(first, number(height))
+                column = builder.mul(builder.urem(number_of_block, number(n_vectors)), number(LANES))
+                a_share = builder.gep(a_coming, [builder.mul(first, a_row_)])
+                a_pace = builder.select(transposed, a_depth_, number(height))
+                coming = [(a_share, a_pace), (builder.gep(b_coming, [column]), b_depth_)]
+                _block_product(
+                    builder, height, n_vectors, c_first, c_row_, a_first, a_row_, a_depth_, a_line_,
+                    b_start, b_depth_, depth_, lines_, accumulate_, coming if n_vectors == WIDE_PANEL else [],
+                )  # fmt: skip
+
+            whole = number(math.lcm(n_rows, SHORT))  # leaves a multiple of SHORT where it can
+            tall = builder.mul(builder.udiv(rows_, whole), whole)
+            with cgutils.for_range_slice(builder, number(0), tall, number(n_rows)) as (row, _):
+                block(n_rows, row)
+            with cgutils.for_range_slice(builder, tall, rows_, number(SHORT)) as (row, _):
+                block(SHORT, row)
+            return context.get_dummy_value()
+
+        return types.void(c, i, i, a, i, i, i, i, b, i, i, i, i, i, types.boolean, i, i), generate
+
+    return product
+
+
+def _block_product(
+    builder: Any, n_rows: int, n_vectors: int, c: Any, c_row: Any, a: Any, a_row: Any, a_depth: Any, a_line: Any,
+    b: Any, b_depth: Any, depth: Any, lines: Any, accumulate: Any, coming: Sequence[tuple[Any, Any]],
+) -> None:  # fmt: skip
+    """The product of one block, in generated code; `c`, `a` and `b` are addresses.
+
+    `coming` are addresses and steps of what is fetched from the cache for the next product meanwhile.
+    """
+    blocks = [(row, vector) for row in range(n_rows) for vector in range(n_vectors)]
+
+    def number(value):
+        return ir.Constant(depth.type, value)
+
+    def place(row, vector):
+        down = builder.mul(number(row), c_row)
+        return builder.gep(c, [builder.add(down, number(vector * LANES))])
+
+    # LLVM keeps the sums in registers.
+    sums = {block: cgutils.alloca_once(builder, FLOATS) for block in blocks}
+    with builder.if_else(accumulate) as (add, start):
+        with add:
+            for block in blocks:
+                builder.store(load_vector(builder, place(*block)), sums[block])
+        with start:
+            for block in blocks:
+                builder.store(constant(0.0), sums[block])
+    with cgutils.for_range(builder, lines) as line:
+        a_first = builder.gep(a, [builder.mul(line.index, a_line)])
+        b_steps = builder.mul(line.index, depth)
+        b_first = builder.gep(b, [builder.mul(b_steps, b_depth)])
+        with cgutils.for_range(builder, depth) as loop:
+            for address, step in coming:
+                fetch(builder, builder.gep(address, [builder.mul(loop.index, step)]), level=2)
+            b_line = builder.gep(b_first, [builder.mul(loop.index, b_depth)])
+            b_vectors = [
+                load_vector(builder, builder.gep(b_line, [number(v * LANES)])) for v in range(n_vectors)
+            ]
+            a_column = builder.gep(a_first, [builder.mul(loop.index, a_depth)])
+            for row in range(n_rows):
+                scalar = builder.load(builder.gep(a_column, [builder.mul(number(row), a_row)]))
+                factor = broadcast(builder, scalar)
+                for vector in range(n_vectors):
+                    held = sums[row, vector]
+                    total = multiply_add(builder, factor, b_vectors[vector], builder.load(held))
+                    builder.store(total, held)
+    for block in blocks:
+        store_vector(builder, builder.load(sums[block]), place(*block))

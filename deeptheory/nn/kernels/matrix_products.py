@@ -1,0 +1,52 @@
+"""Products of float32 matrices that lie in the cache, in blocks that stay in the registers."""
+
+from deeptheory.nn.kernels.generated.panels import SHORT, panel_product
+from deeptheory.nn.kernels.vectors import LANES
+from deeptheory.system import instructions
+from deeptheory.system.compiled import inner, njit
+
+SLACK = SHORT - 1  # rows that `multiply` may write after the last, where their number is not a multiple of 4
+WIDE = instructions.vectors() == "avx512"  # 32 registers of a whole vector; else 16 of half a vector
+WIDEST = 4 * LANES  # columns of the widest panel
+
+if WIDE:
+    product_of_4, product_of_2, product_of_1 = panel_product(6, 4), panel_product(12, 2), panel_product(8, 1)
+else:
+    product_of_4 = product_of_2 = product_of_1 = panel_product(6, 1)
+
+
+@njit()
+def panel_width(columns):
+    """Columns that `multiply` computes in one go: the widest panel that divides `columns`, a multiple of 16."""
+    if WIDE and columns % (4 * LANES) == 0:
+        return 4 * LANES
+    if WIDE and columns % (2 * LANES) == 0:
+        return 2 * LANES
+    return LANES
+
+
+@inner
+def multiply(
+    c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, panel, depth, lines, accumulate,
+    a_next=0, b_next=0,
+):  # fmt: skip
+    """c (+)= a b for flat arrays with strides in elements: c[i, j] = sum_(l, d) a[i, l, d] b[l, d, j].
+
+    `a` moves by a_row, a_line and a_depth; `b` moves by b_depth all along (l, d). The columns j of one panel lie
+    side by side in `b` and `c`. The next product starts at a[a_next] and b[b_next], which only matters to speed.
+    """
+    if panel == 4 * LANES:
+        product_of_4(
+            c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines, accumulate,
+            a_next, b_next,
+        )  # fmt: skip
+    elif panel == 2 * LANES:
+        product_of_2(
+            c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines, accumulate,
+            a_next, b_next,
+        )  # fmt: skip
+    else:
+        product_of_1(
+            c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines, accumulate,
+            a_next, b_next,
+        )  # fmt: skip

@@ -1,0 +1,34 @@
+"""Activations by name."""
+
+from deeptheory.errors import unknown_name
+from deeptheory.nn.kernels import fused_norm, silu
+from deeptheory.nn.layers.base import Array, Layer
+from deeptheory.nn.layers.reshaping import ReLU
+
+
+class SiLU(Layer):
+    """x*sigmoid(x) (Elfwing et al., "Sigmoid-weighted linear units"; the "swish" of EfficientNet)."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        out = self.scratch.array("out", x.shape, x.dtype)
+        silu.silu_forward(x.reshape(-1), out.reshape(-1))
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        silu.silu_backward(dout.reshape(-1), self.x.reshape(-1))
+        return dout
+
+
+KINDS: dict[type[Layer], int] = {
+    ReLU: fused_norm.RELU,
+    SiLU: fused_norm.SILU,
+}  # as the fused kernels know them
+ACTIVATIONS = {"relu": ReLU, "silu": SiLU}
+
+
+def activation(name: str) -> Layer:
+    """A new layer of the activation called `name`: "relu" or "silu"; `InputError` for any other."""
+    if name not in ACTIVATIONS:
+        raise unknown_name("activation", name, ACTIVATIONS)
+    return ACTIVATIONS[name]()

@@ -1,0 +1,205 @@
+"""Layers with a weight for every pair of channels: Conv2d and Linear."""
+
+import math
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from deeptheory.errors import InputError
+from deeptheory.nn import kernels
+from deeptheory.nn.kernels import Scratch, convolution, fused_norm, grouped_convolution
+from deeptheory.nn.kernels.norm_rows import Normed
+from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
+
+
+def he_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
+    """Gaussian weights of variance 2/fan_in (He et al., "Delving deep into rectifiers")."""
+    fan_in = math.prod(shape[1:])
+    return (rng.standard_normal(shape) * math.sqrt(2 / fan_in)).astype(dtype)
+
+
+class Conv2d(Layer):
+    """Cross-correlation with zero padding, `(N, H, W, n_in)` -> `(N, OH, OW, n_out)`.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Number of input and output channels.
+    size : int or (int, int)
+        Height and width of the kernel.
+    stride, padding : int
+        The same along both axes.
+    bias : bool
+        Whether each output channel has a bias, zero at first.
+    groups : int
+        Group g of the outputs reads group g of the inputs only; `n_in` groups make it depthwise.
+    rng : numpy.random.Generator
+        Source of the initial weights (`he_normal`).
+
+    Notes
+    -----
+    `weight` has the shape (n_out, n_in/groups, kh, kw).
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        size: int | tuple[int, int],
+        stride: int = 1,
+        padding: int = 0,
+        bias: bool = False,
+        *,
+        groups: int = 1,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        super().__init__()
+        if groups < 1 or n_in % groups or n_out % groups:
+            raise InputError("groups", f"a divisor of {n_in} inputs and {n_out} outputs", str(groups))
+        self.groups, self.stride, self.padding = groups, stride, padding
+        height, width = (size, size) if isinstance(size, int) else size
+        self.parameters["weight"] = he_normal((n_out, n_in // groups, height, width), rng, dtype)
+        if bias:
+            self.parameters["bias"] = np.zeros(n_out, dtype)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        n_out, n_in, kh, kw = self.parameters["weight"].shape
+        least = kh - 2 * self.padding, kw - 2 * self.padding
+        check_shape(input_shape, "H", "W", n_in * self.groups, least=least)
+        height, width, _ = input_shape
+        return (
+            (height + 2 * self.padding - kh) // self.stride + 1,
+            (width + 2 * self.padding - kw) // self.stride + 1,
+            n_out,
+        )
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        height, width, _ = self.output_shape(input_shape)
+        return height * width * self.parameters["weight"].size
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        out = self.scratch.array("out", self.shape_for(x), x.dtype)
+        weight = self.parameters["weight"]
+        grouped_convolution.grouped_forward(
+            x, weight, self.groups, self.stride, self.padding, out, self.workspace
+        )
+        if "bias" in self.parameters:
+            out += self.parameters["bias"]
+        return out
+
+    def joins_norm(self, dout: Array, size: int, input_gradient: bool) -> bool:
+        """Whether `backward_through_norm` can be used; `size` is 2 with 2 x 2 pooling, else 1."""
+        shape, place = self.parameters["weight"].shape, (self.groups, self.stride, self.padding)
+        return "bias" not in self.parameters and grouped_convolution.joins_norm(
+            self.x, dout, shape, *place, size, input_gradient
+        )
+
+    def forward_with_sums(self, x: Array) -> tuple[Array, Array]:
+        """The output, and the sums of its elements and of their squares for each channel: float64 (2, n_out)."""
+        self.x = x
+        out = self.scratch.array("out", self.shape_for(x), x.dtype)
+        sums, place = None, (self.groups, self.stride, self.padding)
+        if "bias" not in self.parameters:
+            sums = grouped_convolution.forward_with_sums(
+                x, self.parameters["weight"], *place, out, self.workspace
+            )
+        return (
+            (out, fused_norm.channel_sums(self.forward(x), self.workspace)) if sums is None else (out, sums)
+        )
+
+    def backward_through_norm(
+        self, dout: Array, norm: Normed, size: int, input_gradient: bool
+    ) -> Array | None:
+        """`backward`, given the gradient of what batch norm, activation and pooling make of the output."""
+        weight = self.parameters["weight"]
+        dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
+        dx = self.gradient_memory(dout, self.x.shape) if input_gradient else None
+        place = self.groups, self.stride, self.padding
+        grouped_convolution.backward_through_norm(
+            self.x, dout, weight, norm, size, *place, dweight, dx, self.workspace
+        )
+        return dx
+
+    def infer(self, x: Array, epilogue: fused_norm.Epilogue, scratch: Scratch) -> Array:
+        """The output after `epilogue`, in `scratch`; neither it nor the output before it is kept in the layer."""
+        n, height, width, n_out = self.shape_for(x)
+        out = scratch.array("out", (n, height // epilogue.size, width // epilogue.size, n_out), x.dtype)
+        weight, plain = self.parameters["weight"], self.groups == 1 and "bias" not in self.parameters
+        place = self.stride, self.padding
+        if not (
+            plain and convolution.forward_with_epilogue(x, weight, *place, epilogue, out, self.workspace)
+        ):
+            fused_norm.forward(self.forward(x), *epilogue, out)
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        weight = self.parameters["weight"]
+        dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
+        place = self.groups, self.stride, self.padding
+        grouped_convolution.grouped_backward_weights(self.x, dout, *place, dweight, self.workspace)
+        if "bias" in self.parameters:
+            rows = dout.reshape(-1, dout.shape[-1])
+            self.gradients["bias"] = kernels.channel_sums(rows, rows)[0].astype(dout.dtype)
+        if not input_gradient:
+            return None
+        dx = self.gradient_memory(dout, self.x.shape)
+        grouped_convolution.grouped_backward_data(dout, weight, *place, dx, self.workspace)
+        return dx
+
+
+class Linear(Layer):
+    """Matrix product, `(N, n_in)` -> `(N, n_out)`; `weight` has the shape (n_out, n_in).
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Number of inputs and outputs.
+    bias : bool
+        Whether each output has a bias, zero at first.
+    rng : numpy.random.Generator
+        Source of the initial weights (`he_normal`).
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        bias: bool = False,
+        *,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        super().__init__()
+        self.parameters["weight"] = he_normal((n_out, n_in), rng, dtype)
+        if bias:
+            self.parameters["bias"] = np.zeros(n_out, dtype)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        n_out, n_in = self.parameters["weight"].shape
+        check_shape(input_shape, n_in)
+        return (n_out,)
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        return self.parameters["weight"].size
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        weight = self.parameters["weight"]
+        out = self.scratch.array("out", self.shape_for(x), x.dtype)
+        np.matmul(x, weight.T, out=out)
+        if "bias" in self.parameters:
+            out += self.parameters["bias"]
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        weight = self.parameters["weight"]
+        dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
+        np.matmul(dout.T, self.x, out=dweight)
+        if "bias" in self.parameters:
+            self.gradients["bias"] = dout.sum(axis=0)
+        if not input_gradient:
+            return None
+        dx = self.gradient_memory(dout, self.x.shape)
+        return np.matmul(dout, weight, out=dx)

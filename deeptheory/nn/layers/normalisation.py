@@ -1,0 +1,106 @@
+"""Batch normalisation."""
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from deeptheory.errors import InputError
+from deeptheory.nn import kernels
+from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
+
+EPSILON = 1e-5  # added to the variance
+UPDATE = 0.1  # weight of the newest batch in the running statistics
+
+
+class BatchNorm2d(Layer):
+    """y = weight*(x - mean)/sqrt(variance + 1e-5) + bias for each channel (the last axis).
+
+    In training, mean and variance are those of the batch over inputs and positions, and the running
+    statistics move towards them by a tenth (the variance in its unbiased form, as PyTorch has it);
+    otherwise the running statistics are used. (Ioffe & Szegedy, "Batch normalization".)
+
+    Parameters
+    ----------
+    n_channels : int
+        Number of channels.
+    """
+
+    def __init__(self, n_channels: int, dtype: DTypeLike = np.float32) -> None:
+        super().__init__()
+        self.parameters["weight"] = np.ones(n_channels, dtype)
+        self.parameters["bias"] = np.zeros(n_channels, dtype)
+        self.buffers["running_mean"] = np.zeros(n_channels, dtype)
+        self.buffers["running_var"] = np.ones(n_channels, dtype)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        check_shape(input_shape, "H", "W", len(self.parameters["weight"]))
+        return input_shape
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        rows = x.reshape(-1, self.shape_for(x)[-1])
+        if training:
+            self.use_batch(x, *kernels.channel_sums(rows, rows))
+        else:
+            self.use_running(x)
+        return self.normalise(x)
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        rows, drows = self.x.reshape(-1, self.x.shape[-1]), dout.reshape(-1, dout.shape[-1])
+        slope_x, shift = self.set_gradients(*kernels.channel_sums(drows, rows))
+        if not input_gradient:
+            return None
+        kernels.affine_pair(drows, self.slope, rows, slope_x, shift)
+        return dout
+
+    def use_batch(self, x: Array, sums: Array, squares: Array) -> None:
+        """Normalise `x` by the statistics of its batch, given the sums of x and x*x, and move the running ones."""
+        n_inputs, sums, squares = self.group.sum(len(x), sums, squares)
+        if n_inputs < 2:
+            raise InputError(
+                "batch in training mode", "at least 2 inputs", "1", "batch norm needs a spread to divide by"
+            )
+        n = n_inputs * (x.size // x.shape[-1] // len(x))
+        mean = sums / n
+        variance = np.maximum(squares / n - mean**2, 0)
+        unbiased = variance * (n / (n - 1))
+        for name, value in (("running_mean", mean), ("running_var", unbiased)):
+            self.buffers[name] *= 1 - UPDATE
+            self.buffers[name] += (UPDATE * value).astype(x.dtype)
+        self._keep(x, mean, variance, 1 / n)
+
+    def use_running(self, x: Array) -> None:
+        """Normalise `x` by the running statistics."""
+        mean, variance = (self.buffers[name].astype(np.float64) for name in ("running_mean", "running_var"))
+        self._keep(x, mean, variance, 0.0)
+
+    def _keep(self, x: Array, mean: Array, variance: Array, weight_in_mean: float) -> None:
+        self.x, self.mean, self.weight_in_mean = x, mean, weight_in_mean
+        self.inverse_deviation = 1 / np.sqrt(variance + EPSILON)
+        slope = self.parameters["weight"] * self.inverse_deviation
+        self.slope = slope.astype(x.dtype)
+        self.shift = (self.parameters["bias"] - slope * mean).astype(x.dtype)
+
+    def normalise(self, x: Array) -> Array:
+        """slope*x + shift, as the last `use_batch` or `use_running` has set them."""
+        out = self.scratch.array("out", x.shape, x.dtype)
+        rows = x.reshape(-1, x.shape[-1])
+        kernels.affine(rows, self.slope, self.shift, out.reshape(rows.shape))
+        return out
+
+    def set_gradients(self, sum_dout: Array, sum_dout_x: Array) -> tuple[Array, Array]:
+        """Set `gradients` from the sums of dout and dout*x.
+
+        Returns
+        -------
+        slope_x, shift : array (C,)
+            dx = slope*dout + slope_x*x + shift; in training this is slope*(dout - <dout> - xhat*<dout*xhat>)
+            with means over the batch, xhat = (x - mean)/sqrt(variance + 1e-5).
+        """
+        dtype = self.slope.dtype
+        dweight = self.inverse_deviation * (sum_dout_x - self.mean * sum_dout)
+        self.gradients["weight"], self.gradients["bias"] = dweight.astype(dtype), sum_dout.astype(dtype)
+        if self.weight_in_mean:
+            dweight, sum_dout = self.group.sum(dweight, sum_dout)
+        slope = self.parameters["weight"] * self.inverse_deviation * self.weight_in_mean
+        slope_x = -slope * self.inverse_deviation * dweight
+        shift = -slope * sum_dout - slope_x * self.mean
+        return slope_x.astype(dtype), shift.astype(dtype)

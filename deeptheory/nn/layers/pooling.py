@@ -1,0 +1,72 @@
+"""Pooling over square windows and over all positions."""
+
+import numpy as np
+
+from deeptheory.nn import kernels
+from deeptheory.nn.kernels import channel_gates
+from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
+
+
+class Pool2d(Layer):
+    """Square windows of `size` positions, `stride` apart (by default next to each other), without padding."""
+
+    def __init__(self, size: int, stride: int | None = None) -> None:
+        super().__init__()
+        self.size, self.stride = size, stride or size
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        check_shape(input_shape, "H", "W", "C", least=(self.size, self.size))
+        height, width, channels = input_shape
+        return (height - self.size) // self.stride + 1, (width - self.size) // self.stride + 1, channels
+
+    def _out(self, x: Array) -> Array:
+        self.shape = x.shape
+        return self.scratch.array("out", self.shape_for(x), x.dtype)
+
+
+class MaxPool2d(Pool2d):
+    """Largest value of each window; of equal values the first gets the gradient."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        out = self._out(x)
+        self.winner = self.scratch.array("winner", out.shape, np.uint8)
+        kernels.max_pool_forward(x, self.size, self.stride, out, self.winner)
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        dx = self.gradient_memory(dout, self.shape)
+        kernels.max_pool_backward(dout, self.winner, self.size, self.stride, dx)
+        return dx
+
+
+class AvgPool2d(Pool2d):
+    """Mean of each window."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        out = self._out(x)
+        kernels.average_pool_forward(x, self.size, self.stride, out)
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        dx = self.gradient_memory(dout, self.shape)
+        kernels.average_pool_backward(dout, self.size, self.stride, dx)
+        return dx
+
+
+class GlobalAveragePool(Layer):
+    """Mean over all positions, `(N, H, W, C)` -> `(N, C)`."""
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        check_shape(input_shape, "H", "W", "C")
+        return (input_shape[-1],)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.shape = x.shape
+        out = self.scratch.array("out", self.shape_for(x), x.dtype)
+        channel_gates.position_means(x.reshape(len(x), -1, x.shape[-1]), out)
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        dx = self.gradient_memory(dout, self.shape)
+        np.divide(dout[:, None, None], self.shape[1] * self.shape[2], out=dx)
+        return dx

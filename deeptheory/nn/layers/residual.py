@@ -1,0 +1,111 @@
+"""What residual blocks are made of besides convolutions."""
+
+from typing import Any
+
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
+
+
+class Sum(Layer):
+    """Sum of several outputs of the same shape (He et al., "Deep residual learning")."""
+
+    joins = True
+
+    def output_shape(self, input_shape: Any) -> Shape:
+        if len(set(input_shape)) != 1:
+            raise InputError("inputs", "the same shape", " and ".join(map(str, input_shape)))
+        return input_shape[0]
+
+    def forward(self, x: Any, training: bool = False) -> Array:
+        out = self.scratch.array("out", x[0].shape, x[0].dtype)
+        np.add(x[0], x[1] if len(x) > 1 else 0, out=out)
+        for term in x[2:]:
+            out += term
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        return dout
+
+
+class Subsample(Layer):
+    """Every `stride`-th position, with channels of zeros added behind; it has no parameters.
+
+    Option A of He et al., "Deep residual learning", for a shortcut to fewer positions and more channels.
+
+    Parameters
+    ----------
+    n_out : int
+        Number of channels of the output, at least those of the input.
+    """
+
+    def __init__(self, n_out: int, stride: int = 2) -> None:
+        super().__init__()
+        self.n_out, self.stride = n_out, stride
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        check_shape(input_shape, "H", "W", "C")
+        height, width, channels = input_shape
+        if channels > self.n_out:
+            raise InputError("input", f"at most {self.n_out} channels", f"shape {tuple(input_shape)}")
+        return -(-height // self.stride), -(-width // self.stride), self.n_out
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.shape = x.shape
+        out = self.scratch.array("out", self.shape_for(x), x.dtype)
+        out[..., : x.shape[-1]] = x[:, :: self.stride, :: self.stride]
+        out[..., x.shape[-1] :] = 0
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        dx = self.scratch.array("dx", self.shape, dout.dtype)
+        dx[:] = 0
+        dx[:, :: self.stride, :: self.stride] = dout[..., : self.shape[-1]]
+        return dx
+
+
+class StochasticDepth(Layer):
+    """Sets all of an input to zero with a probability p and divides the others by 1 - p, in training only.
+
+    On the branch of a residual block it leaves the shortcut alone (Huang et al., "Deep networks with
+    stochastic depth"). Written over its input.
+
+    Parameters
+    ----------
+    probability : float
+        p, at least 0 and below 1.
+    rng : numpy.random.Generator
+        Source of the seed.
+
+    Notes
+    -----
+    The draws follow from the buffers `seed` and `counter`, which counts the training batches: with the state
+    of a network its draws are resumed as well.
+    """
+
+    in_place = True
+
+    def __init__(self, probability: float, *, rng: np.random.Generator) -> None:
+        super().__init__()
+        if not 0 <= probability < 1:
+            raise InputError("probability of stochastic depth", "at least 0 and below 1", str(probability))
+        self.probability = probability
+        self.buffers["seed"] = rng.integers(2**63, size=1)
+        self.buffers["counter"] = np.zeros(1, np.int64)
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.factors = None
+        if training:
+            draws = np.random.default_rng([self.buffers["seed"][0], self.buffers["counter"][0]])
+            start, n_inputs = self.group.offset(len(x))
+            kept = draws.random((n_inputs, *(1,) * (x.ndim - 1)))[start : start + len(x)] >= self.probability
+            self.factors = (kept / (1 - self.probability)).astype(x.dtype)
+            self.buffers["counter"] += 1
+            x *= self.factors
+        return x
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        if self.factors is not None:
+            dout *= self.factors
+        return dout

@@ -1,0 +1,103 @@
+"""Layers and networks made anew from their kind, options and arrays: what a saved or cut network is built with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.nn.graph import Stage, nodes_of, output_shapes
+from deeptheory.nn.layers.activations import SiLU
+from deeptheory.nn.layers.base import Array, Layer, Shape
+from deeptheory.nn.layers.convolution import Conv2d, Linear
+from deeptheory.nn.layers.normalisation import BatchNorm2d
+from deeptheory.nn.layers.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
+from deeptheory.nn.layers.reshaping import Flatten, ReLU
+from deeptheory.nn.layers.residual import StochasticDepth, Subsample, Sum
+from deeptheory.nn.layers.sparse import SparseConv2d, SparseLayer, SparseLinear
+from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
+from deeptheory.nn.layers.standardisation import Standardise
+from deeptheory.nn.network import Network
+
+# The attributes that, with its arrays, make up a layer of each kind.
+OPTIONS: dict[type[Layer], tuple[str, ...]] = {
+    AvgPool2d: ("size", "stride"),
+    BatchNorm2d: (),
+    Conv2d: ("groups", "stride", "padding"),
+    Flatten: (),
+    GlobalAveragePool: (),
+    Linear: (),
+    MaxPool2d: ("size", "stride"),
+    ReLU: (),
+    SiLU: (),
+    SparseConv2d: ("n_in", "stride", "padding"),
+    SparseLinear: ("n_in",),
+    SqueezeExcitation: (),
+    Standardise: ("mean", "deviation"),
+    StochasticDepth: ("probability",),
+    Subsample: ("n_out", "stride"),
+    Sum: (),
+}
+KINDS = {kind.__name__: kind for kind in OPTIONS}
+
+
+def options_of(layer: Layer) -> dict[str, Any]:
+    """The options of a layer by name: what it is besides its kind and its arrays.
+
+    Raises
+    ------
+    InputError
+        A kind of layer that is not in `OPTIONS`.
+    """
+    if type(layer) not in OPTIONS:
+        raise unknown_name("layer", type(layer).__name__, KINDS)
+    return {name: getattr(layer, name) for name in OPTIONS[type(layer)]}
+
+
+def make_layer(
+    kind: str, options: Mapping[str, Any], parameters: Mapping[str, Array], buffers: Mapping[str, Array]
+) -> Layer:
+    """A layer of the kind of that name, with memory of its own; the arrays are taken as they are.
+
+    Raises
+    ------
+    InputError
+        An unknown kind, or options that are not those of this kind.
+    """
+    if kind not in KINDS:
+        raise unknown_name("layer", kind, KINDS)
+    expected = OPTIONS[KINDS[kind]]
+    if set(options) != set(expected):
+        raise InputError(
+            f"options of {kind}", ", ".join(expected) or "none", ", ".join(sorted(options)) or "none"
+        )
+    if issubclass(KINDS[kind], SparseLayer):
+        return KINDS[kind](**parameters, **buffers, **options)
+    layer = KINDS[kind].__new__(KINDS[kind])
+    Layer.__init__(layer)  # that of the kind would draw weights, only to have them replaced
+    for name, value in options.items():
+        setattr(layer, name, value)
+    layer.parameters, layer.buffers = dict(parameters), dict(buffers)
+    return layer
+
+
+def rebuilt(layer: Layer, parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> Layer:
+    """A layer of the same kind and options with other arrays."""
+    return make_layer(type(layer).__name__, options_of(layer), parameters, buffers)
+
+
+def assemble(stages: Sequence[Stage], input_shape: Shape, dtype: DTypeLike) -> Network:
+    """The network of the stages, the head last; their output shapes are found anew, whatever they were.
+
+    Raises
+    ------
+    InputError
+        Layers do not fit together.
+    """
+    nodes = nodes_of(stages)
+    shapes = output_shapes(nodes, tuple(input_shape))
+    *body, head = [
+        replace(stage, output_shape=shapes[f"{stage.name}.{list(stage.layers)[-1]}"]) for stage in stages
+    ]
+    return Network(body, head, tuple(input_shape), dtype)

@@ -1,0 +1,31 @@
+"""Fresh weights for a network that is there already."""
+
+import numpy as np
+
+from deeptheory.nn.layers.convolution import he_normal
+from deeptheory.nn.layers.normalisation import BatchNorm2d
+from deeptheory.nn.layers.residual import StochasticDepth
+from deeptheory.nn.network import Network
+
+
+def draw_weights(network: Network, rng: np.random.Generator) -> None:
+    """Set all parameters and buffers to what `build` begins with.
+
+    Weights of layers are drawn (`he_normal`) in order of computation, biases are zero, batch norms change nothing,
+    stochastic depth gets a new seed. From the same generator a network of `build` gets the same bits again.
+    """
+    for node in network.nodes:
+        layer = node.layer
+        for name, array in layer.parameters.items():
+            if array.ndim > 1:
+                layer.parameters[name] = he_normal(array.shape, rng, array.dtype)
+            elif isinstance(layer, BatchNorm2d) and name == "weight":
+                layer.parameters[name] = np.ones_like(array)
+            else:
+                layer.parameters[name] = np.zeros_like(array)
+        if isinstance(layer, BatchNorm2d):
+            layer.buffers["running_mean"] = np.zeros_like(layer.buffers["running_mean"])
+            layer.buffers["running_var"] = np.ones_like(layer.buffers["running_var"])
+        elif isinstance(layer, StochasticDepth):
+            layer.buffers["seed"] = rng.integers(2**63, size=1)
+            layer.buffers["counter"] = np.zeros(1, np.int64)

@@ -1,0 +1,128 @@
+"""What a criterion may look at."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from deeptheory import nn, theory
+from deeptheory.errors import InputError
+from deeptheory.prune.masked_layers import HEAD, Granularity, MaskedLayer
+from deeptheory.prune.masks import Masks
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a criterion may look at.
+
+    Parameters
+    ----------
+    layers : tuple of MaskedLayer
+        The layers to be masked, from the input upwards.
+    weights : mapping of str to array
+        Dotted name to weight, at least of every masked layer.
+    strengths : mapping of str to (C, K) float array
+        Stage name to `label_strengths`, of the stages that were measured.
+    threshold : float
+        A filter serves the labels whose strength exceeds this.
+    rng : numpy.random.Generator
+        Source of everything random, ties included.
+    granularity : "weight", "kernel" or "filter"
+        What is removed as one.
+    density : float, optional
+        The share of the weights that is to be left, for criteria whose scores depend on it.
+    network : Network, optional
+        The network with these weights, for criteria that run it; they leave its state as it was.
+    inputs : (images, labels), optional
+        Training inputs for criteria that run the network: uint8 (N, H, W, C) and int (N,), in random order.
+    present : Masks, optional
+        What is still there: nothing else is kept.
+    order : callable, optional
+        Gives `theory.budget_order` of the layers, for the SNR budget.
+    shares : callable, optional
+        Gives by stage every filter's shares of the mean and of the variance of the margins, two (C,) arrays, for
+        the SNR share.
+
+    Raises
+    ------
+    InputError
+        A weight is missing, shapes disagree, or no layer has units of this granularity.
+    """
+
+    layers: tuple[MaskedLayer, ...]
+    weights: Mapping[str, np.ndarray]
+    strengths: Mapping[str, np.ndarray]
+    threshold: float
+    rng: np.random.Generator
+    granularity: Granularity = "kernel"
+    density: float | None = None
+    network: nn.Network | None = None
+    inputs: tuple[np.ndarray, np.ndarray] | None = None
+    present: Masks | None = None
+    order: Callable[[], theory.BudgetOrder] | None = None
+    shares: Callable[[], Mapping[str, tuple[np.ndarray, np.ndarray]]] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.layers:
+            raise InputError("layers to be masked", "at least one", "none")
+        if not 0 < self.threshold < 1:
+            raise InputError("threshold", "a number within (0, 1)", f"{self.threshold}")
+        for layer in self.layers:
+            if layer.weight not in self.weights:
+                raise InputError(
+                    f"weight '{layer.weight}'", "an array", "none", "pass the weights of all masked layers"
+                )
+            if self.weights[layer.weight].shape != layer.shape:
+                found = f"shape {self.weights[layer.weight].shape}"
+                raise InputError(f"weight '{layer.weight}'", f"shape {layer.shape}", found)
+        n_labels = {strength.shape[1] for strength in self.strengths.values()}
+        if len(n_labels) > 1:
+            raise InputError("strengths", "the same number of labels in every stage", f"{sorted(n_labels)}")
+        for layer in self.layers:
+            self._check_stage(layer.stage_in, layer.n_inputs)
+            if layer.stage_out != HEAD:
+                self._check_stage(layer.stage_out, layer.shape[0])
+            elif n_labels and layer.shape[0] not in n_labels:
+                raise InputError(
+                    f"weight '{layer.weight}'",
+                    f"one output per label ({n_labels.pop()})",
+                    f"{layer.shape[0]} outputs",
+                )
+        if not self.units:
+            raise InputError(
+                "layers to be masked by filters",
+                "a stage among them",
+                f"'{HEAD}' alone, whose outputs are the labels",
+                "mask stages, or choose another granularity",
+            )
+
+    @property
+    def units(self) -> tuple[MaskedLayer, ...]:
+        """The layers with units of their own: at filter granularity all but the head."""
+        return tuple(
+            layer for layer in self.layers if self.granularity != "filter" or layer.stage_out != HEAD
+        )
+
+    def strength(self, stage: str) -> np.ndarray:
+        """Label strengths of a stage, (C, K); `InputError` if it was not measured."""
+        if stage not in self.strengths:
+            found = ", ".join(self.strengths) or "none"
+            raise InputError(
+                f"strengths of '{stage}'", "those of every stage asked for", found, f"measure '{stage}' first"
+            )
+        return self.strengths[stage]
+
+    def running(self) -> tuple[nn.Network, np.ndarray, np.ndarray]:
+        """The network, images and labels; `InputError` where there are none."""
+        if self.network is None or self.inputs is None:
+            raise InputError(
+                "context", "a network and training inputs", "none", "pass both: this criterion runs it"
+            )
+        return self.network, *self.inputs
+
+    def _check_stage(self, stage: str, n_filters: int) -> None:
+        if stage in self.strengths and self.strengths[stage].shape[0] != n_filters:
+            found = f"shape {self.strengths[stage].shape}"
+            raise InputError(
+                f"strengths of '{stage}'", f"shape ({n_filters}, K)", found, "measure this network again"
+            )

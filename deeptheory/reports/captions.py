@@ -1,0 +1,40 @@
+"""What a caption has to say of the runs behind a figure."""
+
+from collections.abc import Sequence
+
+from deeptheory.nn.options import IMPORTED
+from deeptheory.runs.configuration import differences
+from deeptheory.runs.run import Run
+from deeptheory.store import paths
+
+
+def facts(runs: Sequence[Run]) -> str:
+    """Seeds, network, data, splits and revisions of some runs, one fact a line.
+
+    Options in which the runs differ, besides the seed, are listed with their values.
+    """
+    first = runs[0]
+    config = first.config
+    varied = {name for run in runs[1:] for name, _, _ in differences(config, run.config)} - {"seed"}
+    seeds = sorted({run.config.seed for run in runs})
+    data = config.data.path or f"rendered glyphs of {config.data.size} x {config.data.size} pixels"
+    revisions = sorted({run.read(f"{paths.PROVENANCE}/train/git_revision")[:10] or "unknown" for run in runs})
+    trained = "" if config.network.name == IMPORTED else f", trained for {config.train.epochs} epochs"
+    lines = [
+        f"runs: {len(runs)}, of seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
+        f"network: {config.network.title}{trained}",
+        f"data: {data}, {len(first.read('train/label_names'))} labels",
+        "inputs: "
+        + ", ".join(
+            f"{len(first.read(f'train/splits/{part}'))} {part}" for part in ("train", "measure", "test")
+        ),
+        f"thresholds: {config.measure.threshold:g} of clipping, {config.prune.threshold:g} of masks",
+        f"revisions: {', '.join(revisions)}",
+    ]
+    for name in sorted(varied):
+        table, option = name.split(".")
+        values = dict.fromkeys(getattr(getattr(run.config, table), option) for run in runs)
+        lines.append(
+            f"differ in {name}: {', '.join(map(str, values))} (the numbers above are of the first run)"
+        )
+    return "\n".join(lines)

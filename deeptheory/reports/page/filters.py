@@ -1,0 +1,115 @@
+"""What the browser of filters shows of one run: fields, clusters and numbers of its stages, and its masks."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory import measure
+from deeptheory.prune.criteria import snr_share
+from deeptheory.prune.masked_layers import HEAD
+from deeptheory.reports.page.field_levels import edges, levels, marks, packed
+from deeptheory.runs import Run
+from deeptheory.runs.stored_arrays import stage_names
+from deeptheory.store import paths
+
+NO_CLUSTER = 65535
+DIGITS = 4  # significant, of the numbers of a filter
+
+
+def stage_of_run(run: Run, stage: str) -> tuple[dict[str, Any], str]:
+    """Numbers of the filters of one stage, and their fields and clusters packed.
+
+    Parameters
+    ----------
+    run : Run
+        Measured.
+    stage : str
+
+    Returns
+    -------
+    numbers : dict
+        For every filter labels served, noise, cluster noise, shares and accuracy; the levels at which the fields
+        are clipped exactly at the thresholds of measuring and pruning.
+    packed : str
+        The cluster of every label as the run stored it, uint16 (C, K), 65535 where it is not served; then the
+        fields, uint8 (C, K, K), as `levels.levels` makes them.
+    """
+    found = run.read(paths.stage_path("measure", stage))
+    thresholds = run.config.measure.threshold, prune_threshold(run, stage)
+    marked = marks(thresholds)
+    level_of = {threshold: level for level, threshold in marked.items()}
+    signal, variance = found["signal_share"], found["variance_share"]
+    numbers = {
+        "name": stage,
+        "marks": list(marked.items()),
+        "measured": level_of[thresholds[0]],
+        "pruned": level_of[thresholds[1]],
+        "served": found["served"].sum(axis=1).tolist(),
+        "noise": found["filter_noise"].tolist(),
+        "clusterNoise": found["filter_cluster_noise"].tolist(),
+        "signal": _rounded(signal),
+        "variance": _rounded(variance),
+        "snr": _rounded(snr_share.from_shares(signal, variance)),
+        "accuracy": _rounded(found["single_filter_accuracy"]),
+    }
+    means = found["class_means"]
+    weight = found["probe_weight"].reshape(means.shape)
+    upper = edges(marked)
+    fields = [levels(block.fields, upper) for block in measure.iterate_fields(means, weight)]
+    clusters = np.where(found["clusters"] >= 0, found["clusters"], NO_CLUSTER).astype("<u2")
+    return numbers, packed(clusters, *fields)
+
+
+def prune_threshold(run: Run, stage: str) -> float:
+    """Threshold of the served labels of a stage in pruning: its own where it has one."""
+    options = run.config.prune
+    return dict(zip(options.stages, options.thresholds, strict=False)).get(stage, options.threshold)
+
+
+def masks_of_run(run: Run) -> tuple[dict[str, Any], str]:
+    """Which kernels every arm of a run keeps in the end.
+
+    Returns
+    -------
+    numbers : dict
+        Names of the arms (none of a run that is not pruned) and the layers with the stages they connect.
+    packed : str
+        Arm by arm and layer by layer the kernels with any weight left, (out, in), eight to a byte, the highest
+        bit first; every layer begins with a byte of its own.
+    """
+    names = stage_names(run)
+    n_filters = {name: len(run.read(f"{paths.stage_path('measure', name)}/filter_noise")) for name in names}
+    arms, layers, bits = [], dict[str, dict[str, Any]](), []
+    for arm, masks in _masks(run):
+        arms.append(arm)
+        for weight, mask in masks.items():
+            above = weight.rsplit(".", 2)[0]
+            below = names[-1] if above == HEAD else names[names.index(above) - 1]
+            kernels = mask.reshape(len(mask), n_filters[below], -1).any(axis=2)
+            layers[weight] = {"from": below, "to": above, "outputs": len(mask), "inputs": n_filters[below]}
+            bits.append(np.packbits(kernels))
+    return {"arms": arms, "layers": list(layers.values())}, packed(*bits)
+
+
+def _masks(run: Run) -> Iterator[tuple[str, dict[str, NDArray[np.bool_]]]]:
+    """The arms of the run, then what a comparison made of it; the last masks where they changed."""
+    for arm in run.config.prune.arms:
+        for step in ("retrain", "prune"):
+            where = f"{paths.arm_path(step, arm)}/masks"
+            if run.has(where):
+                yield arm, run.read(where)
+                break
+    compared = run.config.compare
+    for criterion, density in itertools.product(compared.criteria, compared.densities):
+        where = f"{paths.compare_path(criterion, density)}/masks"
+        if run.has(where):
+            yield f"{criterion}, density {density:g}", run.read(where)
+
+
+def _rounded(values: Sequence[float] | NDArray) -> list[float | None]:
+    """To four significant digits; JSON has no NaN."""
+    return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values]

@@ -1,0 +1,70 @@
+"""Pieces of HTML: everything that comes from a run is escaped here."""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from deeptheory.tables import Table
+
+
+def table_html(table: Table) -> str:
+    """A table with its title as caption, headers with a scope, and its notes below."""
+    sides = ["text" if column in table.left else "number" for column in range(len(table.header))]
+    head = "".join(
+        f'<th scope="col" class="{side}">{escape(name)}</th>' if name else "<td></td>"
+        for name, side in zip(table.header, sides, strict=True)
+    )
+    lines = [
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(table.title)}">',
+        f"<table><caption>{escape(table.title)}</caption>",
+        f"<thead><tr>{head}</tr></thead><tbody>",
+    ]
+    for row in table.rows:
+        first, *others = zip(row, sides, strict=True)
+        cells = [f'<th scope="row" class="{first[1]}">{escape(first[0])}</th>']
+        cells += [f'<td class="{side}">{escape(cell)}</td>' for cell, side in others]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
+    return "\n".join([*lines, "</tbody></table></div>", f'<ul class="notes">{notes}</ul>' if notes else ""])
+
+
+def figure_html(svg: str, caption: str) -> str:
+    """A figure with its caption, which is also what a screen reader says of it.
+
+    Its own width is handed to the style, so that it can shrink on a small screen while its letters are legible.
+    """
+    width = svg.split(' width="', 1)[1].split('"', 1)[0]
+    drawn = svg.replace(
+        "<svg ", f'<svg role="img" aria-label="{escape(caption)}" style="--width: {width}" ', 1
+    )
+    return f'<figure><div class="paper">{drawn}</div><figcaption>{escape(caption)}</figcaption></figure>'
+
+
+def section(name: str, title: str, parts: Sequence[str]) -> str:
+    """A section that can be linked to by its name."""
+    inside = "\n".join(parts)
+    return f'<section id="{escape(name)}">\n<h2>{escape(title)}</h2>\n{inside}\n</section>'
+
+
+def details(summary: str, parts: Sequence[str], opened: bool = False) -> str:
+    """Something to be unfolded."""
+    inside = "\n".join(parts)
+    return f"<details{' open' * opened}><summary>{escape(summary)}</summary>\n{inside}\n</details>"
+
+
+def paragraph(text: str) -> str:
+    """A paragraph of plain text."""
+    return f"<p>{escape(text)}</p>"
+
+
+def json_html(name: str, numbers: Mapping[str, Any]) -> str:
+    """Numbers and names for the scripts of the page; no text in them can end the element."""
+    text = json.dumps(numbers, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return f'<script type="application/json" id="{escape(name)}">{text}</script>'
+
+
+def data_html(name: str, packed: str) -> str:
+    """What `levels.packed` gives, for the scripts of the page."""
+    return f'<script type="text/plain" id="{escape(name)}">{packed}</script>'

@@ -1,0 +1,53 @@
+"""Where the numbers of a page come from, as tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from deeptheory.runs import Run
+from deeptheory.store import paths
+from deeptheory.tables import Table
+
+OF_STEP = ("git_revision", "git_dirty", "threads")  # the rest of the facts is that of a machine
+
+
+def provenance_tables(runs: Sequence[Run], names: Sequence[str]) -> list[Table]:
+    """Every step of every run with its revision and host, then each machine and its versions once."""
+    rows, machines = list[tuple[str, ...]](), list[dict[str, str]]()
+    for run, name in zip(runs, names, strict=True):
+        for step in paths.STEPS:
+            if not run.done(step):
+                continue
+            facts = run.read(f"{paths.PROVENANCE}/{step}")
+            machine = dict(_flat({name: value for name, value in facts.items() if name not in OF_STEP}))
+            if machine not in machines:
+                machines.append(machine)
+            rows.append(
+                (
+                    name,
+                    step,
+                    run.read(f"{step}/finished"),
+                    f"{run.read(f'{step}/wall_seconds'):.0f}",
+                    str(facts["threads"]),
+                    _revision(facts),
+                    str(machines.index(machine) + 1),
+                )
+            )
+    header = ("run", "step", "finished", "wall time in s", "threads", "git revision", "machine")
+    tables = [Table("Steps done, run by run", header, rows, left=(0, 1, 2, 5))]
+    for number, machine in enumerate(machines, start=1):
+        tables.append(Table(f"Machine {number}", ("fact", "value"), list(machine.items()), left=(0, 1)))
+    return tables
+
+
+def _revision(facts: dict[str, Any]) -> str:
+    return (facts["git_revision"][:10] or "none") + (" with changes" if facts["git_dirty"] else "")
+
+
+def _flat(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    rows = list[tuple[str, str]]()
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            rows += _flat(value)
+        else:
+            rows.append((name.replace("_", " "), str(value)))
+    return rows

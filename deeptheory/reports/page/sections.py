@@ -1,0 +1,136 @@
+"""The sections of a page, from what a run or a study has stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+
+from deeptheory import judge
+from deeptheory.judge import Comparison, Verdict
+from deeptheory.reports import plot
+from deeptheory.reports.page import html
+from deeptheory.reports.page.provenance import provenance_tables
+from deeptheory.runs import Run
+from deeptheory.runs.configuration import to_toml
+from deeptheory.runs.summaries import step_summaries
+from deeptheory.store import paths
+from deeptheory.studies import comparison, confirmation, hypotheses, sweep
+from deeptheory.tables import Table
+
+CAPTIONS = {
+    "accuracy-and-snr": "Probe accuracy on the test split, measured and predicted, and signal-to-noise ratio of "
+    "the clipped fields, against the stage.",
+    "field-matrix": "Field matrix of the filter of the last stage that serves the median number of labels: field, "
+    "clipped, sorted by cluster.",
+    "cluster-sizes": "Sizes of the clusters of every stage.",
+    "accuracy-against-dilution": "Test accuracy of every arm before and after retraining against its dilution.",
+    "predicted-against-measured": "Predicted against measured accuracies.",
+    "accuracy-against-density": "Test accuracy after retraining, and loss against the unpruned network, against "
+    "the density kept.",
+    "error-against-labels": "Networks trained on different numbers of labels: error and the prediction of one "
+    "distance, laws fitted to the maximal error, clusters and SNR of the last stage.",
+    "accuracy-against-density-alone": "The same with one layer masked at a time.",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a page is made of: a directory, its runs by seed, and what was concluded from them."""
+
+    directory: Path
+    runs: Sequence[Run]
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Those of a confirm study."""
+        return confirmation.stored_verdicts(self.directory)
+
+    @cached_property
+    def compared(self) -> dict[str, Comparison]:
+        """The comparisons of criteria, by the name of their figure."""
+        found = {
+            f"accuracy-against-density{'-alone' * alone}": comparison.stored_comparison(self.directory, alone)
+            for alone in (False, True)
+        }
+        return {name: compared for name, compared in found.items() if compared}
+
+    @cached_property
+    def of_sweep(self) -> bool:
+        """Whether the runs are members of a sweep, which differ in more than their seeds."""
+        return (self.directory / paths.SWEEP).is_file()
+
+    @property
+    def names(self) -> list[str]:
+        """What the runs are called: by their seeds, or as members of a sweep."""
+        return [run.directory.name if self.of_sweep else f"seed {run.config.seed}" for run in self.runs]
+
+    @property
+    def title(self) -> str:
+        """By the name of the directory, wherever it lies."""
+        return f"deeptheory report: {self.directory.resolve().name}"
+
+    @property
+    def summary(self) -> str:
+        """Network, data and seeds in one line."""
+        if self.of_sweep:
+            return f"a sweep, {len(self.runs)} of its members"
+        config = self.runs[0].config
+        name = Path(config.data.path).name if config.data.path else config.data.source
+        n_labels = len(self.runs[0].read("train/label_names"))
+        seeds = ", ".join(str(run.config.seed) for run in self.runs)
+        return (
+            f"{config.network.title}, on {name} with {n_labels} labels; "
+            f"{'seed' if len(self.runs) == 1 else 'seeds'} {seeds}"
+        )
+
+
+def results(source: Source) -> str:
+    """Verdicts of a confirm study and on hypotheses, tables of a comparison, arms where every run is retrained."""
+    options, tables = source.runs[0].config.judge, list[Table]()
+    if source.of_sweep:
+        tables += sweep.summary_tables(source.directory)
+    if source.verdicts:
+        tables.append(judge.verdict_table(source.verdicts))
+    tested = hypotheses.stored_summary(source.directory)
+    tables += [tested] if tested else []
+    for compared in source.compared.values():
+        tables += judge.comparison_tables(compared, comparison.OURS, options)
+    concluded = bool(tables)
+    if not source.of_sweep and all(run.done("retrain") for run in source.runs):
+        tables += confirmation.arm_tables(source.runs, confirmation.arm_results(source.runs))
+    note = [] if concluded else [html.paragraph("No verdicts: this is not a finished study.")]
+    return html.section("results", "Results", [*note, *map(html.table_html, tables)])
+
+
+def figures(source: Source) -> str:
+    """Every figure whose numbers are there."""
+    drawn = plot.draw_sweep(source.runs) if source.of_sweep else plot.draw_finished(source.runs)
+    margin = source.runs[0].config.judge.margin
+    for name, compared in source.compared.items():
+        drawn[name] = plot.draw_accuracy_against_density(compared.unpruned, compared.accuracy, margin)
+    parts = [html.figure_html(plot.svg(figure, name), CAPTIONS[name]) for name, figure in drawn.items()]
+    return html.section("figures", "Figures", parts)
+
+
+def tables(source: Source) -> str:
+    """Stages, masked layers and arms, as `deeptheory inspect` shows them, seed by seed."""
+    parts = []
+    for run, name in zip(source.runs, source.names, strict=True):
+        reports = [*step_summaries.of_steps(run).values(), *step_summaries.of_budgets(run).values()]
+        shown = [html.table_html(table) for part in reports for table in part.tables]
+        parts.append(html.details(name, shown))
+    return html.section("tables", "Stages, layers and arms", parts)
+
+
+def provenance(source: Source) -> str:
+    """The configuration and where every number comes from."""
+    if source.of_sweep:
+        text, same = (source.directory / paths.SWEEP).read_text(encoding="utf-8"), " of the sweep"
+    else:
+        text = to_toml(source.runs[0].config)
+        same = "" if len(source.runs) == 1 else ", the same for every seed but for the seed itself"
+    toml = f'<pre class="scroll" tabindex="0">{escape(text)}</pre>'
+    parts = [html.details(f"Configuration{same}", [toml])]
+    parts += map(html.table_html, provenance_tables(source.runs, source.names))
+    return html.section("provenance", "Configuration and provenance", parts)

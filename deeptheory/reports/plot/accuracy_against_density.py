@@ -1,0 +1,110 @@
+"""Figure: accuracy after retraining against density, one line per criterion."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from numpy.typing import ArrayLike, NDArray
+
+from deeptheory.errors import InputError
+from deeptheory.reports.plot.intervals import Interval, draw_interval, interval, per_seed_accuracy
+from deeptheory.reports.plot.styles import BLACK, DOUBLE_COLUMN, Mark, arm_marks, arm_title, styled
+
+PER_COLUMN = 8  # criteria in one column of panels, at most
+LOSSES = (-1.0, 8.0)  # percentage points shown in the lower panels
+SPREAD = 0.03  # shift between two criteria as a share of the density, at most: intervals can be told apart
+
+
+@styled
+def draw_accuracy_against_density(
+    unpruned: ArrayLike, accuracy: Mapping[str, Mapping[float, ArrayLike]], margin: float
+) -> Figure:
+    """Draw accuracy (above) and loss against the unpruned network of the same seed (below) against density.
+
+    Points are means over seeds with their intervals (`intervals.interval`); the points of one density are moved
+    apart by a few percent of it, less where densities are close. Lines lead over densities that a criterion
+    lacks. The lower panels show small losses only: what leaves them is in the upper ones. Where there are more
+    than eight criteria they share two columns.
+
+    Parameters
+    ----------
+    unpruned : array of shape (S,)
+        Test accuracy without a mask, retrained equally long.
+    accuracy : mapping of criterion to mapping of density to array of shape (S,)
+        In the same order of seeds and with the same densities everywhere; NaN where a criterion cannot reach one.
+    margin : float
+        Largest loss that counts as none, in percentage points: a dotted line.
+
+    Raises
+    ------
+    InputError
+        When there is no criterion, densities or seeds differ, or a value is not an accuracy.
+    """
+    if not accuracy:
+        raise InputError("criteria", "at least one", "none")
+    reference = per_seed_accuracy("unpruned", np.reshape(unpruned, (-1, 1)), 1)
+    densities = sorted(next(iter(accuracy.values())))
+    values = {name: _checked(name, at, densities, len(reference)) for name, at in accuracy.items()}
+    marks = arm_marks(values)
+    names = list(values)
+    n_columns = -(-len(names) // PER_COLUMN)
+    height = -(-len(names) // n_columns)
+    figure = Figure(figsize=(DOUBLE_COLUMN, 5.2))
+    grid = figure.subplots(2, n_columns, squeeze=False, sharex=True, sharey="row")
+    for column in range(n_columns):
+        chosen = names[column * height : (column + 1) * height]
+        above, below = grid[:, column]
+        above.axhline(reference.mean(), color=BLACK, linewidth=0.6)
+        below.axhline(0, color=BLACK, linewidth=0.6)
+        below.axhline(margin, color=BLACK, linewidth=0.8, linestyle=":")
+        step = _shift(densities, len(chosen))
+        for place, name in enumerate(chosen):
+            x = np.array(densities) * (1 + step * (place - (len(chosen) - 1) / 2))
+            of = interval(values[name])
+            _draw(above, x, of, marks[name], arm_title(name))
+            _draw(below, x, interval(100 * (reference - values[name])), marks[name], None)
+        above.set_ylim(-0.02, 1.0)
+        below.set_ylim(*LOSSES[::-1])
+        below.set_xscale("log")
+        below.xaxis.set_major_locator(FixedLocator(densities))
+        below.xaxis.set_major_formatter("{x:g}")
+        below.xaxis.set_minor_locator(NullLocator())
+        below.xaxis.set_minor_formatter(NullFormatter())
+        below.set_xlabel("density of the masked layers")
+        above.legend(loc="lower right", fontsize=6)
+    grid[0, 0].set_ylabel("test accuracy")
+    grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
+    figure.suptitle(f"after retraining; line: unpruned; bars: {of.meaning}", fontsize=8)
+    return figure
+
+
+def _shift(densities: list[float], n_criteria: int) -> float:
+    """Shift between two criteria: all points of a density together take half of the way to the next at most."""
+    closest = np.diff(np.log(densities)).min(initial=np.inf)
+    return float(min(SPREAD, closest / 2 / n_criteria))
+
+
+def _checked(
+    name: str, at: Mapping[float, ArrayLike], densities: list[float], n_seeds: int
+) -> NDArray[np.float64]:
+    """Accuracies (seeds, densities), NaN where a density was not reached."""
+    if sorted(at) != densities:
+        raise InputError(f"densities of {name}", str(densities), str(sorted(at)))
+    columns = []
+    for density in densities:
+        column = np.asarray(at[density], np.float64)
+        known = column[~np.isnan(column)]
+        if column.shape != (n_seeds,):
+            raise InputError(f"seeds of {name}", f"{n_seeds}, as unpruned", str(column.shape))
+        per_seed_accuracy(f"accuracy of {name} at density {density:g}", known[None], len(known))
+        columns.append(column)
+    return np.column_stack(columns)
+
+
+def _draw(axes: Axes, x: NDArray[np.float64], of: Interval, mark: Mark, label: str | None) -> None:
+    color, marker = mark
+    known = ~np.isnan(of.mean)
+    of = Interval(of.mean[known], of.low[known], of.high[known], of.meaning)
+    draw_interval(axes, x[known], of, color=color, marker=marker, markersize=3, linewidth=0.7, label=label)

@@ -1,0 +1,72 @@
+"""Figure: the verdict on a hypothesis, with every seed."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from deeptheory.errors import InputError
+from deeptheory.judge import Judged
+from deeptheory.reports.plot.files import save
+from deeptheory.reports.plot.styles import BLACK, BLUE, DOUBLE_COLUMN, GREY, styled
+
+ROW, MARGINS = 0.24, 0.95  # inches: of one part, and of everything else
+LINE = 76  # characters of the claim in one line of the title
+
+
+@styled
+def hypothesis_verdict(judged: Judged) -> Figure:
+    """Draw every seed (dots), the mean and its interval (bar) of every part, and where the claim would be false.
+
+    Parameters
+    ----------
+    judged : Judged
+
+    Raises
+    ------
+    InputError
+        There is nothing to draw: the evidence is missing.
+    """
+    parts = [(part, part.test) for part in judged.parts if part.test]
+    if not parts:
+        raise InputError(
+            f"figure of {judged.hypothesis.title}", "numbers of at least one part", judged.parts[0].reason
+        )
+    of = judged.hypothesis
+    figure = Figure(figsize=(DOUBLE_COLUMN, MARGINS + ROW * len(parts)))
+    axes = figure.subplots()
+    for bound in of.rule.bounds:
+        axes.axvline(bound, color=BLACK, linewidth=0.8, linestyle=":")
+    for row, (part, test) in enumerate(parts):
+        values = part.values
+        axes.plot(values, np.full(len(values), row), "o", color=GREY, markersize=2.5, zorder=1)
+        if math.isfinite(test.low):
+            axes.plot(
+                [test.low, test.high], [row, row], color=BLUE, linewidth=1.2, solid_capstyle="butt", zorder=2
+            )
+        axes.plot([test.effect], [row], "D", color=BLUE, markersize=4, zorder=3)
+    axes.set_yticks(range(len(parts)), [f"{part.name}: {part.status}" for part, _ in parts])
+    axes.set_ylim(len(parts) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"{_short(of.statistic)}" + (f" ({of.unit})" if of.unit else ""))
+    axes.set_title(f"H{of.number}, {judged.status}: {_short(of.claim)}", fontsize=8)
+    return figure
+
+
+def draw_hypotheses(judged: Sequence[Judged], directory: Path) -> list[Path]:
+    """Save the figure of every hypothesis that has numbers, such as `h07-afcc-beats-random.pdf`."""
+    drawn = []
+    for one in judged:
+        if any(part.test for part in one.parts):
+            path = directory / f"h{one.hypothesis.number:02d}-{one.hypothesis.name}.pdf"
+            save(hypothesis_verdict(one), path)
+            drawn.append(path)
+    return drawn
+
+
+def _short(text: str) -> str:
+    """Text in lines that fit the figure."""
+    return "\n".join(textwrap.wrap(text, LINE))

@@ -1,0 +1,134 @@
+"""Figure: error against the number of labels asked for, measured and predicted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from deeptheory.errors import InputError
+from deeptheory.reports.plot.intervals import draw_interval, interval, per_seed, per_seed_accuracy
+from deeptheory.reports.plot.styles import (
+    BLACK,
+    BLUE,
+    DOUBLE_COLUMN,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY_BLUE,
+    VERMILLION,
+    Mark,
+    styled,
+)
+
+MARKS: tuple[Mark, ...] = (
+    (BLUE, "s"),
+    (SKY_BLUE, "^"),
+    (GREEN, "v"),
+    (ORANGE, "P"),
+    (VERMILLION, "D"),
+    (PURPLE, "X"),
+    (GREY, "*"),
+    (BLACK, "d"),
+)
+
+
+@dataclass(frozen=True)
+class LabelCurves:
+    """One data set.
+
+    Attributes
+    ----------
+    sizes : sequence of M int
+        Numbers of labels asked for, from 2 upwards.
+    measured : array of shape (S, M) or (M,)
+        Accuracy on the test split, one row per seed.
+    scatter : array of shape (S, M) or (M,)
+        Standard deviation of the accuracy between subsets of the labels.
+    excess : mapping of law to array of shape (S, M) or (M,)
+        Predicted minus measured accuracy, as shares. At most 8 laws.
+    """
+
+    sizes: Sequence[int]
+    measured: ArrayLike
+    scatter: ArrayLike
+    excess: Mapping[str, ArrayLike]
+
+
+@styled
+def draw_number_of_labels(data_sets: Mapping[str, LabelCurves], shown: float) -> Figure:
+    """Draw error against k - 1 (above, logarithmic) and predicted minus measured accuracy (below).
+
+    Points are means over seeds, bars those of `intervals.interval`; the band is one standard deviation between
+    subsets. On the logarithmic axes the linear law has slope 1.
+
+    Parameters
+    ----------
+    data_sets : mapping of title to LabelCurves
+        One column each.
+    shown : float
+        Largest difference that the lower panels show, in percentage points; what is beyond is left out.
+
+    Raises
+    ------
+    InputError
+        When there is no data set, shapes disagree, or a measured accuracy is not within 0 and 1.
+    """
+    if not data_sets:
+        raise InputError("data sets", "at least one", "none")
+    figure = Figure(figsize=(DOUBLE_COLUMN, 4.6))
+    above, below = figure.subplots(2, len(data_sets), sharex="col", squeeze=False)
+    for column, (title, of) in enumerate(data_sets.items()):
+        sizes = np.asarray(of.sizes)
+        measured = per_seed_accuracy(f"accuracy of {title}", of.measured, len(sizes))
+        excess = {law: per_seed(f"{law} of {title}", values, len(sizes)) for law, values in of.excess.items()}
+        scatter = per_seed(f"scatter of {title}", of.scatter, len(sizes)).mean(axis=0)
+        _draw_errors(above[column], sizes, measured, scatter, excess)
+        _draw_excess(below[column], sizes, excess, shown)
+        above[column].set_title(f"{title}\nbars: {interval(measured).meaning}")
+        below[column].set_xlabel("labels asked for, $k$ (axis: $k - 1$)")
+    above[0].set_ylabel("test error")
+    below[0].set_ylabel("predicted $-$ measured\naccuracy (points)")
+    figure.legend(*above[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return figure
+
+
+def _draw_errors(
+    axes: Axes,
+    sizes: NDArray,
+    measured: NDArray[np.float64],
+    scatter: NDArray[np.float64],
+    excess: Mapping[str, NDArray[np.float64]],
+) -> None:
+    error = 1 - measured.mean(axis=0)
+    for (law, values), (color, _) in zip(excess.items(), MARKS, strict=False):
+        predicted = error - values.mean(axis=0)
+        axes.plot(sizes - 1, np.where(predicted > 0, predicted, np.nan), color=color, label=law)
+    look = {"color": BLACK, "marker": "o", "markerfacecolor": "none", "linestyle": "none"}
+    draw_interval(axes, sizes - 1, interval(1 - measured), label="measured", **look)
+    axes.fill_between(
+        sizes - 1,
+        np.maximum(error - scatter, error / 10),  # a logarithmic axis has no 0
+        error + scatter,
+        color=GREY,
+        alpha=0.25,
+        linewidth=0,
+        label="between subsets",
+    )
+    axes.set(xscale="log", yscale="log", ylim=(error.min() / 2, 1))
+    axes.set_xticks(sizes - 1, [str(size) for size in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_excess(axes: Axes, sizes: NDArray, excess: Mapping[str, NDArray[np.float64]], shown: float) -> None:
+    axes.axhline(0, color=BLACK, linewidth=0.6)
+    for (_, values), (color, marker) in zip(excess.items(), MARKS, strict=False):
+        look = {"color": color, "marker": marker, "markersize": 3}
+        draw_interval(axes, sizes - 1, interval(100 * values), **look)
+    axes.set_ylim(-shown, shown)

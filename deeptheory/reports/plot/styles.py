@@ -1,0 +1,98 @@
+"""The style of every figure: widths of a column, colours and markers, and the decorator that applies them."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import ParamSpec
+
+import matplotlib as mpl
+import matplotlib.style
+from matplotlib.figure import Figure
+from matplotlib.typing import ColorType
+
+SINGLE_COLUMN = 3.375  # inches
+DOUBLE_COLUMN = 7.0  # inches
+STYLE = "deeptheory.reports.plot.deeptheory"  # deeptheory.mplstyle in this package
+
+BLACK, ORANGE, SKY_BLUE, GREEN, _YELLOW, BLUE, VERMILLION, PURPLE = mpl.color_sequences["okabe_ito"]
+GREY = (0.6, 0.6, 0.6)
+
+Mark = tuple[ColorType, str]  # colour, marker
+
+ARM_MARKS: dict[str, Mark] = {
+    "unpruned": (BLACK, "D"),
+    "afcc": (BLUE, "o"),
+    "random": (ORANGE, "s"),
+    "label-permuted": (GREEN, "^"),
+    "magnitude": (VERMILLION, "v"),
+}
+# For arms and groups without a mark of their own. Yellow is left out: too pale on white paper.
+OTHER_MARKS: tuple[Mark, ...] = (
+    (PURPLE, "P"),
+    (SKY_BLUE, "X"),
+    (BLACK, "*"),
+    (PURPLE, "<"),
+    (SKY_BLUE, ">"),
+    (GREEN, "p"),
+    (ORANGE, "h"),
+)
+
+TITLES = {  # of arms whose names are not words
+    **{name: name.upper() for name in ("afcc", "lamp", "snip", "obd", "obs")},
+    "random-afcc": "random AFCC",
+    "grasp": "GraSP",
+    "synflow": "SynFlow",
+    "taylor": "Taylor",
+    "snr-budget": "SNR budget",
+    "snr-overlap": "SNR overlap",
+    "snr-share": "SNR share",
+}
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Run a drawing function in the style of the package, whatever the user's own matplotlib settings are.
+
+    The caller's settings are back in force when the function returns.
+    """
+
+    @wraps(draw)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.style.context(STYLE, after_reset=True):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+def arm_marks(arms: Iterable[str]) -> dict[str, Mark]:
+    """Colour and marker per arm: the same arm looks the same in every figure.
+
+    Parameters
+    ----------
+    arms : iterable of str
+        Names of the arms; one without a fixed mark gets the next unused mark.
+
+    Returns
+    -------
+    dict of str to (colour, marker)
+    """
+    marks: dict[str, Mark] = {}
+    n_other = 0
+    for arm in arms:
+        if arm in ARM_MARKS:
+            marks[arm] = ARM_MARKS[arm]
+        else:
+            marks[arm] = OTHER_MARKS[n_other % len(OTHER_MARKS)]
+            n_other += 1
+    return marks
+
+
+def arm_title(arm: str) -> str:
+    """Name of an arm as printed in a figure."""
+    return TITLES.get(arm, arm)
+
+
+def stage_title(stage: str) -> str:
+    """Name of a stage as printed on an axis: the number alone for `stage7`."""
+    number = stage.removeprefix("stage")
+    return number if number.isdigit() else stage

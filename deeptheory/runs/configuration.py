@@ -1,0 +1,218 @@
+"""The complete configuration of a run: the rooms' options in one frozen table, read from and written to TOML."""
+
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import msgspec
+
+from deeptheory.data.options import DataOptions
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.judge.options import JudgeOptions
+from deeptheory.measure.options import MeasureOptions, ProbeOptions
+from deeptheory.nn.options import NetworkOptions, Recipe
+from deeptheory.options import Options
+from deeptheory.prune.options import CompareOptions, PruneOptions
+from deeptheory.store.toml import toml_value
+
+
+class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The recipe of the short retraining; only its defaults differ from those of training."""
+
+    epochs: Annotated[int, msgspec.Meta(ge=1, description="passes over the training inputs")] = 4
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, description="largest learning rate")] = 0.05
+    schedule: Annotated[
+        Literal["step", "cosine", "one-cycle"],
+        msgspec.Meta(
+            description="as in training; cosine has no warm-up, which a trained network does not need"
+        ),
+    ] = "cosine"
+
+
+class Config(Options, frozen=True):
+    """Everything that determines a run's results, apart from the machine."""
+
+    seed: Annotated[
+        int, msgspec.Meta(ge=0, description="of split, weights, batches, augmentation and controls")
+    ] = 0
+    checkpoint_minutes: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0, description="from one checkpoint to the next; what a killed process loses at most"
+        ),
+    ] = 5.0
+    data: DataOptions = DataOptions()
+    network: NetworkOptions = NetworkOptions()
+    train: Recipe = Recipe()
+    probe: ProbeOptions = ProbeOptions()
+    measure: MeasureOptions = MeasureOptions()
+    prune: PruneOptions = PruneOptions()
+    retrain: RetrainRecipe = RetrainRecipe()
+    compare: CompareOptions = CompareOptions()
+    judge: JudgeOptions = JudgeOptions()
+
+
+Table = TypeVar("Table", bound=Options)
+# Options that change no result of a run.
+FREE = ("checkpoint_minutes", "judge.seeds", "compare.criteria", "compare.densities", "compare.alone")
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a TOML file and apply ``table.option=value`` overrides.
+
+    Parameters
+    ----------
+    path : Path
+        Configuration file; options it leaves out take their defaults.
+    overrides : sequence of str
+        Such as ``train.epochs=5``; the value is read as TOML, or as a string if it is not TOML.
+
+    Raises
+    ------
+    InputError
+        A missing or malformed file, an unknown option, a value of the wrong type or range.
+    """
+    table = read_table(path)
+    for text in overrides:
+        override(table, text)
+    return config_from(table)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a TOML file as it is, unchecked."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError("configuration", "a TOML file", f"no file {path}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError("configuration", "a TOML file", f"{path}: {error}") from error
+
+
+def config_from(table: Mapping[str, Any]) -> Config:
+    """Check a plain table of options and complete it with the defaults."""
+    return options_from(table, Config)
+
+
+def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = "") -> Table:
+    """The same for another table of options; `prefix` is where it is, such as ``sweep.``."""
+    check_names(table, struct, prefix)
+    for name, value in flatten(table):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(prefix + name, "a finite number", str(value))
+    try:
+        return msgspec.convert(table, struct)
+    except msgspec.ValidationError as error:
+        raise _explain(error, table, struct, prefix) from error
+
+
+def complete(config: Config) -> dict[str, Any]:
+    """The configuration as a plain nested table with every default written out."""
+    return msgspec.to_builtins(config)
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All options of a nested table as ``("train.epochs", 12)`` pairs."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
+    """Options that differ in what they make of one run's results: the name and both values.
+
+    ``judge.seeds`` does not concern one seed's run, and every mask of a comparison is a result of its own, so a
+    study may be given more seeds, criteria, densities, and layers masked alone.
+    """
+    old, new = dict(flatten(complete(one))), dict(flatten(complete(other)))
+    return [(name, old[name], new[name]) for name in old if name not in FREE and old[name] != new[name]]
+
+
+def to_toml(config: Config) -> str:
+    """The complete configuration as TOML, each option with its help text."""
+    scalars, tables = [], []
+    for field in msgspec.structs.fields(Config):
+        value = getattr(config, field.name)
+        if isinstance(value, Options):
+            tables.append(f"\n[{field.name}]")
+            tables.extend(_toml_line(option, getattr(value, option.name)) for option in _fields(type(value)))
+        else:
+            scalars.append(_toml_line(field, value))
+    return "\n".join(scalars + tables) + "\n"
+
+
+def _fields(struct: type) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(struct)
+
+
+def _toml_line(field: msgspec.structs.FieldInfo, value: Any) -> str:
+    meta = getattr(field.type, "__metadata__", ())
+    text = next((m.description for m in meta if isinstance(m, msgspec.Meta) and m.description), "")
+    line = f"{field.name} = {toml_value(value)}"
+    return f"{line}  # {text}" if text else line
+
+
+def override(table: dict[str, Any], text: str) -> None:
+    """Set one option of a plain table: ``table.option=value``."""
+    name, separator, value = text.partition("=")
+    if not separator or not name.strip():
+        raise InputError("--set", "table.option=value, such as train.epochs=5", f"'{text}'")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    *parents, leaf = name.strip().split(".")
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise InputError("--set", "table.option=value, such as train.epochs=5", f"'{text}'")
+    table[leaf] = parsed
+
+
+def check_names(table: Mapping[str, Any], struct: type, prefix: str = "") -> None:
+    """Refuse an unknown option of a plain table and name the nearest known one."""
+    known = {field.name: field.type for field in _fields(struct)}
+    for name, value in table.items():
+        if name not in known:
+            raise unknown_name(f"option '{prefix}{name}'", name, known)
+        inner = known[name]
+        if isinstance(inner, type) and issubclass(inner, Options) and isinstance(value, Mapping):
+            check_names(value, inner, f"{prefix}{name}.")
+
+
+def _explain(
+    error: msgspec.ValidationError, table: Mapping[str, Any], struct: type, prefix: str
+) -> InputError:
+    """Turn "Expected `int` >= 1 - at `$.train.epochs`" into what was expected and what was found."""
+    text = str(error)
+    match = re.fullmatch(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", text, re.DOTALL)
+    what, path = (match["what"], match["path"]) if match else (text, None)
+    expected = re.sub(r"^Expected ", "", what.split(", got ")[0]).replace("`", "")
+    expected = {"object": "a table of options", "array": "a list"}.get(expected, expected)
+    name, value = f"{prefix}{path}" if path else "configuration", _at(table, path or "")
+    if what.startswith("Invalid enum value"):
+        choices = _choices(struct, path or "")
+        if isinstance(value, str):
+            return unknown_name(name, value, choices)
+        expected = "one of " + ", ".join(map(str, choices))
+    return InputError(name, expected, repr(value))
+
+
+def _at(table: Mapping[str, Any], path: str) -> Any:
+    """The value at ``prune.stages[0]`` of a nested table."""
+    value: Any = table
+    for name, place in re.findall(r"([^.\[\]]+)|\[(.*?)\]", path):
+        value = value[name] if name else value[int(place)]
+    return value
+
+
+def _choices(struct: type, path: str) -> tuple[Any, ...]:
+    """The values that an option of a fixed choice can take."""
+    option: Any = struct
+    for part in path.split("."):
+        option = {field.name: field.type for field in _fields(option)}[part]
+    return get_args(get_args(option)[0])

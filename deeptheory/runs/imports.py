@@ -1,0 +1,108 @@
+"""A run of a network that was trained elsewhere: its step `train` is done by the import."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from deeptheory import data, nn
+from deeptheory.errors import InputError
+from deeptheory.runs.configuration import Config
+from deeptheory.runs.network_sources import blueprint
+from deeptheory.runs.run import Run, outlined
+from deeptheory.runs.steps.training import prepare
+from deeptheory.store import paths
+from deeptheory.system import interruption
+
+OF_SOURCE = ("sha256", "architecture", "notes")  # what makes two imports the same
+
+
+def imported_config(config: Config) -> Config:
+    """The configuration of a run whose network is imported: no option describes it."""
+    return msgspec.structs.replace(config, network=nn.NetworkOptions(name="imported"))
+
+
+def import_run(
+    directory: Path, config: Config, network: nn.Network, source: Mapping[str, Any], quiet: bool = False
+) -> Run:
+    """Make a run of a trained network: splits, weights and accuracies are stored as training would store them.
+
+    Parameters
+    ----------
+    directory : Path
+        New or empty, or that of the same import, which is not repeated.
+    config : Config
+        Data, seed of the splits, and what the later steps do. What it says of the network is left out; its recipe
+        `train` is that of arms trained from scratch, and does NOT say how the network was trained.
+    network : Network
+    source : mapping
+        Where the network is from: ``file``, ``sha256``, ``architecture``, ``naming``, ``notes``, and the names of
+        its ``tensors`` with those of our ``parameters``, in the same order.
+    quiet : bool
+        No progress on standard error.
+
+    Raises
+    ------
+    InputError
+        The network does not fit the data, the configuration cannot be carried out on it, or the directory holds
+        something else. Nothing is written then.
+    """
+    started, config = time.monotonic(), imported_config(config)
+    Run.check(directory, config)
+    _check(config, network)
+    run = Run.create(directory, config, quiet)
+    with interruption.deferred(), run.locked():
+        if run.done("train"):
+            _refuse_other(run, source)
+            return run
+        splits, _ = prepare(config, run.dataset, blueprint(network))
+        accuracy = {
+            name: nn.accuracy(network, *data.select(run.dataset, splits, name))
+            for name in ("measure", "test")
+        }
+        nothing = nn.History(*(np.empty(0) for _ in range(4)))
+        tree = {
+            "splits": asdict(splits),
+            "state": network.state(),
+            "network": blueprint(network),
+            "import": dict(source),
+            "history": asdict(nothing),
+            "accuracy": accuracy,
+            "label_names": run.dataset.label_names,
+        }
+        run.finish("train", tree, started)
+    run.log(f"imported {source['file']} as {source['architecture']}, test accuracy {accuracy['test']:.4f}")
+    return run
+
+
+def _check(config: Config, network: nn.Network) -> None:
+    """Refuse what would fail only once the run is made."""
+    dataset = outlined(config)
+    if network.n_labels != dataset.n_labels:
+        raise InputError(
+            "outputs of the network",
+            f"{dataset.n_labels}, one for each label of the data",
+            f"{network.n_labels}",
+            "take the data that it was trained on, with --data or data.n_labels",
+        )
+    if config.prune.schedule == "iterative":
+        raise InputError(
+            "prune.schedule",
+            "one that needs no early weights",
+            "'iterative'",
+            "an imported network has none to go back to",
+        )
+    prepare(config, dataset, blueprint(network))
+
+
+def _refuse_other(run: Run, source: Mapping[str, Any]) -> None:
+    stored = run.read(paths.IMPORT)
+    differing = [name for name in OF_SOURCE if stored[name] != source[name]]
+    if differing:
+        found = ", ".join(f"{name} {stored[name]} there, {source[name]} asked" for name in differing)
+        do = "name another directory with --out, or delete the old run"
+        raise InputError(f"run {run.directory}", "an import of the same file in the same way", found, do)

@@ -1,0 +1,96 @@
+"""What the networks of runs are built from: options, or the blueprint of one that was imported."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deeptheory import nn
+from deeptheory.errors import InputError
+from deeptheory.nn.architectures import NAMES
+from deeptheory.nn.options import IMPORTED
+from deeptheory.runs.run import Run
+from deeptheory.store import paths
+
+KINDS_OF_ARRAYS = ("parameters", "buffers")
+
+
+@dataclass(frozen=True)
+class NetworkSource:
+    """All that decides a network but its weights.
+
+    Attributes
+    ----------
+    options : NetworkOptions
+    n_labels : int
+    input_shape : (H, W, C)
+    blueprint : str
+        Of an imported network (`blueprint`); "" for one that is built from options.
+    """
+
+    options: nn.NetworkOptions
+    n_labels: int
+    input_shape: tuple[int, int, int]
+    blueprint: str = ""
+
+    def fresh(self, rng: np.random.Generator) -> nn.Network:
+        """The network with fresh weights.
+
+        Raises
+        ------
+        InputError
+            Options that do not fit together, or an imported network without its blueprint.
+        """
+        if self.blueprint:
+            return _from_blueprint(self.blueprint, rng)
+        options = self.options
+        require_trainable(options)
+        return nn.build(
+            options.name,
+            self.n_labels,
+            self.input_shape,
+            width=options.width,
+            classifier=options.classifier,
+            depth=options.depth,
+            stochastic_depth=options.stochastic_depth,
+            rng=rng,
+        )
+
+
+def require_trainable(options: nn.NetworkOptions) -> None:
+    """Refuse the options of an imported network, of which nothing can be built."""
+    if options.name == IMPORTED:
+        do = "'deeptheory import FILE' makes a run of such a network"
+        raise InputError("network.name", f"one of {', '.join(NAMES)}", f"'{IMPORTED}'", do)
+
+
+def blueprint(network: nn.Network) -> str:
+    """What `nn.describe` gives and the shapes of all arrays, as JSON."""
+    shapes = {
+        kind: {name: array.shape for name, array in getattr(network, kind)().items()}
+        for kind in KINDS_OF_ARRAYS
+    }
+    return json.dumps({**nn.describe(network), **shapes})
+
+
+def stored_blueprint(run: Run) -> str:
+    """The blueprint of a run's network; "" where it is built from options, or not imported yet."""
+    imported = run.config.network.name == IMPORTED
+    return run.read(paths.BLUEPRINT) if imported and run.has(paths.BLUEPRINT) else ""
+
+
+def blueprint_in(directory: Path) -> str:
+    """The blueprint of the run of a directory; "" where there is no run, or none of an imported network."""
+    return stored_blueprint(Run(directory, quiet=True)) if (directory / paths.CONFIG).is_file() else ""
+
+
+def _from_blueprint(text: str, rng: np.random.Generator) -> nn.Network:
+    described = json.loads(text)
+    arrays = (
+        {name: np.zeros(shape, described["dtype"]) for name, shape in described[kind].items()}
+        for kind in KINDS_OF_ARRAYS
+    )
+    network = nn.described_network(described, *arrays)
+    nn.draw_weights(network, rng)
+    return network

@@ -1,0 +1,113 @@
+"""Prune by every criterion at every density and retrain, from one trained network."""
+
+import msgspec
+
+from deeptheory import data, nn, prune
+from deeptheory.errors import InputError, unknown_name
+from deeptheory.runs.configuration import Config
+from deeptheory.runs.random_streams import generator
+from deeptheory.runs.run import Run, step
+from deeptheory.runs.steps.arms import arm_context, trained_strengths
+from deeptheory.runs.steps.layer_choice import masked_layers
+from deeptheory.runs.steps.measurement import measure
+from deeptheory.runs.steps.pruning import cost_of
+from deeptheory.runs.steps.retraining import remove_checkpoints, retrain_network
+from deeptheory.runs.steps.training import stored_splits, train, trained_network
+from deeptheory.store import paths
+from deeptheory.system.progress import Progress
+
+
+@step
+def compare(run: Run) -> None:
+    """Train, and measure where a criterion needs it, then prune and retrain for every criterion and density.
+
+    With `compare.alone` one layer is masked at a time, and the density is that of this layer. Everything is
+    retrained with the same batches, the unpruned network too. What is stored is not computed again, so more
+    criteria and densities can be added later. A density that a criterion cannot reach is stored with the reason
+    in place of an accuracy.
+
+    Raises
+    ------
+    InputError
+        A criterion is unknown or cannot act at the granularity of the run.
+    """
+    check_criteria(run.config)
+    train(run)
+    if any(prune.CRITERIA[criterion].measured for criterion in run.config.compare.criteria):
+        measure(run)
+    options, layers = run.config.compare, masked_layers(run, trained_network(run))
+    masked = {layer.weight: (layer,) for layer in layers} if options.alone else {"": layers}
+    wanted = [
+        (criterion, density, name)
+        for density in options.densities
+        for criterion in options.criteria
+        for name in masked
+    ]
+    missing = [mask for mask in wanted if not run.has(paths.compare_path(*mask))]
+    with Progress(f"{run.directory.name} compare", len(missing) + 1, "mask", run.quiet) as progress:
+        if not run.has(f"{paths.COMPARE}/{prune.UNPRUNED}"):
+            _store_unpruned(run)
+        for done, (criterion, density, name) in enumerate(missing, start=1):
+            progress.advance(done)
+            _store_pruned(run, criterion, density, name, masked[name])
+
+
+def check_criteria(config: Config) -> None:
+    """Refuse criteria that do not exist or cannot act at the granularity that is asked for."""
+    granularity = config.prune.granularity
+    for criterion in config.compare.criteria:
+        if criterion not in prune.CRITERIA:
+            raise unknown_name("compare.criteria", criterion, prune.CRITERIA)
+        able = prune.CRITERIA[criterion].granularities
+        if granularity not in able:
+            expected, do = (
+                f"prune.granularity {' or '.join(able)}",
+                "leave the criterion out, or choose another",
+            )
+            raise InputError(f"compare.criteria '{criterion}'", expected, granularity, do)
+
+
+def _store_unpruned(run: Run) -> None:
+    network = trained_network(run)
+    retrained = retrain_network(run, prune.UNPRUNED, None, network.state(), run.config.prune)
+    run.store(f"{paths.COMPARE}/{prune.UNPRUNED}", {"accuracy": _test_accuracy(run, retrained.network)})
+    remove_checkpoints(run, prune.UNPRUNED, run.config.prune)
+
+
+def _store_pruned(
+    run: Run, criterion: str, density: float, alone: str, layers: tuple[prune.MaskedLayer, ...]
+) -> None:
+    network = trained_network(run)
+    rng = generator(run.config.seed, "controls", criterion)
+    where = paths.compare_path(criterion, density, alone)
+    try:
+        strengths = trained_strengths(run, network) if prune.CRITERIA[criterion].measured else {}
+        context = arm_context(run, network, layers, rng, strengths)
+        arm = prune.prune_arm(criterion, context, density)
+    except prune.DensityNotReached as error:
+        run.store(where, {"not_reached": str(error)})
+        return
+    start = network.state() | arm.update
+    network.load_state(start)
+    prune.apply_masks(network, arm.masks)
+    masked = _test_accuracy(run, network)
+    options = msgspec.structs.replace(run.config.prune, density=density)
+    retrained = retrain_network(run, criterion, arm.masks, start, options)
+    masks = retrained.masks
+    assert masks is not None
+    tree = {
+        "accuracy": _test_accuracy(run, retrained.network),
+        "accuracy_masked": masked,
+        "density": masks.total_density,
+        "densities": masks.densities(),
+        "cost": cost_of(network, masks),
+        "masks": {name: masks.stored(name) for name in masks},
+    }
+    run.store(where, tree)
+    remove_checkpoints(run, criterion, options)
+    of_layer = f"{alone}, " if alone else ""
+    run.log(f"{of_layer}{criterion} at density {density:g}: test accuracy {tree['accuracy']:.4f}")
+
+
+def _test_accuracy(run: Run, network: nn.Network) -> float:
+    return nn.accuracy(network, *data.select(run.dataset, stored_splits(run), "test"))

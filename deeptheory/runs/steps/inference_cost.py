@@ -1,0 +1,123 @@
+"""What inference costs with the dense, the masked and the compact network of an arm."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deeptheory import data, nn, prune
+from deeptheory.bench import energy, machine_load
+from deeptheory.bench.cases import timed
+from deeptheory.bench.comparison import SPREAD, ratio_interval
+from deeptheory.bench.interleaving import Turns, in_turn
+from deeptheory.data.augmentation import scale
+from deeptheory.runs.run import Run, now, step
+from deeptheory.runs.steps.compaction import chosen_arms, compact, retrained_network
+from deeptheory.runs.steps.training import stored_splits
+from deeptheory.store import paths
+from deeptheory.system import provenance
+from deeptheory.system.progress import Progress
+
+DENSE, MASKED, COMPACT = SIDES = ("dense", "masked", "compact")
+BATCHES = (1, 100)
+ROUNDS = 10  # blocks of every network at every batch
+
+
+@step
+def cost(run: Run, arms: Sequence[str] = ()) -> None:
+    """Count, time and store what inference costs: the unpruned network, the masked one and the compact one.
+
+    Unlike a step it is never done: times belong to a machine and a moment, so they are measured anew and
+    replace those that are stored.
+
+    Parameters
+    ----------
+    run : Run
+        Retrained; arms that are not compacted yet are.
+    arms : sequence of str
+        All pruned arms by default.
+
+    Raises
+    ------
+    InputError
+        As `compact`.
+    """
+    compact(run, arms)
+    images, _ = data.select(run.dataset, stored_splits(run), "test")
+    inputs = scale(np.resize(images, (max(BATCHES), *images.shape[1:])))
+    for arm in chosen_arms(run, arms):
+        networks = {
+            DENSE: retrained_network(run, prune.UNPRUNED),
+            MASKED: retrained_network(run, arm),
+            COMPACT: nn.load_model(paths.compact_file(run.directory, arm)),
+        }
+        before, look = machine_load.Load.now(), machine_load.look()
+        sides = {name: _counted(network) for name, network in networks.items()}
+        speedup = {}
+        for batch in BATCHES:
+            title = f"{run.directory.name} cost of {arm}, batch {batch}"
+            turns = _timed(networks, inputs[:batch], title, run.quiet)
+            for name, found in turns.items():
+                sides[name][f"batch{batch}"] = _of_batch(found, sides[name], batch)
+            speedup[f"batch{batch}"] = _ratio(turns)
+        shares = [look, machine_load.share_of_others(before, machine_load.Load.now())]
+        tree = {
+            "sides": sides,
+            "speedup": speedup,
+            "quiet": {True: "yes", False: "no", None: "unknown"}[machine_load.is_quiet(shares)],
+            "provenance": provenance.provenance(),
+            "finished": now(),
+        }
+        run.store(paths.cost_path(arm), tree)
+        run.log(
+            f"cost of {arm}: {speedup[f'batch{max(BATCHES)}']['ratio']:.2f} times as fast as the dense network"
+        )
+
+
+def _counted(network: nn.Network) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "model.h5"
+        nn.save_model(path, network)
+        return {**asdict(prune.footprint_of(network)), "saved_bytes": path.stat().st_size}
+
+
+def _timed(
+    networks: Mapping[str, nn.Network], inputs: np.ndarray, title: str, silent: bool
+) -> dict[str, Turns]:
+    def step(network: nn.Network) -> Any:
+        return timed(lambda: network.infer(inputs))
+
+    steps = {name: step(network) for name, network in networks.items()}
+    with Progress(title, ROUNDS * len(steps), "block", silent) as progress:
+        return in_turn(steps, ROUNDS, energy.find_counters(), progress.advance)
+
+
+def _of_batch(found: Turns, counts: Mapping[str, Any], batch: int) -> dict[str, Any]:
+    seconds = np.concatenate(found.times.blocks)
+    if found.joules:
+        joules, source = float(np.median(found.joules)) / batch, energy.COUNTED
+    else:
+        joules = energy.estimated_joules(
+            counts["multiply_adds"], counts["array_bytes"], counts["traffic_bytes"], batch
+        )
+        source = energy.ESTIMATE
+    return {
+        "latency_s": float(np.median(seconds)),
+        **dict(zip(("latency_low_s", "latency_high_s"), np.quantile(seconds, SPREAD), strict=True)),
+        "calls": len(seconds),
+        "images_per_s": batch / float(np.median(seconds)),
+        "activation_bytes": batch * counts["activation_bytes"],
+        "joules_per_image": joules,
+        "energy_source": source,
+    }
+
+
+def _ratio(turns: Mapping[str, Turns]) -> dict[str, float]:
+    """Time of the dense network in units of that of the compact one, with its interval."""
+    above, below = (turns[name].times for name in (DENSE, COMPACT))
+    ratio = np.median(np.concatenate(above.blocks)) / np.median(np.concatenate(below.blocks))
+    low, high = ratio_interval(above, below)
+    return {"ratio": float(ratio), "low": low, "high": high}

@@ -1,0 +1,95 @@
+"""Masks that change during retraining: gradual, iterative, annealed."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from deeptheory import data, measure, nn, prune
+from deeptheory.runs.random_streams import generator
+from deeptheory.runs.run import Run
+from deeptheory.runs.steps.arms import arm_context
+from deeptheory.runs.steps.measurement import probe_inputs
+from deeptheory.runs.steps.training import stored_splits
+from deeptheory.store import paths
+
+
+class Revision:
+    """The masks of one arm, decided anew in every round from the network as it is then.
+
+    Parameters
+    ----------
+    run : Run
+    arm : str
+        A criterion.
+    layers : tuple of MaskedLayer
+    options : PruneOptions
+        With the schedule, its rounds and the final density.
+    trained : dict of str to array
+        State of the trained network: what an annealed mask brings back has its values.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        arm: str,
+        layers: tuple[prune.MaskedLayer, ...],
+        options: prune.PruneOptions,
+        trained: dict[str, np.ndarray],
+    ) -> None:
+        self.run, self.arm, self.layers, self.options, self.trained = run, arm, layers, options, trained
+        self.densities = prune.densities(options)
+        self._streams = generator(run.config.seed, "revision", arm).spawn(len(self.densities))
+
+    def masks(self, number: int, network: nn.Network, present: prune.Masks | None) -> prune.Masks:
+        """Find and store the masks of a round, counted from 0; quenched ones lie within `present`.
+
+        An annealed mask chooses among all connections: those that are gone have their trained values again.
+        """
+        if present is not None and self.options.disorder == "annealed":
+            parameters = network.parameters()
+            for name, mask in present.items():
+                parameters[name] = np.where(mask, parameters[name], self.trained[name])
+            present = None
+        strengths = self._strengths(network) if prune.CRITERIA[self.arm].thresholded else {}
+        context = arm_context(self.run, network, self.layers, self._streams[number], strengths)
+        context = dataclasses.replace(context, present=present)
+        masks = prune.masks_for(self.arm, context, self.densities[number])
+        kept = {name: masks.stored(name) for name in masks}
+        self.run.store(self.where(number), {"density": self.densities[number], "masks": kept})
+        return masks
+
+    def where(self, number: int) -> str:
+        """Where a round is stored in the run file."""
+        return f"{paths.ROUNDS}/{self.arm}/{self.options.density:g}/{number}"
+
+    def stored(self, number: int) -> prune.Masks:
+        """The masks of a round as they were stored."""
+        return prune.Masks(self.layers, self.run.read(f"{self.where(number)}/masks"))
+
+    def before_epoch(self, network: nn.Network) -> nn.BeforeEpoch:
+        """What `nn.fit` calls before every epoch: one round before each, while there are rounds."""
+
+        def revise(epoch: int, masks: Mapping[str, np.ndarray]) -> prune.Masks | None:
+            if epoch >= len(self.densities):
+                return None
+            return self.masks(epoch, network, prune.Masks(self.layers, masks) if masks else None)
+
+        return revise
+
+    def _strengths(self, network: nn.Network) -> dict[str, np.ndarray]:
+        """Label strengths of the network as it is: probes fitted anew, fields of the measure split."""
+        run = self.run
+        stages = {stage for layer in self.layers for stage in (layer.stage_in, layer.stage_out)}
+        names = [stage.name for stage in network.stages if stage.name in stages]
+        images, labels = probe_inputs(run, run.config.probe.inputs, generator(run.config.seed, "probe"))
+        rng = generator(run.config.seed, "probe")
+        probes = {
+            stage: measure.fit_probe(
+                features, labels, network.n_labels, run.config.probe, rng, title=stage, quiet=True
+            ).weight
+            for stage, features in measure.iterate_features(network, images, names, "probes", True)
+        }
+        held_out = data.select(run.dataset, stored_splits(run), "measure")
+        measured = measure.measure_stages(network, *held_out, probes, quiet=True)
+        return {stage: of_stage.measures.strengths for stage, of_stage in measured.items()}

@@ -1,0 +1,88 @@
+"""Predict what is prunable and how accurate the network is without it, before anything is pruned."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from deeptheory import data, measure, nn, prune, theory
+from deeptheory.runs.random_streams import generator
+from deeptheory.runs.run import Run, now, step
+from deeptheory.runs.steps.arms import pruned_arms, trained_strengths
+from deeptheory.runs.steps.layer_choice import stages_to_measure
+from deeptheory.runs.steps.tolerance import make_predictor
+from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store import paths
+from deeptheory.system.progress import Progress
+
+
+@step
+def predict(run: Run) -> None:
+    """Store the prunable parameters and the predicted accuracies, with the time, before any retraining.
+
+    - For every stage: the accuracy of its probe from the means and covariances of its fields (physics 7.1).
+    - For every masked layer: AFCC's dilution, that expected without structure, and as the list of prunable
+      parameters a score for each kernel (low scores go first) and whether AFCC removes it.
+    - For every arm: the accuracy after retraining, from the network refitted in closed form (`prune.Predictor`),
+      and under ``head`` that of the head refitted under its mask on intact stages (physics 7.2).
+
+    Statistics come from the measure split, those the refitted head is made from out of the train split; the
+    test split is not read.
+    """
+    run.require("measure")
+    started, begun = time.monotonic(), now()
+    network, arms = trained_network(run), pruned_arms(run)
+    rng = generator(run.config.seed, "prediction")
+    of_arms = _arms(run, network, arms, rng)
+    tree = {
+        "begun": begun,
+        "stages": _stages(run, network, rng),
+        "layers": prune.layer_predictions(arms["afcc"], trained_strengths(run, network)),
+        "arms": of_arms,
+        "dilution": arms["afcc"].report.dilution,
+    }
+    run.finish("predict", tree, started)
+    run.log(f"predicted AFCC accuracy {of_arms['afcc']['retrained']:.4f}")
+
+
+def _stages(run: Run, network: nn.Network, rng: np.random.Generator) -> dict[str, Any]:
+    """Accuracy of each stage's probe by the theory, beside the count on the same inputs."""
+    images, labels = data.select(run.dataset, stored_splits(run), "measure")
+    probes = {
+        stage: run.read(f"{paths.stage_path('measure', stage)}/probe_weight")
+        for stage in stages_to_measure(run.config.measure, network)
+    }
+    fields = measure.complete_fields(network, images, probes, quiet=run.quiet)
+    tree = {}
+    with Progress(f"{run.directory.name} predict probes", len(fields), "stage", run.quiet) as progress:
+        for done, (stage, of_stage) in enumerate(fields.items(), start=1):
+            components = theory.mixture_components(of_stage, labels, rng)
+            tree[stage] = asdict(prune.head_prediction(of_stage, labels, components, rng))
+            progress.advance(done)
+    return tree
+
+
+def _arms(
+    run: Run, network: nn.Network, arms: Mapping[str, prune.PrunedArm], rng: np.random.Generator
+) -> dict[str, Any]:
+    """Accuracy after retraining, and that of the refitted head from class statistics of the last stage."""
+    predictor = make_predictor(run, network)
+    stage, splits = network.stages[-1].name, stored_splits(run)
+    given = {}
+    for name in ("train", "measure"):
+        images, labels = data.select(run.dataset, splits, name)
+        given[name] = measure.stage_features(network, images, stage, quiet=run.quiet), labels
+    probe = run.read(f"measure/stages/{stage}/probe_weight")
+    heads = prune.HeadPredictor(given["train"], given["measure"], probe, run.config.retrain.l2, rng)
+    tree = {}
+    every: dict[str, prune.PrunedArm | None] = {prune.UNPRUNED: None, **arms}
+    with Progress(f"{run.directory.name} predict arms", len(every), "arm", run.quiet) as progress:
+        for done, (name, arm) in enumerate(every.items(), start=1):
+            mask = None if arm is None else arm.masks.get(prune.HEAD_WEIGHT)
+            head = heads.predict(mask)
+            prediction = predictor.predict({} if arm is None else arm.masks)
+            tree[name] = {**asdict(prediction), "head": asdict(head)}
+            progress.advance(done)
+    return tree

@@ -1,0 +1,164 @@
+"""Retrain every arm under its mask, and the unpruned network equally long."""
+
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from deeptheory import data, nn, prune
+from deeptheory.errors import InputError
+from deeptheory.runs.random_streams import generator
+from deeptheory.runs.run import Run, step
+from deeptheory.runs.steps.layer_choice import masked_layers
+from deeptheory.runs.steps.mask_revision import Revision
+from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
+from deeptheory.store import paths
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A network after retraining, its history and the masks in force at the end."""
+
+    network: nn.Network
+    history: nn.History
+    masks: prune.Masks | None
+
+
+@step
+def retrain(run: Run) -> None:
+    """Retrain all arms from the trained weights with the same batches and the mask enforced at every step.
+
+    Where `prune.schedule` or `prune.disorder` change the masks on the way, the last ones are stored with the
+    result. An arm whose criterion trains from scratch (`prune.Criterion`) starts from the run's initial weights,
+    scaled to the surviving fan-in, and is trained under its one mask as the network was: by the recipe `train`,
+    with the batches of the step `train`. It costs a whole training.
+
+    An arm that is already in the run file is not retrained again; the one under way resumes from its
+    checkpoint.
+    """
+    run.require("prune")
+    started = time.monotonic()
+    for arm in (prune.UNPRUNED, *run.config.prune.arms):
+        if not run.has(paths.arm_path("retrain", arm)):
+            _retrain_arm(run, arm)
+        remove_checkpoints(run, arm, run.config.prune)
+    run.finish("retrain", {}, started)
+
+
+def _retrain_arm(run: Run, arm: str) -> None:
+    network = trained_network(run)
+    masks = None if arm == prune.UNPRUNED else stored_masks(run, network, arm)
+    update = f"{paths.arm_path('prune', arm)}/update"
+    start = network.state() | (run.read(update) if run.has(update) else {})
+    retrained = retrain_network(run, arm, masks, start, run.config.prune)
+    accuracy = nn.accuracy(retrained.network, *data.select(run.dataset, stored_splits(run), "test"))
+    tree = {
+        "accuracy": accuracy,
+        "history": asdict(retrained.history),
+        "state": retrained.network.state(),
+    }
+    if retrained.masks is not None:
+        tree["masks"] = {name: retrained.masks.stored(name) for name in retrained.masks}
+        kept = sum(int(np.count_nonzero(retrained.network.parameters()[name])) for name in retrained.masks)
+        tree["achieved_density"] = kept / sum(mask.size for mask in retrained.masks.values())
+    run.store(paths.arm_path("retrain", arm), tree)
+    run.log(f"retrained {arm}, test accuracy {accuracy:.4f}")
+
+
+def retrain_network(
+    run: Run, arm: str, masks: prune.Masks | None, start: dict[str, np.ndarray], options: prune.PruneOptions
+) -> Retrained:
+    """Retrain one arm by the schedule of `options`.
+
+    Parameters
+    ----------
+    run : Run
+    arm : str
+        A criterion, or "unpruned".
+    masks : Masks or None
+        Of one shot; a schedule finds its own. None for the unpruned arm.
+    start : dict of str to array
+        State of the network at the start of retraining; an arm from scratch has its own.
+    options : PruneOptions
+
+    Notes
+    -----
+    The checkpoints stay until what came out is stored (`remove_checkpoints`).
+    """
+    if masks is not None and prune.CRITERIA[arm].from_scratch:
+        network = build_network(run)
+        network.load_state(network.state() | prune.scaled_to_fan_in(network.parameters(), masks))
+        return Retrained(network, _fit(run, network, arm, options.density, masks, from_scratch=True), masks)
+    network = trained_network(run)
+    trained = network.state()
+    network.load_state(start)
+    if masks is None or not prune.densities(options):
+        return Retrained(network, _fit(run, network, arm, options.density, masks), masks)
+    revision = Revision(run, arm, masks.layers, options, trained)
+    if options.schedule == "iterative":
+        return _iterate(run, network, revision, arm)
+    rounds, epochs = len(revision.densities), run.config.retrain.epochs
+    if rounds > epochs:
+        do = "take fewer rounds or retrain longer"
+        raise InputError("prune.rounds", f"at most retrain.epochs = {epochs}", str(rounds), do)
+    history = _fit(run, network, arm, options.density, before_epoch=revision.before_epoch(network))
+    return Retrained(network, history, revision.stored(rounds - 1))
+
+
+def _iterate(run: Run, network: nn.Network, revision: Revision, arm: str) -> Retrained:
+    """Prune, retrain and go back to the rewinding weights, once for every round; rounds done are not repeated."""
+    if not run.has(paths.REWIND):
+        do = "train it again with this prune.schedule"
+        raise InputError(
+            f"run {run.directory}", f"weights of epoch {revision.options.rewind_epoch}", "none", do
+        )
+    masks = None
+    for number in range(len(revision.densities)):
+        where = revision.where(number)
+        if run.has(f"{where}/state"):
+            network.load_state(run.read(f"{where}/state"))
+            masks = revision.stored(number)
+            history = nn.History(**run.read(f"{where}/history"))
+            continue
+        masks = revision.masks(number, network, masks)
+        network.load_state(run.read(f"{paths.REWIND}/state"))
+        history = _fit(run, network, arm, revision.options.density, masks, number=number)
+        run.add(where, {"state": network.state(), "history": asdict(history)})
+    return Retrained(network, history, masks)
+
+
+def _fit(
+    run: Run,
+    network: nn.Network,
+    arm: str,
+    density: float,
+    masks: prune.Masks | None = None,
+    before_epoch: nn.BeforeEpoch = lambda epoch, masks: None,
+    from_scratch: bool = False,
+    number: int | None = None,
+) -> nn.History:
+    """One retraining, from its checkpoint if there is one; all see the same batches, or those of the training."""
+    recipe, prefix = (run.config.train, "") if from_scratch else (run.config.retrain, "retrain-")
+    return nn.fit(
+        network,
+        *data.select(run.dataset, stored_splits(run), "train"),
+        recipe,
+        generator(run.config.seed, f"{prefix}batches"),
+        generator(run.config.seed, f"{prefix}augmentation"),
+        masks=masks,
+        before_epoch=before_epoch,
+        checkpoint=run.checkpoint(paths.arm_checkpoint(arm, density, number)),
+        title=f"{run.directory.name} retrain {arm}",
+        quiet=run.quiet,
+    )
+
+
+def remove_checkpoints(run: Run, arm: str, options: prune.PruneOptions) -> None:
+    """Delete what `retrain_network` left to go on from: its result is stored."""
+    for number in (None, *range(len(prune.densities(options)))):
+        run.checkpoint(paths.arm_checkpoint(arm, options.density, number)).remove()
+
+
+def stored_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:
+    """The masks of one arm as they were stored by the step `prune`."""
+    return prune.Masks(masked_layers(run, network), run.read(f"{paths.arm_path('prune', arm)}/masks"))

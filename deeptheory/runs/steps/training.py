@@ -1,0 +1,121 @@
+"""Train the network of a run from its seed."""
+
+import time
+from dataclasses import asdict
+from typing import Any
+
+from deeptheory import data, nn
+from deeptheory.errors import InputError
+from deeptheory.runs.configuration import Config
+from deeptheory.runs.network_sources import NetworkSource, stored_blueprint
+from deeptheory.runs.random_streams import generator
+from deeptheory.runs.run import Run, step
+from deeptheory.runs.steps.layer_choice import check_measured, layers_to_mask, stages_to_measure
+from deeptheory.store import paths
+
+
+@step
+def train(run: Run, group: nn.Group = nn.ALONE) -> None:
+    """Draw the splits, train the network, store both with the training curve and the accuracies.
+
+    The test split is read once, after training, to report the accuracy. The first process of a group calls this,
+    the others `train_along`.
+    """
+    started = time.monotonic()
+    config, dataset = run.config, run.dataset
+    splits, network = prepare(config, dataset)
+    checkpoint = run.checkpoint(paths.CHECKPOINT)
+    images, labels = data.select(dataset, splits, "train")
+    training: dict[str, Any] = {
+        "images": images,
+        "labels": labels,
+        "recipe": config.train,
+        "rng_batches": generator(config.seed, "batches"),
+        "rng_augment": generator(config.seed, "augmentation"),
+        "checkpoint": checkpoint,
+        "title": f"{run.directory.name} train",
+        "quiet": run.quiet,
+    }
+    group.from_first(lambda: (config, dataset.n_labels, dataset.input_shape, training))
+    history = nn.fit(
+        network,
+        **training,
+        before_epoch=lambda epoch, _: _keep_to_rewind(run, network, epoch),
+        group=group,
+    )
+    accuracy = {
+        name: nn.accuracy(network, *data.select(dataset, splits, name)) for name in ("measure", "test")
+    }
+    tree = {
+        "splits": asdict(splits),
+        "state": network.state(),
+        "history": asdict(history),
+        "accuracy": accuracy,
+        "label_names": dataset.label_names,
+    }
+    run.finish("train", tree, started)
+    checkpoint.remove()
+    run.log(f"trained {config.network.name}, test accuracy {accuracy['test']:.4f}")
+
+
+def train_along(group: nn.Group) -> None:
+    """Take part in the `train` of the first process, if it trains: it sends what is needed, and alone writes.
+
+    Returns in all processes when the first one calls it: nothing is left to train.
+    """
+    while (sent := group.from_first()) is not None:
+        config, n_labels, input_shape, training = sent
+        network = NetworkSource(config.network, n_labels, input_shape).fresh(
+            generator(config.seed, "weights")
+        )
+        nn.fit(network, **training, group=group)
+
+
+def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple[data.Splits, nn.Network]:
+    """The splits, and the network at its initial weights; what would fail only after the training is refused now.
+
+    An imported network is built from its blueprint (`runs.networks`).
+
+    Raises
+    ------
+    InputError
+        Splits, network, the stages to be measured, the stages and arms to be masked, or the epoch to go back to
+        do not fit.
+    """
+    splits = data.draw_splits(
+        dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
+    )
+    if config.prune.schedule == "iterative" and config.prune.rewind_epoch >= config.train.epochs:
+        expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
+        raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
+    source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
+    network = source.fresh(generator(config.seed, "weights"))
+    check_measured(layers_to_mask(config.prune, network), stages_to_measure(config.measure, network))
+    return splits, network
+
+
+def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
+    options = run.config.prune
+    if options.schedule == "iterative" and epoch == options.rewind_epoch:
+        run.store(paths.REWIND, {"epoch": epoch, "state": network.state()})
+
+
+def build_network(run: Run) -> nn.Network:
+    """The run's network at its initial weights; an imported one gets fresh ones, as nobody knows its own."""
+    dataset = run.dataset
+    source = NetworkSource(run.config.network, dataset.n_labels, dataset.input_shape, stored_blueprint(run))
+    return source.fresh(generator(run.config.seed, "weights"))
+
+
+def trained_network(run: Run) -> nn.Network:
+    """The run's network with its trained weights."""
+    run.require("train")
+    network = build_network(run)
+    network.load_state(run.read("train/state"))
+    return network
+
+
+def stored_splits(run: Run) -> data.Splits:
+    """The splits that were drawn when the run was trained."""
+    run.require("train")
+    return data.Splits(**run.read("train/splits"))

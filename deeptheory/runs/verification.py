@@ -1,0 +1,91 @@
+"""Whether the files of runs are whole: every data set against its checksum, every configuration read."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deeptheory.errors import InputError
+from deeptheory.runs import schema
+from deeptheory.runs.configuration import read_config
+from deeptheory.runs.run_locks import holder
+from deeptheory.store import hdf5, integrity, paths
+from deeptheory.tables import Summary, text_table
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One file of a run.
+
+    Attributes
+    ----------
+    path : str
+    datasets : int
+    unchecked : int
+        Data sets without a checksum.
+    damage : str
+        Empty for a whole file.
+    """
+
+    path: str
+    datasets: int
+    unchecked: int
+    damage: str
+
+
+def verify(path: Path) -> Summary:
+    """Read all files of a run, or of all runs below a directory, and compare them with their checksums.
+
+    Nothing is changed, and runs may be computing meanwhile. `run.previous.h5`, the version before the last one,
+    is verified as well; a run goes back to it by itself when `run.h5` is damaged.
+
+    Returns
+    -------
+    Report
+        Its numbers count the damaged files as ``damaged``.
+
+    Raises
+    ------
+    InputError
+        There is no run.
+    """
+    path = Path(path)
+    found = sorted(file.parent for file in path.rglob(paths.CONFIG))
+    if not found:
+        do = "name a run directory, or one with runs in it"
+        raise InputError(f"{path}", f"{paths.CONFIG} in it or below", "none", do)
+    files = [verified for directory in found for verified in _files(directory)]
+    damaged = [file for file in files if file.damage]
+    rows = [(file.path, str(file.datasets), file.damage or "whole") for file in files]
+    lines = text_table(("file", "data sets", "found"), rows, left=(0, 2))
+    lines.append(f"{len(found)} runs, {len(files)} files, {len(damaged)} damaged")
+    if unchecked := sum(file.unchecked for file in files):
+        lines.append(f"{unchecked} data sets have no checksum; they get one when the run is next opened")
+    lines += [f"{directory} is being written by {who}" for directory in found if (who := holder(directory))]
+    numbers = {"runs": len(found), "damaged": len(damaged), "files": [asdict(file) for file in files]}
+    return Summary("\n".join(lines), numbers)
+
+
+def _files(directory: Path) -> list[Verified]:
+    """All but what is being written, and what was found damaged before and put aside."""
+    names = sorted(path for path in directory.glob("*.h5") if not path.name.startswith("."))
+    aside = {integrity.damaged_of(path) for path in names}
+    return [_configuration(directory / paths.CONFIG), *(_hdf5(path) for path in names if path not in aside)]
+
+
+def _configuration(path: Path) -> Verified:
+    try:
+        read_config(path)
+    except InputError as error:
+        return Verified(str(path), 0, 0, str(error))
+    return Verified(str(path), 0, 0, "")
+
+
+def _hdf5(path: Path) -> Verified:
+    try:
+        found = integrity.verify(path)
+        if path.name == paths.RESULTS and not found.damaged:
+            with hdf5.open_for_reading(path) as file:
+                schema.is_current(file)  # refuses one of a later version
+    except InputError as error:
+        return Verified(str(path), 0, 0, error.found)
+    named = f"damaged: {', '.join(found.damaged)}" if found.damaged else ""
+    return Verified(str(path), found.datasets, len(found.unchecked), named)

@@ -1,0 +1,89 @@
+"""Files that are written whole or not at all, so that an interruption loses nothing."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from deeptheory.errors import InputError
+from deeptheory.system import interruption
+
+UNFINISHED = ".*.part"  # what a process that was killed while writing leaves
+
+
+@contextlib.contextmanager
+def replacing_file(path: Path, previous: Path | None = None) -> Iterator[Path]:
+    """A path beside `path`, to be written in the block: synced and put in its place when the block succeeds.
+
+    A request to stop (`stopping`) waits until the file is in its place.
+
+    Parameters
+    ----------
+    path : Path
+        In a directory that exists; an old file of that name stays as it is until then.
+    previous : Path, optional
+        Keep the old file under this name, in the same directory.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be written. No other file is left, whatever the block raises.
+    """
+    temporary, old = _beside(path), _beside(path)
+    with interruption.deferred():
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            if previous is not None:
+                _name_also(path, old, previous)
+            os.replace(temporary, path)
+            if old.exists():
+                assert previous is not None
+                os.replace(old, previous)
+            _sync_directory(path.parent)
+        finally:
+            with contextlib.suppress(OSError):  # what went wrong before is what the user has to know
+                temporary.unlink(missing_ok=True)
+                old.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{token_hex(4)}.part")
+
+
+def _name_also(path: Path, second: Path, renamed: Path) -> None:
+    """Give a file, if it is there, a second name, so that there is a whole file under the first at any time."""
+    try:
+        os.link(path, second)
+    except FileNotFoundError:
+        return
+    except OSError:  # a file system without hard links
+        os.replace(path, renamed)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Names are on disk only when their directory is; some file systems cannot be asked."""
+    with contextlib.suppress(OSError):
+        opened = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, in UTF-8."""
+    with replacing_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; `InputError` where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}", "a readable JSON file", str(error), "write it anew") from error

@@ -1,0 +1,197 @@
+"""Nested tables of arrays and strings in HDF5: every data set with its checksum, files replaced atomically."""
+
+import io
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.store.atomic_files import replacing_file
+from deeptheory.store.error_buffer import Disk
+
+Tree = Mapping[str, Any]  # str -> Tree | ndarray | number | str
+COMPRESSED_BELOW = 1 << 24  # bytes; larger arrays are weights or nearly incompressible fields
+STRING = h5py.string_dtype()
+CHECKSUM = "crc32"  # attribute of every data set: of its bytes as they are in memory
+LIBVER = ("v110", "v110")  # the oldest format that has checksums of its own for everything but the data
+BLOCK = 1 << 26  # bytes read at a time to verify a data set
+
+
+def write_tree(group: h5py.Group, tree: Tree) -> None:
+    """Write a nested table: mappings become groups, everything else a data set."""
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            write_tree(
+                group.create_group(name, track_order=True), value
+            )  # keeps the network's order of layers
+        elif isinstance(value, str):
+            write(group, name, value, dtype=STRING)
+        elif isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            write(group, name, list(value), dtype=STRING)
+        else:
+            _write_array(group, name, np.asarray(value))
+
+
+def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
+    # Boolean masks and curves shrink a lot; weights do not, and are left plain.
+    small = array.ndim and 256 <= array.nbytes < COMPRESSED_BELOW
+    if small and (array.dtype != np.float32):
+        write(group, name, array, compression="gzip", compression_opts=1, shuffle=True)
+    else:
+        write(group, name, array)
+
+
+def write(group: h5py.Group, name: str, value: str | list[str] | np.ndarray, **options: Any) -> None:
+    """Write one data set with its checksum; `options` are those of `h5py.Group.create_dataset`."""
+    add_checksum(group.create_dataset(name, data=value, **options), value)
+
+
+def add_checksum(item: h5py.Dataset, value: Any = None) -> None:
+    """Give a data set the checksum of what it holds; `value` is that, where it is in memory anyway."""
+    item.attrs[CHECKSUM] = np.uint32(sum_on_disk(item) if value is None else _checksum(value))
+
+
+def read(group: h5py.Group, path: str = ".") -> Any:
+    """Read back what `write_tree` wrote: a group as a nested table, a data set as an array, a number or text.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    path : str
+        Of an entry in it; the group itself by default.
+
+    Raises
+    ------
+    InputError
+        The bytes of a data set are not those that were written. One without a checksum is not checked.
+    """
+    try:
+        return _read(group if path == "." else group[path])
+    except InputError:
+        raise
+    except Exception as error:  # the library raises whatever damaged bytes lead it to
+        raise _damaged(group, path, f"{error}") from error
+
+
+def has(group: h5py.Group, path: str) -> bool:
+    """Whether there is an entry at a path; `InputError` where damage hides the answer."""
+    try:
+        return path in group
+    except Exception as error:
+        raise _damaged(group, path, f"{error}") from error
+
+
+def names(group: h5py.Group, path: str) -> list[str]:
+    """Names of the entries of a group in a group."""
+    try:
+        return list(group[path])
+    except Exception as error:
+        raise _damaged(group, path, f"{error}") from error
+
+
+def _read(item: h5py.Group | h5py.Dataset) -> Any:
+    if isinstance(item, h5py.Group):
+        return {name: _read(item[name]) for name in item}
+    value = _content(item)
+    if CHECKSUM in item.attrs and _checksum(value) != item.attrs[CHECKSUM]:
+        raise _damaged(item.file, item.name, "others")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _content(item: h5py.Dataset) -> Any:
+    if h5py.check_string_dtype(item.dtype):
+        text = item.asstr()[()]
+        return text if isinstance(text, str) else list(text)
+    return item[()]
+
+
+def _checksum(value: Any) -> int:
+    if isinstance(value, str | list):
+        return zlib.crc32("\0".join([value] if isinstance(value, str) else value).encode())
+    return zlib.crc32(_bytes(value))
+
+
+def _bytes(array: Any) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def _damaged(group: h5py.Group, path: str, found: str) -> InputError:
+    file = Path(group.file.filename)
+    return InputError(f"'{path}' in {file}", "the bytes that were written", found, _way_back(file))
+
+
+def _way_back(path: Path) -> str:
+    """What to do about a damaged file."""
+    if previous_of(path).exists():
+        return f"the next step that is computed goes back to {previous_of(path).name}"
+    return "restore it or start anew"
+
+
+def replace_text(file: h5py.File, name: str, text: str) -> None:
+    """Write one text, in place of what is there."""
+    if name in file:
+        del file[name]
+    write(file, name, text, dtype=STRING)
+
+
+def open_for_reading(path: Path) -> h5py.File:
+    """Open an HDF5 file for reading, with a clear message when it is missing or damaged."""
+    try:
+        return h5py.File(path, "r", locking="best-effort")
+    except FileNotFoundError as error:
+        raise InputError("run", "a directory with run.h5", f"no file {path}") from error
+    except OSError as error:
+        raise InputError(str(path), "a readable HDF5 file", str(error), _way_back(path)) from error
+
+
+@contextmanager
+def replacing(path: Path, anew: bool = False) -> Iterator[h5py.File]:
+    """A writable copy of an HDF5 file (or a new one) that replaces it only when the block succeeds.
+
+    What was there before is kept as `previous_of(path)`. With `anew` the file begins empty.
+    """
+    with replacing_file(path, previous_of(path)) as temporary:
+        if copied := path.exists() and not anew:
+            shutil.copyfile(path, temporary)
+        with open_for_writing(temporary, "r+" if copied else "w") as file:
+            yield file
+
+
+@contextmanager
+def open_for_writing(path: Path, mode: str = "w") -> Iterator[h5py.File]:
+    """An HDF5 file that is written in the block, in the mode of `h5py.File`: "w" or "r+".
+
+    Raises
+    ------
+    OSError
+        The disk is full or fails. What HDF5 itself makes of that may end the process.
+    """
+    with io.FileIO(path, f"{mode[0]}b+") as raw:
+        disk = Disk(raw, path)
+        try:
+            with h5py.File(disk, mode, libver=LIBVER) as file:
+                yield file
+        finally:
+            if disk.error:
+                raise disk.error
+
+
+def previous_of(path: Path) -> Path:
+    """Where the version of a file before the last one is: `run.previous.h5`. It may be deleted at any time."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def sum_on_disk(item: h5py.Dataset) -> int:
+    """The checksum of a data set, of which a part is in memory at a time."""
+    if h5py.check_string_dtype(item.dtype) or not item.ndim or not item.size:
+        return _checksum(_content(item))
+    rows, total = max(1, BLOCK // max(1, item.nbytes // len(item))), 0
+    for start in range(0, len(item), rows):
+        total = zlib.crc32(_bytes(item[start : start + rows]), total)
+    return total

@@ -1,0 +1,110 @@
+"""Damaged HDF5 files: found by their checksums, put aside for the version before."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+
+from deeptheory.errors import InputError
+from deeptheory.store import hdf5
+from deeptheory.store.atomic_files import replacing_file
+
+
+def damaged_of(path: Path) -> Path:
+    """Where `mend` puts a damaged file."""
+    return path.with_name(f"{path.stem}.damaged{path.suffix}")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found in a file.
+
+    Attributes
+    ----------
+    datasets : int
+        How many there are.
+    unchecked : tuple of str
+        Those without a checksum: written by another program, or before there were checksums.
+    damaged : tuple of str
+        Those that cannot be read, or whose bytes are not those that were written.
+    """
+
+    datasets: int
+    unchecked: tuple[str, ...]
+    damaged: tuple[str, ...]
+
+
+def verify(path: Path) -> Verification:
+    """Read a file from end to end and compare every data set with its checksum.
+
+    Raises
+    ------
+    InputError
+        The file is missing or cannot be opened.
+    """
+    found: list[str] = []
+    damaged: list[str] = []
+    unchecked: list[str] = []
+    with hdf5.open_for_reading(path) as file:
+        try:
+            file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        except Exception as error:
+            return Verification(len(found), (), (f"the list of data sets ({error})",))
+        for name in found:
+            try:
+                expected = file[name].attrs.get(hdf5.CHECKSUM)
+                if hdf5.sum_on_disk(file[name]) != expected and expected is not None:
+                    damaged.append(name)
+                elif expected is None:
+                    unchecked.append(name)
+            except Exception:
+                damaged.append(name)
+    return Verification(len(found), tuple(unchecked), tuple(damaged))
+
+
+def mend(path: Path) -> str | None:
+    """Go back to the version before the last one where a file is damaged; the damaged one is kept beside it.
+
+    Returns
+    -------
+    str or None
+        What was done, for the log; None where there was nothing to do.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, and there is no good older one.
+    """
+    previous = hdf5.previous_of(path)
+    if not path.exists() and not previous.exists():
+        return None
+    found = damage_of(path)
+    if found is None:
+        return None
+    if not previous.exists() or damage_of(previous) is not None:
+        do = f"delete it to start anew, or restore a copy; '{previous.name}' is no better"
+        if not previous.exists():
+            do = "delete it to start anew, or restore a copy"
+        raise InputError(str(path), "a whole file", found, do)
+    kept = damaged_of(path)
+    if path.exists():
+        os.replace(path, kept)
+    with replacing_file(path) as temporary:
+        shutil.copyfile(previous, temporary)
+    return f"{path.name} was damaged ({found}): kept as {kept.name}, going on from {previous.name}"
+
+
+def damage_of(path: Path) -> str | None:
+    """What is wrong with a file, in a few words; None where nothing is."""
+    if not path.exists():
+        return "it is missing"
+    try:
+        found = verify(path)
+    except InputError as error:
+        return error.found
+    if found.damaged:
+        more = f" and {len(found.damaged) - 1} more" if len(found.damaged) > 1 else ""
+        return f"{found.damaged[0]}{more} damaged"
+    return None

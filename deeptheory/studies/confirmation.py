@@ -1,0 +1,157 @@
+"""A confirm study: the whole chain over several seeds, judged."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from deeptheory import judge
+from deeptheory.judge import ArmResults, Verdict
+from deeptheory.prune import UNPRUNED
+from deeptheory.runs import steps
+from deeptheory.runs.configuration import Config
+from deeptheory.runs.estimates import require_memory
+from deeptheory.runs.run import Run, make_directory
+from deeptheory.store import paths
+from deeptheory.store.atomic_files import read_json, write_text
+from deeptheory.studies.local_processes import run_side_by_side
+from deeptheory.tables import Table, as_json
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs of a study and what the judge says of them.
+
+    Attributes
+    ----------
+    directory : Path
+    runs : tuple of Run
+        One per seed.
+    verdicts : tuple of Verdict
+    text : str
+        The tables of arms and verdicts.
+    """
+
+    directory: Path
+    runs: tuple[Run, ...]
+    verdicts: tuple[Verdict, ...]
+    text: str
+
+    @property
+    def negative(self) -> bool:
+        """Whether a claim is not supported."""
+        return any(verdict.status == "not supported" for verdict in self.verdicts)
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The verdicts and where the run files are."""
+        return {
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "runs": [str(run.results) for run in self.runs],
+        }
+
+
+def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet: bool = False) -> Study:
+    """Train, measure, predict, prune and retrain every seed, then judge.
+
+    Parameters
+    ----------
+    config : Config
+        Its seed is that of the first run; the others follow it. Everything else is common to all seeds.
+    directory : Path
+        Gets one run directory per seed, `verdicts.json` and `verdicts.txt`. What is already there is kept: a
+        second call goes on where the first stopped, and may ask for more seeds.
+    command : str
+        What repeats the study; stored with every verdict.
+    jobs : int
+        Seeds computed at a time. Above 1 each is a process of its own with its share of the threads, and the
+        bits are those of that number of threads.
+    quiet : bool
+        No progress on standard error.
+
+    Raises
+    ------
+    InputError
+        Bad configuration, data or directory; a seed's run there has another configuration; too little memory.
+    RunFailed
+        The process of a seed failed.
+    """
+    directory = Path(directory)
+    planned = of_seeds(config, directory)
+    require_memory(planned, paths.STEPS, jobs, quiet)
+    make_directory(directory)
+    runs = [Run.create(place, own, quiet) for place, own in planned]
+    unfinished = [run for run in runs if run.needs(paths.STEPS[-1])]
+    jobs = min(jobs, len(unfinished))
+    if jobs > 1:
+        _ = runs[0].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
+        run_side_by_side(unfinished, jobs, quiet)
+    else:
+        for run in unfinished:
+            steps.chain(run)
+    results = arm_results(runs)
+    verdicts = tuple(judge.confirm_claims(results, command, config.judge))
+    text = "\n\n".join(map(str, (*arm_tables(runs, results), judge.verdict_table(verdicts))))
+    study = Study(directory, tuple(runs), verdicts, text)
+    write_text(directory / paths.VERDICTS, as_json(study.numbers) + "\n")
+    write_text(directory / paths.TABLES, text + "\n")
+    return study
+
+
+def of_seeds(config: Config, directory: Path) -> list[tuple[Path, Config]]:
+    """Directory and configuration of the run of every seed."""
+    seeds = range(config.seed, config.seed + config.judge.seeds)
+    return [
+        (paths.seed_directory(directory, seed), msgspec.structs.replace(config, seed=seed)) for seed in seeds
+    ]
+
+
+def check_directories(config: Config, directory: Path) -> None:
+    """Refuse a directory in which the runs of the seeds cannot be made or go on; nothing is changed."""
+    if directory.exists():
+        make_directory(directory)
+    for place, own in of_seeds(config, directory):
+        Run.check(place, own)
+
+
+def stored_verdicts(directory: Path) -> tuple[Verdict, ...]:
+    """The verdicts of a study as its directory holds them; none where it was not judged."""
+    path = directory / paths.VERDICTS
+    if not path.is_file():
+        return ()
+    found = read_json(path)["verdicts"]
+    numbers = ("effect", "low", "high", "interval_level", "p", "p_holm")  # null where there is none
+    missing = ({name: math.nan for name in numbers if verdict[name] is None} for verdict in found)
+    return tuple(Verdict(**(verdict | none)) for verdict, none in zip(found, missing, strict=True))
+
+
+def arm_tables(runs: Sequence[Run], results: ArmResults) -> list[Table]:
+    """Accuracy and cost of every arm over the runs that gave `results`, and the dilution of every layer."""
+
+    def left(share: str) -> dict[str, list[float]]:
+        return {arm: [run.read(f"prune/arms/{arm}/cost/{share}") for run in runs] for arm in results.arms}
+
+    level = runs[0].config.judge.level
+    return judge.arm_tables(results, left("parameters_share"), left("multiply_adds_share"), level)
+
+
+def arm_results(runs: Sequence[Run]) -> ArmResults:
+    """Collect what the judge needs from finished runs, paired by seed."""
+    arms = (UNPRUNED, *runs[0].config.prune.arms)
+    layers = list(runs[0].read("predict/layers"))
+
+    def over_seeds(path: str) -> np.ndarray:
+        return np.array([run.read(path) for run in runs])
+
+    null = {layer: f"predict/layers/{layer}/expected_dilution" for layer in layers}
+    return ArmResults(
+        accuracy_before={arm: over_seeds(f"prune/arms/{arm}/accuracy") for arm in arms},
+        accuracy_after={arm: over_seeds(f"retrain/arms/{arm}/accuracy") for arm in arms},
+        predicted={arm: over_seeds(f"predict/arms/{arm}/retrained") for arm in arms},
+        dilution={layer: over_seeds(f"predict/layers/{layer}/dilution") for layer in layers},
+        null_dilution={layer: over_seeds(path) for layer, path in null.items() if runs[0].has(path)},
+    )

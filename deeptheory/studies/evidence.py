@@ -1,0 +1,190 @@
+"""What hypotheses are tested on, read from run files; every builder says what is missing and what makes it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.judge.arm_results import AFCC
+from deeptheory.judge.evidence import Arms, Controls, LabelScaling, Predictions, SingleLayers, Stages
+from deeptheory.judge.hypotheses.h10_layer_prunable import DENSITY
+from deeptheory.prune import UNPRUNED
+from deeptheory.runs.discovery import check_one_configuration
+from deeptheory.runs.run import Run
+from deeptheory.runs.stored_arrays import over_seeds, over_stages, stage_names
+from deeptheory.store import paths
+from deeptheory.studies import comparison
+
+Runs = Sequence[Run]
+OF_STAGES = (
+    "probe_accuracy",
+    "snr_mean_field",
+    "snr_measured",
+    "noise",
+    "cluster_size",
+    "clusters_per_filter",
+)
+
+
+def stages(runs: Runs) -> Stages:
+    """Every stage of measured runs of one configuration."""
+    _check(runs, "measure")
+    if only := runs[0].config.measure.stages:
+        do = "measure runs whose measure.stages is empty"
+        raise InputError(f"run {runs[0].directory}", "all stages measured", f"only {', '.join(only)}", do)
+    values = {name: over_stages(runs, f"measure/stages/{{stage}}/{name}") for name in OF_STAGES}
+    return Stages(tuple(stage_names(runs[0])), values)
+
+
+def arms(runs: Runs) -> Arms:
+    """The arms of a comparison at every density that all its criteria reached, or those of a confirm study."""
+    check_one_configuration(runs, "hypothesis")
+    if runs[0].has(paths.COMPARE):
+        return Arms(_compared(runs))
+    _check(runs, "retrain")
+    of_runs = runs[0].config.prune
+    setting = f"density {of_runs.density:g}" if of_runs.density else f"threshold {of_runs.threshold:g}"
+    names = (UNPRUNED, *of_runs.arms)
+    return Arms(
+        {setting: {arm: over_seeds(runs, f"{paths.arm_path('retrain', arm)}/accuracy") for arm in names}}
+    )
+
+
+def _compared(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
+    """By density, the accuracies of the criteria that every run has reached it with, and without a mask."""
+    compared, found = comparison.compared_so_far(runs), dict[str, dict[str, np.ndarray]]()
+    for density in next(iter(compared.accuracy.values()), ()):
+        for criterion, at in compared.accuracy.items():
+            if not np.isnan(at[density]).any():
+                setting = found.setdefault(f"density {density:g}", {UNPRUNED: compared.unpruned})
+                setting[criterion] = at[density]
+    return found
+
+
+def single_layers(runs: Runs) -> SingleLayers:
+    """The layers that were masked alone, by AFCC at the density of the hypothesis."""
+    check_one_configuration(runs, "hypothesis")
+    found = {
+        layer: f"{paths.compare_path(AFCC, DENSITY, layer)}/accuracy"
+        for layer in runs[0].names("train/state")
+        if all(run.has(f"{paths.compare_path(AFCC, DENSITY, layer)}/accuracy") for run in runs)
+    }
+    if not found:
+        do = "run 'deeptheory compare simulations/single-layers.toml --out DIR'"
+        raise InputError(f"run {runs[0].directory}", "layers masked alone", "none", do)
+    return SingleLayers(
+        DENSITY,
+        over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy"),
+        {layer.removesuffix(".weight"): over_seeds(runs, path) for layer, path in found.items()},
+    )
+
+
+def predictions(runs: Runs) -> Predictions:
+    """Heads of the later half of the stages, masked heads, and arms after retraining."""
+    _check(runs, "retrain")
+    names = stage_names(runs[0])
+    late = names[(len(names) - 1) // 2 :]
+    masked = runs[0].config.prune.arms
+    groups = {
+        "full heads": (
+            [f"predict/stages/{stage}/accuracy" for stage in late],
+            [f"{paths.stage_path('measure', stage)}/probe_accuracy" for stage in late],
+        ),
+        "masked heads": (
+            [f"{paths.arm_path('predict', arm)}/head/accuracy" for arm in masked],
+            [f"{paths.arm_path('prune', arm)}/refit_accuracy" for arm in masked],
+        ),
+        "retrained arms": (
+            [f"{paths.arm_path('predict', arm)}/retrained" for arm in masked],
+            [f"{paths.arm_path('retrain', arm)}/accuracy" for arm in masked],
+        ),
+    }
+
+    def read(of_paths: list[str]) -> np.ndarray:
+        return np.array([[run.read(path) for path in of_paths] for run in runs])
+
+    return Predictions(
+        {group: (read(predicted), read(measured)) for group, (predicted, measured) in groups.items()}
+    )
+
+
+def label_scaling(runs: Runs) -> LabelScaling:
+    """Runs that differ in their number of labels, as many seeds of each."""
+    _check(runs, "measure", but=("data.n_labels",))
+    by_number: dict[int, dict[int, Run]] = {}
+    for run in runs:
+        by_number.setdefault(run.config.data.n_labels, {})[run.config.seed] = run
+    numbers = sorted(by_number)
+    seeds = sorted(by_number[numbers[0]])
+    if len(numbers) < 3 or any(sorted(of_number) != seeds for of_number in by_number.values()):
+        found = "; ".join(f"{number}: {sorted(by_number[number])}" for number in numbers)
+        do = "run 'deeptheory sweep simulations/label-scaling.toml --out DIR'"
+        raise InputError("numbers of labels", "at least 3, with the same seeds each", found, do)
+
+    def over_numbers(value: Callable[[Run], float]) -> np.ndarray:
+        return np.array([[value(by_number[number][seed]) for number in numbers] for seed in seeds])
+
+    def of_last(name: str) -> Callable[[Run], float]:
+        return lambda run: run.read(f"{_last_stage(run)}/{name}")
+
+    return LabelScaling(
+        tuple(numbers),
+        {
+            "max_error": over_numbers(
+                lambda run: 1 - float(run.read(f"{_last_stage(run)}/label_accuracy").min())
+            ),
+            "error": over_numbers(lambda run: 1 - run.read(f"{_last_stage(run)}/probe_accuracy")),
+            **{
+                name: over_numbers(of_last(name))
+                for name in ("cluster_size", "clusters_per_filter", "snr_mean_field")
+            },
+        },
+    )
+
+
+def controls(runs: Runs) -> Controls:
+    """Runs that differ in whether they were trained, and on which labels."""
+    _check(runs, "measure", but=("train.epochs", "data.labels"))
+    kinds: dict[str, dict[int, Run]] = {"trained": {}, "untrained": {}, "shuffled-labels": {}}
+    for run in runs:
+        kinds[_kind(run)][run.config.seed] = run
+    seeds = sorted(kinds["trained"])
+    if not seeds or any(sorted(of_kind) != seeds for of_kind in kinds.values()):
+        found = "; ".join(f"{kind}: {sorted(of_kind)}" for kind, of_kind in kinds.items())
+        do = "run 'deeptheory sweep simulations/controls.toml --out DIR'"
+        raise InputError("controls", "the same seeds trained, untrained and with shuffled labels", found, do)
+    return Controls(
+        {
+            kind: np.array(
+                [run.read(f"{_last_stage(run)}/snr_mean_field") for _, run in sorted(of_kind.items())]
+            )
+            for kind, of_kind in kinds.items()
+        }
+    )
+
+
+def _kind(run: Run) -> str:
+    if run.config.data.labels == "shuffled":
+        return "shuffled-labels"
+    return "trained" if run.config.train.epochs else "untrained"
+
+
+def _last_stage(run: Run) -> str:
+    return paths.stage_path("measure", stage_names(run)[-1])
+
+
+def _check(runs: Runs, step: str, but: Sequence[str] = ()) -> None:
+    check_one_configuration(runs, "hypothesis", but)
+    for run in runs:
+        run.require(step)
+
+
+BUILDERS: dict[type[Any], Callable[[Runs], Any]] = {
+    Stages: stages,
+    Arms: arms,
+    SingleLayers: single_layers,
+    Predictions: predictions,
+    LabelScaling: label_scaling,
+    Controls: controls,
+}

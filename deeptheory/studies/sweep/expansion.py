@@ -1,0 +1,132 @@
+"""The members of a sweep: one configuration each, and a directory name that tells what it is."""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from deeptheory.errors import InputError
+from deeptheory.runs.configuration import FREE, Config, complete, config_from, flatten
+from deeptheory.runs.network_sources import require_trainable
+from deeptheory.store import paths
+from deeptheory.studies.sweep.options import Sweep, located
+
+VALUE_LENGTH, POINT_LENGTH = 24, 100  # characters of one value and of all options in a directory name
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a sweep.
+
+    Attributes
+    ----------
+    name : str
+        Of its directory when it is new: variant, options, seed and identity.
+    identity : str
+        Eight hexadecimal digits of its configuration. Another configuration is another member.
+    point : tuple
+        Variant ("" without variants) and the values of `Sweep.varied`: what members of several seeds share.
+    config : Config
+    """
+
+    name: str
+    identity: str
+    point: tuple[Any, ...]
+    config: Config
+
+
+def expand(sweep: Sweep) -> tuple[Member, ...]:
+    """All members: the product of the lists, of the variants and of the seeds, which change fastest.
+
+    Raises
+    ------
+    InputError
+        A value that an option cannot take, with the member; two members of the same configuration.
+    """
+    first, grid = sweep.config.seed, sweep.options.grid
+    seeds = range(first, first + sweep.config.judge.seeds)
+    members: dict[str, Member] = {}
+    for values in itertools.product(*grid.values()):
+        for variant in sweep.options.variants or ({"name": ""},):
+            options = dict(zip(grid, values, strict=True))
+            label = _label(options, variant["name"])
+            config = _configuration(sweep.config, {**options, **variant}, label)
+            table = dict(flatten(complete(config)))
+            point = variant["name"], *(table[name] for name in sweep.varied)
+            for seed in seeds:
+                own = msgspec.structs.replace(config, seed=seed)
+                digits = identity(own)
+                name = "-".join([*([label] if label else []), f"seed-{seed}", digits])
+                if digits in members:
+                    expected = "members of different configurations"
+                    raise InputError("sweep", expected, f"'{members[digits].name}' and '{name}' are the same")
+                members[digits] = Member(name, digits, point, own)
+    return tuple(members.values())
+
+
+def identity(config: Config) -> str:
+    """Eight hexadecimal digits of the options that are not at their defaults and can change a result.
+
+    Defaults are left out so that a new option leaves old members what they are.
+    """
+    defaults = dict(flatten(complete(Config())))
+    changed = {
+        name: value
+        for name, value in flatten(complete(config))
+        if value != defaults[name] and name not in FREE
+    }
+    return hashlib.sha256(msgspec.json.encode(changed, order="sorted")).hexdigest()[:8]
+
+
+def directories(root: Path, members: tuple[Member, ...]) -> list[Path]:
+    """Where the members are: known by their identity, whatever else an earlier call named them by."""
+    there = {path.name.rpartition("-")[2]: path for path in run_directories(root)}
+    return [there.get(member.identity, root / member.name) for member in members]
+
+
+def run_directories(root: Path) -> list[Path]:
+    """All run directories in the directory of a sweep, by name."""
+    return sorted(path.parent for path in root.glob(f"*/{paths.CONFIG}"))
+
+
+def _configuration(common: Config, options: Mapping[str, Any], label: str) -> Config:
+    table = complete(common)
+    for name, value in options.items():
+        if name != "name":
+            _set(table, name, value)
+    try:
+        config = config_from(table)
+        require_trainable(config.network)
+        return config
+    except InputError as error:
+        raise located(error, f"member '{label}'") from error
+
+
+def _set(table: dict[str, Any], name: str, value: Any) -> None:
+    *parents, leaf = name.split(".")
+    for parent in parents:
+        table = table[parent]
+    table[leaf] = value
+
+
+def _label(options: Mapping[str, Any], variant: str) -> str:
+    """What differs from the common configuration, as a part of a file name on any system."""
+    last = [name.rpartition(".")[2] for name in options]
+    short = [own if last.count(own) == 1 else name for name, own in zip(options, last, strict=True)]
+    parts = [f"{name}={_text(value)}" for name, value in zip(short, options.values(), strict=True)]
+    parts = [*([variant] if variant else []), *parts]
+    while len("-".join(parts)) > POINT_LENGTH:  # the identity tells the rest
+        parts.pop()
+    return "-".join(parts)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "+".join(map(_text, value))[:VALUE_LENGTH]
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return re.sub(r"[^A-Za-z0-9._+-]+", "_", text).strip("_")[-VALUE_LENGTH:]  # of a path the end says most

@@ -1,0 +1,117 @@
+"""How far every member of a sweep is, from its files alone."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deeptheory.errors import InputError
+from deeptheory.runs import failure_log
+from deeptheory.runs.run import Run
+from deeptheory.store import paths
+from deeptheory.studies.sweep.expansion import Member, directories, expand, run_directories
+from deeptheory.studies.sweep.options import Sweep, read_sweep
+from deeptheory.tables import Summary, text_table
+
+STATES = ("done", "partial", "failed", "missing")
+
+
+@dataclass(frozen=True)
+class MemberState:
+    """A member, where it is, and how far.
+
+    Attributes
+    ----------
+    member : Member
+    directory : Path
+    state : str
+        ``done``: the last step asked for is finished; ``failed``: the last attempt ended with an error;
+        ``partial``: something is stored; ``missing``: nothing yet. A member that is computing now, or was killed
+        before it could say so, is partial or missing.
+    error : str
+        That of a failed member, in one line.
+    """
+
+    member: Member
+    directory: Path
+    state: str
+    error: str
+
+    @property
+    def text(self) -> str:
+        """Its name and state; of a failed member the error and where its traceback is."""
+        text = f"{self.directory.name}: {self.state}"
+        return f"{text}, {self.error}; see {self.directory / paths.LOG}" if self.error else text
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {"member": self.directory.name, "state": self.state, "error": self.error or None}
+
+
+def opened(directory: Path) -> Sweep:
+    """The sweep that was asked for in a directory."""
+    if not (directory / paths.SWEEP).is_file():
+        do = "start one with 'deeptheory sweep FILE --out DIR'"
+        raise InputError("sweep", f"a directory with {paths.SWEEP}", f"{directory}", do)
+    return read_sweep(directory / paths.SWEEP)
+
+
+def states(sweep: Sweep, root: Path) -> list[MemberState]:
+    """The state of every member, in the order of `expand`."""
+    members = expand(sweep)
+    return [
+        MemberState(member, directory, *_state(directory, sweep.options.steps))
+        for member, directory in zip(members, directories(root, members), strict=True)
+    ]
+
+
+def _state(directory: Path, until: str) -> tuple[str, str]:
+    if not (directory / paths.CONFIG).is_file():
+        return "missing", ""
+    run = Run(directory, quiet=True)
+    try:
+        if run.done(until):
+            return "done", ""
+    except InputError:
+        pass  # a damaged file: what the last attempt says of it counts
+    if error := failure_log.last(directory):
+        return "failed", error
+    return ("partial" if run.begun else "missing"), ""
+
+
+def status(root: Path) -> Summary:
+    """Counts of the states, the members that are not done, and run directories of other configurations.
+
+    Raises
+    ------
+    InputError
+        No sweep was started in the directory.
+    """
+    root = Path(root)
+    sweep = opened(root)
+    return report(sweep, root, states(sweep, root))
+
+
+def report(sweep: Sweep, root: Path, found: list[MemberState]) -> Summary:
+    """The same of states that were read already."""
+    counts = Counter(of.state for of in found)
+    others = sorted({path.name for path in run_directories(root)} - {of.directory.name for of in found})
+    shares = ", ".join(f"{counts[state]} {state}" for state in STATES)
+    lines = [f"sweep {root}, as far as {sweep.options.steps}: {len(found)} members, {shares}"]
+    if undone := [(of.directory.name, of.state) for of in found if of.state != "done"]:
+        lines += text_table(("not done", "state"), undone, left=(0, 1))
+    lines += [of.text for of in found if of.state == "failed"]
+    if others:
+        lines.append(
+            f"{len(others)} runs of other configurations are no part of it and stay as they are: "
+            + ", ".join(others)
+        )
+    numbers = {
+        "sweep": str(root),
+        "steps": sweep.options.steps,
+        "counts": {state: counts[state] for state in STATES},
+        "members": [of.numbers for of in found],
+        "other_runs": others,
+    }
+    return Summary("\n".join(lines), numbers)

@@ -1,0 +1,143 @@
+"""The results of a sweep's finished members in two tables, as CSV and HDF5."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deeptheory.runs.run import Run
+from deeptheory.runs.stored_arrays import stage_names
+from deeptheory.runs.summaries.step_summaries import stage_numbers
+from deeptheory.store import hdf5, paths
+from deeptheory.store.atomic_files import replacing_file, write_text
+from deeptheory.store.toml import toml_value
+from deeptheory.studies.sweep.member_states import MemberState, opened, states
+from deeptheory.studies.sweep.options import Sweep, sweep_to_toml
+from deeptheory.studies.sweep.seed_means import summary
+from deeptheory.tables import Summary, Table
+
+Row = dict[str, Any]
+
+
+def collect(root: Path) -> Summary:
+    """Write the results of all finished members into the directory of a sweep.
+
+    - `sweep.csv`, one row per member: its directory, the variant if there are any, every option in which members
+      differ by its dotted name, the seed, ``test_accuracy`` of the trained network, and for every arm
+      ``retrained_ARM``, its test accuracy after retraining.
+    - `sweep-stages.csv`, one row per member and stage where stages are measured: the same names, ``stage``,
+      and the numbers that `deeptheory measure` prints. ``probe_accuracy`` is on the test split.
+    - `sweep.h5`, the same two as groups ``members`` and ``stages`` with one array per column, and beside them
+      as ``sweep`` what was asked.
+    - `sweep.txt`, the mean over seeds at every grid point (`summary`).
+
+    A number that a member does not have is empty in CSV and NaN in HDF5; a list of values is text. Files are
+    written whole; members that are not finished are left out, so means may be over fewer seeds at some points.
+
+    Parameters
+    ----------
+    root : Path
+        Directory of a sweep.
+
+    Returns
+    -------
+    Report
+        The summary, and both tables.
+
+    Raises
+    ------
+    InputError
+        No sweep was started in the directory.
+    """
+    root = Path(root)
+    sweep = opened(root)
+    return write_results(sweep, root, states(sweep, root))
+
+
+def write_results(sweep: Sweep, root: Path, found: Sequence[MemberState]) -> Summary:
+    """The same of states that were read already."""
+    members, stages = _rows(sweep, found)
+    tables = summary(members, stages, _point(sweep), sweep.config.judge.level)
+    text = "\n\n".join(map(str, tables)) or "no member is finished"
+    _write_csv(root / paths.SWEEP_MEMBERS, members)
+    _write_csv(root / paths.SWEEP_STAGES, stages)
+    with replacing_file(root / paths.SWEEP_RESULTS) as temporary, hdf5.open_for_writing(temporary) as file:
+        arrays = {"members": _arrays(members), "stages": _arrays(stages)}
+        hdf5.write_tree(file, {"sweep": sweep_to_toml(sweep), **arrays})
+    write_text(root / paths.SWEEP_SUMMARY, text + "\n")
+    return Summary(text, {"members": members, "stages": stages})
+
+
+def summary_tables(root: Path) -> list[Table]:
+    """The means over seeds of what is finished in a sweep; nothing is written."""
+    sweep = opened(Path(root))
+    members, stages = _rows(sweep, states(sweep, Path(root)))
+    return summary(members, stages, _point(sweep), sweep.config.judge.level)
+
+
+def _rows(sweep: Sweep, found: Sequence[MemberState]) -> tuple[list[Row], list[Row]]:
+    """One row of every finished member, and one of each of its stages."""
+    members: list[Row] = []
+    stages: list[Row] = []
+    for of in found:
+        if of.state == "done":
+            run, names = Run(of.directory, quiet=True), _names(sweep, of)
+            members.append({**names, **_accuracies(run)})
+            stages += _stages(run, names)
+    return members, stages
+
+
+def _point(sweep: Sweep) -> list[str]:
+    """Names of the columns that members of several seeds share."""
+    return [*(["variant"] if sweep.options.variants else []), *sweep.varied]
+
+
+def _names(sweep: Sweep, of: MemberState) -> Row:
+    point = of.member.point if sweep.options.variants else of.member.point[1:]
+    return {
+        "member": of.directory.name,
+        **dict(zip(_point(sweep), point, strict=True)),
+        "seed": of.member.config.seed,
+    }
+
+
+def _accuracies(run: Run) -> Row:
+    arms = run.names("retrain/arms") if run.done("retrain") else []
+    return {
+        "test_accuracy": run.read("train/accuracy/test"),
+        **{f"retrained_{arm}": run.read(f"{paths.arm_path('retrain', arm)}/accuracy") for arm in arms},
+    }
+
+
+def _stages(run: Run, names: Row) -> list[Row]:
+    if not run.done("measure"):
+        return []
+    return [{**names, "stage": stage, **stage_numbers(run, stage)} for stage in stage_names(run)]
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of all columns that some row has, in the order of their first."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _write_csv(path: Path, rows: Sequence[Row]) -> None:
+    with replacing_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns(rows), restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
+
+
+def _arrays(rows: Sequence[Row]) -> dict[str, Any]:
+    return {name: _array([_plain(row.get(name)) for row in rows]) for name in columns(rows)}
+
+
+def _array(values: list[Any]) -> Any:
+    if any(isinstance(value, str) for value in values):
+        return ["" if value is None else str(value) for value in values]
+    return np.array([np.nan if value is None else value for value in values])
+
+
+def _plain(value: Any) -> Any:
+    return toml_value(value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,131 @@
+"""Give the members of a sweep that are not done to Slurm."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from deeptheory.store import paths
+from deeptheory.store.atomic_files import write_text
+from deeptheory.studies.sweep import queue
+from deeptheory.studies.sweep.execution import claim, refuse_other_files
+from deeptheory.studies.sweep.member_states import states
+from deeptheory.studies.sweep.options import Sweep
+from deeptheory.studies.sweep.slurm import SlurmOptions, arrays, script
+from deeptheory.tables import Summary
+
+
+def array_scripts(
+    sweep: Sweep,
+    directory: Path,
+    options: SlurmOptions,
+    size: int | None = None,
+    command: str = "",
+    estimate: str = "",
+) -> Summary:
+    """The scripts that `submit_sweep` would give to Slurm; nothing is written.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    directory : Path
+        Of the sweep. What is done there is left out.
+    options : SlurmOptions
+    size : int, optional
+        Task ids of an array are below it; the site's MaxArraySize by default.
+    command : str
+        The command that asked for them.
+    estimate : str
+        Lines about memory and time for the headers.
+
+    Returns
+    -------
+    Report
+        The scripts one below the other; none where all members are done.
+
+    Raises
+    ------
+    InputError
+        A directory with other files, or a path that options of sbatch cannot hold.
+    """
+    directory = Path(directory)
+    refuse_other_files(directory)
+    found = states(sweep, directory)
+    undone = [place for place, of in enumerate(found) if of.state != "done"]
+    parts = arrays(undone, size or queue.array_size_limit())
+    texts = []
+    for number, array in enumerate(parts, start=1):
+        which = f"{len(array.task_ids)} of {len(found)} members of the sweep {directory}"
+        texts.append(
+            script(
+                array,
+                directory.absolute(),
+                options,
+                title=f"{which}, script {number} of {len(parts)}" if len(parts) > 1 else which,
+                command=command,
+                python=sys.executable,
+                work=Path.cwd(),
+                estimate=estimate,
+            )
+        )
+    text = "\n".join(texts).rstrip() or f"all {len(found)} members are done"
+    return Summary(text, {"members": len(found), "submitted": len(undone), "scripts": texts})
+
+
+def submit_sweep(
+    sweep: Sweep,
+    directory: Path,
+    options: SlurmOptions,
+    environment: Mapping[str, str],
+    size: int | None = None,
+    command: str = "",
+    estimate: str = "",
+) -> Summary:
+    """Write the scripts of the members that are not done into the directory of a sweep, and submit them.
+
+    Scripts are kept under numbers of their own, `slurm/array-1.sbatch` and upwards, so that none is overwritten
+    that somebody edited. Of several scripts with a `max_running`, each waits for the end of the one before.
+
+    Parameters
+    ----------
+    environment : mapping
+        Variables that the jobs get: those of the user, without the threads that `machine.configure` sets.
+    sweep, directory, options, size, command, estimate
+        As in `array_scripts`.
+
+    Returns
+    -------
+    Report
+        The jobs, their scripts and how many members they have.
+
+    Raises
+    ------
+    InputError
+        As in `array_scripts`; no sbatch; members that are still in the queue; what sbatch refuses, which leaves
+        the script where it is and the jobs of the scripts before it in the queue.
+    """
+    directory = Path(directory)
+    queue.require_sbatch()
+    queue.refuse_queued(directory)
+    asked = array_scripts(sweep, directory, options, size, command, estimate)
+    if not asked.numbers["scripts"]:
+        return asked
+    claim(sweep, directory)
+    place = directory / paths.SWEEP_SLURM
+    place.mkdir(exist_ok=True)
+    jobs: dict[str, str] = {}
+    for text in asked.numbers["scripts"]:
+        path = _next(place)
+        write_text(path, text)
+        after = list(jobs)[-1] if jobs and options.max_running else None
+        jobs[queue.sbatch(path, after, environment)] = str(path)
+    lines = [f"job {job}: {path}" for job, path in jobs.items()]
+    lines += [f"{asked.numbers['submitted']} of {asked.numbers['members']} members are in the queue"]
+    lines += [f"how far they are:  deeptheory sweep status {directory}"]
+    return Summary("\n".join(lines), {**asked.numbers, "scripts": list(jobs.values()), "jobs": list(jobs)})
+
+
+def _next(place: Path) -> Path:
+    number = 1
+    while (path := place / paths.array_script(number)).exists():
+        number += 1
+    return path

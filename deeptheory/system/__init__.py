@@ -1,0 +1,1 @@
+"""The machine and the process: threads, vectors, memory, MPI launch, signals, compiled functions, progress."""

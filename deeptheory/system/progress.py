@@ -1,0 +1,103 @@
+"""Progress of long work: a bar on a terminal, plain lines every few seconds anywhere else."""
+
+import sys
+import time
+from typing import TextIO
+
+from deeptheory.system import interruption
+
+LINE_INTERVAL = 5.0  # seconds between lines in a file (a Slurm log)
+BAR_INTERVAL = 0.2  # seconds between redraws on a terminal
+
+
+class Progress:
+    """Report the progress of one piece of work of known length.
+
+    Parameters
+    ----------
+    title : str
+        What is being done.
+    total : int
+        Number of units of work.
+    unit : str
+        Name of one unit, or "%".
+    quiet : bool
+        Say nothing at all.
+    stream : file object, optional
+        Where to write; standard error by default.
+    stoppable : bool
+        Whether a report is a place where the work ends when the process was asked to stop.
+
+    Notes
+    -----
+    Nothing is written for work shorter than two seconds.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        unit: str = "step",
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        stoppable: bool = True,
+    ) -> None:
+        self.title, self.total, self.unit, self.quiet, self.stoppable = title, total, unit, quiet, stoppable
+        self.stream = sys.stderr if stream is None else stream
+        self.terminal = self.stream.isatty()
+        self.done = 0
+        self.started = self.last_shown = time.monotonic()
+        self.first: tuple[int, float] | None = None  # units and time at the first report: work may be resumed
+        self.shown = False
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown and self.terminal:
+            self.stream.write("\n")
+            self.stream.flush()
+
+    def advance(self, done: int, note: str = "") -> None:
+        """Set the number of units done; write when the last report is old enough.
+
+        Raises
+        ------
+        stopping.Interrupted
+            The process was asked to stop, and the work is stoppable. What must not be lost has to be stored
+            before.
+        """
+        if self.stoppable:
+            interruption.check()
+        now = time.monotonic()
+        self.first = self.first or (done, now)
+        self.done = done
+        if self.quiet:
+            return
+        interval = BAR_INTERVAL if self.terminal else LINE_INTERVAL
+        finished = done >= self.total and self.shown
+        if now - self.started < 2.0 or (now - self.last_shown < interval and not finished):
+            return
+        self.last_shown, self.shown = now, True
+        self._write(now, note)
+
+    def say(self, text: str) -> None:
+        """Write a line of its own before the work begins."""
+        if not self.quiet:
+            self.stream.write(f"{self.title}: {text}\n")
+            self.stream.flush()
+
+    def _write(self, now: float, note: str) -> None:
+        share = self.done / self.total if self.total else 1.0
+        units = "%" if self.unit == "%" else f"{self.unit}s"
+        text = f"{self.title}: {self.done}/{self.total} {units}"
+        if self.first and self.done > self.first[0]:
+            left = (now - self.first[1]) / (self.done - self.first[0]) * (self.total - self.done)
+            text += f", {left:.0f} s left"
+        text += f", {note}" if note else ""
+        if self.terminal:
+            bar = "#" * int(20 * share)
+            self.stream.write(f"\r\033[K[{bar:<20}] {text}")
+        else:
+            self.stream.write(text + "\n")
+        self.stream.flush()

@@ -1,0 +1,105 @@
+"""How many threads this package computes with, and Numba and BLAS held to that number while it does.
+
+An import sets nothing. Calls of the package limit the threads for their own duration (`kernel_threads`); a program
+that owns its process, such as the command line, sets them for good (`deeptheory.system.process_setup`).
+"""
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from deeptheory.errors import InputError
+
+_chosen: int | None = None
+_depth = 0
+
+
+def processors() -> set[int]:
+    """Numbers of the processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def allowed_threads() -> int:
+    """The most threads that may be asked for.
+
+    The smallest of the processor affinity, `SLURM_CPUS_PER_TASK` and `NUMBA_NUM_THREADS`.
+    """
+    limits = (_number_in(name) for name in ("SLURM_CPUS_PER_TASK", "NUMBA_NUM_THREADS"))
+    return min([len(processors()), *(limit for limit in limits if limit)])
+
+
+def threads() -> int:
+    """The number of threads that calls of this package compute with.
+
+    What `choose_threads` was given; otherwise the smaller of `allowed_threads()` and `OMP_NUM_THREADS`.
+    """
+    if _chosen is not None:
+        return _chosen
+    return min(allowed_threads(), _number_in("OMP_NUM_THREADS") or sys.maxsize)
+
+
+def choose_threads(number: int) -> None:
+    """Choose the number of threads of all later calls of this package in this process.
+
+    Raises
+    ------
+    InputError
+        If it is below 1 or above `allowed_threads()`.
+    """
+    global _chosen
+    if not 1 <= number <= (allowed := allowed_threads()):
+        raise InputError("threads", f"1 to {allowed}", str(number), "this process may not use more")
+    _chosen = number
+
+
+@contextlib.contextmanager
+def kernel_threads() -> Iterator[None]:
+    """Give Numba `threads()` threads and BLAS one: compiled kernels call BLAS from each of theirs at once.
+
+    Both have what they had before when the block ends. Entering it inside another such block costs nothing, so
+    loops over batches enter it once.
+    """
+    global _depth
+    if _depth:
+        yield
+        return
+    _depth += 1
+    try:
+        with _blas_controller().limit(limits=1, user_api="blas"), _numba_threads():
+            yield
+    finally:
+        _depth -= 1
+
+
+@contextlib.contextmanager
+def _numba_threads() -> Iterator[None]:
+    numba = sys.modules.get("numba")
+    if numba is None:  # nothing in the block is compiled
+        yield
+        return
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(threads(), numba.config.NUMBA_NUM_THREADS))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+@functools.cache
+def _blas_controller() -> Any:
+    # Numba's np.dot calls the BLAS of scipy, which has to be loaded to be found.
+    import scipy.linalg.cython_blas  # noqa: F401
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
+
+
+def _number_in(variable: str) -> int:
+    """The number of threads in an environment variable, the first of a list; 0 where there is none."""
+    first = os.environ.get(variable, "").split(",")[0].strip()
+    return int(first) if first.isdigit() else 0

@@ -1,0 +1,181 @@
+"""What the commands print, and their exit codes."""
+
+import json
+
+import pytest
+
+from deeptheory.judge import Verdict
+from deeptheory.reports import plot
+from deeptheory.reports.plot.run_figures import OF_OTHER_STUDIES
+from deeptheory.runs import Run
+from deeptheory.studies import Study
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+COMMANDS = (
+    "train",
+    "import",
+    "measure",
+    "predict",
+    "prune",
+    "retrain",
+    "compact",
+    "cost",
+    "confirm",
+    "sweep",
+    "compare",
+    "hypothesis",
+    "sensitivity",
+    "inspect",
+    "report",
+    "figure",
+    "theory",
+    "bench",
+    "export",
+)
+
+
+def strict_json(text):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(deeptheory, command):
+    result = deeptheory(command, "--help")
+    assert result.code == 0
+    assert "Example" in result.out
+    assert f"deeptheory {command} " in result.out
+
+
+def test_the_help_lists_every_command(deeptheory):
+    result = deeptheory("--help")
+    assert result.code == 0
+    assert all(f"\n  {command} " in result.out for command in COMMANDS)
+
+
+def test_train_makes_a_run_that_the_other_commands_go_on_with(deeptheory, config, tmp_path):
+    out = tmp_path / "one"
+    result = deeptheory("train", config, "--out", out, "--seed", 5, "--set", "train.epochs=1")
+    assert (result.code, result.out) == (0, "")
+    assert "one: trained vgg6, test accuracy 0." in result.err
+    run = Run(out)
+    assert (run.config.seed, run.config.train.epochs) == (5, 1)
+    for command, words in (
+        ("measure", "SNR measured"),
+        ("predict", "head alone"),
+        ("prune", "label-permuted"),
+        ("retrain", "label-permuted"),
+    ):
+        result = deeptheory(command, out, "--quiet")
+        assert (result.code, result.err) == (0, "")
+        assert words in result.out
+
+
+def test_quiet_training_writes_nothing(deeptheory, config, tmp_path):
+    result = deeptheory("train", config, "--out", tmp_path / "one", "--quiet")
+    assert result == (0, "", "")
+    assert Run(tmp_path / "one").done("train")
+
+
+def test_threads_are_recorded(deeptheory, config, tmp_path):
+    out = tmp_path / "one"
+    assert deeptheory("train", config, "--out", out, "--threads", 1, "--set", "train.epochs=1").code == 0
+    assert Run(out).read("provenance/train/threads") == 1
+
+
+@pytest.mark.parametrize("command", ["measure", "predict", "prune", "retrain", "inspect"])
+def test_json_is_json_with_the_numbers_of_the_run(deeptheory, run, command):
+    result = deeptheory(command, run.directory, "--json")
+    assert (result.code, result.err) == (0, "")
+    numbers = strict_json(result.out)
+    if command == "measure":
+        assert list(numbers) == run.read("measure/stage_names")
+        assert numbers["stage3"]["probe_accuracy"] == run.read("measure/stages/stage3/probe_accuracy")
+    elif command == "predict":
+        assert numbers["arms"]["afcc"]["retrained"] == run.read("predict/arms/afcc/retrained")
+        assert numbers["layers"]["head.linear.weight"]["dilution"] > 0
+    elif command == "inspect":
+        assert numbers["done"] == ["train", "measure", "predict", "prune", "retrain"]
+        assert numbers["provenance"]["threads"] == 1
+    else:
+        assert numbers["random"]["accuracy_masked"] == run.read("prune/arms/random/accuracy")
+        assert ("accuracy_retrained" in numbers["afcc"]) == (command == "retrain")
+
+
+def test_json_has_no_infinity(deeptheory, run):
+    run.add("measure/stages/stage1", {"snr_measured": float("inf")})
+    assert strict_json(deeptheory("measure", run.directory, "--json").out)["stage1"]["snr_measured"] is None
+
+
+def test_inspect_shows_a_run_in_a_screenful(deeptheory, run, monkeypatch):
+    monkeypatch.chdir(run.directory.parent)
+    result = deeptheory("inspect", run.directory.name)
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert len(lines) <= 50
+    assert max(map(len, lines)) <= 120
+    for words in (
+        "vgg6, width 0.125, seed 3",
+        "retrain  done 20",
+        "stage5 ",
+        "stage5.conv.weight",
+        "magnitude ",
+    ):
+        assert words in result.out
+
+
+def test_inspect_shows_a_run_that_is_not_finished(deeptheory, run_until, tmp_path, config, tiny_config):
+    result = deeptheory("inspect", run_until("measure").directory)
+    assert result.code == 0
+    assert "measure  done" in result.out
+    assert "predict  done" not in result.out
+    Run.create(tmp_path / "new", tiny_config)
+    assert deeptheory("inspect", tmp_path / "new").code == 0
+
+
+def test_confirm_prints_the_verdicts_and_draws_the_figures(deeptheory, study, config, monkeypatch):
+    monkeypatch.setattr(plot, "draw_all", lambda runs, out: [out / "figure.pdf"])
+    result = deeptheory("confirm", config, "--out", study, "--seeds", 1, "--quiet")
+    assert (result.code, result.err) == (0, "")
+    for words in ("undecided: 1 seed, 5 needed", "seed-3/run.h5", "figures/figure.pdf"):
+        assert words in result.out
+    assert f"repeat with: deeptheory confirm {config} --out {study} --seeds 1 --quiet" in result.out
+    numbers = strict_json(deeptheory("confirm", config, "--out", study, "--json").out)
+    assert len(numbers["verdicts"]) == 6
+    assert numbers["figures"] == [str(study / "figures" / "figure.pdf")]
+    assert strict_json((study / "verdicts.json").read_text())["verdicts"] == numbers["verdicts"]
+
+
+@pytest.mark.parametrize(("status", "code"), [("supported", 0), ("undecided", 0), ("not supported", 1)])
+def test_confirm_ends_with_1_when_a_claim_is_not_supported(
+    deeptheory, config, tmp_path, monkeypatch, status, code
+):
+    verdict = Verdict("claim", 0.0, 0.0, 0.0, 0.95, 0.5, 0.5, 5, status, "reason", "command")
+    judged = Study(tmp_path, (), (verdict,), "the tables")
+    monkeypatch.setattr("deeptheory.studies.confirm", lambda *arguments, **named: judged)
+    monkeypatch.setattr(plot, "draw_all", lambda runs, out: [])
+    result = deeptheory("confirm", config, "--out", tmp_path)
+    assert result.code == code
+    assert "the tables" in result.out
+
+
+@pytest.mark.parametrize("name", sorted(set(plot.FIGURES) - set(OF_OTHER_STUDIES)))
+def test_every_figure_is_drawn_from_a_study(deeptheory, finished_study, tmp_path, name):
+    result = deeptheory("figure", name, finished_study, "--out", tmp_path / "figures")
+    path = tmp_path / "figures" / f"{name}.pdf"
+    assert result == (0, f"{path}\n", "")
+    assert path.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("accuracy-against-density", "expected 'compare/unpruned/accuracy' in run.h5, found no such entry"),
+        ("error-against-labels", "run 'deeptheory sweep simulations/label-scaling.toml --out DIR'"),
+    ],
+)
+def test_figures_of_other_studies_say_what_is_missing(deeptheory, finished_study, assert_refused, name, text):
+    assert_refused(deeptheory("figure", name, finished_study), text)

@@ -1,0 +1,333 @@
+"""The compact network has the logits of the masked one, and has lost what the masks disconnect."""
+
+import numpy as np
+import pytest
+
+from deeptheory import nn, prune
+from deeptheory.errors import InputError
+
+N_LABELS = 4
+NETWORKS = {
+    "vgg6": {"size": 32, "width": 0.25},
+    "vgg11": {"size": 16, "width": 0.25},
+    "vgg6 hidden": {"size": 16, "width": 0.01, "classifier": "hidden"},
+    "mlp": {"size": 8, "width": 0.1},
+    "lenet": {"size": 20, "width": 1},
+    "resnet20": {"size": 12, "width": 0.5},
+    "efficientnet-b0": {"size": 16, "width": 0.5, "depth": 0.3},
+}
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def build(name, dtype=np.float64, **change):
+    """A network with biases, means and shifts that are not zero, as after training."""
+    options = {**NETWORKS[name], **change}
+    size, rng = options.pop("size"), np.random.default_rng(5)
+    network = nn.build(name.split()[0], N_LABELS, (size, size, 3), rng=rng, dtype=dtype, **options)
+    for named in (network.parameters(), network.buffers()):
+        for key in named:
+            if key.endswith(("bias", "running_mean")):
+                named[key] = rng.normal(size=named[key].shape).astype(dtype)
+    return network
+
+
+def mixing_weights(network):
+    """Names of the weights with a kernel for every pair of filters, but for the first, and their grids."""
+    grids, channels = {}, network.input_shape[-1]
+    for stage in (*network.stages, network.head):
+        for key, layer in stage.layers.items():
+            if key in ("conv", "linear"):
+                weight = layer.parameters["weight"]
+                grids[f"{stage.name}.{key}.weight"] = (len(weight), channels)
+                channels = len(weight)
+    return dict(list(grids.items())[1:])
+
+
+def full(network, name, kernels):
+    """A mask of kernels in the shape of the weight."""
+    shape = network.parameters()[name].shape
+    return np.repeat(kernels.ravel(), int(np.prod(shape)) // kernels.size).reshape(shape)
+
+
+def random_masks(network, density=0.3, lost=0.25):
+    """Masks of random kernels with many filters that have no input or that nobody reads."""
+    rng, masks = np.random.default_rng(6), {}
+    for name, grid in mixing_weights(network).items():
+        kernels = rng.random(grid) < density
+        kernels[rng.random(grid[0]) < lost] = False
+        kernels[:, rng.random(grid[1]) < lost] = False
+        kernels[0, 0] = True
+        masks[name] = full(network, name, kernels)
+    return masks
+
+
+def images(network, n=6):
+    return np.random.default_rng(7).uniform(-1, 1, (n, *network.input_shape)).astype(network.dtype)
+
+
+def n_filters(network):
+    return {stage.name: stage.output_shape[-1] for stage in network.stages}
+
+
+def difference(network, masks, compacted):
+    """Of the logits, relative to the largest; the masked network is masked here, by the plain rule."""
+    x, state = images(network), network.state()
+    prune.apply_masks(network, masks)
+    expected = network.infer(x)
+    network.load_state(state)
+    return np.abs(compacted.infer(x) - expected).max() / np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_logits_are_those_of_the_masked_network(name):
+    network = build(name)
+    before, masks = network.state(), random_masks(network)
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    assert sum(n_filters(compacted).values()) < sum(n_filters(network).values())
+    left, before_masks = (
+        sum(of.multiply_adds()[weight.removesuffix(".weight")] for weight in masks)
+        for of in (compacted, network)
+    )
+    assert left < 0.6 * before_masks
+    for key, array in network.state().items():
+        np.testing.assert_array_equal(array, before[key], err_msg=key)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_logits_are_those_of_the_masked_network_in_single_precision(name):
+    network = build(name, np.float32)
+    masks = random_masks(network)
+    assert difference(network, masks, prune.compact(network, masks)) < 2e-6
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_compact_network_can_be_saved_and_loaded(name, tmp_path):
+    network = build(name, np.float32)
+    compacted = prune.compact(network, random_masks(network))
+    nn.save_model(tmp_path / "dense.h5", network)
+    nn.save_model(tmp_path / "compact.h5", compacted)
+    x = images(network)
+    np.testing.assert_array_equal(nn.load_model(tmp_path / "compact.h5").infer(x), compacted.infer(x))
+    assert (tmp_path / "compact.h5").stat().st_size < (tmp_path / "dense.h5").stat().st_size
+
+
+def only(network, name, change):
+    """Masks that keep all of one layer but what `change` takes out of its kernels."""
+    kernels = np.ones(mixing_weights(network)[name], bool)
+    change(kernels)
+    return {name: full(network, name, kernels)}
+
+
+def cut(network, masks):
+    """Layer name to filters without input, filters that nothing reads, and kernels left."""
+    layers = prune.compact_layers(network, masks, prune.compact(network, masks))
+    return {layer.name: (layer.constant, layer.unread, layer.kernels_left) for layer in layers}
+
+
+def test_what_nothing_reads_goes_and_then_what_only_it_has_read():
+    network = build("mlp", width=0.02)  # 10 nodes in each layer
+    second, head = np.ones((10, 10), bool), np.ones((4, 10), bool)
+    head[:, 3] = False
+    second[:, 7] = False
+    second[3, 7] = True
+    masks = {
+        "stage2.linear.weight": full(network, "stage2.linear.weight", second),
+        "head.linear.weight": full(network, "head.linear.weight", head),
+    }
+    assert cut(network, masks) == {
+        "stage1.linear": (0, 1, 9 * 3),
+        "stage2.linear": (0, 1, 9 * 9),
+        "head.linear": (0, 0, 4 * 9),
+    }
+
+
+def test_a_node_without_input_becomes_a_bias_and_so_do_those_that_read_only_it():
+    network = build("mlp", width=0.02)
+    second, head = np.ones((10, 10), bool), np.ones((4, 10), bool)
+    second[[1, 2, 3]] = False
+    head[1], head[1, [1, 2, 3]] = False, True
+    masks = {
+        "stage2.linear.weight": full(network, "stage2.linear.weight", second),
+        "head.linear.weight": full(network, "head.linear.weight", head),
+    }
+    compacted = prune.compact(network, masks)
+    assert cut(network, masks)["stage2.linear"] == (3, 0, 7 * 10)
+    assert cut(network, masks)["head.linear"] == (0, 0, 3 * 7)
+    weight = network.parameters()["head.linear.weight"][:, [1, 2, 3]]
+    constants = np.maximum(network.parameters()["stage2.linear.bias"][[1, 2, 3]], 0)
+    np.testing.assert_allclose(compacted.parameters()["head.linear.bias"], weight @ constants, atol=1e-12)
+    assert not compacted.classifier_is_probe
+
+
+@pytest.mark.parametrize(
+    ("values", "left"),
+    [((0.5, 2.0, 1.0), 1), ((0.5, -2.0, 0.0), 1), ((-0.5, -2.0, 0.0), 0)],
+    ids=["three constants", "one constant", "cut off by the activation"],
+)
+def test_under_zero_padding_one_constant_filter_stands_for_all(values, left):
+    network = build("vgg6", width=0.125)
+
+    def lose(kernels):
+        kernels[[0, 1, 2]] = False
+
+    masks = only(network, "stage3.conv.weight", lose)
+    network.buffers()["stage3.norm.running_mean"] = np.zeros(32)
+    network.parameters()["stage3.norm.bias"][:3] = values
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    assert n_filters(compacted)["stage3"] == 32  # dense: filled up to a whole vector
+    kernels = {layer.name: layer.kernels_left for layer in prune.compact_layers(network, masks, compacted)}
+    assert kernels["stage4.conv"] == 32 * (29 + left)
+    weight = compacted.parameters()["stage4.conv.weight"]
+    assert np.count_nonzero(np.any(weight != 0, axis=(0, 2, 3))) == 29 + left
+
+
+def test_without_padding_constants_move_the_mean_of_the_norm_that_follows():
+    network = build("efficientnet-b0", depth=0.3)  # 1 x 1 convolutions
+
+    def lose(kernels):
+        kernels[[0, 5]] = False
+
+    masks = only(network, "stage4.conv.weight", lose)
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    assert "bias" not in compacted.stage("stage5").layers["conv"].parameters
+    name = "stage5.norm.running_mean"
+    assert not np.allclose(compacted.buffers()[name], network.buffers()[name])
+    assert cut(network, masks)["stage4.conv"][:2] == (2, 0)
+
+
+def test_without_padding_and_norm_they_become_a_bias():
+    network = build("lenet")
+    network.parameters()["stage2.conv.bias"][[0, 5]] = 0.7, -0.7  # the activation cuts the second off
+
+    def lose(kernels):
+        kernels[[0, 5]] = False
+
+    masks = only(network, "stage2.conv.weight", lose)
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    assert cut(network, masks)["stage2.conv"] == (2, 0, 14 * 6)
+    bias, weight = (network.parameters()[f"stage3.linear.{key}"] for key in ("bias", "weight"))
+    expected = bias + 0.7 * weight.reshape(120, 16, -1)[:, 0].sum(axis=1)
+    np.testing.assert_allclose(compacted.parameters()["stage3.linear.bias"], expected, atol=1e-12)
+
+
+def test_filters_of_a_sum_or_before_squeeze_and_excitation_stay():
+    for name, stages in (
+        ("resnet20", ("stage1", "stage3", "stage19")),
+        ("efficientnet-b0", ("stage1", "stage3")),
+    ):
+        network = build(name)
+        masks = random_masks(network)
+        left = n_filters(prune.compact(network, masks))
+        for stage in stages:
+            assert left[stage] == n_filters(network)[stage], (name, stage)
+
+
+def test_a_branch_without_kernels_leaves_the_shortcut_alone_but_is_refused_inside():
+    network = build("resnet20")
+
+    def lose(kernels):
+        kernels[:] = False
+
+    with pytest.raises(InputError) as error:
+        prune.compact(network, only(network, "stage3.conv.weight", lose))
+    assert str(error.value) == (
+        "compaction of 'stage2.conv': expected a filter with an input that stage3.conv reads, found none of 8: 0 "
+        "have no input, nothing reads the others; keep kernels of these layers: raise their density"
+    )
+
+
+def test_a_stage_without_any_input_is_refused():
+    network = build("vgg6", width=0.125)
+
+    def lose(kernels):
+        kernels[:] = False
+
+    with pytest.raises(InputError, match=r"'stage2\.conv': .* found none of 16: 16 have no input"):
+        prune.compact(network, only(network, "stage2.conv.weight", lose))
+
+
+def test_a_kernel_of_which_one_weight_is_kept_stays():
+    network = build("vgg6", width=0.125)
+    weight = network.parameters()["stage2.conv.weight"]
+    mask = np.zeros(weight.shape, bool)
+    mask[:, :, 1, 1] = True
+    mask[:, 0] = False
+    masks = {"stage2.conv.weight": mask}
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    assert cut(network, masks)["stage2.conv"] == (0, 0, 16 * 7)
+    assert cut(network, masks)["stage1.conv"] == (0, 1, 7 * 3)
+
+
+def test_few_kernels_are_stored_alone_and_many_in_a_dense_weight():
+    network = build("vgg6", width=0.25)
+    for density, kind, sparse in ((0.2, nn.SparseConv2d, True), (0.9, nn.Conv2d, False)):
+        masks = random_masks(network, density, lost=0)
+        compacted = prune.compact(network, masks)
+        assert type(compacted.stage("stage4").layers["conv"]) is kind
+        layers = {layer.name: layer for layer in prune.compact_layers(network, masks, compacted)}
+        assert layers["stage4.conv"].sparse == sparse
+        assert type(compacted.stage("stage1").layers["conv"]) is nn.Conv2d  # not masked
+
+
+def test_masks_of_layers_that_do_not_mix_filters_are_applied():
+    network = build("efficientnet-b0")
+    name = "stage3.depthwise.weight"
+    mask = np.random.default_rng(1).random(network.parameters()[name].shape) < 0.5
+    compacted = prune.compact(network, {name: mask})
+    assert difference(network, {name: mask}, compacted) < 1e-13
+    assert not compacted.parameters()[name][~mask].any()
+
+
+WEIGHT = "stage2.conv.weight"
+ONES = np.ones((16, 8, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("masks", "text"),
+    [
+        (
+            {WEIGHT: ONES},
+            "mask of 'stage2.conv.weight': expected True and False only, found values of type float64; "
+            "compare with zero to get a mask: mask != 0",
+        ),
+        (
+            {WEIGHT: 2 * ONES.astype(int)},
+            "mask of 'stage2.conv.weight': expected True and False only, found values of type int64, such as 2; "
+            "compare with zero to get a mask: mask != 0",
+        ),
+        (
+            {WEIGHT: ONES[:, :4] > 0},
+            "mask of 'stage2.conv.weight': expected shape (16, 8, 3, 3), that of the weight, found shape "
+            "(16, 4, 3, 3)",
+        ),
+    ],
+    ids=["float", "other values", "shape"],
+)
+def test_a_mask_that_is_none_is_refused(masks, text):
+    with pytest.raises(InputError) as error:
+        prune.compact(build("vgg6", width=0.125), masks)
+    assert str(error.value) == text
+
+
+def test_a_mask_of_no_weight_is_refused_with_the_nearest_name():
+    with pytest.raises(
+        InputError, match=r"mask: .*, found 'stage2\.conv\.wieght'; did you mean 'stage2\.conv\.w"
+    ):
+        prune.compact(build("vgg6", width=0.125), {"stage2.conv.wieght": ONES > 0})
+
+
+def test_a_compact_network_with_other_logits_is_refused(monkeypatch):
+    # by name: the package shows the function
+    monkeypatch.setattr("deeptheory.prune.compaction.TOLERANCE", 0.0)
+    network = build("vgg6", np.float32)
+    with pytest.raises(InputError) as error:
+        prune.compact(network, random_masks(network))
+    text = str(error.value)
+    assert text.startswith("compact network: expected the logits of the masked network to 0 of the largest, ")
+    assert "found a difference of " in text
+    assert text.endswith("; report the network and its masks: the removal should be exact to rounding")

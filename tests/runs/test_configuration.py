@@ -1,0 +1,212 @@
+import tomllib
+
+import pytest
+
+from deeptheory.errors import InputError
+from deeptheory.runs import Config, read_config
+from deeptheory.runs.configuration import complete, config_from, flatten, to_toml
+
+# A changed default changes every result made with it: change it here too, and say so in the change log.
+DEFAULTS = {
+    "seed": 0,
+    "checkpoint_minutes": 5.0,
+    "data.source": "glyphs",
+    "data.path": "",
+    "data.n_labels": 100,
+    "data.size": 32,
+    "data.train_per_label": 200,
+    "data.test_per_label": 50,
+    "data.seed": 0,
+    "data.measure_share": 0.1,
+    "data.test_share": 0.2,
+    "data.labels": "true",
+    "network.name": "vgg11",
+    "network.width": 0.25,
+    "network.classifier": "linear",
+    "network.depth": 1.0,
+    "network.stochastic_depth": 0.0,
+    "train.epochs": 12,
+    "train.batch": 100,
+    "train.learning_rate": 0.1,
+    "train.momentum": 0.9,
+    "train.l2": 0.0005,
+    "train.l2_on_all": False,
+    "train.schedule": "one-cycle",
+    "train.decay": 0.65,
+    "train.decay_every": 20,
+    "train.shift": 4,
+    "train.flip": True,
+    "probe.solver": "exact",
+    "probe.l2": 0.001,
+    "probe.tolerance": 0.001,
+    "probe.learning_rate": 0.01,
+    "probe.momentum": 0.975,
+    "probe.decay": 0.975,
+    "probe.epochs": 200,
+    "probe.batch": 100,
+    "probe.inputs": 0,
+    "measure.stages": (),
+    "measure.threshold": 0.3,
+    "measure.bootstrap": 1000,
+    "measure.relabellings": 20,
+    "prune.threshold": 0.5,
+    "prune.thresholds": (),
+    "prune.density": 0.0,
+    "prune.granularity": "kernel",
+    "prune.schedule": "one-shot",
+    "prune.rounds": 1,
+    "prune.disorder": "quenched",
+    "prune.rewind_epoch": 0,
+    "prune.stages": ("stage8", "stage9", "stage10"),
+    "prune.head": True,
+    "prune.arms": ("afcc", "random", "label-permuted", "magnitude"),
+    "retrain.batch": 100,
+    "retrain.momentum": 0.9,
+    "retrain.l2": 0.0005,
+    "retrain.l2_on_all": False,
+    "retrain.decay": 0.65,
+    "retrain.decay_every": 20,
+    "retrain.shift": 4,
+    "retrain.flip": True,
+    "retrain.epochs": 4,
+    "retrain.learning_rate": 0.05,
+    "retrain.schedule": "cosine",
+    "compare.criteria": (
+        "afcc",
+        "random",
+        "label-permuted",
+        "magnitude",
+        "magnitude-global",
+        "lamp",
+        "snr-budget",
+    ),
+    "compare.densities": (0.5, 0.2, 0.1, 0.05, 0.02),
+    "compare.alone": False,
+    "judge.seeds": 5,
+    "judge.minimum_seeds": 5,
+    "judge.level": 0.95,
+    "judge.margin": 0.5,
+    "judge.prediction_margin": 1.0,
+}
+
+
+def read(tmp_path, text, *overrides):
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_config(path, overrides)
+
+
+def test_the_option_names_and_defaults_are_these():
+    assert dict(flatten(complete(Config()))) == DEFAULTS
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path):
+    assert read(tmp_path, "") == Config()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {},
+        {
+            "seed": 7,
+            "data": {"source": "files", "path": 'a "quoted" \\ pa\tth é'},
+            "train": {"l2": 1e-12, "l2_on_all": True, "schedule": "step"},
+            "prune": {"stages": [], "arms": ["afcc"], "head": True},
+        },
+    ],
+)
+def test_a_configuration_written_as_toml_reads_back_equal(tmp_path, table):
+    config = config_from(table)
+    assert read(tmp_path, to_toml(config)) == config
+
+
+def test_the_toml_has_every_option_with_its_help():
+    text = to_toml(Config())
+    written = {name: tuple(x) if isinstance(x, list) else x for name, x in flatten(tomllib.loads(text))}
+    assert written == DEFAULTS
+    assert "epochs = 12  # passes over the training inputs" in text
+    without = [line for line in text.splitlines() if "=" in line and "#" not in line]
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[train]\nepoch = 3", r"^option 'train.epoch': .*found 'epoch'; did you mean 'epochs'\?$"),
+        ("[trian]\nepochs = 3", r"^option 'trian': .*found 'trian'; did you mean 'train'\?$"),
+        ("[train]\nepochs = 'three'", "^train.epochs: expected int, found 'three'$"),
+        ("[train]\nepochs = 2.5", "^train.epochs: expected int, found 2.5$"),
+        ("[train]\nflip = 1", "^train.flip: expected bool, found 1$"),
+        ("[retrain]\nepochs = 0", "^retrain.epochs: expected int >= 1, found 0$"),
+        ("seed = -1", "^seed: expected int >= 0, found -1$"),
+        ("[measure]\nthreshold = 1.0", "^measure.threshold: expected float < 1.0, found 1.0$"),
+        ("[train]\nlearning_rate = nan", "^train.learning_rate: expected a finite number, found nan$"),
+        ("[train]\nlearning_rate = inf", "^train.learning_rate: expected a finite number, found inf$"),
+        ("train = 5", "^train: expected a table of options, found 5$"),
+        ("[prune]\nstages = 'stage8'", "^prune.stages: expected a list, found 'stage8'$"),
+        ("[prune]\nstages = ['stage8', 9]", r"^prune.stages\[1\]: expected str, found 9$"),
+        (
+            "[network]\nname = 'vgg12'",
+            r"^network.name: .* vgg16, vgg6, found 'vgg12'; did you mean 'vgg16'\?$",
+        ),
+        ("[data]\nsize = 20", "^data.size: expected one of 16, 32, found 20$"),
+        ("[retrain]\nschedule = 'cosin'", r"^retrain.schedule: .*did you mean 'cosine'\?$"),
+        ("[train\nepochs = 3", r"^configuration: expected a TOML file, found .*config.toml: "),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, text)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(
+        InputError, match=r"^configuration: expected a TOML file, found .*config.toml: .*decode"
+    ):
+        read_config(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^configuration: expected a TOML file, found no file .*none.toml$"):
+        read_config(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", ["", "config.toml/inside"])
+def test_a_path_that_is_no_file_is_refused(tmp_path, name):
+    (tmp_path / "config.toml").touch()
+    with pytest.raises(InputError, match=r"^configuration: expected a TOML file, found .*[Dd]irectory"):
+        read_config(tmp_path / name)
+
+
+def test_overrides_are_read_as_toml_or_as_text(tmp_path):
+    config = read(
+        tmp_path,
+        "[train]\nepochs = 3\nbatch = 50",
+        "train.epochs=5",
+        "seed = 4",
+        "train.flip=false",
+        "prune.stages=['stage9']",
+        "network.name=lenet",
+        "data.path=/data/cifar=10",
+        "train.epochs=6",
+    )
+    assert (config.train.epochs, config.train.batch, config.seed, config.train.flip) == (6, 50, 4, False)
+    assert config.prune.stages == ("stage9",)
+    assert (config.network.name, config.data.path) == ("lenet", "/data/cifar=10")
+
+
+@pytest.mark.parametrize("text", ["train.epochs", "=5", "  = 5", "seed.epochs=5"])
+def test_a_malformed_override_is_refused(tmp_path, text):
+    expected = r"^--set: expected table\.option=value, such as train\.epochs=5, found '"
+    with pytest.raises(InputError, match=expected):
+        read(tmp_path, "seed = 1", text)
+
+
+def test_a_wrong_override_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"^option 'train.epoch': .*did you mean 'epochs'\?$"):
+        read(tmp_path, "", "train.epoch=5")
+    with pytest.raises(InputError, match=r"^train.epochs: expected int, found 'five'$"):
+        read(tmp_path, "", "train.epochs=five")

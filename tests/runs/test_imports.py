@@ -1,0 +1,214 @@
+"""A run of an imported network goes on as one of our own, to the last bit where its weights are the same."""
+
+import dataclasses
+import json
+
+import msgspec
+import numpy as np
+import pytest
+
+from deeptheory import data, nn
+from deeptheory.data import augmentation
+from deeptheory.errors import InputError
+from deeptheory.interop.state import naming
+from deeptheory.interop.state.architectures import find_architecture
+from deeptheory.interop.state.conversion import converted, standardised
+from deeptheory.interop.state.matching import match
+from deeptheory.runs import Run, import_run, imported_config, steps
+from deeptheory.runs.configuration import config_from
+from deeptheory.runs.estimates import estimate, peaks, require_memory, sizes_of
+from deeptheory.runs.network_sources import blueprint_in
+from deeptheory.runs.steps.training import build_network, trained_network
+from deeptheory.runs.summaries import step_summaries
+from deeptheory.store import paths
+from deeptheory.studies import compare, confirm
+from tests.conftest import TINY
+
+SOURCE = {
+    "file": "net.pt",
+    "sha256": "0" * 64,
+    "architecture": "vgg6",
+    "naming": "torchvision",
+    "notes": ["pixels enter scaled to [-1, 1]"],
+    "tensors": ["features.0.weight"],
+    "parameters": ["stage1.conv.weight"],
+}
+STEPS = paths.STEPS[1:]
+
+
+def network_of(run):
+    """The run's network by way of a state dictionary of PyTorch."""
+    network = trained_network(run)
+    names = naming.named(nn.describe(network), naming.vgg_names(nn.describe(network)))
+    tensors = {names[name]: array for name, array in network.state().items()}
+    shape = network.input_shape
+    found = match(find_architecture("vgg6", tensors, shape), tensors, shape)
+    assert found.naming == "torchvision"
+    return converted(found, tensors)
+
+
+@pytest.fixture(scope="module")
+def own(finished_study):
+    """The tiny run that was trained here; not to be written to."""
+    return Run(finished_study / "seed-3", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def finished(own, tmp_path_factory):
+    """The same network imported, with all steps; not to be written to."""
+    directory = tmp_path_factory.mktemp("imported") / "study" / "seed-3"
+    run = import_run(directory, own.config, network_of(own), SOURCE, quiet=True)
+    steps.chain(run)
+    return run
+
+
+@pytest.fixture
+def new(own, tmp_path):
+    """A run that is imported and nothing else."""
+
+    def make(network=None, config=None, source=SOURCE):
+        network = network_of(own) if network is None else network
+        return import_run(tmp_path / "run", config or own.config, network, source, quiet=True)
+
+    return make
+
+
+def test_an_imported_run_is_the_same_to_the_last_bit(own, finished, assert_same):
+    for entry in ("train/state", "train/splits", "train/accuracy", "train/label_names", *STEPS):
+        assert_same(finished.read(entry), own.read(entry), entry)
+
+
+def test_what_is_kept_of_the_import(finished):
+    assert finished.config.network.name == "imported"
+    stored = finished.read(paths.IMPORT)
+    assert {name: stored[name] for name in ("file", "sha256", "tensors", "parameters")} == {
+        name: SOURCE[name] for name in ("file", "sha256", "tensors", "parameters")
+    }
+    history = finished.read("train/history")
+    assert {len(values) for values in history.values()} == {0}
+    described = json.loads(finished.read(paths.BLUEPRINT))
+    assert [stage["name"] for stage in described["stages"]][-1] == "head"
+    text = step_summaries.overview(finished).text
+    assert "imported network, seed 3" in text
+    assert "imported from net.pt as vgg6, sha256 000" in text
+    assert "pixels enter scaled to [-1, 1]" in text
+
+
+def test_a_study_goes_on_from_an_imported_run(finished):
+    config = msgspec.structs.replace(finished.config)
+    study = confirm(config, finished.directory.parent, "deeptheory confirm", quiet=True)
+    assert study.verdicts
+    compared = msgspec.structs.replace(
+        config,
+        compare=msgspec.structs.replace(config.compare, criteria=("magnitude", "afcc"), densities=(0.5,)),
+    )
+    found = compare(compared, finished.directory.parent, quiet=True)
+    assert found.numbers["seeds"] == [3]
+
+
+def test_what_an_imported_run_needs_is_that_of_its_twin(own, finished):
+    blueprint = blueprint_in(finished.directory)
+    twin, found = sizes_of(own.config), sizes_of(finished.config, True, blueprint)
+    different = {"config", "source", "program"}
+    for field in dataclasses.fields(found):
+        if field.name not in different:
+            assert getattr(found, field.name) == getattr(twin, field.name), field.name
+    assert peaks(found, STEPS)["retrain"].weights == peaks(twin, STEPS)["retrain"].weights
+    require_memory([(finished.directory, finished.config)], paths.STEPS, quiet=True)
+
+
+def test_the_same_import_is_not_repeated_and_another_refused(new):
+    run = new()
+    before = run.results.read_bytes()
+    assert new().read("train/accuracy") == run.read("train/accuracy")
+    with pytest.raises(InputError, match=r"expected an import of the same file .* sha256 0000.* there, 1111"):
+        new(source={**SOURCE, "sha256": "1" * 64})
+    assert run.results.read_bytes() == before
+
+
+def test_a_directory_with_something_else_is_left_alone(own, new, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="expected an empty directory or a run, found other files"):
+        new()
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
+
+
+def test_a_run_that_was_trained_here_is_left_alone(run, own):
+    before = run.results.read_bytes()
+    with pytest.raises(InputError, match=r"network.name = 'vgg6' there, 'imported' asked"):
+        import_run(run.directory, own.config, network_of(own), SOURCE, quiet=True)
+    assert run.results.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("tables", "text"),
+    [
+        ({"data": {**TINY["data"], "n_labels": 4}}, "outputs of the network: expected 4, one for each label"),
+        ({"prune": {"stages": ["stage9"]}}, "stage9"),
+        (
+            {"prune": {"stages": ["stage4"], "schedule": "iterative"}},
+            "an imported network has none to go back",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(new, tmp_path, tables, text):
+    with pytest.raises(InputError, match=text):
+        new(config=config_from({**TINY, **tables}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_it_cannot_be_trained(own, tmp_path):
+    config = imported_config(own.config)
+    with pytest.raises(InputError, match="found 'imported'; 'deeptheory import FILE' makes a run") as refused:
+        confirm(config, tmp_path / "study", "deeptheory confirm", quiet=True)
+    assert refused.value.what == "network.name"
+    with pytest.raises(InputError, match=r"network\.name"):
+        estimate(config, ("train",), 1, quiet=True)
+    assert not (tmp_path / "study").exists()
+    run = Run.create(tmp_path / "run", config, quiet=True)
+    with pytest.raises(InputError, match=r"network\.name"):
+        steps.train(run)
+    assert not run.results.exists()
+
+
+def test_a_sweep_cannot_train_it(sweep_of):
+    from deeptheory.studies.sweep.expansion import expand
+
+    with pytest.raises(InputError, match=r"member 'name=imported': network.name: expected one of vgg6"):
+        expand(sweep_of(grid={"network.name": ["vgg6", "imported"]}))
+
+
+def biased(network):
+    """The network with a bias in its head: it is no probe then."""
+    linear = network.head.layers["linear"]
+    bias = np.linspace(-1, 1, network.n_labels, dtype=np.float32)
+    layers = {**network.head.layers, "linear": nn.rebuilt(linear, {**linear.parameters, "bias": bias}, {})}
+    stages = (*network.stages, nn.Stage("head", layers, ()))
+    return nn.assemble(stages, network.input_shape, network.dtype)
+
+
+def test_a_head_with_a_bias_and_pixels_of_its_own_units(own, new):
+    network = standardised(biased(network_of(own)), (0.45,), (0.2,))
+    assert not network.classifier_is_probe
+    arms = ("afcc", "random-afcc")
+    config = msgspec.structs.replace(own.config, prune=msgspec.structs.replace(own.config.prune, arms=arms))
+    run = new(network, config)
+    images, _ = data.select(run.dataset, data.Splits(**run.read("train/splits")), "test")
+    again = trained_network(run)
+    x = augmentation.scale(images)
+    np.testing.assert_array_equal(again.infer(x), network.infer(x))
+    fresh = build_network(run)
+    assert list(fresh.stages[0].layers["standardise"].deviation) == [0.4]
+    assert np.abs(fresh.parameters()["stage1.conv.weight"]).max() > 0
+    steps.chain(run)
+    last = run.read("measure/stage_names")[-1]
+    probe = run.read(f"measure/stages/{last}/probe_weight")
+    assert not np.array_equal(probe, network.parameters()["head.linear.weight"])
+    where = f"measure/stages/{last}/probe"
+    assert (run.has(where), own.has(where)) == (True, False)  # fitted here, the head itself there
+    steps.compact(run, ("afcc",))
+    compacted = nn.load_model(paths.compact_file(run.directory, "afcc"))
+    assert "standardise" in compacted.stages[0].layers
+    steps.budget(run, 0.3)
+    assert 0 <= run.read(f"{paths.budget_path(0.3)}/network/dilution") <= 1

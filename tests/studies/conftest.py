@@ -1,0 +1,6 @@
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _threads(one_thread):
+    """All tests of studies compute on one thread, unless they say otherwise."""

@@ -1,0 +1,17 @@
+"""Free memory and the refusal of what is larger."""
+
+import pytest
+
+from deeptheory.errors import InputError
+from deeptheory.system import memory
+
+
+def test_results_larger_than_the_memory_are_refused(monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**10)
+    memory.require_memory("the matrix", 8 * 10**9, "make it smaller")
+    text = "the matrix: expected at most 80 % of the free memory, 8.0 GB, found 34.4 GB; make it smaller"
+    with pytest.raises(InputError, match=text):
+        memory.require_memory("the matrix", 34_400_000_000, "make it smaller")
+    monkeypatch.setattr(memory, "free_memory", lambda: None)
+    memory.require_memory("the matrix", 10**18, "make it smaller")
+    assert memory.gigabytes(12_345_678) == "0.012 GB"
