@@ -40,7 +40,6 @@ from deeptheory.tables import text_table
 
 CRITERIA = ("random", "magnitude", "snr-budget")
 PREDICTIONS = ("retrained", "refitted", "refitted_theory", "margins")
-UNPRUNED = "unpruned"
 
 
 class Study:
@@ -128,7 +127,7 @@ class Study:
 
     def predict(self, name: str) -> dict[str, Any]:
         """All predictions of one mask."""
-        if name == UNPRUNED:
+        if name == prune.UNPRUNED:
             (counted, by_theory), margins = self.predictor.intact, self._by_margins({})
             return {
                 "retrained": counted,
@@ -161,7 +160,7 @@ class Study:
     def retrain(self, name: str) -> float:
         """Test accuracy after retraining under the mask."""
         run, splits, network = self.run, stored_splits(self.run), trained_network(self.run)
-        masks = None if name == UNPRUNED else self.mask(name)
+        masks = None if name == prune.UNPRUNED else self.mask(name)
         nn.fit(
             network,
             *data.select(run.dataset, splits, "train"),
@@ -177,7 +176,7 @@ class Study:
     def go_on(self) -> None:
         """Predict all masks, then retrain them, as far as they are not done yet."""
         self.prepare()
-        names = [UNPRUNED, *self.masks, *self.prunable]
+        names = [prune.UNPRUNED, *self.masks, *self.prunable]
         for name in names:
             if name not in self.found["masks"]:
                 self.found["masks"][name] = {"predicted": self.predict(name)}
@@ -197,7 +196,7 @@ def report(found: dict[str, Any]) -> str:
             [name, f"{of_mask['predicted']['density']:.3f}", f"{100 * of_mask['measured']:.2f}", *predicted]
         )
     lines = [*text_table(["mask", "density", "measured", *PREDICTIONS], rows), ""]
-    masked = [of_mask for name, of_mask in found["masks"].items() if name != UNPRUNED]
+    masked = [of_mask for name, of_mask in found["masks"].items() if name != prune.UNPRUNED]
     measured = np.array([of_mask["measured"] for of_mask in masked])
     summary = []
     for key in PREDICTIONS:

@@ -16,9 +16,9 @@ from deeptheory.interop.state.matching import Matching, match
 from deeptheory.interop.state.state_files import PYTORCH, SAFETENSORS, StateFile, read_state
 from deeptheory.nn.layers.base import Shape
 from deeptheory.nn.layers.normalisation import EPSILON
+from deeptheory.prune.masked_layers import HEAD_LAYER
 
 ONNX = ".onnx"
-HEAD, LAST = "head", "linear"  # where all that measures and masks looks for the outputs
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,9 @@ class Found:
             network = converted(self._source, self._state.tensors, self._units.norm_epsilon)
         else:
             network = self._source
-        if network.head.name != HEAD or list(network.head.layers)[-1] != LAST:
-            found = f"{network.head.name}.{list(network.head.layers)[-1]}"
-            raise InputError(
-                f"last layer of {self.account.architecture}", f"{HEAD}.{LAST}", found, "rename it"
-            )
+        last = f"{network.head.name}.{list(network.head.layers)[-1]}"
+        if last != HEAD_LAYER:  # where the outputs are measured and masked
+            raise InputError(f"last layer of {self.account.architecture}", HEAD_LAYER, last, "rename it")
         if self._units.mean:
             network = standardised(network, self._units.mean, self._units.deviation)
         return network
@@ -158,7 +156,7 @@ def _notes(state: StateFile, matching: Matching, units: Units) -> list[str]:
         notes.append(f"adaptive pooling to 7 x 7: {', '.join(pooled)} takes {positions} positions here")
     if units.norm_epsilon != EPSILON:
         notes.append(f"epsilon {units.norm_epsilon:g} of the batch norms goes into the running variances")
-    if any(pair.array == f"{HEAD}.{LAST}.bias" for pair in matching.pairs):
+    if any(pair.array == f"{HEAD_LAYER}.bias" for pair in matching.pairs):
         notes.append("the head has a bias, so it is not the probe of the last stage: measure fits one")
     if matching.ignored:
         notes.append(f"{matching.ignored} counters of batches are left out")

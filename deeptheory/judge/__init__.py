@@ -1,6 +1,6 @@
 """What counts as confirmed: paired tests over seeds, Holm over the claims, verdicts and their tables."""
 
-from deeptheory.judge.arm_results import AFCC, UNPRUNED, ArmResults
+from deeptheory.judge.arm_results import ArmResults
 from deeptheory.judge.claims import confirm_claims
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
 from deeptheory.judge.comparison_tables import comparison_tables
@@ -20,9 +20,7 @@ from deeptheory.judge.verdict import Verdict, decide
 from deeptheory.judge.verdict_tables import arm_tables, p_text, verdict_table, with_interval
 
 __all__ = [
-    "AFCC",
     "HYPOTHESES",
-    "UNPRUNED",
     "ArmResults",
     "Comparison",
     "Hypothesis",

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.store.paths import AFCC, UNPRUNED
 
-UNPRUNED = "unpruned"
-AFCC = "afcc"
 POINTS = 100.0  # percentage points in a share of 1
 
 

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from deeptheory.judge.arm_results import AFCC, POINTS, UNPRUNED, ArmResults
+from deeptheory.judge.arm_results import POINTS, ArmResults
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.statistics import PairedTest, equivalence, holm, non_inferiority, superiority
 from deeptheory.judge.verdict import Verdict, decide, untested
+from deeptheory.store.paths import AFCC, UNPRUNED
 
 Claim = tuple[str, PairedTest | str]  # its text, and its test or the reason why there is none
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deeptheory.judge.arm_results import UNPRUNED, ArmResults
+from deeptheory.judge.arm_results import ArmResults
 from deeptheory.judge.statistics import paired_interval
 from deeptheory.judge.verdict import Verdict
+from deeptheory.store.paths import UNPRUNED
 from deeptheory.tables import Table
 
 

@@ -4,7 +4,6 @@ A report says what was removed and what deserves a warning; the cost says what i
 """
 
 from deeptheory.prune.arms import (
-    UNPRUNED,
     PrunedArm,
     Target,
     check_arms,
@@ -36,8 +35,10 @@ from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.prune.prediction import Prediction, Predictor, RefitPredictor, layer_predictions
 from deeptheory.prune.refitting import RIDGE, images_for, images_for_patches, refit_layers, refitted_layer
 from deeptheory.prune.selection import DensityNotReached, keep_density, keep_largest, masks_of_units
+from deeptheory.store.paths import AFCC, UNPRUNED
 
 __all__ = [
+    "AFCC",
     "CRITERIA",
     "HEAD",
     "HEAD_WEIGHT",

@@ -12,10 +12,9 @@ from deeptheory.prune.criterion_context import Context
 from deeptheory.prune.mask_reports import Report, report_of
 from deeptheory.prune.masks import Masks
 from deeptheory.prune.selection import keep_density, keep_largest, masks_of_units
+from deeptheory.store.paths import AFCC, UNPRUNED
 
 Target = float | Mapping[str, int] | None
-
-UNPRUNED = "unpruned"  # the arm that has no mask
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,9 @@ def check_arms(arms: Sequence[str]) -> None:
             )
         if arm not in CRITERIA:
             raise unknown_name("prune.arms", arm, CRITERIA)
-    if "afcc" not in arms:
+    if AFCC not in arms:
         found = ", ".join(arms) or "none"
-        raise InputError("prune.arms", "'afcc' among them", found, "add it: the others are its rivals")
+        raise InputError("prune.arms", f"'{AFCC}' among them", found, "add it: the others are its rivals")
 
 
 def scores_for(criterion: str, context: Context) -> dict[str, np.ndarray]:
@@ -213,9 +212,9 @@ def prune_arms(
 
     if density:
         return {arm: pruned(arm, density) for arm in streams}
-    afcc = pruned("afcc", None)
+    afcc = pruned(AFCC, None)
     targets: dict[str, Target] = {"layer": afcc.n_kept, "network": afcc.report.density}
-    return {arm: afcc if arm == "afcc" else pruned(arm, targets[CRITERIA[arm].scope]) for arm in streams}
+    return {arm: afcc if arm == AFCC else pruned(arm, targets[CRITERIA[arm].scope]) for arm in streams}
 
 
 def _check_something_pruned(

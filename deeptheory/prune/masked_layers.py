@@ -11,8 +11,9 @@ import numpy as np
 from deeptheory.errors import InputError, unknown_name
 
 Granularity = Literal["weight", "kernel", "filter"]  # a node is the filter of a fully connected layer
-HEAD = "head"
-HEAD_WEIGHT = "head.linear.weight"
+HEAD = "head"  # the stage whose outputs are the labels
+HEAD_LAYER = f"{HEAD}.linear"
+HEAD_WEIGHT = f"{HEAD_LAYER}.weight"
 
 
 @dataclass(frozen=True)

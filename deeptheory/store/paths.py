@@ -21,6 +21,7 @@ SWEEP_SLURM = (
 )
 SLURM_JOBS = "jobs.txt"
 
+UNPRUNED, AFCC = "unpruned", "afcc"  # arms of every run: the one without a mask, and the one that is judged
 STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of run.h5, in this order
 PROVENANCE = "provenance"
 BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.judge.arm_results import AFCC
 from deeptheory.judge.evidence import Arms, Controls, LabelScaling, Predictions, SingleLayers, Stages
 from deeptheory.judge.hypotheses.h10_layer_prunable import DENSITY
-from deeptheory.prune import UNPRUNED
+from deeptheory.prune import AFCC, UNPRUNED
 from deeptheory.runs.discovery import check_one_configuration
 from deeptheory.runs.run import Run
 from deeptheory.runs.stored_arrays import over_seeds, over_stages, stage_names

@@ -13,6 +13,7 @@ from deeptheory.interop.onnx.layers import layers_of
 from deeptheory.interop.onnx.values import IMAGES, Placed
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.base import Layer
+from deeptheory.prune.masked_layers import HEAD
 
 KEYS: dict[type[Layer], str] = {
     nn.AvgPool2d: "pool",
@@ -110,7 +111,7 @@ def _stages(layers: Sequence[Placed]) -> list[nn.Stage]:
         raise InputError("last operator", "a linear layer, which gives the logits", found)
     names, ends, stages = {IMAGES: INPUT}, {IMAGES: INPUT}, []
     for place, group in enumerate(groups):
-        name = "head" if place == len(groups) - 1 else f"stage{place + 1}"
+        name = HEAD if place == len(groups) - 1 else f"stage{place + 1}"
         keys = _keys([layers[number].layer for number in group])
         names |= {number: f"{name}.{key}" for number, key in zip(group, keys, strict=True)}
         inputs = {}

@@ -13,10 +13,10 @@ from deeptheory.interop.state import naming
 from deeptheory.interop.state.architecture_files import read_architecture
 from deeptheory.interop.torch_modules import LINEAR
 from deeptheory.nn.architectures import EFFICIENTNET, NAMES
-from deeptheory.nn.architectures.efficientnet import HEAD as WIDEST
-from deeptheory.nn.architectures.efficientnet import SMALL
+from deeptheory.nn.architectures.efficientnet import SMALL, WIDEST
 from deeptheory.nn.architectures.plain import VGG
 from deeptheory.nn.layers.base import Array, Shape
+from deeptheory.prune.masked_layers import HEAD
 
 TORCHVISION = {  # convolutions before each of the five poolings
     "vgg11_bn": (1, 1, 2, 2, 2),
@@ -156,7 +156,7 @@ def _torchvision_vgg(name: str, tensors: Mapping[str, Array], input_shape: Shape
         layers = [*flatten, ["linear", "Linear", {}], ["relu", "ReLU", {}]]
         stages.append({"name": f"stage{len(stages) + 1}", "layers": layers, "inputs": {}})
     stages.append(
-        {"name": "head", "layers": [["flatten", "Flatten", {}], ["linear", "Linear", {}]], "inputs": {}}
+        {"name": HEAD, "layers": [["flatten", "Flatten", {}], ["linear", "Linear", {}]], "inputs": {}}
     )
     description = {"dtype": "float32", "input_shape": tuple(input_shape), "stages": stages}
     needed = naming.own_names(description)

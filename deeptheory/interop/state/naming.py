@@ -9,6 +9,7 @@ from deeptheory.interop.torch_modules import CONVOLUTION, DRAWS, LINEAR, NORM, M
 from deeptheory.nn.architectures.efficientnet import BLOCKS as INVERTED_BOTTLENECKS
 from deeptheory.nn.architectures.resnet import BLOCKS as RESIDUAL_BLOCKS
 from deeptheory.nn.layers.base import Array
+from deeptheory.prune.masked_layers import HEAD_LAYER
 
 Names = dict[str, str]  # dotted name of ours to that of the tensor
 Prefixes = dict[str, str]  # name of a `Module` of ours to that of the module in PyTorch
@@ -52,7 +53,7 @@ def vgg_names(description: Mapping[str, Any]) -> Prefixes:
 
 def resnet_names(head: str) -> Prefixes:
     """`conv1`, `bn1`, `layer1.0.conv1`, ..., and the head by its name there: `fc` or `linear`."""
-    prefixes = {"stage1.conv": "conv1", "stage1.norm": "bn1", "head.linear": head}
+    prefixes = {"stage1.conv": "conv1", "stage1.norm": "bn1", HEAD_LAYER: head}
     for block in range(3 * RESIDUAL_BLOCKS):
         place = f"layer{block // RESIDUAL_BLOCKS + 1}.{block % RESIDUAL_BLOCKS}"
         for half in (1, 2):
@@ -63,7 +64,7 @@ def resnet_names(head: str) -> Prefixes:
 
 def efficientnet_names() -> Prefixes:
     """`features.0.0`, `features.1.0.block.0.0`, ...; a block is two stages of ours, the stem part of the first."""
-    prefixes = {"stage1.conv": "features.0.0", "stage1.norm": "features.0.1", "head.linear": "classifier.1"}
+    prefixes = {"stage1.conv": "features.0.0", "stage1.norm": "features.0.1", HEAD_LAYER: "classifier.1"}
     places = [
         f"features.{group}.{repeat}.block"
         for group, (_, _, repeats, _, _) in enumerate(INVERTED_BOTTLENECKS, start=1)

@@ -18,8 +18,6 @@ from deeptheory.interop.torch.refitting import LivePredictor
 if TYPE_CHECKING:
     import torch
 
-CONTROLS = ("afcc", "random", "label-permuted", "magnitude")
-
 
 @dataclass(frozen=True)
 class Measured:
@@ -75,7 +73,7 @@ class Measured:
 
     def masks(
         self,
-        criteria: Sequence[str] = CONTROLS,
+        criteria: Sequence[str] = prune.PruneOptions().arms,
         density: float = 0.0,
         threshold: float = prune.PruneOptions().threshold,
         pairs: Pairs | None = None,
@@ -166,7 +164,7 @@ class Measured:
         live, stage = LiveModel(self.model), list(self.stages)[-1]
         streams = self._rng("predictions").spawn(3)
         fitting, held_out = ((part.images, part.labels) for part in (self.probe_inputs, self.inputs))
-        afcc = arms["afcc"]
+        afcc = arms[prune.AFCC]
         outputs = [layer.weight for layer in afcc.masks.layers if layer.stage_out == prune.HEAD]
         head = outputs[0] if outputs else prune.HEAD_WEIGHT
         predictor = LivePredictor(live, stage, head, self.n_labels, fitting, held_out, l2, streams[0])

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from deeptheory.judge.arm_results import AFCC, UNPRUNED
 from deeptheory.judge.decision import OPTIONS, Hypothesis
 from deeptheory.judge.evidence import Arms
 from deeptheory.judge.hypotheses import planted as made
 from deeptheory.judge.rules import NoLoss
+from deeptheory.store.paths import AFCC, UNPRUNED
 
 SCATTER = 0.3  # points
 

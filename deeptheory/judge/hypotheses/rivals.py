@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from deeptheory.judge.arm_results import AFCC
 from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Arms
 from deeptheory.judge.hypotheses import planted as made
 from deeptheory.judge.rules import Positive
+from deeptheory.store.paths import AFCC
 
 
 def beats(number: int, rival: str, claim: str, null: str, scatter: float) -> Hypothesis[Arms]:

@@ -10,7 +10,7 @@ from deeptheory.nn.layers.pooling import GlobalAveragePool
 from deeptheory.nn.layers.residual import StochasticDepth, Sum
 from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
 
-STEM, HEAD = 32, 1280
+STEM, WIDEST = 32, 1280
 BLOCKS = (  # expansion, channels, repeats, stride of the first of them, size of the depthwise kernel
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
@@ -67,7 +67,7 @@ def add_efficientnet(chain: Chain, depth: float, stochastic_depth: float) -> Non
         chain.append(layers | _depthwise(chain, n_inside, stride, size, n_in // SQUEEZE))
         shortcut = before if stride == 1 and n_in == n_out else None
         _add_projection(chain, n_inside, n_out, shortcut, stochastic_depth * number / len(blocks))
-    layers = chain.activated(chain.shape[-1], _channels(chain, HEAD), 1, 1, "silu")
+    layers = chain.activated(chain.shape[-1], _channels(chain, WIDEST), 1, 1, "silu")
     chain.append(layers | {"pool": GlobalAveragePool()})
 
 
