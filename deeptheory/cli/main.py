@@ -69,7 +69,7 @@ def commands() -> None:
     What pruning saves:  compact, cost             (on a retrained run)
     Whether run files are whole:  runs verify
     A claim and its verdict:  hypothesis list, hypothesis test, sensitivity
-    All of it on a page, filter by filter:  report
+    All of it in one HTML file, filter by filter:  report
 
     Networks from elsewhere, and back:  import, export
     """

@@ -181,7 +181,7 @@ def _p(value: float | None) -> str:
 
 
 def write(judged: Sequence[judge.Judged], directory: Path) -> None:
-    """Write `hypotheses.json` and `hypotheses.txt`; in the directory of a study its page shows them."""
+    """Write `hypotheses.json` and `hypotheses.txt`; in the directory of a study its report shows them."""
     make_directory(directory)
     write_text(directory / paths.HYPOTHESES, as_json({"hypotheses": numbers(judged)}) + "\n")
     write_text(directory / paths.HYPOTHESES_TEXT, text(judged) + "\n")

@@ -1,4 +1,4 @@
-"""Figures as SVG text, to stand inside a page."""
+"""Figures as SVG text, to be placed in HTML."""
 
 import io
 import re
@@ -19,7 +19,7 @@ def svg(figure: Figure, name: str) -> str:
     ----------
     figure : matplotlib.figure.Figure
     name : str
-        Put before every id, so that several figures can stand in one page.
+        Put before every id, so that several figures can be placed in one document.
 
     Returns
     -------

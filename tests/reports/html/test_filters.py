@@ -1,4 +1,4 @@
-"""What the browser of filters is given, where the page of the tiny study does not show it."""
+"""The data of filters, where the report of the tiny study does not show them."""
 
 import base64
 import gzip
@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from deeptheory.reports.page.filters import masks_of_run, prune_threshold, stage_of_run
+from deeptheory.reports.html.filters import masks_of_run, prune_threshold, stage_of_run
 from deeptheory.store import paths
 
 pytestmark = pytest.mark.usefixtures("one_thread")

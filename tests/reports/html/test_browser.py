@@ -1,4 +1,4 @@
-"""The page in a browser: what it shows is what Python says, and it asks for nothing."""
+"""The report in a browser: it shows what Python computes, and requests nothing."""
 
 import shutil
 
@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from deeptheory import measure
-from deeptheory.reports import page
-from deeptheory.reports.page.field_levels import edges, marks
+from deeptheory.reports import html
+from deeptheory.reports.html.field_levels import edges, marks
 from deeptheory.runs import Run
 from deeptheory.runs.configuration import config_from
 from deeptheory.store import paths
 from deeptheory.studies import run_sweep
 from deeptheory.studies.sweep import Sweep, SweepOptions
 from tests.conftest import TINY
-from tests.reports.page.chromium import FOUND, Chromium
+from tests.reports.html.chromium import FOUND, Chromium
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -41,9 +41,9 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture
 def tab(chromium, study):
-    path = study / "page.html"
+    path = study / "report.html"
     if not path.exists():
-        page.write(study, path)
+        html.write_report(study, path)
     chromium.events.clear()
     chromium.open(path)
     chromium.wait_for("document.querySelectorAll('#list tbody tr').length > 0")
@@ -181,12 +181,12 @@ def test_what_pruning_keeps_is_that_of_the_masks(tab, study):
 
 
 def test_neighbours_whose_stage_is_left_out_are_named(chromium, study, tmp_path):
-    page.write(study, tmp_path / "page.html", ["stage5"])
+    html.write_report(study, tmp_path / "report.html", ["stage5"])
     chromium.events.clear()
-    chromium.open(tmp_path / "page.html")
+    chromium.open(tmp_path / "report.html")
     chromium.wait_for("document.querySelectorAll('#kept p').length === 2")
     assert texts(chromium, "#stage option") == ["stage5"]
-    assert texts(chromium, "#kept p")[0].endswith(" (the fields of stage4 are not in this page)")
+    assert texts(chromium, "#kept p")[0].endswith(" (the fields of stage4 are not in this report)")
 
 
 def test_nothing_is_wider_than_a_telephone(tab):
@@ -200,8 +200,8 @@ def test_members_of_a_sweep_have_their_own_labels(chromium, tmp_path):
     config = config_from({**TINY, "train": {"epochs": 0}, "judge": {"seeds": 1}})
     sweep = Sweep(config, SweepOptions(steps="measure", grid={"data.n_labels": [3, 5]}))
     run_sweep(sweep, tmp_path / "sweep", quiet=True)
-    page.write(tmp_path / "sweep", tmp_path / "page.html", ["stage4", "stage5"])
-    chromium.open(tmp_path / "page.html")
+    html.write_report(tmp_path / "sweep", tmp_path / "report.html", ["stage4", "stage5"])
+    chromium.open(tmp_path / "report.html")
     chromium.wait_for("document.querySelectorAll('#list tbody tr').length > 0")
     names = chromium.evaluate("DATA.runs.map((run) => run.name)")
     choose(chromium, "stage", "stage4")

@@ -1,8 +1,8 @@
-"""What the browser of filters shows of one run: fields, clusters and numbers of its stages, and its masks."""
+"""The data that the report shows of every filter of one run: fields, clusters, numbers, and the masks."""
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deeptheory import measure
 from deeptheory.prune.criteria import snr_share
 from deeptheory.prune.masked_layers import HEAD
-from deeptheory.reports.page.field_levels import edges, levels, marks, packed
+from deeptheory.reports.html.field_levels import edges, levels, marks, packed
 from deeptheory.runs import Run
 from deeptheory.runs.stored_arrays import stage_names
 from deeptheory.store import paths
@@ -32,11 +32,11 @@ def stage_of_run(run: Run, stage: str) -> tuple[dict[str, Any], str]:
     Returns
     -------
     numbers : dict
-        For every filter labels served, noise, cluster noise, shares and accuracy; the levels at which the fields
-        are clipped exactly at the thresholds of measuring and pruning.
+        Of every filter: number of labels served, noise, cluster noise, signal and variance shares, accuracy. Of
+        the stage: the levels that correspond to the thresholds of measuring and pruning.
     packed : str
         The cluster of every label as the run stored it, uint16 (C, K), 65535 where it is not served; then the
-        fields, uint8 (C, K, K), as `levels.levels` makes them.
+        fields, uint8 (C, K, K), as `field_levels.levels` gives them.
     """
     found = run.read(paths.stage_path("measure", stage))
     thresholds = run.config.measure.threshold, prune_threshold(run, stage)
@@ -65,21 +65,21 @@ def stage_of_run(run: Run, stage: str) -> tuple[dict[str, Any], str]:
 
 
 def prune_threshold(run: Run, stage: str) -> float:
-    """Threshold of the served labels of a stage in pruning: its own where it has one."""
+    """Threshold of served labels for pruning: that of the stage if it has one, else the general one."""
     options = run.config.prune
     return dict(zip(options.stages, options.thresholds, strict=False)).get(stage, options.threshold)
 
 
 def masks_of_run(run: Run) -> tuple[dict[str, Any], str]:
-    """Which kernels every arm of a run keeps in the end.
+    """The kernels that every arm of a run keeps at the end.
 
     Returns
     -------
     numbers : dict
         Names of the arms (none of a run that is not pruned) and the layers with the stages they connect.
     packed : str
-        Arm by arm and layer by layer the kernels with any weight left, (out, in), eight to a byte, the highest
-        bit first; every layer begins with a byte of its own.
+        For every arm and layer one bit per kernel, (out, in), set if any of its weights is kept; eight bits to a
+        byte, highest bit first, and every layer starts a new byte.
     """
     names = stage_names(run)
     n_filters = {name: len(run.read(f"{paths.stage_path('measure', name)}/filter_noise")) for name in names}
@@ -96,20 +96,20 @@ def masks_of_run(run: Run) -> tuple[dict[str, Any], str]:
 
 
 def _masks(run: Run) -> Iterator[tuple[str, dict[str, NDArray[np.bool_]]]]:
-    """The arms of the run, then what a comparison made of it; the last masks where they changed."""
+    """The arms of the run, then those of a comparison; the masks after retraining if it changed them."""
     for arm in run.config.prune.arms:
         for step in ("retrain", "prune"):
-            where = f"{paths.arm_path(step, arm)}/masks"
-            if run.has(where):
-                yield arm, run.read(where)
+            masks = f"{paths.arm_path(step, arm)}/masks"
+            if run.has(masks):
+                yield arm, run.read(masks)
                 break
     compared = run.config.compare
     for criterion, density in itertools.product(compared.criteria, compared.densities):
-        where = f"{paths.compare_path(criterion, density)}/masks"
-        if run.has(where):
-            yield f"{criterion}, density {density:g}", run.read(where)
+        masks = f"{paths.compare_path(criterion, density)}/masks"
+        if run.has(masks):
+            yield f"{criterion}, density {density:g}", run.read(masks)
 
 
-def _rounded(values: Sequence[float] | NDArray) -> list[float | None]:
+def _rounded(values: Iterable[float]) -> list[float | None]:
     """To four significant digits; JSON has no NaN."""
     return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values]

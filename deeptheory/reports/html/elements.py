@@ -1,4 +1,4 @@
-"""Pieces of HTML: everything that comes from a run is escaped here."""
+"""HTML elements; all text that comes from a run is escaped here."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -30,9 +30,9 @@ def table_html(table: Table) -> str:
 
 
 def figure_html(svg: str, caption: str) -> str:
-    """A figure with its caption, which is also what a screen reader says of it.
+    """A figure with its caption, which is also its text for screen readers.
 
-    Its own width is handed to the style, so that it can shrink on a small screen while its letters are legible.
+    The style gets the width of the drawing, so that it shrinks on small screens only as far as it stays legible.
     """
     width = svg.split(' width="', 1)[1].split('"', 1)[0]
     drawn = svg.replace(
@@ -48,7 +48,7 @@ def section(name: str, title: str, parts: Sequence[str]) -> str:
 
 
 def details(summary: str, parts: Sequence[str], opened: bool = False) -> str:
-    """Something to be unfolded."""
+    """Content that the reader unfolds."""
     inside = "\n".join(parts)
     return f"<details{' open' * opened}><summary>{escape(summary)}</summary>\n{inside}\n</details>"
 
@@ -59,12 +59,12 @@ def paragraph(text: str) -> str:
 
 
 def json_html(name: str, numbers: Mapping[str, Any]) -> str:
-    """Numbers and names for the scripts of the page; no text in them can end the element."""
+    """Numbers and names for the scripts of the report; no text in them can end the element."""
     text = json.dumps(numbers, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return f'<script type="application/json" id="{escape(name)}">{text}</script>'
 
 
 def data_html(name: str, packed: str) -> str:
-    """What `levels.packed` gives, for the scripts of the page."""
+    """Arrays as `field_levels.packed` gives them, for the scripts of the report."""
     return f'<script type="text/plain" id="{escape(name)}">{packed}</script>'

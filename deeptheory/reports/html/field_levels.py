@@ -1,8 +1,9 @@
-"""Fields in 8 bits, so that the page clips them as Python does."""
+"""Fields in 8 bits, such that scripts clip them exactly as `measure.clip` does."""
 
 import base64
 import gzip
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,25 +24,25 @@ def marks(thresholds: Iterable[float]) -> dict[int, float]:
     Returns
     -------
     dict of level to edge
-        Increasing. A threshold lies as near to ``threshold * 255`` as the others let it.
+        Increasing. The level of a threshold is as close to ``threshold * 255`` as the other thresholds allow.
     """
     exact = sorted(set(thresholds) - {0.0})
-    found = {0: 0.0}
+    marked = {0: 0.0}
     for position, threshold in enumerate(exact):
-        highest = TOP - len(exact) + position  # leaves a level to each of those above
-        found[min(max(round(TOP * threshold), max(found) + 1), highest)] = threshold
-    return {**found, TOP: 1.0}
+        highest = TOP - len(exact) + position  # leaves one level for each threshold above
+        marked[min(max(round(TOP * threshold), max(marked) + 1), highest)] = threshold
+    return {**marked, TOP: 1.0}
 
 
 def edges(marked: dict[int, float]) -> NDArray[np.float64]:
-    """Upper edge of every level, (256,): that of a mark exactly, evenly spaced between two of them."""
-    where, values = np.array(list(marked)), np.array(list(marked.values()))
-    found = np.interp(np.arange(TOP + 1), where, values)
-    found[where] = values
-    return found
+    """Upper edge of every level, (256,): exact at the marks, evenly spaced between two marks."""
+    positions, values = np.array(list(marked)), np.array(list(marked.values()))
+    upper_edges: NDArray[np.float64] = np.interp(np.arange(TOP + 1), positions, values)
+    upper_edges[positions] = values
+    return upper_edges
 
 
-def levels(fields: NDArray, upper_edges: NDArray[np.float64]) -> NDArray[np.uint8]:
+def levels(fields: NDArray[np.floating], upper_edges: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Fields in units of each filter's largest element, as levels.
 
     Parameters
@@ -57,13 +58,13 @@ def levels(fields: NDArray, upper_edges: NDArray[np.float64]) -> NDArray[np.uint
 
     Notes
     -----
-    Exact for clipping: ``levels > n`` is ``measure.clip(fields, edges[n])``, element by element, at each of the
-    255 edges below 1. Nothing is exact between two edges, and what is below zero is not told apart.
+    Exact for clipping: ``levels > n`` equals ``measure.clip(fields, edges[n])``, element by element, at each of
+    the 255 edges below 1. Values between two edges are not resolved, nor are negative ones.
     """
     return np.searchsorted(upper_edges, measure.normalise(fields), side="left").astype(np.uint8)
 
 
-def packed(*arrays: NDArray) -> str:
-    """Arrays one after the other, compressed, as text: gzip in base64, the same for the same arrays."""
+def packed(*arrays: NDArray[Any]) -> str:
+    """Concatenated arrays as text: gzip in base64, the same for the same arrays."""
     content = b"".join(array.tobytes() for array in arrays)
     return base64.b64encode(gzip.compress(content, mtime=0)).decode("ascii")

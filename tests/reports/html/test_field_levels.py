@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from deeptheory import measure
-from deeptheory.reports.page.field_levels import TOP, edges, levels, marks, packed
+from deeptheory.reports.html.field_levels import TOP, edges, levels, marks, packed
 
 
 def fields(seed=0, n_labels=30):

@@ -1,7 +1,7 @@
 import h5py
 import pytest
 
-from deeptheory.reports.page.provenance import provenance_tables
+from deeptheory.reports.html.provenance import provenance_tables
 from deeptheory.store import paths
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -1,4 +1,4 @@
-"""Where the numbers of a page come from, as tables."""
+"""Tables of the steps of every run, with revision and machine."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from deeptheory.runs import Run
 from deeptheory.store import paths
 from deeptheory.tables import Table
 
-OF_STEP = ("git_revision", "git_dirty", "threads")  # the rest of the facts is that of a machine
+OF_STEP = ("git_revision", "git_dirty", "threads")  # all other facts describe the machine
 
 
 def provenance_tables(runs: Sequence[Run], names: Sequence[str]) -> list[Table]:
-    """Every step of every run with its revision and host, then each machine and its versions once."""
+    """One table of all steps of all runs, and one table for every machine with its package versions."""
     rows, machines = list[tuple[str, ...]](), list[dict[str, str]]()
     for run, name in zip(runs, names, strict=True):
         for step in paths.STEPS:

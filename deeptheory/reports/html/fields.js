@@ -1,4 +1,4 @@
-// The numbers of the page: how they are unpacked, clipped and sorted into clusters.
+// The numbers of the report: how they are unpacked, clipped and sorted into clusters.
 
 const DATA = JSON.parse(document.getElementById("filters-data").textContent);
 let LABELS = []; // names of the labels of the run that is shown
@@ -91,7 +91,7 @@ function countNoise(field, threshold, clusters) {
   return { noise, inColumns };
 }
 
-// Upper edge of a level: evenly spaced between the marks, as deeptheory.page.levels makes them.
+// Upper edge of a level: evenly spaced between the marks, as deeptheory.reports.html.field_levels makes them.
 function edge(stage, level) {
   const above = stage.marks.findIndex(([mark]) => mark >= level);
   const [high, top] = stage.marks[above];

@@ -1,4 +1,4 @@
-"""The sections of a page, from what a run or a study has stored."""
+"""The sections of a report, from what a run, a study or a sweep has stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from pathlib import Path
 from deeptheory import judge
 from deeptheory.judge import Comparison, Verdict
 from deeptheory.reports import plot
-from deeptheory.reports.page import html
-from deeptheory.reports.page.provenance import provenance_tables
+from deeptheory.reports.html import elements
+from deeptheory.reports.html.provenance import provenance_tables
 from deeptheory.runs import Run
 from deeptheory.runs.configuration import to_toml
 from deeptheory.runs.summaries import step_summaries
@@ -36,24 +36,24 @@ CAPTIONS = {
 
 @dataclass(frozen=True)
 class Source:
-    """What a page is made of: a directory, its runs by seed, and what was concluded from them."""
+    """What a report is made of: a directory, its runs by seed, and what was concluded from them."""
 
     directory: Path
     runs: Sequence[Run]
 
     @cached_property
     def verdicts(self) -> tuple[Verdict, ...]:
-        """Those of a confirm study."""
+        """Verdicts of a confirm study; none for anything else."""
         return confirmation.stored_verdicts(self.directory)
 
     @cached_property
     def compared(self) -> dict[str, Comparison]:
         """The comparisons of criteria, by the name of their figure."""
-        found = {
+        stored = {
             f"accuracy-against-density{'-alone' * alone}": comparison.stored_comparison(self.directory, alone)
             for alone in (False, True)
         }
-        return {name: compared for name, compared in found.items() if compared}
+        return {name: compared for name, compared in stored.items() if compared}
 
     @cached_property
     def of_sweep(self) -> bool:
@@ -62,12 +62,12 @@ class Source:
 
     @property
     def names(self) -> list[str]:
-        """What the runs are called: by their seeds, or as members of a sweep."""
+        """Names of the runs: their seeds, or their directories in a sweep."""
         return [run.directory.name if self.of_sweep else f"seed {run.config.seed}" for run in self.runs]
 
     @property
     def title(self) -> str:
-        """By the name of the directory, wherever it lies."""
+        """The name of the directory, without its path."""
         return f"deeptheory report: {self.directory.resolve().name}"
 
     @property
@@ -85,52 +85,52 @@ class Source:
         )
 
 
-def results(source: Source) -> str:
-    """Verdicts of a confirm study and on hypotheses, tables of a comparison, arms where every run is retrained."""
+def results_section(source: Source) -> str:
+    """Verdicts and tables of a study, and the table of arms if every run is retrained."""
     options, tables = source.runs[0].config.judge, list[Table]()
     if source.of_sweep:
         tables += sweep.summary_tables(source.directory)
     if source.verdicts:
         tables.append(judge.verdict_table(source.verdicts))
-    tested = hypotheses.stored_summary(source.directory)
-    tables += [tested] if tested else []
+    hypotheses_table = hypotheses.stored_summary(source.directory)
+    tables += [hypotheses_table] if hypotheses_table else []
     for compared in source.compared.values():
         tables += judge.comparison_tables(compared, comparison.OURS, options)
     concluded = bool(tables)
     if not source.of_sweep and all(run.done("retrain") for run in source.runs):
         tables += confirmation.arm_tables(source.runs, confirmation.arm_results(source.runs))
-    note = [] if concluded else [html.paragraph("No verdicts: this is not a finished study.")]
-    return html.section("results", "Results", [*note, *map(html.table_html, tables)])
+    note = [] if concluded else [elements.paragraph("No verdicts: this is not a finished study.")]
+    return elements.section("results", "Results", [*note, *map(elements.table_html, tables)])
 
 
-def figures(source: Source) -> str:
-    """Every figure whose numbers are there."""
+def figures_section(source: Source) -> str:
+    """Every figure that the stored results allow."""
     drawn = plot.draw_sweep(source.runs) if source.of_sweep else plot.draw_finished(source.runs)
     margin = source.runs[0].config.judge.margin
     for name, compared in source.compared.items():
         drawn[name] = plot.draw_accuracy_against_density(compared.unpruned, compared.accuracy, margin)
-    parts = [html.figure_html(plot.svg(figure, name), CAPTIONS[name]) for name, figure in drawn.items()]
-    return html.section("figures", "Figures", parts)
+    parts = [elements.figure_html(plot.svg(figure, name), CAPTIONS[name]) for name, figure in drawn.items()]
+    return elements.section("figures", "Figures", parts)
 
 
-def tables(source: Source) -> str:
-    """Stages, masked layers and arms, as `deeptheory inspect` shows them, seed by seed."""
+def tables_section(source: Source) -> str:
+    """Stages, masked layers and arms of every run, as `deeptheory inspect` prints them."""
     parts = []
     for run, name in zip(source.runs, source.names, strict=True):
-        reports = [*step_summaries.of_steps(run).values(), *step_summaries.of_budgets(run).values()]
-        shown = [html.table_html(table) for part in reports for table in part.tables]
-        parts.append(html.details(name, shown))
-    return html.section("tables", "Stages, layers and arms", parts)
+        summaries = [*step_summaries.of_steps(run).values(), *step_summaries.of_budgets(run).values()]
+        shown = [elements.table_html(table) for summary in summaries for table in summary.tables]
+        parts.append(elements.details(name, shown))
+    return elements.section("tables", "Stages, layers and arms", parts)
 
 
-def provenance(source: Source) -> str:
-    """The configuration and where every number comes from."""
+def provenance_section(source: Source) -> str:
+    """The configuration, and the revision and machine of every step."""
     if source.of_sweep:
         text, same = (source.directory / paths.SWEEP).read_text(encoding="utf-8"), " of the sweep"
     else:
         text = to_toml(source.runs[0].config)
         same = "" if len(source.runs) == 1 else ", the same for every seed but for the seed itself"
     toml = f'<pre class="scroll" tabindex="0">{escape(text)}</pre>'
-    parts = [html.details(f"Configuration{same}", [toml])]
-    parts += map(html.table_html, provenance_tables(source.runs, source.names))
-    return html.section("provenance", "Configuration and provenance", parts)
+    parts = [elements.details(f"Configuration{same}", [toml])]
+    parts += map(elements.table_html, provenance_tables(source.runs, source.names))
+    return elements.section("provenance", "Configuration and provenance", parts)

@@ -1,4 +1,4 @@
-// What is chosen, and everything that follows from it.
+// The controls: what is chosen, and what is shown of it.
 
 const byId = (name) => document.getElementById(name);
 const chosen = { run: null, stage: null, arm: null, filter: 0, threshold: 0, column: 0, descending: false };
@@ -196,7 +196,7 @@ async function connectionPart({ side, stage: name, of, neighbours }) {
   if (name === "head") {
     part.append(element("p", names(neighbours) || "none"));
   } else if (!stage) {
-    part.append(element("p", `${neighbours.join(", ") || "none"} (the fields of ${name} are not in this page)`));
+    part.append(element("p", `${neighbours.join(", ") || "none"} (the fields of ${name} are not in this report)`));
   } else {
     part.append(await neighbourList(stage, neighbours));
   }

@@ -1,4 +1,4 @@
-"""The page of the tiny study."""
+"""The report of the tiny study."""
 
 import base64
 import gzip
@@ -10,8 +10,8 @@ import pytest
 
 from deeptheory import measure
 from deeptheory.errors import InputError
-from deeptheory.reports import page
-from deeptheory.reports.page import document
+from deeptheory.reports import html
+from deeptheory.reports.html import document
 from deeptheory.runs import Run
 from deeptheory.runs.configuration import config_from
 from deeptheory.store import paths
@@ -25,8 +25,8 @@ NAMES = ["<b>", "&amp;", '"', "</script>", "Ω"]
 
 @pytest.fixture(scope="module")
 def text(finished_study, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    page.write(finished_study, path)
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    html.write_report(finished_study, path)
     return path.read_text(encoding="utf-8")
 
 
@@ -38,7 +38,7 @@ def bytes_of(text, name):
     return gzip.decompress(base64.b64decode(re.search(rf'id="{name}">(.*?)</script>', text)[1]))
 
 
-def test_the_page_holds_verdicts_tables_and_figures(text, finished_study):
+def test_the_report_holds_verdicts_tables_and_figures(text, finished_study):
     for verdict in json.loads((finished_study / paths.VERDICTS).read_text())["verdicts"]:
         assert f'<td class="text">{verdict["claim"]}</td>' in text
     assert text.count("<svg ") == 5
@@ -54,8 +54,8 @@ def test_the_page_holds_verdicts_tables_and_figures(text, finished_study):
 
 def test_verdicts_on_hypotheses_are_shown(deeptheory, study, tmp_path):
     assert deeptheory("hypothesis", "test", "H1", "H10", "--runs", study, "--out", study).code == 1
-    page.write(study, tmp_path / "page.html")
-    shown = (tmp_path / "page.html").read_text(encoding="utf-8")
+    html.write_report(study, tmp_path / "report.html")
+    shown = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert '<td class="text">probe-accuracy-rises</td>' in shown
     assert "layers masked alone, found none" in shown
 
@@ -67,7 +67,7 @@ def test_nothing_outside_is_named(text):
 
 
 def test_the_same_results_give_the_same_bytes(study, tmp_path, text):
-    page.write(study, tmp_path / "again.html")  # a copy, elsewhere
+    html.write_report(study, tmp_path / "again.html")  # a copy, elsewhere
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == text
 
 
@@ -109,19 +109,19 @@ def test_the_kept_kernels_are_those_of_the_masks(text, run):
     ]
 
 
-def test_names_of_labels_cannot_break_the_page(study, tmp_path):
+def test_names_of_labels_cannot_break_the_report(study, tmp_path):
     Run(study / "seed-3").add("train", {"label_names": NAMES})
-    page.write(study, tmp_path / "page.html")
-    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    html.write_report(study, tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert numbers_of(text)["runs"][0]["labels"] == NAMES
     assert text.count("</script>") == len(re.findall(r"<script[ >]", text))
 
 
-def test_a_run_that_is_only_measured_has_a_page(run_until, tmp_path):
+def test_a_run_that_is_only_measured_has_a_report(run_until, tmp_path):
     run = run_until("measure")
-    written = page.write(run.directory, tmp_path / "page.html", ["stage4"])
+    written = html.write_report(run.directory, tmp_path / "report.html", ["stage4"])
     assert written.stages == ("stage4",)
-    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "No verdicts: this is not a finished study." in text
     assert numbers_of(text)["runs"][0]["arms"] == []
     assert text.count("<svg ") == 2
@@ -132,8 +132,8 @@ def test_a_sweep_has_its_means_and_all_measured_members(tmp_path):
     config = config_from({**TINY, **shape, "judge": {"seeds": 1}})
     options = SweepOptions(steps="measure", grid={"data.n_labels": [3, 5]})
     run_sweep(Sweep(config, options), tmp_path / "sweep", quiet=True)
-    page.write(tmp_path / "sweep", tmp_path / "page.html", ["stage5"])
-    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    html.write_report(tmp_path / "sweep", tmp_path / "report.html", ["stage5"])
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
     runs = numbers_of(text)["runs"]
     assert [len(run["labels"]) for run in runs] == [3, 5]
     assert runs[0]["name"].startswith("n_labels=3-seed-3-")
@@ -147,8 +147,8 @@ def test_a_comparison_has_its_tables_and_its_figure(study, tmp_path):
     found = {"seeds": [3], "unpruned": [0.9], "accuracy": accuracy}
     for alone in (False, True):
         (study / paths.comparison_file(alone, "json")).write_text(json.dumps(found))
-    page.write(study, tmp_path / "page.html", ["stage5"])
-    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    html.write_report(study, tmp_path / "report.html", ["stage5"])
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "afcc minus the others in percentage points" in text
     assert (
         '<th scope="row" class="text">lamp</th><td class="number">10.00</td><td class="number">-</td>' in text
@@ -157,8 +157,8 @@ def test_a_comparison_has_its_tables_and_its_figure(study, tmp_path):
     assert 'id="accuracy-against-density-alone-figure_1"' in text
 
 
-def test_the_command_says_how_large_the_page_is(deeptheory, finished_study, tmp_path):
-    path = tmp_path / "page.html"
+def test_the_command_says_how_large_the_report_is(deeptheory, finished_study, tmp_path):
+    path = tmp_path / "report.html"
     result = deeptheory("report", finished_study, "--out", path, "--stages", "stage5,stage4")
     assert (result.code, result.err) == (0, "")
     assert result.out == f"{path}: {path.stat().st_size / 1e6:.1f} MB, filters of stage4, stage5\n"
@@ -166,15 +166,15 @@ def test_the_command_says_how_large_the_page_is(deeptheory, finished_study, tmp_
 
 def test_a_run_that_is_not_measured_is_refused(deeptheory, assert_refused, run_until, tmp_path):
     run = run_until("train")
-    result = deeptheory("report", run.directory, "--out", tmp_path / "page.html")
+    result = deeptheory("report", run.directory, "--out", tmp_path / "report.html")
     assert_refused(
         result, "the results of 'measure', found none", f"run 'deeptheory measure {run.directory}'"
     )
-    assert not (tmp_path / "page.html").exists()
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_a_directory_without_runs_is_refused(deeptheory, assert_refused, tmp_path):
-    result = deeptheory("report", tmp_path, "--out", tmp_path / "page.html")
+    result = deeptheory("report", tmp_path, "--out", tmp_path / "report.html")
     assert_refused(
         result, f"run {tmp_path}: expected config.toml in it or in the directories in it, found none"
     )
@@ -183,11 +183,11 @@ def test_a_directory_without_runs_is_refused(deeptheory, assert_refused, tmp_pat
 @pytest.mark.parametrize(
     ("out", "words"),
     [
-        ("absent/page.html", "expected an existing directory, found no directory"),
+        ("absent/report.html", "expected an existing directory, found no directory"),
         ("", "expected a file, found a directory; name another file with --out"),
     ],
 )
-def test_a_page_that_cannot_be_written_is_refused(
+def test_a_report_that_cannot_be_written_is_refused(
     deeptheory, assert_refused, finished_study, tmp_path, out, words
 ):
     assert_refused(deeptheory("report", finished_study, "--out", tmp_path / out), words)
@@ -196,20 +196,20 @@ def test_a_page_that_cannot_be_written_is_refused(
 def test_a_read_only_directory_is_refused(finished_study, tmp_path, monkeypatch):
     monkeypatch.setattr(document.os, "access", lambda *_: False)  # root may write where others may not
     with pytest.raises(InputError, match="expected a directory that can be written, found a read-only one"):
-        page.write(finished_study, tmp_path / "page.html")
+        html.write_report(finished_study, tmp_path / "report.html")
 
 
 def test_an_unknown_stage_is_refused(deeptheory, assert_refused, finished_study, tmp_path):
-    result = deeptheory("report", finished_study, "--out", tmp_path / "page.html", "--stages", "stage55")
+    result = deeptheory("report", finished_study, "--out", tmp_path / "report.html", "--stages", "stage55")
     assert_refused(result, "--stages: expected one of stage1, ", "found 'stage55'; did you mean 'stage5'?")
 
 
-def test_a_page_that_is_too_large_is_refused(finished_study, tmp_path, monkeypatch):
+def test_a_report_that_is_too_large_is_refused(finished_study, tmp_path, monkeypatch):
     monkeypatch.setattr(document, "LARGEST", 100)
     with pytest.raises(InputError) as error:
-        page.write(finished_study, tmp_path / "page.html")
+        html.write_report(finished_study, tmp_path / "report.html")
     assert str(error.value) == (
-        "page: expected at most 0.0001 MB of fields, found more in 1 of 5 stages of all runs; "
+        "report: expected at most 0.0001 MB of fields, found more in 1 of 5 stages of all runs; "
         "choose stages with --stages, or one run of it"
     )
 
@@ -217,4 +217,4 @@ def test_a_page_that_is_too_large_is_refused(finished_study, tmp_path, monkeypat
 def test_damaged_verdicts_are_refused(study, tmp_path):
     (study / paths.VERDICTS).write_text("{")
     with pytest.raises(InputError, match="expected a readable JSON file, found Expecting property name"):
-        page.write(study, tmp_path / "page.html")
+        html.write_report(study, tmp_path / "report.html")
