@@ -35,9 +35,9 @@ EVALUATION_BATCH = 100
 
 def train_ours(network: nn.Network, dataset: data.Dataset, recipe: nn.Recipe, seed: int) -> float:
     """Test accuracy after training by this engine."""
-    batches, augmentation = generator(seed, "batches"), generator(seed, "augmentation")
+    generators = nn.Generators(generator(seed, "batches"), generator(seed, "augmentation"))
     images, labels = dataset.train_images, dataset.train_labels
-    nn.fit(network, images, labels, recipe, batches, augmentation, title=f"seed {seed}, ours")
+    nn.fit(network, images, labels, recipe, generators, session=nn.Session(title=f"seed {seed}, ours"))
     return nn.accuracy(network, dataset.test_images, dataset.test_labels, EVALUATION_BATCH)
 
 

@@ -165,11 +165,12 @@ class Study:
             network,
             *data.select(run.dataset, splits, "train"),
             run.config.retrain,
-            generator(run.config.seed, "retrain-batches"),
-            generator(run.config.seed, "retrain-augmentation"),
+            nn.Generators(
+                generator(run.config.seed, "retrain-batches"),
+                generator(run.config.seed, "retrain-augmentation"),
+            ),
             masks=masks,
-            title=f"retrain {name}",
-            quiet=run.quiet,
+            session=nn.Session(title=f"retrain {name}", quiet=run.quiet),
         )
         return nn.accuracy(network, *self.test)
 

@@ -32,4 +32,4 @@ def _dense(layer: Layer) -> Layer:
     if isinstance(layer, nn.SparseLinear):
         weight = layer.dense().reshape(layer.n_out, -1).copy()
         return make_layer("Linear", {}, {"weight": weight, **bias}, {})
-    return nn.rebuilt(layer, layer.parameters, layer.buffers)
+    return nn.with_arrays(layer, layer.parameters, layer.buffers)

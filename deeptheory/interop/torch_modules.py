@@ -48,7 +48,7 @@ def modules_of(description: Mapping[str, Any]) -> Iterator[Module]:
     Parameters
     ----------
     description : mapping
-        As `nn.describe` gives it.
+        As `nn.blueprint_of` gives it.
 
     Raises
     ------

@@ -1,9 +1,10 @@
 """The network: layers, architectures, optimiser and training; every internal has a dotted name."""
 
 from deeptheory.nn.architectures import build
-from deeptheory.nn.blueprints import describe, described_network
+from deeptheory.nn.blueprints import blueprint_of, build_from_blueprint
 from deeptheory.nn.evaluation import accuracy, predict_labels
 from deeptheory.nn.graph import Node, Stage
+from deeptheory.nn.initialisation import reinitialise
 from deeptheory.nn.layers.activations import SiLU, activation
 from deeptheory.nn.layers.base import Layer
 from deeptheory.nn.layers.convolution import Conv2d, Linear
@@ -21,10 +22,9 @@ from deeptheory.nn.network import Network
 from deeptheory.nn.optimiser import SGD
 from deeptheory.nn.options import NetworkOptions, Recipe
 from deeptheory.nn.process_groups import ALONE, Group, processes
-from deeptheory.nn.rebuilding import assemble, rebuilt
-from deeptheory.nn.redrawing import draw_weights
+from deeptheory.nn.rebuilding import assemble, with_arrays
 from deeptheory.nn.scratch_memory import scratch_bytes
-from deeptheory.nn.training import BeforeEpoch, History, fit
+from deeptheory.nn.training import BeforeEpoch, Generators, History, Session, fit
 
 __all__ = [
     "ALONE",
@@ -34,6 +34,7 @@ __all__ = [
     "BeforeEpoch",
     "Conv2d",
     "Flatten",
+    "Generators",
     "GlobalAveragePool",
     "Group",
     "History",
@@ -45,6 +46,7 @@ __all__ = [
     "Node",
     "ReLU",
     "Recipe",
+    "Session",
     "SiLU",
     "SparseConv2d",
     "SparseLinear",
@@ -57,17 +59,17 @@ __all__ = [
     "accuracy",
     "activation",
     "assemble",
+    "blueprint_of",
     "build",
-    "describe",
-    "described_network",
-    "draw_weights",
+    "build_from_blueprint",
     "fit",
     "learning_rate",
     "load_model",
     "predict_labels",
     "processes",
-    "rebuilt",
+    "reinitialise",
     "save_model",
     "scratch_bytes",
     "softmax_cross_entropy",
+    "with_arrays",
 ]

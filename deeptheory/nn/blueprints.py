@@ -1,4 +1,4 @@
-"""A network as a plain table, which with its arrays is all that it is made of."""
+"""The blueprint of a network: everything but its arrays, as a table that JSON can store."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,8 @@ from deeptheory.nn.network import Network
 from deeptheory.nn.rebuilding import assemble, make_layer, options_of
 
 
-def describe(network: Network) -> dict[str, Any]:
-    """What a network is besides its arrays, as JSON can hold it.
+def blueprint_of(network: Network) -> dict[str, Any]:
+    """The blueprint of a network.
 
     Returns
     -------
@@ -21,7 +21,7 @@ def describe(network: Network) -> dict[str, Any]:
     Raises
     ------
     InputError
-        A layer of a kind that cannot be built again (`rebuild.OPTIONS`).
+        A layer of a kind that cannot be rebuilt (`rebuilding.OPTIONS`).
     """
     return {
         "dtype": network.dtype.name,
@@ -39,32 +39,32 @@ def describe(network: Network) -> dict[str, Any]:
     }
 
 
-def described_network(
-    description: Mapping[str, Any], parameters: Mapping[str, Array], buffers: Mapping[str, Array]
+def build_from_blueprint(
+    blueprint: Mapping[str, Any], parameters: Mapping[str, Array], buffers: Mapping[str, Array]
 ) -> Network:
-    """The network of a table that `describe` made, and of its arrays by dotted name, which are taken as they are.
+    """The network of a blueprint and of arrays by dotted name, which are not copied.
 
     Raises
     ------
     InputError
         An unknown kind of layer, options of another kind, or layers that do not fit together.
     KeyError, TypeError
-        A table that `describe` did not make.
+        The table is no blueprint.
     """
-    stages = [_stage(stage, parameters, buffers) for stage in description["stages"]]
-    return assemble(stages, tuple(description["input_shape"]), description["dtype"])
+    stages = [_stage(stage, parameters, buffers) for stage in blueprint["stages"]]
+    return assemble(stages, tuple(blueprint["input_shape"]), blueprint["dtype"])
 
 
 def _stage(
-    description: Mapping[str, Any], parameters: Mapping[str, Array], buffers: Mapping[str, Array]
+    blueprint: Mapping[str, Any], parameters: Mapping[str, Array], buffers: Mapping[str, Array]
 ) -> Stage:
     layers = {}
-    for key, kind, options in description["layers"]:
-        prefix = f"{description['name']}.{key}."
-        own = (
-            {name.removeprefix(prefix): array for name, array in named.items() if name.startswith(prefix)}
-            for named in (parameters, buffers)
+    for key, kind, options in blueprint["layers"]:
+        prefix = f"{blueprint['name']}.{key}."
+        layer_arrays = (
+            {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            for arrays in (parameters, buffers)
         )
-        layers[key] = make_layer(kind, options, *own)
-    inputs = {key: tuple(names) for key, names in description["inputs"].items()}
-    return Stage(description["name"], layers, (), inputs)
+        layers[key] = make_layer(kind, options, *layer_arrays)
+    inputs = {key: tuple(names) for key, names in blueprint["inputs"].items()}
+    return Stage(blueprint["name"], layers, (), inputs)

@@ -1,4 +1,4 @@
-"""A network in one HDF5 file that holds all that is needed to build it again, whatever was cut out of it."""
+"""A network in one HDF5 file with everything that is needed to rebuild it, pruned or not."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.nn.blueprints import describe, described_network
+from deeptheory.nn.blueprints import blueprint_of, build_from_blueprint
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
 from deeptheory.store import hdf5
@@ -18,8 +18,8 @@ from deeptheory.store.atomic_files import replacing_file
 FORMAT = 1
 KINDS_OF_ARRAYS = ("parameters", "buffers")
 WHOLE = "a complete file written by save_model"
-COMPRESSED_FROM = 256  # bytes; a smaller array would grow by what describes its chunks
-ZEROS = 0.1  # share of zeros from which weights are compressed; others shrink by a tenth at best
+COMPRESSED_FROM = 256  # bytes; chunk headers would make a smaller array larger
+ZEROS = 0.1  # share of zeros above which weights are compressed; others shrink by a tenth at best
 
 
 def save_model(path: str | os.PathLike[str], network: Network) -> None:
@@ -34,20 +34,19 @@ def save_model(path: str | os.PathLike[str], network: Network) -> None:
     Raises
     ------
     InputError
-        A layer of a kind that cannot be saved, or a place that cannot be written.
+        A layer of a kind that cannot be rebuilt, or a path that cannot be written.
 
     Notes
     -----
-    ``network`` is JSON: the format and what `describe` gives. ``parameters`` and ``buffers`` hold the arrays by
-    dotted name.
-    Weights that a mask left many zeros in, and the positions of kept kernels, are compressed (without loss): the
-    file shrinks with the density also where a layer stays dense because that is faster.
+    ``network`` is JSON: the format and the blueprint (`blueprint_of`). ``parameters`` and ``buffers`` hold the
+    arrays by dotted name. Weights with many masked zeros, and the positions of kept kernels, are compressed
+    (without loss): the file shrinks with the density also where a layer stays dense because that is faster.
     """
     target = Path(path)
-    description = {"format": FORMAT, **describe(network)}
+    blueprint = {"format": FORMAT, **blueprint_of(network)}
     try:
         with replacing_file(target) as temporary, hdf5.open_for_writing(temporary) as file:
-            hdf5.write(file, "network", json.dumps(description), dtype=hdf5.STRING)
+            hdf5.write(file, "network", json.dumps(blueprint), dtype=hdf5.STRING)
             for kind in KINDS_OF_ARRAYS:
                 group = file.create_group(kind, track_order=True)
                 for name, array in getattr(network, kind)().items():
@@ -57,23 +56,23 @@ def save_model(path: str | os.PathLike[str], network: Network) -> None:
 
 
 def load_model(path: str | os.PathLike[str]) -> Network:
-    """The network that `save_model` saved: the same layers and arrays, to the last bit.
+    """The network that `save_model` saved, with the same layers and arrays, bit for bit.
 
     Raises
     ------
     InputError
-        No such file, a file that is no saved model or is damaged, or one of another format.
+        The file does not exist, is no saved model, is damaged or has another format.
     """
-    description, arrays = _read(path)
-    _check_format(path, description)
+    blueprint, arrays = _read(path)
+    _check_format(path, blueprint)
     try:
-        return described_network(description, *(arrays[kind] for kind in KINDS_OF_ARRAYS))
+        return build_from_blueprint(blueprint, *(arrays[kind] for kind in KINDS_OF_ARRAYS))
     except (KeyError, TypeError) as error:
         raise InputError(f"model {path}", WHOLE, str(error)) from error
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[str, Array]]]:
-    """The description of a network and its arrays by kind and name."""
+    """The blueprint of a network and its arrays by kind and name."""
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
             arrays = {kind: hdf5.read(file, kind) for kind in KINDS_OF_ARRAYS}
@@ -86,15 +85,15 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[
         raise InputError(f"model {path}", WHOLE, str(error)) from error
 
 
-def _check_format(path: str | os.PathLike[str], description: dict[str, Any]) -> None:
-    if description["format"] != FORMAT:
-        found = f"format {description['format']}"
+def _check_format(path: str | os.PathLike[str], blueprint: dict[str, Any]) -> None:
+    if blueprint["format"] != FORMAT:
+        found = f"format {blueprint['format']}"
         raise InputError(f"model {path}", f"format {FORMAT}", found, "load it with the version that wrote it")
 
 
 def _write(group: h5py.Group, name: str, array: Array) -> None:
     if array.nbytes >= COMPRESSED_FROM and _shrinks(array):
-        # In one chunk: those that h5py chooses cut kernels to pieces, and half of them took 0.66 instead of 0.53.
+        # In one chunk: those that h5py chooses split kernels; at half of the kernels 0.66 of the size, not 0.53.
         hdf5.write(group, name, array, compression="gzip", shuffle=True, chunks=array.shape)
     else:
         hdf5.write(group, name, array)

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn import kernels
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
+
+Mask = NDArray[np.bool_]
 
 
 class SGD:
@@ -17,33 +20,38 @@ class SGD:
     Parameters
     ----------
     network : Network
-    friction : float
-        The momentum factor.
+    momentum : float
+        Factor on the velocity at every step.
     l2 : float
         Strength of the L2 term, on weights of convolutions and linear layers.
     l2_on_all : bool
         Put it on batch-norm parameters and biases as well.
     masks : mapping of parameter names to bool arrays
-        Of the parameter's shape, or of shape 1 along some axes; entries where it is False are zero
-        from now on and after every step, and so is their momentum.
+        Of the parameter's shape, or of shape 1 along some axes; where a mask is False, parameter and velocity
+        are zero from now on, also after every step.
+
+    Attributes
+    ----------
+    velocity : dict of arrays
+        The accumulated update of every parameter, by its name.
     """
 
     def __init__(
-        self, network: Network, friction: float, l2: float, l2_on_all: bool, masks: Mapping[str, Array]
+        self, network: Network, momentum: float, l2: float, l2_on_all: bool, masks: Mapping[str, Mask]
     ) -> None:
-        self.network, self.friction = network, friction
+        self.network, self.momentum = network, momentum
         parameters = network.parameters()
         self.l2 = {name: l2 if l2_on_all or a.ndim > 1 else 0.0 for name, a in parameters.items()}
-        self.momentum = {name: np.zeros_like(a) for name, a in parameters.items()}
+        self.velocity: dict[str, Array] = {name: np.zeros_like(a) for name, a in parameters.items()}
         self.use_masks(masks)
 
-    def use_masks(self, masks: Mapping[str, Array]) -> None:
-        """Enforce these masks from now on, in place of those before."""
+    def use_masks(self, masks: Mapping[str, Mask]) -> None:
+        """Replace the masks; the new ones hold from now on."""
         self._removed = {name: _checked_mask(self.network, name, mask) for name, mask in masks.items()}
         self.enforce_masks()
 
     @property
-    def masks(self) -> dict[str, Array]:
+    def masks(self) -> dict[str, Mask]:
         """The masks in force."""
         return {name: ~removed for name, removed in self._removed.items()}
 
@@ -56,22 +64,22 @@ class SGD:
             update(
                 weight.reshape(-1),
                 gradients[name].reshape(-1),
-                self.momentum[name].reshape(-1),
+                self.velocity[name].reshape(-1),
                 scalar(rate),
-                scalar(self.friction),
+                scalar(self.momentum),
                 scalar(self.l2[name]),
             )
         self.enforce_masks()
 
     def enforce_masks(self) -> None:
-        """Set the masked entries of parameters and momentum to zero."""
+        """Set the masked entries of parameters and velocity to zero."""
         parameters = self.network.parameters()
         for name, removed in self._removed.items():
             np.copyto(parameters[name], 0, where=removed)
-            np.copyto(self.momentum[name], 0, where=removed)
+            np.copyto(self.velocity[name], 0, where=removed)
 
 
-def _checked_mask(network: Network, name: str, mask: Array) -> Array:
+def _checked_mask(network: Network, name: str, mask: Mask) -> Mask:
     """What the mask removes, after checking it against the parameter."""
     parameters = network.parameters()
     if name not in parameters:

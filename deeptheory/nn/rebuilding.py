@@ -82,7 +82,7 @@ def make_layer(
     return layer
 
 
-def rebuilt(layer: Layer, parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> Layer:
+def with_arrays(layer: Layer, parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> Layer:
     """A layer of the same kind and options with other arrays."""
     return make_layer(type(layer).__name__, options_of(layer), parameters, buffers)
 

@@ -1,30 +1,30 @@
 """Training a network, with masks, checkpoints and exact resumption."""
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.data import augmentation
 from deeptheory.errors import InputError
-from deeptheory.nn.layers.base import Array
 from deeptheory.nn.learning_rates import learning_rate
 from deeptheory.nn.loss import softmax_cross_entropy
 from deeptheory.nn.network import Network
-from deeptheory.nn.optimiser import SGD
+from deeptheory.nn.optimiser import SGD, Mask
 from deeptheory.nn.options import Recipe
 from deeptheory.nn.process_groups import ALONE, Group
-from deeptheory.nn.training_state import Checkpoint
+from deeptheory.nn.training_state import Checkpoint, identity_of, stored_checkpoint
 from deeptheory.store.checkpoints import CheckpointStore
 from deeptheory.system import interruption, kernel_cache, threadpools
 from deeptheory.system.progress import Progress
 
-BeforeEpoch = Callable[[int, Mapping[str, Array]], Mapping[str, Array] | None]
+BeforeEpoch = Callable[[int, Mapping[str, Mask]], Mapping[str, Mask] | None]
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
 
 
 @dataclass
@@ -34,39 +34,76 @@ class History:
     Attributes
     ----------
     loss, accuracy : array
-        Means over the training inputs as they were seen, augmented and in training mode, while the
-        weights moved: not the loss and accuracy of the network at the end of the epoch.
+        Means over the training inputs as the network saw them: augmented, in training mode, while the weights
+        changed. They are not the loss and accuracy of the network at the end of the epoch.
     learning_rate : array
         Of the epoch's first step.
     seconds : array
         Wall time.
     """
 
-    loss: Array
-    accuracy: Array
-    learning_rate: Array
-    seconds: Array
+    loss: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+    learning_rate: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+
+
+class Generators(NamedTuple):
+    """Sources of randomness of a training.
+
+    Attributes
+    ----------
+    batches : numpy.random.Generator
+        Draws the order of the inputs.
+    augment : numpy.random.Generator
+        Draws shifts and flips.
+    """
+
+    batches: np.random.Generator
+    augment: np.random.Generator
+
+
+class Session(NamedTuple):
+    """How a training is stored, shown and stopped; its result does not depend on it.
+
+    Attributes
+    ----------
+    checkpoint : CheckpointStore, optional
+        Written every few minutes, on interruption and at the end. Training continues from an existing checkpoint,
+        bit for bit as if it had not stopped (with the same number of threads); if that is of a finished training,
+        `fit` returns at once.
+    title : str
+        Name of this training in the progress report.
+    quiet : bool
+        Show no progress.
+    should_stop : callable
+        Asked after every step; by default whether a signal asked the process to stop.
+    """
+
+    checkpoint: CheckpointStore | None = None
+    title: str = "train"
+    quiet: bool = False
+    should_stop: Callable[[], bool] = interruption.requested
+
+
+DEFAULTS = Session()
 
 
 def fit(
     network: Network,
-    images: Array,
-    labels: Array,
+    images: Images,
+    labels: Labels,
     recipe: Recipe,
-    rng_batches: np.random.Generator,
-    rng_augment: np.random.Generator,
+    generators: Generators,
     *,
-    masks: Mapping[str, Array] | None = None,
+    masks: Mapping[str, Mask] | None = None,
     before_epoch: BeforeEpoch = lambda epoch, masks: None,
-    checkpoint: CheckpointStore | None = None,
-    title: str = "train",
-    quiet: bool = False,
-    should_stop: Callable[[], bool] = interruption.requested,
+    session: Session = DEFAULTS,
     group: Group = ALONE,
 ) -> History:
     """Train `network` in place.
 
-    Every epoch sees all inputs once in a new random order; a last batch of a single input is left out.
+    Every epoch visits all inputs once in a new random order; a last batch of a single input is left out.
 
     Parameters
     ----------
@@ -74,73 +111,53 @@ def fit(
     images : uint8 array (N, H, W, C)
     labels : int array (N,)
     recipe : Recipe
-    rng_batches, rng_augment : numpy.random.Generator
-        Source of the order of the inputs, and of shifts and flips.
+    generators : Generators
     masks : mapping of parameter names to bool arrays, optional
         See `SGD`; enforced before the first step and at every step.
     before_epoch : callable, optional
-        Called with the number of every epoch, from 0, and the masks in force, before its first step; it may
-        change the network's weights and return masks that are enforced from then on.
-    checkpoint : CheckpointStore, optional
-        Written every few minutes, on interruption and at the end. Training goes on from the checkpoint it finds,
-        bit for bit as if it had not stopped (with the same number of threads); a finished one returns at once.
-    title : str
-        What the progress report calls this training.
-    should_stop : callable
-        Asked after every step; by default whether a signal asked the process to stop. All processes of a group
-        stop as soon as one is told so.
+        Called before the first step of every epoch with the number of the epoch, from 0, and the masks in force.
+        It may change the network's weights, and may return masks that replace those in force.
+    session : Session, optional
     group : Group
-        The processes that train it together, each with a part of every batch. All of them call `fit` with the
-        same data, recipe and generators; weights, masks and checkpoint are those of the first, which alone
-        calls `before_epoch`, writes and reports.
+        The processes that train it together, each on a part of every batch. All of them call `fit` with the
+        same data, recipe and generators. The first one alone calls `before_epoch`, writes and reports; all take
+        weights, masks and checkpoint from it, and all stop as soon as one should.
 
     Raises
     ------
     InputError
-        If images, labels or masks do not fit the network, the checkpoint is of another training, a batch has
-        fewer inputs than there are processes, or the loss becomes NaN or infinite; the last good checkpoint
-        is kept.
-    stopping.Interrupted
-        When `should_stop` said so, after a checkpoint was written.
+        Images, labels or masks do not fit the network; the checkpoint is of another training; a batch has fewer
+        inputs than there are processes; or the loss becomes NaN or infinite (the last checkpoint is kept).
+    interruption.Interrupted
+        The training was stopped; its checkpoint has been written.
     """
     _check_data(network, images, labels)
     _check_parts(group, len(labels), recipe.batch)
+    checkpoint = session.checkpoint
     optimiser = SGD(network, recipe.momentum, recipe.l2, recipe.l2_on_all, masks or {})
-    generators = {"batches": rng_batches, "augment": rng_augment}
-    now = Checkpoint(
-        identity=_identity(network, labels, recipe, masks or {}),
-        epoch=0,
-        step=0,
-        order=np.empty(0, np.int64),
-        totals={"loss": 0.0, "correct": 0, "inputs": 0, "seconds": 0.0},
-        generators={},
-        state={},
-        momentum={},
-        history=asdict(History(*(np.empty(0) for _ in range(4)))),
-        masks={},
-    )
-    if checkpoint and (found := group.from_first(checkpoint.load)):
-        now = _resume(checkpoint, found, now.identity, network, optimiser, generators)
+    now = Checkpoint(identity_of(network, labels, recipe, masks or {}))
+    if checkpoint and (tree := group.from_first(checkpoint.load)):
+        now = stored_checkpoint(checkpoint, tree, now.identity)
+        _restore(now, network, optimiser, generators)
     steps = steps_per_epoch(len(labels), recipe.batch)
-
-    with (
-        interruption.deferred(),
-        threadpools.kernel_threads(),
-        network.trained_by(group),
-        Progress(title, recipe.epochs * steps, "step", quiet or group.rank > 0, stoppable=False) as progress,
-    ):
+    progress = Progress(
+        session.title, recipe.epochs * steps, "step", session.quiet or group.rank > 0, stoppable=False
+    )
+    with interruption.deferred(), threadpools.kernel_threads(), network.trained_by(group), progress:
         if not kernel_cache.kernels_are_compiled():
             progress.say("compiling the kernels, half a minute on a first start")
         while now.epoch < recipe.epochs:
             if now.step == 0:
                 _prepare_epoch(now.epoch, before_epoch, network, optimiser, group)
-                now.order = rng_batches.permutation(len(labels))
+                now.order = generators.batches.permutation(len(labels))
                 now.totals = dict.fromkeys(now.totals, 0)
             started = time.perf_counter()
             index = now.order[now.step * recipe.batch : (now.step + 1) * recipe.batch]
+            draws = augmentation.draw(generators.augment, len(index), recipe.shift, recipe.flip)
+            part = group.part(len(index))
+            inputs = augmentation.batch(images, *(array[part] for array in (index, *draws)))
             rate = learning_rate(recipe, now.epoch * steps + now.step, steps)
-            draws = augmentation.draw(rng_augment, len(index), recipe.shift, recipe.flip)
-            loss, n_correct = _step(network, optimiser, images, labels, index, draws, rate, group)
+            loss, n_correct = _step(optimiser, inputs, labels[index[part]], len(index), rate, group)
             if not math.isfinite(loss):
                 raise _diverged(loss, now, checkpoint)
             now.step += 1
@@ -151,36 +168,34 @@ def fit(
             mean_loss = now.totals["loss"] / now.totals["inputs"]
             progress.advance(now.epoch * steps + now.step, f"epoch {now.epoch + 1}, loss {mean_loss:.3f}")
             if now.step == steps:
-                _close_epoch(now, learning_rate(recipe, now.epoch * steps, steps))
-            stop = now.epoch < recipe.epochs and group.agree_to_stop(should_stop())
-            if checkpoint and group.rank == 0 and (stop or now.epoch == recipe.epochs or checkpoint.due):
-                now.state, now.momentum, now.masks = network.state(), optimiser.momentum, optimiser.masks
-                now.generators = {name: rng.bit_generator.state for name, rng in generators.items()}
+                now.close_epoch(learning_rate(recipe, now.epoch * steps, steps))
+            done = now.epoch == recipe.epochs
+            stop = not done and group.agree_to_stop(session.should_stop())
+            if checkpoint and group.rank == 0 and (stop or done or checkpoint.due):
+                now.state, now.velocity, now.masks = network.state(), optimiser.velocity, optimiser.masks
+                now.generators = {name: rng.bit_generator.state for name, rng in generators._asdict().items()}
                 checkpoint.save(now.stored)
             if stop:
                 group.wait()
                 where = f"after step {now.step} of epoch {now.epoch + 1}"
-                raise interruption.Interrupted(f"{title} stopped {where}")
+                raise interruption.Interrupted(f"{session.title} stopped {where}")
         group.wait()
     return History(**now.history)
 
 
 def _step(
-    network: Network,
     optimiser: SGD,
-    images: Array,
-    labels: Array,
-    index: Array,
-    draws: tuple[Array, Array],
+    inputs: NDArray[np.float32],
+    labels: Labels,
+    n_inputs: int,
     rate: float,
     group: Group,
 ) -> tuple[float, int]:
-    own = group.part(len(index))
-    inputs = augmentation.batch(images, *(array[own] for array in (index, *draws)))
+    """One step on this process's part of a batch; mean loss and number of correct labels of the whole batch."""
+    network = optimiser.network
     logits, _ = network.forward(inputs, training=True)
-    target = labels[index[own]]
-    loss, dlogits = softmax_cross_entropy(logits, target, len(index))
-    loss, n_correct = group.sum(loss, int(np.sum(logits.argmax(axis=1) == target)))
+    loss, dlogits = softmax_cross_entropy(logits, labels, n_inputs)
+    loss, n_correct = group.sum(loss, int(np.sum(logits.argmax(axis=1) == labels)))
     if math.isfinite(loss):
         network.backward(dlogits)
         group.add_up(network.gradients().values())
@@ -191,11 +206,19 @@ def _step(
 def _prepare_epoch(
     epoch: int, before_epoch: BeforeEpoch, network: Network, optimiser: SGD, group: Group
 ) -> None:
-    revised = group.from_first(lambda: before_epoch(epoch, optimiser.masks))
+    masks = group.from_first(lambda: before_epoch(epoch, optimiser.masks))
     if group.size > 1:
         network.load_state(group.from_first(network.state))
-    if revised is not None:
-        optimiser.use_masks(revised)
+    if masks is not None:
+        optimiser.use_masks(masks)
+
+
+def _restore(checkpoint: Checkpoint, network: Network, optimiser: SGD, generators: Generators) -> None:
+    network.load_state(checkpoint.state)
+    optimiser.velocity = checkpoint.velocity
+    optimiser.use_masks(checkpoint.masks)
+    for name, rng in generators._asdict().items():
+        rng.bit_generator.state = checkpoint.generators[name]
 
 
 def steps_per_epoch(n: int, batch: int) -> int:
@@ -204,19 +227,7 @@ def steps_per_epoch(n: int, batch: int) -> int:
     return max(full + (rest > 1), 1)
 
 
-def _close_epoch(now: Checkpoint, rate: float) -> None:
-    seen = now.totals["inputs"]
-    values = {
-        "loss": now.totals["loss"] / seen,
-        "accuracy": now.totals["correct"] / seen,
-        "learning_rate": rate,
-        "seconds": now.totals["seconds"],
-    }
-    now.history = {key: np.append(now.history[key], value) for key, value in values.items()}
-    now.epoch, now.step, now.order = now.epoch + 1, 0, np.empty(0, np.int64)
-
-
-def _check_data(network: Network, images: Array, labels: Array) -> None:
+def _check_data(network: Network, images: Images, labels: Labels) -> None:
     if len(images) != len(labels) or len(labels) == 0:
         raise InputError("labels", f"one for each of the {len(images)} images, at least 1", str(len(labels)))
     if images.shape[1:] != network.input_shape or images.dtype != np.uint8:
@@ -238,52 +249,11 @@ def _check_parts(group: Group, n: int, batch: int) -> None:
         raise InputError("processes", expected, str(group.size), "start fewer, or choose another train.batch")
 
 
-def _identity(network: Network, labels: Array, recipe: Recipe, masks: Mapping[str, Array]) -> str:
-    digest = hashlib.sha256(msgspec.json.encode(recipe))
-    digest.update(repr([(name, a.shape) for name, a in network.parameters().items()]).encode())
-    digest.update(np.asarray(labels, np.int64).tobytes())
-    for name in sorted(masks):
-        digest.update(name.encode() + np.packbits(masks[name]).tobytes())
-    return digest.hexdigest()
-
-
-def _resume(
-    store: CheckpointStore,
-    tree: Mapping[str, Any],
-    identity: str,
-    network: Network,
-    optimiser: SGD,
-    generators: Mapping[str, np.random.Generator],
-) -> Checkpoint:
-    try:
-        found = Checkpoint.from_stored(tree)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"checkpoint {store.path}", "that of a training", repr(error), "delete it to train from the start"
-        ) from error
-    if found.identity != identity:
-        raise InputError(
-            f"checkpoint {store.path}",
-            "the same network, labels, recipe and masks",
-            "those of another training",
-            "delete it to train from the start",
-        )
-    network.load_state(found.state)
-    optimiser.momentum = found.momentum
-    optimiser.use_masks(found.masks)
-    for name, rng in generators.items():
-        rng.bit_generator.state = found.generators[name]
-    return found
-
-
 def _diverged(loss: float, now: Checkpoint, checkpoint: CheckpointStore | None) -> InputError:
     kept = "no checkpoint was asked for"
     if checkpoint:
-        kept = (
-            f"{checkpoint.path} keeps the last good one"
-            if checkpoint.path.exists()
-            else "none was written yet"
-        )
+        written = checkpoint.path.exists()
+        kept = f"{checkpoint.path} keeps the last good one" if written else "none was written yet"
     return InputError(
         f"loss at epoch {now.epoch + 1}, step {now.step + 1}",
         "a finite number",

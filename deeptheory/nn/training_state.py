@@ -1,16 +1,28 @@
-"""Everything a training needs to go on as if it had never stopped."""
+"""Everything that an interrupted training needs to continue as if it had not stopped."""
 
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from deeptheory.errors import InputError
 from deeptheory.nn.layers.base import Array
+from deeptheory.nn.network import Network
+from deeptheory.nn.optimiser import Mask
+from deeptheory.nn.options import Recipe
+from deeptheory.store.checkpoints import CheckpointStore
 
-ARRAYS = ("order", "state", "momentum", "history", "masks")
+CURVES = ("loss", "accuracy", "learning_rate", "seconds")  # one value per epoch each
 POSITION = ("identity", "epoch", "step", "totals", "generators")
+ARRAYS = ("order", "state", "velocity", "history", "masks")
+ENTRIES = {
+    "velocity": "momentum"
+}  # names in files where they differ: checkpoints of first versions are resumed
 
 
 @dataclass
@@ -20,28 +32,46 @@ class Checkpoint:
     Attributes
     ----------
     identity : str
-        What was trained; a training goes on only from a checkpoint of the same identity.
+        Digest of what is trained (`identity_of`); only a training of the same identity is continued.
     epoch, step : int
-        The next step: number of full epochs done, and of steps done in this one.
-    order : int array (N,)
+        Number of completed epochs, and of completed steps of the current one.
+    order : int64 array (N,)
         Order of the inputs in this epoch; empty between epochs.
     totals : dict
-        Sums over the steps done in this epoch.
+        Sums over the completed steps of this epoch.
     generators : dict
         States of the random generators.
-    state, momentum, history, masks : dict of arrays
+    state, velocity, masks : dict of arrays
+        Of the network and its optimiser.
+    history : dict of float64 arrays (epochs,)
     """
 
     identity: str
-    epoch: int
-    step: int
-    order: Array
-    totals: dict[str, float]
-    generators: dict[str, Any]
-    state: dict[str, Array]
-    momentum: dict[str, Array]
-    history: dict[str, Array]
-    masks: dict[str, Array]
+    epoch: int = 0
+    step: int = 0
+    order: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    totals: dict[str, float] = field(
+        default_factory=lambda: {"loss": 0.0, "correct": 0, "inputs": 0, "seconds": 0.0}
+    )
+    generators: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Array] = field(default_factory=dict)
+    velocity: dict[str, Array] = field(default_factory=dict)
+    history: dict[str, NDArray[np.float64]] = field(
+        default_factory=lambda: {name: np.empty(0) for name in CURVES}
+    )
+    masks: dict[str, Mask] = field(default_factory=dict)
+
+    def close_epoch(self, rate: float) -> None:
+        """Append the means of this epoch and its learning rate to the history, and begin the next epoch."""
+        n_inputs = self.totals["inputs"]
+        values = {
+            "loss": self.totals["loss"] / n_inputs,
+            "accuracy": self.totals["correct"] / n_inputs,
+            "learning_rate": rate,
+            "seconds": self.totals["seconds"],
+        }
+        self.history = {name: np.append(self.history[name], value) for name, value in values.items()}
+        self.epoch, self.step, self.order = self.epoch + 1, 0, np.empty(0, np.int64)
 
     @property
     def stored(self) -> dict[str, Any]:
@@ -49,10 +79,42 @@ class Checkpoint:
         position = {name: getattr(self, name) for name in POSITION}
         return {
             "position": json.dumps(position, default=np.ndarray.tolist),
-            **{name: getattr(self, name) for name in ARRAYS},
+            **{ENTRIES.get(name, name): getattr(self, name) for name in ARRAYS},
         }
 
     @classmethod
     def from_stored(cls, tree: Mapping[str, Any]) -> "Checkpoint":
-        """Read back what `stored` gave; `KeyError` or `ValueError` for a table of something else."""
-        return cls(**json.loads(tree["position"]), **{name: tree[name] for name in ARRAYS})
+        """The inverse of `stored`; `KeyError`, `TypeError` or `ValueError` if the table holds something else."""
+        arrays = {name: tree[ENTRIES.get(name, name)] for name in ARRAYS}
+        return cls(**json.loads(tree["position"]), **arrays)
+
+
+def identity_of(
+    network: Network, labels: NDArray[np.int64], recipe: Recipe, masks: Mapping[str, Mask]
+) -> str:
+    """Digest of recipe, labels, masks and shapes of the parameters, but not of the weights."""
+    digest = hashlib.sha256(msgspec.json.encode(recipe))
+    digest.update(repr([(name, a.shape) for name, a in network.parameters().items()]).encode())
+    digest.update(np.asarray(labels, np.int64).tobytes())
+    for name in sorted(masks):
+        digest.update(name.encode() + np.packbits(masks[name]).tobytes())
+    return digest.hexdigest()
+
+
+def stored_checkpoint(store: CheckpointStore, tree: Mapping[str, Any], identity: str) -> Checkpoint:
+    """The checkpoint that a store has loaded.
+
+    Raises
+    ------
+    InputError
+        It is no checkpoint of a training, or one of another training.
+    """
+    do = "delete it to train from the start"
+    try:
+        checkpoint = Checkpoint.from_stored(tree)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"checkpoint {store.path}", "that of a training", repr(error), do) from error
+    if checkpoint.identity != identity:
+        expected = "the same network, labels, recipe and masks"
+        raise InputError(f"checkpoint {store.path}", expected, "those of another training", do)
+    return checkpoint

@@ -119,7 +119,9 @@ def masked_network(network: nn.Network, masks: Mapping[str, Array]) -> nn.Networ
         nn.Stage(
             stage.name,
             {
-                key: nn.rebuilt(layer, _masked_parameters(f"{stage.name}.{key}", layer, masks), layer.buffers)
+                key: nn.with_arrays(
+                    layer, _masked_parameters(f"{stage.name}.{key}", layer, masks), layer.buffers
+                )
                 for key, layer in stage.layers.items()
             },
             stage.output_shape,
@@ -205,7 +207,7 @@ def _cut_mixer(removal: Removal, name: str, outputs: Array, inputs: Array, norme
             return nn.SparseLinear.from_dense(weight, kernels, bias)
     elif isinstance(layer, nn.Conv2d) and _is_sparse(removal, name):
         return nn.SparseConv2d.from_dense(weight, kernels, layer.stride, layer.padding, bias)
-    return nn.rebuilt(layer, {"weight": weight} | ({} if bias is None else {"bias": bias}), {})
+    return nn.with_arrays(layer, {"weight": weight} | ({} if bias is None else {"bias": bias}), {})
 
 
 def _cut_other(
@@ -222,7 +224,7 @@ def _cut_other(
             parameters, buffers = (
                 {name: array[filters] for name, array in arrays.items()} for arrays in (parameters, buffers)
             )
-    return nn.rebuilt(layer, parameters, buffers)
+    return nn.with_arrays(layer, parameters, buffers)
 
 
 def _masked_parameters(name: str, layer: nn.Layer, masks: Mapping[str, Array]) -> dict[str, Array]:

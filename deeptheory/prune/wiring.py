@@ -101,5 +101,5 @@ def through(layer: nn.Layer, constants: Array) -> Array:
     if isinstance(layer, KEEPING):
         return constants
     parameters, buffers = layer.parameters, layer.buffers
-    out = nn.rebuilt(layer, parameters, buffers).forward(np.nan_to_num(constants)[None, None, None])
+    out = nn.with_arrays(layer, parameters, buffers).forward(np.nan_to_num(constants)[None, None, None])
     return np.where(np.isnan(constants), np.nan, out.reshape(-1)).astype(constants.dtype)

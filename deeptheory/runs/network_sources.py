@@ -66,12 +66,12 @@ def require_trainable(options: nn.NetworkOptions) -> None:
 
 
 def blueprint(network: nn.Network) -> str:
-    """What `nn.describe` gives and the shapes of all arrays, as JSON."""
+    """The blueprint of a network (`nn.blueprint_of`) and the shapes of all arrays, as JSON."""
     shapes = {
         kind: {name: array.shape for name, array in getattr(network, kind)().items()}
         for kind in KINDS_OF_ARRAYS
     }
-    return json.dumps({**nn.describe(network), **shapes})
+    return json.dumps({**nn.blueprint_of(network), **shapes})
 
 
 def stored_blueprint(run: Run) -> str:
@@ -91,6 +91,6 @@ def _from_blueprint(text: str, rng: np.random.Generator) -> nn.Network:
         {name: np.zeros(shape, described["dtype"]) for name, shape in described[kind].items()}
         for kind in KINDS_OF_ARRAYS
     )
-    network = nn.described_network(described, *arrays)
-    nn.draw_weights(network, rng)
+    network = nn.build_from_blueprint(described, *arrays)
+    nn.reinitialise(network, rng)
     return network

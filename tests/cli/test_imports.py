@@ -26,7 +26,7 @@ def state(finished_study):
 def saved(state, tmp_path):
     """The same under the names of torchvision, with the counters of PyTorch, in half precision for one tensor."""
     network = nn.build("vgg6", 5, (16, 16, 1), 0.125, rng=np.random.default_rng(0))
-    names = naming.named(nn.describe(network), naming.vgg_names(nn.describe(network)))
+    names = naming.named(nn.blueprint_of(network), naming.vgg_names(nn.blueprint_of(network)))
     renamed = {names[name]: tensor for name, tensor in state.items()}
     renamed["features.1.num_batches_tracked"] = torch.tensor(3)
     renamed["features.1.bias"] = renamed["features.1.bias"].half()

@@ -36,14 +36,17 @@ def data(n=80):
     return images, labels
 
 
-def train(case, seed=5, **options):
+def train(case, seed=5, revise=None, group=nn.ALONE, **session):
     """Network and losses after 20 steps: in each of 5 epochs 3 batches of 24 inputs and one of 8."""
     name, dtype, rate, sizes = NETWORKS[case]
     network = nn.build(name, 3, (16, 16, 1), rng=np.random.default_rng(seed), dtype=dtype, **sizes)
     recipe = nn.Recipe(epochs=5, batch=24, learning_rate=rate)
-    rngs = [np.random.default_rng(s) for s in (11, 12)]
-    before_epoch = options.pop("revise", lambda network: lambda epoch, masks: None)(network)
-    history = nn.fit(network, *data(), recipe, *rngs, quiet=True, before_epoch=before_epoch, **options)
+    generators = nn.Generators(np.random.default_rng(11), np.random.default_rng(12))
+    before_epoch = revise(network) if revise else lambda epoch, masks: None
+    session = nn.Session(quiet=True, **session)
+    history = nn.fit(
+        network, *data(), recipe, generators, before_epoch=before_epoch, session=session, group=group
+    )
     return network.state(), history.loss
 
 

@@ -20,7 +20,7 @@ def test_small_vgg_follows_torch():
     others = [p for p in twin.parameters() if p.ndim == 1]
     groups = [{"params": decayed, "weight_decay": 5e-4}, {"params": others}]
     optimisers = (
-        nn.SGD(network, friction=0.9, l2=5e-4, l2_on_all=False, masks={}),
+        nn.SGD(network, momentum=0.9, l2=5e-4, l2_on_all=False, masks={}),
         torch.optim.SGD(groups, lr=0.05, momentum=0.9, nesterov=True),
     )
     for _ in range(3):

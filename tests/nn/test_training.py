@@ -24,10 +24,10 @@ def small(seed=0):
     return nn.build("vgg6", 3, (16, 16, 1), width=1 / 16, rng=np.random.default_rng(seed))
 
 
-def train(network, recipe=RECIPE, n=25, **options):
-    images, labels = data(n)
-    rngs = [np.random.default_rng(s) for s in (11, 12)]
-    return nn.fit(network, images, labels, recipe, *rngs, quiet=True, **options)
+def train(network, recipe=RECIPE, n=25, masks=None, before_epoch=lambda epoch, masks: None, **session):
+    generators = nn.Generators(np.random.default_rng(11), np.random.default_rng(12))
+    options = {"masks": masks, "before_epoch": before_epoch, "session": nn.Session(quiet=True, **session)}
+    return nn.fit(network, *data(n), recipe, generators, **options)
 
 
 def assert_equal_bits(a, b):
@@ -206,7 +206,7 @@ def test_divergence_names_epoch_and_step_and_keeps_the_checkpoint(tmp_path, stop
 def test_l2_is_on_weights_only_unless_asked():
     for on_all in (False, True):
         network = small()
-        optimiser = nn.SGD(network, friction=0.0, l2=0.1, l2_on_all=on_all, masks={})
+        optimiser = nn.SGD(network, momentum=0.0, l2=0.1, l2_on_all=on_all, masks={})
         network.forward(np.ones((2, 16, 16, 1), np.float32), training=True)
         network.backward(np.zeros((2, 3)))
         before = network.state()
@@ -234,7 +234,7 @@ def test_data_that_do_not_fit_are_refused(change, message):
     labels = np.where(labels == labels.max(), labels.max(), labels)
     rng = np.random.default_rng(0)
     with pytest.raises(InputError, match=message):
-        nn.fit(small(), images, labels, RECIPE, rng, rng, quiet=True)
+        nn.fit(small(), images, labels, RECIPE, nn.Generators(rng, rng), session=nn.Session(quiet=True))
 
 
 def test_progress_shows_epoch_and_loss(monkeypatch):

@@ -182,9 +182,9 @@ def test_an_arm_from_scratch_is_trained_from_scaled_initial_weights(assert_same,
         surviving = mask.reshape(len(mask), -1).sum(axis=1).reshape(-1, *[1] * (weight.ndim - 1))
         assert surviving.min() > 0
         network.parameters()[name] = (weight * mask * np.sqrt(mask[0].size / surviving)).astype(np.float32)
-    rngs = (random_streams.generator(3, name) for name in ("batches", "augmentation"))
+    generators = nn.Generators(*(random_streams.generator(3, name) for name in ("batches", "augmentation")))
     train = data.select(run.dataset, stored_splits(run), "train")
-    nn.fit(network, *train, run.config.train, *rngs, masks=full, quiet=True)
+    nn.fit(network, *train, run.config.train, generators, masks=full, session=nn.Session(quiet=True))
     assert_same(found["state"], network.state())
     assert len(found["history"]["loss"]) == run.config.train.epochs != run.config.retrain.epochs
 

@@ -39,7 +39,7 @@ STEPS = paths.STEPS[1:]
 def network_of(run):
     """The run's network by way of a state dictionary of PyTorch."""
     network = trained_network(run)
-    names = naming.named(nn.describe(network), naming.vgg_names(nn.describe(network)))
+    names = naming.named(nn.blueprint_of(network), naming.vgg_names(nn.blueprint_of(network)))
     tensors = {names[name]: array for name, array in network.state().items()}
     shape = network.input_shape
     found = match(find_architecture("vgg6", tensors, shape), tensors, shape)
@@ -183,7 +183,10 @@ def biased(network):
     """The network with a bias in its head: it is no probe then."""
     linear = network.head.layers["linear"]
     bias = np.linspace(-1, 1, network.n_labels, dtype=np.float32)
-    layers = {**network.head.layers, "linear": nn.rebuilt(linear, {**linear.parameters, "bias": bias}, {})}
+    layers = {
+        **network.head.layers,
+        "linear": nn.with_arrays(linear, {**linear.parameters, "bias": bias}, {}),
+    }
     stages = (*network.stages, nn.Stage("head", layers, ()))
     return nn.assemble(stages, network.input_shape, network.dtype)
 

@@ -175,7 +175,8 @@ def stop_in(monkeypatch, call):
 
     def stopping(*arguments, **named):
         calls.append(1)
-        return fit(*arguments, **named, should_stop=lambda: len(calls) == call)
+        session = named.pop("session")._replace(should_stop=lambda: len(calls) == call)
+        return fit(*arguments, **named, session=session)
 
     monkeypatch.setattr(nn, "fit", stopping)
 
@@ -184,7 +185,7 @@ def count_fits(monkeypatch):
     fit, titles = nn.fit, []
 
     def counting(*arguments, **named):
-        titles.append(named["title"])
+        titles.append(named["session"].title)
         return fit(*arguments, **named)
 
     monkeypatch.setattr(nn, "fit", counting)

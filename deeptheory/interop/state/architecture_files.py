@@ -35,7 +35,7 @@ def write_architecture(path: str | os.PathLike[str], network: nn.Network) -> Non
     InputError
         A layer of a kind that cannot be built again, or a place that cannot be written.
     """
-    description = nn.describe(network)
+    description = nn.blueprint_of(network)
     lines = [
         "# A network of deeptheory: its stages in order, the head last. Sizes are those of its tensors.",
         f"dtype = {toml_value(description['dtype'])}",
@@ -57,9 +57,9 @@ def write_architecture(path: str | os.PathLike[str], network: nn.Network) -> Non
 
 
 def read_architecture(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The table that `nn.describe` gives, from a file that `write_architecture` or a person wrote.
+    """The table that `nn.blueprint_of` gives, from a file that `write_architecture` or a person wrote.
 
-    `nn.described_network` makes a network of it and of arrays by dotted name; whether layers fit together is
+    `nn.build_from_blueprint` makes a network of it and of arrays by dotted name; whether layers fit together is
     found there.
 
     Raises

@@ -40,7 +40,7 @@ class Architecture:
     ----------
     name : str
     description : dict
-        As `nn.describe` gives it.
+        As `nn.blueprint_of` gives it.
     namings : dict of dict
         Names of the tensors by our dotted names, by what the naming is called; tried in this order.
     needed : set of str
@@ -105,7 +105,7 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
         rng=np.random.default_rng(0),
         classifier="hidden" if hidden else "linear",
     )
-    description, others = nn.describe(narrow), dict[str, naming.Prefixes]()
+    description, others = nn.blueprint_of(narrow), dict[str, naming.Prefixes]()
     notes: tuple[str, ...] = ()
     if name in VGG:
         others["torchvision"] = naming.vgg_names(description)

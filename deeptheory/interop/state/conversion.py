@@ -51,7 +51,7 @@ def converted(matching: Matching, tensors: Mapping[str, Array], norm_epsilon: fl
                 for drawn in DRAWN:
                     arrays.setdefault(f"{name}.{drawn}", np.zeros(1, np.int64))
     is_buffer = {array: array.rpartition(".")[2] in BUFFERS for array in arrays}
-    return nn.described_network(
+    return nn.build_from_blueprint(
         {**matching.description, "dtype": "float32"},
         {name: array for name, array in arrays.items() if not is_buffer[name]},
         {name: array for name, array in arrays.items() if is_buffer[name]},
@@ -80,8 +80,8 @@ def in_single_precision(network: nn.Network) -> nn.Network:
             for name, array in named.items()
         }
 
-    description = {**nn.describe(network), "dtype": "float32"}
-    return nn.described_network(description, rounded(network.parameters()), rounded(network.buffers()))
+    description = {**nn.blueprint_of(network), "dtype": "float32"}
+    return nn.build_from_blueprint(description, rounded(network.parameters()), rounded(network.buffers()))
 
 
 def _array(matching: Matching, name: str, tensor: Array) -> Array:

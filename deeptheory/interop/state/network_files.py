@@ -83,7 +83,7 @@ def read_network(path: str | os.PathLike[str]) -> nn.Network:
         if sorted(name for of in names for name in of) != sorted(arrays):
             expected = "each tensor once in its lists of parameters and buffers"
             raise InputError(f"tensors {tensors}", expected, "others")
-        return nn.described_network(description, *({name: arrays[name] for name in of} for of in names))
+        return nn.build_from_blueprint(description, *({name: arrays[name] for name in of} for of in names))
     except json.JSONDecodeError as error:
         raise InputError(
             f"tensors {tensors}", "readable lists of parameters and buffers", str(error)

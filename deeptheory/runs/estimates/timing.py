@@ -52,9 +52,8 @@ def _step_seconds(source: NetworkSource, threads: int, recipe: nn.Recipe) -> flo
         fresh_network(source),
         *_noise(STEPS * recipe.batch, source),
         recipe,
-        np.random.default_rng(1),
-        np.random.default_rng(2),
-        quiet=True,
+        nn.Generators(np.random.default_rng(1), np.random.default_rng(2)),
+        session=nn.Session(quiet=True),
     )
     return float(history.seconds[1:].mean()) / STEPS
 

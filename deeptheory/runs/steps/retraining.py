@@ -143,13 +143,16 @@ def _fit(
         network,
         *data.select(run.dataset, stored_splits(run), "train"),
         recipe,
-        generator(run.config.seed, f"{prefix}batches"),
-        generator(run.config.seed, f"{prefix}augmentation"),
+        nn.Generators(
+            *(generator(run.config.seed, f"{prefix}{name}") for name in ("batches", "augmentation"))
+        ),
         masks=masks,
         before_epoch=before_epoch,
-        checkpoint=run.checkpoint(paths.arm_checkpoint(arm, density, number)),
-        title=f"{run.directory.name} retrain {arm}",
-        quiet=run.quiet,
+        session=nn.Session(
+            run.checkpoint(paths.arm_checkpoint(arm, density, number)),
+            f"{run.directory.name} retrain {arm}",
+            run.quiet,
+        ),
     )
 
 

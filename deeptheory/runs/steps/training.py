@@ -30,11 +30,10 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
         "images": images,
         "labels": labels,
         "recipe": config.train,
-        "rng_batches": generator(config.seed, "batches"),
-        "rng_augment": generator(config.seed, "augmentation"),
-        "checkpoint": checkpoint,
-        "title": f"{run.directory.name} train",
-        "quiet": run.quiet,
+        "generators": nn.Generators(
+            generator(config.seed, "batches"), generator(config.seed, "augmentation")
+        ),
+        "session": nn.Session(checkpoint, f"{run.directory.name} train", run.quiet),
     }
     group.from_first(lambda: (config, dataset.n_labels, dataset.input_shape, training))
     history = nn.fit(

@@ -50,7 +50,7 @@ def test_the_architecture_is_the_one_that_was_written(path, name):
     write_onnx(path, network)
     again = read_onnx(path)
     assert [(node.name, node.inputs) for node in again.nodes] == [(n.name, n.inputs) for n in network.nodes]
-    assert nn.describe(again) == nn.describe(network)
+    assert nn.blueprint_of(again) == nn.blueprint_of(network)
 
 
 def test_compact_networks_and_units_of_pixels_are_read_back(path):

@@ -45,8 +45,8 @@ def edited(path):
 def test_an_architecture_is_read_back_as_it_is_described(path, name):
     network = build(name, **NETWORKS[name])
     write_architecture(path, network)
-    assert read_architecture(path) == nn.describe(network)
-    again = nn.described_network(read_architecture(path), network.parameters(), network.buffers())
+    assert read_architecture(path) == nn.blueprint_of(network)
+    again = nn.build_from_blueprint(read_architecture(path), network.parameters(), network.buffers())
     assert [node.inputs for node in again.nodes] == [node.inputs for node in network.nodes]
 
 
@@ -148,7 +148,7 @@ def test_inputs_that_name_nothing_are_refused(edited, old, new, words):
 def test_units_of_pixels_are_read_back_and_checked(path):
     network = standardised()
     write_architecture(path, network)
-    assert read_architecture(path) == nn.describe(network)
+    assert read_architecture(path) == nn.blueprint_of(network)
     text = path.read_text()
     for old, new, words in (
         ("[0.1, ", "[", "deviations of stage1.standardise: expected 2, as many as means, found 3"),

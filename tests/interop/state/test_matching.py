@@ -35,7 +35,7 @@ def refusal(name, tensors, shape=SHAPE):
 
 def torch_names(network):
     """The state of a small vgg6 by the names of torchvision."""
-    names = naming.named(nn.describe(network), naming.vgg_names(nn.describe(network)))
+    names = naming.named(nn.blueprint_of(network), naming.vgg_names(nn.blueprint_of(network)))
     return {names[name]: array for name, array in network.state().items()}
 
 

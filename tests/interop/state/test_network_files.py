@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def assert_equal(again, network):
-    assert nn.describe(again) == nn.describe(network)
+    assert nn.blueprint_of(again) == nn.blueprint_of(network)
     assert list(again.parameters()) == list(network.parameters())
     assert list(again.buffers()) == list(network.buffers())
     for name, array in network.state().items():

@@ -47,7 +47,8 @@ def trained(one_thread):
     network = nn.build("vgg6", N_LABELS, (16, 16, 1), 0.125, rng=np.random.default_rng(0))
     train = dataset.train_images[:350], dataset.train_labels[:350]
     recipe = nn.Recipe(epochs=6, batch=20, shift=1, flip=False)
-    nn.fit(network, *train, recipe, np.random.default_rng(1), np.random.default_rng(2), quiet=True)
+    generators = nn.Generators(np.random.default_rng(1), np.random.default_rng(2))
+    nn.fit(network, *train, recipe, generators, session=nn.Session(quiet=True))
     ends = [node.name for node in network.nodes]
     stages = {
         stage.name: f"{ends.index(f'{stage.name}.{list(stage.layers)[-1]}'):02}" for stage in network.stages

@@ -1,4 +1,4 @@
-"""Fresh weights for a network that is there already."""
+"""New initial weights for an existing network."""
 
 import numpy as np
 
@@ -8,11 +8,12 @@ from deeptheory.nn.layers.residual import StochasticDepth
 from deeptheory.nn.network import Network
 
 
-def draw_weights(network: Network, rng: np.random.Generator) -> None:
-    """Set all parameters and buffers to what `build` begins with.
+def reinitialise(network: Network, rng: np.random.Generator) -> None:
+    """Set all parameters and buffers to initial values, as `build` does.
 
-    Weights of layers are drawn (`he_normal`) in order of computation, biases are zero, batch norms change nothing,
-    stochastic depth gets a new seed. From the same generator a network of `build` gets the same bits again.
+    Weights are drawn layer by layer in order of computation (`he_normal`), biases are zero, batch norms start as
+    the identity, stochastic depth gets a new seed. A network of `build` gets the same bits again from the same
+    generator.
     """
     for node in network.nodes:
         layer = node.layer

@@ -23,7 +23,7 @@ def test_fresh_weights_are_those_of_a_new_network(name, options):
     for named in (network.parameters(), network.buffers()):
         for array in named.values():
             array += 1
-    nn.draw_weights(network, np.random.default_rng(2))
+    nn.reinitialise(network, np.random.default_rng(2))
     for key, array in network.state().items():
         np.testing.assert_array_equal(array, expected[key], err_msg=key)
         assert array.dtype == expected[key].dtype
