@@ -40,7 +40,7 @@ TINY_SWEEP = {
     "judge": {"seeds": 2},
 }
 
-TIMES = ("finished", "wall_seconds", "begun", "seconds")
+TIMES = ("finished", "wall_seconds", "begun", "seconds", "peak_bytes")  # what differs from run to run
 
 
 Result = namedtuple("Result", "code out err")

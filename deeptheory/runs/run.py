@@ -21,7 +21,7 @@ from deeptheory.runs.run_locks import lock
 from deeptheory.store import hdf5, integrity, paths
 from deeptheory.store.atomic_files import UNFINISHED, write_text
 from deeptheory.store.checkpoints import CheckpointStore
-from deeptheory.system import interruption, provenance
+from deeptheory.system import interruption, memory, provenance
 
 Arguments = ParamSpec("Arguments")
 
@@ -183,8 +183,12 @@ class Run:
             hdf5.write_tree(group, tree)
 
     def finish(self, step: str, tree: hdf5.Tree, started: float) -> None:
-        """Store what is left of a step and mark it done, with the wall time since `started`."""
-        stamp = {"finished": now(), "wall_seconds": time.monotonic() - started}
+        """Store what is left of a step and mark it done, with the wall time since `started` and the peak memory.
+
+        ``peak_bytes`` is that of the process while the step ran (VmHWM), 0 where the system does not say.
+        """
+        peak = memory.process_memory("VmHWM") or 0
+        stamp = {"finished": now(), "wall_seconds": time.monotonic() - started, "peak_bytes": peak}
         with hdf5.replacing(self.results) as file:
             self._describe(file)
             hdf5.write_tree(file.require_group(step), {**tree, **stamp})
@@ -224,6 +228,7 @@ def step(
             return
         with interruption.deferred(), run.locked():
             if not (is_step and run.done(compute.__name__)):
+                memory.reset_peak()
                 compute(run, *args, **named)
 
     return locked

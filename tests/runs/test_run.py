@@ -121,6 +121,7 @@ def test_the_run_file_says_where_its_numbers_come_from(run, tiny_config):
             assert stored[name] == facts[name]
         assert isinstance(stored["git_dirty"], bool)
         assert 0 < run.read(f"{step}/wall_seconds") < 600
+        assert 30e6 < run.read(f"{step}/peak_bytes") < 4e9
 
 
 def test_the_status_says_how_far_the_run_is(run_until):

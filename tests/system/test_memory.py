@@ -1,5 +1,6 @@
 """Free memory and the refusal of what is larger."""
 
+import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
@@ -15,3 +16,13 @@ def test_results_larger_than_the_memory_are_refused(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: None)
     memory.require_memory("the matrix", 10**18, "make it smaller")
     assert memory.gigabytes(12_345_678) == "0.012 GB"
+
+
+def test_the_peak_counts_from_where_it_is_reset():
+    ballast = np.ones(30_000_000)
+    memory.reset_peak()
+    before = memory.process_memory("VmHWM")
+    del ballast
+    memory.reset_peak()
+    assert memory.process_memory("VmHWM") < before - 200_000_000
+    assert memory.process_memory("VmHWM") >= memory.process_memory("VmRSS") - 1_000_000
