@@ -39,7 +39,7 @@ def test_every_arm_keeps_equally_many_weights_of_every_layer(executed):
     kept = [arm.masks.kept() for arm in arms.values()]
     assert kept == [kept[0]] * 4
     assert len(kept[0]) == 5
-    assert arms["afcc"].report.density == pytest.approx(SMALL["DENSITY"], abs=0.01)
+    assert arms["afcc"].summary.density == pytest.approx(SMALL["DENSITY"], abs=0.01)
 
 
 def test_fine_tuning_ended_under_the_masks_that_were_saved(executed):

@@ -84,15 +84,11 @@ def compare(
         "case": case,
         "what": _what(chosen, setting, against),
         "setting": msgspec.structs.asdict(setting),
-        **summary(chosen, times, setting, multiply_adds),
+        **numbers_of(chosen, times, setting, multiply_adds),
         **({"multiply_adds_share": multiply_adds / _dense(setting)} if chosen.of_compact else {}),
         "quiet": machine_load.is_quiet(shares),
         "others_share": shares[1],
-        "versions": versions(),
-        "machine": {
-            key: value for key, value in provenance.provenance().items() if key not in ("packages", "python")
-        },
-        "command": command,
+        **provenance_of(command),
     }
 
 
@@ -104,21 +100,18 @@ def require_torch() -> None:
         )
 
 
-def versions() -> dict[str, str]:
-    """Of Python, of this package and those it computes with, and of PyTorch where it is installed."""
-    facts = provenance.provenance()
-    found = {"python": facts["python"], **facts["packages"]}
+def provenance_of(command: str) -> dict[str, Any]:
+    """Where a result comes from: versions, PyTorch's where it is installed; the machine; the command."""
+    machine = provenance.provenance()
+    versions = {"python": machine.pop("python"), **machine.pop("packages")}
     if importlib.util.find_spec("torch"):
-        found["torch"] = importlib.metadata.version("torch")
-    return found
+        versions["torch"] = importlib.metadata.version("torch")
+    return {"versions": versions, "machine": machine, "command": command}
 
 
-def machine_facts() -> dict[str, Any]:
-    """Host, processor, threads, git revision: what `versions` leaves out of `machine.facts`."""
-    return {key: value for key, value in provenance.provenance().items() if key not in ("packages", "python")}
-
-
-def summary(case: Case, times: Mapping[str, Times], setting: Setting, multiply_adds: int) -> dict[str, Any]:
+def numbers_of(
+    case: Case, times: Mapping[str, Times], setting: Setting, multiply_adds: int
+) -> dict[str, Any]:
     """The numbers of a comparison, from the times of its sides.
 
     Parameters

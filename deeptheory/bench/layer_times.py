@@ -11,13 +11,12 @@ import numpy as np
 from deeptheory import nn
 from deeptheory.bench import engine_steps
 from deeptheory.bench.cases import Setting
-from deeptheory.bench.comparison import versions
+from deeptheory.bench.comparison import provenance_of
 from deeptheory.bench.roofline import backward_work, forward_work, measured_limits
 from deeptheory.nn.fusion import Block
 from deeptheory.nn.graph import output_shapes
 from deeptheory.nn.layers.base import Layer
-from deeptheory.system import process_setup, provenance
-from deeptheory.tables import text_table
+from deeptheory.system import process_setup
 
 STEPS = 20
 PASSES = ("forward", "backward")
@@ -74,11 +73,7 @@ def measure_layers(setting: Setting, command: str = "") -> dict[str, Any]:
         "peak_gflops": limits.gflops,
         "bandwidth_gb_s": limits.gigabytes,
         "layers": rows,
-        "versions": versions(),
-        "machine": {
-            key: value for key, value in provenance.provenance().items() if key not in ("packages", "python")
-        },
-        "command": command,
+        **provenance_of(command),
     }
 
 
@@ -138,33 +133,3 @@ def _timed(function: Callable[..., Any], seconds: list[float], inner: list[float
         return result
 
     return call
-
-
-def text(result: dict[str, Any]) -> str:
-    """The layers as a table; loss and optimiser are the difference of the last two lines."""
-    every = result["layers"]
-    total = {key: sum(of[key] for of in every.values()) for key in next(iter(every.values()))}
-    total["in_units_of_floor"] = (total["forward_s"] + total["backward_s"]) / total["floor_s"]
-    header = ("", "forward ms", "backward ms", "GFLOP direct", "fewest", "MB", "floor ms", "time / floor")
-    return "\n".join(
-        [
-            result["what"],
-            f"peak {result['peak_gflops']:.0f} GFLOP/s, memory {result['bandwidth_gb_s']:.1f} GB/s, as measured",
-            "",
-            *text_table(header, [_row(name, of) for name, of in {**every, "all layers": total}.items()]),
-            f"whole step {1e3 * result['step_s']:.2f} ms",
-        ]
-    )
-
-
-def _row(name: str, of: Mapping[str, float]) -> tuple[str, ...]:
-    return (
-        name,
-        f"{1e3 * of['forward_s']:.2f}",
-        f"{1e3 * of['backward_s']:.2f}",
-        f"{of['direct_gflop']:.2f}",
-        f"{of['fewest_gflop']:.2f}",
-        f"{of['megabytes']:.1f}",
-        f"{1e3 * of['floor_s']:.2f}",
-        f"{of['in_units_of_floor']:.1f}",
-    )

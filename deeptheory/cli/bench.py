@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from deeptheory.cli.options import COUNT, JSON, POSITIVE, SHARE, command_line, configure, machine_options
+from deeptheory.cli.options import (
+    COUNT,
+    JSON,
+    POSITIVE,
+    SHARE,
+    command_line,
+    configure,
+    machine_options,
+    print_report,
+)
 
 
 @click.group()
@@ -48,11 +57,12 @@ def _bench(name: str, text: str) -> None:
     def command(
         against: str | None, rounds: int | None, out: Path | None, as_json: bool, quiet: bool, **setting: Any
     ) -> None:
-        from deeptheory.bench import compare, result_files
+        from deeptheory.bench import compare
+        from deeptheory.bench.summaries import comparison_summary
 
         chosen = _setting(**setting)
         result = compare(name, chosen, against, rounds, command_line(), quiet)
-        _show(result, result_files.text(result), out, as_json)
+        _show(comparison_summary(result), out, as_json)
 
     if name == "measure":
         images = click.option(
@@ -96,10 +106,10 @@ def bench_layers(out: Path | None, as_json: bool, quiet: bool, **setting: Any) -
     Example:  deeptheory bench layers --network vgg11 --width 1
     """
     chosen = _setting(**setting)
-    from deeptheory.bench import layer_times
+    from deeptheory.bench.layer_times import measure_layers
+    from deeptheory.bench.summaries import layer_summary
 
-    result = layer_times.measure_layers(chosen, command_line())
-    _show(result, layer_times.text(result), out, as_json)
+    _show(layer_summary(measure_layers(chosen, command_line())), out, as_json)
 
 
 def _setting(threads: int | None, **setting: Any) -> Any:
@@ -110,9 +120,9 @@ def _setting(threads: int | None, **setting: Any) -> Any:
     return Setting(threads=threadpools.threads(), **setting)
 
 
-def _show(result: dict[str, Any], text: str, out: Path | None, as_json: bool) -> None:
-    from deeptheory.bench import result_files
+def _show(summary: Any, out: Path | None, as_json: bool) -> None:
+    from deeptheory.bench.summaries import write_result
 
-    click.echo(result_files.as_json(result) if as_json else text)
+    print_report(summary, as_json)
     if out:
-        click.echo(f"written: {result_files.write(result, out)}", err=True)
+        click.echo(f"written: {write_result(summary.numbers, out)}", err=True)

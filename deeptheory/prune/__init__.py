@@ -1,6 +1,6 @@
-"""Which connections can go: criteria give every kernel a score, masks keep the best at equal density.
+"""Which connections can be removed: criteria score them, masks keep the best at equal density.
 
-A report says what was removed and what deserves a warning; the cost says what is left. `compact` cuts it out.
+A summary of the masks counts what they removed and warns; the cost is what is left. `compact` removes physically.
 """
 
 from deeptheory.prune.arms import (
@@ -21,7 +21,7 @@ from deeptheory.prune.criterion_context import Context
 from deeptheory.prune.density_schedule import densities
 from deeptheory.prune.footprint import Footprint, footprint_of
 from deeptheory.prune.head_predictor import HeadPrediction, HeadPredictor, head_prediction
-from deeptheory.prune.mask_reports import LayerReport, Report, report_of, warnings_of
+from deeptheory.prune.mask_summaries import LayerSummary, MaskSummary, mask_summary, warnings_of
 from deeptheory.prune.masked_layers import (
     HEAD,
     HEAD_WEIGHT,
@@ -54,7 +54,8 @@ __all__ = [
     "Granularity",
     "HeadPrediction",
     "HeadPredictor",
-    "LayerReport",
+    "LayerSummary",
+    "MaskSummary",
     "MaskedLayer",
     "Masks",
     "Prediction",
@@ -62,7 +63,6 @@ __all__ = [
     "PruneOptions",
     "PrunedArm",
     "RefitPredictor",
-    "Report",
     "Target",
     "apply_masks",
     "check_agreement",
@@ -81,6 +81,7 @@ __all__ = [
     "keep_largest",
     "kernel_scores",
     "layer_predictions",
+    "mask_summary",
     "masked_layers",
     "masked_network",
     "masks_for",
@@ -89,7 +90,6 @@ __all__ = [
     "prune_arms",
     "refit_layers",
     "refitted_layer",
-    "report_of",
     "scaled_to_fan_in",
     "scores_for",
     "warnings_of",

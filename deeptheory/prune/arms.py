@@ -9,7 +9,7 @@ import numpy as np
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.prune.criteria import CRITERIA
 from deeptheory.prune.criterion_context import Context
-from deeptheory.prune.mask_reports import Report, report_of
+from deeptheory.prune.mask_summaries import MaskSummary, mask_summary
 from deeptheory.prune.masks import Masks
 from deeptheory.prune.selection import keep_density, keep_largest, masks_of_units
 from deeptheory.store.paths import AFCC, UNPRUNED
@@ -29,7 +29,7 @@ class PrunedArm:
     units : dict of str to bool array
         Which units are kept.
     masks : Masks
-    report : Report
+    summary : MaskSummary
     update : dict of str to array
         Parameters and buffers with which retraining starts, where the criterion changes them.
     """
@@ -38,7 +38,7 @@ class PrunedArm:
     scores: dict[str, np.ndarray]
     units: dict[str, np.ndarray]
     masks: Masks
-    report: Report
+    summary: MaskSummary
     update: dict[str, np.ndarray]
 
     @property
@@ -119,7 +119,7 @@ def _last_where_gone(scores: Mapping[str, np.ndarray], context: Context) -> dict
 
 
 def masks_for(criterion: str, context: Context, target: Target = None) -> Masks:
-    """Masks of one criterion; `prune_arm` gives its scores and report as well."""
+    """Masks of one criterion; `prune_arm` gives its scores and the summary as well."""
     return prune_arm(criterion, context, target).masks
 
 
@@ -140,7 +140,7 @@ def prune_arm(criterion: str, context: Context, target: Target = None) -> Pruned
     Returns
     -------
     PrunedArm
-        Its report holds, for AFCC and label-permuted, the natural density: that of the same scores cut at the
+        Its summary holds, for AFCC and label-permuted, the natural density: that of the same scores cut at the
         threshold. For label-permuted this is one draw of the null of AFCC's density (physics of independent
         label sets), whatever density the arm was given.
 
@@ -175,9 +175,9 @@ def prune_arm(criterion: str, context: Context, target: Target = None) -> Pruned
     masks = masks_of_units(context.layers, units, granularity)
     _check_something_pruned(criterion, context, scores, masks, target)
     natural = masks_of_units(context.layers, cut, granularity).densities() if chosen.thresholded else {}
-    report = report_of(masks, context.strengths, context.threshold, natural)
+    summary = mask_summary(masks, context.strengths, context.threshold, natural)
     update = dict(chosen.update(context, masks)) if chosen.update else {}
-    return PrunedArm(criterion, scores, units, masks, report, update)
+    return PrunedArm(criterion, scores, units, masks, summary, update)
 
 
 def prune_arms(
@@ -213,7 +213,7 @@ def prune_arms(
     if density:
         return {arm: pruned(arm, density) for arm in streams}
     afcc = pruned(AFCC, None)
-    targets: dict[str, Target] = {"layer": afcc.n_kept, "network": afcc.report.density}
+    targets: dict[str, Target] = {"layer": afcc.n_kept, "network": afcc.summary.density}
     return {arm: afcc if arm == AFCC else pruned(arm, targets[CRITERIA[arm].scope]) for arm in streams}
 
 

@@ -172,15 +172,15 @@ def layer_predictions(afcc: PrunedArm, strengths: Mapping[str, np.ndarray]) -> d
         (`theory.expected_dilution`).
     """
     tree: dict[str, dict[str, Any]] = {}
-    for layer, report in zip(afcc.masks.layers, afcc.report.layers, strict=True):
+    for layer, summary in zip(afcc.masks.layers, afcc.summary.layers, strict=True):
         tree[layer.weight] = found = {
             "prunable": ~afcc.masks.kernels(layer.weight),
-            "dilution": report.dilution,
+            "dilution": summary.dilution,
         }
         if layer.weight in afcc.scores:
             found["scores"] = afcc.scores[layer.weight]
         if layer.stage_out != HEAD:
             ends = [strengths[layer.stage_in], strengths[layer.stage_out]]
-            served = (np.count_nonzero(end > afcc.report.threshold, axis=1) for end in ends)
+            served = (np.count_nonzero(end > afcc.summary.threshold, axis=1) for end in ends)
             found["expected_dilution"] = theory.expected_dilution(ends[0].shape[1], *served)
     return tree

@@ -2,17 +2,17 @@
 
 import importlib
 import importlib.util
-import json
 
 import msgspec
 import numpy as np
 import pytest
 
 from deeptheory import nn
-from deeptheory.bench import CASES, Setting, compare, engine_steps, result_files
+from deeptheory.bench import CASES, Setting, compare, engine_steps
 from deeptheory.bench.alternation import Times
 from deeptheory.bench.cases import grey_images
-from deeptheory.bench.comparison import ratio_interval, summary
+from deeptheory.bench.comparison import numbers_of, ratio_interval
+from deeptheory.bench.summaries import comparison_summary, write_result
 from deeptheory.errors import InputError
 
 KEYS = {
@@ -35,7 +35,7 @@ def times(seconds, peak=100, rounds=5):
 
 
 def test_the_best_rival_counts():
-    found = summary(
+    found = numbers_of(
         CASES["train-step"],
         {"ours": times(0.5), "torch": times(2.0), "torch channels last": times(1.0, peak=300)},
         Setting(batch=10),
@@ -52,7 +52,7 @@ def test_the_best_rival_counts():
 
 
 def test_ours_alone_has_no_ratio():
-    found = summary(CASES["inference"], {"ours": times(0.5, peak=None)}, Setting(), 10**6)
+    found = numbers_of(CASES["inference"], {"ours": times(0.5, peak=None)}, Setting(), 10**6)
     assert found["torch_s"] is found["ratio"] is found["ratio_interval"] is found["torch_peak_bytes"] is None
     assert found["peak_bytes"] is found["sides"]["ours"]["peak_above_imports_bytes"] is None
     assert found["gflops"] == pytest.approx(1e-9 * 2 * 10**6 * 100 / 0.5)
@@ -60,13 +60,13 @@ def test_ours_alone_has_no_ratio():
 
 def test_memory_is_compared_by_the_smallest_peak():
     sides = {"ours": times(1.0, 100), "torch": times(1.0, 400), "torch channels last": times(0.5, 500)}
-    found = summary(CASES["memory"], sides, Setting(), 10**6)
+    found = numbers_of(CASES["memory"], sides, Setting(), 10**6)
     assert (found["best_rival"], found["ratio"], found["ratio_interval"]) == ("torch", 4.0, None)
 
 
 def test_measuring_is_compared_with_an_inference_pass_too():
     sides = {"ours": times(1.2), "inference pass": times(1.0), "torch": times(12.0)}
-    found = summary(CASES["measure"], sides, Setting(images=500), 10**6)
+    found = numbers_of(CASES["measure"], sides, Setting(images=500), 10**6)
     assert found["in_units_of_inference_pass"] == pytest.approx(1.2)
     assert found["ratio"] == pytest.approx(10)
     assert found["gflops"] == pytest.approx(1e-9 * 2 * 10**6 * 500 / 1.2)
@@ -115,7 +115,7 @@ def test_ours_alone_in_its_own_process():
     assert found["ours_s"] > 0
     assert found["ratio"] is None
     assert found["versions"]["numba"]
-    assert json.loads(result_files.as_json(found))["command"] == "deeptheory bench"
+    assert found["command"] == "deeptheory bench"
 
 
 def test_a_compact_network_beside_the_dense_one(monkeypatch, tmp_path):
@@ -126,10 +126,10 @@ def test_a_compact_network_beside_the_dense_one(monkeypatch, tmp_path):
     # half of the filters of a stage is a quarter of its weights; the first stage stays whole
     assert 0.25 < found["multiply_adds_share"] < 0.5
     assert found["in_units_of_dense_network"] > 0
-    text = result_files.text(found)
+    text = comparison_summary(found).text
     assert "filters at density 0.25" in text.splitlines()[0]
     assert f"share of the multiply-adds: {found['multiply_adds_share']:.3f}" in text
-    assert result_files.write(found, tmp_path).name.endswith("threads1-filter0.25.json")
+    assert write_result(found, tmp_path).name.endswith("threads1-filter0.25.json")
 
 
 def test_a_compact_network_of_a_run(monkeypatch, tmp_path):
@@ -140,8 +140,8 @@ def test_a_compact_network_of_a_run(monkeypatch, tmp_path):
     of_run = Setting(network="vgg6", width=0.5, size=16, batch=4, model=str(path))
     found = compare("compact", of_run, rounds=1, silent=True)
     assert found["multiply_adds_share"] < 0.4
-    assert str(path) in result_files.text(found)
-    assert result_files.write(found, tmp_path).name.endswith("threads1-compact-afcc.json")
+    assert str(path) in comparison_summary(found).text
+    assert write_result(found, tmp_path).name.endswith("threads1-compact-afcc.json")
     other = msgspec.structs.replace(of_run, size=32)
     with pytest.raises(
         InputError,
@@ -156,7 +156,7 @@ def test_a_compact_network_of_grey_images(monkeypatch, tmp_path):
     setting = Setting(network="vgg6", width=0.5, size=16, channels=1, batch=4, density=0.1)
     nn.save_model(path, engine_steps.compacted(setting))
     of_run = msgspec.structs.replace(setting, model=str(path))
-    assert "16x16x1" in result_files.text(compare("compact", of_run, rounds=1, silent=True))
+    assert "16x16x1" in comparison_summary(compare("compact", of_run, rounds=1, silent=True)).text
 
 
 def test_the_memory_of_ours_is_that_of_a_process_that_does_not_compile(monkeypatch):
@@ -189,7 +189,7 @@ def test_measuring_against_torch(monkeypatch):
     assert list(found["sides"]) == ["ours", "inference pass", "torch", "torch channels last"]
     assert found["ratio"] > 0
     assert found["versions"]["torch"]
-    lines = result_files.text(found).splitlines()
+    lines = comparison_summary(found).text.splitlines()
     assert lines[0] == found["what"]
     assert lines[0].endswith("100 images (PyTorch: 100, scaled)")
     assert any(line.startswith(f"{found['best_rival']} / ours: ") for line in lines)

@@ -6,6 +6,7 @@ import pytest
 from deeptheory import nn
 from deeptheory.bench import Setting, layer_times
 from deeptheory.bench.roofline import Limits, Work, backward_work, forward_work, measured_limits
+from deeptheory.bench.summaries import layer_summary
 
 
 def conv(size=3, stride=1, **options):
@@ -80,7 +81,7 @@ def test_every_layer_of_a_step_is_timed_and_then_left_alone(monkeypatch):
     assert direct == pytest.approx(1e-9 * 2 * 4 * (3 * sum(macs.values()) - macs["stage1.conv"]))
     for of in found["layers"].values():
         assert of["in_units_of_floor"] == pytest.approx((of["forward_s"] + of["backward_s"]) / of["floor_s"])
-    lines = layer_times.text(found).splitlines()
+    lines = layer_summary(found).text.splitlines()
     assert lines[1] == "peak 100 GFLOP/s, memory 10.0 GB/s, as measured"
     assert any(line.startswith("all layers") for line in lines)
 

@@ -51,17 +51,17 @@ def test_natural_density_of_label_permuted_is_its_own():
     here = context()
     afcc = prune_arm("afcc", here)
     arm = prune_arm("label-permuted", here, afcc.n_kept)
-    for layer in arm.report.layers:
+    for layer in arm.summary.layers:
         assert layer.natural_density == (arm.scores[layer.weight] > 0.5).mean()
-    assert arm.report.layers[0].natural_density != arm.report.layers[0].density
+    assert arm.summary.layers[0].natural_density != arm.summary.layers[0].density
     # the head's labels are permuted within each filter, so the sizes of the label sets stay
-    assert arm.report.layers[1].natural_density == afcc.report.layers[1].density
-    assert prune_arm("random", here, afcc.n_kept).report.layers[0].natural_density is None
+    assert arm.summary.layers[1].natural_density == afcc.summary.layers[1].density
+    assert prune_arm("random", here, afcc.n_kept).summary.layers[0].natural_density is None
 
 
 def test_label_permuted_alone_is_cut_at_the_threshold():
     arm = prune_arm("label-permuted", context())
-    assert all(layer.density == layer.natural_density for layer in arm.report.layers)
+    assert all(layer.density == layer.natural_density for layer in arm.summary.layers)
 
 
 def test_a_control_needs_the_number_to_keep():
@@ -85,7 +85,7 @@ def test_nothing_pruned_is_an_error_with_the_threshold():
     )
     with pytest.raises(InputError, match=text):
         prune_arm("afcc", context(strengths=strengths))
-    assert prune_arm("afcc", context(threshold=0.75, strengths=strengths)).report.dilution == 1
+    assert prune_arm("afcc", context(threshold=0.75, strengths=strengths)).summary.dilution == 1
     with pytest.raises(InputError, match="nothing was pruned; ask for a lower density"):
         masks_for("random", context(), {STAGE.weight: 35, HEAD.weight: 42})
 
@@ -95,16 +95,16 @@ def test_report_counts_what_was_lost():
     one[:4, 0] = 1  # filter 4 of stage 1 serves nothing
     two = np.zeros((7, N_LABELS))
     two[:3, 0] = two[3:6, 1] = 1  # filters 3..5 share no label with stage 1, filter 6 serves nothing
-    report = prune_arm("afcc", context(strengths={"stage1": one, "stage2": two})).report
-    stage, head = report.layers
+    summary = prune_arm("afcc", context(strengths={"stage1": one, "stage2": two})).summary
+    stage, head = summary.layers
     assert (stage.kernels_kept, stage.kernels_total, stage.outputs_without_input) == (12, 35, 4)
     assert (stage.inputs_without_label, head.inputs_without_label) == (1, 1)
     assert (head.kernels_kept, head.kernels_total, head.outputs_without_input) == (6, 42, 4)
     assert stage.density == 12 / 35
     assert stage.dilution == pytest.approx(23 / 35)
     assert (stage.weights_kept, stage.weights_total) == (12 * 9, 35 * 9)
-    assert report.density == (12 * 9 + 6 * 4) / (35 * 9 + 42 * 4)
-    assert warnings_of(report) == [
+    assert summary.density == (12 * 9 + 6 * 4) / (35 * 9 + 42 * 4)
+    assert warnings_of(summary) == [
         "stage2.conv.weight: 4 of 7 outputs lost all their inputs and give a constant",
         "stage2.conv.weight: 1 of 5 input filters serve no label at threshold 0.5",
         "head.linear.weight: 4 of 6 outputs lost all their inputs and give a constant",
@@ -114,8 +114,8 @@ def test_report_counts_what_was_lost():
 
 def test_warnings_of_a_layer_left_whole_and_of_one_removed():
     strengths = {"stage1": np.full((5, N_LABELS), 0.9), "stage2": np.full((7, N_LABELS), 0.9)}
-    report = prune_arm("random", context(strengths=strengths), {STAGE.weight: 35, HEAD.weight: 0}).report
-    assert warnings_of(report) == [
+    summary = prune_arm("random", context(strengths=strengths), {STAGE.weight: 35, HEAD.weight: 0}).summary
+    assert warnings_of(summary) == [
         "stage2.conv.weight: nothing was pruned in this layer",
         "head.linear.weight: no kernel is left, so no signal passes; lower the threshold",
     ]

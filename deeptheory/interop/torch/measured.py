@@ -98,7 +98,7 @@ class Measured:
         -------
         dict of PrunedArm
             By criterion. ``arm.masks`` maps names of parameters to bool arrays of their shape, in the layout of
-            PyTorch, for `apply_masks` and `save_masks`; ``arm.report`` says what they leave.
+            PyTorch, for `apply_masks` and `save_masks`; ``arm.summary`` says what they leave.
 
         Raises
         ------

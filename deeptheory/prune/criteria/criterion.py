@@ -39,6 +39,8 @@ class Criterion:
         starts.
     from_scratch : bool
         Whether the masked network is trained from fresh weights, not from the trained ones.
+    title : str, optional
+        As figures print it, where the name is no word.
     """
 
     scores: Callable[[Context], Scores]
@@ -49,3 +51,4 @@ class Criterion:
     running: bool = False
     update: Callable[[Context, Masks], Mapping[str, np.ndarray]] | None = None
     from_scratch: bool = False
+    title: str = ""

@@ -9,6 +9,8 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
+from deeptheory.prune.criteria import CRITERIA
+
 SINGLE_COLUMN = 3.375  # inches
 DOUBLE_COLUMN = 7.0  # inches
 STYLE = "deeptheory.reports.plot.deeptheory"  # deeptheory.mplstyle in this package
@@ -35,17 +37,6 @@ OTHER_MARKS: tuple[Mark, ...] = (
     (GREEN, "p"),
     (ORANGE, "h"),
 )
-
-TITLES = {  # of arms whose names are not words
-    **{name: name.upper() for name in ("afcc", "lamp", "snip", "obd", "obs")},
-    "random-afcc": "random AFCC",
-    "grasp": "GraSP",
-    "synflow": "SynFlow",
-    "taylor": "Taylor",
-    "snr-budget": "SNR budget",
-    "snr-overlap": "SNR overlap",
-    "snr-share": "SNR share",
-}
 
 P = ParamSpec("P")
 
@@ -89,7 +80,7 @@ def arm_marks(arms: Iterable[str]) -> dict[str, Mark]:
 
 def arm_title(arm: str) -> str:
     """Name of an arm as printed in a figure."""
-    return TITLES.get(arm, arm)
+    return (arm in CRITERIA and CRITERIA[arm].title) or arm
 
 
 def stage_title(stage: str) -> str:

@@ -41,7 +41,7 @@ def predict(run: Run) -> None:
         "stages": _stages(run, network, rng),
         "layers": prune.layer_predictions(arms["afcc"], trained_strengths(run, network)),
         "arms": of_arms,
-        "dilution": arms["afcc"].report.dilution,
+        "dilution": arms["afcc"].summary.dilution,
     }
     run.finish("predict", tree, started)
     run.log(f"predicted AFCC accuracy {of_arms['afcc']['retrained']:.4f}")

@@ -36,7 +36,7 @@ def prune(run: Run) -> None:
             if arm is not None:
                 masked.load_state(masked.state() | arm.update)
                 pruning.apply_masks(masked, arm.masks)
-                for line in pruning.warnings_of(arm.report):
+                for line in pruning.warnings_of(arm.summary):
                     run.log(f"warning, {name}: {line}")
             tree: dict[str, Any] = {
                 "accuracy": nn.accuracy(masked, *test),
@@ -45,17 +45,17 @@ def prune(run: Run) -> None:
             }
             if arm is not None:
                 tree["masks"] = {weight: arm.masks.stored(weight) for weight in arm.masks}
-                tree["layers"] = {layer.weight: _layer(layer) for layer in arm.report.layers}
-                tree["dilution"] = arm.report.dilution
+                tree["layers"] = {layer.weight: _layer(layer) for layer in arm.summary.layers}
+                tree["dilution"] = arm.summary.dilution
                 if arm.update:
                     tree["update"] = arm.update
-                tree["warnings"] = pruning.warnings_of(arm.report)
+                tree["warnings"] = pruning.warnings_of(arm.summary)
             run.store(paths.arm_path("prune", name), tree)
             progress.advance(done)
     run.finish("prune", {}, started)
     afcc = arms["afcc"]
     assert afcc is not None
-    run.log(f"pruned {len(arms) - 1} arms at dilution {afcc.report.dilution:.4f} of the masked layers")
+    run.log(f"pruned {len(arms) - 1} arms at dilution {afcc.summary.dilution:.4f} of the masked layers")
 
 
 def _refit_accuracies(
@@ -98,7 +98,7 @@ def cost_of(network: nn.Network, masks: pruning.Masks | None) -> dict[str, float
     }
 
 
-def _layer(layer: pruning.LayerReport) -> dict[str, float]:
+def _layer(layer: pruning.LayerSummary) -> dict[str, float]:
     where_known = {
         "natural_density": layer.natural_density,
         "inputs_without_label": layer.inputs_without_label,

@@ -66,7 +66,7 @@ def test_the_masks_are_those_of_the_same_network_of_ours(shared, trained, densit
     arms = shared.masks(density=density, threshold=THRESHOLD)
     streams = shared._rng("controls").spawn(len(arms))
     expected = prune.prune_arms(own, dict(zip(arms, streams, strict=True)), density)
-    assert {arm.report.density for arm in arms.values()} == {arms["afcc"].report.density} != {1.0}
+    assert {arm.summary.density for arm in arms.values()} == {arms["afcc"].summary.density} != {1.0}
     for name, arm in arms.items():
         for weight, mask in arm.masks.items():
             ours = expected[name].masks[own_name(weight)]

@@ -9,7 +9,7 @@ from deeptheory.prune.masks import Masks
 
 
 @dataclass(frozen=True)
-class LayerReport:
+class LayerSummary:
     """What one mask removed.
 
     Parameters
@@ -55,10 +55,10 @@ class LayerReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class MaskSummary:
     """What the masks of one arm removed; layers from the input upwards."""
 
-    layers: tuple[LayerReport, ...]
+    layers: tuple[LayerSummary, ...]
     threshold: float
 
     @property
@@ -73,9 +73,9 @@ class Report:
         return 1 - self.density
 
 
-def report_of(
+def mask_summary(
     masks: Masks, strengths: Mapping[str, np.ndarray], threshold: float, natural: Mapping[str, float]
-) -> Report:
+) -> MaskSummary:
     """Count what the masks removed.
 
     Parameters
@@ -95,7 +95,7 @@ def report_of(
         if layer.stage_in in strengths:
             without_label = int((~(strengths[layer.stage_in] > threshold).any(axis=1)).sum())
         layers.append(
-            LayerReport(
+            LayerSummary(
                 weight=layer.weight,
                 weights_kept=masks.kept()[layer.weight],
                 weights_total=layer.size,
@@ -108,13 +108,13 @@ def report_of(
                 natural_density=natural.get(layer.weight),
             )
         )
-    return Report(tuple(layers), threshold)
+    return MaskSummary(tuple(layers), threshold)
 
 
-def warnings_of(report: Report) -> list[str]:
+def warnings_of(summary: MaskSummary) -> list[str]:
     """Lines of text for what a user must not overlook; empty when there is nothing."""
     lines = []
-    for layer in report.layers:
+    for layer in summary.layers:
         if layer.weights_kept == layer.weights_total:
             lines.append(f"{layer.weight}: nothing was pruned in this layer")
         if layer.kernels_kept == 0:
@@ -127,6 +127,6 @@ def warnings_of(report: Report) -> list[str]:
         if layer.inputs_without_label:
             lines.append(
                 f"{layer.weight}: {layer.inputs_without_label} of {layer.inputs} input filters serve no label"
-                f" at threshold {report.threshold:g}"
+                f" at threshold {summary.threshold:g}"
             )
     return lines
