@@ -8,11 +8,10 @@ import pytest
 from deeptheory import nn
 from deeptheory.data.augmentation import scale
 from deeptheory.interop.onnx.reader import read_onnx
-from deeptheory.interop.state.network_files import read_network
 from deeptheory.interop.state.tensor_files import read_tensors
 from deeptheory.runs.steps.compaction import retrained_network
 from deeptheory.runs.steps.training import trained_network
-from tests.interop.networks import relative_difference
+from tests.interop.networks import read_network, relative_difference
 
 pytest.importorskip("safetensors")
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -41,7 +40,7 @@ def test_an_arm_is_written_as_safetensors_with_its_masks(deeptheory, run, images
     numbers = json.loads(deeptheory(*command).out)
     names = ("net.safetensors", "net.toml", "net.masks.safetensors")
     assert numbers["files"] == {str(tmp_path / name): (tmp_path / name).stat().st_size for name in names}
-    network = read_network(out)
+    network = read_network(out.with_suffix(""))
     np.testing.assert_array_equal(network.infer(images), retrained_network(run, "afcc").infer(images))
     masks, _ = read_tensors(tmp_path / "net.masks.safetensors")
     assert set(masks) == set(run.read("prune/arms/afcc/masks"))

@@ -1,8 +1,12 @@
 """Small networks of every architecture, and a compact one, with what compares them."""
 
+import json
+
 import numpy as np
 
 from deeptheory import nn, prune
+from deeptheory.interop.state.architecture_files import read_architecture
+from deeptheory.interop.state.tensor_files import read_tensors
 
 SHAPE = (16, 16, 3)
 NETWORKS = {
@@ -81,3 +85,12 @@ def images_for(network, n=5):
 def relative_difference(found, expected):
     """Largest difference, relative to the largest value expected."""
     return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+def read_network(path):
+    """The network in the two files of a name, PATH.safetensors and PATH.toml."""
+    arrays, metadata = read_tensors(f"{path}.safetensors")
+    kinds = [json.loads(metadata[kind]) for kind in ("parameters", "buffers")]
+    assert sorted(kinds[0] + kinds[1]) == sorted(arrays)
+    named = ({name: arrays[name] for name in names} for names in kinds)
+    return nn.build_from_blueprint(read_architecture(f"{path}.toml"), *named)
