@@ -71,11 +71,10 @@ class Stage:
     def head(self, criterion: str, density: float | str, rng: np.random.Generator) -> Head:
         """The three heads of one mask."""
         mask = None if criterion == FULL else self._mask(criterion, density, rng)
-        options = self.run.config.probe
+        options = msgspec.structs.replace(self.run.config.probe, solver="exact")
 
         def refit(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-            given = features, labels, len(self.probe), options.l2, rng, mask, options.tolerance
-            return measure.fit_probe_exact(*given, quiet=True).weight
+            return measure.fit_probe(features, labels, len(self.probe), options, rng, mask, quiet=True).weight
 
         standing = self.probe if mask is None else self.probe * mask
         return {

@@ -1,22 +1,18 @@
-"""What single filters do: class statistics, probes, fields, clusters, noise, SNR and specialisation.
+"""What single filters do: class means, probes, fields, clusters, noise, SNR and specialisation.
 
-Masks are decided from the measure split: nothing here should be given the test labels.
+Masks are decided from the measure split: no function here should be given the test labels, except to count
+accuracies.
 """
 
-from deeptheory.measure.clusters import (
-    RelabellingSpread,
-    all_clusters,
-    all_noise,
-    cluster_noise,
-    find_clusters,
-    noise,
-    relabelling_spread,
-    served_labels,
+from deeptheory.measure.activation_moments import (
+    SecondOrderStatistics,
+    low_rank_statistics,
+    second_order_statistics,
 )
+from deeptheory.measure.clusters import all_clusters, all_noise, cluster_noise, find_clusters, noise
 from deeptheory.measure.covariances import FullCovariances, LowRankCovariances
 from deeptheory.measure.features import complete_fields, iterate_features, stage_features
 from deeptheory.measure.fields import (
-    class_means,
     clip,
     field_matrices,
     fields_from_class_means,
@@ -25,19 +21,14 @@ from deeptheory.measure.fields import (
     normalise,
 )
 from deeptheory.measure.interval_bounds import FieldBounds, field_bounds
-from deeptheory.measure.lbfgs_probe import fit_probe_exact
+from deeptheory.measure.labels import balanced_subset, class_means
 from deeptheory.measure.margin_sensitivity import squared_sensitivity
+from deeptheory.measure.mean_activations import ClassStatistics, class_statistics
 from deeptheory.measure.network_measures import MeasuredStage, measure_stages
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
 from deeptheory.measure.patches import PatchMoments, mixing_layer, moments_of, patch_moments
-from deeptheory.measure.probe import ProbeFit, balanced_subset
-from deeptheory.measure.probe_solvers import fit_probe
-from deeptheory.measure.second_order import (
-    SecondOrderStatistics,
-    low_rank_statistics,
-    second_order_statistics,
-)
-from deeptheory.measure.sgd_probe import fit_probe_sgd
+from deeptheory.measure.probes.fitting import fit_probe
+from deeptheory.measure.probes.task import ProbeFit
 from deeptheory.measure.single_filters import FilterStatistics, filter_statistics
 from deeptheory.measure.snr import (
     FieldSNR,
@@ -54,7 +45,6 @@ from deeptheory.measure.specialisation import (
     served_label_auc,
 )
 from deeptheory.measure.stage_measures import Estimate, StageMeasures, measure_stage
-from deeptheory.measure.statistics import ClassStatistics, class_statistics
 from deeptheory.measure.stored_measures import stage_record
 from deeptheory.measure.streaming import Images, Measurable
 
@@ -75,7 +65,6 @@ __all__ = [
     "PatchMoments",
     "ProbeFit",
     "ProbeOptions",
-    "RelabellingSpread",
     "SecondOrderStatistics",
     "StageMeasures",
     "all_clusters",
@@ -94,8 +83,6 @@ __all__ = [
     "filter_statistics",
     "find_clusters",
     "fit_probe",
-    "fit_probe_exact",
-    "fit_probe_sgd",
     "iterate_features",
     "iterate_fields",
     "label_strengths",
@@ -111,10 +98,8 @@ __all__ = [
     "normalise",
     "participation_ratio",
     "patch_moments",
-    "relabelling_spread",
     "second_order_statistics",
     "served_label_auc",
-    "served_labels",
     "squared_sensitivity",
     "stage_features",
     "stage_record",

@@ -1,5 +1,7 @@
 """From the network's layout, filters innermost, to the filter-major one of probes and fields."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,9 +9,11 @@ from deeptheory.system.compiled import njit, prange
 
 TILE = 16  # filters and positions transposed at a time: a cache line of float32 each way
 
+Number = TypeVar("Number", np.float32, np.float64)
+
 
 @njit(parallel=True)
-def _transpose(outputs, out):
+def _transpose(outputs: NDArray[Number], out: NDArray[Number]) -> None:
     n, n_positions, n_filters = outputs.shape
     for x in prange(n):
         for first_p in range(0, n_positions, TILE):
@@ -20,12 +24,12 @@ def _transpose(outputs, out):
                         out[x, f, p] = outputs[x, p, f]
 
 
-def filter_major(outputs: NDArray, out: NDArray | None = None) -> NDArray:
+def filter_major(outputs: NDArray[Number], out: NDArray[Number] | None = None) -> NDArray[Number]:
     """The same numbers with positions innermost.
 
     Parameters
     ----------
-    outputs : array (n, P, C)
+    outputs : float array (n, P, C)
     out : array (n, C, P), optional
         Where to write, any strides.
 

@@ -1,7 +1,5 @@
 """Clusters of labels that a filter serves, and the noise outside them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,10 +8,10 @@ from deeptheory.system.compiled import njit, prange
 
 
 @njit()
-def _assign(mutual, order, cluster):
+def _assign(mutual: NDArray[np.uint8], order: NDArray[np.int64], cluster: NDArray[np.int32]) -> None:
     """Fill cluster (K,) with the cluster number of each label, -1 where the label is not served.
 
-    mutual[i, j] (uint8: bytes are combined many at a time) says that labels i and j may share a cluster.
+    mutual[i, j] is 1 where labels i and j may share a cluster (uint8: bytes are combined many at a time).
     """
     left = np.empty(order.size, np.int64)  # served labels without a cluster, in order
     n_left = 0
@@ -43,7 +41,7 @@ def _assign(mutual, order, cluster):
 
 
 @njit(parallel=True)
-def _assign_all(clipped, orders):
+def _assign_all(clipped: NDArray[np.bool_], orders: NDArray[np.int64]) -> NDArray[np.int32]:
     n_filters, n_labels, _ = clipped.shape
     clusters = np.empty((len(orders), n_filters, n_labels), np.int32)
     for f in prange(n_filters):
@@ -57,7 +55,9 @@ def _assign_all(clipped, orders):
 
 
 @njit(parallel=True)
-def _count_noise(clipped, clusters):
+def _count_noise(
+    clipped: NDArray[np.bool_], clusters: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Ones outside the cluster squares (C,), and those of them in columns of a cluster (C,)."""
     n_filters, n_labels, _ = clipped.shape
     outside = np.zeros(n_filters, np.int64)
@@ -76,7 +76,7 @@ def _count_noise(clipped, clusters):
     return outside, in_columns
 
 
-def all_clusters(clipped: NDArray[np.bool_], orders: NDArray | None = None) -> NDArray[np.int32]:
+def all_clusters(clipped: NDArray[np.bool_], orders: NDArray[np.integer] | None = None) -> NDArray[np.int32]:
     """Clusters of every filter of a stage (the rule of `find_clusters`).
 
     Parameters
@@ -95,17 +95,20 @@ def all_clusters(clipped: NDArray[np.bool_], orders: NDArray | None = None) -> N
     clipped = np.ascontiguousarray(clipped, np.bool_)
     if clipped.ndim != 3 or clipped.shape[1] != clipped.shape[2]:
         raise InputError("clipped fields", "shape (C, K, K)", f"shape {clipped.shape}")
-    if orders is None:
-        return _assign_all(clipped, np.arange(clipped.shape[1])[None])[0]
-    return _assign_all(clipped, np.asarray(orders, np.int64))
+    taken = np.arange(clipped.shape[1])[None] if orders is None else np.asarray(orders, np.int64)
+    clusters: NDArray[np.int32] = _assign_all(clipped, taken)
+    return clusters[0] if orders is None else clusters
 
 
 def count_clusters(clusters: NDArray[np.int32]) -> NDArray[np.int64]:
     """Clusters of every filter (...,), from the cluster numbers (..., K)."""
-    return clusters.max(axis=-1, initial=-1).astype(np.int64) + 1
+    highest: NDArray[np.int64] = clusters.max(axis=-1, initial=-1).astype(np.int64)
+    return highest + 1
 
 
-def all_noise(clipped: NDArray[np.bool_], clusters: NDArray[np.int32]) -> tuple[NDArray, NDArray]:
+def all_noise(
+    clipped: NDArray[np.bool_], clusters: NDArray[np.int32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Noise and cluster noise of every filter, from the output of `all_clusters`.
 
     Returns
@@ -113,18 +116,8 @@ def all_noise(clipped: NDArray[np.bool_], clusters: NDArray[np.int32]) -> tuple[
     noise, cluster_noise : int64 arrays (C,)
         As `noise` and `cluster_noise` count them for one filter.
     """
-    return _count_noise(np.ascontiguousarray(clipped, np.bool_), clusters)
-
-
-def served_labels(matrix: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Served labels D_f: the labels i with B_f[i, i], increasing.
-
-    Parameters
-    ----------
-    matrix : bool array (K, K)
-        Clipped field matrix of one filter.
-    """
-    return np.flatnonzero(np.diagonal(matrix))
+    outside, in_columns = _count_noise(np.ascontiguousarray(clipped, np.bool_), clusters)
+    return outside, in_columns
 
 
 def find_clusters(matrix: NDArray[np.bool_]) -> list[list[int]]:
@@ -147,7 +140,7 @@ def find_clusters(matrix: NDArray[np.bool_]) -> list[list[int]]:
     Notes
     -----
     The partition depends on the numbering of the labels and is not the one with the fewest clusters:
-    `relabelling_spread` says by how much cluster count and size move.
+    `StageMeasures.relabelled_clusters` says by how much the number of clusters moves.
     """
     cluster = all_clusters(np.asarray(matrix, np.bool_)[None])[0]
     return [np.flatnonzero(cluster == c).tolist() for c in range(cluster.max(initial=-1) + 1)]
@@ -173,36 +166,3 @@ def _squares(n_labels: int, clusters: list[list[int]]) -> NDArray[np.bool_]:
     for members in clusters:
         squares[np.ix_(members, members)] = True
     return squares
-
-
-@dataclass(frozen=True)
-class RelabellingSpread:
-    """Cluster count and mean cluster size of one filter under random relabelling.
-
-    Attributes
-    ----------
-    counts : int array (n,)
-        Number of clusters, one per relabelling.
-    sizes : float array (n,)
-        Mean cluster size, 0 where the filter serves no label.
-    """
-
-    counts: NDArray[np.int64]
-    sizes: NDArray[np.float64]
-
-
-def relabelling_spread(matrix: NDArray[np.bool_], rng: np.random.Generator, n: int = 20) -> RelabellingSpread:
-    """How the greedy clusters of one filter depend on the numbering of the labels.
-
-    Parameters
-    ----------
-    matrix : bool array (K, K)
-        Clipped field matrix.
-    rng : numpy.random.Generator
-    n : int
-        Number of random relabellings.
-    """
-    matrix = np.asarray(matrix, np.bool_)
-    orders = np.array([rng.permutation(len(matrix)) for _ in range(n)])
-    counts = count_clusters(all_clusters(matrix[None], orders)[:, 0])
-    return RelabellingSpread(counts, np.diagonal(matrix).sum() / np.maximum(counts, 1))

@@ -27,7 +27,7 @@ class FullCovariances:
     matrices: NDArray[np.float64]
     n_groups: int
 
-    def project(self, weight: NDArray) -> NDArray[np.float64]:
+    def project(self, weight: NDArray[np.floating]) -> NDArray[np.float64]:
         """Field covariances of a head, exact up to rounding.
 
         Parameters
@@ -71,7 +71,7 @@ class LowRankCovariances:
     residual_variances: NDArray[np.float64]
     error_bounds: NDArray[np.float64]
 
-    def project(self, weight: NDArray) -> NDArray[np.float64]:
+    def project(self, weight: NDArray[np.floating]) -> NDArray[np.float64]:
         """Field covariances of a head, as `FullCovariances.project` with the error of the low rank.
 
         The covariances between activations that the factors do not hold are left out, those that lower the
@@ -99,7 +99,7 @@ class FullScatter:
         dsyrk(1.0, rows.T, beta=1.0, c=sums.T, overwrite_c=1)
 
     def finish(self) -> FullCovariances:
-        """The covariances, in the memory of the sums."""
+        """The covariances, in place of the sums."""
         for sums, count in zip(self.sums, self.counts, strict=True):
             sums /= count
             _mirror(sums)
@@ -107,11 +107,11 @@ class FullScatter:
 
 
 class LowRankScatter:
-    """A sketch of the centred rows of one group after the other: 8 r C*P bytes for each that is done.
+    """A sketch of the centred rows of one group after the other: 8 r C*P bytes for every finished group.
 
-    Rows are collected; when there is no room for more they are replaced by the 2r leading principal directions
-    of all so far, and by r when the group is done. What is dropped is positive semi-definite each time, so
-    its diagonal is known exactly and its largest eigenvalue is at most the sum of those dropped.
+    Rows are collected. When there is no room for more they are replaced by the 2r leading principal directions
+    of all so far, and by r when the group is finished. What is dropped is positive semi-definite each time, so its
+    diagonal is known exactly and its largest eigenvalue is at most the sum of the largest ones dropped.
     """
 
     def __init__(self, counts: NDArray[np.int64], size: int, rank: int) -> None:
@@ -122,7 +122,7 @@ class LowRankScatter:
         self.rows, self.used, self.group = np.empty((sketch_rows(rank), size)), 0, 0
 
     def add(self, group: int, rows: NDArray[np.float64]) -> None:
-        """Take centred rows (m, C*P) of a group; one that was left must not come again."""
+        """Add centred rows (m, C*P) of a group; the rows of a group must come one after the other."""
         if group != self.group:
             self._close()
             self.group = group
@@ -161,7 +161,7 @@ class LowRankScatter:
 
 
 def sketch_rows(rank: int) -> int:
-    """Rows a sketch has room for: twice the rank, and those of one batch with the step of its mean."""
+    """Rows a sketch has room for: twice the rank, and one batch with the step of its mean."""
     return 2 * rank + BATCH + 1
 
 
@@ -174,7 +174,7 @@ def _mirror(matrix: NDArray[np.float64]) -> None:
         matrix[block, block] = corner + np.tril(corner, -1).T
 
 
-def _checked_head(weight: NDArray, size: int) -> NDArray[np.float64]:
+def _checked_head(weight: NDArray[np.floating], size: int) -> NDArray[np.float64]:
     head = np.asarray(weight, np.float64)
     if head.ndim not in (2, 3) or head[0].size != size:
         raise InputError("weight", f"shape (K, C*P) with C*P = {size}", f"shape {head.shape}")

@@ -1,4 +1,4 @@
-"""Outputs of stages for every input: kept as features to fit probes on, or reduced to complete fields."""
+"""Outputs of stages for every input: kept as features that probes are fitted to, or reduced to complete fields."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,8 +10,10 @@ from deeptheory.measure.streaming import Images, Measurable, StageObserver, outp
 from deeptheory.system import memory
 from deeptheory.system.compiled import njit, prange
 
-TOGETHER = 0.5  # of the free memory for features of several stages: the probes' solver needs some as well
-PART = 25  # inputs per product of one thread
+TOGETHER = (
+    0.5  # share of the free memory that features of several stages may take: the solver needs some as well
+)
+PART = 25  # inputs in one product of a thread
 
 
 def stage_features(
@@ -21,7 +23,7 @@ def stage_features(
     title: str = "features",
     quiet: bool = False,
 ) -> NDArray[np.float32]:
-    """Outputs of one stage for all images, to fit a probe on.
+    """Outputs of one stage for all images, to fit a probe to.
 
     Returns
     -------
@@ -33,8 +35,8 @@ def stage_features(
     InputError
         The features would not fit into the free memory.
     """
-    do = "use fewer images or more memory"
-    return next(iterate_features(network, images, [stage], title, quiet, do))[1]
+    advice = "use fewer images or more memory"
+    return next(iterate_features(network, images, [stage], title, quiet, advice))[1]
 
 
 def iterate_features(
@@ -43,7 +45,7 @@ def iterate_features(
     stages: Sequence[str],
     title: str = "features",
     quiet: bool = False,
-    do: str = "set probe.inputs to fit the probes on fewer inputs",
+    advice: str = "set probe.inputs to fit the probes on fewer inputs",
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """The features of several stages, from as few passes as the memory allows.
 
@@ -53,18 +55,17 @@ def iterate_features(
     ------
     stage : str
     features : float32 array (N, C*P)
-        As `stage_features` gives them. They are let go when the next are asked for, unless the caller keeps
-        them.
+        As from `stage_features`. They are freed when the next are asked for, unless the caller keeps them.
 
     Raises
     ------
     InputError
-        The features of one stage would take more than 80 % of the free memory; `do` is the advice.
+        The features of one stage would take more than 80 % of the free memory; the message ends with `advice`.
     """
     sizes = output_sizes(network, images, stages)
     left = list(stages)
     while left:
-        group = _group(left, {stage: 4 * len(images) * size for stage, size in sizes.items()}, do)
+        group = _group(left, {stage: 4 * len(images) * size for stage, size in sizes.items()}, advice)
         kept = {stage: np.empty((len(images), sizes[stage]), np.float32) for stage in group}
         observers = {stage: _keep(features) for stage, features in kept.items()}
         visit(network, images, np.arange(len(images)), observers, title, quiet)
@@ -75,25 +76,25 @@ def iterate_features(
 
 
 def _keep(features: NDArray[np.float32]) -> StageObserver:
-    def keep(outputs: NDArray, rows: NDArray[np.int64]) -> None:
+    def keep(outputs: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
         _, n_positions, n_filters = outputs.shape
         filter_major(outputs, features[rows[0] : rows[-1] + 1].reshape(-1, n_filters, n_positions))
 
     return keep
 
 
-def _group(stages: Sequence[str], needed: Mapping[str, int], do: str) -> Sequence[str]:
+def _group(stages: Sequence[str], needed: Mapping[str, int], advice: str) -> Sequence[str]:
     """The first of the stages whose features are made together: at least one."""
     free = memory.free_memory()
     if free is None:
         return stages[:1]
-    memory.require_memory(f"features of {stages[0]}", needed[stages[0]], do)
+    memory.require_memory(f"features of {stages[0]}", needed[stages[0]], advice)
     together = np.cumsum([needed[stage] for stage in stages])
     return stages[: max(1, int(np.count_nonzero(together <= TOGETHER * free)))]
 
 
 @njit(parallel=True)
-def _products(outputs, weight, fields):
+def _products(outputs: NDArray[np.float32], weight: NDArray[np.float32], fields: NDArray[np.float32]) -> None:
     """fields (n, K) = outputs (n, D) times weight (D, K)."""
     n = len(outputs)
     for part in prange((n + PART - 1) // PART):
@@ -104,7 +105,7 @@ def _products(outputs, weight, fields):
 def complete_fields(
     network: Measurable,
     images: Images,
-    probes: Mapping[str, NDArray],
+    probes: Mapping[str, NDArray[np.floating]],
     title: str = "fields",
     quiet: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
@@ -119,7 +120,7 @@ def complete_fields(
     Returns
     -------
     dict of float64 arrays (N, K)
-        By stage name. Fields of different stages do not compare in size: each probe has its own scale.
+        By stage name. The sizes of fields of different stages cannot be compared: each probe has its own scale.
     """
     observers = {stage: _CompleteFields(probe, len(images)) for stage, probe in probes.items()}
     visit(network, images, np.arange(len(images)), observers, title, quiet)
@@ -129,16 +130,16 @@ def complete_fields(
 class _CompleteFields:
     """Observer of one stage: products of its outputs with the probe, which is brought into their layout once."""
 
-    def __init__(self, probe: NDArray, n_inputs: int) -> None:
+    def __init__(self, probe: NDArray[np.floating], n_inputs: int) -> None:
         self.probe = probe
         self.weight = np.empty((0, 0), np.float32)
         self.fields = np.empty((n_inputs, len(probe)))
 
-    def __call__(self, outputs: NDArray, rows: NDArray[np.int64]) -> None:
+    def __call__(self, outputs: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
         n, n_positions, n_filters = outputs.shape
         if not self.weight.size:
             by_position = self.probe.reshape(-1, n_filters, n_positions).transpose(2, 1, 0)
             self.weight = np.ascontiguousarray(by_position, np.float32).reshape(-1, len(self.probe))
-        of_batch = np.empty((n, len(self.probe)), np.float32)
-        _products(outputs.reshape(n, -1), self.weight, of_batch)
-        self.fields[rows] = of_batch
+        fields = np.empty((n, len(self.probe)), np.float32)
+        _products(outputs.reshape(n, -1), self.weight, fields)
+        self.fields[rows] = fields

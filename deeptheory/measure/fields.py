@@ -1,4 +1,4 @@
-"""Single-filter fields: what each filter alone tells each output unit about each label."""
+"""Single-filter fields: the mean field that each filter alone gives each output unit for each label."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,62 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
+from deeptheory.measure.labels import class_means
 from deeptheory.system.compiled import njit, prange
 
 BLOCK_BYTES = 2**27  # one block of float64 fields of `iterate_fields`: 128 MiB
 
 
-def class_means(values: NDArray, labels: NDArray, n_labels: int) -> NDArray[np.float64]:
-    """Mean of `values` over the inputs of each label.
-
-    Parameters
-    ----------
-    values : array (N, ...)
-        One row per input.
-    labels : int array (N,)
-    n_labels : int
-
-    Returns
-    -------
-    array (K, ...) float64
-
-    Raises
-    ------
-    InputError
-        A label is outside 0..K-1 or has no input, or the lengths differ.
-    """
-    counts = label_counts(labels, n_labels, len(values))
-    order = np.argsort(labels, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    sums = np.add.reduceat(values[order], starts, axis=0, dtype=np.float64)
-    return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
-
-
-def check_labels(labels: NDArray, n_labels: int, n_inputs: int) -> None:
-    """Refuse labels outside the range and a wrong number of them."""
-    if labels.shape != (n_inputs,):
-        raise InputError("labels", f"one per input, shape ({n_inputs},)", f"shape {labels.shape}")
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise InputError("labels", "integers", f"values of type {labels.dtype}")
-    if labels.size and (labels.min() < 0 or labels.max() >= n_labels):
-        outside = labels[(labels < 0) | (labels >= n_labels)][0]
-        raise InputError("labels", f"0 to {n_labels - 1}", f"label {outside}", "check the number of labels")
-
-
-def label_counts(labels: NDArray, n_labels: int, n_inputs: int | None = None) -> NDArray[np.int64]:
-    """Inputs per label (K,); refuses labels without input and what `check_labels` refuses."""
-    labels = np.asarray(labels)
-    check_labels(labels, n_labels, labels.size if n_inputs is None else n_inputs)
-    counts = np.bincount(labels, minlength=n_labels)
-    if not counts.all():
-        missing = int(np.flatnonzero(counts == 0)[0])
-        raise InputError(
-            "labels", "at least one input of every label", f"none of label {missing}", "use more inputs"
-        )
-    return counts
-
-
-def fields_from_class_means(means: NDArray, probe_weight: NDArray) -> NDArray[np.float64]:
+def fields_from_class_means(
+    means: NDArray[np.floating], probe_weight: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """Field matrices of the filters of one stage from its class-mean activations.
 
     h_f[i,j] = sum_p W[j,f,p] A[i,f,p] ("Advanced deep architecture pruning using single filter performance",
@@ -78,7 +31,7 @@ def fields_from_class_means(means: NDArray, probe_weight: NDArray) -> NDArray[np
 
     Returns
     -------
-    array (C, K, K) float64
+    float64 array (C, K, K)
         Rows = label of the input, columns = output unit; in the units of the logits.
 
     Raises
@@ -92,12 +45,15 @@ def fields_from_class_means(means: NDArray, probe_weight: NDArray) -> NDArray[np
     label and the fields of the other filters are not in it. Needs C*K*K*8 bytes; `iterate_fields` does not.
     """
     check_same_shape(means, probe_weight)
-    by_filter = np.asarray(means, np.float64).transpose(1, 0, 2)  # (C, K, P)
+    by_filter: NDArray[np.float64] = np.asarray(means, np.float64).transpose(1, 0, 2)  # (C, K, P)
     return by_filter @ np.asarray(probe_weight, np.float64).transpose(1, 2, 0)
 
 
 def field_matrices(
-    activations: NDArray, labels: NDArray, probe_weight: NDArray, n_labels: int
+    activations: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    probe_weight: NDArray[np.floating],
+    n_labels: int,
 ) -> NDArray[np.float64]:
     """Field matrices of the filters of one stage from its activations, see `fields_from_class_means`.
 
@@ -110,7 +66,7 @@ def field_matrices(
 
     Returns
     -------
-    array (C, K, K) float64
+    float64 array (C, K, K)
 
     Raises
     ------
@@ -131,7 +87,7 @@ class FieldBlock:
     fields: NDArray[np.float64]
 
 
-def iterate_fields(means: NDArray, probe_weight: NDArray) -> Iterator[FieldBlock]:
+def iterate_fields(means: NDArray[np.floating], probe_weight: NDArray[np.floating]) -> Iterator[FieldBlock]:
     """The fields of `fields_from_class_means`, a block of filters of at most 128 MiB at a time."""
     check_same_shape(means, probe_weight)
     n_labels, n_filters = means.shape[:2]
@@ -141,7 +97,7 @@ def iterate_fields(means: NDArray, probe_weight: NDArray) -> Iterator[FieldBlock
         yield FieldBlock(filters, fields_from_class_means(means[:, filters], probe_weight[:, filters]))
 
 
-def normalise(fields: NDArray) -> NDArray[np.float64]:
+def normalise(fields: NDArray[np.floating]) -> NDArray[np.float64]:
     """Fields in units of each filter's largest element, h_f / max(h_f).
 
     Parameters
@@ -161,7 +117,7 @@ def normalise(fields: NDArray) -> NDArray[np.float64]:
     return np.where(positive, fields / np.where(positive, largest, 1.0), 0.0)
 
 
-def clip(fields: NDArray, threshold: float) -> NDArray[np.bool_]:
+def clip(fields: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
     """Boolean field matrix B_f = h_f / max(h_f) > threshold.
 
     Parameters
@@ -194,7 +150,7 @@ def _check_threshold(threshold: float) -> None:
         raise InputError("threshold", "a number in [0, 1)", f"{threshold}")
 
 
-def label_strengths(fields: NDArray) -> NDArray[np.float64]:
+def label_strengths(fields: NDArray[np.floating]) -> NDArray[np.float64]:
     """Normalised diagonal of every filter's field matrix.
 
     Parameters
@@ -217,7 +173,7 @@ def label_strengths(fields: NDArray) -> NDArray[np.float64]:
     -----
     Rests on the clipping rule of "Advanced deep architecture pruning using single filter performance".
     A strength is relative to the filter's own maximum: it does NOT say how much the filter contributes to the
-    complete field, and strengths of two filters do not compare as field sizes.
+    complete field, and strengths of two filters cannot be compared as field sizes.
     """
     fields = np.asarray(fields, np.float64)
     if fields.ndim != 3 or fields.shape[1] != fields.shape[2]:
@@ -233,22 +189,27 @@ def _check_finite(n_filters: int) -> None:
 
 
 @njit(parallel=True)
-def _clip_all(fields, threshold, clipped, strengths):
+def _clip_all(
+    fields: NDArray[np.float64],
+    threshold: float,
+    clipped: NDArray[np.bool_],
+    strengths: NDArray[np.float64],
+) -> NDArray[np.bool_]:
     """Fill clipped (C, K, K) and strengths (C, K); return which filters have fields that are not finite."""
     n_filters, n_labels, _ = fields.shape
     broken = np.zeros(n_filters, np.bool_)
     for f in prange(n_filters):
-        own, ones = fields[f].ravel(), clipped[f].ravel()
-        largest, size = own[0], 0.0
-        for k in range(own.size):
-            largest = max(largest, own[k])
-            size += abs(own[k])
+        elements, ones = fields[f].ravel(), clipped[f].ravel()
+        largest, size = elements[0], 0.0
+        for k in range(elements.size):
+            largest = max(largest, elements[k])
+            size += abs(elements[k])
         broken[f] = not np.isfinite(size)
         if broken[f]:
             continue
         scale = largest if largest > 0 else np.inf  # no ones and no strengths without a positive field
-        for k in range(own.size):
-            ones[k] = own[k] / scale > threshold
+        for k in range(elements.size):
+            ones[k] = elements[k] / scale > threshold
         for i in range(n_labels):
             strengths[f, i] = fields[f, i, i] / scale
     return broken
@@ -268,7 +229,7 @@ def clip_with_strengths(
     return clipped, strengths
 
 
-def check_same_shape(means: NDArray, probe_weight: NDArray) -> None:
+def check_same_shape(means: NDArray[np.floating], probe_weight: NDArray[np.floating]) -> None:
     """Refuse class means and probe weights that are not both (K, C, P)."""
     if means.ndim != 3 or means.shape != probe_weight.shape:
         raise InputError(

@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 from deeptheory import nn
 from deeptheory.data import augmentation
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.measure.fields import check_labels
+from deeptheory.measure.labels import check_labels
+from deeptheory.measure.streaming import BATCH
 from deeptheory.nn.graph import INPUT, input_to, n_readers
 from deeptheory.nn.kernels import Scratch
 from deeptheory.system import threadpools
 from deeptheory.system.progress import Progress
 
-BATCH = 100  # inputs at a time, as in `passes`
-# Allowed for the rounding of both networks, in last bits of the input's largest field: ten times what was seen.
+# Allowance for the rounding of both networks, in last bits of the input's largest field: ten times the observed
+# error.
 ROUNDING = 400
+
+Array = NDArray[np.floating]
+
 WEIGHTED = (nn.Conv2d, nn.Linear)
-# Every output rises, or every output of a channel falls, with all of its inputs, so ends go to ends.
+# Monotone: every output rises with all of its inputs, or all of a channel fall, so ends are mapped to ends.
 MONOTONE = (
     nn.BatchNorm2d,
     nn.ReLU,
@@ -54,24 +58,24 @@ class FieldBounds:
     margins: NDArray[np.float64]
 
 
-class _Reach(NamedTuple):
-    """Output of a layer: without masks, and the ends of what it can be with them (the same array: no change)."""
+class _Interval(NamedTuple):
+    """Output of a layer without masks, and its bounds with them (the same arrays if nothing changes)."""
 
-    value: NDArray
-    low: NDArray
-    high: NDArray
+    value: Array
+    low: Array
+    high: Array
 
     @property
     def changed(self) -> bool:
         return self.low is not self.value
 
     @property
-    def middle(self) -> NDArray:
+    def middle(self) -> Array:
         """Middle of the change."""
         return (self.low + self.high) / 2 - self.value
 
     @property
-    def radius(self) -> NDArray:
+    def radius(self) -> Array:
         """Half of the length."""
         return (self.high - self.low) / 2
 
@@ -79,7 +83,7 @@ class _Reach(NamedTuple):
 def field_bounds(
     network: nn.Network,
     images: NDArray[np.uint8],
-    labels: NDArray,
+    labels: NDArray[np.integer],
     masks: Mapping[str, NDArray[np.bool_]],
     title: str = "bounds",
     quiet: bool = False,
@@ -91,14 +95,14 @@ def field_bounds(
 
     .. math:: w' c \pm (|w'| r + |w - w'| |a|)
 
-    (first masked layer: c = r = 0). Ends go to ends through batch norm, ReLU, pooling and sums. In the head,
-    w is replaced by the difference w_i - w_j of the true label and each rival, so that what is common to both
-    fields cancels.
+    (first masked layer: c = r = 0). Batch norm, ReLU, pooling and sums map the ends of an interval to ends. In the
+    head, w is replaced by the difference w_i - w_j of the true label and each rival, so that what is common to
+    both fields cancels.
 
-    Status: exact; for rounding 400 last bits of the input's largest field are allowed (float32: 5e-5 of it). It
-    knows the weights, the masks and the activations without masks, and nothing of the masked network; removed
-    inputs enter by their absolute sum, so with one layer masked below the head it holds for the removed weights
-    set to anything from 0 to 2 w. Source: deeptheory; intervals through the layers after Gowal et al., "On the
+    Status: exact; 400 last bits of the input's largest field are allowed for rounding (float32: 5e-5 of it). The
+    masked network is not evaluated: only the weights, the masks and the activations without masks enter, removed
+    inputs by their absolute sum. So with one layer masked below the head the bounds hold for removed weights set
+    to anything from 0 to 2 w. Source: deeptheory; intervals through the layers after Gowal et al., "On the
     effectiveness of interval bound propagation for training verifiably robust models" (2018).
 
     Parameters
@@ -115,8 +119,9 @@ def field_bounds(
     Returns
     -------
     FieldBounds
-        For these inputs. A margin below 0 does NOT mean a wrong guess: absolute sums allow for signs that never
-        meet, more so with every layer above the mask, until the bounds say nothing.
+        For these inputs. A margin below 0 does NOT mean a wrong answer: absolute sums assume the worst
+        combination of signs, which need not occur. With every layer above the mask the bounds become looser, until
+        they say nothing.
 
     Raises
     ------
@@ -143,7 +148,7 @@ def field_bounds(
 
 
 class _Bounds:
-    """A network taken apart into layers that change nothing in it, and the weights that bounds need."""
+    """Copies of the layers of a network, which is not changed, and the weights that the bounds need."""
 
     def __init__(self, network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> None:
         *self.nodes, head = network.nodes
@@ -161,7 +166,7 @@ class _Bounds:
                 expected = f"True and False of shape {weights[name].shape}"
                 raise InputError(f"mask of '{name}'", expected, f"{mask.dtype} of shape {mask.shape}")
         workspace = Scratch()
-        self.layers = {node.name: _twin(node.layer, workspace) for node in self.nodes}
+        self.layers = {node.name: _copy_of(node.layer, workspace) for node in self.nodes}
         self.kept: dict[str, nn.Layer] = {}
         self.sizes: dict[str, nn.Layer] = {}
         self.removed: dict[str, nn.Layer] = {}
@@ -169,23 +174,23 @@ class _Bounds:
             if isinstance(node.layer, WEIGHTED):
                 name = f"{node.name}.weight"
                 kept = weights[name] * masks[name] if name in masks else weights[name]
-                self.kept[node.name] = _twin(node.layer, workspace, kept)
-                self.sizes[node.name] = _twin(node.layer, workspace, np.abs(kept))
+                self.kept[node.name] = _copy_of(node.layer, workspace, kept)
+                self.sizes[node.name] = _copy_of(node.layer, workspace, np.abs(kept))
                 if name in masks:
-                    self.removed[node.name] = _twin(node.layer, workspace, np.abs(weights[name] - kept))
+                    self.removed[node.name] = _copy_of(node.layer, workspace, np.abs(weights[name] - kept))
             elif not isinstance(node.layer, MONOTONE):
                 known = ", ".join(kind.__name__ for kind in (*WEIGHTED, *MONOTONE))
-                found = type(node.layer).__name__
-                raise InputError(f"layer {node.name} of a network to bound", f"one of {known}", found)
+                kind = type(node.layer).__name__
+                raise InputError(f"layer {node.name} of a network to bound", f"one of {known}", kind)
         name = f"{head.name}.weight"
         self.weight = weights[name].astype(np.float64)
         self.bias = head.layer.parameters.get("bias", 0)
         self.weight_kept = self.weight * masks[name] if name in masks else self.weight
         self.weight_removed = self.weight - self.weight_kept
 
-    def features(self, x: NDArray) -> _Reach:
-        """What the head is given."""
-        outputs, unread = {INPUT: _Reach(x, x, x)}, dict(self.readers)
+    def features(self, x: Array) -> _Interval:
+        """Inputs of the head."""
+        outputs, unread = {INPUT: _Interval(x, x, x)}, dict(self.readers)
         for node in self.nodes:
             given: Any = input_to(node, outputs)
             if node.name in self.kept:
@@ -197,66 +202,71 @@ class _Bounds:
                 unread[name] -= 1
                 if not unread[name]:
                     del outputs[name]
-        return _Reach(*(part.astype(np.float64) for part in outputs[self.head_input]))
+        return _Interval(*(part.astype(np.float64) for part in outputs[self.head_input]))
 
-    def _weighted(self, name: str, given: _Reach) -> _Reach:
+    def _weighted(self, name: str, given: _Interval) -> _Interval:
         value = _run(self.layers[name], given.value)
         if not given.changed and name not in self.removed:
-            return _Reach(value, value, value)
+            return _Interval(value, value, value)
         middle, radius = np.zeros_like(value), np.zeros_like(value)
         if given.changed:
             middle += self.kept[name].forward(given.middle)
             radius += self.sizes[name].forward(given.radius)
         if name in self.removed:
             radius += self.removed[name].forward(np.abs(given.value))
-        return _Reach(value, value + middle - radius, value + middle + radius)
+        return _Interval(value, value + middle - radius, value + middle + radius)
 
-    def fields(self, features: _Reach) -> NDArray[np.float64]:
+    def fields(self, features: _Interval) -> NDArray[np.float64]:
         """Fields without masks (n, K)."""
-        return features.value @ self.weight.T + self.bias
+        fields: NDArray[np.float64] = features.value @ self.weight.T + self.bias
+        return fields
 
-    def change(self, features: _Reach) -> NDArray[np.float64]:
+    def change(self, features: _Interval) -> NDArray[np.float64]:
         """Largest change of any field (n,)."""
         middle, radius = _head_change(features, self.weight_kept, self.weight_removed)
-        return np.max(np.abs(middle) + radius, axis=1)
+        change: NDArray[np.float64] = np.max(np.abs(middle) + radius, axis=1)
+        return change
 
-    def margins(self, features: _Reach, fields: NDArray[np.float64], labels: NDArray) -> NDArray[np.float64]:
+    def margins(
+        self, features: _Interval, fields: NDArray[np.float64], labels: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
         """Smallest possible difference of the true label's field and its largest rival (n,)."""
         lowest = np.empty(len(labels))
         for label in np.unique(labels):
-            own = np.flatnonzero(labels == label)
+            rows = np.flatnonzero(labels == label)
             differences = (weight[label] - weight for weight in (self.weight_kept, self.weight_removed))
-            middle, radius = _head_change(_Reach(*(part[own] for part in features)), *differences)
-            of_rivals = fields[own, label, None] - fields[own] + middle - radius
-            of_rivals[:, label] = np.inf
-            lowest[own] = of_rivals.min(axis=1)
+            middle, radius = _head_change(_Interval(*(part[rows] for part in features)), *differences)
+            margins = fields[rows, label, None] - fields[rows] + middle - radius  # over every rival
+            margins[:, label] = np.inf
+            lowest[rows] = margins.min(axis=1)
         return lowest
 
 
-def _head_change(features: _Reach, kept: NDArray, removed: NDArray) -> tuple[NDArray, NDArray]:
+def _head_change(features: _Interval, kept: Array, removed: Array) -> tuple[Array, Array]:
     """Middle and radius of the change of products with the rows of a matrix of which a part is removed."""
     radius = features.radius @ np.abs(kept).T + np.abs(features.value) @ np.abs(removed).T
     return features.middle @ kept.T, radius
 
 
-def _twin(layer: nn.Layer, workspace: Scratch, weight: NDArray | None = None) -> nn.Layer:
-    """The same layer with memory of its own; with another weight and no bias where one is given."""
-    twin = copy.copy(layer)
-    twin.scratch, twin.workspace = Scratch(), workspace
+def _copy_of(layer: nn.Layer, workspace: Scratch, weight: Array | None = None) -> nn.Layer:
+    """The same layer with memory of its own; with another weight and no bias if a weight is given."""
+    copied = copy.copy(layer)
+    copied.scratch, copied.workspace = Scratch(), workspace
     if weight is not None:
-        twin.parameters = {"weight": weight}
-    return twin
+        copied.parameters = {"weight": weight}
+    return copied
 
 
-def _ends(layer: nn.Layer, joins: bool, given: tuple[_Reach, ...]) -> _Reach:
-    """Through a layer of `MONOTONE`."""
+def _ends(layer: nn.Layer, joins: bool, given: tuple[_Interval, ...]) -> _Interval:
+    """The interval behind a layer of `MONOTONE`."""
     value, low, high = (part if joins else part[0] for part in zip(*given, strict=True))
     out = _run(layer, value)
     if not any(part.changed for part in given):
-        return _Reach(out, out, out)
+        return _Interval(out, out, out)
     ends = _run(layer, low), _run(layer, high)
-    return _Reach(out, np.minimum(*ends), np.maximum(*ends))
+    return _Interval(out, np.minimum(*ends), np.maximum(*ends))
 
 
-def _run(layer: nn.Layer, x: Any) -> NDArray:
-    return layer.forward(x).copy()
+def _run(layer: nn.Layer, x: Any) -> Array:
+    output: Array = layer.forward(x).copy()
+    return output

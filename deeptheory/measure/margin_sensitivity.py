@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.data import augmentation
-from deeptheory.measure.fields import label_counts
+from deeptheory.measure.labels import label_counts
 from deeptheory.measure.streaming import BATCH
 from deeptheory.system import threadpools
 from deeptheory.system.progress import Progress
@@ -16,7 +16,7 @@ from deeptheory.system.progress import Progress
 def squared_sensitivity(
     network: nn.Network,
     images: NDArray[np.uint8],
-    labels: NDArray,
+    labels: NDArray[np.integer],
     layers: Sequence[str],
     title: str = "sensitivity",
     quiet: bool = False,
@@ -58,15 +58,17 @@ def squared_sensitivity(
     pixels = np.empty((min(BATCH, len(images)), *images.shape[1:]), np.float32)
     with threadpools.kernel_threads(), Progress(title, len(images), "input", quiet) as progress:
         for start in range(0, len(images), BATCH):
-            own = labels[start : start + BATCH]
-            x = augmentation.gather(images, np.arange(start, start + len(own)), pixels)
-            members = np.equal.outer(np.arange(n_labels), own).astype(np.float32)  # (K, n)
+            batch_labels = labels[start : start + BATCH]
+            x = augmentation.gather(images, np.arange(start, start + len(batch_labels)), pixels)
+            members = np.equal.outer(np.arange(n_labels), batch_labels).astype(np.float32)  # (K, n)
             network.forward(x)
             for rival in range(n_labels):
                 margin = members.T.copy()
                 margin[:, rival] -= 1
                 for layer, gradient in network.backward(margin, layers).items():
-                    squares = np.square(gradient).reshape(len(own), -1, gradient.shape[-1]).sum(axis=1)
+                    squares = (
+                        np.square(gradient).reshape(len(batch_labels), -1, gradient.shape[-1]).sum(axis=1)
+                    )
                     sums[layer][:, :, rival] += (members @ squares).T
-            progress.advance(start + len(own))
+            progress.advance(start + len(batch_labels))
     return {layer: total / counts[:, None] for layer, total in sums.items()}

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.measure.fields import fields_from_class_means
+from deeptheory.measure.mean_activations import class_statistics
 from deeptheory.measure.options import MeasureOptions
 from deeptheory.measure.stage_measures import StageMeasures, measure_stage
-from deeptheory.measure.statistics import class_statistics
 from deeptheory.measure.streaming import Images, Measurable
 
 
 @dataclass(frozen=True)
 class MeasuredStage:
-    """What was measured of one stage, and what its fields are made of.
+    """Measures of one stage, and the class means and probe that its fields are made of.
 
     Attributes
     ----------
@@ -27,19 +27,19 @@ class MeasuredStage:
     """
 
     class_means: NDArray[np.float64]
-    probe_weight: NDArray
+    probe_weight: NDArray[np.floating]
     measures: StageMeasures
 
     def fields(self, filters: slice = slice(None)) -> NDArray[np.float64]:
-        """Field matrices of some filters (c, K, K), by default of all: 8 C K^2 bytes, so made when asked for."""
+        """Field matrices (c, K, K) of some filters, by default of all (8 C K^2 bytes); computed at every call."""
         return fields_from_class_means(self.class_means[:, filters], self.probe_weight[:, filters])
 
 
 def measure_stages(
     network: Measurable,
     images: Images,
-    labels: NDArray,
-    probes: Mapping[str, NDArray],
+    labels: NDArray[np.integer],
+    probes: Mapping[str, NDArray[np.floating]],
     threshold: float = 0.3,
     rng: np.random.Generator | None = None,
     title: str = "measure",
@@ -51,14 +51,14 @@ def measure_stages(
     ----------
     network : Network
     images : uint8 array (N, H, W, C), or float32 array (N, ...), as in `visit`
-        Inputs that fitted neither the network nor the probes.
+        Inputs to which neither the network nor the probes were fitted.
     labels : int array (N,)
     probes : mapping of stage name to float array (K, C*P)
         The stages to measure, each with its probe (`fit_probe`).
     threshold : float
         Fields are clipped above this share of the filter's largest.
     rng : numpy.random.Generator, optional
-        Of the bootstrap and the relabellings; by default the same draws each time.
+        For the bootstrap and the relabellings; by default the same draws each time.
 
     Returns
     -------

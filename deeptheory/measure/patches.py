@@ -1,4 +1,4 @@
-"""Moments of the patches that a layer reads, and of what it should make of them, in one streamed pass."""
+"""Moments of the patches that a layer reads, and of the outputs to be explained by them, in one streamed pass."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,14 @@ from deeptheory.measure.streaming import BATCH
 from deeptheory.system import memory
 from deeptheory.system.progress import Progress
 
-ROUNDING = 1e-5  # of the mean: a spread below it is what float32 leaves of constants
+ROUNDING = 1e-5  # of the mean: a smaller spread is the float32 rounding of constants
+
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class PatchMoments:
-    """What linear regression on the patches of a layer needs, over inputs and positions.
+    """Moments over inputs and positions that linear regression on the patches of a layer needs.
 
     Attributes
     ----------
@@ -56,10 +58,10 @@ def patch_moments(
     quiet: bool = False,
     ridge: float = 1e-6,
 ) -> PatchMoments:
-    """Mean and covariance of the patches that a layer reads, and their covariance with its outputs elsewhere.
+    """Mean and covariance of the patches that a layer reads, and their covariance with its outputs in a reference.
 
-    Exact for the inputs given. Products of a batch are taken about the mean of the first one and added up in
-    float64; those of a convolution are taken in float32, and once more in float64 where patches vary along so few
+    Exact for the inputs given. Products of a batch are taken about the mean of the first batch and added up in
+    float64. For a convolution they are taken in float32, and once more in float64 if patches vary along so few
     directions that rounding leaves no positive definite matrix.
 
     Parameters
@@ -69,7 +71,7 @@ def patch_moments(
     layer : str
         Name of a convolution without groups or of a linear layer, "stage3.conv".
     reference : Network, optional
-        The network whose outputs of that layer are to be explained, `network` itself by default: then the cross
+        The network whose outputs of that layer are to be explained; by default `network` itself, where the cross
         covariance is weight times covariance.
     ridge : float
         Share of the mean variance that will be added to the diagonal before the covariance is inverted.
@@ -84,32 +86,32 @@ def patch_moments(
     InputError
         The layer does not exist or does not mix its inputs, there is no image, or the memory does not suffice.
     """
-    found = mixing_layer(network, layer)
-    teacher = reference or network
-    bias = mixing_layer(teacher, layer).parameters.get("bias", 0)
-    width = found.parameters["weight"][0].size
+    reading = mixing_layer(network, layer)
+    explained = reference or network
+    bias = mixing_layer(explained, layer).parameters.get("bias", 0)
+    width = reading.parameters["weight"][0].size
     memory.require_memory(f"covariance of the patches of {layer}", 16 * width**2, "take fewer filters")
     if not len(images):
         raise InputError("images", "at least one", "none")
     source = next(node.inputs[0] for node in network.nodes if node.name == layer)
 
-    def batches() -> Iterator[tuple[NDArray, NDArray]]:
+    def batches() -> Iterator[tuple[Array, Array]]:
         pixels = np.empty((min(BATCH, len(images)), *images.shape[1:]), np.float32)
         with Progress(f"{title} of {layer}", len(images), "input", quiet) as progress:
             for start in range(0, len(images), BATCH):
                 rows = np.arange(start, min(start + BATCH, len(images)))
                 x = augmentation.gather(images, rows, pixels)
-                read = x if source == nn.graph.INPUT else network.internals(x, [source])[source]
-                outputs = teacher.internals(x, [layer])[layer]
-                yield unfold(read, found), outputs.reshape(-1, outputs.shape[-1]) - bias
+                inputs = x if source == nn.graph.INPUT else network.internals(x, [source])[source]
+                outputs = explained.internals(x, [layer])[layer]
+                yield unfold(inputs, reading), outputs.reshape(-1, outputs.shape[-1]) - bias
                 progress.advance(start + len(rows))
 
-    order = order_of_weights(found.parameters["weight"].shape)
-    return moments_of(batches, order, nodes=isinstance(found, nn.Linear), ridge=ridge)
+    order = order_of_weights(reading.parameters["weight"].shape)
+    return moments_of(batches, order, nodes=isinstance(reading, nn.Linear), ridge=ridge)
 
 
 def moments_of(
-    batches: Callable[[], Iterable[tuple[NDArray, NDArray]]],
+    batches: Callable[[], Iterable[tuple[Array, Array]]],
     order: NDArray[np.int64],
     nodes: bool,
     ridge: float,
@@ -119,12 +121,12 @@ def moments_of(
     Parameters
     ----------
     batches : callable
-        Gives, as often as it is called, the same batches of patches (n, D) and of the outputs (n, B) that they are
-        to explain, without bias.
+        Returns at every call the same batches of patches (n, D) and of the outputs (n, B) that they are to
+        explain, without bias.
     order : int array (D,)
-        Place in a patch of each of a filter's weights.
+        Position in a patch of each of a filter's weights.
     nodes : bool
-        Whether the layer is fully connected: nodes vary along few directions, so float64 at once.
+        Whether the layer is fully connected: nodes vary along few directions, so float64 is used at once.
     ridge : float
         As in `patch_moments`.
     """
@@ -144,7 +146,7 @@ def moments_of(
 
 
 def _is_positive(covariance: NDArray[np.float64], ridge: float) -> bool:
-    """Whether it can be factorised with the ridge on its diagonal."""
+    """Whether the matrix with the ridge on its diagonal has a Cholesky factor."""
     mean = np.trace(covariance) / len(covariance)
     try:
         np.linalg.cholesky(covariance + ridge * mean * np.eye(len(covariance)))
@@ -164,18 +166,18 @@ def mixing_layer(network: nn.Network, layer: str) -> nn.Conv2d | nn.Linear:
     layers = {node.name: node.layer for node in network.nodes}
     if layer not in layers:
         raise unknown_name("layer", layer, layers)
-    found = layers[layer]
-    if not isinstance(found, nn.Linear) and not (isinstance(found, nn.Conv2d) and found.groups == 1):
-        raise InputError(f"layer '{layer}'", "a convolution without groups or a linear layer", f"{found}")
-    return found
+    named = layers[layer]
+    if not isinstance(named, nn.Linear) and not (isinstance(named, nn.Conv2d) and named.groups == 1):
+        raise InputError(f"layer '{layer}'", "a convolution without groups or a linear layer", f"{named}")
+    return named
 
 
-def unfold(outputs: NDArray, layer: nn.Conv2d | nn.Linear) -> NDArray:
-    """What the layer's filters see, a row for every input and position, taps before channels.
+def unfold(inputs: Array, layer: nn.Conv2d | nn.Linear) -> Array:
+    """The patches that a layer reads, one row for every input and position, taps before channels.
 
     Parameters
     ----------
-    outputs : float array (N, H, W, C) or (N, C)
+    inputs : float array (N, H, W, C) or (N, C)
         The layer's input.
 
     Returns
@@ -183,12 +185,12 @@ def unfold(outputs: NDArray, layer: nn.Conv2d | nn.Linear) -> NDArray:
     float array (N * positions, kh * kw * C) or (N, C)
     """
     if isinstance(layer, nn.Linear):
-        return outputs
+        return inputs
     kh, kw = layer.parameters["weight"].shape[2:]
     side = (layer.padding, layer.padding)
-    padded = np.pad(outputs, ((0, 0), side, side, (0, 0)))
+    padded = np.pad(inputs, ((0, 0), side, side, (0, 0)))
     windows = sliding_window_view(padded, (kh, kw), axis=(1, 2))[:, :: layer.stride, :: layer.stride]
-    return windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, kh * kw * outputs.shape[-1])
+    return windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, kh * kw * inputs.shape[-1])
 
 
 class _Sums:
@@ -199,7 +201,7 @@ class _Sums:
         self.patches, self.outputs = np.zeros(width), np.zeros(n_outputs)
         self.squares, self.products = np.zeros((width, width)), np.zeros((n_outputs, width))
 
-    def add(self, patches: NDArray, outputs: NDArray) -> None:
+    def add(self, patches: Array, outputs: Array) -> None:
         if not self.n:
             self.origins = patches.mean(axis=0), outputs.mean(axis=0)
         patches, outputs = patches - self.origins[0], outputs - self.origins[1]
@@ -223,6 +225,6 @@ class _Sums:
 
 
 def order_of_weights(shape: Sequence[int]) -> NDArray[np.int64]:
-    """Places of a filter's weights (in, kh, kw) in a row of `unfold`."""
+    """Positions of a filter's weights (in, kh, kw) in a row of `unfold`."""
     n_in, *taps = shape[1:]
     return np.arange(int(np.prod(shape[1:]))).reshape(-1, n_in).T.ravel() if taps else np.arange(n_in)

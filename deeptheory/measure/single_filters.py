@@ -1,4 +1,4 @@
-"""What the single-filter fields of every input say, with the class means, from one pass over the inputs."""
+"""Single-filter fields of every input: shares in signal and variance, accuracies and responses, from one pass."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.measure.array_layout import filter_major
-from deeptheory.measure.class_sums import ClassSums
-from deeptheory.measure.fields import label_counts
+from deeptheory.measure.labels import label_counts
+from deeptheory.measure.mean_activations import ClassSums
 from deeptheory.measure.streaming import Images, Measurable, visit
 from deeptheory.system.compiled import njit, prange
 
@@ -17,7 +17,7 @@ BINS = 10  # of a filter's response, between its smallest and largest value
 
 @dataclass(frozen=True)
 class FilterStatistics:
-    """What one pass leaves of a stage whose probe is known.
+    """Statistics of the filters of a stage and of their fields under its probe.
 
     Attributes
     ----------
@@ -29,11 +29,11 @@ class FilterStatistics:
         Share of each filter in the mean margin over the strongest rival, averaged over labels; sums to 1.
     variance_share : float64 array (C,)
         Share of each filter in the variance of that margin, Cov(D_f, D | i) / v_i, averaged over labels; sums
-        to 1. Negative for a filter that damps the others.
+        to 1. Negative for a filter that reduces the fluctuations of the others.
     single_filter_accuracy : float64 array (C,)
-        Accuracy with every probe weight but the filter's silenced. With one position and a response that is
-        never negative, a node behind a ReLU, it is [exact] about chance: the fields are the response times fixed
-        weights, so every input gets the same label, or label 0 where the node is silent and all fields tie.
+        Accuracy with every probe weight but the filter's set to zero. For a node behind a ReLU (one position, a
+        response that is never negative) it is about chance, exactly: the fields are the response times fixed
+        weights, so every input is assigned the same label, or label 0 where the node is silent and all fields tie.
         What such a node knows is in its field matrix, its served labels and `served_label_auc`.
     response_counts : int array (C, K, B)
         Inputs of each label in each of 10 equal bins of the filter's response, its mean over positions.
@@ -50,16 +50,16 @@ class FilterStatistics:
 def filter_statistics(
     network: Measurable,
     images: Images,
-    labels: NDArray,
-    probes: Mapping[str, NDArray],
+    labels: NDArray[np.integer],
+    probes: Mapping[str, NDArray[np.floating]],
     title: str = "single filters",
     quiet: bool = False,
 ) -> dict[str, FilterStatistics]:
-    """Class means, complete fields and what single filters add to them, of all stages in one streamed pass.
+    """Class means, complete fields and the contributions of single filters, of all stages in one streamed pass.
 
     The margin is that over the strongest rival j*(i), the label with the largest mean complete field besides
-    the true one: D = H_i - H_j*(i), and D_f the filter's part of it (deeptheory; physics.md section 4: both
-    shares sum to 1 over filters by linearity).
+    the true one: D = H_i - H_j*(i), and D_f is the filter's part of it. Both shares sum to 1 over filters by
+    linearity. Source: deeptheory.
 
     Parameters
     ----------
@@ -71,9 +71,9 @@ def filter_statistics(
     Returns
     -------
     dict of FilterStatistics
-        By stage name. Inputs are visited label by label, so that a rival is known before the single-filter
-        fields of its label are let go. Memory per stage, n the inputs of the largest label:
-        8 K C P + 4 C (N + n K) + 8 N K bytes.
+        By stage name. Inputs are visited label by label, so that the rival is known before the single-filter
+        fields of the label are freed. Memory per stage, n the inputs of the largest label: 8 K C P + 4 C (N + n K)
+        + 8 N K bytes.
 
     Raises
     ------
@@ -89,14 +89,21 @@ def filter_statistics(
 
 
 @njit(parallel=True)
-def _single_filter_fields(by_filter, weight, label, fields, start, correct):
-    """Fields of each filter (C, n, P) alone, into fields[:, start : start + n]; count the right ones."""
+def _single_filter_fields(
+    by_filter: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    label: int,
+    fields: NDArray[np.float32],
+    start: int,
+    correct: NDArray[np.int64],
+) -> None:
+    """Fields of each filter (C, n, P) alone, into fields[:, start : start + n]; count the correct answers."""
     n_filters, n, _ = by_filter.shape
     for f in prange(n_filters):
-        own = fields[f, start : start + n]
-        np.dot(by_filter[f], weight[f], own)
+        block = fields[f, start : start + n]
+        np.dot(by_filter[f], weight[f], block)
         for x in range(n):
-            row = own[x]
+            row = block[x]
             true, beaten = row[label], False
             # The first of equal fields wins, as for argmax.
             for j in range(label):
@@ -107,7 +114,7 @@ def _single_filter_fields(by_filter, weight, label, fields, start, correct):
 
 
 @njit(parallel=True)
-def _sum_over_filters(fields, start, total):
+def _sum_over_filters(fields: NDArray[np.float32], start: int, total: NDArray[np.float64]) -> None:
     """total (n, K) = sum of fields[:, start : start + n] over filters, in float64."""
     for x in prange(total.shape[0]):
         total[x] = 0
@@ -118,8 +125,8 @@ def _sum_over_filters(fields, start, total):
 
 
 @njit(parallel=True)
-def _responses(outputs, response):
-    """Mean over positions of outputs (n, P, C)."""
+def _responses(outputs: NDArray[np.float32], response: NDArray[np.float32]) -> None:
+    """Fill response (n, C) with the mean over positions of outputs (n, P, C)."""
     n, n_positions, n_filters = outputs.shape
     for x in prange(n):
         total = np.zeros(n_filters)
@@ -133,7 +140,13 @@ def _responses(outputs, response):
 class _SingleFilters:
     """Observer of one stage; inputs come sorted by label, and a label is closed with its last input."""
 
-    def __init__(self, probe: NDArray, labels: NDArray, counts: NDArray[np.int64], order: NDArray) -> None:
+    def __init__(
+        self,
+        probe: NDArray[np.floating],
+        labels: NDArray[np.integer],
+        counts: NDArray[np.int64],
+        order: NDArray[np.int64],
+    ) -> None:
         self.probe, self.labels, self.counts, self.order = probe, np.asarray(labels, np.int64), counts, order
         self.sums = ClassSums(labels, counts)
         self.seen = 0
@@ -149,7 +162,7 @@ class _SingleFilters:
         self.covariance = np.empty((n_labels, n_filters))
         self.fields = np.empty((n_filters, self.counts.max(), n_labels), np.float32)  # of the open label
 
-    def __call__(self, outputs: NDArray, rows: NDArray[np.int64]) -> None:
+    def __call__(self, outputs: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
         """Add the outputs (b, P, C) of the inputs `rows`."""
         if not self.seen:
             self._prepare(*outputs.shape[1:])
@@ -165,8 +178,8 @@ class _SingleFilters:
             self._add_run(outputs[first:last], rows[first:last], label, start)
             first = last
 
-    def _add_run(self, outputs: NDArray, rows: NDArray[np.int64], label: int, start: int) -> None:
-        """Add inputs of one label, `start` of which have been seen."""
+    def _add_run(self, outputs: NDArray[np.float32], rows: NDArray[np.int64], label: int, start: int) -> None:
+        """Add inputs of one label, of which `start` have been seen."""
         n, n_positions, n_filters = outputs.shape
         by_filter = np.empty((n_filters, n, n_positions), np.float32)
         filter_major(outputs, by_filter.transpose(1, 0, 2))
@@ -206,7 +219,9 @@ class _SingleFilters:
         )
 
 
-def _histograms(responses: NDArray, labels: NDArray, n_labels: int) -> NDArray[np.int64]:
+def _histograms(
+    responses: NDArray[np.float32], labels: NDArray[np.int64], n_labels: int
+) -> NDArray[np.int64]:
     """Inputs of each label in each bin between the smallest and largest response of a filter (C, K, B)."""
     n_filters = responses.shape[1]
     low, high = responses.min(axis=0), responses.max(axis=0)
@@ -218,8 +233,10 @@ def _histograms(responses: NDArray, labels: NDArray, n_labels: int) -> NDArray[n
 
 
 def _mean_share(parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Parts (K, C) as shares of their sum over filters, averaged over the labels whose sum is not 0."""
     total = parts.sum(axis=1, keepdims=True)
     known = np.abs(total[:, 0]) > 1e-12 * np.abs(parts).sum(axis=1)
     if not known.any():
         return np.full(parts.shape[1], np.nan)
-    return (parts[known] / total[known]).mean(axis=0)
+    mean: NDArray[np.float64] = np.mean(parts[known] / total[known], axis=0)
+    return mean

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.measure.fields import label_counts
+from deeptheory.measure.labels import label_counts
 
 
 @dataclass(frozen=True)
 class MeanFieldSNR:
-    """Signal, internal and external noise of a stage, in filters, and their ratio."""
+    """Signal, internal and external noise of a stage, counted in filters, and their ratio."""
 
     signal: float
     internal_noise: float
@@ -49,7 +49,7 @@ def mean_field_snr(
 
 @dataclass(frozen=True)
 class MeasuredSNR:
-    """The counts behind the mean field.
+    """The counts that the mean field approximates.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class MeasuredSNR:
         return np.flatnonzero(self.signal_per_label == 0)
 
 
-def measured_snr(ones: NDArray) -> MeasuredSNR:
+def measured_snr(ones: NDArray[np.bool_] | NDArray[np.integer]) -> MeasuredSNR:
     """Measured counterpart of `mean_field_snr`. Source: deeptheory.
 
     Parameters
@@ -111,7 +111,7 @@ class FieldSNR:
     snr: NDArray[np.float64]
 
 
-def field_snr(fields: NDArray, labels: NDArray) -> FieldSNR:
+def field_snr(fields: NDArray[np.floating], labels: NDArray[np.integer]) -> FieldSNR:
     """SNR of the margin between the true label's field and every rival's. Source: deeptheory.
 
     Parameters
@@ -130,8 +130,8 @@ def field_snr(fields: NDArray, labels: NDArray) -> FieldSNR:
     label_counts(labels, n_labels, len(fields))
     mean, variance = np.empty((n_labels, n_labels)), np.empty((n_labels, n_labels))
     for label in range(n_labels):
-        own = fields[labels == label]
-        margins = own[:, [label]] - own
+        rows = fields[labels == label]
+        margins = rows[:, [label]] - rows
         mean[label], variance[label] = margins.mean(axis=0), margins.var(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         snr = mean / np.sqrt(variance)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from deeptheory.errors import InputError
 
 
-def participation_ratio(diagonal: NDArray) -> NDArray[np.float64]:
+def participation_ratio(diagonal: NDArray[np.floating]) -> NDArray[np.float64]:
     """Effective number of labels of each filter.
 
     (sum d)^2 / sum d^2 over the positive part d of its diagonal: the inverse participation ratio of
@@ -25,10 +25,11 @@ def participation_ratio(diagonal: NDArray) -> NDArray[np.float64]:
     """
     positive = np.maximum(np.asarray(diagonal, np.float64), 0)
     total, square = positive.sum(axis=1), (positive**2).sum(axis=1)
-    return np.divide(total**2, square, out=np.zeros_like(total), where=square > 0)
+    ratio: NDArray[np.float64] = np.divide(total**2, square, out=np.zeros_like(total), where=square > 0)
+    return ratio
 
 
-def class_selectivity_index(means: NDArray) -> NDArray[np.float64]:
+def class_selectivity_index(means: NDArray[np.floating]) -> NDArray[np.float64]:
     """(mu_max - mu_rest) / (mu_max + mu_rest) of each filter's class-mean activations.
 
     Morcos, Barrett, Rabinowitz & Botvinick, "On the importance of single directions for generalization"
@@ -50,10 +51,11 @@ def class_selectivity_index(means: NDArray) -> NDArray[np.float64]:
     largest = response.max(axis=0)
     rest = (response.sum(axis=0) - largest) / (len(response) - 1)
     total = largest + rest
-    return np.divide(largest - rest, total, out=np.zeros_like(total), where=total > 0)
+    index: NDArray[np.float64] = np.divide(largest - rest, total, out=np.zeros_like(total), where=total > 0)
+    return index
 
 
-def mutual_information(counts: NDArray) -> NDArray[np.float64]:
+def mutual_information(counts: NDArray[np.integer]) -> NDArray[np.float64]:
     """Mutual information between the label and the binned response of each filter, in bits.
 
     I = sum_ib p(i, b) log2 [p(i, b) / (p(i) p(b))], less the bias of a finite sample to first order,
@@ -68,22 +70,22 @@ def mutual_information(counts: NDArray) -> NDArray[np.float64]:
     Returns
     -------
     float64 array (C,)
-        At most log2(B); about 0 for a filter that ignores the label, and then slightly negative half of the
-        time. It does NOT say that a linear probe can use the information, and it depends on the bins.
+        At most log2(B); for a filter that ignores the label it scatters about 0, and may be negative. It does NOT
+        say that a linear probe can use the information, and it depends on the bins.
     """
-    counts = np.asarray(counts, np.float64)
-    total = counts.sum(axis=(1, 2), keepdims=True)
+    total = np.asarray(counts, np.float64).sum(axis=(1, 2), keepdims=True)
     joint = counts / total
-    of_label, of_bin = joint.sum(axis=2, keepdims=True), joint.sum(axis=1, keepdims=True)
+    label_share, bin_share = joint.sum(axis=2, keepdims=True), joint.sum(axis=1, keepdims=True)
     occupied = joint > 0
-    ratio = np.divide(joint, of_label * of_bin, out=np.ones_like(joint), where=occupied)
-    plain = (joint * np.log2(ratio)).sum(axis=(1, 2))
+    ratio = np.divide(joint, label_share * bin_share, out=np.ones_like(joint), where=occupied)
+    plain: NDArray[np.float64] = (joint * np.log2(ratio)).sum(axis=(1, 2))
     cells = occupied.sum(axis=(1, 2))
-    rows, columns = (of_label > 0).sum(axis=(1, 2)), (of_bin > 0).sum(axis=(1, 2))
-    return plain - (cells - rows - columns + 1) / (2 * total[:, 0, 0] * np.log(2))
+    rows, columns = (label_share > 0).sum(axis=(1, 2)), (bin_share > 0).sum(axis=(1, 2))
+    bias: NDArray[np.float64] = (cells - rows - columns + 1) / (2 * total[:, 0, 0] * np.log(2))
+    return plain - bias
 
 
-def served_label_auc(counts: NDArray, served: NDArray[np.bool_]) -> NDArray[np.float64]:
+def served_label_auc(counts: NDArray[np.integer], served: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Area under the ROC curve of each filter's response as the detector of its served labels.
 
     The probability that an input of a served label makes a stronger response than one of another label, half of
@@ -100,9 +102,9 @@ def served_label_auc(counts: NDArray, served: NDArray[np.bool_]) -> NDArray[np.f
     Returns
     -------
     float64 array (C,)
-        1 for a perfect detector; 0.5, chance, also for a filter that serves no label or every label. Served labels
-        come from the same inputs, so it is too high by their sampling. It does NOT say which of the served labels
-        an input has, nor that the network uses the response.
+        1 for a perfect detector; 0.5, chance, also for a filter that serves no label or every label. Too high by a
+        selection effect, as the served labels were found on the same inputs. It does NOT say which of the served
+        labels an input has, nor that the network uses the response.
 
     Raises
     ------

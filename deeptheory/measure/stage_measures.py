@@ -1,4 +1,4 @@
-"""Everything that is measured of the filters of one stage."""
+"""Strengths, clusters, noise and SNR of the filters of one stage."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,8 @@ from deeptheory.measure.snr import MeanFieldSNR, MeasuredSNR, mean_field_snr, me
 
 LEVEL = 0.95  # coverage of the bootstrap intervals
 
+Counts = NDArray[np.integer] | NDArray[np.bool_]  # one per filter
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -24,7 +26,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class StageMeasures:
-    """Fields, clusters, noise and SNR of one stage at one threshold.
+    """Strengths, clusters, noise and SNR of one stage at one threshold.
 
     Attributes
     ----------
@@ -41,7 +43,8 @@ class StageMeasures:
     clusters_per_filter, cluster_size, noise, share_without_label : Estimate
         N_c, C_s (over all clusters), n, and the share of filters that serve no label.
     relabelled_clusters : float64 array (number of relabellings,)
-        Clusters per filter when the labels are taken in a random order instead.
+        Clusters per filter when the labels are taken in a random order instead: how far the greedy clusters depend
+        on the numbering of the labels.
     mean_field : MeanFieldSNR
     measured : MeasuredSNR
     """
@@ -62,23 +65,26 @@ class StageMeasures:
 
 
 def measure_stage(
-    means: NDArray, probe_weight: NDArray, options: MeasureOptions, rng: np.random.Generator
+    means: NDArray[np.floating],
+    probe_weight: NDArray[np.floating],
+    options: MeasureOptions,
+    rng: np.random.Generator,
 ) -> StageMeasures:
     """Measure the filters of one stage from its class-mean activations and its probe.
 
     Parameters
     ----------
     means : float array (K, C, P)
-        Class-mean activations, on inputs that fitted neither the network nor the probe.
+        Class-mean activations, on inputs to which neither the network nor the probe was fitted.
     probe_weight : float array (K, C, P)
     options : MeasureOptions
     rng : numpy.random.Generator
-        Of the bootstrap and the relabellings.
+        For the bootstrap and the relabellings.
 
     Returns
     -------
     StageMeasures
-        All of it depends on the threshold of clipping. Fields are made 128 MiB at a time.
+        All of it depends on the threshold of clipping. At most 128 MiB of fields are held at a time.
 
     Raises
     ------
@@ -130,20 +136,20 @@ def cluster_sizes(clusters: NDArray[np.int32]) -> NDArray[np.int64]:
     """Labels of every cluster of every filter, filter by filter."""
     rows, columns = np.nonzero(clusters >= 0)
     most = clusters.max(initial=-1) + 1
-    of_cell = np.bincount(rows * most + clusters[rows, columns], minlength=len(clusters) * most)
-    return of_cell[of_cell > 0]
+    sizes = np.bincount(rows * most + clusters[rows, columns], minlength=len(clusters) * most)
+    return sizes[sizes > 0]
 
 
-def _mean(values: NDArray, samples: NDArray[np.int64]) -> Estimate:
+def _mean(values: Counts, samples: NDArray[np.int64]) -> Estimate:
     return _estimate(float(values.mean()), values[samples].mean(axis=1))
 
 
-def _ratio_of_sums(above: NDArray, below: NDArray, samples: NDArray[np.int64]) -> Estimate:
+def _ratio_of_sums(sizes: Counts, counts: Counts, samples: NDArray[np.int64]) -> Estimate:
     """Mean over all clusters, 0 where there is none."""
-    value = above.sum() / max(below.sum(), 1)
-    return _estimate(float(value), above[samples].sum(axis=1) / np.maximum(below[samples].sum(axis=1), 1))
+    value = sizes.sum() / max(counts.sum(), 1)
+    return _estimate(float(value), sizes[samples].sum(axis=1) / np.maximum(counts[samples].sum(axis=1), 1))
 
 
-def _estimate(value: float, resampled: NDArray) -> Estimate:
+def _estimate(value: float, resampled: NDArray[np.float64]) -> Estimate:
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value, float(low), float(high))

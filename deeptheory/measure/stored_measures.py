@@ -1,4 +1,4 @@
-"""Everything that is measured of a stage, under the names that run files have for it."""
+"""All measures of a stage under the names that they have in run files."""
 
 from typing import Any
 
@@ -19,9 +19,9 @@ from deeptheory.measure.stage_measures import StageMeasures, measure_stage
 
 def stage_record(
     statistics: FilterStatistics,
-    probe: NDArray,
-    labels: NDArray[np.int64],
-    tested: tuple[NDArray, NDArray[np.int64]],
+    probe: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    tested: tuple[NDArray[np.floating], NDArray[np.integer]],
     options: MeasureOptions,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
@@ -30,15 +30,15 @@ def stage_record(
     Parameters
     ----------
     statistics : FilterStatistics
-        Of inputs that fitted neither the network nor the probe.
+        Of inputs to which neither the network nor the probe was fitted.
     probe : float array (K, C*P)
     labels : int array (N,)
         Of these inputs.
     tested : (fields, labels)
-        Complete fields (n, K) and labels (n,) of the inputs that the accuracies are counted on.
+        Complete fields (n, K) and labels (n,) of the inputs on which the accuracies are counted.
     options : MeasureOptions
     rng : numpy.random.Generator
-        Of the bootstrap and the relabellings.
+        For the bootstrap and the relabellings.
 
     Returns
     -------
@@ -57,20 +57,22 @@ def stage_record(
     return {
         "class_means": means,
         "probe_accuracy": float(correct.mean()),
-        "label_accuracy": _of_labels(correct, truth, len(probe)),
-        **_of_stage(measures),
+        "label_accuracy": _label_accuracy(correct, truth, len(probe)),
+        **_stage_entries(measures),
         "field_snr": field_snr(statistics.complete_fields, labels).snr,
-        **_of_filters(statistics, measures),
+        **_filter_entries(statistics, measures),
     }
 
 
-def _of_labels(correct: NDArray, labels: NDArray, n_labels: int) -> NDArray:
-    """Share of the inputs of every label that is correct, (K,); NaN for a label without inputs."""
+def _label_accuracy(
+    correct: NDArray[np.bool_], labels: NDArray[np.integer], n_labels: int
+) -> NDArray[np.float64]:
+    """Share of correct inputs of every label (K,); NaN for a label without inputs."""
     with np.errstate(invalid="ignore"):
         return np.bincount(labels, correct, n_labels) / np.bincount(labels, minlength=n_labels)
 
 
-def _of_stage(measures: StageMeasures) -> dict[str, Any]:
+def _stage_entries(measures: StageMeasures) -> dict[str, Any]:
     intervals = {
         name: getattr(measures, name)
         for name in ("clusters_per_filter", "cluster_size", "noise", "share_without_label")
@@ -99,7 +101,7 @@ def _of_stage(measures: StageMeasures) -> dict[str, Any]:
     }
 
 
-def _of_filters(statistics: FilterStatistics, measures: StageMeasures) -> dict[str, Any]:
+def _filter_entries(statistics: FilterStatistics, measures: StageMeasures) -> dict[str, Any]:
     return {
         "signal_share": statistics.signal_share,
         "variance_share": statistics.variance_share,

@@ -1,4 +1,4 @@
-"""One streamed pass over a data set: outputs of stages are shown, a batch at a time, and not kept."""
+"""One streamed pass over a data set: observers see the outputs of stages batch by batch; nothing is stored."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -14,14 +14,16 @@ from deeptheory.system.progress import Progress
 BATCH = 100  # inputs per forward pass: the activations of a small network stay in the cache
 
 Images = NDArray[np.uint8] | NDArray[np.float32]
-StageObserver = Callable[[NDArray, NDArray[np.int64]], None]
+StageObserver = Callable[[NDArray[np.float32], NDArray[np.int64]], None]
 
 
 class Measurable(Protocol):
-    """What measuring needs of a network: internals by name, shown as they are computed."""
+    """What measuring needs of a network: outputs of stages and layers by name, shown as they are computed."""
 
-    def observe(self, x: NDArray, observers: Mapping[str, Callable[[NDArray], Any]]) -> None:
-        """Call each function with the internal of its name."""
+    def observe(
+        self, x: NDArray[np.floating], observers: Mapping[str, Callable[[NDArray[np.floating]], Any]]
+    ) -> None:
+        """Call each function with the output of its name."""
 
 
 def visit(
@@ -32,18 +34,18 @@ def visit(
     title: str = "measure",
     quiet: bool = False,
 ) -> None:
-    """Show the outputs of stages to functions, in one forward pass over the inputs.
+    """Show the outputs of stages to observers, in one forward pass over the inputs.
 
     Parameters
     ----------
     network : Network
     images : uint8 array (N, H, W, C), or float32 array (N, ...)
-        Grey levels, which are scaled to [-1, 1], or inputs as the network takes them.
+        Grey levels, which are scaled to [-1, 1], or inputs in the units that the network takes.
     rows : int array (n,)
         The inputs to visit, in this order.
     observers : mapping of stage name to function
-        Called as ``observer(outputs, rows)`` for every batch: float32 outputs (b, P, C), P = 1 for nodes,
-        overwritten once it has returned, and which inputs they belong to (b,).
+        Called as ``observer(outputs, rows)`` for every batch: float32 outputs (b, P, C), P = 1 for nodes, which
+        are overwritten after it has returned, and the inputs that they belong to (b,).
     """
     pixels = np.empty((min(BATCH, len(rows)), *images.shape[1:]), np.float32)
     with threadpools.kernel_threads(), Progress(title, len(rows), "input", quiet) as progress:
@@ -67,7 +69,7 @@ def output_sizes(network: Measurable, images: Images, stages: Sequence[str]) -> 
     sizes: dict[str, int] = {}
 
     def remember(stage: str) -> StageObserver:
-        def observe(outputs: NDArray, rows: NDArray[np.int64]) -> None:
+        def observe(outputs: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
             sizes[stage] = outputs[0].size
 
         return observe
@@ -76,9 +78,9 @@ def output_sizes(network: Measurable, images: Images, stages: Sequence[str]) -> 
     return sizes
 
 
-def _with_rows(observer: StageObserver, rows: NDArray[np.int64]) -> Callable[[NDArray], None]:
-    def observe(output: NDArray) -> None:
-        outputs = np.ascontiguousarray(output, np.float32)  # as they are, but for a network in float64
+def _with_rows(observer: StageObserver, rows: NDArray[np.int64]) -> Callable[[NDArray[np.floating]], None]:
+    def observe(output: NDArray[np.floating]) -> None:
+        outputs = np.ascontiguousarray(output, np.float32)  # a copy only for a network in float64
         observer(outputs.reshape(len(output), -1, output.shape[-1]), rows)
 
     return observe

@@ -65,8 +65,7 @@ class HeadPredictor:
 
     def predict(self, mask: np.ndarray | None) -> HeadPrediction:
         """The head of mask (K, D), True where kept; of all weights without one."""
-        head = measure.fit_probe_exact(
-            *self.surrogates, self.n_labels, self.l2, self.rng, mask=mask, quiet=True
-        )
+        options = measure.ProbeOptions(l2=self.l2)
+        head = measure.fit_probe(*self.surrogates, self.n_labels, options, self.rng, mask, quiet=True)
         features, labels = self.held_out
         return head_prediction(features @ head.weight.T, labels, self.components, self.rng)

@@ -115,11 +115,11 @@ class RefitPredictor(abc.ABC):
     ) -> tuple[tuple[float, float], np.ndarray]:
         """Counted and predicted accuracy with a refitted head, and which answers are right."""
         fitting, drawing = (copy.deepcopy(rng) for rng in self.rngs)
-        head = measure.fit_probe_exact(
+        head = measure.fit_probe(
             measure.stage_features(network, self.images[:HEAD_INPUTS], self.stage, quiet=True),
             self.labels[:HEAD_INPUTS],
             self.n_labels,
-            self.l2,
+            measure.ProbeOptions(l2=self.l2),
             fitting,
             mask=mask,
             quiet=True,

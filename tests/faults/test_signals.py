@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from deeptheory import nn
-from deeptheory.measure.crossentropy import CrossEntropy
+from deeptheory.measure.probes.crossentropy import CrossEntropy
 from deeptheory.runs import Run, steps
 from deeptheory.store import hdf5, integrity, paths
 from deeptheory.system import interruption

@@ -3,6 +3,7 @@ import pytest
 
 from deeptheory import measure
 from deeptheory.errors import InputError
+from deeptheory.measure.clusters import count_clusters
 
 
 def plain_clusters(matrix):
@@ -37,7 +38,6 @@ def test_worked_example():
     assert clusters == [[0, 1], [2]]
     assert measure.noise(matrix, clusters) == 2
     assert measure.cluster_noise(matrix, clusters) == 2
-    np.testing.assert_array_equal(measure.served_labels(matrix), [0, 1, 2])
 
 
 def test_noise_outside_the_columns_of_clusters_is_not_cluster_noise():
@@ -54,7 +54,6 @@ def test_a_filter_without_label_has_no_cluster():
     assert measure.find_clusters(matrix) == []
     assert measure.noise(matrix, []) == 1
     assert measure.cluster_noise(matrix, []) == 0
-    assert len(measure.served_labels(matrix)) == 0
 
 
 @pytest.mark.parametrize("density", [0.2, 0.6, 0.9])
@@ -68,7 +67,7 @@ def test_kernels_agree_with_the_definition_on_random_matrices(density):
         expected = plain_clusters(matrix)
         assert measure.find_clusters(matrix) == expected
         assert [np.flatnonzero(numbers[f] == c).tolist() for c in range(len(expected))] == expected
-        assert set(np.flatnonzero(numbers[f] < 0)) == set(range(12)) - set(measure.served_labels(matrix))
+        np.testing.assert_array_equal(numbers[f] >= 0, np.diagonal(matrix))
         assert (noise[f], cluster_noise[f]) == plain_noise(matrix, expected)
         assert (measure.noise(matrix, expected), measure.cluster_noise(matrix, expected)) == (
             noise[f],
@@ -86,21 +85,19 @@ def test_an_order_is_a_relabelling():
     assert back == sorted(np.flatnonzero(numbers == c).tolist() for c in range(numbers.max() + 1))
 
 
-def test_relabelling_moves_greedy_clusters_but_not_separate_blocks():
+def test_orders_move_greedy_clusters_but_not_separate_blocks():
     rng = np.random.default_rng(3)
-    blocks = np.kron(np.eye(3), np.ones((2, 2))).astype(np.bool_)
-    spread = measure.relabelling_spread(blocks, rng)
-    np.testing.assert_array_equal(spread.counts, np.full(20, 3))
-    np.testing.assert_array_equal(spread.sizes, np.full(20, 2.0))
+
+    def counts(matrix):
+        orders = np.array([rng.permutation(len(matrix)) for _ in range(50)])
+        return set(count_clusters(measure.all_clusters(matrix[None], orders)[:, 0]))
+
+    assert counts(np.kron(np.eye(3), np.ones((2, 2))).astype(np.bool_)) == {3}
     # A path of four labels splits into two pairs, or into a pair in the middle and two single labels.
     path = np.eye(4, dtype=np.bool_) | np.eye(4, k=1, dtype=np.bool_) | np.eye(4, k=-1, dtype=np.bool_)
-    spread = measure.relabelling_spread(path, rng, n=50)
-    assert set(spread.counts) == {2, 3}
-    np.testing.assert_allclose(spread.sizes, 4 / spread.counts)
+    assert counts(path) == {2, 3}
 
 
 def test_a_stack_of_another_shape_is_refused():
-    with pytest.raises(
-        InputError, match=r"clipped fields: expected shape \(C, K, K\), found shape \(2, 3, 4\)"
-    ):
+    with pytest.raises(InputError, match=r"clipped fields: .*\(C, K, K\), found shape \(2, 3, 4\)"):
         measure.all_clusters(np.zeros((2, 3, 4), np.bool_))

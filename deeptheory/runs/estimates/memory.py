@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deeptheory.measure import ProbeOptions
-from deeptheory.measure.curvature import RANK, ROWS
 from deeptheory.measure.features import TOGETHER
 from deeptheory.measure.fields import BLOCK_BYTES
-from deeptheory.measure.lbfgs import MEMORY
+from deeptheory.measure.probes.curvature import RANK, ROWS
+from deeptheory.measure.probes.lbfgs import MEMORY
 from deeptheory.measure.streaming import BATCH
 from deeptheory.prune.prediction import HEAD_INPUTS
 from deeptheory.runs.estimates.sizes import Sizes

@@ -70,11 +70,11 @@ def _refit_accuracies(
     accuracies, rng = {}, generator(run.config.seed, "probe")
     for name, arm in arms.items():
         mask = None if arm is None else arm.masks.get(pruning.HEAD_WEIGHT)
-        fit = measure.fit_probe_exact(
+        fit = measure.fit_probe(
             features["train"],
             labels["train"],
             network.n_labels,
-            run.config.retrain.l2,
+            measure.ProbeOptions(l2=run.config.retrain.l2),
             rng,
             mask=mask,
             quiet=True,

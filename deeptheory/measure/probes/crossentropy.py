@@ -7,7 +7,7 @@ from deeptheory.system.compiled import njit, prange
 
 
 @njit(parallel=True)
-def _residuals(logits, labels, losses):
+def _residuals(logits: NDArray[np.float32], labels: NDArray[np.int64], losses: NDArray[np.float32]) -> None:
     """Replace logits (N, K) by softmax minus one-hot label; fill losses (N,)."""
     for x in prange(logits.shape[0]):
         row = logits[x]
@@ -24,8 +24,8 @@ def _residuals(logits, labels, losses):
         row[labels[x]] -= np.float32(1)
 
 
-def residuals(logits: NDArray, labels: NDArray) -> float:
-    """Replace float32 logits (N, K) by softmax minus one-hot label; return the mean cross-entropy."""
+def residuals(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Replace logits (N, K) by softmax minus one-hot label; return the mean cross-entropy."""
     losses = np.empty(len(logits), np.float32)
     _residuals(logits, labels, losses)
     return float(losses.mean(dtype=np.float64))
@@ -37,13 +37,19 @@ class CrossEntropy:
     Calling it with a weight (K, D) returns the value and the gradient (K, D), zero outside the mask.
     """
 
-    def __init__(self, features: NDArray, labels: NDArray, l2: float, mask: NDArray | None = None) -> None:
+    def __init__(
+        self,
+        features: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        l2: float,
+        mask: NDArray[np.bool_] | None = None,
+    ) -> None:
         self.features, self.labels, self.l2, self.mask = features, labels, l2, mask
 
-    def __call__(self, weight: NDArray) -> tuple[float, NDArray]:
+    def __call__(self, weight: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
         residual = self.features @ weight.T  # (N, K)
         value = residuals(residual, self.labels) + 0.5 * self.l2 * float(np.vdot(weight, weight))
-        gradient = residual.T @ self.features
+        gradient: NDArray[np.float32] = np.matmul(residual.T, self.features)
         gradient *= np.float32(1 / len(self.features))
         gradient += np.float32(self.l2) * weight
         if self.mask is not None:

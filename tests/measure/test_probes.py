@@ -5,7 +5,7 @@ from scipy.optimize import minimize
 
 from deeptheory import measure
 from deeptheory.errors import InputError
-from deeptheory.measure.crossentropy import CrossEntropy
+from deeptheory.measure.probes.crossentropy import CrossEntropy
 
 
 def problem(n_per_label, n_labels, n_features, rng, noise=1.0, smallest=-2.5):
@@ -44,9 +44,8 @@ def test_exact_probe_reaches_the_minimum_found_by_an_independent_solver(masked, 
     rng = np.random.default_rng(0)
     features, labels, test_features, test_labels = problem(60, 5, 40, rng)
     mask = rng.random((5, 40)) < 0.4 if masked else np.ones((5, 40), np.bool_)
-    fit = measure.fit_probe_exact(
-        features, labels, 5, l2, mask=mask if masked else None, tolerance=1e-4, quiet=True
-    )
+    options = measure.ProbeOptions(l2=l2, tolerance=1e-4)
+    fit = measure.fit_probe(features, labels, 5, options, mask=mask if masked else None, quiet=True)
     reference = minimize(
         plain_loss,
         np.zeros(200),
@@ -69,7 +68,7 @@ def test_more_features_than_the_subspace_and_a_sparse_mask_converge_quickly():
     rng = np.random.default_rng(1)
     features, labels, *_ = problem(40, 10, 400, rng)
     for mask in (None, rng.random((10, 400)) < 0.1):
-        fit = measure.fit_probe_exact(features, labels, 10, 1e-3, mask=mask, quiet=True)
+        fit = measure.fit_probe(features, labels, 10, measure.ProbeOptions(), mask=mask, quiet=True)
         assert fit.converged
         assert fit.iterations < 60
         assert mask is None or not fit.weight[~mask].any()
@@ -126,32 +125,37 @@ def test_gradient_of_the_objective_against_finite_differences():
 
 
 def test_features_or_a_mask_that_are_all_zero_give_zero_weights():
-    labels = np.arange(12) % 3
-    silent = measure.fit_probe_exact(np.zeros((12, 5), np.float32), labels, 3, 1e-3, quiet=True)
+    labels, options = np.arange(12) % 3, measure.ProbeOptions()
+    silent = measure.fit_probe(np.zeros((12, 5), np.float32), labels, 3, options, quiet=True)
     assert not silent.weight.any()
     assert silent.loss == pytest.approx(np.log(3), rel=1e-6)
     features = np.random.default_rng(0).random((12, 5), np.float32)
-    closed = measure.fit_probe_exact(features, labels, 3, 1e-3, mask=np.zeros((3, 5), np.bool_), quiet=True)
+    closed = measure.fit_probe(features, labels, 3, options, mask=np.zeros((3, 5), np.bool_), quiet=True)
     assert not closed.weight.any()
 
 
 def test_bad_input_is_named():
     features, labels = np.ones((6, 4), np.float32), np.arange(6) % 3
-    fit = measure.fit_probe_exact
-    with pytest.raises(
-        InputError, match=r"features: expected a float32 array \(N, D\), found float64 of shape"
-    ):
-        fit(features.astype(np.float64), labels, 3, 1e-3)
-    with pytest.raises(
-        InputError, match=r"mask of the probe: expected bool of shape \(3, 4\), found bool of"
-    ):
-        fit(features, labels, 3, 1e-3, mask=np.ones((3, 5), np.bool_))
-    with pytest.raises(InputError, match="labels: expected 0 to 1, found label 2"):
-        fit(features, labels, 2, 1e-3)
-    with pytest.raises(InputError, match="features: expected finite values, found NaN or infinite values"):
-        fit(np.full_like(features, np.nan), labels, 3, 1e-3)
-    options = measure.ProbeOptions(solver="sgd", learning_rate=1e6, epochs=20)
-    with pytest.raises(
-        InputError, match=r"loss of the probe: expected a finite value, .* lower learning_rate"
-    ):
-        measure.fit_probe(1e12 * features, labels, 3, options, np.random.default_rng(0), quiet=True)
+    exact = measure.ProbeOptions()
+    diverging = measure.ProbeOptions(solver="sgd", learning_rate=1e6, epochs=20)
+
+    def refused(match, features=features, labels=labels, n_labels=3, options=exact, mask=None):
+        with pytest.raises(InputError, match=match):
+            measure.fit_probe(features, labels, n_labels, options, mask=mask, quiet=True)
+
+    refused(r"features: expected .*float32.*, found float64", features.astype(np.float64))
+    refused(r"mask of the probe: .*\(3, 4\), found bool of shape \(3, 5\)", mask=np.ones((3, 5), np.bool_))
+    refused("labels: .*0 to 1, found label 2", n_labels=2)
+    refused("features: .*finite.*, found NaN", np.full_like(features, np.nan))
+    refused(
+        "loss of the probe: .*finite.* in epoch .*lower learning_rate", 1e12 * features, options=diverging
+    )
+
+
+def test_balanced_subset_takes_as_many_of_every_label():
+    labels = np.repeat([0, 1, 2], [50, 9, 20])
+    rows = measure.balanced_subset(labels, 13, np.random.default_rng(0))
+    np.testing.assert_array_equal(np.bincount(labels[rows]), [4, 4, 4])
+    assert np.all(np.diff(rows) > 0)
+    other = measure.balanced_subset(labels, 13, np.random.default_rng(1))
+    assert rows.tolist() != other.tolist()

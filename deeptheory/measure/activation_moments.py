@@ -1,4 +1,4 @@
-"""Means and covariances of the activations of every label, or component of one, in one streamed pass."""
+"""Means and covariances of the activations of every label, or of its components, in one streamed pass."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from deeptheory.measure.covariances import (
     LowRankScatter,
     sketch_rows,
 )
-from deeptheory.measure.fields import label_counts
+from deeptheory.measure.labels import label_counts
 from deeptheory.measure.streaming import BATCH, Images, Measurable, output_sizes, visit
 from deeptheory.system import memory
 
-OFFERED_RANK = 128  # of the low-rank form, in the message that refuses the full one
+OFFERED_RANK = 128  # rank for which the error message states the memory of the low-rank form
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class SecondOrderStatistics:
         Inputs of every group.
     means : float64 array (G, C, P)
     covariances : FullCovariances or LowRankCovariances
-        Divided by the number of inputs n, not n - 1: the means already scatter with 1/n of the variance, so
-        that the accuracy predicted from a known covariance is unbiased.
+        Divided by the number of inputs n, not n - 1: the means already scatter with 1/n of the variance, so that
+        an accuracy predicted from the true covariance would be unbiased.
     """
 
     labels: NDArray[np.int64]
@@ -49,17 +49,17 @@ class SecondOrderStatistics:
         """Share of every group among the inputs of its label (G,)."""
         return self.counts / np.bincount(self.labels, self.counts)[self.labels]
 
-    def field_moments(self, weight: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def field_moments(self, weight: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         r"""Means and covariances of a head's fields in every group.
 
         .. math:: W M_g, \qquad W \Sigma_g W^T
 
-        Exact: the moments of the fields of the same inputs, but for the error of a low rank. Source: deeptheory.
+        Exact: the moments of the fields of the same inputs, up to the error of a low rank. Source: deeptheory.
 
         Parameters
         ----------
         weight : float array (K, C*P) or (K, C, P)
-            Any head: full, masked or refitted, fitted to other inputs.
+            Any head, full, masked or refitted, that was fitted to other inputs.
 
         Returns
         -------
@@ -80,10 +80,10 @@ class SecondOrderStatistics:
 def second_order_statistics(
     network: Measurable,
     images: Images,
-    labels: NDArray,
+    labels: NDArray[np.integer],
     stages: Sequence[str],
     n_labels: int,
-    components: NDArray | None = None,
+    components: NDArray[np.integer] | None = None,
     pooled: bool = False,
     title: str = "covariances",
     quiet: bool = False,
@@ -91,13 +91,13 @@ def second_order_statistics(
     """Means and full covariances of all C*P activations of stages, in one streamed pass.
 
     Batches are merged in float64 about their own means (Chan, Golub and LeVeque, "Updating formulae and a
-    pairwise algorithm for computing sample variances", 1979): a common offset cancels nothing.
+    pairwise algorithm for computing sample variances", 1979), so a large common offset costs no precision.
 
     Parameters
     ----------
     network : Network
     images : uint8 array (N, H, W, C), or float32 array (N, ...), as in `visit`
-        Inputs that fitted neither the network nor the head: the fitting set makes predictions too high.
+        Inputs to which neither the network nor the head was fitted: fitted ones make predictions too high.
     labels : int array (N,)
         In any order; every label needs 2 inputs.
     stages : sequence of str
@@ -106,8 +106,8 @@ def second_order_statistics(
         Component of every input within its label (`theory.mixture_components`); without them one group per
         label. A component of one input has the covariance 0.
     pooled : bool
-        One covariance for all groups, of the deviations from their own means. It needs 1/G of the memory and
-        one input more than groups; as a model of trained networks it is worse than a covariance per label.
+        One covariance for all groups, of the deviations from their own means. It needs 1/G of the memory and at
+        least G + 1 inputs; as a model of trained networks it is worse than a covariance per label.
 
     Returns
     -------
@@ -117,10 +117,10 @@ def second_order_statistics(
     Raises
     ------
     InputError
-        That is more than 80 % of the free memory (`low_rank_statistics` needs less); labels or components do
-        not fit the inputs; a label has too few; a stage does not exist; activations are not finite.
+        They would take more than 80 % of the free memory (`low_rank_statistics` needs less); labels or components
+        do not fit the inputs; a label has too few inputs; a stage does not exist; activations are not finite.
     """
-    groups = _Groups.of(labels, n_labels, len(images), components, pooled)
+    groups = _Groups.from_labels(labels, n_labels, len(images), components, pooled)
     sizes = output_sizes(network, images, stages)
     n_groups = len(groups.counts)
     memory.require_memory(
@@ -136,25 +136,25 @@ def second_order_statistics(
 def low_rank_statistics(
     network: Measurable,
     images: Images,
-    labels: NDArray,
+    labels: NDArray[np.integer],
     stages: Sequence[str],
     n_labels: int,
     rank: int,
-    components: NDArray | None = None,
+    components: NDArray[np.integer] | None = None,
     title: str = "covariances",
     quiet: bool = False,
 ) -> dict[str, SecondOrderStatistics]:
-    """Means and covariances as diagonal plus `rank` per group, in one streamed pass: for wide stages.
+    """Means and covariances as diagonal plus low rank for every group, in one streamed pass: for wide stages.
 
-    An incremental truncated principal component analysis that keeps 2 `rank` directions until a group is done.
-    Status: exact where no group's covariance has a larger rank (one less than its inputs is the most); else close
-    to that of the best `rank` directions: field covariances came within a tenth of their error on decaying
-    spectra. Directions that come late among the inputs of one group may be missed; `error_bounds` then shows it.
+    An incremental truncated principal component analysis that keeps 2 `rank` directions until a group is finished.
+    Status: exact where no group's covariance has a larger rank (it is below the number of inputs); otherwise close
+    to the best `rank` directions: on decaying spectra the error of field covariances was at most a tenth larger.
+    Directions that appear late among the inputs of a group may be missed; `error_bounds` then shows it.
     Source: deeptheory.
 
     Too few directions predict too high an accuracy: with 128 by 0.1 to 1.1 points on stages of 2048 and 4096
-    activations, with 8 by 2 to 6 (docs/results.md). The size of the variance that is kept does NOT say what a head
-    reads.
+    activations, with 8 by 2 to 6 (docs/results.md). The share of the variance that is kept does NOT say what a
+    head reads.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ def low_rank_statistics(
     """
     if rank < 1:
         raise InputError("rank", "at least 1", str(rank))
-    groups = _Groups.of(labels, n_labels, len(images), components)
+    groups = _Groups.from_labels(labels, n_labels, len(images), components)
     sizes = output_sizes(network, images, stages)
     needed = _low_rank_bytes(sizes, len(groups.counts), rank)
     memory.require_memory(
@@ -196,17 +196,17 @@ class _Scatter(Protocol):
 class _Groups:
     """The groups of inputs, numbered by label and then by component."""
 
-    of_input: NDArray[np.int64]
+    index: NDArray[np.int64]  # of every input's group
     labels: NDArray[np.int64]
     counts: NDArray[np.int64]
 
     @classmethod
-    def of(
+    def from_labels(
         cls,
-        labels: NDArray,
+        labels: NDArray[np.integer],
         n_labels: int,
         n_inputs: int,
-        components: NDArray | None,
+        components: NDArray[np.integer] | None,
         pooled: bool = False,
     ) -> "_Groups":
         per_label = label_counts(labels, n_labels, n_inputs)
@@ -218,7 +218,7 @@ class _Groups:
                 f"integers of shape ({n_inputs},)",
                 f"{components.dtype} of shape {np.shape(components)}",
             )
-        pairs, of_input, counts = np.unique(
+        pairs, index, counts = np.unique(
             np.stack([labels, components], axis=1), axis=0, return_inverse=True, return_counts=True
         )
         if pooled:
@@ -237,7 +237,7 @@ class _Groups:
                 f"{per_label[label]} of label {label}",
                 "use more inputs, or pool the covariances",
             )
-        return cls(of_input.reshape(-1), pairs[:, 0].astype(np.int64), counts)
+        return cls(index.reshape(-1), pairs[:, 0].astype(np.int64), counts)
 
 
 def _pass(
@@ -249,30 +249,30 @@ def _pass(
     quiet: bool,
 ) -> dict[str, SecondOrderStatistics]:
     observers = {stage: _Moments(stage, groups, scatter) for stage, scatter in scatters.items()}
-    # Sorted, so that most of a batch is one group and a sketch sees a group from beginning to end.
-    visit(network, images, np.argsort(groups.of_input, kind="stable"), observers, title, quiet)
+    # Sorted, so that most of a batch is one group and a sketch sees the inputs of a group one after the other.
+    visit(network, images, np.argsort(groups.index, kind="stable"), observers, title, quiet)
     return {stage: observer.finish() for stage, observer in observers.items()}
 
 
 class _Moments:
-    """Observer of one stage: means of every group, and its deviations from them for the scatter."""
+    """Observer of one stage: means of every group; deviations from them go to the scatter."""
 
     def __init__(self, stage: str, groups: _Groups, scatter: _Scatter) -> None:
         self.stage, self.groups, self.scatter = stage, groups, scatter
         self.seen = np.zeros(len(groups.counts), np.int64)
         self.means = np.zeros((0, 0, 0))
 
-    def __call__(self, outputs: NDArray, rows: NDArray[np.int64]) -> None:
+    def __call__(self, outputs: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
         activations = filter_major(outputs)
         if not self.means.size:
             self.means = np.zeros((len(self.seen), *activations.shape[1:]))
-        groups = self.groups.of_input[rows]
+        groups = self.groups.index[rows]
         starts = np.flatnonzero(np.diff(groups)) + 1
         for run in np.split(np.arange(len(rows)), starts):
             self._merge(groups[run[0]], activations[run[0] : run[-1] + 1].reshape(len(run), -1))
 
-    def _merge(self, group: int, activations: NDArray) -> None:
-        """Add inputs of one group: deviations from their own mean, and the step from the mean so far to it."""
+    def _merge(self, group: int, activations: NDArray[np.float32]) -> None:
+        """Add inputs of one group: deviations from their own mean, and the step to it from the mean so far."""
         n, seen = len(activations), self.seen[group]
         if not np.all(np.isfinite(activations)):
             raise InputError(f"activations of {self.stage}", "finite numbers", "infinity or NaN")
@@ -293,7 +293,7 @@ class _Moments:
 
 
 def _low_rank_bytes(sizes: Mapping[str, int], n_groups: int, rank: int) -> int:
-    """Of factors, residuals and means; of a sketch, the directions that replace it and the batch that is added."""
+    """Bytes of factors, residuals and means, of a sketch with its leading directions, and of a batch."""
     return sum(
         8 * size * (n_groups * (min(rank, size) + 2) + sketch_rows(rank) + 2 * rank + BATCH)
         for size in sizes.values()

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Objective = Callable[[NDArray], tuple[float, NDArray]]
-Preconditioner = Callable[[NDArray], NDArray]
+Array = NDArray[np.float32]
+Pair = tuple[Array, Array, float]  # change of x, change of the gradient, and their product
+Objective = Callable[[Array], tuple[float, Array]]
+Preconditioner = Callable[[Array], Array]
 
 MEMORY = 10  # pairs kept: 20 arrays of the size of the variable
 ROUNDING = 1e-7  # relative error of a loss summed from float32 terms: a rise below it is not a rise
@@ -17,20 +19,20 @@ ROUNDING = 1e-7  # relative error of a loss summed from float32 terms: a rise be
 
 @dataclass(frozen=True)
 class Iterate:
-    """Where `minimise` is between two iterations: from here it goes on to the same bits."""
+    """State of `minimise` between two iterations: resumed from here it gives the same bits."""
 
-    x: NDArray
+    x: Array
     value: float
-    gradient: NDArray
+    gradient: Array
     iteration: int
-    pairs: tuple[tuple[NDArray, NDArray, float], ...]  # change of x, of the gradient, and their product
+    pairs: tuple[Pair, ...]
 
 
 @dataclass(frozen=True)
 class Minimum:
     """Where `minimise` stopped; `converged` when the gradient criterion was met."""
 
-    x: NDArray
+    x: Array
     value: float
     gradient_norm: float
     iterations: int
@@ -39,12 +41,12 @@ class Minimum:
 
 def minimise(
     objective: Objective,
-    start: NDArray,
+    start: Array,
     precondition: Preconditioner,
     gradient_norm: float,
     max_iterations: int,
     report: Callable[[float], None] = lambda norm: None,
-    begin: Iterate | None = None,
+    resume_from: Iterate | None = None,
     keep: Callable[[Callable[[], Iterate]], None] = lambda iterate: None,
 ) -> Minimum:
     """Minimise a smooth convex function with L-BFGS (Liu and Nocedal 1989).
@@ -61,18 +63,17 @@ def minimise(
     max_iterations : int
     report : callable, optional
         Called with the gradient norm after each iteration.
-    begin : Iterate, optional
-        Go on from here instead of from `start`.
+    resume_from : Iterate, optional
+        Continue from here instead of from `start`.
     keep : callable, optional
-        Called after each iteration with a function that gives the `Iterate`; it may end the work by an exception.
+        Called after each iteration with a function that returns the `Iterate`; it may stop by an exception.
 
     Notes
     -----
-    Steps are accepted by the Armijo rule. A line search that finds no decrease ends the work: the value is
-    then at the rounding level of its arithmetic, and `converged` tells whether the gradient criterion was
-    met.
+    Steps are accepted by the Armijo rule. The minimisation stops when a line search finds no decrease: the value
+    is then at the rounding level of its arithmetic, and `converged` tells whether the gradient criterion was met.
     """
-    first = begin or Iterate(start, *objective(start), 0, ())
+    first = resume_from or Iterate(start, *objective(start), 0, ())
     x, value, gradient = first.x, first.value, first.gradient
     pairs = deque(first.pairs, maxlen=MEMORY)
     norm = float(np.linalg.norm(gradient))
@@ -81,10 +82,10 @@ def minimise(
             return Minimum(x, value, norm, iteration, True)
         direction = -_inverse_hessian_product(gradient, pairs, precondition)
         slope = float(np.vdot(gradient, direction))
-        found = _backtrack(objective, x, value, direction, slope)
-        if found is None:
+        accepted = _backtrack(objective, x, value, direction, slope)
+        if accepted is None:
             return Minimum(x, value, norm, iteration, False)
-        new_x, value, new_gradient = found
+        new_x, value, new_gradient = accepted
         change, bend = new_x - x, new_gradient - gradient
         curvature = float(np.vdot(change, bend))
         if curvature > 0:
@@ -96,9 +97,7 @@ def minimise(
     return Minimum(x, value, norm, max_iterations, norm <= gradient_norm)
 
 
-def _inverse_hessian_product(
-    gradient: NDArray, pairs: deque[tuple[NDArray, NDArray, float]], precondition: Preconditioner
-) -> NDArray:
+def _inverse_hessian_product(gradient: Array, pairs: deque[Pair], precondition: Preconditioner) -> Array:
     """The two-loop recursion."""
     work, coefficients, scale = gradient.copy(), [], 1.0
     for change, bend, curvature in reversed(pairs):
@@ -115,8 +114,9 @@ def _inverse_hessian_product(
 
 
 def _backtrack(
-    objective: Objective, x: NDArray, value: float, direction: NDArray, slope: float
-) -> tuple[NDArray, float, NDArray] | None:
+    objective: Objective, x: Array, value: float, direction: Array, slope: float
+) -> tuple[Array, float, Array] | None:
+    """The first step along the direction that satisfies the Armijo rule, with its value and gradient."""
     step = 1.0
     while step > 1e-4:
         new_x = x + np.float32(step) * direction

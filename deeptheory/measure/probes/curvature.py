@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.measure.crossentropy import residuals
-from deeptheory.measure.lbfgs import Preconditioner
+from deeptheory.measure.probes.crossentropy import residuals
+from deeptheory.measure.probes.lbfgs import Preconditioner
 from deeptheory.system import threadpools
 
 RANK = 128  # leading directions of feature space whose curvature is measured
@@ -33,7 +33,11 @@ class Subspace:
 
     @threadpools.kernel_threads()  # matrices too small to share: waiting threads cost more than they give
     def preconditioner(
-        self, curvatures: NDArray, n_labels: int, l2: float, mask: NDArray[np.bool_] | None
+        self,
+        curvatures: NDArray[np.floating],
+        n_labels: int,
+        l2: float,
+        mask: NDArray[np.bool_] | None,
     ) -> Preconditioner:
         """Inverse of the block-diagonal Hessian approximation, one block per output unit.
 
@@ -61,10 +65,10 @@ class Subspace:
             block = np.linalg.solve(level * np.eye(rank) + curvature @ overlap, curvature)
             inner[k] = 0.5 * (block + block.T)
 
-        def apply(gradient: NDArray) -> NDArray:
+        def apply(gradient: NDArray[np.float32]) -> NDArray[np.float32]:
             # float64: where the curvature is large, two nearly equal terms are subtracted.
             along = np.matmul(inner, (gradient @ basis)[:, :, None])[:, :, 0] @ basis.T
-            direction = ((gradient - along) / level).astype(np.float32)
+            direction: NDArray[np.float32] = ((gradient - along) / level).astype(np.float32)
             return direction if mask is None else direction * mask
 
         return apply
@@ -75,7 +79,9 @@ def uniform_curvature(n_labels: int) -> float:
     return (1 - 1 / n_labels) / n_labels
 
 
-def label_curvatures(reduced: NDArray, logits: NDArray, labels: NDArray) -> NDArray[np.float32]:
+def label_curvatures(
+    reduced: NDArray[np.float32], logits: NDArray[np.float32], labels: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Mean of p_k (1 - p_k) z z^T over inputs, for each output unit k.
 
     Parameters
@@ -90,19 +96,19 @@ def label_curvatures(reduced: NDArray, logits: NDArray, labels: NDArray) -> NDAr
     -------
     float32 array (K, r, r)
     """
-    share = logits
-    residuals(share, labels)
-    share[np.arange(len(labels)), labels] += 1
-    share *= 1 - share
-    curvatures = np.empty((share.shape[1], reduced.shape[1], reduced.shape[1]), np.float32)
-    for k, of_unit in enumerate(share.T):
-        weighted = reduced * np.sqrt(np.maximum(of_unit, 0) / np.float32(len(reduced)))[:, None]
+    variance = logits
+    residuals(variance, labels)
+    variance[np.arange(len(labels)), labels] += 1  # p
+    variance *= 1 - variance
+    curvatures = np.empty((variance.shape[1], reduced.shape[1], reduced.shape[1]), np.float32)
+    for k, unit_variance in enumerate(variance.T):
+        weighted = reduced * np.sqrt(np.maximum(unit_variance, 0) / np.float32(len(reduced)))[:, None]
         curvatures[k] = weighted.T @ weighted
     return curvatures
 
 
 @threadpools.kernel_threads()  # its QR is too small to share
-def leading_subspace(features: NDArray, rng: np.random.Generator) -> Subspace:
+def leading_subspace(features: NDArray[np.float32], rng: np.random.Generator) -> Subspace:
     """Leading subspace by a randomised range finder with one power iteration.
 
     "Finding structure with randomness" (Halko, Martinsson, Tropp 2011), on at most 4096 inputs.

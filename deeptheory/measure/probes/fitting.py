@@ -1,0 +1,77 @@
+"""Fit the probe of a stage to features computed once, by the solver that the options name."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.errors import InputError
+from deeptheory.measure.labels import label_counts
+from deeptheory.measure.options import ProbeOptions
+from deeptheory.measure.probes.crossentropy import CrossEntropy
+from deeptheory.measure.probes.exact_solver import fit_exactly
+from deeptheory.measure.probes.sgd_solver import fit_by_sgd
+from deeptheory.measure.probes.task import ProbeFit, ProbeTask
+from deeptheory.store.checkpoints import CheckpointStore
+
+
+def fit_probe(
+    features: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    n_labels: int,
+    options: ProbeOptions,
+    rng: np.random.Generator | None = None,
+    mask: NDArray[np.bool_] | None = None,
+    title: str = "probe",
+    quiet: bool = False,
+    checkpoint: CheckpointStore | None = None,
+) -> ProbeFit:
+    """Minimise mean cross-entropy + l2/2 ||W||^2 over the weights of a bias-free linear probe.
+
+    Parameters
+    ----------
+    features : float32 array (N, D)
+        Features of one stage, filter-major (`stage_features`).
+    labels : int array (N,)
+    n_labels : int
+    options : ProbeOptions
+        L2 coefficient, solver and its settings: "exact" takes `tolerance`, "sgd" the rest.
+    rng : numpy.random.Generator, optional
+        SGD: draws the order of the inputs. Exact: draws the directions and inputs on which the preconditioner is
+        built, on which the minimum does not depend. By default the same draws each time.
+    mask : bool array (K, D), optional
+        Weights outside it are exactly zero.
+    title, quiet
+        For the progress report.
+    checkpoint : CheckpointStore, optional
+        Of this probe alone: written every few minutes and when the process is asked to stop. The fit resumes from
+        what it finds there, to the same bits with the same number of threads.
+
+    Raises
+    ------
+    InputError
+        Shapes or types disagree, a label is out of range or has no input, features are not finite, the loss of SGD
+        becomes NaN or infinite, or the checkpoint is of something else.
+    interruption.Interrupted
+        The process was asked to stop.
+
+    Notes
+    -----
+    Exact: L-BFGS, preconditioned by the curvature of each output unit in the 128 leading directions of the
+    features, and started from the solution within them. It stops when the Euclidean norm of the gradient is
+    `tolerance` times that at zero weights. At the default the accuracy on new inputs was within 0.06 points of
+    that at a ten times smaller one (CIFAR-10 features, D = 4096, K = 10 and 100, L2 1e-3 and 1e-4, with and
+    without masks). Needs, beside the features, about (N + 20 D) K * 4 + 512 N + 2^18 K bytes.
+
+    SGD with Nesterov momentum from zero weights: the schedule of "Advanced deep architecture pruning using single
+    filter performance". Its weights still fluctuate around the minimum at the end: `gradient_norm` says how far
+    they are from it.
+    """
+    if features.ndim != 2 or features.dtype != np.float32:
+        raise InputError("features", "a float32 array (N, D)", f"{features.dtype} of shape {features.shape}")
+    label_counts(labels, n_labels, len(features))
+    shape = (n_labels, features.shape[1])
+    if mask is not None and (mask.shape != shape or mask.dtype != np.bool_):
+        raise InputError("mask of the probe", f"bool of shape {shape}", f"{mask.dtype} of shape {mask.shape}")
+    objective = CrossEntropy(features, np.asarray(labels, np.int64), options.l2, mask)
+    rng = np.random.default_rng(0) if rng is None else rng
+    task = ProbeTask(objective, n_labels, rng, title, quiet, checkpoint)
+    return fit_by_sgd(task, options) if options.solver == "sgd" else fit_exactly(task, options.tolerance)
