@@ -1,15 +1,15 @@
 """Predicted labels and accuracy."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.data.augmentation import scale
-from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
 from deeptheory.system import threadpools
 
 
-def predict_labels(network: Network, images: Array, batch: int = 100) -> Array:
-    """Label with the largest logit, int64 `(N,)`, for uint8 images `(N, H, W, C)`."""
+def predict_labels(network: Network, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.int64]:
+    """Label with the largest logit, `(N,)`, of images `(N, H, W, C)`, computed in batches of that size."""
     labels = np.empty(len(images), np.int64)
     with threadpools.kernel_threads():
         for start in range(0, len(images), batch):
@@ -18,6 +18,8 @@ def predict_labels(network: Network, images: Array, batch: int = 100) -> Array:
     return labels
 
 
-def accuracy(network: Network, images: Array, labels: Array, batch: int = 100) -> float:
-    """Share of the uint8 images `(N, H, W, C)` whose predicted label is the given one."""
+def accuracy(
+    network: Network, images: NDArray[np.uint8], labels: NDArray[np.int64], batch: int = 100
+) -> float:
+    """Share of the images `(N, H, W, C)` whose predicted label is correct."""
     return float(np.mean(predict_labels(network, images, batch) == labels))

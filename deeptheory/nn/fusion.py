@@ -1,7 +1,7 @@
-"""Layers that are computed together: convolution, batch norm, activation and pooling in fewer passes.
+"""Layers that are computed together: convolution, batch norm, activation and pooling in fewer passes over memory.
 
-What a network computes does not depend on it, to rounding; which internals it can show does not either: a
-`Joined` layer is taken apart when one of its layers is asked for.
+The results are the same up to rounding. All internals remain available: when one inside a `Joined` layer is asked
+for, its layers are computed one by one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from deeptheory.nn.graph import Node, n_readers
 from deeptheory.nn.kernels import fused_norm
 from deeptheory.nn.kernels.norm_rows import Normed
-from deeptheory.nn.kernels.vectors import explicit
+from deeptheory.nn.kernels.vectors import LANES, explicit
 from deeptheory.nn.layers.activations import KINDS
 from deeptheory.nn.layers.base import Array, Joined, Layer, Shape
 from deeptheory.nn.layers.convolution import Conv2d
@@ -29,7 +29,7 @@ class Step:
     Attributes
     ----------
     nodes : tuple of Node
-        In order; all but the last are read by the next one only.
+        In order; each but the last is read by the next one only.
     layer : Layer
         Computes the output of the last from the input of the first: `Joined`, or the layer of the only node.
     """
@@ -39,7 +39,7 @@ class Step:
 
     @property
     def name(self) -> str:
-        """The node that a refused batch is blamed on: batch norm, where there is one."""
+        """The node that an error about a batch names: the batch norm, if there is one."""
         return next((n.name for n in self.nodes if isinstance(n.layer, BatchNorm2d)), self.nodes[0].name)
 
     def layers(self) -> tuple[tuple[Node, Layer], ...]:
@@ -60,8 +60,8 @@ class Block(Joined):
         super().__init__()
         self.layers = tuple(layers)
         self.conv = layers[0] if isinstance(layers[0], Conv2d) else None
-        self.after = tuple(layers[1:]) if self.conv else self.layers  # from the norm on
-        norm = self.after[0]
+        self.after_conv = tuple(layers[1:]) if self.conv else self.layers  # batch norm and all behind it
+        norm = self.after_conv[0]
         assert isinstance(norm, BatchNorm2d)
         self.norm = norm
         self.kind = next(
@@ -106,7 +106,7 @@ class Block(Joined):
             yield h
         h = self.norm.normalise(h)
         yield h
-        for layer in self.after[1:]:
+        for layer in self.after_conv[1:]:
             h = layer.forward(h)
             yield h
 
@@ -127,10 +127,11 @@ def plan(nodes: Sequence[Node], shapes: dict[str, Shape], dtype: DTypeLike) -> t
         Of the activations.
     """
     readers, steps, index = n_readers(nodes), list[Step](), 0
+    vectorised = explicit(dtype)
     while index < len(nodes):
-        rest, joined = nodes[index:], explicit(dtype)
-        in_block = _block(rest, readers, shapes) if joined else 0
-        in_chain = _chain(rest, readers, shapes) if joined else 0
+        rest = nodes[index:]
+        in_block = _block(rest, readers, shapes) if vectorised else 0
+        in_chain = _chain(rest, readers, shapes) if vectorised else 0
         group = tuple(rest[: max(in_block, in_chain, 1)])
         layers = [node.layer for node in group]
         steps.append(
@@ -140,26 +141,26 @@ def plan(nodes: Sequence[Node], shapes: dict[str, Shape], dtype: DTypeLike) -> t
     return tuple(steps)
 
 
-def _follows(nodes: Sequence[Node], place: int, readers: dict[str, int], *kinds: type[Layer]) -> bool:
-    """Whether a layer of these kinds has the place, and reads what nobody else reads of the one before."""
-    if place == len(nodes) or type(nodes[place].layer) not in kinds:
+def _follows(nodes: Sequence[Node], index: int, readers: dict[str, int], *kinds: type[Layer]) -> bool:
+    """Whether the node at `index` is of these kinds and the only reader of the node before it."""
+    if index == len(nodes) or type(nodes[index].layer) not in kinds:
         return False
-    before = nodes[place - 1].name
-    return place == 0 or (nodes[place].inputs == (before,) and readers[before] == 1)
+    before = nodes[index - 1].name
+    return index == 0 or (nodes[index].inputs == (before,) and readers[before] == 1)
 
 
 def _block(nodes: Sequence[Node], readers: dict[str, int], shapes: dict[str, Shape]) -> int:
-    """How many of the first nodes make up a block."""
+    """Number of nodes, from the first, that form a block."""
     count = int(_follows(nodes, 0, readers, Conv2d))
     if not _follows(nodes, count, readers, BatchNorm2d):
         return 0
-    if shapes[nodes[count].name][-1] % fused_norm.LANES:
+    if shapes[nodes[count].name][-1] % LANES:
         return 0
     return _end(nodes, count + 1, readers, shapes)
 
 
 def _chain(nodes: Sequence[Node], readers: dict[str, int], shapes: dict[str, Shape]) -> int:
-    """How many of the first nodes make up a chain of sparse convolutions."""
+    """Number of nodes, from the first, that form a chain of sparse convolutions."""
     count = 0
     while _follows(nodes, count, readers, SparseConv2d):
         conv = nodes[count].layer
@@ -173,7 +174,7 @@ def _chain(nodes: Sequence[Node], readers: dict[str, int], shapes: dict[str, Sha
 
 
 def _end(nodes: Sequence[Node], count: int, readers: dict[str, int], shapes: dict[str, Shape]) -> int:
-    """The count of nodes with an activation and a 2 x 2 pooling that halves the image, where they follow."""
+    """`count` plus the activation and the 2 x 2 pooling of an even image that follow, if any."""
     count += _follows(nodes, count, readers, *KINDS)
     if _follows(nodes, count, readers, MaxPool2d):
         pool, (height, width, _) = nodes[count].layer, shapes[nodes[count - 1].name]

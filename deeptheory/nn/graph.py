@@ -1,4 +1,4 @@
-"""The graph of a network: its layers in order of computation, with the names of what each one takes."""
+"""The graph of a network: its layers in order of computation, each with the names of its inputs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,13 +8,13 @@ from typing import TypeVar
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.layers.base import Layer, Shape
 
-INPUT = "input"  # the images, as the input of a layer
+INPUT = "input"  # the name of the images as the input of a layer
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Layers that count as one block of the network.
+    """Consecutive layers that are measured and pruned as one unit.
 
     Attributes
     ----------
@@ -25,8 +25,8 @@ class Stage:
     output_shape : tuple of int
         (H, W, C) or (C,).
     inputs : mapping of str to tuple of str
-        What a layer of this stage takes, where that is not just the output of the layer before: names of
-        layers ("stage2.pool"), of stages ("stage2", its last layer), or "input", the images.
+        The inputs of a layer of this stage, unless it takes the output of the layer before it: names of layers
+        ("stage2.pool"), of stages ("stage2", its last layer), or "input", the images.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Node:
-    """One layer in its place.
+    """One layer of the graph.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Node:
         "stage3.conv".
     layer : Layer
     inputs : tuple of str
-        Names of the nodes whose outputs it takes; "input" for the images.
+        Names of the nodes whose outputs it reads; "input" for the images.
     """
 
     name: str
@@ -59,8 +59,8 @@ def nodes_of(stages: Iterable[Stage]) -> tuple[Node, ...]:
     Raises
     ------
     InputError
-        A layer takes an output that does not exist when it is computed, takes several although it is a layer
-        of one input, or writes over an output that another layer reads.
+        A layer reads an output that does not exist when it is computed, has several inputs although it takes only
+        one, or overwrites an output that another layer reads.
     """
     nodes: list[Node] = []
     known, before = {INPUT: INPUT}, INPUT
@@ -70,13 +70,13 @@ def nodes_of(stages: Iterable[Stage]) -> tuple[Node, ...]:
                 raise unknown_name(f"inputs of a layer of {stage.name}", key, stage.layers)
         for key, layer in stage.layers.items():
             name = f"{stage.name}.{key}"
-            given = stage.inputs.get(key, (before,))
-            for source in given:
+            sources = stage.inputs.get(key, (before,))
+            for source in sources:
                 if source not in known:
                     raise unknown_name(f"input of {name}", source, known)
-            if len(given) != 1 and not layer.joins:
-                raise InputError(f"inputs of {name}", "one, as for every layer but a sum", ", ".join(given))
-            nodes.append(Node(name, layer, tuple(known[source] for source in given)))
+            if len(sources) != 1 and not layer.joins:
+                raise InputError(f"inputs of {name}", "one, as for every layer but a sum", ", ".join(sources))
+            nodes.append(Node(name, layer, tuple(known[source] for source in sources)))
             known[name] = before = name
         known[stage.name] = before
     _check_overwriting(nodes)
@@ -89,7 +89,7 @@ def output_shapes(nodes: Sequence[Node], input_shape: Shape) -> dict[str, Shape]
     Raises
     ------
     InputError
-        A shape does not fit its layer: the layer, the shape that it expects and the one that it gets.
+        An input has the wrong shape for its layer; the error names the layer and both shapes.
     """
     shapes = {INPUT: tuple(input_shape)}
     for node in nodes:
@@ -101,14 +101,14 @@ def output_shapes(nodes: Sequence[Node], input_shape: Shape) -> dict[str, Shape]
 
 
 def input_to(node: Node, outputs: Mapping[str, T]) -> T | tuple[T, ...]:
-    """What the node's layer takes: one of the outputs, or a tuple of them for a layer that joins several."""
+    """The input of the node's layer: one of the outputs, or a tuple of them for a layer that joins several."""
     if node.layer.joins:
         return tuple(outputs[name] for name in node.inputs)
     return outputs[node.inputs[0]]
 
 
 def n_readers(nodes: Iterable[Node]) -> Counter[str]:
-    """How often every output is taken as an input."""
+    """Number of times that every output is read."""
     return Counter(name for node in nodes for name in node.inputs)
 
 

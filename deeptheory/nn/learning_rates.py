@@ -4,7 +4,7 @@ import math
 
 from deeptheory.nn.options import Recipe
 
-RISE = 0.25  # share of the steps in which one-cycle rises
+RISE = 0.25  # share of the steps in which the rate of one-cycle rises
 START = 0.1  # its first learning rate, as a share of the largest
 
 
@@ -21,5 +21,5 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
         return recipe.learning_rate * recipe.decay ** (step // steps_per_epoch // recipe.decay_every)
     if recipe.schedule == "cosine":
         return recipe.learning_rate * (1 + math.cos(math.pi * t)) / 2
-    share = START + (1 - START) * t / RISE if t < RISE else (1 - t) / (1 - RISE)
-    return recipe.learning_rate * share
+    factor = START + (1 - START) * t / RISE if t < RISE else (1 - t) / (1 - RISE)
+    return recipe.learning_rate * factor

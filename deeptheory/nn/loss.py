@@ -1,11 +1,14 @@
 """The loss of classification."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.nn.layers.base import Array
 
 
-def softmax_cross_entropy(logits: Array, labels: Array, n_inputs: int | None = None) -> tuple[float, Array]:
+def softmax_cross_entropy(
+    logits: Array, labels: NDArray[np.int64], n_inputs: int | None = None
+) -> tuple[float, Array]:
     """Mean over the batch of -log softmax(logits)[label], and its gradient.
 
     Parameters
@@ -14,8 +17,8 @@ def softmax_cross_entropy(logits: Array, labels: Array, n_inputs: int | None = N
     labels : int array (N,)
         Within 0..K-1; not checked here.
     n_inputs : int, optional
-        Size of the batch of which these are a part; N by default. The losses of the parts add up to that of the
-        batch.
+        Size of the whole batch if these inputs are a part of it; N by default. The losses of all parts add up to
+        that of the batch.
 
     Returns
     -------
@@ -23,13 +26,13 @@ def softmax_cross_entropy(logits: Array, labels: Array, n_inputs: int | None = N
         In nats. NaN or infinite when the logits are.
     dlogits : array (N, K)
     """
-    each, n_inputs = np.arange(len(labels)), n_inputs or len(labels)
-    with np.errstate(invalid="ignore", over="ignore"):  # the caller looks at the loss
+    rows, n_inputs = np.arange(len(labels)), n_inputs or len(labels)
+    with np.errstate(invalid="ignore", over="ignore"):  # the caller checks the loss
         shifted = logits - logits.max(axis=1, keepdims=True)
         exponentials = np.exp(shifted)
         total = exponentials.sum(axis=1, keepdims=True)
-        loss = float(np.sum(np.log(total[:, 0]) - shifted[each, labels], dtype=np.float64) / n_inputs)
+        loss = float(np.sum(np.log(total[:, 0]) - shifted[rows, labels], dtype=np.float64) / n_inputs)
         dlogits = exponentials / total
-    dlogits[each, labels] -= 1
+    dlogits[rows, labels] -= 1
     dlogits /= n_inputs
     return loss, dlogits

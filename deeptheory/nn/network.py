@@ -1,45 +1,24 @@
-"""A network of stages and a head, with every internal readable by its dotted name."""
+"""A network of stages and a head; every internal quantity can be read by its dotted name."""
 
 import contextlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.nn.fusion import Step, plan
-from deeptheory.nn.graph import INPUT, Stage, input_to, n_readers, nodes_of, output_shapes
+from deeptheory.nn.fusion import plan
+from deeptheory.nn.graph import Stage, input_to, nodes_of, output_shapes
 from deeptheory.nn.kernels import Scratch
-from deeptheory.nn.layers.base import Array, Joined, Shape
+from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.nn.layers.convolution import Linear
 from deeptheory.nn.named_arrays import NamedArrays
+from deeptheory.nn.passes import Observer, Passes
 from deeptheory.nn.process_groups import ALONE, Group
-from deeptheory.system import threadpools
-
-Observer = Callable[[Array], None]
-
-
-def _keep_copy(found: dict[str, Array], name: str) -> Observer:
-    def keep(internal: Array) -> None:
-        found[name] = internal.copy()
-
-    return keep
-
-
-def _show(internal: Array, names: Iterable[str], observers: Mapping[str, Observer]) -> None:
-    for name in names:
-        observers[name](internal)
-
-
-def _silent_overflow() -> AbstractContextManager[None]:
-    # A diverging network shows in its loss; NumPy's warnings would come first and say less.
-    return np.errstate(over="ignore", invalid="ignore")
 
 
 class Network:
-    """Stages, then a head that gives one output per label; a graph of layers.
+    """A graph of layers: stages, then a head that gives one output per label.
 
     Parameters
     ----------
@@ -57,7 +36,7 @@ class Network:
     nodes : tuple of Node
         All layers in order of computation, by name and with the names of their inputs.
     steps : tuple of Step
-        The nodes that are computed together (`fusion.plan`).
+        The nodes grouped by what is computed together (`fusion.plan`).
     input_shape : tuple of int
     n_labels : int
 
@@ -75,26 +54,26 @@ class Network:
         self.dtype = np.dtype(dtype)
         self.nodes = nodes_of((*self.stages, head))
         self._shapes = output_shapes(self.nodes, self.input_shape)
-        self._taps = {node.name: index for index, node in enumerate(self.nodes)}
+        self._tapped_nodes = {node.name: node.name for node in self.nodes}
         for stage in (*self.stages, head):
             last = f"{stage.name}.{list(stage.layers)[-1]}"
-            self._taps[stage.name] = self._taps[last]
+            self._tapped_nodes[stage.name] = last
             if self._shapes[last] != stage.output_shape:
                 found = str(stage.output_shape)
                 raise InputError(f"output_shape of {stage.name}", str(self._shapes[last]), found)
         self.steps = plan(self.nodes, self._shapes, self.dtype)
+        self._layers = (*(node.layer for node in self.nodes), *(step.layer for step in self.steps))
         workspace = Scratch()
-        for layer in (*(node.layer for node in self.nodes), *(step.layer for step in self.steps)):
+        for layer in self._layers:
             layer.workspace = workspace
-        self._n_readers, self._held = n_readers(self.nodes), Scratch()
+        self._passes = Passes(self.nodes, self.steps)
         for node in self.nodes[:-1]:
-            if not self._n_readers[node.name]:
+            if not self._passes.n_readers[node.name]:
                 raise InputError(f"output of {node.name}", "a layer that reads it", "none", "leave it out")
-        self._ran_forward = False
 
     @property
     def classifier_is_probe(self) -> bool:
-        """Whether the head is one bias-free linear layer, which makes it the last stage's probe."""
+        """Whether the head is one linear layer without bias, as the probe of the last stage is."""
         linear = [layer for layer in self.head.layers.values() if layer.parameters]
         return len(linear) == 1 and isinstance(linear[0], Linear) and "bias" not in linear[0].parameters
 
@@ -106,24 +85,22 @@ class Network:
         raise unknown_name("stage", name, [stage.name for stage in self.stages])
 
     def output_shape(self, name: str) -> Shape:
-        """Shape of one input's internal of that name, (H, W, C) or (C,); `InputError` when there is none."""
-        if name not in self._taps:
-            raise unknown_name("tap", name, self._taps)
-        return self._shapes[self.nodes[self._taps[name]].name]
+        """Shape of an internal for one input, (H, W, C) or (C,); `InputError` for an unknown name."""
+        return self._shapes[self._node_of(name)]
 
     def forward(
         self, x: Array, taps: Iterable[str] = (), training: bool = False
     ) -> tuple[Array, dict[str, Array]]:
-        """Logits of a batch, and copies of the internals asked for.
+        """Logits of a batch, and copies of internals.
 
         Parameters
         ----------
         x : float array (N, H, W, C)
-            Pixels scaled to [-1, 1] (`deeptheory.data.scale`).
+            Pixels scaled to [-1, 1] (`deeptheory.data.augmentation.scale`).
         taps : names
-            "stage3" is the output of a stage, "stage3.conv" that of a layer.
+            The internals to copy: "stage3" is the output of a stage, "stage3.conv" that of a layer.
         training : bool
-            Normalise by the statistics of this batch and move the running statistics.
+            Normalise by the statistics of this batch, and update the running statistics.
 
         Returns
         -------
@@ -134,22 +111,21 @@ class Network:
         Raises
         ------
         InputError
-            For a name that does not exist, or `x` of another shape or of whole numbers.
+            For an unknown name, or `x` of another shape or of integers.
         """
-        wanted = self._resolve(taps)
-        found: dict[str, Array] = {}
-        observers = {name: _keep_copy(found, name) for names in wanted.values() for name in names}
-        return self._propagate(self.steps, x, wanted, observers, training).copy(), found
+        copies: dict[str, Array] = {}
+        observers = self._copying(taps, copies)
+        return self._passes.forward(self._checked(x), observers, training).copy(), copies
 
     def infer(self, x: Array) -> Array:
-        """Logits of a batch, as `forward` gives them out of training, faster; no `backward` can follow."""
-        return self._propagate(self.steps, x, {}, {}, infer=True).copy()
+        """The logits of `forward` without training, computed faster; `backward` cannot follow."""
+        return self._passes.forward(self._checked(x), {}, infer=True).copy()
 
     def internals(self, x: Array, taps: Iterable[str]) -> dict[str, Array]:
-        """The internals asked for, as `forward` gives them, computed no further than the deepest of them."""
-        found: dict[str, Array] = {}
-        self.observe(x, {name: _keep_copy(found, name) for name in taps})
-        return found
+        """Copies of internals as in `forward`, computed no further than the deepest of them."""
+        copies: dict[str, Array] = {}
+        self.observe(x, {name: _copier(copies, name) for name in taps})
+        return copies
 
     def observe(self, x: Array, observers: Mapping[str, Observer]) -> None:
         """Show internals to functions while they are still in the cache; nothing is copied.
@@ -158,56 +134,12 @@ class Network:
         ----------
         x : float array (N, H, W, C)
         observers : mapping of names to functions
-            Each is called once with the internal of its name, in the order of the network, as soon as it is
-            computed, and must not change it; the array is overwritten when the function has returned. The
-            network is computed no further than the deepest of them, not in training mode.
+            Each is called once with the internal of its name, in order of computation, as soon as it is
+            computed. It must not change the array, which is overwritten after it returns. The network is
+            computed no further than the deepest of them, not in training mode.
         """
-        wanted = self._resolve(observers)
-        deepest = max((self.nodes[index].name for index in wanted), key=self._taps.__getitem__, default="")
-        steps = list[Step]()
-        for step in self.steps if deepest else ():
-            steps.append(step)
-            if any(node.name == deepest for node in step.nodes):
-                break
-        self._propagate(steps, x, wanted, observers, infer=True)
-
-    def _propagate(
-        self,
-        steps: Iterable[Step],
-        x: Array,
-        wanted: dict[int, list[str]],
-        observers: Mapping[str, Observer],
-        training: bool = False,
-        infer: bool = False,
-    ) -> Array:
-        """Output of the last of `steps`; the observers see the internals in `wanted`.
-
-        With `infer`, what only `backward` needs is left out.
-        """
-        h = self._checked(x)
-        outputs = {INPUT: h}
-        seen = {self.nodes[index].name: names for index, names in wanted.items()}
-        self._ran_forward = False
-        with threadpools.kernel_threads(), _silent_overflow():
-            for step in steps:
-                given: Any = input_to(step.nodes[0], outputs)
-                inner = [node.name for node in step.nodes[:-1] if node.name in seen]
-                try:
-                    if infer and not inner and isinstance(step.layer, Joined):
-                        h = step.layer.infer(given)
-                    else:
-                        h = step.layer.forward(given, training)
-                except InputError as error:
-                    what = f"{step.name}, {error.what}"
-                    raise InputError(what, error.expected, error.found, error.do) from None
-                if inner and isinstance(step.layer, Joined):
-                    # What follows gets the block's own output: no tap changes a bit of it.
-                    for node, part in zip(step.nodes[:-1], step.layer.take_apart(), strict=False):
-                        _show(part, seen.get(node.name, ()), observers)
-                _show(h, seen.get(step.nodes[-1].name, ()), observers)
-                outputs[step.nodes[-1].name] = h
-        self._ran_forward = not infer
-        return h
+        by_node = self._by_node(observers)
+        self._passes.forward(self._checked(x), by_node, infer=True, only_observed=True)
 
     def backward(self, dlogits: Array, taps: Iterable[str] = ()) -> dict[str, Array]:
         """Set the gradients of all parameters for the batch of the last `forward`.
@@ -222,70 +154,20 @@ class Network:
         Returns
         -------
         dict of arrays
-            Gradient of the loss with respect to the internals asked for.
+            Gradient of the loss with respect to these internals.
         """
-        if not self._ran_forward:
+        if not self._passes.ready_for_backward:
             raise InputError("backward", "a forward pass before it", "none", "call network.forward first")
-        wanted = {self.nodes[index].name: names for index, names in self._resolve(taps).items()}
-        needed = self._needing_gradients(wanted)
-        gradients = {self.nodes[-1].name: np.array(dlogits, self.dtype)}
-        found: dict[str, Array] = {}
-        with threadpools.kernel_threads(), _silent_overflow():
-            for step in reversed(self.steps):
-                inner = any(node.name in wanted for node in step.nodes[:-1])
-                if inner and isinstance(step.layer, Joined):
-                    for _ in step.layer.take_apart():
-                        pass
-                for node, layer in reversed(step.layers() if inner else ((step.nodes[-1], step.layer),)):
-                    if node.name not in gradients:
-                        continue
-                    dout = gradients.pop(node.name)
-                    for name in wanted.get(node.name, ()):
-                        found[name] = dout.copy()
-                    inputs = node.inputs if inner else step.nodes[0].inputs
-                    dx = layer.backward(dout, input_gradient=not needed.isdisjoint(inputs))
-                    self._hand_back(inputs, dx, needed, gradients)
-        return found
-
-    def _needing_gradients(self, asked: Container[str]) -> set[str]:
-        """Nodes with parameters, asked for, or above one of these."""
-        needed = set[str]()
-        for node in self.nodes:
-            if node.layer.parameters or node.name in asked or not needed.isdisjoint(node.inputs):
-                needed.add(node.name)
-        return needed
-
-    def _hand_back(
-        self,
-        inputs: tuple[str, ...],
-        dx: Array | tuple[Array, ...] | None,
-        needed: set[str],
-        gradients: dict[str, Array],
-    ) -> None:
-        """Add the gradients of a layer's inputs to what their other readers have handed back before.
-
-        A layer may overwrite the gradient it is given, and the layers share the memory of the gradients they
-        hand back. So a gradient that is not passed on at once, to the layer below, has memory of its own.
-        """
-        for place, name in enumerate(inputs):
-            if name not in needed:
-                continue
-            gradient = dx[place] if isinstance(dx, tuple) else dx
-            assert gradient is not None
-            if name in gradients:
-                gradients[name] += gradient
-            elif self._n_readers[name] > 1 or len(inputs) > 1:
-                gradients[name] = self._held.array(name, gradient.shape, gradient.dtype)
-                np.copyto(gradients[name], gradient)
-            else:
-                gradients[name] = gradient
+        copies: dict[str, Array] = {}
+        self._passes.backward(np.array(dlogits, self.dtype), self._copying(taps, copies))
+        return copies
 
     def parameters(self) -> NamedArrays:
         """The trained arrays by dotted name ("stage1.conv.weight"), readable and replaceable."""
         return self._named("parameters")
 
     def buffers(self) -> NamedArrays:
-        """What is kept but not trained, by dotted name ("stage1.norm.running_mean"), readable and replaceable."""
+        """The other arrays of its state ("stage1.norm.running_mean"), readable and replaceable."""
         return self._named("buffers")
 
     def gradients(self) -> dict[str, Array]:
@@ -300,7 +182,7 @@ class Network:
 
     @contextlib.contextmanager
     def trained_by(self, group: Group) -> Iterator[None]:
-        """In this block, training batches are parts of those of the group."""
+        """Within this context, every training batch is this process's part of a batch of the group."""
         layers = [node.layer for node in self.nodes]
         for layer in layers:
             layer.group = group
@@ -311,7 +193,7 @@ class Network:
                 layer.group = ALONE
 
     def load_state(self, state: Mapping[str, Array]) -> None:
-        """Replace all parameters and buffers; on an `InputError` the network is left as it was."""
+        """Replace all parameters and buffers; an `InputError` leaves the network unchanged."""
         before = self.state()
         if missing := sorted(before.keys() - state.keys()):
             raise InputError("state", f"an array for each of {len(before)} names", f"no '{missing[0]}'")
@@ -324,10 +206,9 @@ class Network:
             raise
 
     def scratch_bytes(self) -> int:
-        """Bytes that the batches so far have made the layers allocate: outputs, gradients, working memory."""
-        layers = (*(node.layer for node in self.nodes), *(step.layer for step in self.steps))
-        scratches = {id(s): s for layer in layers for s in (layer.scratch, layer.workspace)}
-        return self._held.nbytes + sum(scratch.nbytes for scratch in scratches.values())
+        """Bytes that the layers have allocated so far for outputs, gradients and working memory."""
+        scratches = {id(s): s for layer in self._layers for s in (layer.scratch, layer.workspace)}
+        return self._passes.gradient_copies.nbytes + sum(scratch.nbytes for scratch in scratches.values())
 
     def multiply_adds(self) -> dict[str, int]:
         """Multiply-add operations per input of every layer with weights, by dotted name."""
@@ -338,19 +219,36 @@ class Network:
         stores = {node.name: getattr(node.layer, kind) for node in self.nodes}
         return NamedArrays({f"{name}.{key}": (s, key) for name, s in stores.items() for key in s})
 
-    def _resolve(self, taps: Iterable[str]) -> dict[int, list[str]]:
-        wanted: dict[int, list[str]] = {}
-        for name in taps:
-            if name not in self._taps:
-                raise unknown_name("tap", name, self._taps)
-            wanted.setdefault(self._taps[name], []).append(name)
-        return wanted
+    def _node_of(self, tap: str) -> str:
+        if tap not in self._tapped_nodes:
+            raise unknown_name("tap", tap, self._tapped_nodes)
+        return self._tapped_nodes[tap]
+
+    def _by_node(self, observers: Mapping[str, Observer]) -> dict[str, list[Observer]]:
+        """The observers of taps, by the names of the nodes."""
+        by_node: dict[str, list[Observer]] = {}
+        for tap, observer in observers.items():
+            by_node.setdefault(self._node_of(tap), []).append(observer)
+        return by_node
+
+    def _copying(self, taps: Iterable[str], copies: dict[str, Array]) -> dict[str, list[Observer]]:
+        """Observers that copy the internals of these names."""
+        return self._by_node({tap: _copier(copies, tap) for tap in taps})
 
     def _checked(self, x: Array) -> Array:
         if x.shape[1:] != self.input_shape:
             expected = ", ".join(["N", *map(str, self.input_shape)])
             raise InputError("images", f"shape ({expected})", f"shape {x.shape}")
         if not np.issubdtype(x.dtype, np.floating):
-            raise InputError("images", "floats in [-1, 1]", f"{x.dtype}", "use deeptheory.data.scale")
+            raise InputError(
+                "images", "floats in [-1, 1]", f"{x.dtype}", "use deeptheory.data.augmentation.scale"
+            )
         # Writeable, because the kernels are compiled for writeable arrays.
         return np.require(x, self.dtype, ["C", "A", "W"])
+
+
+def _copier(copies: dict[str, Array], name: str) -> Observer:
+    def keep(internal: Array) -> None:
+        copies[name] = internal.copy()
+
+    return keep

@@ -1,39 +1,55 @@
 """Options of the network and of its training."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta
 
+from deeptheory.nn.architectures import NAMES, takers
 from deeptheory.options import Options
 
 IMPORTED = "imported"  # the name of a network that no option describes: the run holds its blueprint
+
+if TYPE_CHECKING:
+    NetworkName = str
+else:
+    NetworkName = Literal[(*NAMES, IMPORTED)]
 
 
 class NetworkOptions(Options, frozen=True):
     """Which network is built."""
 
     name: Annotated[
-        Literal["vgg6", "vgg11", "vgg16", "lenet", "mlp", "resnet20", "efficientnet-b0", "imported"],
-        Meta(description="architecture; imported: that of the file given to 'deeptheory import'"),
+        NetworkName, Meta(description="architecture; imported: that of the file given to 'deeptheory import'")
     ] = "vgg11"
     width: Annotated[
         float, Meta(gt=0, le=16, description="factor on the number of filters and hidden nodes")
     ] = 0.25
     classifier: Annotated[
-        Literal["linear", "hidden"], Meta(description="head alone, or behind two hidden layers (VGG only)")
+        Literal["linear", "hidden"],
+        Meta(description=f"head alone, or behind two hidden layers ({takers('classifier')} only)"),
     ] = "linear"
     depth: Annotated[
-        float, Meta(gt=0, le=1, description="factor on the repeats of blocks, rounded up (EfficientNet only)")
+        float,
+        Meta(gt=0, le=1, description=f"factor on the repeats of blocks, rounded up ({takers('depth')} only)"),
     ] = 1.0
     stochastic_depth: Annotated[
         float,
-        Meta(ge=0, lt=1, description="probability of dropping the last block's branch (EfficientNet only)"),
+        Meta(
+            ge=0,
+            lt=1,
+            description=f"probability of dropping the last block's branch ({takers('stochastic_depth')} only)",
+        ),
     ] = 0.0
 
     @property
     def title(self) -> str:
-        """Name and width in words; the width is no option of an imported network."""
+        """Name and width in words; an imported network has no width."""
         return f"{self.name} network" if self.name == IMPORTED else f"{self.name}, width {self.width:g}"
+
+    @property
+    def of_architecture(self) -> dict[str, Any]:
+        """The options that only some architectures take (`build`): all but name and width."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("name", "width")}
 
 
 class Recipe(Options, frozen=True):

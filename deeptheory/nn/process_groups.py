@@ -1,8 +1,8 @@
-"""Processes that train one network together: each has a part of every batch, what a batch adds up is exchanged.
+"""Processes that train one network together, each on a part of every batch.
 
-The sum of the gradients is that of the whole batch, and so are the statistics of batch norm and all random
-draws: the trained network is that of one process, to rounding. A network that trains alone has `ALONE`, for
-which nothing is exchanged.
+Gradients and the sums of batch norm are added up over the processes, and random draws are those of the whole
+batch: up to rounding, the trained network is the same as that of one process. A single process uses `ALONE`, which
+exchanges nothing.
 """
 
 import atexit
@@ -17,9 +17,9 @@ from deeptheory.system import mpi_launch, threadpools
 
 
 class Group:
-    """Processes that train one network together; this class is a process alone.
+    """Processes that train one network together; this base class is a single process.
 
-    Every process has to call the same methods in the same order.
+    All processes must call the same methods in the same order.
 
     Attributes
     ----------
@@ -34,33 +34,33 @@ class Group:
     rank, size, stopped = 0, 1, False
 
     def part(self, n: int) -> slice:
-        """This process's part of n inputs; the parts differ by one input at most."""
+        """This process's part of n inputs; the sizes of the parts differ by at most one."""
         return slice(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def offset(self, n: int) -> tuple[int, int]:
-        """For its part of n inputs: where the part begins in the batch, and the size of the batch."""
+        """Index in the batch of the first of this process's n inputs, and the size of the batch."""
         return 0, n
 
     def sum(self, *values: Any) -> Any:
-        """Sums over the processes of numbers and arrays, in float64, as a tuple."""
+        """Sums of numbers and arrays over the processes, in float64, as a tuple."""
         return values
 
     def add_up(self, arrays: Iterable[NDArray[Any]]) -> None:
-        """Replace arrays of one type by their sums over the processes, in that type."""
+        """Replace arrays of one dtype by their sums over the processes, in that dtype."""
 
     def agree_to_stop(self, asked: bool) -> bool:
-        """Whether any process was asked to stop; then all of them stop here."""
+        """Whether any process was asked to stop; the answer is the same in all."""
         return asked
 
     def from_first(self, make: Callable[[], Any] = lambda: None) -> Any:
-        """What `make` gives in the first process; the others do not call it and may leave it out."""
+        """What `make` returns in the first process; the others do not call it and need not pass it."""
         return make()
 
     def wait(self) -> None:
-        """Go on when all processes have come here."""
+        """Wait until all processes have called this."""
 
     def abort_at_exit(self, exit_code: int) -> None:
-        """When this process ends, end the others as well, wherever they are."""
+        """When this process ends, end all others as well."""
 
 
 ALONE = Group()
@@ -89,7 +89,7 @@ class Processes(Group):
 
     def add_up(self, arrays: Iterable[NDArray[Any]]) -> None:
         arrays = list(arrays)
-        flat = np.concatenate([array.reshape(-1) for array in arrays])  # one exchange costs less than many
+        flat = np.concatenate([array.reshape(-1) for array in arrays])  # one exchange is faster than many
         self._add(flat)
         start = 0
         for array in arrays:
@@ -120,13 +120,12 @@ class Processes(Group):
 def processes() -> Group:
     """The processes that an MPI launcher started together with this one; `ALONE` without a launcher.
 
-    The threads of those on one node are set so that together they have no more than there are processors.
+    Sets the number of threads so that the processes of one node together use no more threads than processors.
 
     Raises
     ------
     InputError
-        mpi4py is missing, or finds another number of processes than the launcher started; as `launch.refuse`
-        raises it.
+        mpi4py is missing, or finds another number of processes than the launcher started (`mpi_launch.refuse`).
     """
     _, size = mpi_launch.place()
     if size == 1:
@@ -140,8 +139,8 @@ def processes() -> Group:
         do = "install mpi4py for the MPI of the launcher, or start them with the mpiexec of the MPI it uses"
         found = f"{MPI.COMM_WORLD.size} in mpi4py"
         mpi_launch.refuse(InputError("processes", f"{size}, as the launcher started", found, do))
-    own = threadpools.processors()
-    on_node = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED).allgather(own)
-    sharing = sum(not own.isdisjoint(other) for other in on_node)
-    threadpools.choose_threads(max(1, min(threadpools.threads(), len(own) // sharing)))
+    processors = threadpools.processors()
+    on_node = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED).allgather(processors)
+    sharing = sum(not processors.isdisjoint(other) for other in on_node)
+    threadpools.choose_threads(max(1, min(threadpools.threads(), len(processors) // sharing)))
     return Processes(MPI.COMM_WORLD)

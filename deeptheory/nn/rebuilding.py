@@ -1,4 +1,4 @@
-"""Layers and networks made anew from their kind, options and arrays: what a saved or cut network is built with."""
+"""Layers and networks from kinds, options and arrays, to rebuild a saved or pruned network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
 from deeptheory.nn.layers.standardisation import Standardise
 from deeptheory.nn.network import Network
 
-# The attributes that, with its arrays, make up a layer of each kind.
+# By kind of layer, the attributes that define a layer together with its arrays.
 OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     AvgPool2d: ("size", "stride"),
     BatchNorm2d: (),
@@ -43,7 +43,7 @@ KINDS = {kind.__name__: kind for kind in OPTIONS}
 
 
 def options_of(layer: Layer) -> dict[str, Any]:
-    """The options of a layer by name: what it is besides its kind and its arrays.
+    """The options of a layer by name: all that defines it besides its kind and its arrays.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def options_of(layer: Layer) -> dict[str, Any]:
 def make_layer(
     kind: str, options: Mapping[str, Any], parameters: Mapping[str, Array], buffers: Mapping[str, Array]
 ) -> Layer:
-    """A layer of the kind of that name, with memory of its own; the arrays are taken as they are.
+    """A layer of the kind of that name; it does not copy the arrays, but has scratch memory of its own.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def make_layer(
     if issubclass(KINDS[kind], SparseLayer):
         return KINDS[kind](**parameters, **buffers, **options)
     layer = KINDS[kind].__new__(KINDS[kind])
-    Layer.__init__(layer)  # that of the kind would draw weights, only to have them replaced
+    Layer.__init__(layer)  # the constructor of the kind would draw weights
     for name, value in options.items():
         setattr(layer, name, value)
     layer.parameters, layer.buffers = dict(parameters), dict(buffers)
@@ -83,12 +83,12 @@ def make_layer(
 
 
 def with_arrays(layer: Layer, parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> Layer:
-    """A layer of the same kind and options with other arrays."""
+    """A layer of the same kind and options with other arrays, which it does not copy."""
     return make_layer(type(layer).__name__, options_of(layer), parameters, buffers)
 
 
 def assemble(stages: Sequence[Stage], input_shape: Shape, dtype: DTypeLike) -> Network:
-    """The network of the stages, the head last; their output shapes are found anew, whatever they were.
+    """The network of the stages, the head last; their output shapes are computed anew.
 
     Raises
     ------

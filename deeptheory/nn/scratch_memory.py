@@ -1,4 +1,4 @@
-"""The memory that a network takes beside its parameters, before a batch of that size is computed."""
+"""Memory that a network will need besides its parameters for batches of a given size."""
 
 from collections.abc import Callable
 
@@ -8,27 +8,30 @@ from deeptheory.nn.layers.base import Array
 from deeptheory.nn.loss import softmax_cross_entropy
 from deeptheory.nn.network import Network
 
-SMALL, LARGER = 32, 64  # inputs of the batches that are computed: working memory has mostly reached its bound
+SMALL, LARGER = (
+    32,
+    64,
+)  # inputs of the trial batches, at which working memory has mostly reached its final size
 
 
 def scratch_bytes(network: Network, training: int = 0, inferring: int = 0) -> int:
-    """Bytes of outputs, gradients and working memory for batches of one size.
+    """Predicted bytes of outputs, gradients and working memory for batches of one size.
 
     Parameters
     ----------
     network : Network
-        A fresh one, not used for anything else: its running statistics move and its gradients are set.
+        A new one that is used for nothing else: its running statistics and gradients are changed.
     training : int
         Inputs per batch of a training step, forward and backward; at least 2, or 0 for none.
     inferring : int
-        Inputs per batch of a forward pass that only infers, after the training step if there is one: what that
-        made the layers allocate is kept, and used as far as it fits.
+        Inputs per batch of an inference pass, after the training step if there is one, whose memory is used again
+        as far as it is large enough.
 
     Returns
     -------
     int
-        Counted after batches of up to 64 inputs, beyond that continued in a straight line; parameters are not in
-        it. Some percent too low or too high where working memory still grows in steps.
+        Measured for batches of up to 64 inputs, extrapolated linearly beyond; without the parameters. Wrong by
+        some percent where working memory still grows in steps.
     """
 
     def step(x: Array) -> None:
@@ -39,13 +42,13 @@ def scratch_bytes(network: Network, training: int = 0, inferring: int = 0) -> in
 
 
 def _growth(network: Network, batch: int, compute: Callable[[Array], object]) -> int:
-    """Bytes by which batches of one size make the scratch of a network grow."""
+    """Bytes by which batches of one size let the scratch memory of a network grow."""
     before = network.scratch_bytes()
-    sizes, counted = sorted({min(batch, SMALL), min(batch, LARGER)}), list[int]()
+    sizes, measured = sorted({min(batch, SMALL), min(batch, LARGER)}), list[int]()
     for n in sizes if batch else ():
         compute(np.zeros((n, *network.input_shape), network.dtype))
-        counted.append(network.scratch_bytes() - before)
-    if len(counted) < 2:
-        return sum(counted)
-    slope = (counted[1] - counted[0]) / (sizes[1] - sizes[0])
-    return round(counted[1] + slope * (batch - sizes[1]))
+        measured.append(network.scratch_bytes() - before)
+    if len(measured) < 2:
+        return sum(measured)
+    slope = (measured[1] - measured[0]) / (sizes[1] - sizes[0])
+    return round(measured[1] + slope * (batch - sizes[1]))

@@ -1,4 +1,4 @@
-"""Sparse convolutions one after the other, with images as the lanes of vectors all the way."""
+"""Consecutive sparse convolutions, computed with one image in each lane of a vector throughout."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,13 +13,13 @@ from deeptheory.nn.layers.sparse import SparseConv2d
 
 
 class SparseChain(Joined):
-    """Sparse convolutions, each with the batch norm, activation and 2 x 2 pooling after it; they only infer.
+    """Sparse convolutions, each with the batch norm, activation and 2 x 2 pooling after it; for inference only.
 
     Parameters
     ----------
     layers : sequence of Layer
         SparseConv2d that `takes_lanes`, BatchNorm2d (optional), ReLU or SiLU (optional), MaxPool2d (optional),
-        in this order, again and again.
+        in this order, repeated.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
@@ -39,18 +39,18 @@ class SparseChain(Joined):
         return self.infer(x)
 
     def infer(self, x: Array) -> Array:
-        held = batch_lanes.array("lanes 0", x.shape, self.workspace)
-        batch_lanes.pack(x, held, self.workspace)
+        lanes = batch_lanes.array("lanes 0", x.shape, self.workspace)
+        batch_lanes.pack(x, lanes, self.workspace)
         shape = x.shape
         for number, (conv, after) in enumerate(self.parts):
             epilogue = _epilogue(conv, after)
             n, height, width, n_out = (len(x), *conv.output_shape(shape[1:]))
             out_shape = n, height // epilogue.size, width // epilogue.size, n_out
             out = batch_lanes.array(f"lanes {1 - number % 2}", out_shape, self.workspace)
-            conv.convolve_lanes(held, shape, epilogue, out)
-            held, shape = out, out_shape
+            conv.convolve_lanes(lanes, shape, epilogue, out)
+            lanes, shape = out, out_shape
         result = self.scratch.array("out", shape, x.dtype)
-        batch_lanes.unpack(held, result)
+        batch_lanes.unpack(lanes, result)
         return result
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
@@ -64,7 +64,7 @@ class SparseChain(Joined):
 
 
 def _epilogue(conv: SparseConv2d, after: Sequence[Layer]) -> fused_norm.Epilogue:
-    """What follows a convolution; its bias is the beginning of the shift."""
+    """What follows a convolution, with its bias in the shift."""
     slope = np.ones(conv.n_out, np.float32)
     shift = conv.parameters.get("bias", np.zeros(conv.n_out, np.float32))
     kind, size = fused_norm.IDENTITY, 1

@@ -51,10 +51,8 @@ class NetworkSource:
             self.n_labels,
             self.input_shape,
             width=options.width,
-            classifier=options.classifier,
-            depth=options.depth,
-            stochastic_depth=options.stochastic_depth,
             rng=rng,
+            **options.of_architecture,
         )
 
 

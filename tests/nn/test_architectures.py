@@ -1,13 +1,12 @@
 """The networks by name."""
 
-from typing import get_args, get_type_hints
-
 import numpy as np
 import pytest
+from msgspec import ValidationError, convert
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.nn.architectures import NAMES
+from deeptheory.nn.architectures import ARCHITECTURES, NAMES, Architecture
 
 
 def build(name, input_shape=(32, 32, 3), **options):
@@ -78,7 +77,27 @@ def test_every_network_runs_forward_and_backward(name):
 
 
 def test_every_name_is_an_option():
-    assert get_args(get_type_hints(nn.NetworkOptions)["name"]) == (*NAMES, "imported")
+    for name in NAMES:
+        assert convert({"name": name}, nn.NetworkOptions).name == name
+    with pytest.raises(ValidationError):
+        convert({"name": "vgg12"}, nn.NetworkOptions)
+
+
+def test_every_option_of_an_architecture_is_one_of_the_configuration_with_the_same_default():
+    options = {o: v for architecture in ARCHITECTURES.values() for o, v in architecture.options.items()}
+    assert options == nn.NetworkOptions().of_architecture
+
+
+def test_one_entry_adds_an_architecture(monkeypatch):
+    def add_stages(builder, hidden):
+        builder.append({"flatten": nn.Flatten(), "linear": nn.Linear(12, hidden, rng=builder.rng)})
+
+    monkeypatch.setitem(ARCHITECTURES, "new", Architecture(add_stages, {"hidden": 7}))
+    assert [build("new", (2, 2, 3), **options).stages[0].output_shape for options in ({}, {"hidden": 5})] == [
+        (7,), (5,),
+    ]  # fmt: skip
+    with pytest.raises(InputError, match=r"^hidden of lenet: expected 7, found 5; it is an option of new$"):
+        build("lenet", hidden=5)
 
 
 def n_parameters(network):
@@ -158,14 +177,15 @@ def test_input_too_small_for_the_pooling_names_the_stage():
 def test_unknown_names_and_options():
     with pytest.raises(InputError, match=r"network: expected one of .*found 'vgg12'; did you mean 'vgg1"):
         build("vgg12")
-    with pytest.raises(InputError, match="classifier of lenet: expected 'linear', found 'hidden'"):
-        build("lenet", classifier="hidden")
     with pytest.raises(
-        InputError, match=r"^depth of resnet20: expected 1.0, found 0.5; only efficientnet-b0 takes it$"
+        InputError, match=r"classifier of lenet: expected 'linear', found 'hidden'; .*vgg6, vgg11"
     ):
-        build("resnet20", depth=0.5)
-    with pytest.raises(InputError, match=r"^stochastic_depth of vgg11: expected 0.0, found 0.2; only "):
-        build("vgg11", stochastic_depth=0.2)
+        build("lenet", classifier="hidden")
+    build("lenet", classifier="linear")  # the default of another network is accepted
+    with pytest.raises(InputError, match=r"option of lenet: .*found 'depht'; did you mean 'depth'"):
+        build("lenet", depht=0.5)
+    with pytest.raises(InputError, match=r"classifier: expected one of hidden, linear, found 'hiden'"):
+        build("vgg6", classifier="hiden")
     with pytest.raises(
         InputError, match=r"^depth of efficientnet-b0: expected above 0 and at most 1, found 2$"
     ):

@@ -1,20 +1,46 @@
-"""The networks by name."""
+"""The networks that can be built by name."""
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.nn.architectures.chain import Chain
+from deeptheory.nn.architectures.builder import Builder
 from deeptheory.nn.architectures.efficientnet import add_efficientnet
 from deeptheory.nn.architectures.plain import VGG, add_lenet, add_mlp, add_vgg
 from deeptheory.nn.architectures.resnet import add_resnet20
 from deeptheory.nn.layers.base import Shape
 from deeptheory.nn.network import Network
 
+
+class Architecture(NamedTuple):
+    """What is special about one network.
+
+    Attributes
+    ----------
+    add_stages : callable
+        Adds all stages but the head to a new `Builder`; called with it and, by keyword, with all of `options`.
+    options : mapping of str to value
+        The options that it takes besides the width, with their defaults; each is a field of `NetworkOptions` too.
+    """
+
+    add_stages: Callable[..., None]
+    options: Mapping[str, Any] = MappingProxyType({})
+
+
 EFFICIENTNET = "efficientnet-b0"
-NAMES = (*VGG, "lenet", "mlp", "resnet20", EFFICIENTNET)
+ARCHITECTURES = {
+    **{name: Architecture(partial(add_vgg, filters=VGG[name]), {"classifier": "linear"}) for name in VGG},
+    "lenet": Architecture(add_lenet),
+    "mlp": Architecture(add_mlp),
+    "resnet20": Architecture(add_resnet20),
+    EFFICIENTNET: Architecture(add_efficientnet, {"depth": 1.0, "stochastic_depth": 0.0}),
+}
+NAMES = tuple(ARCHITECTURES)
 
 
 def build(
@@ -25,11 +51,9 @@ def build(
     *,
     rng: np.random.Generator,
     dtype: DTypeLike = np.float32,
-    classifier: Literal["linear", "hidden"] = "linear",
-    depth: float = 1.0,
-    stochastic_depth: float = 0.0,
+    **options: Any,
 ) -> Network:
-    """Build a network with fresh weights (`he_normal`); every head is one bias-free linear layer.
+    """Build a network with initial weights (`he_normal`); every head is one linear layer without bias.
 
     Parameters
     ----------
@@ -50,33 +74,41 @@ def build(
     rng : numpy.random.Generator
         Source of the weights.
     dtype : float32 or float64
-    classifier : "linear" or "hidden"
-        Of the VGG networks: the head alone, or behind two hidden layers of 4096, which are stages too.
-    depth, stochastic_depth : float
-        Of efficientnet-b0 (`efficientnet.add_efficientnet`).
+    **options
+        Of the architecture. ``classifier`` of the VGG networks: "linear" for the head alone, "hidden" for two
+        hidden layers of 4096 before it, which are stages too. ``depth`` and ``stochastic_depth`` of
+        efficientnet-b0: see `efficientnet.add_efficientnet`.
 
     Raises
     ------
     InputError
-        For an unknown name, an option of another network, or an input too small for the poolings (the layer
-        is named).
+        For an unknown name or option, an option of another network unless it has its default, or an input too
+        small for the poolings (the layer is named).
     """
-    if name not in NAMES:
-        raise unknown_name("network", name, NAMES)
-    if classifier == "hidden" and name not in VGG:
-        raise InputError(f"classifier of {name}", "'linear'", "'hidden'", "its hidden layers are fixed")
-    for option, value, default in (("depth", depth, 1.0), ("stochastic_depth", stochastic_depth, 0.0)):
-        if value != default and name != EFFICIENTNET:
-            raise InputError(f"{option} of {name}", str(default), str(value), f"only {EFFICIENTNET} takes it")
+    if name not in ARCHITECTURES:
+        raise unknown_name("network", name, ARCHITECTURES)
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise InputError("input_shape", "(H, W, C), each at least 1", str(tuple(input_shape)))
     if n_labels < 2 or not width > 0:
         raise InputError("network", "n_labels >= 2 and width > 0", f"{n_labels} and {width}")
-    chain = Chain(input_shape, width, rng, dtype)
-    if name in VGG:
-        add_vgg(chain, VGG[name], hidden=classifier == "hidden")
-    elif name == EFFICIENTNET:
-        add_efficientnet(chain, depth, stochastic_depth)
-    else:
-        {"lenet": add_lenet, "mlp": add_mlp, "resnet20": add_resnet20}[name](chain)
-    return chain.close(n_labels)
+    builder = Builder(input_shape, width, rng, dtype)
+    ARCHITECTURES[name].add_stages(builder, **_complete(name, options))
+    return builder.close(n_labels)
+
+
+def takers(option: str) -> str:
+    """The names of the networks that take an option, as a list in words."""
+    return ", ".join(name for name, architecture in ARCHITECTURES.items() if option in architecture.options)
+
+
+def _complete(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of the architecture: those given, else their defaults."""
+    accepted = ARCHITECTURES[name].options
+    defaults = {option: value for other in ARCHITECTURES.values() for option, value in other.options.items()}
+    for option, value in options.items():
+        if option not in defaults:
+            raise unknown_name(f"option of {name}", option, defaults)
+        if option not in accepted and value != defaults[option]:
+            do = f"it is an option of {takers(option)}"
+            raise InputError(f"{option} of {name}", repr(defaults[option]), repr(value), do)
+    return {option: options.get(option, default) for option, default in accepted.items()}

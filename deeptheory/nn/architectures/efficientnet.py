@@ -3,7 +3,7 @@
 import math
 
 from deeptheory.errors import InputError
-from deeptheory.nn.architectures.chain import Chain
+from deeptheory.nn.architectures.builder import Builder
 from deeptheory.nn.layers.activations import SiLU
 from deeptheory.nn.layers.base import Layer
 from deeptheory.nn.layers.pooling import GlobalAveragePool
@@ -21,11 +21,11 @@ BLOCKS = (  # expansion, channels, repeats, stride of the first of them, size of
     (6, 320, 1, 1, 3),
 )
 SQUEEZE = 4  # channels of a block's input for each hidden node of its squeeze-and-excitation
-MULTIPLE = 8  # of which all numbers of channels are multiples
-SMALL = 32  # pixels: larger images are halved by the stem
+MULTIPLE = 8  # all numbers of channels are multiples of it
+SMALL = 32  # pixels: the stem halves larger images
 
 
-def add_efficientnet(chain: Chain, depth: float, stochastic_depth: float) -> None:
+def add_efficientnet(builder: Builder, depth: float, stochastic_depth: float) -> None:
     """Stem, inverted bottlenecks (MBConv) and the last 1 x 1 convolution.
 
     A block is two stages: conv (1 x 1), norm, silu, depthwise, depthwise_norm, depthwise_silu, squeeze; and
@@ -35,8 +35,8 @@ def add_efficientnet(chain: Chain, depth: float, stochastic_depth: float) -> Non
 
     Parameters
     ----------
-    chain : Chain
-        Without stages.
+    builder : Builder
+        Without stages so far.
     depth : float
         Factor on the repeats of the blocks, rounded up; at most 1, where the first block is not repeated.
     stochastic_depth : float
@@ -52,45 +52,47 @@ def add_efficientnet(chain: Chain, depth: float, stochastic_depth: float) -> Non
     if not 0 <= stochastic_depth < 1:
         raise InputError("stochastic_depth", "at least 0 and below 1", str(stochastic_depth))
     blocks = [
-        (expansion, _channels(chain, channels), stride if repeat == 0 else 1, size)
+        (expansion, _channels(builder, channels), stride if repeat == 0 else 1, size)
         for expansion, channels, repeats, stride, size in BLOCKS
         for repeat in range(math.ceil(depth * repeats))
     ]
-    n_in = _channels(chain, STEM)
-    layers = chain.activated(chain.shape[-1], n_in, 3, 1 if max(chain.shape[:2]) <= SMALL else 2, "silu")
-    before = f"{chain.following}.silu"
+    n_in = _channels(builder, STEM)
+    layers = builder.activated(
+        builder.shape[-1], n_in, 3, 1 if max(builder.shape[:2]) <= SMALL else 2, "silu"
+    )
+    before = f"{builder.upcoming}.silu"
     for number, (expansion, n_out, stride, size) in enumerate(blocks):
         if number > 0:
-            before, n_in = chain.last, chain.shape[-1]
-            layers = chain.activated(n_in, expansion * n_in, 1, 1, "silu")
+            before, n_in = builder.last, builder.shape[-1]
+            layers = builder.activated(n_in, expansion * n_in, 1, 1, "silu")
         n_inside = expansion * n_in
-        chain.append(layers | _depthwise(chain, n_inside, stride, size, n_in // SQUEEZE))
+        builder.append(layers | _depthwise(builder, n_inside, stride, size, n_in // SQUEEZE))
         shortcut = before if stride == 1 and n_in == n_out else None
-        _add_projection(chain, n_inside, n_out, shortcut, stochastic_depth * number / len(blocks))
-    layers = chain.activated(chain.shape[-1], _channels(chain, WIDEST), 1, 1, "silu")
-    chain.append(layers | {"pool": GlobalAveragePool()})
+        _add_projection(builder, n_inside, n_out, shortcut, stochastic_depth * number / len(blocks))
+    layers = builder.activated(builder.shape[-1], _channels(builder, WIDEST), 1, 1, "silu")
+    builder.append(layers | {"pool": GlobalAveragePool()})
 
 
-def _depthwise(chain: Chain, n: int, stride: int, size: int, n_hidden: int) -> dict[str, Layer]:
+def _depthwise(builder: Builder, n: int, stride: int, size: int, n_hidden: int) -> dict[str, Layer]:
     return {
-        "depthwise": chain.conv(n, n, size, stride, groups=n),
-        "depthwise_norm": chain.norm(n),
+        "depthwise": builder.conv(n, n, size, stride, groups=n),
+        "depthwise_norm": builder.norm(n),
         "depthwise_silu": SiLU(),
-        "squeeze": SqueezeExcitation(n, n_hidden, rng=chain.rng, dtype=chain.dtype),
+        "squeeze": SqueezeExcitation(n, n_hidden, rng=builder.rng, dtype=builder.dtype),
     }
 
 
-def _add_projection(chain: Chain, n_in: int, n_out: int, shortcut: str | None, drop: float) -> None:
-    layers: dict[str, Layer] = {"conv": chain.conv(n_in, n_out, 1), "norm": chain.norm(n_out)}
+def _add_projection(builder: Builder, n_in: int, n_out: int, shortcut: str | None, drop: float) -> None:
+    layers: dict[str, Layer] = {"conv": builder.conv(n_in, n_out, 1), "norm": builder.norm(n_out)}
     inputs = {}
     if shortcut:
         if drop > 0:
-            layers["drop"] = StochasticDepth(drop, rng=chain.rng)
-        inputs["sum"] = (f"{chain.following}.{list(layers)[-1]}", shortcut)
+            layers["drop"] = StochasticDepth(drop, rng=builder.rng)
+        inputs["sum"] = (f"{builder.upcoming}.{list(layers)[-1]}", shortcut)
         layers["sum"] = Sum()
-    chain.append(layers, inputs)
+    builder.append(layers, inputs)
 
 
-def _channels(chain: Chain, n: int) -> int:
-    """Number of channels at the chain's width, to the nearest multiple of 8 (halves up) and at least 8."""
-    return max(1, math.floor(chain.width * n / MULTIPLE + 0.5)) * MULTIPLE
+def _channels(builder: Builder, n: int) -> int:
+    """Number of channels at the width of the builder, to the nearest multiple of 8 (halves up) and at least 8."""
+    return max(1, math.floor(builder.width * n / MULTIPLE + 0.5)) * MULTIPLE

@@ -1,1 +1,1 @@
-"""The layers of a network: each with its forward and backward pass, parameters, gradients and buffers."""
+"""The layers of a network: each with forward and backward pass, parameters, gradients and buffers."""

@@ -23,12 +23,12 @@ class SiLU(Layer):
 KINDS: dict[type[Layer], int] = {
     ReLU: fused_norm.RELU,
     SiLU: fused_norm.SILU,
-}  # as the fused kernels know them
+}  # codes of the fused compiled kernels
 ACTIVATIONS = {"relu": ReLU, "silu": SiLU}
 
 
 def activation(name: str) -> Layer:
-    """A new layer of the activation called `name`: "relu" or "silu"; `InputError` for any other."""
+    """A new layer of the activation of that name, "relu" or "silu"; `InputError` for any other."""
     if name not in ACTIVATIONS:
         raise unknown_name("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]()

@@ -1,4 +1,4 @@
-"""What every layer offers: forward, backward, and its parameters, gradients and buffers by name."""
+"""The interface of every layer: forward, backward, and its parameters, gradients and buffers by name."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -10,30 +10,30 @@ from deeptheory.errors import InputError
 from deeptheory.nn.kernels import Scratch
 from deeptheory.nn.process_groups import ALONE, Group
 
-Array = NDArray[Any]
+Array = NDArray[Any]  # float32 or float64, as the network has it; buffers may hold integers
 Shape = tuple[int, ...]
 
 
 class Layer:
     """One operation of a network; activations are `(N, H, W, C)` or `(N, C)`.
 
-    What `forward` and `backward` return lies in scratch memory and is overwritten by the next call; a
-    layer may keep a reference to its input until `backward`.
+    `forward` and `backward` return scratch memory, which the next call overwrites. A layer may keep a reference to
+    its input until `backward`.
 
     Attributes
     ----------
     joins : bool
-        Whether it takes several inputs, as a tuple; its `output_shape` takes a tuple of shapes then.
+        Whether it takes several inputs, as a tuple; then `output_shape` takes a tuple of shapes.
     in_place : bool
-        Whether it writes its output over its input, which no other layer may read then.
+        Whether it overwrites its input, which then no other layer may read.
     parameters, gradients, buffers : dict of arrays
-        Trained arrays, their gradients after `backward`, and arrays that are kept but not trained.
+        Trained arrays, their gradients after `backward`, and the other arrays of its state.
     scratch : Scratch
-        Results of this layer.
+        Memory for the results of this layer.
     workspace : Scratch
-        Working memory of the kernels; a network lets all its layers share one.
+        Working memory of the compiled kernels, shared by all layers of a network.
     group : Group
-        The processes that have the other parts of a training batch.
+        The processes that train on parts of the same batch.
     """
 
     joins: ClassVar[bool] = False
@@ -49,10 +49,11 @@ class Layer:
 
     def output_shape(self, input_shape: Any) -> Shape:
         """Shape of the output of one input, without the batch axis; `InputError` if the input does not fit."""
-        return input_shape
+        same: Shape = input_shape
+        return same
 
     def shape_for(self, x: Array) -> Shape:
-        """Shape of the output for a batch; an `InputError` names this kind of layer."""
+        """Shape of the output for a batch; its `InputError` names the kind of layer."""
         try:
             return len(x), *self.output_shape(x.shape[1:])
         except InputError as error:
@@ -60,23 +61,23 @@ class Layer:
             raise InputError(what, error.expected, error.found, error.do) from None
 
     def multiply_adds(self, input_shape: Any) -> int:
-        """Multiply-add operations per input; only those with weights are counted."""
+        """Multiply-add operations per input; only those with weights count."""
         return 0
 
     def forward(self, x: Any, training: bool = False) -> Array:
-        """Output for a batch; `training` matters to layers that treat training batches differently."""
+        """Output for a batch; some layers treat training batches differently."""
         raise NotImplementedError
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | tuple[Array, ...] | None:
-        """Set `gradients` from the gradient `dout` of the output; return that of the input where asked.
+        """Set `gradients` from the gradient `dout` of the output; return that of the input if `input_gradient`.
 
         `dout` may be overwritten. A layer that joins several inputs returns one gradient for each of them, or
-        a single one that holds for all.
+        a single one if it is the same for all.
         """
         raise NotImplementedError
 
     def gradient_memory(self, dout: Array, shape: Shape) -> Array:
-        """Memory for a gradient that is read before the next but one is written; `dout` is left alone."""
+        """One of two shared memories for gradients, the one that `dout` does not use."""
         for name in ("gradient", "other gradient"):
             memory = self.workspace.array(name, shape, dout.dtype)
             if not np.may_share_memory(memory, dout):
@@ -88,29 +89,29 @@ class Joined(Layer):
     """Layers that are computed together; they keep the parameters, gradients and buffers."""
 
     def infer(self, x: Array) -> Array:
-        """The output by the running statistics; `backward` cannot follow."""
+        """The output, normalised by the running statistics; `backward` cannot follow."""
         raise NotImplementedError
 
     def take_apart(self) -> Iterator[Array]:
-        """Outputs of the layers one by one, after `forward`; each of them is ready for `backward` then."""
+        """Outputs of the layers one by one, after `forward`; afterwards each layer is ready for its `backward`."""
         raise NotImplementedError
 
 
 def check_shape(input_shape: Shape, *expected: int | str, least: tuple[int, int] = (1, 1)) -> None:
-    """Refuse an input shape that does not fit.
+    """Raise an error for an input shape that does not fit.
 
     Parameters
     ----------
     input_shape : tuple of int
     *expected : int or str
-        One for each axis; a letter stands for any size: "H", "W", 16.
+        Size of each axis, or a letter for any size: "H", "W", 16.
     least : (int, int)
-        Smallest sizes of the first two of three axes.
+        Smallest sizes of the first two axes, if there are three.
 
     Raises
     ------
     InputError
-        With both shapes.
+        It names both shapes.
     """
     sizes_fit = len(input_shape) == len(expected) and all(
         isinstance(axis, str) or axis == size for axis, size in zip(expected, input_shape, strict=True)

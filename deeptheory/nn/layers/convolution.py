@@ -1,4 +1,4 @@
-"""Layers with a weight for every pair of channels: Conv2d and Linear."""
+"""Layers with weights for every pair of channels: Conv2d and Linear."""
 
 import math
 
@@ -32,7 +32,7 @@ class Conv2d(Layer):
     bias : bool
         Whether each output channel has a bias, zero at first.
     groups : int
-        Group g of the outputs reads group g of the inputs only; `n_in` groups make it depthwise.
+        Outputs of group g read inputs of group g only; with `n_in` groups it is depthwise.
     rng : numpy.random.Generator
         Source of the initial weights (`he_normal`).
 
@@ -112,7 +112,7 @@ class Conv2d(Layer):
     def backward_through_norm(
         self, dout: Array, norm: Normed, size: int, input_gradient: bool
     ) -> Array | None:
-        """`backward`, given the gradient of what batch norm, activation and pooling make of the output."""
+        """`backward` from the gradient after batch norm, activation and pooling of the output."""
         weight = self.parameters["weight"]
         dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
         dx = self.gradient_memory(dout, self.x.shape) if input_gradient else None

@@ -14,9 +14,9 @@ UPDATE = 0.1  # weight of the newest batch in the running statistics
 class BatchNorm2d(Layer):
     """y = weight*(x - mean)/sqrt(variance + 1e-5) + bias for each channel (the last axis).
 
-    In training, mean and variance are those of the batch over inputs and positions, and the running
-    statistics move towards them by a tenth (the variance in its unbiased form, as PyTorch has it);
-    otherwise the running statistics are used. (Ioffe & Szegedy, "Batch normalization".)
+    In training, mean and variance are those of the batch over inputs and positions, and the running statistics
+    become 9/10 of the old plus 1/10 of the new ones (with the unbiased variance, as in PyTorch). Otherwise the
+    running statistics are used. (Ioffe & Szegedy, "Batch normalization".)
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class BatchNorm2d(Layer):
         return dout
 
     def use_batch(self, x: Array, sums: Array, squares: Array) -> None:
-        """Normalise `x` by the statistics of its batch, given the sums of x and x*x, and move the running ones."""
+        """Set up `normalise` by the batch, from the sums of x and x*x, and update the running statistics."""
         n_inputs, sums, squares = self.group.sum(len(x), sums, squares)
         if n_inputs < 2:
             raise InputError(
@@ -68,7 +68,7 @@ class BatchNorm2d(Layer):
         self._keep(x, mean, variance, 1 / n)
 
     def use_running(self, x: Array) -> None:
-        """Normalise `x` by the running statistics."""
+        """Set up `normalise` by the running statistics."""
         mean, variance = (self.buffers[name].astype(np.float64) for name in ("running_mean", "running_var"))
         self._keep(x, mean, variance, 0.0)
 
@@ -80,7 +80,7 @@ class BatchNorm2d(Layer):
         self.shift = (self.parameters["bias"] - slope * mean).astype(x.dtype)
 
     def normalise(self, x: Array) -> Array:
-        """slope*x + shift, as the last `use_batch` or `use_running` has set them."""
+        """slope*x + shift, with the values of the last `use_batch` or `use_running`."""
         out = self.scratch.array("out", x.shape, x.dtype)
         rows = x.reshape(-1, x.shape[-1])
         kernels.affine(rows, self.slope, self.shift, out.reshape(rows.shape))

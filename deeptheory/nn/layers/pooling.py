@@ -8,7 +8,7 @@ from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
 
 
 class Pool2d(Layer):
-    """Square windows of `size` positions, `stride` apart (by default next to each other), without padding."""
+    """Square windows of `size` x `size` positions, without padding; `stride` is `size` by default."""
 
     def __init__(self, size: int, stride: int | None = None) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Pool2d(Layer):
 
 
 class MaxPool2d(Pool2d):
-    """Largest value of each window; of equal values the first gets the gradient."""
+    """Maximum of each window; among equal values the first gets the gradient."""
 
     def forward(self, x: Array, training: bool = False) -> Array:
         out = self._out(x)

@@ -1,4 +1,4 @@
-"""Layers without parameters that keep every value or cut it off: Flatten and ReLU."""
+"""Layers without parameters that act on single values: Flatten and ReLU."""
 
 import math
 
@@ -9,7 +9,7 @@ from deeptheory.nn.layers.base import Array, Layer, Shape
 
 
 class Flatten(Layer):
-    """`(N, H, W, C)` -> `(N, C*H*W)`, filter by filter, so that a weight row reshapes to (C, H*W)."""
+    """`(N, H, W, C)` -> `(N, C*H*W)`, filter by filter: a row of the next weight reshapes to (C, H*W)."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return (math.prod(input_shape),)
@@ -33,7 +33,7 @@ class Flatten(Layer):
 
 
 class ReLU(Layer):
-    """max(x, 0), written over its input."""
+    """max(x, 0); it overwrites its input."""
 
     in_place = True
 

@@ -1,4 +1,4 @@
-"""What residual blocks are made of besides convolutions."""
+"""The layers of residual blocks besides convolutions: sum, shortcut, stochastic depth."""
 
 from typing import Any
 
@@ -16,7 +16,8 @@ class Sum(Layer):
     def output_shape(self, input_shape: Any) -> Shape:
         if len(set(input_shape)) != 1:
             raise InputError("inputs", "the same shape", " and ".join(map(str, input_shape)))
-        return input_shape[0]
+        first: Shape = input_shape[0]
+        return first
 
     def forward(self, x: Any, training: bool = False) -> Array:
         out = self.scratch.array("out", x[0].shape, x[0].dtype)
@@ -30,7 +31,7 @@ class Sum(Layer):
 
 
 class Subsample(Layer):
-    """Every `stride`-th position, with channels of zeros added behind; it has no parameters.
+    """Every `stride`-th position, with channels of zeros appended; it has no parameters.
 
     Option A of He et al., "Deep residual learning", for a shortcut to fewer positions and more channels.
 
@@ -66,10 +67,10 @@ class Subsample(Layer):
 
 
 class StochasticDepth(Layer):
-    """Sets all of an input to zero with a probability p and divides the others by 1 - p, in training only.
+    """In training, sets each input to zero with probability p, and divides the others by 1 - p.
 
-    On the branch of a residual block it leaves the shortcut alone (Huang et al., "Deep networks with
-    stochastic depth"). Written over its input.
+    On the branch of a residual block it leaves only the shortcut (Huang et al., "Deep networks with stochastic
+    depth"). It overwrites its input.
 
     Parameters
     ----------
@@ -80,8 +81,8 @@ class StochasticDepth(Layer):
 
     Notes
     -----
-    The draws follow from the buffers `seed` and `counter`, which counts the training batches: with the state
-    of a network its draws are resumed as well.
+    The draws are a function of the buffers `seed` and `counter` (the number of training batches), so that a
+    resumed network continues them.
     """
 
     in_place = True

@@ -1,6 +1,6 @@
-"""Layers of which only some kernels are kept, stored and computed: SparseConv2d and SparseLinear.
+"""Layers that store and compute only the kernels that a mask keeps: SparseConv2d and SparseLinear.
 
-They compute outputs and nothing else: a network is trained with dense layers under a mask, then made sparse.
+They are for inference only: a network is trained with dense layers under a mask, then made sparse.
 """
 
 import operator
@@ -18,17 +18,17 @@ from deeptheory.system import threadpools
 
 
 class SparseLayer(Layer):
-    """The kernels kept of every pair of an output and an input, row by row of outputs (CSR over kernels).
+    """The kept kernels, sorted by output (compressed sparse rows of kernels).
 
     Attributes
     ----------
     n_in, n_out : int
-        Filters of the input, outputs.
+        Numbers of input filters and of outputs.
     parameters
-        ``values``: the kernels kept; ``bias`` where there is one.
+        ``values``: the kept kernels; ``bias``, if any.
     buffers
-        ``starts``: (n_out + 1,) int64, the kernels of output b are starts[b] .. starts[b+1] - 1; ``inputs``:
-        (n_kept,) int64, the input of each kernel, ascending within an output.
+        ``starts``: (n_out + 1,) int64, output b has the kernels starts[b] .. starts[b+1] - 1; ``inputs``:
+        (n_kept,) int64, the input filter of each kernel, ascending within an output.
     """
 
     def __init__(self, starts: Array, inputs: Array, values: Array, n_in: int, bias: Array | None) -> None:
@@ -40,11 +40,11 @@ class SparseLayer(Layer):
         if bias is not None:
             self.parameters["bias"] = np.array(bias)
         self._plans: dict[tuple[Shape, int], sparse.Plan] = {}
-        self._known: tuple[Array, ...] = ()
+        self._checked: tuple[Array, ...] = ()
         self._check()
 
     def plan_for(self, shape: Shape) -> sparse.Plan:
-        """The plan of the kernels for a batch of this shape, kept until `starts` or `inputs` are replaced."""
+        """The plan for a batch of this shape, kept until `starts` or `inputs` are replaced."""
         self._check()
         key = shape, threadpools.threads()
         if key not in self._plans:
@@ -55,14 +55,14 @@ class SparseLayer(Layer):
         return sparse.plan(shape, self.buffers["starts"], self.buffers["inputs"])
 
     def _check(self) -> None:
-        """Refuse arrays that do not say which kernels are kept; a kernel would read beyond their ends."""
+        """Refuse invalid arrays, with which the compiled kernel would read beyond their ends."""
         arrays = tuple(self.buffers.values())
-        if len(self._known) == len(arrays) and all(map(operator.is_, self._known, arrays)):
+        if len(self._checked) == len(arrays) and all(map(operator.is_, self._checked, arrays)):
             return
         self._check_arrays()
         for array in arrays:
-            array.flags.writeable = False  # to be replaced, which is seen, not changed
-        self._known, self._plans = arrays, {}
+            array.flags.writeable = False  # it can be replaced, which is noticed here, but not changed
+        self._checked, self._plans = arrays, {}
 
     def _check_arrays(self) -> None:
         starts, inputs, values = *self.buffers.values(), self.parameters["values"]
@@ -85,11 +85,11 @@ class SparseLayer(Layer):
 
     @property
     def n_kept(self) -> int:
-        """Number of kernels kept."""
+        """Number of kept kernels."""
         return len(self.parameters["values"])
 
     def dense(self) -> Array:
-        """The weight with zeros in place of the kernels removed: (n_out, n_in, ...)."""
+        """The weight with zeros for the removed kernels: (n_out, n_in, ...)."""
         values = self.parameters["values"]
         weight = self.workspace.array("dense", (self.n_out, self.n_in, *values.shape[1:]), values.dtype)
         weight[:] = 0
@@ -101,7 +101,7 @@ class SparseLayer(Layer):
         return np.repeat(np.arange(self.n_out), np.diff(self.buffers["starts"]))
 
     def refuse_training(self) -> InputError:
-        """The error for whoever trains this layer."""
+        """The error to raise when this layer is trained."""
         return InputError(
             f"training of {type(self).__name__}",
             "a layer that is trained",
@@ -110,17 +110,17 @@ class SparseLayer(Layer):
         )
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
-        """Refused: the layer only computes outputs."""
+        """Always an `InputError`: the layer is for inference only."""
         raise self.refuse_training()
 
 
 def _short(numbers: Array) -> str:
-    """A list in one line, whatever its length."""
+    """An array in one line, abbreviated if it is long."""
     return np.array2string(numbers, threshold=20)
 
 
 def kept_kernels(weight: Array, kernels: Array) -> tuple[Array, Array, Array]:
-    """`starts`, `inputs` and `values` of the chosen kernels of a dense weight.
+    """`starts`, `inputs` and `values` of the kernels to keep of a dense weight.
 
     Parameters
     ----------
@@ -140,14 +140,14 @@ def kept_kernels(weight: Array, kernels: Array) -> tuple[Array, Array, Array]:
 
 
 class SparseConv2d(SparseLayer):
-    """`Conv2d` of which only some kernels are kept, `(N, H, W, n_in)` -> `(N, OH, OW, n_out)`; for inference.
+    """`Conv2d` with only the kept kernels, `(N, H, W, n_in)` -> `(N, OH, OW, n_out)`; for inference.
 
-    out[.., b] = bias[b] + sum over the kernels i kept of output b of (kernel i applied to the input inputs[i]).
+    out[.., b] = bias[b] + sum over the kept kernels i of output b of (kernel i applied to input inputs[i]).
 
     Parameters
     ----------
     starts : (n_out + 1,) int array
-        The kernels of output b are starts[b] .. starts[b+1] - 1.
+        Output b has the kernels starts[b] .. starts[b+1] - 1.
     inputs : (n_kept,) int array
         The input of each kernel, ascending within an output.
     values : (n_kept, kh, kw) array
@@ -160,7 +160,7 @@ class SparseConv2d(SparseLayer):
     Raises
     ------
     InputError
-        The arrays do not fit together; on `backward` and in training.
+        The arrays do not fit together; or the layer is trained.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class SparseConv2d(SparseLayer):
     def from_dense(
         cls, weight: Array, kernels: Array, stride: int, padding: int, bias: Array | None = None
     ) -> Self:
-        """The layer that keeps the kernels (n_out, n_in) chosen of a dense weight (n_out, n_in, kh, kw)."""
+        """The layer that keeps some kernels, bool (n_out, n_in), of a dense weight (n_out, n_in, kh, kw)."""
         return cls(*kept_kernels(weight, kernels), weight.shape[1], stride, padding, bias)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -200,7 +200,7 @@ class SparseConv2d(SparseLayer):
 
     @property
     def takes_lanes(self) -> bool:
-        """Whether it can be computed with images as the lanes of vectors; else it is computed as a dense layer."""
+        """Whether it is computed with one image in each lane of a vector; otherwise as a dense layer."""
         values = self.parameters["values"]
         return sparse.applies(values.dtype, values.shape[1:], self.stride, self.padding)
 
@@ -225,28 +225,28 @@ class SparseConv2d(SparseLayer):
         return out
 
     def convolve_lanes(self, x: Array, shape: Shape, epilogue: fused_norm.Epilogue, out: Array) -> None:
-        """Write the output after `epilogue`, without the bias, for `x` of the shape (N, H, W, n_in), in lanes."""
+        """Write the output after `epilogue`, without the bias; `x` (`shape` unpacked) and `out` are in lanes."""
         sparse.convolve(x, self.plan_for(shape), self.parameters["values"], epilogue, out, self.workspace)
 
 
 class SparseLinear(SparseLayer):
-    """`Linear` of which only some weights are kept, `(N, n_in*P)` -> `(N, n_out)`; for inference.
+    """`Linear` with only the kept weights, `(N, n_in*P)` -> `(N, n_out)`; for inference.
 
-    out[n, j] = bias[j] + sum over the kernels i kept of output j of values[i] . x[n, of filter inputs[i]].
+    out[n, j] = bias[j] + sum over the kept kernels i of output j of values[i] . x[n, filter inputs[i]].
 
     Parameters
     ----------
     starts, inputs : int arrays (n_out + 1,), (n_kept,)
-        As in `SparseConv2d`; an input is a filter of P positions, which lie next to each other (`Flatten`).
+        As in `SparseConv2d`; an input is a filter, whose P positions are contiguous (`Flatten`).
     values : (n_kept, P) array
     n_in : int
-        Number of filters of the input.
+        Number of input filters.
     bias : (n_out,) array, optional
 
     Raises
     ------
     InputError
-        The arrays do not fit together; on `backward` and in training.
+        The arrays do not fit together; or the layer is trained.
     """
 
     def __init__(
@@ -256,7 +256,7 @@ class SparseLinear(SparseLayer):
 
     @classmethod
     def from_dense(cls, weight: Array, kernels: Array, bias: Array | None = None) -> Self:
-        """The layer that keeps the chosen pairs (n_out, n_in) of a dense weight (n_out, n_in*P)."""
+        """The layer that keeps some kernels, bool (n_out, n_in), of a dense weight (n_out, n_in*P)."""
         by_filters = weight.reshape(*kernels.shape, -1)
         return cls(*kept_kernels(by_filters, kernels), kernels.shape[1], bias)
 
@@ -286,7 +286,7 @@ class SparseLinear(SparseLayer):
         return sparse.plan(shape, self.buffers["starts"] * positions, inputs.reshape(-1))
 
     def _multiply_lanes(self, x: Array, out: Array) -> None:
-        """The products without the bias, with inputs as the lanes of vectors."""
+        """The products without the bias, with one input in each lane of a vector."""
         packed, result = (
             batch_lanes.array(f"lanes {number}", array.shape, self.workspace)
             for number, array in enumerate((x, out))

@@ -1,4 +1,6 @@
-"""Squeeze-and-excitation: channels weighted by what the whole image holds."""
+"""Squeeze-and-excitation: channels weighted by functions of their means over the image."""
+
+import math
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -26,7 +28,7 @@ class SqueezeExcitation(Layer):
     Notes
     -----
     Parameters are `reduce_weight` (R, C), `reduce_bias` (R,), `expand_weight` (C, R), `expand_bias` (C,).
-    It mixes channels, but by factors only: masks between stages do not see it.
+    It mixes channels only through these factors: masks between stages ignore it.
     """
 
     def __init__(
@@ -55,9 +57,9 @@ class SqueezeExcitation(Layer):
         if squeeze_excitation.applies(x):
             reduce, expand = self._flat_weights()
             biases = self.parameters["reduce_bias"], self.parameters["expand_bias"]
-            held = (a.reshape(-1) for a in (self.means, self.reduced, self.hidden, self.gate, out))
+            results = (a.reshape(-1) for a in (self.means, self.reduced, self.hidden, self.gate, out))
             squeeze_excitation.forward(
-                x.reshape(-1), _n_positions(x), reduce, biases[0], expand, biases[1], *held
+                x.reshape(-1), _n_positions(x), reduce, biases[0], expand, biases[1], *results
             )
             return out
         channel_gates.position_means(_positions(x), self.means)
@@ -75,9 +77,9 @@ class SqueezeExcitation(Layer):
         dgate = self._per_input("dgate", n, "expand_bias")
         dhidden = self._per_input("dhidden", n, "reduce_bias")
         if squeeze_excitation.applies(dout):
-            held = (a.reshape(-1) for a in (self.reduced, self.gate, dgate, dhidden))
-            flat, place = (self.x.reshape(-1), dout.reshape(-1)), (_n_positions(dout), dout.shape[-1])
-            squeeze_excitation.backward(*flat, *place, *self._flat_weights(), *held)
+            inner = (a.reshape(-1) for a in (self.reduced, self.gate, dgate, dhidden))
+            flat, sizes = (self.x.reshape(-1), dout.reshape(-1)), (_n_positions(dout), dout.shape[-1])
+            squeeze_excitation.backward(*flat, *sizes, *self._flat_weights(), *inner)
         else:
             channel_gates.gate_gradient(_positions(dout), _positions(self.x), dgate)
             dgate *= self.gate * (1 - self.gate)
@@ -93,21 +95,21 @@ class SqueezeExcitation(Layer):
         return dout if input_gradient else None
 
     def _flat_weights(self) -> tuple[Array, Array]:
-        """Both weights as flat arrays of (R, C)."""
+        """Both weights as flat arrays, in the order of (R, C)."""
         reduce, expand = self.parameters["reduce_weight"], self.parameters["expand_weight"]
-        turned = self.workspace.array("expansion", reduce.shape, reduce.dtype)
-        np.copyto(turned, expand.T)
-        return reduce.reshape(-1), turned.reshape(-1)
+        transposed = self.workspace.array("expansion", reduce.shape, reduce.dtype)
+        np.copyto(transposed, expand.T)
+        return reduce.reshape(-1), transposed.reshape(-1)
 
     def _per_input(self, name: str, n: int, like: str) -> Array:
-        """Scratch of one row per input, as long as the parameter `like`."""
+        """Scratch memory of one row per input, of the length of the parameter `like`."""
         bias = self.parameters[like]
         return self.scratch.array(name, (n, len(bias)), bias.dtype)
 
     def _set_gradients(self, side: str, dout: Array, x: Array) -> None:
         for name in (f"{side}_weight", f"{side}_bias"):
-            held = self.parameters[name]
-            self.gradients[name] = self.scratch.array(f"d{name}", held.shape, held.dtype)
+            array = self.parameters[name]
+            self.gradients[name] = self.scratch.array(f"d{name}", array.shape, array.dtype)
         np.matmul(dout.T, x, out=self.gradients[f"{side}_weight"])
         np.sum(dout, axis=0, out=self.gradients[f"{side}_bias"])
 
@@ -117,7 +119,7 @@ def _positions(x: Array) -> Array:
 
 
 def _n_positions(x: Array) -> int:
-    return x.shape[1] * x.shape[2]
+    return math.prod(x.shape[1:3])
 
 
 def _sigmoid(x: Array) -> None:

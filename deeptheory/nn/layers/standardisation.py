@@ -1,4 +1,4 @@
-"""Pixels in the units that a network from elsewhere was trained with."""
+"""Pixels in the units that an imported network was trained with."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,19 @@ from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
 class Standardise(Layer):
     """y = (x - mean)/deviation for each channel (the last axis), with fixed numbers.
 
-    It stands before the first layer, because zero padding after it is that of the network as it was trained: mean
-    and deviation folded into a padded convolution would be wrong at the borders.
+    It is the first layer, so that the next convolution pads with zeros in the units of training; mean and
+    deviation folded into that convolution would be wrong at the borders.
 
     Parameters
     ----------
     mean, deviation : sequence of float
-        One for each channel, in the units of the input. Pixels enter scaled to [-1, 1] (`data.scale`), so the
-        numbers m and s for pixels in [0, 1] are 2*m - 1 and 2*s here.
+        One for each channel, in the units of the input. As inputs are pixels scaled to [-1, 1]
+        (`data.augmentation.scale`), values m and s for pixels in [0, 1] become 2*m - 1 and 2*s.
 
     Raises
     ------
     InputError
-        Not as many means as deviations, or a deviation that is not above 0.
+        The numbers of means and deviations differ, or a deviation is not positive.
     """
 
     def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:

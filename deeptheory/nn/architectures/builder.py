@@ -1,4 +1,4 @@
-"""Stages in the making: what all architectures are put together with."""
+"""A network under construction, stage by stage."""
 
 from collections.abc import Mapping
 
@@ -14,8 +14,17 @@ from deeptheory.nn.layers.reshaping import Flatten
 from deeptheory.nn.network import Network
 
 
-class Chain:
-    """Stages from the input upwards, named stage1, stage2, ...
+class Builder:
+    """Stages in order from the input, named stage1, stage2, ...
+
+    Parameters
+    ----------
+    input_shape : (H, W, C)
+    width : float
+        Factor on the number of filters and hidden nodes.
+    rng : numpy.random.Generator
+        Source of the weights.
+    dtype : float32 or float64
 
     Attributes
     ----------
@@ -35,8 +44,8 @@ class Chain:
         return self.stages[-1].name
 
     @property
-    def following(self) -> str:
-        """Name of the stage that is appended next."""
+    def upcoming(self) -> str:
+        """Name of the next stage to be appended."""
         return f"stage{len(self.stages) + 1}"
 
     def scaled(self, n: int) -> int:
@@ -71,17 +80,17 @@ class Chain:
         }
 
     def linear(self, n_nodes: int, bias: bool = False) -> Linear:
-        """A matrix product over the whole output of the last stage."""
+        """A fully connected layer on the whole output of the last stage."""
         return Linear(int(np.prod(self.shape)), n_nodes, bias, rng=self.rng, dtype=self.dtype)
 
     def append(self, layers: dict[str, Layer], inputs: Mapping[str, tuple[str, ...]] | None = None) -> None:
-        """Make the layers the next stage; `inputs` as in `Stage`."""
-        draft = Stage(self.following, layers, (), inputs or {})
+        """Append a stage of these layers; `inputs` as in `Stage`."""
+        draft = Stage(self.upcoming, layers, (), inputs or {})
         nodes = nodes_of([*self.stages, draft])
         self.shape = output_shapes(nodes, self.input_shape)[nodes[-1].name]
         self.stages.append(Stage(draft.name, layers, self.shape, draft.inputs))
 
     def close(self, n_labels: int) -> Network:
-        """The network of all stages and a bias-free linear head."""
+        """The network of all stages and a linear head without bias."""
         head = Stage("head", {"flatten": Flatten(), "linear": self.linear(n_labels)}, (n_labels,))
         return Network(self.stages, head, self.input_shape, self.dtype)

@@ -1,0 +1,148 @@
+"""The forward and the backward pass through a network."""
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+
+from deeptheory.errors import InputError
+from deeptheory.nn.fusion import Step
+from deeptheory.nn.graph import INPUT, Node, input_to, n_readers
+from deeptheory.nn.kernels import Scratch
+from deeptheory.nn.layers.base import Array, Joined
+from deeptheory.system import threadpools
+
+Observer = Callable[[Array], None]
+
+
+def _silent_overflow() -> AbstractContextManager[None]:
+    # The loss shows that a network diverges; NumPy's warnings would come earlier and say less.
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+class Passes:
+    """Computes the outputs of a network, then the gradients.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        All layers in order of computation.
+    steps : sequence of Step
+        The same layers, grouped by what is computed together.
+    """
+
+    def __init__(self, nodes: Sequence[Node], steps: Sequence[Step]) -> None:
+        self.nodes, self.steps = nodes, steps
+        self.n_readers, self.gradient_copies = n_readers(nodes), Scratch()
+        self.ready_for_backward = False
+
+    def forward(
+        self,
+        x: Array,
+        observers: Mapping[str, Sequence[Observer]],
+        training: bool = False,
+        infer: bool = False,
+        only_observed: bool = False,
+    ) -> Array:
+        """Output of the last step that is computed, in scratch memory.
+
+        Parameters
+        ----------
+        x : array (N, H, W, C)
+        observers : mapping of names of nodes to functions
+            Called with the output of the node, in order of computation; it is overwritten afterwards.
+        training : bool
+            Normalise by the statistics of the batch.
+        infer : bool
+            Leave out what only `backward` needs.
+        only_observed : bool
+            Stop after the last observed node.
+        """
+        steps, h = self.steps, x
+        if only_observed:
+            observed = [
+                number for number, step in enumerate(steps) if any(n.name in observers for n in step.nodes)
+            ]
+            steps = steps[: max(observed, default=-1) + 1]
+        outputs = {INPUT: x}
+        self.ready_for_backward = False
+        with threadpools.kernel_threads(), _silent_overflow():
+            for step in steps:
+                inputs: Any = input_to(step.nodes[0], outputs)
+                *inner, last = step.nodes
+                observes_inner = any(node.name in observers for node in inner)
+                try:
+                    if infer and not observes_inner and isinstance(step.layer, Joined):
+                        h = step.layer.infer(inputs)
+                    else:
+                        h = step.layer.forward(inputs, training)
+                except InputError as error:
+                    what = f"{step.name}, {error.what}"
+                    raise InputError(what, error.expected, error.found, error.do) from None
+                if observes_inner and isinstance(step.layer, Joined):
+                    # The next step still gets the output of the whole group: observers do not change a bit of it.
+                    for node, output in zip(inner, step.layer.take_apart(), strict=False):
+                        _show(output, observers.get(node.name, ()))
+                _show(h, observers.get(last.name, ()))
+                outputs[last.name] = h
+        self.ready_for_backward = not infer
+        return h
+
+    def backward(self, dlogits: Array, observers: Mapping[str, Sequence[Observer]]) -> None:
+        """Set the gradients of all parameters, and show those of the outputs of nodes to the observers."""
+        needed = self._needing_gradients(observers)
+        gradients = {self.nodes[-1].name: dlogits}
+        with threadpools.kernel_threads(), _silent_overflow():
+            for step in reversed(self.steps):
+                one_by_one = any(node.name in observers for node in step.nodes[:-1])
+                if one_by_one and isinstance(step.layer, Joined):
+                    for _ in step.layer.take_apart():  # makes each layer ready for its own backward
+                        pass
+                layers = step.layers() if one_by_one else ((step.nodes[-1], step.layer),)
+                for node, layer in reversed(layers):
+                    if node.name not in gradients:
+                        continue
+                    dout = gradients.pop(node.name)
+                    _show(dout, observers.get(node.name, ()))
+                    inputs = node.inputs if one_by_one else step.nodes[0].inputs
+                    dx = layer.backward(dout, input_gradient=not needed.isdisjoint(inputs))
+                    self._add_gradients(inputs, dx, needed, gradients)
+
+    def _needing_gradients(self, observed: Container[str]) -> set[str]:
+        """Nodes that have parameters, are observed, or come after one of these."""
+        needed = set[str]()
+        for node in self.nodes:
+            if node.layer.parameters or node.name in observed or not needed.isdisjoint(node.inputs):
+                needed.add(node.name)
+        return needed
+
+    def _add_gradients(
+        self,
+        inputs: tuple[str, ...],
+        dx: Array | tuple[Array, ...] | None,
+        needed: set[str],
+        gradients: dict[str, Array],
+    ) -> None:
+        """Add the gradients of a layer's inputs to those that other readers of the same outputs gave.
+
+        A layer may overwrite the gradient that it gets, and layers return gradients in shared memory. Therefore a
+        gradient that the next layer does not use at once is copied.
+        """
+        for index, name in enumerate(inputs):
+            if name not in needed:
+                continue
+            gradient = dx[index] if isinstance(dx, tuple) else dx
+            assert gradient is not None
+            if name in gradients:
+                gradients[name] += gradient
+            elif self.n_readers[name] > 1 or len(inputs) > 1:
+                gradients[name] = self.gradient_copies.array(name, gradient.shape, gradient.dtype)
+                np.copyto(gradients[name], gradient)
+            else:
+                gradients[name] = gradient
+
+
+def _show(output: Array, observers: Sequence[Observer]) -> None:
+    for observer in observers:
+        observer(output)
