@@ -17,7 +17,7 @@ from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA, Criterion
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
 from deeptheory.prune.criteria.random_afcc import scaled_to_fan_in
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.density_schedule import densities
 from deeptheory.prune.footprint import Footprint, footprint_of
 from deeptheory.prune.head_predictor import HeadPrediction, HeadPredictor, head_prediction
@@ -34,7 +34,7 @@ from deeptheory.prune.masks import Masks, apply_masks
 from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.prune.prediction import Prediction, Predictor, RefitPredictor, layer_predictions
 from deeptheory.prune.refitting import RIDGE, images_for, images_for_patches, refit_layers, refitted_layer
-from deeptheory.prune.selection import DensityNotReached, keep_density, keep_largest, masks_of_units
+from deeptheory.prune.selection import DensityNotReached, Ranking, keep_density, keep_largest, masks_of_units
 from deeptheory.store.paths import AFCC, UNPRUNED
 
 __all__ = [
@@ -62,7 +62,9 @@ __all__ = [
     "Predictor",
     "PruneOptions",
     "PrunedArm",
+    "Ranking",
     "RefitPredictor",
+    "Scores",
     "Target",
     "apply_masks",
     "check_agreement",

@@ -5,13 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError, unknown_name
+from deeptheory.nn.layers.base import Array
 from deeptheory.prune.criteria import CRITERIA
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.mask_summaries import MaskSummary, mask_summary
 from deeptheory.prune.masks import Masks
-from deeptheory.prune.selection import keep_density, keep_largest, masks_of_units
+from deeptheory.prune.selection import Ranking, keep_density, keep_largest, masks_of_units
 from deeptheory.store.paths import AFCC, UNPRUNED
 
 Target = float | Mapping[str, int] | None
@@ -35,11 +37,11 @@ class PrunedArm:
     """
 
     criterion: str
-    scores: dict[str, np.ndarray]
-    units: dict[str, np.ndarray]
+    scores: Scores
+    units: dict[str, NDArray[np.bool_]]
     masks: Masks
     summary: MaskSummary
-    update: dict[str, np.ndarray]
+    update: dict[str, Array]
 
     @property
     def n_kept(self) -> dict[str, int]:
@@ -53,8 +55,8 @@ def check_arms(arms: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        An arm is not a criterion, AFCC, which is judged against the others, is missing, or the unpruned arm is
-        asked for, which is always there.
+        An arm is not a criterion; AFCC, with which the others are compared, is missing; or the unpruned arm is
+        among them, which is always run.
     """
     for arm in arms:
         if arm == UNPRUNED:
@@ -68,7 +70,7 @@ def check_arms(arms: Sequence[str]) -> None:
         raise InputError("prune.arms", f"'{AFCC}' among them", found, "add it: the others are its rivals")
 
 
-def scores_for(criterion: str, context: Context) -> dict[str, np.ndarray]:
+def scores_for(criterion: str, context: Context) -> Scores:
     """Score of every weight, kernel or filter of the masked layers, higher = keep.
 
     Parameters
@@ -88,14 +90,10 @@ def scores_for(criterion: str, context: Context) -> dict[str, np.ndarray]:
     """
     if criterion not in CRITERIA:
         raise unknown_name("criterion", criterion, CRITERIA)
-    act_on = CRITERIA[criterion].granularities
-    if context.granularity not in act_on:
-        raise InputError(
-            f"criterion '{criterion}'",
-            f"granularity {' or '.join(act_on)}",
-            context.granularity,
-            "choose another",
-        )
+    able = CRITERIA[criterion].granularities
+    if context.granularity not in able:
+        expected = f"granularity {' or '.join(able)}"
+        raise InputError(f"criterion '{criterion}'", expected, context.granularity, "choose another")
     scores = CRITERIA[criterion].scores(context)
     for name, score in scores.items():
         if not np.isfinite(score).all():
@@ -103,16 +101,15 @@ def scores_for(criterion: str, context: Context) -> dict[str, np.ndarray]:
             raise InputError(
                 f"scores of '{name}' by {criterion}", "finite numbers", found, "check its weights and fields"
             )
-    return scores if context.present is None else _last_where_gone(scores, context)
+    return scores if context.present is None else _removed_last(scores, context.present, context)
 
 
-def _last_where_gone(scores: Mapping[str, np.ndarray], context: Context) -> dict[str, np.ndarray]:
-    """The scores, with those of what is gone already below all others."""
-    assert context.present is not None
+def _removed_last(scores: Scores, present: Masks, context: Context) -> Scores:
+    """The scores, with those of units that are removed already below all others."""
     below = min(float(score.min()) for score in scores.values()) - 1
     return {
         layer.weight: np.where(
-            layer.summed(context.present[layer.weight], context.granularity) > 0, scores[layer.weight], below
+            layer.summed(present[layer.weight], context.granularity) > 0, scores[layer.weight], below
         )
         for layer in context.units
     }
@@ -132,17 +129,17 @@ def prune_arm(criterion: str, context: Context, target: Target = None) -> Pruned
         One of `CRITERIA`.
     context : Context
     target : float or mapping of str to int, optional
-        The share of the masked layers' weights that is kept, within (0, 1]: the same of every layer, or where
-        the criterion ranks all layers together as its scores say. Or how many units are kept of each layer
-        (``PrunedArm.n_kept`` of another arm). Without it a unit is kept when its score exceeds the context's
-        threshold (AFCC and label-permuted only).
+        The share of the masked layers' weights that is kept, within (0, 1]: the same in every layer, or, for a
+        criterion that ranks all layers together, as its scores decide. Or the number of units that are kept in
+        each layer (``PrunedArm.n_kept`` of another arm). Without it a unit is kept when its score exceeds the
+        context's threshold (AFCC and label-permuted only).
 
     Returns
     -------
     PrunedArm
-        Its summary holds, for AFCC and label-permuted, the natural density: that of the same scores cut at the
-        threshold. For label-permuted this is one draw of the null of AFCC's density (physics of independent
-        label sets), whatever density the arm was given.
+        For AFCC and label-permuted its summary holds the natural density: that of the same scores cut at the
+        threshold, whatever density the arm was given. For label-permuted this is one draw from the null
+        distribution of AFCC's density, that of independent label sets.
 
     Raises
     ------
@@ -153,31 +150,44 @@ def prune_arm(criterion: str, context: Context, target: Target = None) -> Pruned
     if target is not None and not isinstance(target, Mapping):
         context = dataclasses.replace(context, density=target)
     scores = scores_for(criterion, context)
-    chosen, granularity = CRITERIA[criterion], context.granularity
-    cut = {name: score > context.threshold for name, score in scores.items()}
+    units = _kept_units(criterion, context, scores, target)
+    masks = masks_of_units(context.layers, units, context.granularity)
+    _check_something_pruned(criterion, context, scores, masks, target)
+    natural: dict[str, float] = {}
+    if CRITERIA[criterion].thresholded:
+        cut = _above_threshold(scores, context)
+        natural = masks_of_units(context.layers, cut, context.granularity).densities()
+    summary = mask_summary(masks, context.strengths, context.threshold, natural)
+    update = CRITERIA[criterion].update
+    return PrunedArm(criterion, scores, units, masks, summary, dict(update(context, masks)) if update else {})
+
+
+def _kept_units(
+    criterion: str, context: Context, scores: Scores, target: Target
+) -> dict[str, NDArray[np.bool_]]:
+    """The units that the target keeps, or the threshold where there is no target."""
+    granularity = context.granularity
     if isinstance(target, Mapping):
         if set(target) != set(scores):
             found = ", ".join(sorted(target)) or "none"
             raise InputError(f"{granularity}s to keep", f"a number for each of {', '.join(scores)}", found)
-        units = {name: keep_largest(score, target[name], context.rng) for name, score in scores.items()}
-    elif target is not None:
-        units = keep_density(context.layers, scores, target, chosen.scope, granularity, context.rng)
-    elif chosen.thresholded:
-        units = cut
-    else:
-        having = ", ".join(sorted(name for name, other in CRITERIA.items() if other.thresholded))
-        raise InputError(
-            f"criterion '{criterion}'",
-            f"a density or the number to keep in each layer (only {having} need none)",
-            "none",
-            "pass PrunedArm.n_kept of the AFCC arm, or a density",
-        )
-    masks = masks_of_units(context.layers, units, granularity)
-    _check_something_pruned(criterion, context, scores, masks, target)
-    natural = masks_of_units(context.layers, cut, granularity).densities() if chosen.thresholded else {}
-    summary = mask_summary(masks, context.strengths, context.threshold, natural)
-    update = dict(chosen.update(context, masks)) if chosen.update else {}
-    return PrunedArm(criterion, scores, units, masks, summary, update)
+        return {name: keep_largest(score, target[name], context.rng) for name, score in scores.items()}
+    if target is not None:
+        ranking = Ranking(context.layers, scores, CRITERIA[criterion].scope, granularity)
+        return keep_density(ranking, target, context.rng)
+    if CRITERIA[criterion].thresholded:
+        return _above_threshold(scores, context)
+    thresholded = ", ".join(sorted(name for name, other in CRITERIA.items() if other.thresholded))
+    raise InputError(
+        f"criterion '{criterion}'",
+        f"a density or the number to keep in each layer (only {thresholded} need none)",
+        "none",
+        "pass PrunedArm.n_kept of the AFCC arm, or a density",
+    )
+
+
+def _above_threshold(scores: Scores, context: Context) -> dict[str, NDArray[np.bool_]]:
+    return {name: score > context.threshold for name, score in scores.items()}
 
 
 def prune_arms(
@@ -192,8 +202,8 @@ def prune_arms(
     streams : mapping of str to numpy.random.Generator
         The criteria, AFCC among them, each with the source of everything random in its arm.
     density : float
-        Share of the masked layers' weights that is kept; 0 for that of AFCC at the context's threshold, which
-        criteria that rank within a layer take layer by layer, and the others over all masked layers.
+        Share of the masked layers' weights that is kept. 0 takes the density of AFCC at the context's threshold:
+        in each layer for criteria that rank within a layer, over all masked layers for the others.
 
     Returns
     -------
@@ -218,7 +228,7 @@ def prune_arms(
 
 
 def _check_something_pruned(
-    criterion: str, context: Context, scores: Mapping[str, np.ndarray], masks: Masks, target: Target
+    criterion: str, context: Context, scores: Scores, masks: Masks, target: Target
 ) -> None:
     if target == 1.0 or masks.total_density < 1:
         return

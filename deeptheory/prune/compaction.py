@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.errors import InputError
@@ -15,26 +16,25 @@ from deeptheory.prune.wiring import Mixer
 
 TOLERANCE = 1e-5  # of the logits of masked and compact network, relative to the largest of them
 SAMPLE = 32  # inputs on which they are compared
-SPARSE_BELOW = (
-    0.5  # kept share of the kernels between the filters left, from which on dense kernels are faster
-)
+SPARSE_BELOW = 0.5  # kept share of the kernels; above it, dense convolutions are faster
 
 
 @dataclass(frozen=True)
 class CompactLayer:
-    """What is left of one layer.
+    """What remains of one layer.
 
     Attributes
     ----------
     name : str
     filters, filters_left : int
-        Outputs before and after; those left include idle ones that fill a dense layer up to its vectors.
+        Outputs before and after; after, a dense layer may have zero filters up to a whole number of vectors.
     kernels, kernels_left : int
-        Kernels before, and kept between the filters left.
+        Kernels before, and those kept between the remaining filters.
     sparse : bool
-        Whether it is stored and computed kernel by kernel, instead of densely between the filters left.
+        Whether only its kept kernels are stored and computed, instead of all between the remaining filters.
     constant, unread : int
-        Filters without input, whose constants were folded into what follows, and filters that nothing reads.
+        Removed filters without inputs, whose constants were folded into what follows, and removed filters that no
+        layer reads.
     """
 
     name: str
@@ -47,22 +47,22 @@ class CompactLayer:
     unread: int
 
 
-def compact(network: nn.Network, masks: Mapping[str, Array]) -> nn.Network:
-    """Cut out of a network what masks disconnect, and check that its logits are still those of the masked one.
+def compact(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> nn.Network:
+    """Remove the filters and kernels that masks disconnect, and check the logits against the masked network.
 
     Parameters
     ----------
     network : Network
-        It is left as it is.
+        Not changed.
     masks : mapping of str to bool array
         Dotted weight name to a mask of the weight's shape (`find_removal`).
 
     Returns
     -------
     Network
-        A new network with the same names of stages and layers. Filters that nothing reads and filters without
-        input are gone where they can go (`Mixer.cuttable`); the constants of the latter are folded exactly into
-        what follows. Offsets go to the mean of the batch norm that follows, or to a bias.
+        A new network with the same names of stages and layers. Filters that no layer reads and filters without
+        inputs are removed where this is possible (`Mixer.cuttable`); the constants of the latter are folded
+        exactly into what follows. Offsets are added to the mean of the batch norm that follows, or to a bias.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def compact(network: nn.Network, masks: Mapping[str, Array]) -> nn.Network:
     """
     removal = find_removal(network, masks)
     mixers, left = removal.wiring.mixers, {name: _filters_left(removal, name) for name in removal.layers}
-    normed = _mixers_before_norms(network, mixers)
+    mixer_of_norm = _mixers_before_norms(network, mixers)
     nodes = {node.name: node for node in network.nodes}
     stages = []
     for stage in (*network.stages, network.head):
@@ -80,10 +80,10 @@ def compact(network: nn.Network, masks: Mapping[str, Array]) -> nn.Network:
             name = f"{stage.name}.{key}"
             if name in mixers:
                 inputs = left.get(mixers[name].source, np.arange(mixers[name].grid[1]))
-                layers[key] = _cut_mixer(removal, name, left[name], inputs, name in normed.values())
+                layers[key] = _cut_mixer(removal, name, left[name], inputs, name in mixer_of_norm.values())
             else:
                 filters = left.get(removal.wiring.origin[name])
-                offset = removal.layers[normed[name]].offset if name in normed else None
+                offset = removal.layers[mixer_of_norm[name]].offset if name in mixer_of_norm else None
                 layers[key] = _cut_other(nodes[name], masks, filters, offset)
         stages.append(nn.Stage(stage.name, layers, (), stage.inputs))
     compacted = nn.assemble(stages, network.input_shape, network.dtype)
@@ -94,9 +94,9 @@ def compact(network: nn.Network, masks: Mapping[str, Array]) -> nn.Network:
 
 
 def compact_layers(
-    network: nn.Network, masks: Mapping[str, Array], compacted: nn.Network
+    network: nn.Network, masks: Mapping[str, NDArray[np.bool_]], compacted: nn.Network
 ) -> tuple[CompactLayer, ...]:
-    """What `compact` left of every layer with kernels between filters."""
+    """What remains of every layer that mixes channels, after `compact`."""
     removal = find_removal(network, masks)
     return tuple(
         CompactLayer(
@@ -113,8 +113,8 @@ def compact_layers(
     )
 
 
-def masked_network(network: nn.Network, masks: Mapping[str, Array]) -> nn.Network:
-    """A copy of a network with the masked weights set to zero; what is not masked is shared."""
+def masked_network(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> nn.Network:
+    """A copy of a network with the masked weights set to zero; arrays that are not masked are shared."""
     stages = [
         nn.Stage(
             stage.name,
@@ -133,7 +133,7 @@ def masked_network(network: nn.Network, masks: Mapping[str, Array]) -> nn.Networ
 
 
 def check_agreement(masked: nn.Network, compacted: nn.Network, images: Array) -> None:
-    """Refuse a compact network whose logits are not those of the masked one.
+    """Raise if the logits of a compact network are not those of the masked network.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ def check_agreement(masked: nn.Network, compacted: nn.Network, images: Array) ->
     InputError
         They differ by more than 1e-5 of the largest logit.
     """
-    expected, found = masked.infer(images), compacted.infer(images)
-    difference, largest = np.abs(found - expected).max(), np.abs(expected).max()
+    expected, logits = masked.infer(images), compacted.infer(images)
+    difference, largest = np.abs(logits - expected).max(), np.abs(expected).max()
     if not difference <= TOLERANCE * largest:
         raise InputError(
             "compact network",
@@ -157,10 +157,10 @@ def check_agreement(masked: nn.Network, compacted: nn.Network, images: Array) ->
         )
 
 
-def _filters_left(removal: Removal, name: str) -> Array:
-    """Numbers of the filters left: those that stay, and idle ones up to a whole number of vectors.
+def _filters_left(removal: Removal, name: str) -> NDArray[np.intp]:
+    """Numbers of the remaining filters: those that stay, and some more up to a whole number of vectors.
 
-    The kernels of dense convolutions take channels in sixteens; with fewer they are slower, not faster.
+    The compiled kernels of dense convolutions compute 16 channels at a time; with fewer they are slower.
     """
     stays = removal.layers[name].stays.copy()
     ends = [removal.wiring.mixers[name], *removal.wiring.readers(name)]
@@ -173,7 +173,7 @@ def _filters_left(removal: Removal, name: str) -> Array:
 
 
 def _mixers_before_norms(network: nn.Network, mixers: Mapping[str, Mixer]) -> dict[str, str]:
-    """Names of batch norms that are all that reads a mixer, to the name of the mixer."""
+    """Names of the batch norms that alone read the output of a mixer, to the name of that mixer."""
     readers = n_readers(network.nodes)
     return {
         node.name: node.inputs[0]
@@ -185,19 +185,18 @@ def _mixers_before_norms(network: nn.Network, mixers: Mapping[str, Mixer]) -> di
 
 
 def _is_sparse(removal: Removal, name: str) -> bool:
-    """Whether a layer is stored and computed kernel by kernel."""
+    """Whether only the kept kernels of a layer are stored and computed."""
     return removal.density(name) < SPARSE_BELOW
 
 
-def _cut_mixer(removal: Removal, name: str, outputs: Array, inputs: Array, normed: bool) -> nn.Layer:
-    """A mixer between the filters left; what its constant inputs add is left to the batch norm if there is one."""
-    layer, own, between = (
-        removal.wiring.mixers[name].node.layer,
-        removal.layers[name],
-        np.ix_(outputs, inputs),
-    )
-    weight, kernels = own.weight[between], own.kernels[between]
-    offset = np.zeros_like(own.offset) if normed else own.offset
+def _cut_mixer(
+    removal: Removal, name: str, outputs: NDArray[np.intp], inputs: NDArray[np.intp], has_norm: bool
+) -> nn.Layer:
+    """A mixer between the remaining filters; with a batch norm behind it, that takes the offset."""
+    layer, remaining = removal.wiring.mixers[name].node.layer, removal.layers[name]
+    between = np.ix_(outputs, inputs)
+    weight, kernels = remaining.weight[between], remaining.kernels[between]
+    offset = np.zeros_like(remaining.offset) if has_norm else remaining.offset
     bias = None
     if "bias" in layer.parameters or offset.any():
         bias = (layer.parameters.get("bias", 0) + offset)[outputs].astype(weight.dtype)
@@ -211,9 +210,12 @@ def _cut_mixer(removal: Removal, name: str, outputs: Array, inputs: Array, norme
 
 
 def _cut_other(
-    node: nn.Node, masks: Mapping[str, Array], filters: Array | None, offset: Array | None
+    node: nn.Node,
+    masks: Mapping[str, NDArray[np.bool_]],
+    filters: NDArray[np.intp] | None,
+    offset: NDArray[np.float64] | None,
 ) -> nn.Layer:
-    """A layer that does not mix filters, for the filters left of the mixer before it, where these are cut."""
+    """A layer that does not mix channels, for the remaining `filters`; None where all of them remain."""
     layer = node.layer
     parameters = {name: array.copy() for name, array in _masked_parameters(node.name, layer, masks).items()}
     buffers = {name: array.copy() for name, array in layer.buffers.items()}
@@ -227,7 +229,9 @@ def _cut_other(
     return nn.with_arrays(layer, parameters, buffers)
 
 
-def _masked_parameters(name: str, layer: nn.Layer, masks: Mapping[str, Array]) -> dict[str, Array]:
+def _masked_parameters(
+    name: str, layer: nn.Layer, masks: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, Array]:
     return {
         key: array * masks[f"{name}.{key}"] if f"{name}.{key}" in masks else array
         for key, array in layer.parameters.items()

@@ -1,4 +1,4 @@
-"""What is left after masking, in parameters and multiply-adds."""
+"""Parameters and multiply-adds that remain after masking."""
 
 import math
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Cost:
 def cost_of(
     shapes: Mapping[str, tuple[int, ...]], multiply_adds: Mapping[str, int], masks: Masks | None = None
 ) -> Cost:
-    """Count what is left after masking.
+    """Count the parameters and multiply-adds that remain after masking.
 
     Parameters
     ----------

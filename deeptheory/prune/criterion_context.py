@@ -1,19 +1,25 @@
-"""What a criterion may look at."""
+"""What a criterion may read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import nn, theory
 from deeptheory.errors import InputError
+from deeptheory.nn.layers.base import Array
 from deeptheory.prune.masked_layers import HEAD, Granularity, MaskedLayer
 from deeptheory.prune.masks import Masks
+
+Scores = dict[str, NDArray[np.float64]]  # by weight name, one number per unit
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a criterion may look at.
+    """What a criterion may read.
 
     Parameters
     ----------
@@ -22,26 +28,26 @@ class Context:
     weights : mapping of str to array
         Dotted name to weight, at least of every masked layer.
     strengths : mapping of str to (C, K) float array
-        Stage name to `label_strengths`, of the stages that were measured.
+        Stage name to `label_strengths`, of the measured stages.
     threshold : float
         A filter serves the labels whose strength exceeds this.
     rng : numpy.random.Generator
-        Source of everything random, ties included.
+        Source of everything random, the breaking of ties included.
     granularity : "weight", "kernel" or "filter"
-        What is removed as one.
+        The unit that is removed.
     density : float, optional
-        The share of the weights that is to be left, for criteria whose scores depend on it.
+        The share of the weights that will be kept, for criteria whose scores depend on it.
     network : Network, optional
-        The network with these weights, for criteria that run it; they leave its state as it was.
+        The network with these weights, for criteria that run it; they do not change its state.
     inputs : (images, labels), optional
         Training inputs for criteria that run the network: uint8 (N, H, W, C) and int (N,), in random order.
     present : Masks, optional
-        What is still there: nothing else is kept.
+        The weights that earlier rounds kept: no others are kept.
     order : callable, optional
-        Gives `theory.budget_order` of the layers, for the SNR budget.
+        Returns `theory.budget_order` of the layers, for the SNR budget.
     shares : callable, optional
-        Gives by stage every filter's shares of the mean and of the variance of the margins, two (C,) arrays, for
-        the SNR share.
+        Returns, by stage, every filter's shares of the mean and of the variance of the margins, two (C,) arrays,
+        for the SNR share.
 
     Raises
     ------
@@ -50,17 +56,17 @@ class Context:
     """
 
     layers: tuple[MaskedLayer, ...]
-    weights: Mapping[str, np.ndarray]
-    strengths: Mapping[str, np.ndarray]
+    weights: Mapping[str, Array]
+    strengths: Mapping[str, NDArray[np.float64]]
     threshold: float
     rng: np.random.Generator
     granularity: Granularity = "kernel"
     density: float | None = None
     network: nn.Network | None = None
-    inputs: tuple[np.ndarray, np.ndarray] | None = None
+    inputs: tuple[NDArray[np.uint8], NDArray[np.int64]] | None = None
     present: Masks | None = None
     order: Callable[[], theory.BudgetOrder] | None = None
-    shares: Callable[[], Mapping[str, tuple[np.ndarray, np.ndarray]]] | None = None
+    shares: Callable[[], Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]] | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -98,12 +104,12 @@ class Context:
 
     @property
     def units(self) -> tuple[MaskedLayer, ...]:
-        """The layers with units of their own: at filter granularity all but the head."""
+        """The layers whose units are scored: at filter granularity all but the head, whose outputs are labels."""
         return tuple(
             layer for layer in self.layers if self.granularity != "filter" or layer.stage_out != HEAD
         )
 
-    def strength(self, stage: str) -> np.ndarray:
+    def strength(self, stage: str) -> NDArray[np.float64]:
         """Label strengths of a stage, (C, K); `InputError` if it was not measured."""
         if stage not in self.strengths:
             found = ", ".join(self.strengths) or "none"
@@ -112,7 +118,15 @@ class Context:
             )
         return self.strengths[stage]
 
-    def running(self) -> tuple[nn.Network, np.ndarray, np.ndarray]:
+    def summed(self, values: Mapping[str, Array]) -> Scores:
+        """Sum the values of all weights of each unit, by weight name, in float64."""
+        return {layer.weight: layer.summed(values[layer.weight], self.granularity) for layer in self.units}
+
+    def filters(self, layer: MaskedLayer) -> NDArray[np.float64]:
+        """The weights of a layer, one row per filter, (out, D)."""
+        return self.weights[layer.weight].reshape(layer.shape[0], -1).astype(np.float64)
+
+    def running(self) -> tuple[nn.Network, NDArray[np.uint8], NDArray[np.int64]]:
         """The network, images and labels; `InputError` where there are none."""
         if self.network is None or self.inputs is None:
             raise InputError(
@@ -126,3 +140,10 @@ class Context:
             raise InputError(
                 f"strengths of '{stage}'", f"shape ({n_filters}, K)", found, "measure this network again"
             )
+
+
+def required(value: T | None, criterion: str, expected: str, do: str) -> T:
+    """A part of the context that a criterion needs; `InputError` where there is none."""
+    if value is None:
+        raise InputError(f"criterion '{criterion}'", expected, "none", do)
+    return value

@@ -1,4 +1,4 @@
-"""How the density falls from round to round."""
+"""The density after each round of pruning."""
 
 from deeptheory.errors import InputError
 from deeptheory.prune.options import PruneOptions

@@ -1,4 +1,4 @@
-"""What a network takes, counted: parameters, multiply-adds, and the bytes of its arrays and activations."""
+"""The cost of a network, counted: parameters, multiply-adds, and the bytes of its arrays and activations."""
 
 import math
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ class Footprint:
     parameters, nonzero : int
         Trained numbers, and those of them that are not zero.
     multiply_adds : int
-        Executed per input, as direct convolutions; a fast algorithm needs fewer. NOT a time.
+        Per input, of direct convolutions; a fast algorithm needs fewer. NOT a time.
     array_bytes : int
         Of all parameters and buffers, with the positions of kept kernels.
     activation_bytes : int
         Per input: the largest sum of the outputs that are needed at the same time, layer by layer, with batch
-        norm and activations written over their input. Computed, not measured: joined layers need less, and the
-        process also holds weights, working memory of the kernels, and outputs that it does not give back.
+        norm and activations written over their input. Computed, not measured: fused layers need less, and the
+        process also holds weights, working memory of the compiled kernels, and outputs that it keeps.
     traffic_bytes : int
-        Per input: these outputs, written once, and read once by everything that takes them.
+        Per input: these outputs, written once, and read once by every layer that takes them.
     """
 
     parameters: int
@@ -39,7 +39,7 @@ class Footprint:
 
 
 def footprint_of(network: nn.Network) -> Footprint:
-    """Count what a network takes."""
+    """Count the cost of a network."""
     parameters, buffers = network.parameters(), network.buffers()
     return Footprint(
         parameters=sum(array.size for array in parameters.values()),
@@ -63,7 +63,7 @@ def _traffic(network: nn.Network) -> int:
 
 
 def _over_its_input(network: nn.Network, node: nn.Node) -> bool:
-    """Whether a layer needs no memory: batch norm and activations, where nothing else reads their input."""
+    """Whether a layer writes over its input: batch norm and activations, where no other layer reads it."""
     return isinstance(node.layer, ELEMENTWISE) and n_readers(network.nodes)[node.inputs[0]] == 1
 
 
@@ -73,7 +73,7 @@ def _size(network: nn.Network, name: str) -> int:
 
 
 def _peak(network: nn.Network) -> int:
-    """Bytes of the outputs that have to be held at the same time, at their most, for one input."""
+    """Largest sum of the bytes of outputs that are needed at the same time, for one input."""
     last_reader = {name: node.name for node in network.nodes for name in node.inputs}
     held, peak = {INPUT: _size(network, INPUT)}, 0
     for node in network.nodes:

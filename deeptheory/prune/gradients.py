@@ -1,32 +1,35 @@
-"""Gradients of the loss at the weights of a trained network, which they leave as it was."""
+"""Gradients of the loss at the weights of a trained network, which is not changed."""
 
 import copy
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.data import augmentation
 from deeptheory.errors import InputError
 from deeptheory.nn.kernels import Scratch
+from deeptheory.nn.layers.base import Array
 
 INPUTS = 1000  # training inputs behind a gradient, at most
 BATCH = 100
 
 
 def batch_gradients(
-    network: nn.Network, images: np.ndarray, labels: np.ndarray, names: Sequence[str]
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    network: nn.Network, images: NDArray[np.uint8], labels: NDArray[np.int64], names: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Array]]]:
     """Gradients of the mean cross-entropy of every batch of 100 inputs.
 
-    Batch norms use their running statistics: the function that is pruned is the trained one, the loss is a mean
-    over independent inputs, and the gradients do not vanish along the scale of a filter, as they do where a batch
-    norm divides it out. Inputs are not augmented and the L2 term is left out.
+    Batch norms use their running statistics: the pruned function is the trained one, the loss is a mean over
+    independent inputs, and the gradients along the scale of a filter do not vanish, as they would if a batch norm
+    normalised by the batch. Inputs are not augmented and the L2 term is left out.
 
     Parameters
     ----------
     network : Network
-        Weights and running statistics are left as they are.
+        Weights and running statistics are not changed.
     images : uint8 array (N, H, W, C)
     labels : int array (N,)
     names : sequence of str
@@ -63,9 +66,9 @@ def batch_gradients(
 
 
 def mean_gradients(
-    network: nn.Network, images: np.ndarray, labels: np.ndarray, names: Sequence[str]
-) -> dict[str, np.ndarray]:
-    """Gradients of the mean cross-entropy of all inputs given, float64 by name; otherwise as `batch_gradients`."""
+    network: nn.Network, images: NDArray[np.uint8], labels: NDArray[np.int64], names: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Gradients of the mean cross-entropy of all inputs, float64 by name; otherwise as `batch_gradients`."""
     totals = {name: np.zeros(network.parameters()[name].shape) for name in names}
     for n, gradients in batch_gradients(network, images, labels, names):
         for name, gradient in gradients.items():
@@ -74,7 +77,7 @@ def mean_gradients(
 
 
 def in_float64(network: nn.Network) -> nn.Network:
-    """The same network in float64, with arrays of its own."""
+    """A copy of the network in float64."""
     stages = [
         nn.Stage(
             stage.name,
@@ -87,14 +90,14 @@ def in_float64(network: nn.Network) -> nn.Network:
     return nn.Network(stages[:-1], stages[-1], network.input_shape, np.float64)
 
 
-def _in_float64(layer: nn.Layer, dtype: np.dtype) -> nn.Layer:
-    twin = copy.copy(layer)
-    twin.scratch, twin.gradients = Scratch(), {}
-    twin.parameters, twin.buffers = (
+def _in_float64(layer: nn.Layer, dtype: np.dtype[Any]) -> nn.Layer:
+    double = copy.copy(layer)
+    double.scratch, double.gradients = Scratch(), {}
+    double.parameters, double.buffers = (
         {
             name: array.astype(np.float64 if array.dtype == dtype else array.dtype)
-            for name, array in own.items()
+            for name, array in arrays.items()
         }
-        for own in (layer.parameters, layer.buffers)
+        for arrays in (layer.parameters, layer.buffers)
     )
-    return twin
+    return double

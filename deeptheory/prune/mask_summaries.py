@@ -1,9 +1,10 @@
-"""What the masks removed, and what deserves a warning."""
+"""Counts of what masks removed, and warnings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.prune.masks import Masks
 
@@ -18,7 +19,7 @@ class LayerSummary:
         Dotted name of the weight.
     weights_kept, weights_total : int
     kernels_kept, kernels_total : int
-        Kept are those with any weight left.
+        A kernel counts as kept when any weight of it is.
     outputs : int
         Outputs of the layer (filters, or labels of the head).
     outputs_without_input : int
@@ -26,8 +27,8 @@ class LayerSummary:
     inputs : int
         Filters of the stage before.
     inputs_without_label : int or None
-        Those of them that serve no label at the threshold, where it was measured. A property of the fields: the
-        same in every arm.
+        Those of them that serve no label at the threshold; None where the stage was not measured. A property of
+        the fields: the same in every arm.
     natural_density : float or None
         Density of the same scores cut at the threshold; None for a criterion that has no threshold.
     """
@@ -74,7 +75,7 @@ class MaskSummary:
 
 
 def mask_summary(
-    masks: Masks, strengths: Mapping[str, np.ndarray], threshold: float, natural: Mapping[str, float]
+    masks: Masks, strengths: Mapping[str, NDArray[np.float64]], threshold: float, natural: Mapping[str, float]
 ) -> MaskSummary:
     """Count what the masks removed.
 
@@ -82,11 +83,11 @@ def mask_summary(
     ----------
     masks : Masks
     strengths : mapping of str to (C, K) float array
-        Stage name to `label_strengths`, of those that were measured.
+        Stage name to `label_strengths`, of the measured stages.
     threshold : float
         A filter serves the labels whose strength exceeds this.
     natural : mapping of str to float
-        Weight name to natural density, where there is one.
+        Weight name to natural density, for criteria with a threshold.
     """
     layers = []
     for layer in masks.layers:
@@ -112,7 +113,7 @@ def mask_summary(
 
 
 def warnings_of(summary: MaskSummary) -> list[str]:
-    """Lines of text for what a user must not overlook; empty when there is nothing."""
+    """Warnings about masks, one line each."""
     lines = []
     for layer in summary.layers:
         if layer.weights_kept == layer.weights_total:

@@ -1,4 +1,4 @@
-"""Which layers are masked: their weight, the stage that feeds them and the stage they feed."""
+"""Which layers are masked: their weight, the stage that they read and the stage that they write."""
 
 import itertools
 import math
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.errors import InputError, unknown_name
 
@@ -40,9 +41,9 @@ class MaskedLayer:
 
     Notes
     -----
-    A kernel is all the weights between one input filter and one output:
-    ``weight.reshape(out, n_inputs, -1)[b, a]``. This one view holds for a convolution (kh * kw weights), for
-    the head and for any linear layer (P weights, one per position of the input filter).
+    A kernel is all weights between one input filter and one output: ``weight.reshape(out, n_inputs, -1)[b, a]``,
+    in a convolution (kh * kw weights) as in the head and any linear layer (P weights, one per position of the
+    input filter).
     """
 
     weight: str
@@ -88,14 +89,15 @@ class MaskedLayer:
         return self.size // self.n_kernels
 
     def units(self, granularity: Granularity) -> tuple[int, ...]:
-        """Shape of what is removed as one: weights ``shape``, kernels ``grid``, filters ``(out,)``."""
+        """Shape of the array of removable units: weights ``shape``, kernels ``grid``, filters ``(out,)``."""
         return {"weight": self.shape, "kernel": self.grid, "filter": self.shape[:1]}[granularity]
 
-    def summed(self, values: np.ndarray, granularity: Granularity) -> np.ndarray:
-        """Sum what every weight has over the units of a granularity, in float64."""
+    def summed(self, values: ArrayLike, granularity: Granularity) -> NDArray[np.float64]:
+        """Sum the values of all weights of each unit, in float64."""
         per_kernel = np.asarray(values, np.float64).reshape(*self.grid, self.kernel_size)
         axes: dict[Granularity, tuple[int, ...]] = {"weight": (), "kernel": (2,), "filter": (1, 2)}
-        return per_kernel.sum(axis=axes[granularity]).reshape(self.units(granularity))
+        sums: NDArray[np.float64] = per_kernel.sum(axis=axes[granularity])
+        return sums.reshape(self.units(granularity))
 
 
 def check_stages(stages: Sequence[str], known: Sequence[str]) -> None:

@@ -1,15 +1,17 @@
 """Masks: which weights are kept, checked where they are made."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.nn import Network
 from deeptheory.prune.masked_layers import MaskedLayer
 
 
-class Masks(Mapping[str, np.ndarray]):
+class Masks(Mapping[str, NDArray[np.bool_]]):
     """Dotted weight name to a Boolean array of the weight's shape, True where the weight is kept.
 
     Parameters
@@ -25,7 +27,7 @@ class Masks(Mapping[str, np.ndarray]):
         A layer has no mask or a mask no layer; a mask is not Boolean or has another shape.
     """
 
-    def __init__(self, layers: tuple[MaskedLayer, ...], masks: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, layers: tuple[MaskedLayer, ...], masks: Mapping[str, NDArray[np.bool_]]) -> None:
         self.layers = layers
         names = [layer.weight for layer in layers]
         if set(names) != set(masks):
@@ -35,7 +37,7 @@ class Masks(Mapping[str, np.ndarray]):
         self._full = {layer.weight: _full(layer, np.asarray(masks[layer.weight])) for layer in layers}
         self._kernels = {layer.weight: _kernels(layer, self._full[layer.weight]) for layer in layers}
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: str) -> NDArray[np.bool_]:
         return self._full[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -44,14 +46,14 @@ class Masks(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self._full)
 
-    def kernels(self, name: str) -> np.ndarray:
-        """Kernels of one layer with any weight left, (out, n_inputs) bool."""
+    def kernels(self, name: str) -> NDArray[np.bool_]:
+        """Kernels of one layer with any weight kept, (out, n_inputs) bool."""
         return self._kernels[name]
 
-    def stored(self, name: str) -> np.ndarray:
-        """The mask of one layer at its coarsest: of kernels where they are whole, else of weights."""
-        whole = self._kernels[name]
-        return whole if whole.sum() * (self[name].size // whole.size) == self[name].sum() else self[name]
+    def stored(self, name: str) -> NDArray[np.bool_]:
+        """The mask of one layer to be stored: a kernel mask if kernels are all-or-nothing, else a weight mask."""
+        kernels, full = self._kernels[name], self[name]
+        return kernels if kernels.sum() * (full.size // kernels.size) == full.sum() else full
 
     def kept(self) -> dict[str, int]:
         """Weights kept in each layer."""
@@ -71,31 +73,36 @@ class Masks(Mapping[str, np.ndarray]):
         return {name: self.density(name) for name in self}
 
 
-def apply_masks(network: Network, masks: Mapping[str, np.ndarray]) -> None:
+def apply_masks(network: Network, masks: Mapping[str, NDArray[np.bool_]]) -> None:
     """Set the masked weights of a network to zero."""
     parameters = network.parameters()
     for name, mask in masks.items():
         parameters[name] = parameters[name] * mask
 
 
-def _full(layer: MaskedLayer, mask: np.ndarray) -> np.ndarray:
-    what = f"mask of '{layer.weight}'"
+def check_boolean(name: str, mask: NDArray[Any]) -> None:
+    """Refuse a mask of the weight `name` that is no Boolean array."""
     if mask.dtype != np.bool_:
-        other = np.unique(mask[(mask != 0) & (mask != 1)])
-        found = f"{other[0]}" if other.size else f"zeros and ones of type {mask.dtype}"
-        raise InputError(what, "True and False only", found, "compare the scores to get a mask")
+        others = mask[(mask != 0) & (mask != 1)]
+        found = f"values of type {mask.dtype}" + (f", such as {others[0]:g}" if others.size else "")
+        do = "compare with zero to get a mask: mask != 0"
+        raise InputError(f"mask of '{name}'", "True and False only", found, do)
+
+
+def _full(layer: MaskedLayer, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    check_boolean(layer.weight, mask)
     if mask.shape == layer.grid:
         full = np.repeat(mask.ravel(), layer.kernel_size).reshape(layer.shape)
     elif mask.shape == layer.shape:
         full = mask.copy()
     else:
         expected = f"shape {layer.grid} (kernels) or {layer.shape} (weights)"
-        raise InputError(what, expected, f"shape {mask.shape}")
+        raise InputError(f"mask of '{layer.weight}'", expected, f"shape {mask.shape}")
     full.flags.writeable = False
     return full
 
 
-def _kernels(layer: MaskedLayer, full: np.ndarray) -> np.ndarray:
-    kernels: np.ndarray = np.any(full.reshape(*layer.grid, layer.kernel_size), axis=2)
+def _kernels(layer: MaskedLayer, full: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    kernels: NDArray[np.bool_] = np.any(full.reshape(*layer.grid, layer.kernel_size), axis=2)
     kernels.flags.writeable = False
     return kernels

@@ -6,6 +6,9 @@ from msgspec import Meta
 
 from deeptheory.options import Options
 from deeptheory.prune.masked_layers import Granularity
+from deeptheory.store.paths import AFCC
+
+ARMS = (AFCC, "random", "label-permuted", "magnitude")
 
 
 class PruneOptions(Options, frozen=True):
@@ -54,17 +57,14 @@ class PruneOptions(Options, frozen=True):
     arms: Annotated[
         tuple[str, ...],
         Meta(description="criteria compared at equal density; the unpruned arm is always run beside them"),
-    ] = ("afcc", "random", "label-permuted", "magnitude")
+    ] = ARMS
 
 
 class CompareOptions(Options, frozen=True):
     """Which criteria are compared, and where; the rest is as in pruning."""
 
     criteria: Annotated[tuple[str, ...], Meta(description="criteria compared over densities")] = (
-        "afcc",
-        "random",
-        "label-permuted",
-        "magnitude",
+        *ARMS,
         "magnitude-global",
         "lamp",
         "snr-budget",

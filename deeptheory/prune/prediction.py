@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import measure, nn, theory
+from deeptheory.nn.layers.base import Array
 from deeptheory.prune.arms import PrunedArm
 from deeptheory.prune.masked_layers import HEAD, HEAD_WEIGHT
 from deeptheory.prune.masks import apply_masks
 from deeptheory.prune.refitting import refit_layers
 
-HEAD_INPUTS = 20_000  # that the head is refitted to, at most
+Inputs = tuple[Array, NDArray[np.int64]]  # images, labels
+HEAD_INPUTS = 20_000  # to which the head is refitted, at most
 INTERVAL = 1.96  # standard errors on either side
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is expected of one masked network.
+    """The predicted accuracy of one masked network.
 
     Attributes
     ----------
@@ -32,12 +35,12 @@ class Prediction:
     retrained : float
         `theory.retrained_accuracy`, the prediction.
     retrained_error : float
-        95 % interval of it on either side, binomial: of the inputs counted, not of the model.
+        Half width of its 95 % interval, binomial: of the count on these inputs, not of the model.
     loss : float
         Accuracy of the intact network minus `retrained`.
     loss_error : float
-        95 % interval of the loss on either side, from the scatter of the paired answers of the two networks: of
-        the inputs counted, not of the model.
+        Half width of its 95 % interval, from the scatter of the paired answers of the two networks: of the count
+        on these inputs, not of the model.
     """
 
     refitted: float
@@ -49,7 +52,7 @@ class Prediction:
 
 
 class RefitPredictor(abc.ABC):
-    """Predicts masked versions of one trained network, whatever computes it.
+    """Predicts the accuracy of masked versions of one trained network, whatever computes it.
 
     Parameters
     ----------
@@ -61,13 +64,13 @@ class RefitPredictor(abc.ABC):
         Name of the head's weight among the masks.
     n_labels : int
     train : (images, labels)
-        Inputs that the refits use.
+        Inputs to which weights are refitted.
     held_out : (images, labels)
-        Inputs that fitted nothing, the measure split, on which the refitted networks are judged.
+        Inputs used in no fit, the measure split, on which the refitted networks are evaluated.
     l2 : float
-        Of the head, as in retraining.
+        Weight decay of the head, as in retraining.
     rng : numpy.random.Generator
-        Source of the order of the training inputs, and of what the fit and the integration draw.
+        Source of the order of the training inputs and of the random numbers of fit and integration.
     """
 
     def __init__(
@@ -76,23 +79,23 @@ class RefitPredictor(abc.ABC):
         stage: str,
         head: str,
         n_labels: int,
-        train: tuple[np.ndarray, np.ndarray],
-        held_out: tuple[np.ndarray, np.ndarray],
+        train: Inputs,
+        held_out: Inputs,
         l2: float,
         rng: np.random.Generator,
     ) -> None:
         order = rng.permutation(len(train[0]))
-        self.images, self.labels = (part[order] for part in train)
+        self.images, self.labels = train[0][order], train[1][order]
         self.stage, self.head, self.n_labels, self.l2 = stage, head, n_labels, l2
         self.held_out_images, self.held_out_labels = held_out
-        self.rngs = rng.spawn(2)  # every network is refitted and integrated with the same draws
+        self.rngs = rng.spawn(2)  # every network is refitted and integrated with the same random numbers
         self.intact, self._intact_right = self._accuracies(network, None)
 
     @abc.abstractmethod
-    def refitted(self, masks: Mapping[str, np.ndarray]) -> measure.Measurable:
+    def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> measure.Measurable:
         """The masked network with its weights below the head refitted in closed form."""
 
-    def predict(self, masks: Mapping[str, np.ndarray]) -> Prediction:
+    def predict(self, masks: Mapping[str, NDArray[np.bool_]]) -> Prediction:
         """Predict what a masked network reaches after retraining.
 
         Parameters
@@ -111,9 +114,9 @@ class RefitPredictor(abc.ABC):
         return Prediction(refitted, by_theory, retrained, per_root * spread, loss, per_root * float(scatter))
 
     def _accuracies(
-        self, network: measure.Measurable, mask: np.ndarray | None
-    ) -> tuple[tuple[float, float], np.ndarray]:
-        """Counted and predicted accuracy with a refitted head, and which answers are right."""
+        self, network: measure.Measurable, mask: NDArray[np.bool_] | None
+    ) -> tuple[tuple[float, float], NDArray[np.float64]]:
+        """Counted and predicted accuracy with a refitted head, and which answers are correct (1 or 0)."""
         fitting, drawing = (copy.deepcopy(rng) for rng in self.rngs)
         head = measure.fit_probe(
             measure.stage_features(network, self.images[:HEAD_INPUTS], self.stage, quiet=True),
@@ -133,13 +136,13 @@ class RefitPredictor(abc.ABC):
 
 
 class Predictor(RefitPredictor):
-    """`RefitPredictor` of a network of ours; parameters as there."""
+    """`RefitPredictor` of an `nn.Network`; parameters as there."""
 
     def __init__(
         self,
         network: nn.Network,
-        train: tuple[np.ndarray, np.ndarray],
-        held_out: tuple[np.ndarray, np.ndarray],
+        train: Inputs,
+        held_out: Inputs,
         l2: float,
         rng: np.random.Generator,
     ) -> None:
@@ -147,7 +150,7 @@ class Predictor(RefitPredictor):
         stage, n_labels = network.stages[-1].name, network.n_labels
         super().__init__(network, stage, HEAD_WEIGHT, n_labels, train, held_out, l2, rng)
 
-    def refitted(self, masks: Mapping[str, np.ndarray]) -> nn.Network:
+    def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> nn.Network:
         """The masked network after `refit_layers`; overwritten by the next call."""
         self._copy.load_state(self._state)
         apply_masks(self._copy, masks)
@@ -155,8 +158,10 @@ class Predictor(RefitPredictor):
         return self._copy
 
 
-def layer_predictions(afcc: PrunedArm, strengths: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """What AFCC says of every masked layer before any retraining.
+def layer_predictions(
+    afcc: PrunedArm, strengths: Mapping[str, NDArray[np.float64]]
+) -> dict[str, dict[str, Any]]:
+    """What AFCC predicts for every masked layer before any retraining.
 
     Parameters
     ----------
@@ -167,20 +172,20 @@ def layer_predictions(afcc: PrunedArm, strengths: Mapping[str, np.ndarray]) -> d
     Returns
     -------
     dict of dict
-        By weight name: ``prunable`` kernels and ``dilution``; ``scores`` where the layer has units of its own;
-        between two stages ``expected_dilution``, that of filters that serve as many labels drawn at random
+        By weight name: ``prunable`` kernels and ``dilution``; ``scores`` where the layer has scored units; between
+        two stages ``expected_dilution``, that of filters that serve as many labels, drawn at random
         (`theory.expected_dilution`).
     """
     tree: dict[str, dict[str, Any]] = {}
     for layer, summary in zip(afcc.masks.layers, afcc.summary.layers, strict=True):
-        tree[layer.weight] = found = {
+        tree[layer.weight] = entry = {
             "prunable": ~afcc.masks.kernels(layer.weight),
             "dilution": summary.dilution,
         }
         if layer.weight in afcc.scores:
-            found["scores"] = afcc.scores[layer.weight]
+            entry["scores"] = afcc.scores[layer.weight]
         if layer.stage_out != HEAD:
             ends = [strengths[layer.stage_in], strengths[layer.stage_out]]
             served = (np.count_nonzero(end > afcc.summary.threshold, axis=1) for end in ends)
-            found["expected_dilution"] = theory.expected_dilution(ends[0].shape[1], *served)
+            entry["expected_dilution"] = theory.expected_dilution(ends[0].shape[1], *served)
     return tree

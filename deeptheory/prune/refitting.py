@@ -1,23 +1,26 @@
-"""Refit of a masked network in closed form: what its kept weights can restore without a gradient step."""
+"""Refit of a masked network in closed form: its kept weights are fitted without a gradient step."""
 
 import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import measure, nn, theory
 from deeptheory.errors import InputError
+from deeptheory.nn.layers.base import Array
 from deeptheory.prune.masked_layers import HEAD
+from deeptheory.prune.wiring import mixes
 
-PATCHES_PER_WEIGHT = 30  # of a filter: least squares on fewer fits their noise
+PATCHES_PER_WEIGHT = 30  # per weight of a filter: least squares on fewer patches fits their noise
 LEAST_IMAGES = 200
 RIDGE = 1e-4  # of the mean variance of a patch's element
 
 
 def refit_layers(
     network: nn.Network,
-    masks: Mapping[str, np.ndarray],
-    images: np.ndarray,
+    masks: Mapping[str, NDArray[np.bool_]],
+    images: NDArray[np.uint8],
     reference: nn.Network,
     quiet: bool = False,
 ) -> list[str]:
@@ -26,11 +29,11 @@ def refit_layers(
     .. math:: \min_{u, c} \langle (z_b - u \cdot \varphi' - c)^2 \rangle, \qquad u_R = 0
 
     for every filter b of every layer from the first masked one on, masked or not: z_b is its output in the intact
-    network, phi' the patch that it now reads, with all layers below refitted already. What one layer cannot
-    restore the next ones have a chance to. The offset c goes into the batch norm that follows, or the bias; where
-    all patches are the same it is all that is left of the output.
+    network, phi' the patch that it now reads, with all layers below refitted already. Later layers can so correct
+    part of the error of earlier ones. The offset c is added to the batch norm that follows, or to the bias; where
+    all patches are equal the output is c alone.
     Status: each step exact least squares (`theory.refitted_weights`), the sequence a model of retraining, ours.
-    The head is left as it is: what it is to read is known only afterwards.
+    The head is not refitted: its inputs are known only afterwards.
 
     Parameters
     ----------
@@ -60,19 +63,19 @@ def refit_layers(
         weight = reference.parameters()[f"{name}.weight"].astype(np.float64)
         fitted, offset = refitted_layer(weight, masks.get(f"{name}.weight"), moments)
         network.parameters()[f"{name}.weight"] = fitted.astype(network.dtype)
-        found = offset_of(reference, name, offset)
-        if found is None:
+        shifted = offset_of(reference, name, offset)
+        if shifted is None:
             raise InputError(f"layer '{name}'", "a bias, or a batch norm that follows", "neither")
-        place, value = found
-        (network.parameters() if place in network.parameters() else network.buffers())[place] = value
+        target, value = shifted
+        (network.parameters() if target in network.parameters() else network.buffers())[target] = value
         refitted.append(name)
     return refitted
 
 
 def refitted_layer(
-    weight: np.ndarray, mask: np.ndarray | None, moments: measure.PatchMoments
-) -> tuple[np.ndarray, np.ndarray]:
-    """The weights of one layer that come nearest to the outputs, and the offset that they leave.
+    weight: NDArray[np.float64], mask: NDArray[np.bool_] | None, moments: measure.PatchMoments
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least-squares weights of one layer under a mask, and the offset of its outputs.
 
     Parameters
     ----------
@@ -81,12 +84,12 @@ def refitted_layer(
     mask : bool array of the shape of `weight`, or None
         True where kept.
     moments : PatchMoments
-        Of the patches that the layer now reads and the outputs that it had.
+        Of the patches that the layer now reads and the outputs of the intact layer.
 
     Returns
     -------
     weight : float64 array of the shape of `weight`
-        Zero where masked, and everywhere if all patches are the same.
+        Zero where masked, and everywhere if all patches are equal.
     offset : float64 array (B,)
         To be added to the outputs.
     """
@@ -102,7 +105,7 @@ def refitted_layer(
 
 
 def images_for(network: nn.Network, layer: str) -> int:
-    """Images that give a layer 30 patches for every weight of a filter, and at least 200."""
+    """Number of images that give a layer 30 patches per weight of a filter, and at least 200."""
     width = measure.mixing_layer(network, layer).parameters["weight"][0].size
     return images_for_patches(width, math.prod(network.output_shape(layer)[:-1]))
 
@@ -113,28 +116,25 @@ def images_for_patches(width: int, n_positions: int) -> int:
 
 
 def _affected(network: nn.Network, masks: Iterable[str]) -> list[str]:
-    """The layers that are masked or read what a masked layer changes, upwards, without the head."""
+    """The mixing layers that are masked or whose inputs a mask changes, upwards, without the head."""
     masked = {weight.removesuffix(".weight") for weight in masks}
-    changed, found = set[str](), []
+    changed, layers = set[str](), []
     for node in network.nodes:
         if node.name not in masked and changed.isdisjoint(node.inputs):
             continue
         changed.add(node.name)
-        mixes = isinstance(node.layer, nn.Linear) or (
-            isinstance(node.layer, nn.Conv2d) and node.layer.groups == 1
-        )
-        if mixes and not node.name.startswith(f"{HEAD}."):
-            found.append(node.name)
-    return found
+        if mixes(node.layer) and not node.name.startswith(f"{HEAD}."):
+            layers.append(node.name)
+    return layers
 
 
-def offset_of(network: nn.Network, layer: str, offset: np.ndarray) -> tuple[str, np.ndarray] | None:
-    """What adds an offset (B,) to the output of a layer.
+def offset_of(network: nn.Network, layer: str, offset: NDArray[np.float64]) -> tuple[str, Array] | None:
+    """The bias or running mean that adds an offset (B,) to the output of a layer.
 
     Parameters
     ----------
     network : Network
-        Left as it is.
+        Not changed.
     layer : str
         Name of a layer, "stage3.conv".
     offset : float array (B,)
@@ -142,8 +142,8 @@ def offset_of(network: nn.Network, layer: str, offset: np.ndarray) -> tuple[str,
     Returns
     -------
     name, value
-        The layer's bias, or the running mean of the batch norm that follows, and what it has to be; None where the
-        layer has neither.
+        Name of the layer's bias, or of the running mean of the batch norm that follows, and its new value; None
+        where the layer has neither.
     """
     if f"{layer}.bias" in network.parameters():
         bias = network.parameters()[f"{layer}.bias"] + offset

@@ -1,48 +1,50 @@
-"""Which filters a mask disconnects: nobody reads them, or they read nothing and are constant."""
+"""Which filters a mask disconnects: no layer reads them, or they have no inputs and are constant."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.base import Array
+from deeptheory.prune.masks import check_boolean
 from deeptheory.prune.wiring import ELEMENTWISE, KEEPING, Mixer, Wiring, through, wiring_of
 
 
 @dataclass(frozen=True)
 class LayerRemoval:
-    """What stays of one layer, in the numbering of the whole network.
+    """What remains of one layer; filters keep the numbers that they have in the whole network.
 
     Attributes
     ----------
     kernels : bool array (n_out, n_inputs)
-        Kept kernels between filters that stay.
+        Kept kernels between filters that remain.
     weight : array (n_out, n_inputs, ...)
         Masked weight, zero where no kernel is kept.
     stays : bool array (n_out,)
-        Filters that are not cut.
+        Filters that remain.
     offset : float64 array (n_out,)
-        What constant input filters that are cut add to the outputs.
+        What the removed constant input filters add to the outputs.
     constant : int
-        Filters cut because they have no input left; their constants are folded into what reads them.
+        Filters removed because they have no inputs; their constants are folded into the layers that read them.
     unread : int
-        Filters cut because nothing reads them.
+        Filters removed because no layer reads them.
     """
 
-    kernels: Array
+    kernels: NDArray[np.bool_]
     weight: Array
-    stays: Array
-    offset: Array
+    stays: NDArray[np.bool_]
+    offset: NDArray[np.float64]
     constant: int
     unread: int
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What stays of a network.
+    """What remains of a network.
 
     Attributes
     ----------
@@ -54,19 +56,19 @@ class Removal:
     wiring: Wiring
     layers: dict[str, LayerRemoval]
 
-    def inputs(self, name: str) -> Array:
-        """Whether each input filter of a layer stays; those of a layer that cannot be cut do."""
+    def inputs(self, name: str) -> NDArray[np.bool_]:
+        """Which input filters of a layer remain, (n_inputs,)."""
         mixer = self.wiring.mixers[name]
         return self.layers[mixer.source].stays if mixer.source else np.ones(mixer.grid[1], bool)
 
     def density(self, name: str) -> float:
-        """Kept share of the kernels of a layer between filters that stay."""
+        """Kept share of the kernels of a layer between filters that remain."""
         layer = self.layers[name]
         return float(layer.kernels[layer.stays][:, self.inputs(name)].mean())
 
 
-def find_removal(network: nn.Network, masks: Mapping[str, Array]) -> Removal:
-    """Find what a mask disconnects.
+def find_removal(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> Removal:
+    """Find the filters and kernels that masks disconnect.
 
     Parameters
     ----------
@@ -82,16 +84,17 @@ def find_removal(network: nn.Network, masks: Mapping[str, Array]) -> Removal:
     Raises
     ------
     InputError
-        A mask of no weight, of another shape or not Boolean, or every filter of a stage would go.
+        A mask of no weight, of another shape or not Boolean, or every filter of a stage would be removed.
 
     Notes
     -----
-    One pass upwards finds the constants, one downwards what is read; neither changes what the other finds.
+    One pass in order of computation finds the constants, one in reverse finds what is read; neither changes the
+    result of the other.
 
     A constant filter adds c_a * sum_p W[b,a,p] to output b of a linear layer or an unpadded convolution:
     `offset`. Under zero padding the sum depends on the position near the borders, so there the constants of all
-    cut filters become the kernels of ONE constant filter r that stays, W[b,r] += sum_a (c_a/c_r) W[b,a] with
-    the largest |c_r| that is read. [exact, to rounding]
+    removed filters become the kernels of ONE constant filter r that remains, W[b,r] += sum_a (c_a/c_r) W[b,a];
+    r has the largest |c_r| that is read. [exact, to rounding]
     """
     _check(network, masks)
     wiring = wiring_of(network)
@@ -108,27 +111,26 @@ def find_removal(network: nn.Network, masks: Mapping[str, Array]) -> Removal:
         kernels &= stays[:, None]
         _fold_into_one(mixer, weight, kernels, constants[mixer.node.inputs[0]])
         weight[~kernels] = 0
-        cut = [int(np.sum(~stays & of_kind)) for of_kind in (constant, ~constant)]
-        layers[name] = LayerRemoval(kernels, weight, stays, offsets[name], *cut)
+        n_constant, n_unread = (int(np.sum(~stays & group)) for group in (constant, ~constant))
+        layers[name] = LayerRemoval(kernels, weight, stays, offsets[name], n_constant, n_unread)
     return Removal(wiring, {name: layers[name] for name in wiring.mixers})
 
 
-def _check(network: nn.Network, masks: Mapping[str, Array]) -> None:
+def _check(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> None:
     parameters = network.parameters()
     for name, mask in masks.items():
         if name not in parameters:
             raise unknown_name("mask", name, parameters)
-        what, shape = f"mask of '{name}'", parameters[name].shape
-        if mask.dtype != np.bool_:
-            others = mask[(mask != 0) & (mask != 1)]
-            found = f"values of type {mask.dtype}" + (f", such as {others[0]:g}" if others.size else "")
-            raise InputError(what, "True and False only", found, "compare with zero to get a mask: mask != 0")
+        check_boolean(name, mask)
+        shape = parameters[name].shape
         if mask.shape != shape:
-            raise InputError(what, f"shape {shape}, that of the weight", f"shape {mask.shape}")
+            raise InputError(f"mask of '{name}'", f"shape {shape}, that of the weight", f"shape {mask.shape}")
 
 
-def _masked(network: nn.Network, mixer: Mixer, masks: Mapping[str, Array]) -> tuple[Array, Array]:
-    """Masked weight (n_out, n_inputs, kernel...) and kept kernels (n_out, n_inputs), both to be changed."""
+def _masked(
+    network: nn.Network, mixer: Mixer, masks: Mapping[str, NDArray[np.bool_]]
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Copies of the masked weight (n_out, n_inputs, kernel...) and of its kept kernels (n_out, n_inputs)."""
     weight = network.parameters()[mixer.weight]
     mask = masks.get(mixer.weight, np.ones(weight.shape, bool))
     grid = (*mixer.grid, *(weight.shape[2:] or (-1,)))
@@ -136,13 +138,14 @@ def _masked(network: nn.Network, mixer: Mixer, masks: Mapping[str, Array]) -> tu
 
 
 def _constants(
-    network: nn.Network, wiring: Wiring, parts: Mapping[str, tuple[Array, Array]]
-) -> tuple[dict[str, Array], dict[str, Array]]:
+    network: nn.Network, wiring: Wiring, parts: Mapping[str, tuple[Array, NDArray[np.bool_]]]
+) -> tuple[dict[str, Array], dict[str, NDArray[np.float64]]]:
     """Values (C,) of the constant filters of every node, NaN for the others, and the offsets of every mixer.
 
-    Filters that cannot be cut count as not constant: what reads them still finds them there.
+    Filters that cannot be removed count as not constant: the layers that read them need them.
     """
-    constants, offsets = {INPUT: np.full(network.input_shape[-1], np.nan, network.dtype)}, {}
+    constants = {INPUT: np.full(network.input_shape[-1], np.nan, network.dtype)}
+    offsets = {}
     for node in network.nodes:
         given, mixer = constants[node.inputs[0]], wiring.mixers.get(node.name)
         if mixer is not None:
@@ -163,8 +166,8 @@ def _constants(
     return constants, offsets
 
 
-def _fold_into_one(mixer: Mixer, weight: Array, kernels: Array, constants: Array) -> None:
-    """Take the kernels of constant inputs away; under zero padding one of them takes over from all."""
+def _fold_into_one(mixer: Mixer, weight: Array, kernels: NDArray[np.bool_], constants: Array) -> None:
+    """Remove the kernels of constant inputs, in place; under zero padding those of one of them stand for all."""
     constant = ~np.isnan(constants)
     read = np.flatnonzero(constant & (constants != 0) & kernels.any(axis=0))
     if mixer.padded and read.size:
@@ -176,7 +179,9 @@ def _fold_into_one(mixer: Mixer, weight: Array, kernels: Array, constants: Array
     kernels[:, constant] = False
 
 
-def _check_some_stay(mixer: Mixer, readers: list[Mixer], stays: Array, constant: Array) -> None:
+def _check_some_stay(
+    mixer: Mixer, readers: list[Mixer], stays: NDArray[np.bool_], constant: NDArray[np.bool_]
+) -> None:
     if (stays & ~constant).any():
         return
     raise InputError(

@@ -1,30 +1,52 @@
-"""From scores to what is kept: at a threshold, numbers per layer, or a density of all layers together."""
+"""From scores to the units that are kept: a number per layer, or a density of each layer or of all together."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.prune.masked_layers import Granularity, MaskedLayer
 from deeptheory.prune.masks import Masks
 
 Scope = Literal["layer", "network"]
-TOLERANCE = 0.1  # of a density: what is further off counts as not reached
+Kept = dict[str, NDArray[np.bool_]]
+TOLERANCE = 0.1  # relative; a density that is further off counts as not reached
 
 
 class DensityNotReached(InputError):
-    """A density is not among those that a granularity can have."""
+    """A granularity has no density near the one that was asked for."""
 
 
-def keep_largest(scores: np.ndarray, n_kept: int, rng: np.random.Generator) -> np.ndarray:
+class Ranking(NamedTuple):
+    """Scores of units, and among which units they are compared.
+
+    Attributes
+    ----------
+    layers : tuple of MaskedLayer
+    scores : mapping of str to float array
+        By weight name, of shape ``layer.units(granularity)``, higher = keep.
+    scope : "layer" or "network"
+        Every layer keeps the same share of its weights (of its filters, where these are removed), and at least one
+        unit; or the best units of all layers are kept, whatever is left of a layer.
+    granularity : "weight", "kernel" or "filter"
+    """
+
+    layers: tuple[MaskedLayer, ...]
+    scores: Mapping[str, NDArray[np.floating]]
+    scope: Scope
+    granularity: Granularity
+
+
+def keep_largest(scores: NDArray[np.floating], n_kept: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Keep exactly the `n_kept` largest scores; ties are broken at random.
 
     Parameters
     ----------
     scores : float array of any shape
     n_kept : int
-        Within 0 and the number of scores.
+        Between 0 and the number of scores.
     rng : numpy.random.Generator
 
     Returns
@@ -39,11 +61,11 @@ def keep_largest(scores: np.ndarray, n_kept: int, rng: np.random.Generator) -> n
 
 
 def masks_of_units(
-    layers: tuple[MaskedLayer, ...], kept: Mapping[str, np.ndarray], granularity: Granularity
+    layers: tuple[MaskedLayer, ...], kept: Mapping[str, NDArray[np.bool_]], granularity: Granularity
 ) -> Masks:
     """Masks that keep the given weights, kernels or filters.
 
-    A filter that goes takes its inputs along and, where the layer that reads it is masked too, its outputs.
+    A removed filter loses its kernels and, where the layer that reads it is masked too, the kernels that read it.
 
     Parameters
     ----------
@@ -57,33 +79,20 @@ def masks_of_units(
     of_stage = {layer.stage_out: kept[layer.weight] for layer in layers if layer.weight in kept}
     kernels = {}
     for layer in layers:
-        rows = of_stage.get(layer.stage_out, np.ones(layer.grid[0], bool))
-        columns = of_stage.get(layer.stage_in, np.ones(layer.grid[1], bool))
-        kernels[layer.weight] = rows[:, None] & columns
+        outputs = of_stage.get(layer.stage_out, np.ones(layer.grid[0], bool))
+        inputs = of_stage.get(layer.stage_in, np.ones(layer.grid[1], bool))
+        kernels[layer.weight] = outputs[:, None] & inputs
     return Masks(layers, kernels)
 
 
-def keep_density(
-    layers: tuple[MaskedLayer, ...],
-    scores: Mapping[str, np.ndarray],
-    density: float,
-    scope: Scope,
-    granularity: Granularity,
-    rng: np.random.Generator,
-) -> dict[str, np.ndarray]:
-    """Keep the best so that the weights left are a given share of all masked weights.
+def keep_density(ranking: Ranking, density: float, rng: np.random.Generator) -> Kept:
+    """Keep the best units, so many that the kept weights are a given share of all masked weights.
 
     Parameters
     ----------
-    layers : tuple of MaskedLayer
-    scores : mapping of str to float array
-        By weight name, of shape ``layer.units(granularity)``, higher = keep.
+    ranking : Ranking
     density : float
         Within (0, 1].
-    scope : "layer" or "network"
-        The same share of every layer (of its filters, where these are removed), at least one; or the best of
-        all layers together, whatever is left of a layer.
-    granularity : "weight", "kernel" or "filter"
     rng : numpy.random.Generator
         Breaks ties.
 
@@ -97,18 +106,19 @@ def keep_density(
     InputError
         The density is outside (0, 1].
     DensityNotReached
-        The nearest that this granularity can have is off by more than a tenth.
+        The nearest density of this granularity is off by more than a tenth.
     """
     if not 0 < density <= 1:
         raise InputError("density", "a number within (0, 1]", f"{density:g}")
-    if scope == "layer" and granularity != "filter":
+    granularity = ranking.granularity
+    if ranking.scope == "layer" and granularity != "filter":
         kept = {
             name: keep_largest(score, max(1, round(density * score.size)), rng)
-            for name, score in scores.items()
+            for name, score in ranking.scores.items()
         }
     else:
-        kept = best_of_all(layers, scores, density, scope, granularity, rng)
-    reached = masks_of_units(layers, kept, granularity).total_density
+        kept = nearest_density(ranking, density, rng)
+    reached = masks_of_units(ranking.layers, kept, granularity).total_density
     if abs(reached - density) > TOLERANCE * density:
         raise DensityNotReached(
             f"density at {granularity} granularity",
@@ -119,34 +129,26 @@ def keep_density(
     return kept
 
 
-def best_of_all(
-    layers: tuple[MaskedLayer, ...],
-    scores: Mapping[str, np.ndarray],
-    density: float,
-    scope: Scope,
-    granularity: Granularity,
-    rng: np.random.Generator,
-) -> dict[str, np.ndarray]:
-    """The beginning of the order of all units whose density is nearest to the one asked for.
-
-    Parameters and result are those of `keep_density`, which refuses what is far off.
-    """
+def nearest_density(ranking: Ranking, density: float, rng: np.random.Generator) -> Kept:
+    """As `keep_density`, by one order of all units, and with the nearest density however far off it is."""
+    scores = ranking.scores
     ranked = {
-        name: _ranks(score, rng) if scope == "layer" else score.ravel() for name, score in scores.items()
+        name: _ranks(score, rng) if ranking.scope == "layer" else score.ravel()
+        for name, score in scores.items()
     }
     order = _descending(np.concatenate(list(ranked.values())), rng)
     ends = np.cumsum([score.size for score in scores.values()])[:-1]
 
-    def first(count: int) -> dict[str, np.ndarray]:
+    def first(count: int) -> Kept:
         flat = np.zeros(len(order), bool)
         flat[order[:count]] = True
         parts = np.split(flat, ends)
         return {name: part.reshape(scores[name].shape) for name, part in zip(scores, parts, strict=True)}
 
     def reached(count: int) -> float:
-        return _density(layers, first(count), granularity)
+        return _density(ranking.layers, first(count), ranking.granularity)
 
-    low, high = len(scores) if scope == "layer" else 1, len(order)
+    low, high = len(scores) if ranking.scope == "layer" else 1, len(order)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if reached(middle) < density else (low, middle)
@@ -154,7 +156,7 @@ def best_of_all(
 
 
 def _density(
-    layers: tuple[MaskedLayer, ...], kept: Mapping[str, np.ndarray], granularity: Granularity
+    layers: tuple[MaskedLayer, ...], kept: Mapping[str, NDArray[np.bool_]], granularity: Granularity
 ) -> float:
     """``masks_of_units(...).total_density``, from numbers of units alone."""
     if granularity == "filter":
@@ -168,12 +170,13 @@ def _density(
     return float(left / sum(layer.size for layer in layers))
 
 
-def _descending(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _descending(scores: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Indices by falling score; equal scores in random order."""
     return np.lexsort((rng.random(len(scores)), -scores))
 
 
-def _ranks(scores: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Ranks within a layer as numbers within (0, 1]; the best has 1 in every layer, so that one is kept."""
+def _ranks(scores: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Ranks within a layer as numbers within (0, 1]; the best of every layer has 1, so that it is kept."""
     flat = scores.ravel()
     ranks = np.empty(flat.size)
     ranks[_descending(flat, rng)] = 1 - np.arange(flat.size) / flat.size

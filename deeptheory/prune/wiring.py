@@ -1,4 +1,4 @@
-"""How the filters of a network reach the layers that mix them: what a filter can be cut out of."""
+"""Which layers read the filters of which layer, and which filters can be removed physically."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,16 @@ from deeptheory import nn
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.base import Array
 
-# Layers that treat every filter alone and make a constant of a constant. Those of the second kind keep its value.
+# Layers that act on every filter separately and map a constant to a constant; the second kind keeps its value.
 ELEMENTWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU, nn.StochasticDepth)
 KEEPING = (nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAveragePool, nn.Flatten)
 
 
 @dataclass(frozen=True)
 class Mixer:
-    """A layer with a kernel for every pair of an output and an input filter: a convolution or a linear layer.
+    """A layer that mixes channels: a convolution without groups, or a linear layer.
+
+    It has a kernel for every pair of an output and an input filter.
 
     Attributes
     ----------
@@ -25,10 +27,11 @@ class Mixer:
     grid : tuple of int
         Outputs and input filters; the rest of the weight is the kernel, as in `MaskedLayer`.
     source : str
-        Name of the mixer whose filters it reads; "" where these cannot be cut.
+        Name of the mixer whose filters it reads; "" where these cannot be removed.
     cuttable : bool
-        Whether a filter of its own can be cut: every way on ends in mixers, passing layers that treat every
-        filter alone. Sums, squeeze-and-excitation, grouped convolutions and the logits need all of them.
+        Whether its filters can be removed: all their consumers mix channels, directly or behind layers that act
+        on every filter separately. Sums, squeeze-and-excitation, grouped convolutions and the logits need all
+        filters.
     """
 
     node: nn.Node
@@ -39,19 +42,21 @@ class Mixer:
 
     @property
     def padded(self) -> bool:
-        """Whether it pads with zeros, so that a constant input is no constant at the borders."""
+        """Whether it pads with zeros, so that a constant input is not constant at the borders."""
         return isinstance(self.node.layer, nn.Conv2d) and self.node.layer.padding > 0
 
 
 @dataclass(frozen=True)
 class Wiring:
-    """The mixers of a network by name, in order of computation, and where the filters of every output are made.
+    """The mixers of a network, and which of them computes the filters of every output.
 
     Attributes
     ----------
     mixers : dict of Mixer
+        By name, in order of computation.
     origin : dict of str
-        Name of a node to that of the mixer whose filters it puts out, "" where it puts out others.
+        Name of every node to the name of the mixer whose filters it puts out, "" where these are not the filters
+        of one mixer.
     """
 
     mixers: dict[str, Mixer]
@@ -63,7 +68,7 @@ class Wiring:
 
 
 def wiring_of(network: nn.Network) -> Wiring:
-    """Find the mixers, who reads whom, and whose filters can be cut."""
+    """Find the mixers, which of them reads which, and whose filters can be removed."""
     origin, channels, needed = {INPUT: ""}, {INPUT: network.input_shape[-1]}, {""}
     for node in network.nodes:
         before = node.inputs[0]
@@ -80,13 +85,13 @@ def wiring_of(network: nn.Network) -> Wiring:
     mixers = {}
     for node in network.nodes:
         if mixes(node.layer):
-            source, grid = origin[node.inputs[0]], (channels[node.name], channels[node.inputs[0]])
+            before = node.inputs[0]
             mixers[node.name] = Mixer(
                 node,
                 f"{node.name}.weight",
-                grid,
-                "" if source in needed else source,
-                node.name not in needed,
+                grid=(channels[node.name], channels[before]),
+                source="" if origin[before] in needed else origin[before],
+                cuttable=node.name not in needed,
             )
     return Wiring(mixers, origin)
 
@@ -97,9 +102,9 @@ def mixes(layer: nn.Layer) -> bool:
 
 
 def through(layer: nn.Layer, constants: Array) -> Array:
-    """What a layer of `ELEMENTWISE` or `KEEPING` makes of constant filters (C,); NaN where one is not constant."""
+    """Constants (C,) behind a layer of `ELEMENTWISE` or `KEEPING`; NaN where a filter is not constant."""
     if isinstance(layer, KEEPING):
         return constants
-    parameters, buffers = layer.parameters, layer.buffers
-    out = nn.with_arrays(layer, parameters, buffers).forward(np.nan_to_num(constants)[None, None, None])
+    same = nn.with_arrays(layer, layer.parameters, layer.buffers)  # with memory of its own
+    out = same.forward(np.nan_to_num(constants)[None, None, None])
     return np.where(np.isnan(constants), np.nan, out.reshape(-1)).astype(constants.dtype)

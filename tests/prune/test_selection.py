@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.prune import MaskedLayer, keep_density, masks_of_units
+from deeptheory.prune import MaskedLayer, Ranking, keep_density, masks_of_units
 from deeptheory.prune.selection import _density
 
 FIRST = MaskedLayer("stage2.conv.weight", "stage1", "stage2", (8, 5, 3, 3), 5)
@@ -22,9 +22,13 @@ def scores(granularity, seed=0, **scale):
     }
 
 
+def kept_units(given, density, scope, granularity):
+    return keep_density(Ranking(LAYERS, given, scope, granularity), density, np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("granularity", ["weight", "kernel"])
 def test_every_layer_gets_the_density_where_scores_rank_within_it(granularity):
-    kept = keep_density(LAYERS, scores(granularity), 0.3, "layer", granularity, np.random.default_rng(0))
+    kept = kept_units(scores(granularity), 0.3, "layer", granularity)
     for layer in LAYERS:
         units = kept[layer.weight]
         assert units.sum() == round(0.3 * units.size)
@@ -33,7 +37,7 @@ def test_every_layer_gets_the_density_where_scores_rank_within_it(granularity):
 @pytest.mark.parametrize("granularity", ["weight", "kernel"])
 def test_scores_that_rank_everything_decide_the_layers(granularity):
     given = scores(granularity, stage3=10)
-    kept = keep_density(LAYERS, given, 0.3, "network", granularity, np.random.default_rng(0))
+    kept = kept_units(given, 0.3, "network", granularity)
     masks = masks_of_units(LAYERS, kept, granularity)
     assert masks.total_density == pytest.approx(0.3, abs=5 / WEIGHTS)
     assert masks.density(SECOND.weight) > 0.8
@@ -45,7 +49,7 @@ def test_scores_that_rank_everything_decide_the_layers(granularity):
 @pytest.mark.parametrize("scope", ["layer", "network"])
 def test_a_filter_takes_its_inputs_and_outputs_along(scope):
     given = scores("filter")
-    kept = keep_density(LAYERS, given, 0.5, scope, "filter", np.random.default_rng(0))
+    kept = kept_units(given, 0.5, scope, "filter")
     masks = masks_of_units(LAYERS, kept, "filter")
     first, second = kept[FIRST.weight], kept[SECOND.weight]
     assert (masks.kernels(FIRST.weight) == np.outer(first, np.ones(5, bool))).all()
@@ -59,7 +63,7 @@ def test_a_filter_takes_its_inputs_and_outputs_along(scope):
 
 def test_at_least_one_unit_is_left_of_every_layer_where_scores_rank_within_it():
     given = scores("kernel")
-    kept = keep_density(LAYERS, given, 0.022, "layer", "kernel", np.random.default_rng(0))
+    kept = kept_units(given, 0.022, "layer", "kernel")
     assert [int(kept[layer.weight].sum()) for layer in LAYERS] == [1, 2, 1]
 
 
@@ -68,17 +72,17 @@ def test_a_density_that_cannot_be_reached_says_which_can():
         r"density at filter granularity: expected 0.02, found 0\.1[0-9]* as the nearest that can be reached"
     )
     with pytest.raises(InputError, match=text):
-        keep_density(LAYERS, scores("filter"), 0.02, "layer", "filter", np.random.default_rng(0))
+        kept_units(scores("filter"), 0.02, "layer", "filter")
 
 
 @pytest.mark.parametrize("density", [0.0, -0.1, 1.5, float("nan")])
 def test_a_density_outside_its_range_is_refused(density):
     with pytest.raises(InputError, match=r"density: expected a number within \(0, 1\], found"):
-        keep_density(LAYERS, scores("kernel"), density, "layer", "kernel", np.random.default_rng(0))
+        kept_units(scores("kernel"), density, "layer", "kernel")
 
 
 def test_everything_is_kept_at_density_one():
-    kept = keep_density(LAYERS, scores("kernel"), 1.0, "network", "kernel", np.random.default_rng(0))
+    kept = kept_units(scores("kernel"), 1.0, "network", "kernel")
     assert all(units.all() for units in kept.values())
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.masked_layers import HEAD, MaskedLayer
 
 
-def kernel_scores(strength_in: np.ndarray, strength_out: np.ndarray) -> np.ndarray:
+def kernel_scores(strength_in: NDArray[np.float64], strength_out: NDArray[np.float64]) -> NDArray[np.float64]:
     """AFCC score of every kernel between two stages.
 
     Parameters
@@ -27,8 +28,8 @@ def kernel_scores(strength_in: np.ndarray, strength_out: np.ndarray) -> np.ndarr
     Notes
     -----
     The rule is that of "Advanced deep architecture pruning using single filter performance"; writing it as
-    the largest threshold at which a kernel stays is deeptheory's. The score does NOT measure how much the
-    kernel carries: a kernel of zero weights between two filters of one label has a high score.
+    the largest threshold at which a kernel is kept is deeptheory's. The score does NOT measure the contribution
+    of the kernel: a kernel of zero weights between two filters of one label has a high score.
     """
     best = np.full((len(strength_out), len(strength_in)), -np.inf)
     # label by label: memory of one (C_b, C_a) array instead of K of them
@@ -37,7 +38,7 @@ def kernel_scores(strength_in: np.ndarray, strength_out: np.ndarray) -> np.ndarr
     return best
 
 
-def head_scores(strength: np.ndarray) -> np.ndarray:
+def head_scores(strength: NDArray[np.float64]) -> NDArray[np.float64]:
     """AFCC score of every head connection: the strength of filter f for label j.
 
     Parameters
@@ -54,8 +55,8 @@ def head_scores(strength: np.ndarray) -> np.ndarray:
 
 
 def scores_of_strengths(
-    layers: tuple[MaskedLayer, ...], strengths: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+    layers: tuple[MaskedLayer, ...], strengths: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
     """AFCC scores of the given layers from the strengths of their stages."""
     return {
         layer.weight: head_scores(strengths[layer.stage_in])
@@ -65,7 +66,7 @@ def scores_of_strengths(
     }
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
+def scores(context: Context) -> Scores:
     """AFCC scores of every masked layer.
 
     Parameters

@@ -3,20 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from deeptheory.prune.criterion_context import Context
+from deeptheory.nn.layers.base import Array
+from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.masked_layers import Granularity
 from deeptheory.prune.masks import Masks
 from deeptheory.prune.selection import Scope
 
-Scores = dict[str, np.ndarray]
 ALL: tuple[Granularity, ...] = ("weight", "kernel", "filter")
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A way to score what could be removed.
+    """A rule that scores the units that could be removed.
 
     Parameters
     ----------
@@ -25,15 +23,15 @@ class Criterion:
         ``layer.units(context.granularity)``, higher = keep; at filter granularity without the head.
     scope : "layer" or "network"
         Whether scores rank within a layer only, so that every layer gets the same density, or all layers
-        together, so that they decide the densities of the layers too.
+        together, so that they also decide the densities of the layers.
     granularities : tuple of "weight", "kernel", "filter"
-        What it can act on.
+        The units that it can score.
     thresholded : bool
-        Whether the scores are label strengths, which the threshold of a served label cuts.
+        Whether the scores are label strengths, which the threshold of a served label can cut.
     measured : bool
-        Whether it needs what is measured of the filters of a stage: label strengths or shares.
+        Whether it needs measures of the filters of a stage: label strengths or shares.
     running : bool
-        Whether it needs the network itself, not only its weights and measures: weights alone are refused.
+        Whether it needs the network itself, not only its weights and measures.
     update : callable, optional
         From a context and the masks to new values of parameters and buffers, by name, with which retraining
         starts.
@@ -49,6 +47,6 @@ class Criterion:
     thresholded: bool = False
     measured: bool = False
     running: bool = False
-    update: Callable[[Context, Masks], Mapping[str, np.ndarray]] | None = None
+    update: Callable[[Context, Masks], Mapping[str, Array]] | None = None
     from_scratch: bool = False
     title: str = ""

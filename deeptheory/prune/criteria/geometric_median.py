@@ -1,12 +1,11 @@
 """Geometric median: the filters nearest to all others of their layer can be replaced by these."""
 
-import numpy as np
 import scipy
 
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
+def scores(context: Context) -> Scores:
     r"""Sum of the Euclidean distances of every filter or node to the others of its layer.
 
     .. math:: s_b = \sum_{b'} |w_b - w_{b'}|
@@ -22,11 +21,8 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     Notes
     -----
     Source: He, Liu, Wang, Hu, Yang, "Filter pruning via geometric median for deep convolutional neural networks
-    acceleration" (2019): filters near the geometric median of a layer go. Sums rank within one layer. They are
-    taken once: of two equal filters both score the same, and both may go.
+    acceleration" (2019): filters near the geometric median of a layer are removed. Sums rank within one layer.
+    They are computed once: two equal filters have the same score, and both may be removed.
     """
-    found = {}
-    for layer in context.units:
-        filters = context.weights[layer.weight].reshape(layer.shape[0], -1).astype(np.float64)
-        found[layer.weight] = scipy.spatial.distance.cdist(filters, filters).sum(axis=1)
-    return found
+    filters = {layer.weight: context.filters(layer) for layer in context.units}
+    return {name: scipy.spatial.distance.cdist(rows, rows).sum(axis=1) for name, rows in filters.items()}

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
+def scores(context: Context) -> Scores:
     """Sum of the absolute weights of every filter or node.
 
     Parameters

@@ -1,13 +1,11 @@
-"""Label-permuted AFCC: the same label-set sizes, the labels of each filter replaced at random."""
-
-import numpy as np
+"""Label-permuted AFCC: label sets of the same sizes, with the labels of each filter permuted at random."""
 
 from deeptheory.prune.criteria import afcc
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.masked_layers import HEAD
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
+def scores(context: Context) -> Scores:
     """AFCC scores after an independent random permutation of every filter's labels.
 
     Parameters
@@ -20,10 +18,9 @@ def scores(context: Context) -> dict[str, np.ndarray]:
 
     Notes
     -----
-    A filter has ONE permutation, seen by the layer before and the layer after it, so a stage stays consistent
-    and only the agreement of labels between stages is destroyed. Cut at the threshold, the expected dilution
-    is that of `theory.random_dilution`. The control is not blind to the network: how many labels a filter
-    serves is still the measured number.
+    A filter has ONE permutation, for the layer before and the layer after it, so that only the agreement of labels
+    between stages is destroyed. Cut at the threshold, the expected dilution is that of `theory.random_dilution`.
+    The control does depend on the network: the number of labels that a filter serves is the measured one.
     """
     stages = sorted({stage for layer in context.layers for stage in (layer.stage_in, layer.stage_out)})
     permuted = {

@@ -1,17 +1,18 @@
-"""LAMP: magnitude, relative to what is left of the layer when everything smaller is gone."""
+"""LAMP: magnitude relative to the rest of the layer when all smaller units are removed."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.prune.criteria import magnitude
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
+def scores(context: Context) -> Scores:
     r"""Layer-adaptive magnitude-based scores.
 
     .. math:: s_u = \frac{|w_u|^2}{\sum_{v: |w_v| \ge |w_u|} |w_v|^2}
 
-    with the sum over units of the same layer, of which equal ones count as larger or smaller by their index.
+    with the sum over units of the same layer; of units with equal norm the later one counts as larger.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     return {name: relative_to_rest(norms**2) for name, norms in magnitude.scores(context).items()}
 
 
-def relative_to_rest(squares: np.ndarray) -> np.ndarray:
+def relative_to_rest(squares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each number over the sum of itself and all larger ones; 0 where that sum is 0."""
     flat = squares.ravel()
     order = np.argsort(flat, kind="stable")

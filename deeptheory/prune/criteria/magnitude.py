@@ -1,11 +1,11 @@
-"""Magnitude: keep what has the largest norm."""
+"""Magnitude: keep the units with the largest norm."""
 
 import numpy as np
 
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
+def scores(context: Context) -> Scores:
     """Euclidean norm of every weight, kernel or filter.
 
     Parameters
@@ -18,9 +18,5 @@ def scores(context: Context) -> dict[str, np.ndarray]:
         sqrt(sum of w^2 over the unit's weights). Norms rank within one layer; compared between layers
         ("magnitude-global") they ignore that layers have different scales.
     """
-    return {
-        layer.weight: np.sqrt(
-            layer.summed(context.weights[layer.weight].astype(np.float64) ** 2, context.granularity)
-        )
-        for layer in context.units
-    }
+    squares = {layer.weight: context.weights[layer.weight].astype(np.float64) ** 2 for layer in context.units}
+    return {name: np.sqrt(total) for name, total in context.summed(squares).items()}

@@ -1,11 +1,13 @@
-"""Optimal brain surgeon, layer by layer: keep what the other inputs of a filter cannot replace."""
+"""Optimal brain surgeon, layer by layer: keep the inputs that the other inputs of a filter cannot replace."""
 
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import measure, nn, theory
-from deeptheory.prune.criterion_context import Context
+from deeptheory.nn.layers.base import Array
+from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.masked_layers import MaskedLayer
 from deeptheory.prune.masks import Masks
 from deeptheory.prune.refitting import RIDGE, images_for, offset_of
@@ -14,16 +16,16 @@ IMAGES = 2000  # behind the moments of one layer, at most
 GREEDY_WORK = 2e8  # filters times inputs times D^2, up to which the order is greedy
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
-    r"""Rise of a filter's relative error when one more weight or kernel goes and its others are refitted.
+def scores(context: Context) -> Scores:
+    r"""Rise of a filter's relative error when one more weight or kernel is removed and the others are refitted.
 
     .. math:: L_q = \frac{1}{2} u_q^T \left([G^{-1}]_{qq}\right)^{-1} u_q, \qquad
               s_q = \frac{L_q}{|q|\, B\, \frac{1}{2} w^T G w}
 
     with G the second moment of the patches that the layer reads on training inputs, the Hessian of the layer's
-    squared error; u the weights left, refitted, of which input q has |q|, and B the filters of the layer. G is the
-    covariance where a bias or a batch norm follows, which takes the mean. For single weights
-    :math:`L_q = u_q^2 / 2 [G^{-1}]_{qq}`.
+    squared error; u the refitted remaining weights, of which input q has |q|, and B the filters of the layer. G is
+    the covariance where a bias or a batch norm can restore the mean. For single weights :math:`L_q = u_q^2 / 2
+    [G^{-1}]_{qq}`.
 
     Parameters
     ----------
@@ -32,30 +34,28 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to float64 array
-        Inputs of a filter go one after the other; each has the cost at its turn, or the largest one before where
-        that is larger. Scores rank across layers: the error of a layer is the mean over its filters, each in units
-        of its output, and counted per weight that goes.
+        Inputs of a filter are removed one after the other; each has the cost at its turn, or the largest cost
+        before it where that is larger. Scores rank across layers: the error of a layer is the mean over its
+        filters, each in units of its output, and counted per removed weight.
 
     Raises
     ------
     InputError
         The context has no network or no inputs.
 
-    Notes
-    -----
-    Source: Hassibi and Stork, "Second order derivatives for network pruning: optimal brain surgeon" (1993), for
-    the error of one layer as in Dong, Chen, Pan, "Learning to prune deep neural networks via layer-wise optimal
-    brain surgeon" (2017). In layers that are not too wide the order is greedy (`theory.removal_paths`), in wider
-    ones by what a weight or kernel carries alone (`theory.costs_without_refit`); the costs are exact along either
-    (`theory.residuals_along`). At most 2000 inputs. Status: exact for the order and the inputs, up to a ridge of
-    1e-4; that an error of a given size is as bad in every layer is a model. It knows nothing of what later layers
-    read.
+    Notes ----- Source: Hassibi and Stork, "Second order derivatives for network pruning: optimal brain surgeon"
+    (1993), for the error of one layer as in Dong, Chen, Pan, "Learning to prune deep neural networks via
+    layer-wise optimal brain surgeon" (2017). In layers that are not too wide the order is greedy
+    (`theory.removal_paths`), in wider ones by the cost of each weight or kernel alone
+    (`theory.costs_without_refit`); the costs are exact along either order (`theory.residuals_along`). At most 2000
+    inputs. Status: exact for the order and the inputs, up to a ridge of 1e-4; that an error of a given size is
+    equally harmful in every layer is a model. It neglects what later layers read.
     """
     network, images, _ = context.running()
-    found = {}
+    found: Scores = {}
     for layer in context.units:
         moment = _moment(network, images, layer)[0]
-        flat = context.weights[layer.weight].reshape(layer.shape[0], -1).astype(np.float64)
+        flat = context.filters(layer)
         n_inputs = flat.shape[1] if context.granularity == "weight" else layer.n_inputs
         costs = relative_costs(moment, flat, n_inputs)
         per_weight = costs / (len(flat) * (flat.shape[1] // n_inputs))
@@ -63,7 +63,9 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     return found
 
 
-def relative_costs(moment: np.ndarray, weights: np.ndarray, n_inputs: int) -> np.ndarray:
+def relative_costs(
+    moment: NDArray[np.float64], weights: NDArray[np.float64], n_inputs: int
+) -> NDArray[np.float64]:
     """Cost of every input at its turn (B, n_inputs), in units of the filter's mean square, never falling."""
     if len(weights) * n_inputs * len(moment) ** 2 <= GREEDY_WORK:
         paths = theory.removal_paths(moment, weights, n_inputs, RIDGE)
@@ -79,15 +81,18 @@ def relative_costs(moment: np.ndarray, weights: np.ndarray, n_inputs: int) -> np
     steps = np.diff(residual, axis=1, prepend=0, append=everything[:, None])
     costs = np.empty((len(weights), n_inputs))
     costs[filters, np.concatenate([order, last], axis=1)] = np.maximum.accumulate(steps, axis=1)
-    return np.divide(costs, everything[:, None], out=np.zeros(costs.shape), where=everything[:, None] > 0)
+    relative: NDArray[np.float64] = np.divide(
+        costs, everything[:, None], out=np.zeros(costs.shape), where=everything[:, None] > 0
+    )
+    return relative
 
 
-def update(context: Context, masks: Masks) -> Mapping[str, np.ndarray]:
-    """The weights left in every layer, refitted to the layer's outputs in the intact network.
+def update(context: Context, masks: Masks) -> Mapping[str, Array]:
+    """The remaining weights of every layer, refitted to the layer's outputs in the intact network.
 
-    Every layer is refitted to the inputs that it has in the intact network (`theory.refitted_weights`), the mean
-    that is lost goes into its bias or the batch norm that follows. Unlike `refit_layers` nothing is made good for
-    what the layers below have lost.
+    Every layer is refitted on the inputs that it has in the intact network (`theory.refitted_weights`); the lost
+    mean is added to its bias or to the batch norm that follows. Unlike in `refit_layers`, the losses of the layers
+    below are not compensated.
 
     Parameters
     ----------
@@ -100,9 +105,9 @@ def update(context: Context, masks: Masks) -> Mapping[str, np.ndarray]:
         By name: weights, zero where masked, and biases or running means.
     """
     network, images, _ = context.running()
-    found = {}
+    updated: dict[str, Array] = {}
     for layer in context.layers:
-        flat = context.weights[layer.weight].reshape(layer.shape[0], -1).astype(np.float64)
+        flat = context.filters(layer)
         kept = masks[layer.weight].reshape(flat.shape)
         if kept.all():
             continue
@@ -110,15 +115,17 @@ def update(context: Context, masks: Masks) -> Mapping[str, np.ndarray]:
         fitted, rows = np.zeros_like(flat), kept.any(axis=1)
         if rows.any():
             fitted[rows] = theory.refitted_weights(moment, flat[rows], kept[rows], RIDGE)
-        found[layer.weight] = fitted.reshape(layer.shape).astype(network.dtype)
+        updated[layer.weight] = fitted.reshape(layer.shape).astype(network.dtype)
         offset = offset_of(network, layer.name, (flat - fitted) @ mean)
         if offset is not None:
-            found[offset[0]] = offset[1]
-    return found
+            updated[offset[0]] = offset[1]
+    return updated
 
 
-def _moment(network: nn.Network, images: np.ndarray, layer: MaskedLayer) -> tuple[np.ndarray, np.ndarray]:
-    """Second moment and mean of the layer's patches: the covariance where the mean can be made good."""
+def _moment(
+    network: nn.Network, images: NDArray[np.uint8], layer: MaskedLayer
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Second moment and mean of the layer's patches; the covariance where the mean can be restored."""
     enough = images[: min(images_for(network, layer.name), IMAGES)]
     moments = measure.patch_moments(network, enough, layer.name, quiet=True)
     if offset_of(network, layer.name, np.zeros(layer.shape[0])) is None:

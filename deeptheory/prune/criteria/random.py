@@ -1,11 +1,9 @@
 """Random: every weight, kernel or filter is as likely to stay as any other."""
 
-import numpy as np
-
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
+def scores(context: Context) -> Scores:
     """Independent uniform numbers within [0, 1).
 
     Parameters

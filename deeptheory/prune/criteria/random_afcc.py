@@ -3,51 +3,49 @@
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import theory
-from deeptheory.errors import InputError
+from deeptheory.nn.layers.base import Array
 from deeptheory.prune.criteria import afcc
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores, required
 from deeptheory.prune.masked_layers import HEAD, MaskedLayer
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
-    """1 for kernels between filters that share one of their random labels, else 0; cut with random ties.
+def scores(context: Context) -> Scores:
+    """1 for kernels between filters that share one of their random labels, else 0; ties are broken at random.
 
-    Every filter has r labels, every label of a stage as often as any other (to one filter). r is the smallest for
-    which the expected density of all masked layers (`theory.random_dilution`; r / K for the head) reaches that of
-    the context, so that at this density what goes beyond AFCC's rule is drawn among kernels that keep it.
+    Every filter has r labels; within a stage the labels are used equally often, to one filter. r is the smallest
+    number for which the expected density of all masked layers (`theory.random_dilution`; r / K for the head)
+    reaches that of the context, so that kernels removed beyond AFCC's rule are drawn among those with score 1.
 
     Parameters
     ----------
     context : Context
-        With the density that is to be reached, and the network for its number of labels.
+        With the density that will be reached, and the network for its number of labels.
 
     Returns
     -------
     dict of str to (out, n_inputs) float64 array
-        Scores rank across layers: the head, of density r / K, gets less than convolutions, about r^2 / K.
+        Scores rank across layers. The densities differ: r / K in the head, about r^2 / K in convolutions.
 
     Raises
     ------
     InputError
         The context has no density, no network or no inputs.
 
-    Notes
-    -----
-    Source: physics of AFCC masks in "Advanced deep architecture pruning using single filter performance"; the
-    dealing of labels and the cut at a density are deeptheory's. Nothing here comes from the trained network: the
-    arm asks what the form of AFCC alone is worth when the network is trained under its mask
+    Notes ----- Source: AFCC masks of "Advanced deep architecture pruning using single filter performance"; the
+    distribution of labels and the cut at a density are deeptheory's. Nothing here depends on the trained network:
+    the arm tests the value of the form of an AFCC mask alone, with a network that is trained under it
     (`scaled_to_fan_in` gives the initial weights).
     """
-    if context.density is None:
-        raise InputError("criterion 'random-afcc'", "a density", "none", "set prune.density")
+    density = required(context.density, "random-afcc", "a density", "set prune.density")
     n_labels = context.running()[0].n_labels
-    per_filter = labels_per_filter(context.layers, n_labels, context.density)
+    per_filter = labels_per_filter(context.layers, n_labels, density)
     sizes = {layer.stage_in: layer.n_inputs for layer in context.layers}
     sizes |= {layer.stage_out: layer.shape[0] for layer in context.layers if layer.stage_out != HEAD}
-    given = {stage: deal(size, per_filter, n_labels, context.rng) for stage, size in sizes.items()}
-    return afcc.scores_of_strengths(context.layers, given)
+    labels = {stage: deal(size, per_filter, n_labels, context.rng) for stage, size in sizes.items()}
+    return afcc.scores_of_strengths(context.layers, labels)
 
 
 def labels_per_filter(layers: tuple[MaskedLayer, ...], n_labels: int, density: float) -> int:
@@ -63,10 +61,10 @@ def labels_per_filter(layers: tuple[MaskedLayer, ...], n_labels: int, density: f
     return n_labels
 
 
-def deal(n_filters: int, per_filter: int, n_labels: int, rng: np.random.Generator) -> np.ndarray:
+def deal(n_filters: int, per_filter: int, n_labels: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Labels of every filter, float64 (C, K) of ones and zeros; how often labels are used differs by 1 at most.
 
-    One filter after the other takes those that were used least, of equal ones any; then filters are shuffled.
+    One filter after the other takes the labels used least so far, ties at random; then the filters are shuffled.
     """
     dealt, used = np.zeros((n_filters, n_labels)), np.zeros(n_labels)
     for row in dealt:
@@ -76,22 +74,22 @@ def deal(n_filters: int, per_filter: int, n_labels: int, rng: np.random.Generato
 
 
 def scaled_to_fan_in(
-    parameters: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Fresh weights under a mask, scaled so that every filter's output varies as without the mask.
+    parameters: Mapping[str, Array], masks: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, Array]:
+    """Initial weights under a mask, scaled so that the variance of every filter's output is that without the mask.
 
     Parameters
     ----------
     parameters : mapping of str to array
-        Fresh parameters, by name; of weights drawn with a variance of 2 / fan_in.
+        Initial parameters, by name; of weights drawn with a variance of 2 / fan_in.
     masks : mapping of str to bool array
         By weight name, of the weight's shape.
 
     Returns
     -------
     dict of str to array
-        The masked weights, each filter times sqrt(fan_in / surviving fan_in); zeros where nothing survives. Their
-        variance is 2 / surviving fan_in then.
+        The masked weights, each filter times sqrt(fan_in / surviving fan_in), so that their variance is
+        2 / surviving fan_in; zeros where nothing survives.
     """
     scaled = {}
     for name, mask in masks.items():

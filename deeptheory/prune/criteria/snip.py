@@ -1,18 +1,18 @@
-"""SNIP: keep what the loss reacts to most when it is switched off a little."""
+"""SNIP: keep the units on whose scale the loss depends most."""
 
 import numpy as np
 
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.gradients import INPUTS, mean_gradients
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
+def scores(context: Context) -> Scores:
     r"""Connection sensitivity of every weight, kernel or filter.
 
     .. math:: s_u = \Big| \frac{\partial L}{\partial c_u} \Big|_{c = 1} = \Big| \sum_{w \in u} w\, g_w \Big|
 
-    with c_u the factor that switches unit u, and g the gradient of the mean cross-entropy of the first 1000
-    training inputs.
+    with c_u a common factor of the weights of unit u, and g the gradient of the mean cross-entropy of the first
+    1000 training inputs.
 
     Parameters
     ----------
@@ -31,15 +31,13 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     Notes
     -----
     Source: Lee, Ajanthan, Torr, "SNIP: single-shot network pruning based on connection sensitivity" (2019), there
-    for single weights, where it is abs(w g), and before training. For kernels and filters the one factor that all
-    their weights share gives the sum before the absolute value. Status: exact derivative. It is NOT the change of
-    the loss when the unit goes: at a minimum of the loss all derivatives are near zero, and what is left is noise
-    and the pull of L2.
+    for single weights, where it is abs(w g), and before training. For kernels and filters the common factor means
+    that the sum comes before the absolute value. Status: exact derivative. It is NOT the change of the loss when
+    the unit is removed: at a minimum of the loss all derivatives are near zero, and the rest is noise and the
+    effect of L2.
     """
     network, images, labels = context.running()
     names = [layer.weight for layer in context.units]
     gradients = mean_gradients(network, images[:INPUTS], labels[:INPUTS], names)
-    return {
-        name: np.abs(layer.summed(context.weights[name] * gradients[name], context.granularity))
-        for name, layer in zip(names, context.units, strict=True)
-    }
+    changes = context.summed({name: context.weights[name] * gradients[name] for name in names})
+    return {name: np.abs(change) for name, change in changes.items()}

@@ -1,13 +1,12 @@
-"""snr-budget: connections go in the order of the accuracy that they are predicted to cost."""
+"""snr-budget: remove first the connections whose removal is predicted to cost least accuracy."""
 
 import numpy as np
 
-from deeptheory.errors import InputError
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores, required
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
-    """Place of every kernel in the order of `theory.budget_order`, as a share of all that goes.
+def scores(context: Context) -> Scores:
+    """Place of every kernel in the order of removal of `theory.budget_order`, as a share of all that are removed.
 
     Parameters
     ----------
@@ -16,17 +15,14 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to (out, n_inputs) float64 array
-        Within [0, 1]; 1 for the last kernel of a filter, which the order keeps.
+        Within [0, 1]; 1 for the last kernel of a filter, which is never removed.
 
     Raises
     ------
     InputError
         The context has no order.
     """
-    if context.order is None:
-        raise InputError(
-            "criterion 'snr-budget'", "the order of the SNR budget", "none", "measure the run first"
-        )
-    order = context.order()
-    found = order.laid_out(np.arange(len(order.layer)) / len(order.layer))
-    return {layer.weight: score for layer, score in zip(context.layers, found, strict=True)}
+    expected, do = "the order of the SNR budget", "measure the run first"
+    order = required(context.order, "snr-budget", expected, do)()
+    places = order.laid_out(np.arange(len(order.layer)) / len(order.layer))
+    return {layer.weight: score for layer, score in zip(context.layers, places, strict=True)}

@@ -1,10 +1,9 @@
-"""snr-overlap: the order of the SNR budget and that of least lost overlap, half of each."""
+"""snr-overlap: the geometric mean of the order of the SNR budget and that of least lost overlap."""
 
 import numpy as np
 
 from deeptheory.prune.criteria import lamp, snr_budget
-from deeptheory.prune.criteria.criterion import Scores
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.masked_layers import MaskedLayer
 
 
@@ -13,11 +12,11 @@ def scores(context: Context) -> Scores:
 
     .. math:: s_q = -\ln d_q^{\mathrm{SNR}} - \ln d_q^{\mathrm{overlap}}
 
-    The first order is that of `theory.budget_order`: what the noise costs the margins when a kernel goes and the
-    filter's other weights are refitted. The second goes by the overlap of the pruned with the trained network:
+    The first order is that of `theory.budget_order`: by the loss of margin to noise when a kernel is removed and
+    the filter's other weights are refitted. The second is by the overlap of the pruned with the trained network:
     with :math:`R_m^2` the share of layer m's squared weights that is left, the squared overlap of
-    `theory.magnitude_overlap`, removing kernel q lowers :math:`\sum_m \ln R_m^2` by its share of what is left of
-    its layer. So the greedy order of the product of overlaps is that of LAMP's scores.
+    `theory.magnitude_overlap`, removing kernel q lowers :math:`\sum_m \ln R_m^2` by its share of the remaining
+    squared weights of its layer. So the greedy order of the product of overlaps is that of LAMP's scores.
 
     Parameters
     ----------
@@ -34,12 +33,10 @@ def scores(context: Context) -> Scores:
     InputError
         As `snr_budget.scores`.
 
-    Notes
-    -----
-    Status: heuristic, ours. Each order is derived, their geometric mean is not: the budget knows what a connection
-    does in the trained network and nothing of what retraining starts from, the overlap the other way round. It was
-    chosen on two networks on glyphs; on others it is level with LAMP at densities of 0.1 and above, and far above
-    it below (docs/results.md).
+    Notes ----- Status: heuristic, ours. Each order is derived, their geometric mean is not: the budget measures
+    the function of a connection in the trained network but not how far the starting point of retraining moves; the
+    overlap measures the second but not the first. It was chosen on two networks on glyphs; on others it equals
+    LAMP at densities of 0.1 and above, and is far better below (docs/results.md).
     """
     orders = (snr_budget.scores(context), lamp.scores(context))
     densities = [removal_densities(context.layers, order) for order in orders]
@@ -47,9 +44,9 @@ def scores(context: Context) -> Scores:
 
 
 def removal_densities(layers: tuple[MaskedLayer, ...], kernel_scores: Scores) -> Scores:
-    """Share of all masked weights that is left just before each kernel goes, when the lowest scores go first.
+    """Share of all masked weights that is left just before each kernel is removed, in the order of rising scores.
 
-    Equal scores go in the order of their index, the last first.
+    Of kernels with equal scores the one with the largest index is removed first.
     """
     sizes = np.concatenate([np.full(layer.n_kernels, layer.kernel_size) for layer in layers])
     flat = np.concatenate([kernel_scores[layer.weight].ravel() for layer in layers])

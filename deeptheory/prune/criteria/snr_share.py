@@ -1,18 +1,20 @@
 """SNR share: keep the filters that carry the signal-to-noise ratio of the fields at their stage."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.prune.criterion_context import Context
+from deeptheory.prune.criterion_context import Context, Scores, required
 
 
-def scores(context: Context) -> dict[str, np.ndarray]:
+def scores(context: Context) -> Scores:
     r"""Share of every filter in the squared field SNR of its stage, to first order.
 
     .. math:: s_f = 2\, \frac{m_f}{m} - \frac{v_f}{v}
 
     with the filter's shares of the mean margin m over the strongest rival and of its variance v, each averaged
-    over labels (`measure.FilterStatistics`): what :math:`\ln (m^2 / v)` loses with the filter's part of both.
+    over labels (`measure.FilterStatistics`): the decrease of :math:`\ln (m^2 / v)` without the filter's part of
+    both.
 
     Parameters
     ----------
@@ -33,14 +35,11 @@ def scores(context: Context) -> dict[str, np.ndarray]:
     Notes
     -----
     Source: deeptheory; both shares are exact by linearity, the score is a model: the variance share is
-    Cov(D_f, D), so what is left when the filter goes has another variance where filters are correlated, and the
-    probe is not refitted. It is about what the probe of the stage reads, NOT about what the stages above use.
+    Cov(D_f, D), so the variance without the filter differs where filters are correlated, and the probe is not
+    refitted. It is about what the probe of the stage reads, NOT about what the stages above use.
     """
-    if context.shares is None:
-        raise InputError(
-            "criterion 'snr-share'", "the shares of the filters", "none", "measure the run first"
-        )
-    shares, found = context.shares(), {}
+    expected, do = "the shares of the filters", "measure the run first"
+    shares, scores_of_layers = required(context.shares, "snr-share", expected, do)(), {}
     for layer in context.units:
         if layer.stage_out not in shares:
             known = ", ".join(shares) or "none"
@@ -51,10 +50,11 @@ def scores(context: Context) -> dict[str, np.ndarray]:
         if signal.shape != layer.shape[:1] or variance.shape != layer.shape[:1]:
             shapes = f"shapes {signal.shape} and {variance.shape}"
             raise InputError(f"shares of '{layer.stage_out}'", f"two of shape {layer.shape[:1]}", shapes)
-        found[layer.weight] = from_shares(signal, variance)
-    return found
+        scores_of_layers[layer.weight] = from_shares(signal, variance)
+    return scores_of_layers
 
 
-def from_shares(signal: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def from_shares(signal: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
     """SNR share of every filter (C,) from its shares of the signal and of the variance."""
-    return 2 * signal - variance
+    share: NDArray[np.float64] = 2 * signal - variance
+    return share
