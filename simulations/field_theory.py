@@ -36,6 +36,8 @@ from deeptheory.runs import Run
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.steps.measurement import probe_inputs
 from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.runs.stored_arrays import stage_names
+from deeptheory.store import paths
 from deeptheory.store.json_results import store_results, stored_results
 from deeptheory.system import provenance
 from deeptheory.system.scripts import run_script
@@ -58,8 +60,8 @@ class Stage:
 
     def __init__(self, run: Run, name: str, features: dict, labels: dict, rng: np.random.Generator) -> None:
         self.run, self.features, self.labels = run, features, labels
-        self.probe = run.read(f"measure/stages/{name}/probe_weight")
-        self.strengths = run.read(f"measure/stages/{name}/strengths")
+        self.probe = run.read_array(paths.stage_path("measure", name, paths.PROBE_WEIGHT))
+        self.strengths = run.read_array(paths.stage_path("measure", name, paths.STRENGTHS))
         weight = prune.HEAD_WEIGHT
         self.layer = prune.MaskedLayer(weight, name, HEAD, self.probe.shape, len(self.strengths))
         self.components, of_train = (
@@ -206,13 +208,13 @@ def setting_of(
     run: Run, names: list[str], densities: list[float | str], n_inputs: int, n_heads: int
 ) -> dict[str, Any]:
     """What runs must have in common to stand in one table."""
-    splits = ("train", "measure", "test")
+    splits = run.read_tree(paths.join("train", paths.SPLITS))
     return {
         "config": {**json.loads(msgspec.json.encode(run.config)), "seed": None},
         "stages": names,
         "densities": densities,
         "heads": n_heads,
-        "inputs": {split: len(run.read(f"train/splits/{split}")) for split in splits},
+        "inputs": {split: len(splits.read_array(split)) for split in ("train", "measure", "test")},
         "refit_inputs": n_inputs,
     }
 
@@ -242,7 +244,7 @@ def main() -> None:
     results: dict[str, Any] = {}
     for run in (Run(directory, quiet=True) for directory in arguments.runs):
         run.require("measure")
-        all_names = run.read("measure/stage_names")
+        all_names = stage_names(run)
         names = arguments.stages or all_names
         n_inputs = run.config.probe.inputs if arguments.inputs is None else arguments.inputs
         setting = setting_of(run, sorted(names, key=all_names.index), cuts, n_inputs, len(heads))

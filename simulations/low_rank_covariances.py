@@ -22,6 +22,7 @@ process_setup.configure()  # before anything compiled is imported
 from deeptheory import data, measure, theory
 from deeptheory.runs import Run
 from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store import paths
 from deeptheory.system.scripts import run_script
 from deeptheory.tables import text_table
 
@@ -35,7 +36,7 @@ class Study:
 
     def stage(self, stage: str, ranks: list[int]) -> list[list[str]]:
         """One row of the table for every form of the covariances."""
-        probe = self.run.read(f"measure/stages/{stage}/probe_weight")
+        probe = self.run.read_array(paths.stage_path("measure", stage, paths.PROBE_WEIGHT))
         given = self.network, self.images, self.labels, [stage], len(probe)
         fields = measure.complete_fields(self.network, self.images, {stage: probe}, quiet=True)[stage]
         counted = f"{100 * np.mean(fields.argmax(axis=1) == self.labels):.2f}"

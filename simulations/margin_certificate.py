@@ -33,6 +33,7 @@ from deeptheory.errors import InputError
 from deeptheory.prune import apply_masks
 from deeptheory.runs import Run
 from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store import paths
 from deeptheory.store.json_results import store_results, stored_results
 from deeptheory.system import provenance
 from deeptheory.system.scripts import run_script
@@ -76,7 +77,9 @@ class Study:
     ) -> prune.Masks:
         """The masks of one criterion, of the same density in every layer."""
         ends = {stage for layer in layers for stage in (layer.stage_in, layer.stage_out)} - {"head"}
-        strengths = {stage: self.run.read(f"measure/stages/{stage}/strengths") for stage in ends}
+        strengths = {
+            stage: self.run.read_array(paths.stage_path("measure", stage, paths.STRENGTHS)) for stage in ends
+        }
         rng = np.random.default_rng(np.random.SeedSequence([self.seed, *place]))
         weights = self.network.parameters()
         context = prune.Context(layers, weights, strengths, self.run.config.prune.threshold, rng)

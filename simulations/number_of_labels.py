@@ -37,6 +37,7 @@ process_setup.configure()  # before anything compiled is imported
 from deeptheory import data, measure, theory
 from deeptheory.runs import Run
 from deeptheory.runs.steps.training import stored_splits, trained_network
+from deeptheory.store import paths
 from deeptheory.store.json_results import store_results, stored_results
 from deeptheory.system import provenance
 from deeptheory.system.scripts import run_script
@@ -51,7 +52,7 @@ def study(run: Run, n_drawn: int, seed: int) -> dict[str, Any]:
     run.require("measure")
     network, splits = trained_network(run), stored_splits(run)
     names = [stage.name for stage in network.stages]
-    probes = {name: run.read(f"measure/stages/{name}/probe_weight") for name in names}
+    probes = {name: run.read_array(paths.stage_path("measure", name, paths.PROBE_WEIGHT)) for name in names}
     of_stages, labels = {}, {}
     for split in ("measure", "test"):
         images, labels[split] = data.select(run.dataset, splits, split)

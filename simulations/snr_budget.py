@@ -106,8 +106,8 @@ class Study:
     def mask(self, name: str) -> prune.Masks:
         """The mask of that name, the same whenever it is asked for."""
         if name in self.prunable:
-            where = f"{paths.budget_path(self.prunable[name])}/{paths.NETWORK}/prunable"
-            prunable = self.run.read(where)
+            where = paths.budget_path(self.prunable[name], paths.NETWORK, paths.PRUNABLE)
+            prunable = self.run.read_arrays(where)
             return prune.Masks(tuple(self.layers.values()), {key: ~mask for key, mask in prunable.items()})
         criterion, group, density = self.masks[name]
         layers = self.groups[group]

@@ -6,6 +6,7 @@ import click
 
 from deeptheory.cli.options import JSON, configure, machine_options, read_configuration
 from deeptheory.errors import InputError
+from deeptheory.store import paths
 
 
 @click.command("import")
@@ -90,7 +91,7 @@ def import_network(
         return
     assert out is not None
     run = import_run(out, asked, found.network(), account.source, quiet)
-    accuracy = run.read("train/accuracy")
+    accuracy = run.read_numbers(paths.join("train", paths.ACCURACY))
     if as_json:
         click.echo(tables.as_json({**account.numbers, "accuracy": accuracy, "run": str(run.results)}))
     else:

@@ -1,4 +1,4 @@
-"""Data sets in one file, `.npz` or HDF5, with the arrays named in `ARRAYS`."""
+"""Data sets in one file, `.npz` or HDF5, with the arrays named in `store.paths`."""
 
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,8 @@ import numpy as np
 from deeptheory.data.dataset import Dataset
 from deeptheory.errors import InputError
 from deeptheory.store.atomic_files import replacing_file
+from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES
 
-ARRAYS = ("train_images", "train_labels", "test_images", "test_labels", "label_names")
 NPZ_SUFFIXES = (".npz",)
 HDF5_SUFFIXES = (".h5", ".hdf5")
 SUFFIXES = NPZ_SUFFIXES + HDF5_SUFFIXES
@@ -45,7 +45,7 @@ def read_archive(path: Path, name: str = "") -> Dataset:
             f"{path.stat().st_size} bytes that cannot be read ({failure})",
             "write it again, for example with deeptheory.data.pack",
         ) from failure
-    missing = [key for key in ARRAYS[:2] if key not in arrays]
+    missing = [key for key in DATASET_ARRAYS[:2] if key not in arrays]
     if "test_images" in arrays and "test_labels" not in arrays:
         missing.append("test_labels")
     if missing:
@@ -67,7 +67,7 @@ def pack(dataset: Dataset, path: str | Path) -> None:
         raise InputError(
             f"data file {path}", f"a name that ends in {', '.join(SUFFIXES)}", f"'{path.suffix}'"
         )
-    arrays = {key: getattr(dataset, key) for key in ARRAYS[:4]}
+    arrays = {key: getattr(dataset, key) for key in DATASET_ARRAYS}
     write = _write_npz if _is_npz(path) else _write_hdf5
     try:
         with replacing_file(path) as temporary:
@@ -83,16 +83,16 @@ def _is_npz(path: Path) -> bool:
 def _read_npz(path: Path) -> dict[str, Any]:
     # Opened here, since np.load leaves a damaged file open.
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        return {key: file[key] for key in ARRAYS if key in file}
+        return {key: file[key] for key in (*DATASET_ARRAYS, LABEL_NAMES) if key in file}
 
 
 def _read_hdf5(path: Path) -> dict[str, Any]:
     import h5py
 
     with h5py.File(path, "r", locking="best-effort") as file:
-        arrays = {key: file[key][()] for key in ARRAYS[:4] if key in file}
-        if "label_names" in file:
-            arrays["label_names"] = file["label_names"].asstr()[()]
+        arrays = {key: file[key][()] for key in DATASET_ARRAYS if key in file}
+        if LABEL_NAMES in file:
+            arrays[LABEL_NAMES] = file[LABEL_NAMES].asstr()[()]
     return arrays
 
 
@@ -107,14 +107,14 @@ def _write_hdf5(path: Path, arrays: dict[str, np.ndarray], label_names: tuple[st
     with hdf5.open_for_writing(path) as target:
         for key, array in arrays.items():
             hdf5.write(target, key, array)
-        hdf5.write(target, "label_names", list(label_names), dtype=hdf5.STRING)
+        hdf5.write(target, LABEL_NAMES, list(label_names), dtype=hdf5.STRING)
 
 
 def _dataset(name: str, arrays: dict[str, Any]) -> Dataset:
     train_images, train_labels = _images(arrays["train_images"]), _labels(name, arrays["train_labels"])
     test_images = _images(arrays.get("test_images", np.empty((0, *train_images.shape[1:]), np.uint8)))
     test_labels = _labels(name, arrays.get("test_labels", np.empty(0, np.int64)))
-    label_names = arrays.get("label_names")
+    label_names = arrays.get(LABEL_NAMES)
     if label_names is None:
         label_names = range(max(train_labels.max(initial=-1), test_labels.max(initial=-1)) + 1)
     names = tuple(str(label_name) for label_name in label_names)

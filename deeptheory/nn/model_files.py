@@ -12,11 +12,10 @@ from deeptheory.errors import InputError
 from deeptheory.nn.blueprints import blueprint_of, build_from_blueprint
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
-from deeptheory.store import hdf5
+from deeptheory.store import hdf5, paths
 from deeptheory.store.atomic_files import replacing_file
 
 FORMAT = 1
-KINDS_OF_ARRAYS = ("parameters", "buffers")
 WHOLE = "a complete file written by save_model"
 COMPRESSED_FROM = 256  # bytes; chunk headers would make a smaller array larger
 ZEROS = 0.1  # share of zeros above which weights are compressed; others shrink by a tenth at best
@@ -46,8 +45,8 @@ def save_model(path: str | os.PathLike[str], network: Network) -> None:
     blueprint = {"format": FORMAT, **blueprint_of(network)}
     try:
         with replacing_file(target) as temporary, hdf5.open_for_writing(temporary) as file:
-            hdf5.write(file, "network", json.dumps(blueprint), dtype=hdf5.STRING)
-            for kind in KINDS_OF_ARRAYS:
+            hdf5.write(file, paths.MODEL_NETWORK, json.dumps(blueprint), dtype=hdf5.STRING)
+            for kind in paths.MODEL_ARRAYS:
                 group = file.create_group(kind, track_order=True)
                 for name, array in getattr(network, kind)().items():
                     _write(group, name, array)
@@ -66,7 +65,7 @@ def load_model(path: str | os.PathLike[str]) -> Network:
     blueprint, arrays = _read(path)
     _check_format(path, blueprint)
     try:
-        return build_from_blueprint(blueprint, *(arrays[kind] for kind in KINDS_OF_ARRAYS))
+        return build_from_blueprint(blueprint, *(arrays[kind] for kind in paths.MODEL_ARRAYS))
     except (KeyError, TypeError) as error:
         raise InputError(f"model {path}", WHOLE, str(error)) from error
 
@@ -75,8 +74,9 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[
     """The blueprint of a network and its arrays by kind and name."""
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
-            arrays = {kind: hdf5.read(file, kind) for kind in KINDS_OF_ARRAYS}
-            return dict(json.loads(hdf5.read(file, "network"))), arrays
+            entries = hdf5.OpenFile(file)
+            arrays = {kind: entries.read_arrays(kind) for kind in paths.MODEL_ARRAYS}
+            return dict(json.loads(entries.read_text(paths.MODEL_NETWORK))), arrays
     except FileNotFoundError as error:
         raise InputError("model", "a file written by save_model", f"no file {path}") from error
     except InputError as error:

@@ -16,10 +16,11 @@ from deeptheory.nn.network import Network
 from deeptheory.nn.optimiser import Mask
 from deeptheory.nn.options import Recipe
 from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.store.typed_readers import StoredTree
 
 CURVES = ("loss", "accuracy", "learning_rate", "seconds")  # one value per epoch each
 POSITION = ("identity", "epoch", "step", "totals", "generators")
-ARRAYS = ("order", "state", "velocity", "history", "masks")
+GROUPS = ("state", "velocity", "history", "masks")  # of arrays
 ENTRIES = {
     "velocity": "momentum"
 }  # names in files where they differ: checkpoints of first versions are resumed
@@ -79,14 +80,15 @@ class Checkpoint:
         position = {name: getattr(self, name) for name in POSITION}
         return {
             "position": json.dumps(position, default=np.ndarray.tolist),
-            **{ENTRIES.get(name, name): getattr(self, name) for name in ARRAYS},
+            "order": self.order,
+            **{ENTRIES.get(name, name): getattr(self, name) for name in GROUPS},
         }
 
     @classmethod
-    def from_stored(cls, tree: Mapping[str, Any]) -> "Checkpoint":
-        """The inverse of `stored`; `KeyError`, `TypeError` or `ValueError` if the table holds something else."""
-        arrays = {name: tree[ENTRIES.get(name, name)] for name in ARRAYS}
-        return cls(**json.loads(tree["position"]), **arrays)
+    def from_stored(cls, tree: StoredTree) -> "Checkpoint":
+        """The inverse of `stored`; `TypeError` or `ValueError` if the table holds something else."""
+        groups: dict[str, Any] = {name: tree.read_arrays(ENTRIES.get(name, name)) for name in GROUPS}
+        return cls(**json.loads(tree.read_text("position")), order=tree.read_array("order"), **groups)
 
 
 def identity_of(
@@ -101,7 +103,7 @@ def identity_of(
     return digest.hexdigest()
 
 
-def stored_checkpoint(store: CheckpointStore, tree: Mapping[str, Any], identity: str) -> Checkpoint:
+def stored_checkpoint(store: CheckpointStore, tree: StoredTree, identity: str) -> Checkpoint:
     """The checkpoint that a store has loaded.
 
     Raises
@@ -112,7 +114,7 @@ def stored_checkpoint(store: CheckpointStore, tree: Mapping[str, Any], identity:
     do = "delete it to train from the start"
     try:
         checkpoint = Checkpoint.from_stored(tree)
-    except (KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"checkpoint {store.path}", "that of a training", repr(error), do) from error
     if checkpoint.identity != identity:
         expected = "the same network, labels, recipe and masks"

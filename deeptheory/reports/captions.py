@@ -18,16 +18,16 @@ def facts(runs: Sequence[Run]) -> str:
     varied = {name for run in runs[1:] for name, _, _ in differences(config, run.config)} - {"seed"}
     seeds = sorted({run.config.seed for run in runs})
     data = config.data.path or f"rendered glyphs of {config.data.size} x {config.data.size} pixels"
-    revisions = sorted({run.read(f"{paths.PROVENANCE}/train/git_revision")[:10] or "unknown" for run in runs})
+    stored = {run.read_text(paths.provenance_path("train", paths.GIT_REVISION)) for run in runs}
+    revisions = sorted({revision[:10] or "unknown" for revision in stored})
     trained = "" if config.network.name == IMPORTED else f", trained for {config.train.epochs} epochs"
+    splits = first.read_tree(paths.join("train", paths.SPLITS))
     lines = [
         f"runs: {len(runs)}, of seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
         f"network: {config.network.title}{trained}",
-        f"data: {data}, {len(first.read('train/label_names'))} labels",
+        f"data: {data}, {len(first.read_names(paths.join('train', paths.LABEL_NAMES)))} labels",
         "inputs: "
-        + ", ".join(
-            f"{len(first.read(f'train/splits/{part}'))} {part}" for part in ("train", "measure", "test")
-        ),
+        + ", ".join(f"{len(splits.read_array(part))} {part}" for part in ("train", "measure", "test")),
         f"thresholds: {config.measure.threshold:g} of clipping, {config.prune.threshold:g} of masks",
         f"revisions: {', '.join(revisions)}",
     ]

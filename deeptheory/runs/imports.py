@@ -66,13 +66,13 @@ def import_run(
         }
         nothing = nn.History(*(np.empty(0) for _ in range(4)))
         tree = {
-            "splits": asdict(splits),
-            "state": network.state(),
-            "network": blueprint(network),
-            "import": dict(source),
-            "history": asdict(nothing),
-            "accuracy": accuracy,
-            "label_names": run.dataset.label_names,
+            paths.SPLITS: asdict(splits),
+            paths.STATE: network.state(),
+            paths.BLUEPRINT: blueprint(network),
+            paths.IMPORT: dict(source),
+            paths.HISTORY: asdict(nothing),
+            paths.ACCURACY: accuracy,
+            paths.LABEL_NAMES: run.dataset.label_names,
         }
         run.finish("train", tree, started)
     run.log(f"imported {source['file']} as {source['architecture']}, test accuracy {accuracy['test']:.4f}")
@@ -100,7 +100,7 @@ def _check(config: Config, network: nn.Network) -> None:
 
 
 def _refuse_other(run: Run, source: Mapping[str, Any]) -> None:
-    stored = run.read(paths.IMPORT)
+    stored = run.read_tree(paths.join("train", paths.IMPORT))
     differing = [name for name in OF_SOURCE if stored[name] != source[name]]
     if differing:
         found = ", ".join(f"{name} {stored[name]} there, {source[name]} asked" for name in differing)

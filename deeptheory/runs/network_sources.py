@@ -13,8 +13,6 @@ from deeptheory.nn.options import IMPORTED
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
 
-KINDS_OF_ARRAYS = ("parameters", "buffers")
-
 
 @dataclass(frozen=True)
 class NetworkSource:
@@ -67,7 +65,7 @@ def blueprint(network: nn.Network) -> str:
     """The blueprint of a network (`nn.blueprint_of`) and the shapes of all arrays, as JSON."""
     shapes = {
         kind: {name: array.shape for name, array in getattr(network, kind)().items()}
-        for kind in KINDS_OF_ARRAYS
+        for kind in paths.MODEL_ARRAYS
     }
     return json.dumps({**nn.blueprint_of(network), **shapes})
 
@@ -75,7 +73,8 @@ def blueprint(network: nn.Network) -> str:
 def stored_blueprint(run: Run) -> str:
     """The blueprint of a run's network; "" where it is built from options, or not imported yet."""
     imported = run.config.network.name == IMPORTED
-    return run.read(paths.BLUEPRINT) if imported and run.has(paths.BLUEPRINT) else ""
+    stored = paths.join("train", paths.BLUEPRINT)
+    return run.read_text(stored) if imported and run.has(stored) else ""
 
 
 def blueprint_in(directory: Path) -> str:
@@ -87,7 +86,7 @@ def _from_blueprint(text: str, rng: np.random.Generator) -> nn.Network:
     described = json.loads(text)
     arrays = (
         {name: np.zeros(shape, described["dtype"]) for name, shape in described[kind].items()}
-        for kind in KINDS_OF_ARRAYS
+        for kind in paths.MODEL_ARRAYS
     )
     network = nn.build_from_blueprint(described, *arrays)
     nn.reinitialise(network, rng)

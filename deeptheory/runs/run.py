@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 
 import h5py
 
@@ -21,12 +21,13 @@ from deeptheory.runs.run_locks import lock
 from deeptheory.store import hdf5, integrity, paths
 from deeptheory.store.atomic_files import UNFINISHED, write_text
 from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.store.typed_readers import Entry, TypedReaders
 from deeptheory.system import interruption, memory, provenance
 
 Arguments = ParamSpec("Arguments")
 
 
-class Run:
+class Run(TypedReaders):
     """One seed's directory: `config.toml`, `run.h5`, `checkpoint.h5` while unfinished, `log.txt`.
 
     Parameters
@@ -117,7 +118,7 @@ class Run:
 
     def done(self, step: str) -> bool:
         """Whether the step's results are complete in `run.h5`."""
-        return self.has(f"{step}/finished")
+        return self.has(paths.join(step, paths.FINISHED))
 
     def needs(self, step: str) -> bool:
         """Whether a step has to be computed: it is not done, or `run.h5` is damaged and has to be mended first."""
@@ -141,19 +142,22 @@ class Run:
             do = f"run 'deeptheory {command}' first"
             raise InputError(f"run {self.directory}", f"the results of '{step}'", "none", do)
 
-    def read(self, path: str) -> Any:
-        """One table, array, number or text of `run.h5` by its path, such as ``measure/stages/stage3``."""
+    def entry(self, path: str) -> Entry:
+        """One entry of `run.h5` by its path, such as ``measure/stages/stage3``."""
         if not self.has(path):
             raise InputError(f"run {self.directory}", f"'{path}' in {paths.RESULTS}", "no such entry")
         with self._open() as file:
-            return hdf5.read(file, path)
+            return hdf5.OpenFile(file).entry(path)
 
-    def names(self, path: str) -> list[str]:
+    def location(self, path: str) -> str:
+        return f"'{path}' in {self.results}"
+
+    def entry_names(self, path: str) -> list[str]:
         """Names of the entries of a group of `run.h5`; none if there is no such group."""
         if not self.has(path):
             return []
         with self._open() as file:
-            return hdf5.names(file, path)
+            return hdf5.entry_names(file, path)
 
     def _open(self) -> h5py.File:
         """`run.h5` for reading, brought to the present schema first."""
@@ -188,18 +192,23 @@ class Run:
         ``peak_bytes`` is that of the process while the step ran (VmHWM), 0 where the system does not say.
         """
         peak = memory.process_memory("VmHWM") or 0
-        stamp = {"finished": now(), "wall_seconds": time.monotonic() - started, "peak_bytes": peak}
+        seconds = time.monotonic() - started
+        stamp = {paths.FINISHED: now(), paths.WALL_SECONDS: seconds, paths.PEAK_BYTES: peak}
         with hdf5.replacing(self.results) as file:
             self._describe(file)
             hdf5.write_tree(file.require_group(step), {**tree, **stamp})
-            hdf5.write_tree(file.create_group(f"{paths.PROVENANCE}/{step}"), provenance.provenance())
-            done = [name for name in paths.STEPS if f"{name}/finished" in file]
+            hdf5.write_tree(file.create_group(paths.provenance_path(step)), provenance.provenance())
+            done = [name for name in paths.STEPS if paths.join(name, paths.FINISHED) in file]
             status = "complete" if len(done) == len(paths.STEPS) else f"done: {', '.join(done)}"
-            hdf5.replace_text(file, "status", status)
+            hdf5.replace_text(file, paths.STATUS, status)
 
-    def _describe(self, file: Any) -> None:
-        if schema.ENTRY not in file:
-            start = {schema.ENTRY: schema.VERSION, "config": to_toml(self.config), "status": "begun"}
+    def _describe(self, file: h5py.File) -> None:
+        if paths.SCHEMA_VERSION not in file:
+            start = {
+                paths.SCHEMA_VERSION: schema.VERSION,
+                paths.CONFIG_TEXT: to_toml(self.config),
+                paths.STATUS: "begun",
+            }
             hdf5.write_tree(file, start)
 
     def log(self, text: str) -> None:

@@ -7,9 +7,9 @@ import h5py
 
 from deeptheory.errors import InputError
 from deeptheory.store import hdf5
+from deeptheory.store.paths import SCHEMA_VERSION
 
 VERSION = 2
-ENTRY = "schema_version"
 
 
 def is_current(file: h5py.File) -> bool:
@@ -33,14 +33,14 @@ def migrate(path: Path) -> str:
         first = _version_of(file)
         for version in range(first, VERSION):
             MIGRATIONS[version](file)
-        if ENTRY in file:
-            del file[ENTRY]
-        hdf5.write_tree(file, {ENTRY: VERSION})
+        if SCHEMA_VERSION in file:
+            del file[SCHEMA_VERSION]
+        hdf5.write_tree(file, {SCHEMA_VERSION: VERSION})
     return f"{path.name} brought from schema version {first} to {VERSION}"
 
 
 def _version_of(file: h5py.File) -> int:
-    return int(hdf5.read(file, ENTRY)) if hdf5.has(file, ENTRY) else 1
+    return int(hdf5.OpenFile(file).read_number(SCHEMA_VERSION)) if hdf5.has(file, SCHEMA_VERSION) else 1
 
 
 def _add_checksums(file: h5py.File) -> None:

@@ -3,10 +3,10 @@
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 from deeptheory.errors import InputError
 from deeptheory.store import hdf5, integrity
+from deeptheory.store.typed_readers import StoredTree
 
 INTERVAL = 300.0  # seconds
 
@@ -31,7 +31,7 @@ class CheckpointStore:
         """Whether the last checkpoint, or the start, is longer ago than the interval."""
         return time.monotonic() - self.written >= self.interval
 
-    def load(self) -> dict[str, Any] | None:
+    def load(self) -> StoredTree | None:
         """The last whole checkpoint, or None when there is none.
 
         A damaged file is put aside and the one before it taken.
@@ -45,7 +45,7 @@ class CheckpointStore:
         if not self.path.exists():
             return None
         with hdf5.open_for_reading(self.path) as file:
-            return hdf5.read(file)
+            return hdf5.OpenFile(file).read_tree("/")
 
     def save(self, state: hdf5.Tree) -> None:
         """Replace the file; an `InputError` (read-only directory, full disk) leaves the old one as it was."""

@@ -14,6 +14,7 @@ import numpy as np
 from deeptheory.errors import InputError
 from deeptheory.store.atomic_files import replacing_file
 from deeptheory.store.error_buffer import Disk
+from deeptheory.store.typed_readers import Array, Entry, StoredTree, TypedReaders
 
 Tree = Mapping[str, Any]  # str -> Tree | ndarray | number | str
 COMPRESSED_BELOW = 1 << 24  # bytes; larger arrays are weights or nearly incompressible fields
@@ -57,26 +58,33 @@ def add_checksum(item: h5py.Dataset, value: Any = None) -> None:
     item.attrs[CHECKSUM] = np.uint32(sum_on_disk(item) if value is None else _checksum(value))
 
 
-def read(group: h5py.Group, path: str = ".") -> Any:
-    """Read back what `write_tree` wrote: a group as a nested table, a data set as an array, a number or text.
+class OpenFile(TypedReaders):
+    """The entries of an open file, as `write_tree` wrote them; "/" is the whole file.
 
     Parameters
     ----------
-    group : h5py.Group
-    path : str
-        Of an entry in it; the group itself by default.
+    file : h5py.File
 
     Raises
     ------
     InputError
-        The bytes of a data set are not those that were written. One without a checksum is not checked.
+        By all readers: also where the bytes of a data set are not those that were written. One without a checksum
+        is not checked.
     """
-    try:
-        return _read(group if path == "." else group[path])
-    except InputError:
-        raise
-    except Exception as error:  # the library raises whatever damaged bytes lead it to
-        raise _damaged(group, path, f"{error}") from error
+
+    def __init__(self, file: h5py.File) -> None:
+        self.file = file
+
+    def entry(self, path: str) -> Entry:
+        try:
+            return _read(self.file[path])
+        except InputError:
+            raise
+        except Exception as error:  # the library raises whatever damaged bytes lead it to
+            raise _damaged(self.file, path, f"{error}") from error
+
+    def location(self, path: str) -> str:
+        return f"'{path}' in {self.file.filename}"
 
 
 def has(group: h5py.Group, path: str) -> bool:
@@ -87,7 +95,7 @@ def has(group: h5py.Group, path: str) -> bool:
         raise _damaged(group, path, f"{error}") from error
 
 
-def names(group: h5py.Group, path: str) -> list[str]:
+def entry_names(group: h5py.Group, path: str) -> list[str]:
     """Names of the entries of a group in a group."""
     try:
         return list(group[path])
@@ -95,16 +103,18 @@ def names(group: h5py.Group, path: str) -> list[str]:
         raise _damaged(group, path, f"{error}") from error
 
 
-def _read(item: h5py.Group | h5py.Dataset) -> Any:
+def _read(item: h5py.Group | h5py.Dataset) -> Entry:
     if isinstance(item, h5py.Group):
-        return {name: _read(item[name]) for name in item}
+        return StoredTree(
+            {name: _read(item[name]) for name in item}, item.file.filename, item.name.strip("/")
+        )
     value = _content(item)
     if CHECKSUM in item.attrs and _checksum(value) != item.attrs[CHECKSUM]:
         raise _damaged(item.file, item.name, "others")
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _content(item: h5py.Dataset) -> Any:
+def _content(item: h5py.Dataset) -> str | list[str] | Array | np.generic:
     if h5py.check_string_dtype(item.dtype):
         text = item.asstr()[()]
         return text if isinstance(text, str) else list(text)

@@ -1,4 +1,4 @@
-"""Every file name of a run or a study and every path inside `run.h5`, in one place."""
+"""Every file name of a run or a study, and every name of an entry in an HDF5 file, in one place."""
 
 from pathlib import Path
 
@@ -16,36 +16,66 @@ SWEEP = "sweep.toml"
 SWEEP_MEMBERS, SWEEP_STAGES = "sweep.csv", "sweep-stages.csv"
 SWEEP_RESULTS = "sweep.h5"
 SWEEP_SUMMARY = "sweep.txt"
-SWEEP_SLURM = (
-    "slurm"  # directory of the array scripts of a sweep, of their logs and of the list of their jobs
-)
+SWEEP_SLURM = "slurm"  # directory of a sweep's array scripts, of their logs and of the list of their jobs
 SLURM_JOBS = "jobs.txt"
 
 UNPRUNED, AFCC = "unpruned", "afcc"  # arms of every run: the one without a mask, and the one that is judged
-STEPS = ("train", "measure", "predict", "prune", "retrain")  # each a group of run.h5, in this order
+
+# Groups of `run.h5`.
+STEPS = ("train", "measure", "predict", "prune", "retrain")  # in this order
 PROVENANCE = "provenance"
 BUDGET = "budget"  # the prunable sets at given tolerances, beside the steps
 COMPACT, COST = "compact", "cost"  # compact networks of the arms and what they cost, beside the steps
 SENSITIVITY = "sensitivity"  # measures at other thresholds and on parts of the measure split
-BLUEPRINT, IMPORT = (
-    "train/network",
-    "train/import",
-)  # of an imported network: its description, where it is from
 REWIND = "rewind"  # the weights that iterative pruning goes back to
 COMPARE = "compare"  # accuracy of every criterion at every density
 COMPARE_ALONE = "compare-alone"  # the same with one layer masked at a time
 ROUNDS = "rounds"  # of iterative pruning, by arm and final density
+
+# Entries of the file.
+SCHEMA_VERSION, CONFIG_TEXT, STATUS = "schema_version", "config", "status"
+
+# Entries of a step, or of what is computed beside the steps.
+BEGUN, FINISHED, WALL_SECONDS, PEAK_BYTES = "begun", "finished", "wall_seconds", "peak_bytes"
+STAGES, ARMS, LAYERS = "stages", "arms", "layers"
+STATE, HISTORY, MASKS = "state", "history", "masks"
+ACCURACY, DENSITY, DILUTION = "accuracy", "density", "dilution"
+GIT_REVISION = "git_revision"  # of the provenance of a step
+
+# Entries of `train`.
+SPLITS, LABEL_NAMES = "splits", "label_names"
+BLUEPRINT, IMPORT = "network", "import"  # of an imported network: its blueprint, and where it is from
+
+# Entries of `measure` and of its stages; the other measures have the names of `measure.StageMeasures`.
+STAGE_NAMES = "stage_names"
+PROBE_WEIGHT, PROBE_ACCURACY, LABEL_ACCURACY = "probe_weight", "probe_accuracy", "label_accuracy"
+STRENGTHS, CLASS_MEANS, SERVED = "strengths", "class_means", "served"
+CLUSTER_SIZES, FILTER_NOISE = "cluster_sizes", "filter_noise"
+SIGNAL_SHARE, VARIANCE_SHARE = "signal_share", "variance_share"
+SNR_MEAN_FIELD, SNR_MEASURED = "snr_mean_field", "snr_measured"
+
+# Entries of the arms.
+RETRAINED, HEAD = "retrained", "head"  # predictions: after retraining, and of the refitted head alone
+EXPECTED_DILUTION = "expected_dilution"  # of a layer: without structure in its fields
+REFIT_ACCURACY, UPDATE, ARM_COST = "refit_accuracy", "update", "cost"
+
+# Entries of the budget.
 NETWORK = "network"  # all layers together, beside the weight names
+REMOVAL_PATHS = "paths"
+TOLERANCE, INTACT, PRUNABLE = "tolerance", "intact", "prunable"
+
+# Entries of compact networks and of what they cost.
+SAVED_BYTES = "saved_bytes"
+
+# Entries of other files: a saved network, a packed data set, the results of a sweep.
+MODEL_NETWORK, MODEL_ARRAYS = "network", ("parameters", "buffers")
+DATASET_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+SWEEP_CONFIG, SWEEP_MEMBER_ROWS, SWEEP_STAGE_ROWS = "sweep", "members", "stages"
 
 
 def seed_directory(study: Path, seed: int) -> Path:
     """Directory of one seed's run inside a study."""
     return study / f"seed-{seed}"
-
-
-def stage_path(step: str, stage: str) -> str:
-    """Group of one stage inside the group of a step: `measure/stages/stage3`."""
-    return f"{step}/stages/{stage}"
 
 
 def arm_checkpoint(arm: str, density: float, number: int | None = None) -> str:
@@ -64,25 +94,9 @@ def probe_checkpoint(stage: str) -> str:
     return f"checkpoint-probe-{stage}.h5"
 
 
-def arm_path(step: str, arm: str) -> str:
-    """Group of one arm inside the group of a step: `retrain/arms/afcc`."""
-    return f"{step}/arms/{arm}"
-
-
-def compare_path(criterion: str, density: float, layer: str = "") -> str:
-    """Group of one criterion at one density, of all masked layers or of one: `compare-alone/LAYER/lamp/0.1`."""
-    where = f"{COMPARE_ALONE}/{layer}" if layer else COMPARE
-    return f"{where}/{criterion}/{density:g}"
-
-
 def comparison_file(alone: bool, suffix: str) -> str:
     """Name of the results of a comparison: `comparison.json`, or of layers masked alone."""
     return f"comparison{'-alone' * alone}.{suffix}"
-
-
-def budget_path(tolerance: float) -> str:
-    """Group of the prunable set at one tolerance: `budget/tolerance-0.005`."""
-    return f"{BUDGET}/tolerance-{tolerance:g}"
 
 
 def array_script(number: int) -> str:
@@ -90,21 +104,57 @@ def array_script(number: int) -> str:
     return f"array-{number}.sbatch"
 
 
-def sensitivity_path(variation: str) -> str:
-    """Group of what was measured in another way: `sensitivity/threshold 0.2`."""
-    return f"{SENSITIVITY}/{variation}"
-
-
-def compact_path(arm: str) -> str:
-    """Group of what is left of one arm: `compact/afcc`."""
-    return f"{COMPACT}/{arm}"
-
-
 def compact_file(directory: Path, arm: str) -> Path:
     """File of the compact network of one arm inside a run."""
     return directory / f"compact-{arm}.h5"
 
 
+def join(*names: str) -> str:
+    """The path of an entry below others: `train/splits/test`."""
+    return "/".join(names)
+
+
+def provenance_path(step: str, *entry: str) -> str:
+    """Group of the provenance of a step, or an entry of it: `provenance/train/host`."""
+    return join(PROVENANCE, step, *entry)
+
+
+def stage_path(step: str, stage: str, *entry: str) -> str:
+    """Group of one stage inside the group of a step, or an entry of it: `measure/stages/stage3/noise`."""
+    return join(step, STAGES, stage, *entry)
+
+
+def arm_path(step: str, arm: str, *entry: str) -> str:
+    """Group of one arm inside the group of a step, or an entry of it: `retrain/arms/afcc/accuracy`."""
+    return join(step, ARMS, arm, *entry)
+
+
+def compare_path(criterion: str, density: float, layer: str = "", entry: str = "") -> str:
+    """Group of one criterion at one density, of all masked layers or of one: `compare-alone/LAYER/lamp/0.1`."""
+    where = (COMPARE_ALONE, layer) if layer else (COMPARE,)
+    return join(*where, criterion, f"{density:g}", *([entry] if entry else []))
+
+
+def round_path(arm: str, density: float, number: int, *entry: str) -> str:
+    """Group of one round of masks that change, or an entry of it: `rounds/afcc/0.1/2/masks`."""
+    return join(ROUNDS, arm, f"{density:g}", str(number), *entry)
+
+
+def budget_path(tolerance: float, *entry: str) -> str:
+    """Group of the prunable set at one tolerance, or an entry of it: `budget/tolerance-0.005/intact`."""
+    return join(BUDGET, f"tolerance-{tolerance:g}", *entry)
+
+
+def sensitivity_path(variation: str, *entry: str) -> str:
+    """Group of what was measured in another way, or an entry of it: `sensitivity/threshold 0.2/stage3/noise`."""
+    return join(SENSITIVITY, variation, *entry)
+
+
+def compact_path(arm: str, *entry: str) -> str:
+    """Group of what is left of one arm, or an entry of it: `compact/afcc/layers`."""
+    return join(COMPACT, arm, *entry)
+
+
 def cost_path(arm: str) -> str:
     """Group of the costs of one arm: `cost/afcc`."""
-    return f"{COST}/{arm}"
+    return join(COST, arm)

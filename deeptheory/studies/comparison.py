@@ -13,6 +13,7 @@ from deeptheory.runs import steps
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.estimates import COMPARE, require_memory
 from deeptheory.runs.run import Run, make_directory
+from deeptheory.runs.stored_arrays import over_seeds
 from deeptheory.store import paths
 from deeptheory.store.atomic_files import read_json, write_text
 from deeptheory.studies.confirmation import of_seeds
@@ -115,8 +116,12 @@ def stored_comparison(directory: Path, alone: bool) -> judge.Comparison | None:
 def collect(runs: Sequence[Run]) -> judge.Comparison:
     """The accuracies of finished runs, paired by seed."""
     options = runs[0].config.compare
-    alone = runs[0].names(paths.COMPARE_ALONE)
-    layers = [name for name in runs[0].names("train/state") if name in alone] if options.alone else [""]
+    alone = runs[0].entry_names(paths.COMPARE_ALONE)
+    layers = (
+        [name for name in runs[0].entry_names(paths.join("train", paths.STATE)) if name in alone]
+        if options.alone
+        else [""]
+    )
     rows = {
         f"{criterion} in {layer.removesuffix('.weight')}" if layer else criterion: (criterion, layer)
         for criterion in options.criteria
@@ -127,10 +132,12 @@ def collect(runs: Sequence[Run]) -> judge.Comparison:
 
 def compared_so_far(runs: Sequence[Run]) -> judge.Comparison:
     """All that runs hold of masks of all layers together, whatever was compared last; NaN without a mask."""
-    names = runs[0].names(paths.COMPARE)
+    names = runs[0].entry_names(paths.COMPARE)
     rows = {criterion: (criterion, "") for criterion in CRITERIA if criterion in names}
     densities = {
-        float(density) for criterion in rows for density in runs[0].names(f"{paths.COMPARE}/{criterion}")
+        float(density)
+        for criterion in rows
+        for density in runs[0].entry_names(paths.join(paths.COMPARE, criterion))
     }
     return _comparison(runs, rows, densities)
 
@@ -141,11 +148,11 @@ def _comparison(
     """The accuracies of criteria, each in one layer or in all (""), at densities from high to low."""
 
     def accuracies(criterion: str, density: float, layer: str) -> np.ndarray:
-        path = f"{paths.compare_path(criterion, density, layer)}/accuracy"
-        return np.array([run.read(path) if run.has(path) else np.nan for run in runs])
+        path = paths.compare_path(criterion, density, layer, paths.ACCURACY)
+        return np.array([run.read_number(path) if run.has(path) else np.nan for run in runs])
 
     return judge.Comparison(
-        np.array([run.read(f"{paths.COMPARE}/{UNPRUNED}/accuracy") for run in runs]),
+        over_seeds(runs, paths.join(paths.COMPARE, UNPRUNED, paths.ACCURACY)),
         {
             name: {
                 density: accuracies(criterion, density, layer) for density in sorted(densities, reverse=True)

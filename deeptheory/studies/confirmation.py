@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import judge
 from deeptheory.judge import ArmResults, Verdict
@@ -16,6 +17,7 @@ from deeptheory.runs import steps
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.estimates import require_memory
 from deeptheory.runs.run import Run, make_directory
+from deeptheory.runs.stored_arrays import over_seeds
 from deeptheory.store import paths
 from deeptheory.store.atomic_files import read_json, write_text
 from deeptheory.studies.local_processes import run_side_by_side
@@ -133,7 +135,10 @@ def arm_tables(runs: Sequence[Run], results: ArmResults) -> list[Table]:
     """Accuracy and cost of every arm over the runs that gave `results`, and the dilution of every layer."""
 
     def left(share: str) -> dict[str, list[float]]:
-        return {arm: [run.read(f"prune/arms/{arm}/cost/{share}") for run in runs] for arm in results.arms}
+        return {
+            arm: [run.read_number(paths.arm_path("prune", arm, paths.ARM_COST, share)) for run in runs]
+            for arm in results.arms
+        }
 
     level = runs[0].config.judge.level
     return judge.arm_tables(results, left("parameters_share"), left("multiply_adds_share"), level)
@@ -142,16 +147,19 @@ def arm_tables(runs: Sequence[Run], results: ArmResults) -> list[Table]:
 def arm_results(runs: Sequence[Run]) -> ArmResults:
     """Collect what the judge needs from finished runs, paired by seed."""
     arms = (UNPRUNED, *runs[0].config.prune.arms)
-    layers = list(runs[0].read("predict/layers"))
+    layers = runs[0].entry_names(paths.join("predict", paths.LAYERS))
 
-    def over_seeds(path: str) -> np.ndarray:
-        return np.array([run.read(path) for run in runs])
+    def of_arms(step: str, entry: str) -> dict[str, NDArray[np.float64]]:
+        return {arm: over_seeds(runs, paths.arm_path(step, arm, entry)) for arm in arms}
 
-    null = {layer: f"predict/layers/{layer}/expected_dilution" for layer in layers}
+    def of_layers(entry: str) -> dict[str, NDArray[np.float64]]:
+        places = {layer: paths.join("predict", paths.LAYERS, layer, entry) for layer in layers}
+        return {layer: over_seeds(runs, path) for layer, path in places.items() if runs[0].has(path)}
+
     return ArmResults(
-        accuracy_before={arm: over_seeds(f"prune/arms/{arm}/accuracy") for arm in arms},
-        accuracy_after={arm: over_seeds(f"retrain/arms/{arm}/accuracy") for arm in arms},
-        predicted={arm: over_seeds(f"predict/arms/{arm}/retrained") for arm in arms},
-        dilution={layer: over_seeds(f"predict/layers/{layer}/dilution") for layer in layers},
-        null_dilution={layer: over_seeds(path) for layer, path in null.items() if runs[0].has(path)},
+        accuracy_before=of_arms("prune", paths.ACCURACY),
+        accuracy_after=of_arms("retrain", paths.ACCURACY),
+        predicted=of_arms("predict", paths.RETRAINED),
+        dilution=of_layers(paths.DILUTION),
+        null_dilution=of_layers(paths.EXPECTED_DILUTION),
     )

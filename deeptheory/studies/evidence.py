@@ -32,7 +32,7 @@ def stages(runs: Runs) -> Stages:
     if only := runs[0].config.measure.stages:
         do = "measure runs whose measure.stages is empty"
         raise InputError(f"run {runs[0].directory}", "all stages measured", f"only {', '.join(only)}", do)
-    values = {name: over_stages(runs, f"measure/stages/{{stage}}/{name}") for name in OF_STAGES}
+    values = {name: over_stages(runs, "measure", name) for name in OF_STAGES}
     return Stages(tuple(stage_names(runs[0])), values)
 
 
@@ -46,7 +46,7 @@ def arms(runs: Runs) -> Arms:
     setting = f"density {of_runs.density:g}" if of_runs.density else f"threshold {of_runs.threshold:g}"
     names = (UNPRUNED, *of_runs.arms)
     return Arms(
-        {setting: {arm: over_seeds(runs, f"{paths.arm_path('retrain', arm)}/accuracy") for arm in names}}
+        {setting: {arm: over_seeds(runs, paths.arm_path("retrain", arm, paths.ACCURACY)) for arm in names}}
     )
 
 
@@ -64,17 +64,17 @@ def _compared(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
 def single_layers(runs: Runs) -> SingleLayers:
     """The layers that were masked alone, by AFCC at the density of the hypothesis."""
     check_one_configuration(runs, "hypothesis")
-    found = {
-        layer: f"{paths.compare_path(AFCC, DENSITY, layer)}/accuracy"
-        for layer in runs[0].names("train/state")
-        if all(run.has(f"{paths.compare_path(AFCC, DENSITY, layer)}/accuracy") for run in runs)
+    accuracies = {
+        layer: paths.compare_path(AFCC, DENSITY, layer, paths.ACCURACY)
+        for layer in runs[0].entry_names(paths.join("train", paths.STATE))
     }
+    found = {layer: path for layer, path in accuracies.items() if all(run.has(path) for run in runs)}
     if not found:
         do = "run 'deeptheory compare simulations/single-layers.toml --out DIR'"
         raise InputError(f"run {runs[0].directory}", "layers masked alone", "none", do)
     return SingleLayers(
         DENSITY,
-        over_seeds(runs, f"{paths.COMPARE}/{UNPRUNED}/accuracy"),
+        over_seeds(runs, paths.join(paths.COMPARE, UNPRUNED, paths.ACCURACY)),
         {layer.removesuffix(".weight"): over_seeds(runs, path) for layer, path in found.items()},
     )
 
@@ -87,21 +87,21 @@ def predictions(runs: Runs) -> Predictions:
     masked = runs[0].config.prune.arms
     groups = {
         "full heads": (
-            [f"predict/stages/{stage}/accuracy" for stage in late],
-            [f"{paths.stage_path('measure', stage)}/probe_accuracy" for stage in late],
+            [paths.stage_path("predict", stage, paths.ACCURACY) for stage in late],
+            [paths.stage_path("measure", stage, paths.PROBE_ACCURACY) for stage in late],
         ),
         "masked heads": (
-            [f"{paths.arm_path('predict', arm)}/head/accuracy" for arm in masked],
-            [f"{paths.arm_path('prune', arm)}/refit_accuracy" for arm in masked],
+            [paths.arm_path("predict", arm, paths.HEAD, paths.ACCURACY) for arm in masked],
+            [paths.arm_path("prune", arm, paths.REFIT_ACCURACY) for arm in masked],
         ),
         "retrained arms": (
-            [f"{paths.arm_path('predict', arm)}/retrained" for arm in masked],
-            [f"{paths.arm_path('retrain', arm)}/accuracy" for arm in masked],
+            [paths.arm_path("predict", arm, paths.RETRAINED) for arm in masked],
+            [paths.arm_path("retrain", arm, paths.ACCURACY) for arm in masked],
         ),
     }
 
     def read(of_paths: list[str]) -> np.ndarray:
-        return np.array([[run.read(path) for path in of_paths] for run in runs])
+        return np.array([[run.read_number(path) for path in of_paths] for run in runs])
 
     return Predictions(
         {group: (read(predicted), read(measured)) for group, (predicted, measured) in groups.items()}
@@ -125,15 +125,15 @@ def label_scaling(runs: Runs) -> LabelScaling:
         return np.array([[value(by_number[number][seed]) for number in numbers] for seed in seeds])
 
     def of_last(name: str) -> Callable[[Run], float]:
-        return lambda run: run.read(f"{_last_stage(run)}/{name}")
+        return lambda run: run.read_number(_of_last_stage(run, name))
 
     return LabelScaling(
         tuple(numbers),
         {
             "max_error": over_numbers(
-                lambda run: 1 - float(run.read(f"{_last_stage(run)}/label_accuracy").min())
+                lambda run: 1 - float(run.read_array(_of_last_stage(run, paths.LABEL_ACCURACY)).min())
             ),
-            "error": over_numbers(lambda run: 1 - run.read(f"{_last_stage(run)}/probe_accuracy")),
+            "error": over_numbers(lambda run: 1 - run.read_number(_of_last_stage(run, paths.PROBE_ACCURACY))),
             **{
                 name: over_numbers(of_last(name))
                 for name in ("cluster_size", "clusters_per_filter", "snr_mean_field")
@@ -156,7 +156,10 @@ def controls(runs: Runs) -> Controls:
     return Controls(
         {
             kind: np.array(
-                [run.read(f"{_last_stage(run)}/snr_mean_field") for _, run in sorted(of_kind.items())]
+                [
+                    run.read_number(_of_last_stage(run, paths.SNR_MEAN_FIELD))
+                    for _, run in sorted(of_kind.items())
+                ]
             )
             for kind, of_kind in kinds.items()
         }
@@ -169,8 +172,8 @@ def _kind(run: Run) -> str:
     return "trained" if run.config.train.epochs else "untrained"
 
 
-def _last_stage(run: Run) -> str:
-    return paths.stage_path("measure", stage_names(run)[-1])
+def _of_last_stage(run: Run, entry: str) -> str:
+    return paths.stage_path("measure", stage_names(run)[-1], entry)
 
 
 def _check(runs: Runs, step: str, but: Sequence[str] = ()) -> None:

@@ -80,7 +80,7 @@ def _trends(values: dict[str, dict[str, np.ndarray]], names: list[str], stages: 
 
 
 def _over_stages(run: Run, variation: str, number: str, stages: Sequence[str]) -> list[float]:
-    return [run.read(f"{paths.sensitivity_path(variation)}/{stage}/{number}") for stage in stages]
+    return [run.read_number(paths.sensitivity_path(variation, stage, number)) for stage in stages]
 
 
 def _number(value: float) -> str:

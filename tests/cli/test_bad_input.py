@@ -157,9 +157,9 @@ def test_a_step_too_early_is_refused(deeptheory, assert_refused, tiny_config, tm
 
 def test_pruning_nothing_is_refused(deeptheory, assert_refused, run_until):
     run = run_until("measure")
-    for stage in run.read("measure/stage_names"):
+    for stage in run.read_names("measure/stage_names"):
         path = f"measure/stages/{stage}"
-        run.add(path, {"strengths": np.ones_like(run.read(f"{path}/strengths"))})
+        run.add(path, {"strengths": np.ones_like(run.read_array(f"{path}/strengths"))})
     result = deeptheory("predict", run.directory)
     assert_refused(
         result, "weights of 3 layers kept: nothing was pruned; raise prune.threshold to 1 or above"

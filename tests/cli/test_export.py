@@ -43,7 +43,7 @@ def test_an_arm_is_written_as_safetensors_with_its_masks(deeptheory, run, images
     network = read_network(out.with_suffix(""))
     np.testing.assert_array_equal(network.infer(images), retrained_network(run, "afcc").infer(images))
     masks, _ = read_tensors(tmp_path / "net.masks.safetensors")
-    assert set(masks) == set(run.read("prune/arms/afcc/masks"))
+    assert set(masks) == set(run.read_arrays("prune/arms/afcc/masks"))
     for name, mask in masks.items():
         assert mask.dtype == bool
         assert not network.parameters()[name][~mask].any()

@@ -18,7 +18,7 @@ def state(finished_study):
     """The tiny trained network as PyTorch would have saved it."""
     return {
         name: torch.from_numpy(array)
-        for name, array in Run(finished_study / "seed-3", quiet=True).read("train/state").items()
+        for name, array in Run(finished_study / "seed-3", quiet=True).read_arrays("train/state").items()
     }
 
 
@@ -146,5 +146,5 @@ def test_an_onnx_file(deeptheory, assert_refused, config, finished_study, tmp_pa
     result = deeptheory(*arguments, "--quiet")
     assert result.code == 0
     assert result.out.startswith("net.onnx as ONNX, names of the graph")
-    assert Run(tmp_path / "run").read("train/accuracy") == run.read("train/accuracy")
+    assert Run(tmp_path / "run").read_numbers("train/accuracy") == run.read_numbers("train/accuracy")
     assert deeptheory("chain", tmp_path / "run", "--quiet").code == 0

@@ -83,7 +83,7 @@ def test_quiet_training_writes_nothing(deeptheory, config, tmp_path):
 def test_threads_are_recorded(deeptheory, config, tmp_path):
     out = tmp_path / "one"
     assert deeptheory("train", config, "--out", out, "--threads", 1, "--set", "train.epochs=1").code == 0
-    assert Run(out).read("provenance/train/threads") == 1
+    assert Run(out).read_number("provenance/train/threads") == 1
 
 
 @pytest.mark.parametrize("command", ["measure", "predict", "prune", "retrain", "inspect"])
@@ -92,16 +92,16 @@ def test_json_is_json_with_the_numbers_of_the_run(deeptheory, run, command):
     assert (result.code, result.err) == (0, "")
     numbers = strict_json(result.out)
     if command == "measure":
-        assert list(numbers) == run.read("measure/stage_names")
-        assert numbers["stage3"]["probe_accuracy"] == run.read("measure/stages/stage3/probe_accuracy")
+        assert list(numbers) == run.read_names("measure/stage_names")
+        assert numbers["stage3"]["probe_accuracy"] == run.read_number("measure/stages/stage3/probe_accuracy")
     elif command == "predict":
-        assert numbers["arms"]["afcc"]["retrained"] == run.read("predict/arms/afcc/retrained")
+        assert numbers["arms"]["afcc"]["retrained"] == run.read_number("predict/arms/afcc/retrained")
         assert numbers["layers"]["head.linear.weight"]["dilution"] > 0
     elif command == "inspect":
         assert numbers["done"] == ["train", "measure", "predict", "prune", "retrain"]
         assert numbers["provenance"]["threads"] == 1
     else:
-        assert numbers["random"]["accuracy_masked"] == run.read("prune/arms/random/accuracy")
+        assert numbers["random"]["accuracy_masked"] == run.read_number("prune/arms/random/accuracy")
         assert ("accuracy_retrained" in numbers["afcc"]) == (command == "retrain")
 
 

@@ -18,7 +18,7 @@ def contents(path):
     """Every data set of a file, or why they cannot be read."""
     try:
         with hdf5.open_for_reading(path) as file:
-            return hdf5.read(file)
+            return hdf5.OpenFile(file).read_tree("/")
     except InputError as error:
         return str(error)
 
@@ -51,7 +51,7 @@ def damaged_versions(content, rng, flips, cuts):
 def checkpoint(tmp_path_factory, finished_study):
     """A checkpoint as training writes them: the state of the trained network, twice."""
     store = CheckpointStore(tmp_path_factory.mktemp("checkpoint") / "checkpoint.h5")
-    state = Run(finished_study / "seed-3").read("train/state")
+    state = Run(finished_study / "seed-3").read_arrays("train/state")
     store.save({"position": "{}", "state": state, "momentum": state, "order": np.arange(100)})
     return store.path
 
@@ -98,7 +98,7 @@ def test_a_run_goes_back_to_the_version_before(assert_same, finished_study, run_
     before = run.results.read_bytes()
     steps.chain(run)
     for step in paths.STEPS:
-        assert_same(run.read(step), Run(finished_study / "seed-3").read(step))
+        assert_same(run.read_tree(step), Run(finished_study / "seed-3").read_tree(step))
     assert (run.directory / "run.damaged.h5").read_bytes() == before
     log = (run.directory / paths.LOG).read_text()
     assert "warning: run.h5 was damaged (" in log

@@ -56,7 +56,7 @@ def survive(file, directory, kills, seed, reference, assert_same):
             run = Run(directory, quiet=True)
             if run.done("retrain"):
                 for step in paths.STEPS:
-                    assert_same(run.read(step), reference.read(step))
+                    assert_same(run.read_tree(step), reference.read_tree(step))
                 shutil.rmtree(directory)
                 counts["runs"] += 1
     return counts

@@ -63,7 +63,7 @@ def test_a_full_disk_ends_a_run_and_loses_nothing(config_file, small_disk, finis
         code, out = finished(start(*command, "--threads", 1, "--quiet"))
         assert code == 0, out
     for step in paths.STEPS:
-        assert_same(Run(run).read(step), Run(finished_study / "seed-3").read(step))
+        assert_same(Run(run).read_tree(step), Run(finished_study / "seed-3").read_tree(step))
 
 
 def test_a_clock_that_is_set_back_changes_nothing(
@@ -74,8 +74,8 @@ def test_a_clock_that_is_set_back_changes_nothing(
     monkeypatch.setattr(time, "time", lambda: 0.0)
     steps.chain(run)
     for step in paths.STEPS:
-        assert_same(run.read(step), Run(finished_study / "seed-3").read(step))
-        assert run.read(f"{step}/wall_seconds") >= 0
+        assert_same(run.read_tree(step), Run(finished_study / "seed-3").read_tree(step))
+        assert run.read_number(f"{step}/wall_seconds") >= 0
 
 
 def at_once(number, config_file, directory, cache):
@@ -87,7 +87,7 @@ def at_once(number, config_file, directory, cache):
     for process in started:
         code, text = finished(process, COMPILATION * number)
         assert code == 0, text
-    return [Run(out).read("train") for out in outs]
+    return [Run(out).read_tree("train") for out in outs]
 
 
 @pytest.mark.slow

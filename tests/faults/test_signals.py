@@ -73,7 +73,7 @@ def test_a_run_stopped_anywhere_ends_with_the_same_bits(
     chain(run)
     whole = Run(finished_study / "seed-3")
     for step in paths.STEPS:
-        assert_same(run.read(step), whole.read(step))
+        assert_same(run.read_tree(step), whole.read_tree(step))
     assert {path.name for path in run.directory.iterdir()} <= {
         "config.toml",
         "log.txt",
@@ -96,4 +96,4 @@ def test_a_run_stopped_over_and_over_ends_with_the_same_bits(
             except interruption.Interrupted:
                 stops += 1
     assert stops >= 3
-    assert_same(run.read("retrain"), Run(finished_study / "seed-3").read("retrain"))
+    assert_same(run.read_tree("retrain"), Run(finished_study / "seed-3").read_tree("retrain"))

@@ -169,10 +169,15 @@ def test_train_command(config, tmp_path, deeptheory):
     assert sorted(path.name for path in out.iterdir()) == ["config.toml", "log.txt", "run.h5"]
     assert (out / "log.txt").read_text(encoding="utf-8").count("\n") == 1
     one, two = (Run(tmp_path / name, quiet=True) for name in ("one", "two"))
-    assert (one.read("provenance/train/processes"), two.read("provenance/train/processes")) == (1, 2)
-    assert two.read("provenance/train/threads") <= max(1, len(threadpools.processors()) // 2)
-    np.testing.assert_allclose(two.read("train/history/loss"), one.read("train/history/loss"), rtol=1e-5)
-    assert distance(two.read("train/state"), one.read("train/state")) < 1e-5
+    assert (one.read_number("provenance/train/processes"), two.read_number("provenance/train/processes")) == (
+        1,
+        2,
+    )
+    assert two.read_number("provenance/train/threads") <= max(1, len(threadpools.processors()) // 2)
+    np.testing.assert_allclose(
+        two.read_array("train/history/loss"), one.read_array("train/history/loss"), rtol=1e-5
+    )
+    assert distance(two.read_arrays("train/state"), one.read_arrays("train/state")) < 1e-5
 
     ended = start(2, *command, out, "--seed", "4")
     assert ended.returncode == 2

@@ -22,21 +22,22 @@ MASKED = ("stage4.conv.weight", "stage5.conv.weight", "head.linear.weight")
 
 def test_every_arm_keeps_equally_many_kernels_of_every_layer(run):
     kept = {
-        arm: {name: int(m.sum()) for name, m in run.read(f"prune/arms/{arm}/masks").items()} for arm in ARMS
+        arm: {name: int(m.sum()) for name, m in run.read_arrays(f"prune/arms/{arm}/masks").items()}
+        for arm in ARMS
     }
     assert set(kept["afcc"]) == set(MASKED)
     for arm in ARMS:
         assert kept[arm] == kept["afcc"]
-        for name, report in run.read(f"prune/arms/{arm}/layers").items():
+        for name, report in run.read_tree(f"prune/arms/{arm}/layers").items():
             assert report["kernels_kept"] == kept[arm][name] < report["kernels_total"]
             assert report["density"] == kept[arm][name] / report["kernels_total"]
-    masks = [run.read(f"prune/arms/{arm}/masks/stage5.conv.weight") for arm in ARMS]
+    masks = [run.read_array(f"prune/arms/{arm}/masks/stage5.conv.weight") for arm in ARMS]
     assert all((masks[0] != mask).any() for mask in masks[1:])
 
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_retrained_weights_are_zero_exactly_outside_the_mask(run, arm):
-    masks, state = run.read(f"prune/arms/{arm}/masks"), run.read(f"retrain/arms/{arm}/state")
+    masks, state = run.read_arrays(f"prune/arms/{arm}/masks"), run.read_arrays(f"retrain/arms/{arm}/state")
     n_kept = n_weights = 0
     for name in MASKED:
         kernels = state[name].reshape(*masks[name].shape, -1)
@@ -44,29 +45,29 @@ def test_retrained_weights_are_zero_exactly_outside_the_mask(run, arm):
         assert (kernels[masks[name]] != 0).all()
         n_kept += int(masks[name].sum()) * kernels.shape[2]
         n_weights += kernels.size
-    assert run.read(f"retrain/arms/{arm}/achieved_density") == n_kept / n_weights
-    assert run.read(f"prune/arms/{arm}/dilution") == pytest.approx(1 - n_kept / n_weights, abs=1e-12)
+    assert run.read_number(f"retrain/arms/{arm}/achieved_density") == n_kept / n_weights
+    assert run.read_number(f"prune/arms/{arm}/dilution") == pytest.approx(1 - n_kept / n_weights, abs=1e-12)
 
 
 def test_the_unpruned_arm_is_retrained_without_a_mask(run):
-    assert "masks" not in run.read("prune/arms/unpruned")
-    assert run.read("prune/arms/unpruned/accuracy") == run.read("train/accuracy/test")
-    assert run.read("prune/arms/unpruned/cost/parameters_share") == 1.0
-    trained, retrained = run.read("train/state"), run.read("retrain/arms/unpruned/state")
+    assert "masks" not in run.read_tree("prune/arms/unpruned")
+    assert run.read_number("prune/arms/unpruned/accuracy") == run.read_number("train/accuracy/test")
+    assert run.read_number("prune/arms/unpruned/cost/parameters_share") == 1.0
+    trained, retrained = run.read_arrays("train/state"), run.read_arrays("retrain/arms/unpruned/state")
     for name in MASKED:
         assert (retrained[name] != 0).all()
         assert not np.array_equal(retrained[name], trained[name])
-    lengths = {arm: len(run.read(f"retrain/arms/{arm}/history/loss")) for arm in ("unpruned", *ARMS)}
+    lengths = {arm: len(run.read_array(f"retrain/arms/{arm}/history/loss")) for arm in ("unpruned", *ARMS)}
     assert set(lengths.values()) == {run.config.retrain.epochs}
 
 
 def test_the_accuracies_are_those_of_the_stored_weights(run):
     test = data.select(run.dataset, stored_splits(run), "test")
     network = trained_network(run)
-    assert nn.accuracy(network, *test) == run.read("train/accuracy/test")
+    assert nn.accuracy(network, *test) == run.read_number("train/accuracy/test")
     for arm in ("unpruned", *ARMS):
-        network.load_state(run.read(f"retrain/arms/{arm}/state"))
-        assert nn.accuracy(network, *test) == run.read(f"retrain/arms/{arm}/accuracy")
+        network.load_state(run.read_arrays(f"retrain/arms/{arm}/state"))
+        assert nn.accuracy(network, *test) == run.read_number(f"retrain/arms/{arm}/accuracy")
 
 
 def scramble(run, split):
@@ -88,10 +89,11 @@ def scramble(run, split):
 def decisions(run):
     return {
         "fields": {
-            stage: run.read(f"measure/stages/{stage}/strengths") for stage in run.read("measure/stage_names")
+            stage: run.read_array(f"measure/stages/{stage}/strengths")
+            for stage in run.read_names("measure/stage_names")
         },
-        "masks": {arm: run.read(f"prune/arms/{arm}/masks") for arm in ARMS},
-        "predicted": run.read("predict/arms"),
+        "masks": {arm: run.read_arrays(f"prune/arms/{arm}/masks") for arm in ARMS},
+        "predicted": run.read_tree("predict/arms"),
     }
 
 
@@ -102,7 +104,7 @@ def test_masks_and_fields_are_decided_without_the_test_split(assert_same, finish
         getattr(steps, step)(run)
     assert_same(decisions(run), decisions(expected))
     accuracy = "measure/stages/stage1/probe_accuracy"
-    assert run.read(accuracy) != expected.read(accuracy)
+    assert run.read_number(accuracy) != expected.read_number(accuracy)
 
 
 def test_masks_and_fields_are_decided_on_the_measure_split(finished_study, run_until):
@@ -120,9 +122,9 @@ def test_masks_and_fields_are_decided_on_the_measure_split(finished_study, run_u
 def test_the_fields_of_all_filters_add_up_to_the_mean_complete_field(run):
     images, labels = data.select(run.dataset, stored_splits(run), "measure")
     network = trained_network(run)
-    for stage in run.read("measure/stage_names"):
-        means = run.read(f"measure/stages/{stage}/class_means")
-        weight = run.read(f"measure/stages/{stage}/probe_weight")
+    for stage in run.read_names("measure/stage_names"):
+        means = run.read_array(f"measure/stages/{stage}/class_means")
+        weight = run.read_array(f"measure/stages/{stage}/probe_weight")
         summed = measure.fields_from_class_means(means, weight.reshape(means.shape)).sum(axis=0)
         features = measure.stage_features(network, images, stage, quiet=True).astype(np.float64)
         complete = features @ weight.T.astype(np.float64)
@@ -131,7 +133,7 @@ def test_the_fields_of_all_filters_add_up_to_the_mean_complete_field(run):
 
 
 def test_the_unpruned_arm_is_predicted_without_loss_and_heads_apart_from_retrained_arms(finished_study):
-    predicted = Run(finished_study / "seed-3").read("predict/arms")
+    predicted = Run(finished_study / "seed-3").read_tree("predict/arms")
     unpruned = predicted["unpruned"]
     assert (unpruned["loss"], unpruned["loss_error"]) == (0, 0)
     assert unpruned["retrained"] == unpruned["refitted"]
@@ -170,10 +172,10 @@ def test_an_arm_from_scratch_is_trained_from_scaled_initial_weights(assert_same,
     table = msgspec.to_builtins(tiny_config)
     table["prune"]["arms"] = ["afcc", "random-afcc"]
     run.config = config_from(table)
-    masks = {name: run.read(f"prune/arms/random/masks/{name}") for name in MASKED}
+    masks = {name: run.read_array(f"prune/arms/random/masks/{name}") for name in MASKED}
     run.store("prune/arms/random-afcc", {"masks": masks})
     steps.retrain(run)
-    found = run.read("retrain/arms/random-afcc")
+    found = run.read_tree("retrain/arms/random-afcc")
 
     network = build_network(run)
     full = prune.Masks(masked_layers(run, network), masks)
@@ -196,11 +198,11 @@ def test_whole_filters_go_through_the_whole_chain(tiny_config, run_until):
     run.config = msgspec.structs.replace(tiny_config, prune=pruning)
     for step in (steps.predict, steps.prune, steps.retrain, steps.compact):
         step(run)
-    layers = run.read("predict/layers")
+    layers = run.read_trees("predict/layers")
     assert "scores" in layers["stage5.conv.weight"]
     assert "scores" not in layers["head.linear.weight"]  # its inputs go with the filters of the last stage
     assert layers["head.linear.weight"]["prunable"].any()
     for arm in ("afcc", "l1"):
-        found = run.read(f"compact/{arm}/layers/stage5.conv")
+        found = run.read_tree(f"compact/{arm}/layers/stage5.conv")
         assert found["filters_left"] < found["filters"]
     assert predicted(run).text

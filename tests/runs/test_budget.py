@@ -25,7 +25,7 @@ def searched(finished_study, tmp_path_factory):
 
 
 def found_at(run, name=paths.NETWORK):
-    return run.read(f"{paths.budget_path(TOLERANCE)}/{name}")
+    return run.read_tree(f"{paths.budget_path(TOLERANCE)}/{name}")
 
 
 def test_every_layer_alone_and_all_together_are_within_the_tolerance(searched):
@@ -55,7 +55,7 @@ def test_the_stored_prediction_is_that_of_the_stored_mask(searched):
 
 def test_prunability_orders_the_connections_of_the_whole_network(searched):
     where = paths.budget_path(TOLERANCE)
-    scores, found = searched.read(f"{where}/prunability"), found_at(searched)
+    scores, found = searched.read_arrays(f"{where}/prunability"), found_at(searched)
     gone = np.concatenate([scores[name][mask] for name, mask in found["prunable"].items()])
     left = np.concatenate([scores[name][~mask] for name, mask in found["prunable"].items()])
     assert gone.max() <= left.min()
@@ -68,7 +68,7 @@ def test_a_second_tolerance_uses_the_stored_paths_and_the_first_is_not_computed_
 
     monkeypatch.setattr(tolerance, "_removal_paths", never)
     steps.budget(searched, 0.9)
-    assert found_at(searched)["dilution"] <= searched.read(
+    assert found_at(searched)["dilution"] <= searched.read_number(
         f"{paths.budget_path(0.9)}/{paths.NETWORK}/dilution"
     )
     monkeypatch.setattr(tolerance, "make_predictor", never)

@@ -34,9 +34,10 @@ def test_every_arm_is_written_and_computes_what_the_masked_network_computes(run)
         compacted = nn.load_model(run.directory / f"compact-{arm}.h5")
         expected = masked.infer(images)
         np.testing.assert_allclose(compacted.infer(images), expected, atol=1e-5 * np.abs(expected).max())
-        layers = run.read(f"compact/{arm}/layers")
+        layers = run.read_tree(f"compact/{arm}/layers")
         kept = {
-            name: int(run.read(f"prune/arms/{arm}/masks/{name}.weight").sum()) for name in list(layers)[3:]
+            name: int(run.read_array(f"prune/arms/{arm}/masks/{name}.weight").sum())
+            for name in list(layers)[3:]
         }
         assert list(layers) == [*(f"stage{n}.conv" for n in (1, 2, 3, 4, 5)), "head.linear"]
         assert all(layers[name]["kernels_left"] <= kept[name] for name in kept)
@@ -52,23 +53,26 @@ def test_an_arm_that_is_done_is_left_as_it_is_and_a_lost_file_is_written_again(r
     path.unlink()
     steps.compact(run, ("random",))
     assert path.read_bytes() == before
-    assert run.names("compact") == ["random"]
+    assert run.entry_names("compact") == ["random"]
 
 
 def test_the_masks_are_those_at_the_end_of_retraining(run):
     steps.compact(run, ("random",))
-    before = run.read("compact/random/layers")
-    masks = run.read("retrain/arms/random/masks")
+    before = run.read_tree("compact/random/layers")
+    masks = run.read_arrays("retrain/arms/random/masks")
     masks["stage5.conv.weight"][3] = False
     run.store("retrain/arms/random/masks", masks)
     (run.directory / "compact-random.h5").unlink()
     steps.compact(run, ("random",))
-    assert run.read("compact/random/layers/stage5.conv")["constant"] == before["stage5.conv"]["constant"] + 1
+    assert (
+        run.read_tree("compact/random/layers/stage5.conv")["constant"]
+        == before["stage5.conv"]["constant"] + 1
+    )
     with h5py.File(run.results, "r+") as file:  # a run from before masks could change
         del file["retrain/arms/random/masks"]
     (run.directory / "compact-random.h5").unlink()
     steps.compact(run, ("random",))
-    assert run.read("compact/random/layers") == before
+    assert run.read_tree("compact/random/layers") == before
 
 
 def test_an_unknown_arm_is_refused_with_the_nearest_name(run):
@@ -96,7 +100,7 @@ def test_the_step_compares_the_logits_on_images(run, monkeypatch):
 @pytest.mark.usefixtures("brief")
 def test_cost_stores_all_of_dense_masked_and_compact(run):
     steps.cost(run, ("afcc",))
-    found = run.read(paths.cost_path("afcc"))
+    found = run.read_tree(paths.cost_path("afcc"))
     sides = found["sides"]
     assert set(sides) == {"dense", "masked", "compact"}
     for name in ("parameters", "multiply_adds", "activation_bytes"):
@@ -104,7 +108,7 @@ def test_cost_stores_all_of_dense_masked_and_compact(run):
         assert sides["compact"][name] <= sides["dense"][name]
     assert sides["masked"]["saved_bytes"] < sides["dense"]["saved_bytes"]  # zeros are compressed
     assert sides["compact"]["saved_bytes"] == (run.directory / "compact-afcc.h5").stat().st_size
-    kept = run.read("prune/arms/afcc/cost/parameters_left")
+    kept = run.read_number("prune/arms/afcc/cost/parameters_left")
     assert sides["compact"]["parameters"] <= kept
     assert sides["masked"]["nonzero"] <= kept
     for side in sides.values():
@@ -132,7 +136,7 @@ def test_energy_is_counted_where_the_counters_can_be_read(run, monkeypatch, tmp_
 
     monkeypatch.setattr(energy, "find_counters", lambda: [Rising(used, 10**9)])
     steps.cost(run, ("afcc",))
-    for side in run.read("cost/afcc/sides").values():
+    for side in run.read_tree("cost/afcc/sides").values():
         assert side["batch1"]["energy_source"] == "RAPL"
         assert side["batch1"]["joules_per_image"] == pytest.approx(6e-4)
         assert side["batch100"]["joules_per_image"] == pytest.approx(6e-6)

@@ -68,23 +68,24 @@ def behind_convolutions(tmp_path_factory, one_thread):
 def test_the_chain(tmp_path, deeptheory, network, stages, n_labels):
     run = finished(tmp_path, network, stages, n_labels)
     strengths = {
-        name: run.read(f"measure/stages/{name}/strengths") for name in run.read("measure/stage_names")
+        name: run.read_array(f"measure/stages/{name}/strengths")
+        for name in run.read_names("measure/stage_names")
     }
     for stage in stages:
         before = f"stage{int(stage[5:]) - 1}"
-        weight = next(name for name in run.read("predict/layers") if name.startswith(f"{stage}."))
-        mask = run.read(f"prune/arms/afcc/masks/{weight}")
+        weight = next(name for name in run.read_tree("predict/layers") if name.startswith(f"{stage}."))
+        mask = run.read_array(f"prune/arms/afcc/masks/{weight}")
         shared = (strengths[stage] > THRESHOLD)[:, None] & (strengths[before] > THRESHOLD)[None]
         np.testing.assert_array_equal(mask, shared.any(axis=2))
         for arm in run.config.prune.arms:
-            mask = run.read(f"prune/arms/{arm}/masks/{weight}")
-            assert mask.sum() == run.read(f"prune/arms/afcc/masks/{weight}").sum()
-            kernels = run.read(f"retrain/arms/{arm}/state")[weight].reshape(*mask.shape, -1)
+            mask = run.read_array(f"prune/arms/{arm}/masks/{weight}")
+            assert mask.sum() == run.read_array(f"prune/arms/afcc/masks/{weight}").sum()
+            kernels = run.read_arrays(f"retrain/arms/{arm}/state")[weight].reshape(*mask.shape, -1)
             if weight == "stage6.linear.weight":
                 assert kernels.shape[2] == 4  # all positions of one filter of the convolution
             assert not kernels[~mask].any()
             assert kernels[mask].all()
-            assert 0 <= run.read(f"predict/arms/{arm}/retrained") <= 1
+            assert 0 <= run.read_number(f"predict/arms/{arm}/retrained") <= 1
     assert network["name"] in deeptheory("inspect", run.directory).out
 
 
@@ -95,7 +96,7 @@ def test_the_figures(behind_convolutions, tmp_path):
 def test_single_nodal_measures_are_those_of_the_definitions(behind_convolutions):
     run = behind_convolutions
     for stage, positions in (("stage5", 4), ("stage6", 1), ("stage7", 1)):
-        of_stage = run.read(f"measure/stages/{stage}")
+        of_stage = run.read_tree(f"measure/stages/{stage}")
         means = of_stage["class_means"]
         weight = of_stage["probe_weight"].reshape(means.shape)
         assert means.shape[2] == positions
@@ -115,10 +116,10 @@ def test_single_nodal_measures_are_those_of_the_definitions(behind_convolutions)
 @pytest.mark.parametrize("dead", ["stage1", "stage2"])
 def test_a_stage_of_dead_nodes_is_measured_predicted_and_drawn(tmp_path, deeptheory, dead):
     run = finished(tmp_path, MLP, ("stage2",), dead=dead)
-    assert run.read(f"measure/stages/{dead}/share_without_label") == 1
-    assert not run.read("prune/arms/afcc/masks/stage2.linear.weight").any()
-    assert any("no kernel is left" in line for line in run.read("prune/arms/afcc/warnings"))
-    guess = run.read("predict/arms/unpruned/refitted")
+    assert run.read_number(f"measure/stages/{dead}/share_without_label") == 1
+    assert not run.read_array("prune/arms/afcc/masks/stage2.linear.weight").any()
+    assert any("no kernel is left" in line for line in run.read_names("prune/arms/afcc/warnings"))
+    guess = run.read_number("predict/arms/unpruned/refitted")
     assert guess == pytest.approx(1 / 4)
     assert "nan" in deeptheory("inspect", run.directory).out  # an SNR without signal and noise
     plot.draw("accuracy-and-snr", [run.directory], tmp_path)
@@ -133,7 +134,7 @@ def test_the_budget_searches_hidden_layers(tmp_path):
     run = Run.create(tmp_path / "run", config(MLP, ("stage2",)), quiet=True)
     steps.train(run)
     steps.budget(run, 0.3)
-    found = run.read(f"{paths.budget_path(0.3)}/{paths.NETWORK}/prunable")
+    found = run.read_arrays(f"{paths.budget_path(0.3)}/{paths.NETWORK}/prunable")
     assert {name: mask.shape for name, mask in found.items()} == {
         "stage2.linear.weight": (26, 26),
         "head.linear.weight": (4, 26),

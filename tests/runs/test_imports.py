@@ -18,7 +18,7 @@ from deeptheory.runs import Run, import_run, imported_config, steps
 from deeptheory.runs.configuration import config_from
 from deeptheory.runs.estimates import estimate, peaks, require_memory, sizes_of
 from deeptheory.runs.network_sources import blueprint_in
-from deeptheory.runs.steps.training import build_network, trained_network
+from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
 from deeptheory.runs.summaries import step_summaries
 from deeptheory.store import paths
 from deeptheory.studies import compare, confirm
@@ -75,18 +75,18 @@ def new(own, tmp_path):
 
 def test_an_imported_run_is_the_same_to_the_last_bit(own, finished, assert_same):
     for entry in ("train/state", "train/splits", "train/accuracy", "train/label_names", *STEPS):
-        assert_same(finished.read(entry), own.read(entry), entry)
+        assert_same(finished.entry(entry), own.entry(entry), entry)
 
 
 def test_what_is_kept_of_the_import(finished):
     assert finished.config.network.name == "imported"
-    stored = finished.read(paths.IMPORT)
+    stored = finished.read_tree("train/import")
     assert {name: stored[name] for name in ("file", "sha256", "tensors", "parameters")} == {
         name: SOURCE[name] for name in ("file", "sha256", "tensors", "parameters")
     }
-    history = finished.read("train/history")
+    history = finished.read_arrays("train/history")
     assert {len(values) for values in history.values()} == {0}
-    described = json.loads(finished.read(paths.BLUEPRINT))
+    described = json.loads(finished.read_text("train/network"))
     assert [stage["name"] for stage in described["stages"]][-1] == "head"
     text = step_summaries.overview(finished).text
     assert "imported network, seed 3" in text
@@ -120,7 +120,7 @@ def test_what_an_imported_run_needs_is_that_of_its_twin(own, finished):
 def test_the_same_import_is_not_repeated_and_another_refused(new):
     run = new()
     before = run.results.read_bytes()
-    assert new().read("train/accuracy") == run.read("train/accuracy")
+    assert new().read_numbers("train/accuracy") == run.read_numbers("train/accuracy")
     with pytest.raises(InputError, match=r"expected an import of the same file .* sha256 0000.* there, 1111"):
         new(source={**SOURCE, "sha256": "1" * 64})
     assert run.results.read_bytes() == before
@@ -197,7 +197,7 @@ def test_a_head_with_a_bias_and_pixels_of_its_own_units(own, new):
     arms = ("afcc", "random-afcc")
     config = msgspec.structs.replace(own.config, prune=msgspec.structs.replace(own.config.prune, arms=arms))
     run = new(network, config)
-    images, _ = data.select(run.dataset, data.Splits(**run.read("train/splits")), "test")
+    images, _ = data.select(run.dataset, stored_splits(run), "test")
     again = trained_network(run)
     x = augmentation.scale(images)
     np.testing.assert_array_equal(again.infer(x), network.infer(x))
@@ -205,8 +205,8 @@ def test_a_head_with_a_bias_and_pixels_of_its_own_units(own, new):
     assert list(fresh.stages[0].layers["standardise"].deviation) == [0.4]
     assert np.abs(fresh.parameters()["stage1.conv.weight"]).max() > 0
     steps.chain(run)
-    last = run.read("measure/stage_names")[-1]
-    probe = run.read(f"measure/stages/{last}/probe_weight")
+    last = run.read_names("measure/stage_names")[-1]
+    probe = run.read_array(f"measure/stages/{last}/probe_weight")
     assert not np.array_equal(probe, network.parameters()["head.linear.weight"])
     where = f"measure/stages/{last}/probe"
     assert (run.has(where), own.has(where)) == (True, False)  # fitted here, the head itself there
@@ -214,4 +214,4 @@ def test_a_head_with_a_bias_and_pixels_of_its_own_units(own, new):
     compacted = nn.load_model(paths.compact_file(run.directory, "afcc"))
     assert "standardise" in compacted.stages[0].layers
     steps.budget(run, 0.3)
-    assert 0 <= run.read(f"{paths.budget_path(0.3)}/network/dilution") <= 1
+    assert 0 <= run.read_number(f"{paths.budget_path(0.3)}/network/dilution") <= 1

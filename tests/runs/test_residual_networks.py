@@ -40,23 +40,26 @@ def test_the_chain(tmp_path, deeptheory, network, stages):
     run = Run.create(tmp_path / "run", config(network, stages), quiet=True)
     for step in paths.STEPS:
         getattr(steps, step)(run)
-    names = run.read("measure/stage_names")
+    names = run.read_names("measure/stage_names")
     last = names[-1]
     for name in names:
-        fields = run.read(f"measure/stages/{name}")
+        fields = run.read_tree(f"measure/stages/{name}")
         assert fields["strengths"].shape[0] == fields["class_means"].shape[1]
         assert np.isfinite(fields["signal_share"]).all()
         assert fields["signal_share"].sum() == pytest.approx(1)
-    means, weight = run.read(f"measure/stages/{last}/class_means"), run.read("train/state/head.linear.weight")
+    means, weight = (
+        run.read_array(f"measure/stages/{last}/class_means"),
+        run.read_array("train/state/head.linear.weight"),
+    )
     assert means.shape == (4, weight.shape[1], 1)  # after the global average pool one position is left
-    np.testing.assert_array_equal(run.read(f"measure/stages/{last}/probe_weight"), weight)
+    np.testing.assert_array_equal(run.read_array(f"measure/stages/{last}/probe_weight"), weight)
     for arm in ("unpruned", *run.config.prune.arms):
-        assert 0 <= run.read(f"predict/arms/{arm}/retrained") <= 1
-        assert 0 <= run.read(f"retrain/arms/{arm}/accuracy") <= 1
+        assert 0 <= run.read_number(f"predict/arms/{arm}/retrained") <= 1
+        assert 0 <= run.read_number(f"retrain/arms/{arm}/accuracy") <= 1
     with h5py.File(run.results) as file:
         state = file["retrain/arms/afcc/state"]
         for weight_name, mask in file["prune/arms/afcc/masks"].items():
             kernels = state[weight_name][()].reshape(*mask.shape, -1)
             assert not kernels[~mask[()]].any()
-    assert run.read("prune/arms/afcc/dilution") > 0
+    assert run.read_number("prune/arms/afcc/dilution") > 0
     assert network["name"] in deeptheory("inspect", run.directory).out

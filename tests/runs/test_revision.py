@@ -28,12 +28,12 @@ def retrained(directory, epochs=3, **options):
 
 
 def rounds(run, arm):
-    names = run.names(f"{paths.ROUNDS}/{arm}/{DENSITY:g}")
-    return [run.read(f"{paths.ROUNDS}/{arm}/{DENSITY:g}/{number}") for number in range(len(names))]
+    names = run.entry_names(f"{paths.ROUNDS}/{arm}/{DENSITY:g}")
+    return [run.read_tree(f"{paths.ROUNDS}/{arm}/{DENSITY:g}/{number}") for number in range(len(names))]
 
 
 def full(masks, run):
-    shapes = {name: array.shape for name, array in run.read("train/state").items()}
+    shapes = {name: array.shape for name, array in run.read_arrays("train/state").items()}
     return {
         n: np.repeat(m.ravel(), np.prod(shapes[n]) // m.size).reshape(shapes[n]) for n, m in masks.items()
     }
@@ -43,26 +43,26 @@ def full(masks, run):
 def test_gradual_masks_lie_within_each_other(tmp_path, arm):
     run = retrained(tmp_path / "run", schedule="gradual", rounds=2)
     first, last = (full(of_round["masks"], run) for of_round in rounds(run, arm))
-    state = run.read(f"retrain/arms/{arm}/state")
+    state = run.read_arrays(f"retrain/arms/{arm}/state")
     for name in MASKED:
         assert not (last[name] & ~first[name]).any()
         assert first[name].mean() == pytest.approx(DENSITY + 0.8 / 8, abs=0.02)
         assert last[name].mean() == pytest.approx(DENSITY, abs=0.02)
         assert ((state[name] != 0) == last[name]).all()
-    masks = run.read(f"retrain/arms/{arm}/masks")
+    masks = run.read_arrays(f"retrain/arms/{arm}/masks")
     assert all((full(masks, run)[name] == last[name]).all() for name in MASKED)
 
 
 def test_an_annealed_mask_lets_connections_come_back(tmp_path):
     run = retrained(tmp_path / "run", disorder="annealed", rounds=3)
     found = [full(of_round["masks"], run) for of_round in rounds(run, "magnitude")]
-    one_shot = full(run.read("prune/arms/magnitude/masks"), run)
+    one_shot = full(run.read_arrays("prune/arms/magnitude/masks"), run)
     back = 0
     for name in MASKED:
         assert (found[0][name] == one_shot[name]).all()  # decided on the trained network, as one shot is
         assert {mask[name].sum() for mask in found} == {one_shot[name].sum()}
         back += sum((after[name] & ~before[name]).sum() for before, after in itertools.pairwise(found))
-        assert ((run.read("retrain/arms/magnitude/state")[name] != 0) == found[-1][name]).all()
+        assert ((run.read_arrays("retrain/arms/magnitude/state")[name] != 0) == found[-1][name]).all()
     assert back > 0
 
 
@@ -76,13 +76,13 @@ def test_iterative_pruning_starts_every_round_from_the_rewound_weights(tmp_path,
 
     monkeypatch.setattr(nn, "fit", watched)
     run = retrained(tmp_path / "run", epochs=1, schedule="iterative", rounds=2, rewind_epoch=1)
-    early = run.read(f"{paths.REWIND}/state")
-    assert run.read(f"{paths.REWIND}/epoch") == 1
+    early = run.read_arrays(f"{paths.REWIND}/state")
+    assert run.read_number(f"{paths.REWIND}/epoch") == 1
     starts = [state for masks, state in seen if masks]
     assert len(starts) == 2 * 2  # rounds of two arms
     for state in starts:
         assert all((state[name] == early[name]).all() for name in early)
-    assert any((early[name] != run.read(f"train/state/{name}")).any() for name in MASKED)
+    assert any((early[name] != run.read_array(f"train/state/{name}")).any() for name in MASKED)
     first, last = (full(of_round["masks"], run) for of_round in rounds(run, "afcc"))
     for name in MASKED:
         assert not (last[name] & ~first[name]).any()

@@ -109,30 +109,30 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path):
 
 
 def test_the_run_file_says_where_its_numbers_come_from(run, tiny_config):
-    assert run.read("schema_version") == schema.VERSION
-    assert run.read("config") == to_toml(tiny_config)
-    assert run.read("status") == "complete"
+    assert run.read_number("schema_version") == schema.VERSION
+    assert run.read_text("config") == to_toml(tiny_config)
+    assert run.read_text("status") == "complete"
     facts = provenance.provenance()
     for step in paths.STEPS:
-        stored = run.read(f"{paths.PROVENANCE}/{step}")
+        stored = run.read_tree(f"{paths.PROVENANCE}/{step}")
         assert stored.keys() == facts.keys()
         assert stored["threads"] == 1
         for name in ("host", "processor", "python", "packages", "git_revision"):
             assert stored[name] == facts[name]
         assert isinstance(stored["git_dirty"], bool)
-        assert 0 < run.read(f"{step}/wall_seconds") < 600
-        assert 30e6 < run.read(f"{step}/peak_bytes") < 4e9
+        assert 0 < run.read_number(f"{step}/wall_seconds") < 600
+        assert 30e6 < run.read_number(f"{step}/peak_bytes") < 4e9
 
 
 def test_the_status_says_how_far_the_run_is(run_until):
     run = run_until("predict")
     run.finish("prune", {}, started=0.0)
-    assert run.read("status") == "done: train, measure, predict, prune"
+    assert run.read_text("status") == "done: train, measure, predict, prune"
 
 
 def test_an_entry_that_is_not_there_is_named(run):
     with pytest.raises(InputError, match=r"expected 'measure/stages/stage9' in run.h5, found no such entry$"):
-        run.read("measure/stages/stage9")
+        run.read_tree("measure/stages/stage9")
 
 
 def test_the_log_has_a_line_for_every_step(run, capsys):

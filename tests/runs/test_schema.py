@@ -13,7 +13,7 @@ def old(run):
     """The run as version 1 wrote it: without checksums."""
     hdf5.previous_of(run.results).unlink(missing_ok=True)
     with h5py.File(run.results, "r+") as file:
-        file[schema.ENTRY][...] = 1
+        file[paths.SCHEMA_VERSION][...] = 1
         file.visititems(lambda _, item: item.attrs.clear())
     assert integrity.verify(run.results).unchecked
     return run
@@ -21,8 +21,8 @@ def old(run):
 
 def set_version(run, version):
     with h5py.File(run.results, "r+") as file:
-        del file[schema.ENTRY]
-        file[schema.ENTRY] = version
+        del file[paths.SCHEMA_VERSION]
+        file[paths.SCHEMA_VERSION] = version
 
 
 def test_an_old_file_is_brought_up_to_date_when_it_is_opened(old, finished_study, assert_same):
@@ -30,8 +30,8 @@ def test_an_old_file_is_brought_up_to_date_when_it_is_opened(old, finished_study
     assert old.done("train")
     found = integrity.verify(old.results)
     assert (found.unchecked, found.damaged) == ((), ())
-    assert old.read(schema.ENTRY) == schema.VERSION
-    assert_same(old.read("retrain"), Run(finished_study / "seed-3").read("retrain"))
+    assert old.read_number(paths.SCHEMA_VERSION) == schema.VERSION
+    assert_same(old.read_tree("retrain"), Run(finished_study / "seed-3").read_tree("retrain"))
     assert hdf5.previous_of(old.results).read_bytes() == before
     log = (old.directory / paths.LOG).read_text()
     assert log.endswith(f"run.h5 brought from schema version 1 to {schema.VERSION}\n")
@@ -39,9 +39,9 @@ def test_an_old_file_is_brought_up_to_date_when_it_is_opened(old, finished_study
 
 def test_a_file_without_a_version_is_the_oldest(old):
     with h5py.File(old.results, "r+") as file:
-        del file[schema.ENTRY]
+        del file[paths.SCHEMA_VERSION]
     assert old.done("train")
-    assert old.read(schema.ENTRY) == schema.VERSION
+    assert old.read_number(paths.SCHEMA_VERSION) == schema.VERSION
 
 
 def test_a_file_of_a_later_version_is_refused_and_kept(run):

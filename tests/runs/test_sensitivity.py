@@ -12,9 +12,9 @@ STORED = {"clusters_per_filter": 1, "cluster_size": 1, "noise": 1, "snr_mean_fie
 
 def test_the_threshold_of_the_run_gives_its_own_measures(run):
     steps.sensitivity(run)
-    for stage in run.read("measure/stage_names"):
-        again = run.read(f"{paths.sensitivity_path('threshold 0.3')}/{stage}")
-        measured = run.read(paths.stage_path("measure", stage))
+    for stage in run.read_names("measure/stage_names"):
+        again = run.read_tree(f"{paths.sensitivity_path('threshold 0.3')}/{stage}")
+        measured = run.read_tree(paths.stage_path("measure", stage))
         for name in STORED:
             assert again[name] == pytest.approx(measured[name], nan_ok=True)
     assert [of.name for of in variations(run)] == [
@@ -27,7 +27,7 @@ def test_the_threshold_of_the_run_gives_its_own_measures(run):
 def test_noise_falls_with_the_threshold(run):
     steps.sensitivity(run)
     noise = [
-        run.read(f"{paths.sensitivity_path(f'threshold 0.{tenth}')}/stage3/noise")
+        run.read_number(f"{paths.sensitivity_path(f'threshold 0.{tenth}')}/stage3/noise")
         for tenth in (2, 3, 4, 5, 6)
     ]
     assert (np.diff(noise) < 0).all()
@@ -50,7 +50,7 @@ def test_tables_and_trends(run):
     stored = report.numbers["variations"]["inputs 0.25"]["noise"]
     assert stored == [
         [
-            run.read(f"{paths.sensitivity_path('inputs 0.25')}/{stage}/noise")
+            run.read_number(f"{paths.sensitivity_path('inputs 0.25')}/{stage}/noise")
             for stage in report.numbers["stages"]
         ]
     ]

@@ -38,7 +38,7 @@ def test_a_step_works_alone_and_gives_what_it_gave_in_the_study(
     assert not run.done(step)
     getattr(steps, step)(run)
     assert run.done(step)
-    assert_same(run.read(step), Run(finished_study / "seed-3").read(step))
+    assert_same(run.read_tree(step), Run(finished_study / "seed-3").read_tree(step))
 
 
 def test_stages_measured_alone_have_the_numbers_that_they_have_among_all(
@@ -51,12 +51,12 @@ def test_stages_measured_alone_have_the_numbers_that_they_have_among_all(
     for step in paths.STEPS:
         getattr(steps, step)(alone)
     whole = Run(finished_study / "seed-3")
-    assert alone.read("measure/stage_names") == ["stage4", "stage5"]
-    assert alone.names("measure/stages") == alone.names("predict/stages") == ["stage4", "stage5"]
+    assert alone.read_names("measure/stage_names") == ["stage4", "stage5"]
+    assert alone.entry_names("measure/stages") == alone.entry_names("predict/stages") == ["stage4", "stage5"]
     for stage in ("stage4", "stage5"):
         path = f"{paths.stage_path('measure', stage)}/strengths"
-        np.testing.assert_array_equal(alone.read(path), whole.read(path))
-    assert alone.read("retrain/arms/afcc/accuracy") > 0
+        np.testing.assert_array_equal(alone.read_array(path), whole.read_array(path))
+    assert alone.read_number("retrain/arms/afcc/accuracy") > 0
 
 
 @pytest.mark.parametrize(
@@ -124,16 +124,18 @@ def test_two_runs_of_one_seed_have_the_same_weights_to_the_bit(
     for run in runs:
         steps.train(run)
     process_setup.configure(1)
-    assert_same(runs[1].read("train"), runs[0].read("train"))
+    assert_same(runs[1].read_tree("train"), runs[0].read_tree("train"))
 
 
 def test_another_seed_gives_other_splits_and_weights(finished_study, tmp_path, tiny_config):
     other = Run.create(tmp_path / "run", msgspec.structs.replace(tiny_config, seed=4), quiet=True)
     steps.train(other)
     first = Run(finished_study / "seed-3")
-    assert not np.array_equal(first.read("train/splits/measure"), other.read("train/splits/measure"))
+    assert not np.array_equal(
+        first.read_array("train/splits/measure"), other.read_array("train/splits/measure")
+    )
     weight = "train/state/stage2.conv.weight"
-    assert not np.array_equal(first.read(weight), other.read(weight))
+    assert not np.array_equal(first.read_array(weight), other.read_array(weight))
 
 
 def test_interrupted_training_goes_on_to_the_same_weights(
@@ -146,7 +148,7 @@ def test_interrupted_training_goes_on_to_the_same_weights(
     assert (run.directory / paths.CHECKPOINT).exists()
     monkeypatch.undo()
     steps.train(run)
-    assert_same(run.read("train"), Run(finished_study / "seed-3").read("train"))
+    assert_same(run.read_tree("train"), Run(finished_study / "seed-3").read_tree("train"))
     assert not (run.directory / paths.CHECKPOINT).exists()
 
 
@@ -166,7 +168,7 @@ def test_interrupted_retraining_goes_on_to_the_same_arms(
     calls = count_fits(monkeypatch)
     steps.retrain(run)
     assert calls == ["seed-3 retrain random", "seed-3 retrain label-permuted", "seed-3 retrain magnitude"]
-    assert_same(run.read("retrain"), Run(finished_study / "seed-3").read("retrain"))
+    assert_same(run.read_tree("retrain"), Run(finished_study / "seed-3").read_tree("retrain"))
 
 
 def stop_in(monkeypatch, call):
@@ -194,7 +196,8 @@ def count_fits(monkeypatch):
 
 def test_the_prediction_is_older_than_masks_and_retraining(run):
     stamps = [
-        run.read(path) for path in ("predict/begun", "predict/finished", "prune/finished", "retrain/finished")
+        run.read_text(path)
+        for path in ("predict/begun", "predict/finished", "prune/finished", "retrain/finished")
     ]
     assert stamps == sorted(stamps)
 
@@ -206,8 +209,8 @@ def test_a_prediction_is_never_made_after_the_fact(run_until, monkeypatch):
         monkeypatch.setattr(sys.modules[module], "now", lambda: next(clock))
     for step in ("predict", "prune", "retrain"):
         getattr(steps, step)(run)
-    predicted = run.read("predict/begun"), run.read("predict/finished")
-    assert max(predicted) < run.read("prune/finished") < run.read("retrain/finished")
+    predicted = run.read_text("predict/begun"), run.read_text("predict/finished")
+    assert max(predicted) < run.read_text("prune/finished") < run.read_text("retrain/finished")
 
 
 def test_an_infinite_loss_stops_the_training_and_keeps_the_last_checkpoint(
@@ -230,7 +233,7 @@ def test_an_infinite_loss_stops_the_training_and_keeps_the_last_checkpoint(
     )
     monkeypatch.undo()
     steps.train(run)
-    assert_same(run.read("train"), Run(finished_study / "seed-3").read("train"))
+    assert_same(run.read_tree("train"), Run(finished_study / "seed-3").read_tree("train"))
 
 
 def test_a_huge_learning_rate_is_refused_at_the_step_where_it_shows(tmp_path, tiny_config):
@@ -294,7 +297,7 @@ def test_controls_without_training_and_without_labels(finished_study, tmp_path, 
     steps.train(run)
     steps.measure(run)
     initial = build_network(run).parameters()
-    assert all((run.read(f"train/state/{name}") == values).all() for name, values in initial.items())
+    assert all((run.read_array(f"train/state/{name}") == values).all() for name, values in initial.items())
     true = Run(finished_study / "seed-3", quiet=True).dataset
     assert (run.dataset.train_images == true.train_images).all()
     assert not (run.dataset.train_labels == true.train_labels).all()
@@ -302,7 +305,7 @@ def test_controls_without_training_and_without_labels(finished_study, tmp_path, 
 
 def test_accuracy_of_every_label(run):
     for stage in ("stage1", "stage5"):
-        of_labels = run.read(f"measure/stages/{stage}/label_accuracy")
+        of_labels = run.read_array(f"measure/stages/{stage}/label_accuracy")
         assert of_labels.shape == (5,)
         # as many test inputs of every label
-        assert of_labels.mean() == pytest.approx(run.read(f"measure/stages/{stage}/probe_accuracy"))
+        assert of_labels.mean() == pytest.approx(run.read_number(f"measure/stages/{stage}/probe_accuracy"))

@@ -1,8 +1,8 @@
 import h5py
 import pytest
 
-from deeptheory.runs import schema
 from deeptheory.runs.run_locks import lock
+from deeptheory.store import paths
 
 
 def flip(path, name):
@@ -34,7 +34,7 @@ def test_a_flipped_bit_is_found_and_the_data_set_named(deeptheory, run, name):
     with pytest.raises(
         ValueError, match=expected + "the next step that is computed goes back to run.previous"
     ):
-        run.read(name)
+        run.entry(name)
 
 
 def test_a_truncated_file_is_found(deeptheory, run):
@@ -53,8 +53,8 @@ def test_a_configuration_that_cannot_be_read_is_found(deeptheory, run):
 
 def test_a_file_of_a_later_version_is_found(deeptheory, run):
     with h5py.File(run.results, "r+") as file:
-        del file[schema.ENTRY]
-        file[schema.ENTRY] = 99
+        del file[paths.SCHEMA_VERSION]
+        file[paths.SCHEMA_VERSION] = 99
     result = deeptheory("runs", "verify", run.directory)
     assert (result.code, "99" in result.out) == (1, True)
 

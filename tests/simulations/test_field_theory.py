@@ -31,7 +31,7 @@ def tabulate(script, run, tmp_path, monkeypatch, capsys):
 
 def predicted_from_measure_split(run, stage, place):
     images, labels = data.select(run.dataset, stored_splits(run), "measure")
-    probe = run.read(f"measure/stages/{stage}/probe_weight")
+    probe = run.read_array(f"measure/stages/{stage}/probe_weight")
     fields = measure.complete_fields(trained_network(run), images, {stage: probe}, quiet=True)[stage]
     rng = np.random.default_rng([run.config.seed, place])
     return theory.accuracy_from_mixture(fields, labels, theory.mixture_components(fields, labels, rng), rng)
@@ -47,12 +47,12 @@ def test_every_criterion_at_every_density_is_refitted_and_not_computed_again(
         *((criterion, density) for criterion in script.CRITERIA for density in (0.5, "threshold")),
     ]
     assert {of["kept"] for of in heads[1::2]} == {0.5}
-    strengths = run.read("measure/stages/stage5/strengths")
+    strengths = run.read_array("measure/stages/stage5/strengths")
     natural = float(np.mean(strengths > run.config.prune.threshold))
     assert [of["kept"] for of in heads[2::2]] == pytest.approx([natural] * 4)
     full = heads[0]["standing"]
-    assert full["measured"] == pytest.approx(run.read("measure/stages/stage5/probe_accuracy"))
-    assert full["counted"] == pytest.approx(run.read("predict/stages/stage5/counted"))
+    assert full["measured"] == pytest.approx(run.read_number("measure/stages/stage5/probe_accuracy"))
+    assert full["counted"] == pytest.approx(run.read_number("predict/stages/stage5/counted"))
     predicted = predicted_from_measure_split(run, "stage5", 4)
     error = full["integration_error"] + predicted.standard_error
     assert full["predicted"] == pytest.approx(predicted.accuracy, abs=4 * error)

@@ -31,5 +31,5 @@ def test_every_form_stands_beside_the_count(script, run, monkeypatch, capsys):
     assert full[0] == all_directions[0] == "0.0000"
     assert full[1] == all_directions[1]
     assert float(one[0]) > 0.01
-    counted = run.read("predict/stages/stage5/counted")
+    counted = run.read_number("predict/stages/stage5/counted")
     assert float(full[2]) == pytest.approx(100 * counted, abs=0.01)

@@ -20,7 +20,7 @@ def call(script, run, monkeypatch, capsys, *more):
 def test_no_guarantee_is_above_what_is_measured(script, run, monkeypatch, capsys):
     first = call(script, run, monkeypatch, capsys, "--densities", "0.95", "0.5")
     results = json.loads((run.directory / "margin_certificate.json").read_text())
-    assert results["accuracy"] == run.read("train/accuracy/test")
+    assert results["accuracy"] == run.read_number("train/accuracy/test")
     assert list(results["targets"]) == ["head", "stage5", "stage4", "all"]
     n_test = 50
     for of_target in results["targets"].values():

@@ -18,9 +18,9 @@ def test_every_law_stands_beside_the_measured_accuracy(script, run, monkeypatch,
     first = capsys.readouterr().out
     found = json.loads(out.read_text())["runs"]["seed-3"]
     assert found["sizes"] == [2, 3, 5]
-    assert found["measured"][-1] == pytest.approx(run.read("train/accuracy/test"))
+    assert found["measured"][-1] == pytest.approx(run.read_number("train/accuracy/test"))
     assert found["measured_on_drawn"][-1] == pytest.approx(found["measured"][-1])
-    assert found["predicted"]["counted"][-1] == pytest.approx(run.read("train/accuracy/measure"))
+    assert found["predicted"]["counted"][-1] == pytest.approx(run.read_number("train/accuracy/measure"))
     assert list(found["predicted"]) == list(script.LAWS)
     two = {law: found["predicted"][law][0] for law in script.LAWS}
     assert two["one distance"] == pytest.approx(two["product"]) == pytest.approx(two["all distances"])

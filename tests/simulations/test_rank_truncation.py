@@ -22,7 +22,7 @@ def test_every_layer_is_truncated_alone_and_not_computed_again(script, run, monk
     first = capsys.readouterr().out
     assert "above 0 truncated at once: test accuracy 0." in first
     results = json.loads((run.directory / "rank_truncation.json").read_text())
-    assert results["accuracy"] == run.read("train/accuracy/test")
+    assert results["accuracy"] == run.read_number("train/accuracy/test")
     assert list(results["layers"]) == [*(f"stage{n}.conv.weight" for n in range(1, 6)), "head.linear.weight"]
     for of in results["layers"].values():
         assert of["ranks"][0] == 0
@@ -51,5 +51,5 @@ def test_a_truncated_weight_keeps_its_shape_and_the_network_its_weights(script, 
     assert weight.shape == before.shape
     assert np.linalg.matrix_rank(weight.reshape(len(weight), -1).astype(float), tol=1e-5) == 3
     study.accuracy({name: weight})
-    assert study.accuracy({}) == run.read("train/accuracy/test")
+    assert study.accuracy({}) == run.read_number("train/accuracy/test")
     np.testing.assert_array_equal(study.network.parameters()[name], before)

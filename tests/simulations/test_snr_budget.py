@@ -90,7 +90,7 @@ def test_a_stored_prunable_set_is_confirmed(done):
     result = study(run, *arguments)
     assert result.returncode == 0, result.stderr
     masks = json.loads((run / "prunable.json").read_text())["masks"]
-    stored = Run(run, quiet=True).read(f"{paths.budget_path(0.3)}/{paths.NETWORK}")
+    stored = Run(run, quiet=True).read_tree(f"{paths.budget_path(0.3)}/{paths.NETWORK}")
     found = masks["prunable at 0.3"]
     assert found["predicted"]["retrained"] == pytest.approx(stored["prediction"]["retrained"], abs=1e-12)
     assert found["predicted"]["density"] == pytest.approx(1 - stored["dilution"], abs=1e-12)

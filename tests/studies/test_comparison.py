@@ -35,22 +35,24 @@ def test_every_criterion_is_retrained_at_every_density(compared):
     run = compared.runs[0]
     for criterion in CRITERIA:
         for density in (0.5, 0.2):
-            found = run.read(paths.compare_path(criterion, density))
+            found = run.read_tree(paths.compare_path(criterion, density))
             assert found["density"] == pytest.approx(density, rel=0.03)
             assert 0 <= found["accuracy"] <= 1
             assert density < found["cost"]["parameters_share"] < 1
             kept = {name: mask.mean() for name, mask in found["masks"].items()}
             assert kept == pytest.approx(found["densities"])
-    within = run.read(f"{paths.compare_path('magnitude', 0.2)}/densities")
-    together = run.read(f"{paths.compare_path('lamp', 0.2)}/densities")
+    within = run.read_tree(f"{paths.compare_path('magnitude', 0.2)}/densities")
+    together = run.read_tree(f"{paths.compare_path('lamp', 0.2)}/densities")
     assert np.ptp(list(within.values())) < 0.01 < np.ptp(list(together.values()))
 
 
 def test_the_accuracies_are_those_of_the_run_files(compared):
     run = compared.runs[0]
     stored = json.loads((compared.directory / paths.comparison_file(False, "json")).read_text())
-    assert stored["unpruned"] == [run.read(f"{paths.COMPARE}/unpruned/accuracy")]
-    assert stored["accuracy"]["lamp"]["0.2"] == [run.read(f"{paths.compare_path('lamp', 0.2)}/accuracy")]
+    assert stored["unpruned"] == [run.read_number(f"{paths.COMPARE}/unpruned/accuracy")]
+    assert stored["accuracy"]["lamp"]["0.2"] == [
+        run.read_number(f"{paths.compare_path('lamp', 0.2)}/accuracy")
+    ]
     assert (compared.directory / paths.comparison_file(False, "txt")).read_text().strip() == compared.text
 
 
@@ -99,7 +101,7 @@ def test_a_density_that_cannot_be_reached_is_stored_with_its_reason(tmp_path):
     table = configuration(compare={"criteria": ("magnitude",), "densities": (0.0005,)})
     table["prune"] = {**TINY["prune"], "granularity": "filter"}
     compared = compare(config_from(table), tmp_path / "study", quiet=True)
-    reason = compared.runs[0].read(f"{paths.compare_path('magnitude', 0.0005)}/not_reached")
+    reason = compared.runs[0].read_text(f"{paths.compare_path('magnitude', 0.0005)}/not_reached")
     assert reason.startswith("density at filter granularity: expected 0.0005, found ")
     assert np.isnan(compared.comparison.accuracy["magnitude"][0.0005]).all()
     back = stored_comparison(compared.directory, alone=False)
@@ -132,12 +134,12 @@ def test_layers_are_masked_alone(compared, tmp_path):
     study = shutil.copytree(compared.directory, tmp_path / "study")  # added to what is there
     found = compare(config_from(configuration(compare=alone)), study, quiet=True)
     run = found.runs[0]
-    names = list(run.read(f"{paths.compare_path('magnitude', 0.5)}/masks"))
+    names = run.entry_names(f"{paths.compare_path('magnitude', 0.5)}/masks")
     assert list(found.comparison.accuracy) == [
         f"magnitude in {name.removesuffix('.weight')}" for name in names
     ]
     for name in names:
-        of_layer = run.read(paths.compare_path("magnitude", 0.5, name))
+        of_layer = run.read_tree(paths.compare_path("magnitude", 0.5, name))
         assert list(of_layer["masks"]) == [name]
         assert of_layer["density"] == pytest.approx(0.5, rel=0.03)
     assert "magnitude in stage5.conv" in found.text

@@ -65,15 +65,17 @@ def test_the_judge_gets_the_stored_numbers(finished_study):
     assert results.arms == ("unpruned", "afcc", "random", "label-permuted", "magnitude")
     for arm in results.arms:
         np.testing.assert_array_equal(
-            results.accuracy_before[arm], [run.read(f"prune/arms/{arm}/accuracy")] * 2
+            results.accuracy_before[arm], [run.read_number(f"prune/arms/{arm}/accuracy")] * 2
         )
         np.testing.assert_array_equal(
-            results.accuracy_after[arm], [run.read(f"retrain/arms/{arm}/accuracy")] * 2
+            results.accuracy_after[arm], [run.read_number(f"retrain/arms/{arm}/accuracy")] * 2
         )
-        np.testing.assert_array_equal(results.predicted[arm], [run.read(f"predict/arms/{arm}/retrained")] * 2)
+        np.testing.assert_array_equal(
+            results.predicted[arm], [run.read_number(f"predict/arms/{arm}/retrained")] * 2
+        )
     assert set(results.dilution) - set(results.null_dilution) == {"head.linear.weight"}
     for layer, dilution in results.dilution.items():
-        np.testing.assert_array_equal(dilution, [run.read(f"predict/layers/{layer}/dilution")] * 2)
+        np.testing.assert_array_equal(dilution, [run.read_number(f"predict/layers/{layer}/dilution")] * 2)
 
 
 def verdict(status):

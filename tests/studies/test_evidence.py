@@ -55,7 +55,7 @@ def test_arms_of_a_confirm_study(run):
     found = evidence.arms([run])
     of_arm = found.settings["threshold 0.5"]
     assert set(of_arm) == {"unpruned", "afcc", "random", "label-permuted", "magnitude"}
-    assert of_arm["afcc"] == run.read("retrain/arms/afcc/accuracy")
+    assert of_arm["afcc"] == run.read_number("retrain/arms/afcc/accuracy")
 
 
 def compared(**accuracies):
@@ -100,8 +100,8 @@ def test_predictions_of_a_confirm_study(run):
     for arm, predicted, measured in zip(
         run.config.prune.arms, *map(np.ravel, groups["retrained arms"]), strict=True
     ):
-        assert predicted == run.read(f"predict/arms/{arm}/retrained")
-        assert measured == run.read(f"retrain/arms/{arm}/accuracy")
+        assert predicted == run.read_number(f"predict/arms/{arm}/retrained")
+        assert measured == run.read_number(f"retrain/arms/{arm}/accuracy")
 
 
 def test_numbers_of_labels(make):

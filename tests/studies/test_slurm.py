@@ -182,7 +182,7 @@ def test_every_member_is_accounted_for_and_the_next_submission_completes_them(
     member = watched.members()[LIMITED]
     alone = Run.create(tmp_path / "alone", member.member.config, quiet=True)
     steps.train(alone)
-    assert_same(Run(member.directory).read("train"), alone.read("train"))
+    assert_same(Run(member.directory).read_tree("train"), alone.read_tree("train"))
 
     dataset = Run(watched.members()[FINE].directory).dataset
     names = "train_images", "train_labels", "test_images", "test_labels"

@@ -62,7 +62,7 @@ def test_the_table_of_members_is_that_of_the_runs(swept):
     ]  # fmt: skip
     for row, of in zip(rows, swept.members, strict=True):
         assert row["member"] == of.directory.name
-        assert float(row["test_accuracy"]) == Run(of.directory).read("train/accuracy/test")
+        assert float(row["test_accuracy"]) == Run(of.directory).read_number("train/accuracy/test")
 
 
 def test_the_table_of_stages_has_a_row_for_every_member_and_stage(swept):
@@ -208,7 +208,9 @@ def test_the_arms_are_columns_of_the_members(finished_study, sweep_of, tmp_path,
     collected = sweep.collect(tmp_path / "sweep")
     (row,) = collected.numbers["members"]
     for arm in ("unpruned", "afcc", "magnitude"):
-        assert row[f"retrained_{arm}"] == Run(finished_study / "seed-3").read(f"retrain/arms/{arm}/accuracy")
+        assert row[f"retrained_{arm}"] == Run(finished_study / "seed-3").read_number(
+            f"retrain/arms/{arm}/accuracy"
+        )
     assert "retrained label-permuted" in collected.text
 
 

@@ -17,6 +17,7 @@ from deeptheory.measure.probes.curvature import (
 )
 from deeptheory.measure.probes.lbfgs import Iterate, Minimum, minimise
 from deeptheory.measure.probes.task import ProbeFit, ProbeTask
+from deeptheory.store.typed_readers import StoredTree
 from deeptheory.system import interruption, threadpools
 from deeptheory.system.progress import Progress
 
@@ -117,8 +118,12 @@ def _state(iterate: Iterate) -> dict[str, Any]:
     }
 
 
-def _iterate(state: dict[str, Any]) -> Iterate:
+def _iterate(state: StoredTree) -> Iterate:
     """The iteration of a checkpoint."""
-    stored = [state["pairs"][str(n)] for n in range(len(state["pairs"]))]
-    pairs = tuple((pair["change"], pair["bend"], pair["curvature"]) for pair in stored)
-    return Iterate(state["x"], state["value"], state["gradient"], state["iteration"], pairs)
+    stored = state.read_trees("pairs")
+    pairs = tuple(
+        (pair.read_array("change"), pair.read_array("bend"), pair.read_number("curvature"))
+        for pair in (stored[str(n)] for n in range(len(stored)))
+    )
+    x, gradient = state.read_array("x"), state.read_array("gradient")
+    return Iterate(x, state.read_number("value"), gradient, int(state.read_number("iteration")), pairs)

@@ -45,10 +45,9 @@ def fit_by_sgd(task: ProbeTask, options: ProbeOptions) -> ProbeFit:
     mask = np.ones((1, features.shape[1]), np.bool_) if objective.mask is None else objective.mask
     first_epoch, rate = 0, options.learning_rate
     if state := task.resume("weight", "velocity"):
-        weight, velocity, first_epoch, rate = (
-            state[name] for name in ("weight", "velocity", "epoch", "rate")
-        )
-        rng.bit_generator.state = json.loads(state["generator"])
+        weight, velocity = state.read_array("weight"), state.read_array("velocity")
+        first_epoch, rate = int(state.read_number("epoch")), state.read_number("rate")
+        rng.bit_generator.state = json.loads(state.read_text("generator"))
     # Divergence shows in the loss; NumPy's warnings would come first and say less.
     silent = np.errstate(over="ignore", invalid="ignore")
     with (

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from deeptheory.errors import InputError
 from deeptheory.measure.probes.crossentropy import CrossEntropy
 from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.store.typed_readers import StoredTree
 from deeptheory.system import interruption
 
 
@@ -67,7 +68,7 @@ class ProbeTask:
         """Weights (K, D) to start from."""
         return np.zeros((self.n_labels, self.objective.features.shape[1]), np.float32)
 
-    def resume(self, *names: str) -> dict[str, Any] | None:
+    def resume(self, *names: str) -> StoredTree | None:
         """State of an earlier fit that was interrupted, or None.
 
         Raises

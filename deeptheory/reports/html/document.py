@@ -139,6 +139,6 @@ def _data(source: sections.Source, stages: Sequence[str]) -> list[str]:
                 raise InputError("report", f"at most {LARGEST / 1e6:g} MB of fields", found, do)
         masks, kept = masks_of_run(run)
         data.append(elements.data_html(f"masks-{key}", kept))
-        labels = list(run.read("train/label_names"))
+        labels = run.read_names(paths.join("train", paths.LABEL_NAMES))
         described.append({"key": key, "name": name, "labels": labels, "stages": stages_of_run, **masks})
     return [elements.json_html("filters-data", {"runs": described}), *data]

@@ -38,29 +38,30 @@ def stage_of_run(run: Run, stage: str) -> tuple[dict[str, Any], str]:
         The cluster of every label as the run stored it, uint16 (C, K), 65535 where it is not served; then the
         fields, uint8 (C, K, K), as `field_levels.levels` gives them.
     """
-    found = run.read(paths.stage_path("measure", stage))
+    stored = run.read_tree(paths.stage_path("measure", stage))
     thresholds = run.config.measure.threshold, prune_threshold(run, stage)
     marked = marks(thresholds)
     level_of = {threshold: level for level, threshold in marked.items()}
-    signal, variance = found["signal_share"], found["variance_share"]
+    signal, variance = stored.read_array(paths.SIGNAL_SHARE), stored.read_array(paths.VARIANCE_SHARE)
     numbers = {
         "name": stage,
         "marks": list(marked.items()),
         "measured": level_of[thresholds[0]],
         "pruned": level_of[thresholds[1]],
-        "served": found["served"].sum(axis=1).tolist(),
-        "noise": found["filter_noise"].tolist(),
-        "clusterNoise": found["filter_cluster_noise"].tolist(),
+        "served": stored.read_array(paths.SERVED).sum(axis=1).tolist(),
+        "noise": stored.read_array(paths.FILTER_NOISE).tolist(),
+        "clusterNoise": stored.read_array("filter_cluster_noise").tolist(),
         "signal": _rounded(signal),
         "variance": _rounded(variance),
         "snr": _rounded(snr_share.from_shares(signal, variance)),
-        "accuracy": _rounded(found["single_filter_accuracy"]),
+        "accuracy": _rounded(stored.read_array("single_filter_accuracy")),
     }
-    means = found["class_means"]
-    weight = found["probe_weight"].reshape(means.shape)
+    means = stored.read_array(paths.CLASS_MEANS)
+    weight = stored.read_array(paths.PROBE_WEIGHT).reshape(means.shape)
     upper = edges(marked)
     fields = [levels(block.fields, upper) for block in measure.iterate_fields(means, weight)]
-    clusters = np.where(found["clusters"] >= 0, found["clusters"], NO_CLUSTER).astype("<u2")
+    of_labels = stored.read_array("clusters")
+    clusters = np.where(of_labels >= 0, of_labels, NO_CLUSTER).astype("<u2")
     return numbers, packed(clusters, *fields)
 
 
@@ -82,7 +83,9 @@ def masks_of_run(run: Run) -> tuple[dict[str, Any], str]:
         byte, highest bit first, and every layer starts a new byte.
     """
     names = stage_names(run)
-    n_filters = {name: len(run.read(f"{paths.stage_path('measure', name)}/filter_noise")) for name in names}
+    n_filters = {
+        name: len(run.read_array(paths.stage_path("measure", name, paths.FILTER_NOISE))) for name in names
+    }
     arms, layers, bits = [], dict[str, dict[str, Any]](), []
     for arm, masks in _masks(run):
         arms.append(arm)
@@ -99,15 +102,15 @@ def _masks(run: Run) -> Iterator[tuple[str, dict[str, NDArray[np.bool_]]]]:
     """The arms of the run, then those of a comparison; the masks after retraining if it changed them."""
     for arm in run.config.prune.arms:
         for step in ("retrain", "prune"):
-            masks = f"{paths.arm_path(step, arm)}/masks"
+            masks = paths.arm_path(step, arm, paths.MASKS)
             if run.has(masks):
-                yield arm, run.read(masks)
+                yield arm, run.read_arrays(masks)
                 break
     compared = run.config.compare
     for criterion, density in itertools.product(compared.criteria, compared.densities):
-        masks = f"{paths.compare_path(criterion, density)}/masks"
+        masks = paths.compare_path(criterion, density, entry=paths.MASKS)
         if run.has(masks):
-            yield f"{criterion}, density {density:g}", run.read(masks)
+            yield f"{criterion}, density {density:g}", run.read_arrays(masks)
 
 
 def _rounded(values: Iterable[float]) -> list[float | None]:

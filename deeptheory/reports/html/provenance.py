@@ -1,10 +1,11 @@
 """Tables of the steps of every run, with revision and machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deeptheory.runs import Run
 from deeptheory.store import paths
+from deeptheory.store.typed_readers import StoredTree
 from deeptheory.tables import Table
 
 OF_STEP = ("git_revision", "git_dirty", "threads")  # all other facts describe the machine
@@ -17,7 +18,7 @@ def provenance_tables(runs: Sequence[Run], names: Sequence[str]) -> list[Table]:
         for step in paths.STEPS:
             if not run.done(step):
                 continue
-            facts = run.read(f"{paths.PROVENANCE}/{step}")
+            facts = run.read_tree(paths.provenance_path(step))
             machine = dict(_flat({name: value for name, value in facts.items() if name not in OF_STEP}))
             if machine not in machines:
                 machines.append(machine)
@@ -25,8 +26,8 @@ def provenance_tables(runs: Sequence[Run], names: Sequence[str]) -> list[Table]:
                 (
                     name,
                     step,
-                    run.read(f"{step}/finished"),
-                    f"{run.read(f'{step}/wall_seconds'):.0f}",
+                    run.read_text(paths.join(step, paths.FINISHED)),
+                    f"{run.read_number(paths.join(step, paths.WALL_SECONDS)):.0f}",
                     str(facts["threads"]),
                     _revision(facts),
                     str(machines.index(machine) + 1),
@@ -39,11 +40,12 @@ def provenance_tables(runs: Sequence[Run], names: Sequence[str]) -> list[Table]:
     return tables
 
 
-def _revision(facts: dict[str, Any]) -> str:
-    return (facts["git_revision"][:10] or "none") + (" with changes" if facts["git_dirty"] else "")
+def _revision(facts: StoredTree) -> str:
+    revision = facts.read_text(paths.GIT_REVISION)[:10] or "none"
+    return revision + (" with changes" if facts["git_dirty"] else "")
 
 
-def _flat(facts: dict[str, Any]) -> list[tuple[str, str]]:
+def _flat(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = list[tuple[str, str]]()
     for name, value in facts.items():
         if isinstance(value, dict):

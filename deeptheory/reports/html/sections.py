@@ -77,7 +77,7 @@ class Source:
             return f"a sweep, {len(self.runs)} of its members"
         config = self.runs[0].config
         name = Path(config.data.path).name if config.data.path else config.data.source
-        n_labels = len(self.runs[0].read("train/label_names"))
+        n_labels = len(self.runs[0].read_names(paths.join("train", paths.LABEL_NAMES)))
         seeds = ", ".join(str(run.config.seed) for run in self.runs)
         return (
             f"{config.network.title}, on {name} with {n_labels} labels; "

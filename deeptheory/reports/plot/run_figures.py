@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from deeptheory import measure, prune
 from deeptheory.errors import InputError, unknown_name
@@ -20,7 +21,7 @@ from deeptheory.reports.plot.predicted_against_measured import draw_predicted_ag
 from deeptheory.runs import Run
 from deeptheory.runs.discovery import check_one_configuration, find_runs
 from deeptheory.runs.run import make_directory
-from deeptheory.runs.stored_arrays import over_stages, stage_names
+from deeptheory.runs.stored_arrays import over_seeds, over_stages, stage_names
 from deeptheory.store import paths
 from deeptheory.studies import evidence
 from deeptheory.studies.comparison import compared_so_far
@@ -96,16 +97,16 @@ def draw_sweep(runs: Sequence[Run]) -> dict[str, Figure]:
 
 
 def _n_test(run: Run) -> int:
-    return len(run.read("train/splits/test"))
+    return len(run.read_array(paths.join("train", paths.SPLITS, "test")))
 
 
 def _accuracy_and_snr(runs: Sequence[Run]) -> Figure:
     return draw_accuracy_and_snr(
         stage_names(runs[0]),
-        over_stages(runs, "measure/stages/{stage}/probe_accuracy"),
-        over_stages(runs, "predict/stages/{stage}/accuracy"),
-        over_stages(runs, "measure/stages/{stage}/snr_mean_field"),
-        over_stages(runs, "measure/stages/{stage}/snr_measured"),
+        over_stages(runs, "measure", paths.PROBE_ACCURACY),
+        over_stages(runs, "predict", paths.ACCURACY),
+        over_stages(runs, "measure", paths.SNR_MEAN_FIELD),
+        over_stages(runs, "measure", paths.SNR_MEASURED),
         runs[0].config.measure.threshold,
         _n_test(runs[0]),
     )
@@ -117,16 +118,16 @@ def _field_matrix(runs: Sequence[Run], stage: str | None = None, filter_index: i
     stage = stage or names[-1]
     if stage not in names:
         raise unknown_name("stage", stage, names)
-    of_stage = run.read(paths.stage_path("measure", stage))
+    of_stage = run.read_tree(paths.stage_path("measure", stage))
     threshold = run.config.measure.threshold
     if filter_index is None:
-        order = np.argsort(of_stage["served"].sum(axis=1), kind="stable")
+        order = np.argsort(of_stage.read_array(paths.SERVED).sum(axis=1), kind="stable")
         filter_index = int(order[len(order) // 2])
-    means = of_stage["class_means"]
+    means = of_stage.read_array(paths.CLASS_MEANS)
     n_filters = means.shape[1]
     if filter_index >= n_filters:
         raise InputError("--filter", f"0 to {n_filters - 1} in {stage}", str(filter_index))
-    weight = of_stage["probe_weight"].reshape(means.shape)
+    weight = of_stage.read_array(paths.PROBE_WEIGHT).reshape(means.shape)
     one = slice(filter_index, filter_index + 1)
     field = measure.fields_from_class_means(means[:, one], weight[:, one])[0]
     clusters = measure.find_clusters(measure.clip(field, threshold))
@@ -140,24 +141,24 @@ def _cluster_sizes(runs: Sequence[Run]) -> Figure:
     n_filters: dict[str, int] = {}
     for run in runs:
         for stage in stage_names(run):
-            of_run = run.read(f"{paths.stage_path('measure', stage)}/cluster_sizes")
+            of_run = run.read_array(paths.stage_path("measure", stage, paths.CLUSTER_SIZES))
             sizes[stage] = np.concatenate([sizes.get(stage, np.empty(0, np.int64)), of_run])
-            served = run.read(f"{paths.stage_path('measure', stage)}/served")
+            served = run.read_array(paths.stage_path("measure", stage, paths.SERVED))
             n_filters[stage] = n_filters.get(stage, 0) + len(served)
     return draw_cluster_sizes(sizes, n_filters)
 
 
 def _accuracy_against_dilution(runs: Sequence[Run]) -> Figure:
-    def over_seeds(step: str, arm: str, value: str) -> np.ndarray:
-        return np.array([run.read(f"{paths.arm_path(step, arm)}/{value}") for run in runs])
+    def of_arm(step: str, arm: str, entry: str) -> NDArray[np.float64]:
+        return over_seeds(runs, paths.arm_path(step, arm, entry))
 
     arms = runs[0].config.prune.arms
     return draw_accuracy_against_dilution(
-        {arm: over_seeds("prune", arm, "dilution")[:, None] for arm in arms},
-        {arm: over_seeds("prune", arm, "accuracy")[:, None] for arm in arms},
-        {arm: over_seeds("retrain", arm, "accuracy")[:, None] for arm in arms},
-        over_seeds("prune", prune.UNPRUNED, "accuracy"),
-        over_seeds("retrain", prune.UNPRUNED, "accuracy"),
+        {arm: of_arm("prune", arm, paths.DILUTION)[:, None] for arm in arms},
+        {arm: of_arm("prune", arm, paths.ACCURACY)[:, None] for arm in arms},
+        {arm: of_arm("retrain", arm, paths.ACCURACY)[:, None] for arm in arms},
+        of_arm("prune", prune.UNPRUNED, paths.ACCURACY),
+        of_arm("retrain", prune.UNPRUNED, paths.ACCURACY),
         _n_test(runs[0]),
         runs[0].config.judge.margin,
     )
@@ -166,19 +167,19 @@ def _accuracy_against_dilution(runs: Sequence[Run]) -> Figure:
 def _predicted_against_measured(runs: Sequence[Run]) -> Figure:
     arms = (prune.UNPRUNED, *runs[0].config.prune.arms)
 
-    def over_arms(step: str, value: str) -> np.ndarray:
-        return np.array([run.read(f"{paths.arm_path(step, arm)}/{value}") for run in runs for arm in arms])
+    def over_arms(step: str, *entry: str) -> NDArray[np.float64]:
+        return np.array([run.read_number(paths.arm_path(step, arm, *entry)) for run in runs for arm in arms])
 
     groups = {
         "probes of stages": (
-            over_stages(runs, "predict/stages/{stage}/accuracy").ravel(),
-            over_stages(runs, "measure/stages/{stage}/probe_accuracy").ravel(),
+            over_stages(runs, "predict", paths.ACCURACY).ravel(),
+            over_stages(runs, "measure", paths.PROBE_ACCURACY).ravel(),
         ),
         "masked, refitted heads": (
-            over_arms("predict", "head/accuracy"),
-            over_arms("prune", "refit_accuracy"),
+            over_arms("predict", paths.HEAD, paths.ACCURACY),
+            over_arms("prune", paths.REFIT_ACCURACY),
         ),
-        "retrained arms": (over_arms("predict", "retrained"), over_arms("retrain", "accuracy")),
+        "retrained arms": (over_arms("predict", paths.RETRAINED), over_arms("retrain", paths.ACCURACY)),
     }
     return draw_predicted_against_measured(groups, _n_test(runs[0]))
 

@@ -50,10 +50,10 @@ def arm_context(
     measured = stages_to_measure(run.config.measure, network)
 
     def shares() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        where = {stage: paths.stage_path("measure", stage) for stage in measured}
+        groups = {stage: run.read_tree(paths.stage_path("measure", stage)) for stage in measured}
         return {
-            name: (run.read(f"{path}/signal_share"), run.read(f"{path}/variance_share"))
-            for name, path in where.items()
+            stage: (group.read_array(paths.SIGNAL_SHARE), group.read_array(paths.VARIANCE_SHARE))
+            for stage, group in groups.items()
         }
 
     return prune.Context(
@@ -82,7 +82,7 @@ def _budget_order(run: Run, layers: tuple[prune.MaskedLayer, ...]) -> theory.Bud
 def trained_strengths(run: Run, network: nn.Network) -> dict[str, np.ndarray]:
     """Label strengths of the measured stages."""
     stages = stages_to_measure(run.config.measure, network)
-    return {stage: run.read(f"{paths.stage_path('measure', stage)}/strengths") for stage in stages}
+    return {stage: run.read_array(paths.stage_path("measure", stage, paths.STRENGTHS)) for stage in stages}
 
 
 def scaled_strengths(run: Run, strengths: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

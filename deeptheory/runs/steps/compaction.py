@@ -37,7 +37,7 @@ def compact(run: Run, arms: Sequence[str] = ()) -> None:
     run.require("retrain")
     for arm in chosen_arms(run, arms):
         path = paths.compact_file(run.directory, arm)
-        if run.has(f"{paths.compact_path(arm)}/finished") and path.exists():
+        if run.has(paths.compact_path(arm, paths.FINISHED)) and path.exists():
             continue
         network = retrained_network(run, arm)
         masks = retrained_masks(run, network, arm)
@@ -48,10 +48,10 @@ def compact(run: Run, arms: Sequence[str] = ()) -> None:
         layers = prune.compact_layers(network, masks, compacted)
         nn.save_model(path, compacted)
         tree = {
-            "layers": {layer.name: asdict(layer) for layer in layers},
-            "saved_bytes": path.stat().st_size,
-            "provenance": provenance.provenance(),
-            "finished": now(),
+            paths.LAYERS: {layer.name: asdict(layer) for layer in layers},
+            paths.SAVED_BYTES: path.stat().st_size,
+            paths.PROVENANCE: provenance.provenance(),
+            paths.FINISHED: now(),
         }
         run.store(paths.compact_path(arm), tree)
         left, kernels = (sum(getattr(layer, of) for layer in layers) for of in ("kernels_left", "kernels"))
@@ -69,13 +69,13 @@ def chosen_arms(run: Run, arms: Sequence[str]) -> Sequence[str]:
 def retrained_network(run: Run, arm: str) -> nn.Network:
     """The network of one arm as retraining left it, dense."""
     network = trained_network(run)
-    network.load_state(run.read(f"{paths.arm_path('retrain', arm)}/state"))
+    network.load_state(run.read_arrays(paths.arm_path("retrain", arm, paths.STATE)))
     return network
 
 
 def retrained_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:
     """The masks in force at the end of retraining; those of `prune` in a run that does not say them."""
-    where = f"{paths.arm_path('retrain', arm)}/masks"
+    where = paths.arm_path("retrain", arm, paths.MASKS)
     if not run.has(where):
         return stored_masks(run, network, arm)
-    return prune.Masks(masked_layers(run, network), run.read(where))
+    return prune.Masks(masked_layers(run, network), run.read_arrays(where))

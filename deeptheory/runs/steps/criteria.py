@@ -45,7 +45,7 @@ def compare(run: Run) -> None:
     ]
     missing = [mask for mask in wanted if not run.has(paths.compare_path(*mask))]
     with Progress(f"{run.directory.name} compare", len(missing) + 1, "mask", run.quiet) as progress:
-        if not run.has(f"{paths.COMPARE}/{prune.UNPRUNED}"):
+        if not run.has(paths.join(paths.COMPARE, prune.UNPRUNED)):
             _store_unpruned(run)
         for done, (criterion, density, name) in enumerate(missing, start=1):
             progress.advance(done)
@@ -70,7 +70,9 @@ def check_criteria(config: Config) -> None:
 def _store_unpruned(run: Run) -> None:
     network = trained_network(run)
     retrained = retrain_network(run, prune.UNPRUNED, None, network.state(), run.config.prune)
-    run.store(f"{paths.COMPARE}/{prune.UNPRUNED}", {"accuracy": _test_accuracy(run, retrained.network)})
+    run.store(
+        paths.join(paths.COMPARE, prune.UNPRUNED), {paths.ACCURACY: _test_accuracy(run, retrained.network)}
+    )
     remove_checkpoints(run, prune.UNPRUNED, run.config.prune)
 
 
@@ -96,17 +98,17 @@ def _store_pruned(
     masks = retrained.masks
     assert masks is not None
     tree = {
-        "accuracy": _test_accuracy(run, retrained.network),
+        paths.ACCURACY: _test_accuracy(run, retrained.network),
         "accuracy_masked": masked,
-        "density": masks.total_density,
+        paths.DENSITY: masks.total_density,
         "densities": masks.densities(),
-        "cost": cost_of(network, masks),
-        "masks": {name: masks.stored(name) for name in masks},
+        paths.ARM_COST: cost_of(network, masks),
+        paths.MASKS: {name: masks.stored(name) for name in masks},
     }
     run.store(where, tree)
     remove_checkpoints(run, criterion, options)
     of_layer = f"{alone}, " if alone else ""
-    run.log(f"{of_layer}{criterion} at density {density:g}: test accuracy {tree['accuracy']:.4f}")
+    run.log(f"{of_layer}{criterion} at density {density:g}: test accuracy {tree[paths.ACCURACY]:.4f}")
 
 
 def _test_accuracy(run: Run, network: nn.Network) -> float:

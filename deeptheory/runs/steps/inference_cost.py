@@ -68,8 +68,8 @@ def cost(run: Run, arms: Sequence[str] = ()) -> None:
             "sides": sides,
             "speedup": speedup,
             "quiet": {True: "yes", False: "no", None: "unknown"}[machine_load.is_quiet(shares)],
-            "provenance": provenance.provenance(),
-            "finished": now(),
+            paths.PROVENANCE: provenance.provenance(),
+            paths.FINISHED: now(),
         }
         run.store(paths.cost_path(arm), tree)
         run.log(
@@ -81,7 +81,7 @@ def _counted(network: nn.Network) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "model.h5"
         nn.save_model(path, network)
-        return {**asdict(prune.footprint_of(network)), "saved_bytes": path.stat().st_size}
+        return {**asdict(prune.footprint_of(network)), paths.SAVED_BYTES: path.stat().st_size}
 
 
 def _timed(

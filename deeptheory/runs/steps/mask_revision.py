@@ -56,16 +56,16 @@ class Revision:
         context = dataclasses.replace(context, present=present)
         masks = prune.masks_for(self.arm, context, self.densities[number])
         kept = {name: masks.stored(name) for name in masks}
-        self.run.store(self.where(number), {"density": self.densities[number], "masks": kept})
+        self.run.store(self.where(number), {paths.DENSITY: self.densities[number], paths.MASKS: kept})
         return masks
 
-    def where(self, number: int) -> str:
-        """Where a round is stored in the run file."""
-        return f"{paths.ROUNDS}/{self.arm}/{self.options.density:g}/{number}"
+    def where(self, number: int, *entry: str) -> str:
+        """Where a round, or an entry of it, is stored in the run file."""
+        return paths.round_path(self.arm, self.options.density, number, *entry)
 
     def stored(self, number: int) -> prune.Masks:
         """The masks of a round as they were stored."""
-        return prune.Masks(self.layers, self.run.read(f"{self.where(number)}/masks"))
+        return prune.Masks(self.layers, self.run.read_arrays(self.where(number, paths.MASKS)))
 
     def before_epoch(self, network: nn.Network) -> nn.BeforeEpoch:
         """What `nn.fit` calls before every epoch: one round before each, while there are rounds."""

@@ -36,7 +36,7 @@ def measure(run: Run) -> None:
         tested = (test_fields[name], test_labels)
         tree = measuring.stage_record(statistics[name], probes[name], labels, tested, run.config.measure, rng)
         run.add(paths.stage_path("measure", name), tree)
-    run.finish("measure", {"stage_names": names}, started)
+    run.finish("measure", {paths.STAGE_NAMES: names}, started)
     for name in names:
         run.checkpoint(paths.probe_checkpoint(name)).remove()
     run.log(f"measured {len(names)} stages, last probe {tree['probe_accuracy']:.4f}")
@@ -44,13 +44,13 @@ def measure(run: Run) -> None:
 
 def _probes(run: Run, network: nn.Network, stages: list[str]) -> dict[str, np.ndarray]:
     """The probe of every stage, (K, C*P), each stored as soon as it is fitted."""
-    paths_of = {stage: f"{paths.stage_path('measure', stage)}/probe_weight" for stage in stages}
+    paths_of = {stage: paths.stage_path("measure", stage, paths.PROBE_WEIGHT) for stage in stages}
     if network.classifier_is_probe and not run.has(paths_of[stages[-1]]):
         weight = network.parameters()["head.linear.weight"]
-        run.store(paths.stage_path("measure", stages[-1]), {"probe_weight": weight})
+        run.store(paths.stage_path("measure", stages[-1]), {paths.PROBE_WEIGHT: weight})
     if missing := [stage for stage in stages if not run.has(paths_of[stage])]:
         _fit_probes(run, network, missing)
-    return {stage: run.read(path) for stage, path in paths_of.items()}
+    return {stage: run.read_array(path) for stage, path in paths_of.items()}
 
 
 def _fit_probes(run: Run, network: nn.Network, stages: list[str]) -> None:
@@ -75,7 +75,7 @@ def _fit_probes(run: Run, network: nn.Network, stages: list[str]) -> None:
                 f"warning: the probe of {stage} stopped at a relative gradient of {fit.gradient_norm:.1e}"
             )
         solved = {"loss": fit.loss, "iterations": fit.iterations, "gradient_norm": fit.gradient_norm}
-        run.store(paths.stage_path("measure", stage), {"probe_weight": fit.weight, "probe": solved})
+        run.store(paths.stage_path("measure", stage), {paths.PROBE_WEIGHT: fit.weight, "probe": solved})
 
 
 def probe_inputs(run: Run, n_inputs: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -37,11 +37,11 @@ def predict(run: Run) -> None:
     rng = generator(run.config.seed, "prediction")
     of_arms = _arms(run, network, arms, rng)
     tree = {
-        "begun": begun,
-        "stages": _stages(run, network, rng),
-        "layers": prune.layer_predictions(arms["afcc"], trained_strengths(run, network)),
-        "arms": of_arms,
-        "dilution": arms["afcc"].summary.dilution,
+        paths.BEGUN: begun,
+        paths.STAGES: _stages(run, network, rng),
+        paths.LAYERS: prune.layer_predictions(arms["afcc"], trained_strengths(run, network)),
+        paths.ARMS: of_arms,
+        paths.DILUTION: arms["afcc"].summary.dilution,
     }
     run.finish("predict", tree, started)
     run.log(f"predicted AFCC accuracy {of_arms['afcc']['retrained']:.4f}")
@@ -51,7 +51,7 @@ def _stages(run: Run, network: nn.Network, rng: np.random.Generator) -> dict[str
     """Accuracy of each stage's probe by the theory, beside the count on the same inputs."""
     images, labels = data.select(run.dataset, stored_splits(run), "measure")
     probes = {
-        stage: run.read(f"{paths.stage_path('measure', stage)}/probe_weight")
+        stage: run.read_array(paths.stage_path("measure", stage, paths.PROBE_WEIGHT))
         for stage in stages_to_measure(run.config.measure, network)
     }
     fields = measure.complete_fields(network, images, probes, quiet=run.quiet)
@@ -74,7 +74,7 @@ def _arms(
     for name in ("train", "measure"):
         images, labels = data.select(run.dataset, splits, name)
         given[name] = measure.stage_features(network, images, stage, quiet=run.quiet), labels
-    probe = run.read(f"measure/stages/{stage}/probe_weight")
+    probe = run.read_array(paths.stage_path("measure", stage, paths.PROBE_WEIGHT))
     heads = prune.HeadPredictor(given["train"], given["measure"], probe, run.config.retrain.l2, rng)
     tree = {}
     every: dict[str, prune.PrunedArm | None] = {prune.UNPRUNED: None, **arms}
@@ -83,6 +83,6 @@ def _arms(
             mask = None if arm is None else arm.masks.get(prune.HEAD_WEIGHT)
             head = heads.predict(mask)
             prediction = predictor.predict({} if arm is None else arm.masks)
-            tree[name] = {**asdict(prediction), "head": asdict(head)}
+            tree[name] = {**asdict(prediction), paths.HEAD: asdict(head)}
             progress.advance(done)
     return tree

@@ -39,16 +39,16 @@ def prune(run: Run) -> None:
                 for line in pruning.warnings_of(arm.summary):
                     run.log(f"warning, {name}: {line}")
             tree: dict[str, Any] = {
-                "accuracy": nn.accuracy(masked, *test),
-                "refit_accuracy": refit[name],
-                "cost": cost_of(network, arm.masks if arm else None),
+                paths.ACCURACY: nn.accuracy(masked, *test),
+                paths.REFIT_ACCURACY: refit[name],
+                paths.ARM_COST: cost_of(network, arm.masks if arm else None),
             }
             if arm is not None:
-                tree["masks"] = {weight: arm.masks.stored(weight) for weight in arm.masks}
-                tree["layers"] = {layer.weight: _layer(layer) for layer in arm.summary.layers}
-                tree["dilution"] = arm.summary.dilution
+                tree[paths.MASKS] = {weight: arm.masks.stored(weight) for weight in arm.masks}
+                tree[paths.LAYERS] = {layer.weight: _layer(layer) for layer in arm.summary.layers}
+                tree[paths.DILUTION] = arm.summary.dilution
                 if arm.update:
-                    tree["update"] = arm.update
+                    tree[paths.UPDATE] = arm.update
                 tree["warnings"] = pruning.warnings_of(arm.summary)
             run.store(paths.arm_path("prune", name), tree)
             progress.advance(done)

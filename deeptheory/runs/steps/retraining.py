@@ -48,17 +48,17 @@ def retrain(run: Run) -> None:
 def _retrain_arm(run: Run, arm: str) -> None:
     network = trained_network(run)
     masks = None if arm == prune.UNPRUNED else stored_masks(run, network, arm)
-    update = f"{paths.arm_path('prune', arm)}/update"
-    start = network.state() | (run.read(update) if run.has(update) else {})
+    update = paths.arm_path("prune", arm, paths.UPDATE)
+    start = network.state() | (run.read_arrays(update) if run.has(update) else {})
     retrained = retrain_network(run, arm, masks, start, run.config.prune)
     accuracy = nn.accuracy(retrained.network, *data.select(run.dataset, stored_splits(run), "test"))
     tree = {
-        "accuracy": accuracy,
-        "history": asdict(retrained.history),
-        "state": retrained.network.state(),
+        paths.ACCURACY: accuracy,
+        paths.HISTORY: asdict(retrained.history),
+        paths.STATE: retrained.network.state(),
     }
     if retrained.masks is not None:
-        tree["masks"] = {name: retrained.masks.stored(name) for name in retrained.masks}
+        tree[paths.MASKS] = {name: retrained.masks.stored(name) for name in retrained.masks}
         kept = sum(int(np.count_nonzero(retrained.network.parameters()[name])) for name in retrained.masks)
         tree["achieved_density"] = kept / sum(mask.size for mask in retrained.masks.values())
     run.store(paths.arm_path("retrain", arm), tree)
@@ -114,16 +114,16 @@ def _iterate(run: Run, network: nn.Network, revision: Revision, arm: str) -> Ret
         )
     masks = None
     for number in range(len(revision.densities)):
-        where = revision.where(number)
-        if run.has(f"{where}/state"):
-            network.load_state(run.read(f"{where}/state"))
+        state = revision.where(number, paths.STATE)
+        if run.has(state):
+            network.load_state(run.read_arrays(state))
             masks = revision.stored(number)
-            history = nn.History(**run.read(f"{where}/history"))
+            history = nn.History(**run.read_arrays(revision.where(number, paths.HISTORY)))
             continue
         masks = revision.masks(number, network, masks)
-        network.load_state(run.read(f"{paths.REWIND}/state"))
+        network.load_state(run.read_arrays(paths.join(paths.REWIND, paths.STATE)))
         history = _fit(run, network, arm, revision.options.density, masks, number=number)
-        run.add(where, {"state": network.state(), "history": asdict(history)})
+        run.add(revision.where(number), {paths.STATE: network.state(), paths.HISTORY: asdict(history)})
     return Retrained(network, history, masks)
 
 
@@ -164,4 +164,6 @@ def remove_checkpoints(run: Run, arm: str, options: prune.PruneOptions) -> None:
 
 def stored_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:
     """The masks of one arm as they were stored by the step `prune`."""
-    return prune.Masks(masked_layers(run, network), run.read(f"{paths.arm_path('prune', arm)}/masks"))
+    return prune.Masks(
+        masked_layers(run, network), run.read_arrays(paths.arm_path("prune", arm, paths.MASKS))
+    )

@@ -56,8 +56,10 @@ def sensitivity(run: Run) -> None:
 
 
 def _measured(run: Run, variation: Variation) -> dict[str, dict[str, float]]:
-    stages = list(run.read("measure/stage_names"))
-    probes = {stage: run.read(f"{paths.stage_path('measure', stage)}/probe_weight") for stage in stages}
+    stages = run.read_names(paths.join("measure", paths.STAGE_NAMES))
+    probes = {
+        stage: run.read_array(paths.stage_path("measure", stage, paths.PROBE_WEIGHT)) for stage in stages
+    }
     means = _class_means(run, variation.share, probes)
     options = msgspec.structs.replace(run.config.measure, threshold=variation.threshold)
     rng = generator(run.config.seed, "bootstrap")
@@ -70,7 +72,9 @@ def _measured(run: Run, variation: Variation) -> dict[str, dict[str, float]]:
 
 def _class_means(run: Run, share: float, probes: Means) -> Means:
     if share == 1:
-        return {stage: run.read(f"{paths.stage_path('measure', stage)}/class_means") for stage in probes}
+        return {
+            stage: run.read_array(paths.stage_path("measure", stage, paths.CLASS_MEANS)) for stage in probes
+        }
     images, labels = data.select(run.dataset, stored_splits(run), "measure")
     order = generator(run.config.seed, "sensitivity").permutation(len(labels))
     chosen = []

@@ -37,7 +37,7 @@ def budget(run: Run, tolerance: float) -> None:
     """
     run.require("train")
     where = paths.budget_path(tolerance)
-    if run.has(f"{where}/finished"):
+    if run.has(paths.budget_path(tolerance, paths.FINISHED)):
         return
     started, begun = time.monotonic(), now()
     network = trained_network(run)
@@ -53,22 +53,24 @@ def budget(run: Run, tolerance: float) -> None:
     searches[paths.NETWORK] = (layers, everything)
     with Progress(f"{run.directory.name} budget", len(searches), "set", run.quiet) as progress:
         for done, (name, (among, order)) in enumerate(searches.items(), start=1):
-            if not run.has(f"{where}/{name}"):
+            if not run.has(paths.budget_path(tolerance, name)):
                 steps = STEPS["network" if name == paths.NETWORK else "layer"]
-                run.store(f"{where}/{name}", _search(predictor, among, order, tolerance, steps))
+                run.store(
+                    paths.budget_path(tolerance, name), _search(predictor, among, order, tolerance, steps)
+                )
             progress.advance(done)
     tree = {
-        "begun": begun,
-        "tolerance": tolerance,
-        "intact": predictor.intact[0],
+        paths.BEGUN: begun,
+        paths.TOLERANCE: tolerance,
+        paths.INTACT: predictor.intact[0],
         "prunability": dict(zip([layer.weight for layer in layers], _prunability(everything), strict=True)),
-        "provenance": provenance.provenance(),
-        "wall_seconds": time.monotonic() - started,
-        "finished": now(),
+        paths.PROVENANCE: provenance.provenance(),
+        paths.WALL_SECONDS: time.monotonic() - started,
+        paths.FINISHED: now(),
     }
     run.add(where, tree)
-    found = run.read(f"{where}/{paths.NETWORK}")
-    run.log(f"budget at tolerance {tolerance:g}: dilution {found['dilution']:.4f}")
+    dilution = run.read_number(paths.budget_path(tolerance, paths.NETWORK, paths.DILUTION))
+    run.log(f"budget at tolerance {tolerance:g}: dilution {dilution:.4f}")
 
 
 def maskable_layers(network: nn.Network) -> tuple[prune.MaskedLayer, ...]:
@@ -87,11 +89,11 @@ def removal_paths(
     found = {}
     with Progress(f"{run.directory.name} removal paths", len(layers), "layer", run.quiet) as progress:
         for done, layer in enumerate(layers, start=1):
-            where = f"{paths.BUDGET}/paths/{layer.weight}"
+            where = paths.join(paths.BUDGET, paths.REMOVAL_PATHS, layer.weight)
             if not run.has(where):
                 made = _removal_paths(network, layer, images)
                 run.store(where, {"inputs": made.inputs, "residual": made.residual})
-            stored = run.read(where)
+            stored = run.read_arrays(where)
             found[layer.weight] = theory.RemovalPaths(stored["inputs"], stored["residual"], layer.kernel_size)
             progress.advance(done)
     return found
@@ -173,8 +175,8 @@ def _search(
     removed = sum(int((~kernels[layer.weight]).sum()) * layer.kernel_size for layer in layers)
     weights = sum(layer.n_kernels * layer.kernel_size for layer in layers)
     return {
-        "dilution": removed / weights,
-        "prunable": {name: ~mask for name, mask in kernels.items()},
+        paths.DILUTION: removed / weights,
+        paths.PRUNABLE: {name: ~mask for name, mask in kernels.items()},
         "prediction": asdict(found or predicted(0.0)),
         "dilution_by_margins": theory.largest_dilution(order.dilution, order.accuracy, tolerance),
         "visited": np.array(visited),

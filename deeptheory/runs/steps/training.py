@@ -46,11 +46,11 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
         name: nn.accuracy(network, *data.select(dataset, splits, name)) for name in ("measure", "test")
     }
     tree = {
-        "splits": asdict(splits),
-        "state": network.state(),
-        "history": asdict(history),
-        "accuracy": accuracy,
-        "label_names": dataset.label_names,
+        paths.SPLITS: asdict(splits),
+        paths.STATE: network.state(),
+        paths.HISTORY: asdict(history),
+        paths.ACCURACY: accuracy,
+        paths.LABEL_NAMES: dataset.label_names,
     }
     run.finish("train", tree, started)
     checkpoint.remove()
@@ -96,7 +96,7 @@ def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple
 def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
     options = run.config.prune
     if options.schedule == "iterative" and epoch == options.rewind_epoch:
-        run.store(paths.REWIND, {"epoch": epoch, "state": network.state()})
+        run.store(paths.REWIND, {"epoch": epoch, paths.STATE: network.state()})
 
 
 def build_network(run: Run) -> nn.Network:
@@ -110,11 +110,13 @@ def trained_network(run: Run) -> nn.Network:
     """The run's network with its trained weights."""
     run.require("train")
     network = build_network(run)
-    network.load_state(run.read("train/state"))
+    network.load_state(run.read_arrays(paths.join("train", paths.STATE)))
     return network
 
 
 def stored_splits(run: Run) -> data.Splits:
     """The splits that were drawn when the run was trained."""
     run.require("train")
-    return data.Splits(**run.read("train/splits"))
+    stored = run.read_tree(paths.join("train", paths.SPLITS))
+    train, measure, test = (stored.read_array(split) for split in ("train", "measure", "test"))
+    return data.Splits(train, measure, test, bool(stored.read_number("test_from_pool")))

@@ -1,13 +1,13 @@
 """What `compact` and `cost` print of a run."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from deeptheory.bench.energy import COUNTED, ESTIMATE
 from deeptheory.runs.run import Run
 from deeptheory.runs.steps.compaction import chosen_arms
 from deeptheory.runs.steps.inference_cost import BATCHES, SIDES
 from deeptheory.store import paths
+from deeptheory.store.typed_readers import StoredTree
 from deeptheory.tables import Summary, text_table
 
 COUNTS = {
@@ -29,13 +29,15 @@ def compacted(run: Run, arms: Sequence[str] = ()) -> Summary:
     columns = ("filters", "filters_left", "constant", "unread", "kernels", "kernels_left")
     lines, numbers = list[str](), {}
     for arm in chosen_arms(run, arms):
-        found, path = run.read(paths.compact_path(arm)), paths.compact_file(run.directory, arm)
+        layers = run.read_trees(paths.compact_path(arm, paths.LAYERS))
+        size = int(run.read_number(paths.compact_path(arm, paths.SAVED_BYTES)))
+        path = paths.compact_file(run.directory, arm)
         rows = [
             (name, *(str(layer[column]) for column in columns), "sparse" if layer["sparse"] else "dense")
-            for name, layer in found["layers"].items()
+            for name, layer in layers.items()
         ]
-        lines += [f"{arm}: {path}, {found['saved_bytes']} bytes", *text_table(header, rows), ""]
-        numbers[arm] = {"file": str(path), "saved_bytes": found["saved_bytes"], "layers": found["layers"]}
+        lines += [f"{arm}: {path}, {size} bytes", *text_table(header, rows), ""]
+        numbers[arm] = {"file": str(path), "saved_bytes": size, "layers": layers}
     lines.append(
         "no input: constant filters, cut and folded into what reads them; unread: nothing reads them"
     )
@@ -47,11 +49,11 @@ def costed(run: Run, arms: Sequence[str] = ()) -> Summary:
     """Dense, masked and compact network of every arm side by side."""
     lines, numbers = list[str](), {}
     for arm in chosen_arms(run, arms):
-        found = numbers[arm] = run.read(paths.cost_path(arm))
-        sides = found["sides"]
+        found = numbers[arm] = run.read_tree(paths.cost_path(arm))
+        sides = found.read_trees("sides")
         lines += [f"{arm}:", *text_table(("", *SIDES, "compact/dense"), _rows(sides))]
         for batch in BATCHES:
-            of = found["speedup"][f"batch{batch}"]
+            of = found.read_numbers(f"speedup/batch{batch}")
             lines.append(
                 f"batch {batch}: the compact network is {of['ratio']:.2f} ({of['low']:.2f} to {of['high']:.2f}) "
                 "times as fast as the dense one"
@@ -61,25 +63,32 @@ def costed(run: Run, arms: Sequence[str] = ()) -> Summary:
         lines.append("")
     lines += [
         "latency: median, in brackets 10 % to 90 %; activations: computed, the most that is needed at a time",
-        ENERGIES[sides[SIDES[0]][f"batch{BATCHES[0]}"]["energy_source"]],
+        ENERGIES[sides[SIDES[0]].read_text(f"batch{BATCHES[0]}/energy_source")],
     ]
     return Summary("\n".join(lines), numbers)
 
 
-def _rows(sides: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = [_row(name, [sides[side][key] for side in SIDES]) for key, name in COUNTS.items()]
+def _rows(sides: dict[str, StoredTree]) -> list[tuple[str, ...]]:
+    rows = [_row(name, [sides[side].read_number(key) for side in SIDES]) for key, name in COUNTS.items()]
     for batch in BATCHES:
-        of = [sides[side][f"batch{batch}"] for side in SIDES]
+        of_batch = [sides[side].read_tree(f"batch{batch}") for side in SIDES]
+
+        def over_sides(name: str, scale: float = 1.0, of_batch: list[StoredTree] = of_batch) -> list[float]:
+            return [scale * side.read_number(name) for side in of_batch]
+
         spreads = [
-            f" ({1e3 * side['latency_low_s']:.3g} to {1e3 * side['latency_high_s']:.3g})" for side in of
+            f" ({low:.3g} to {high:.3g})"
+            for low, high in zip(
+                over_sides("latency_low_s", 1e3), over_sides("latency_high_s", 1e3), strict=True
+            )
         ]
         rows += [
-            _row(f"batch {batch}: activation bytes", [side["activation_bytes"] for side in of]),
-            _row("  latency in ms", [1e3 * side["latency_s"] for side in of], ".3g", spreads),
-            _row("  images per second", [side["images_per_s"] for side in of]),
+            _row(f"batch {batch}: activation bytes", over_sides("activation_bytes")),
+            _row("  latency in ms", over_sides("latency_s", 1e3), ".3g", spreads),
+            _row("  images per second", over_sides("images_per_s")),
             _row(
-                f"  energy ({of[0]['energy_source']}), mJ per image",
-                [1e3 * side["joules_per_image"] for side in of],
+                f"  energy ({of_batch[0].read_text('energy_source')}), mJ per image",
+                over_sides("joules_per_image", 1e3),
                 ".3g",
             ),
         ]

@@ -7,6 +7,7 @@ from deeptheory import prune
 from deeptheory.runs.run import Run
 from deeptheory.runs.stored_arrays import stage_names
 from deeptheory.store import paths
+from deeptheory.store.typed_readers import StoredTree
 from deeptheory.tables import Summary, Table
 
 
@@ -23,22 +24,23 @@ def overview(run: Run) -> Summary:
     ]
     numbers: dict[str, Any] = {"seed": config.seed, "done": [step for step in paths.STEPS if run.done(step)]}
     for step in numbers["done"]:
-        finished, seconds = run.read(f"{step}/finished"), run.read(f"{step}/wall_seconds")
+        finished = run.read_text(paths.join(step, paths.FINISHED))
+        seconds = run.read_number(paths.join(step, paths.WALL_SECONDS))
         lines.append(f"  {step:<8} done {finished}, {seconds:.0f} s")
     if run.done("train"):
-        numbers["accuracy"] = run.read("train/accuracy")
-        numbers["provenance"] = run.read(f"{paths.PROVENANCE}/train")
-        shares = ", ".join(f"{name} {value:.4f}" for name, value in numbers["accuracy"].items())
-        machine = numbers["provenance"]
-        revision = machine["git_revision"][:10] or "no git revision"
+        accuracy = numbers["accuracy"] = run.read_numbers(paths.join("train", paths.ACCURACY))
+        machine = numbers["provenance"] = run.read_tree(paths.provenance_path("train"))
+        shares = ", ".join(f"{name} {value:.4f}" for name, value in accuracy.items())
+        revision = machine.read_text(paths.GIT_REVISION)[:10] or "no git revision"
         dirty = " with changes" if machine["git_dirty"] else ""
         lines.append(f"  accuracy: {shares}; {machine['threads']} threads, {revision}{dirty}")
-    if run.has(paths.IMPORT):
-        source = numbers["import"] = run.read(paths.IMPORT)
+    imported = paths.join("train", paths.IMPORT)
+    if run.has(imported):
+        source = numbers["import"] = run.read_tree(imported)
         lines.append(
             f"  imported from {source['file']} as {source['architecture']}, sha256 {source['sha256']}"
         )
-        lines += [f"  {note}" for note in source["notes"]]
+        lines += [f"  {note}" for note in source.read_names("notes")]
     for step, part in of_steps(run).items():
         lines += ["", part.text]
         numbers[step] = part.numbers
@@ -55,11 +57,10 @@ def of_steps(run: Run) -> dict[str, Summary]:
 
 def of_budgets(run: Run) -> dict[str, Summary]:
     """The prunable sets that were asked for, by the name of their group."""
-    groups = {name: f"{paths.BUDGET}/{name}" for name in run.names(paths.BUDGET)}
     return {
-        name: budgeted(run, run.read(f"{where}/tolerance"))
-        for name, where in groups.items()
-        if run.has(f"{where}/finished")
+        name: budgeted(run, run.read_number(paths.join(paths.BUDGET, name, paths.TOLERANCE)))
+        for name in run.entry_names(paths.BUDGET)
+        if run.has(paths.join(paths.BUDGET, name, paths.FINISHED))
     }
 
 
@@ -104,7 +105,7 @@ def measured(run: Run) -> Summary:
 
 def stage_numbers(run: Run, stage: str) -> dict[str, float]:
     """What is printed of one measured stage."""
-    where = paths.stage_path("measure", stage)
+    stored = run.read_tree(paths.stage_path("measure", stage))
     numbers = (
         "probe_accuracy",
         "clusters_per_filter",
@@ -116,46 +117,48 @@ def stage_numbers(run: Run, stage: str) -> dict[str, float]:
     )
     of_filters = ("single_filter_accuracy", "served_label_auc")
     return {
-        **{name: run.read(f"{where}/{name}") for name in numbers},
-        **{name: float(run.read(f"{where}/{name}").mean()) for name in of_filters},
-        "labels_served": float(run.read(f"{where}/served").sum(axis=1).mean()),
+        **{name: stored.read_number(name) for name in numbers},
+        **{name: float(stored.read_array(name).mean()) for name in of_filters},
+        "labels_served": float(stored.read_array(paths.SERVED).sum(axis=1).mean()),
     }
 
 
 def predicted(run: Run) -> Summary:
     """The prunable share of every masked layer and the predicted accuracy of every arm."""
     run.require("predict")
-    layers, arms = run.read("predict/layers"), run.read("predict/arms")
-    rows = [
-        (
-            name,
-            str(int(layer["prunable"].sum())),
-            str(layer["prunable"].size),
-            f"{layer['dilution']:.4f}",
-            f"{layer['expected_dilution']:.4f}" if "expected_dilution" in layer else "-",
+    layers = run.read_trees(paths.join("predict", paths.LAYERS))
+    arms = run.read_trees(paths.join("predict", paths.ARMS))
+    rows = []
+    for name, layer in layers.items():
+        prunable, expected = layer.read_array(paths.PRUNABLE), layer.get(paths.EXPECTED_DILUTION)
+        rows.append(
+            (
+                name,
+                str(int(prunable.sum())),
+                str(prunable.size),
+                f"{layer.read_number(paths.DILUTION):.4f}",
+                "-" if expected is None else f"{expected:.4f}",
+            )
         )
-        for name, layer in layers.items()
-    ]
     header = ("layer", "prunable kernels", "of", "dilution", "without structure")
     arm_rows = [
         (
             name,
-            f"{arm['retrained']:.4f} +- {arm['retrained_error']:.4f}",
-            f"{100 * arm['loss']:+.2f} +- {100 * arm['loss_error']:.2f}",
-            f"{arm['refitted']:.4f}",
-            f"{arm['head']['accuracy']:.4f}",
-            f"{arm['head']['counted']:.4f}",
+            *_prediction_cells(arm),
+            f"{arm.read_number('head/accuracy'):.4f}",
+            f"{arm.read_number('head/counted'):.4f}",
         )
         for name, arm in arms.items()
     ]
     arm_header = ("arm", "predicted", "loss in points", "refitted", "head alone", "head counted")
     arm_title = "predicted test accuracy of every arm; after +- the interval (95 %) of the inputs counted"
-    when = f"predicted {run.read('predict/begun')}, threshold {run.config.prune.threshold:g}"
+    begun = run.read_text(paths.join("predict", paths.BEGUN))
+    when = f"predicted {begun}, threshold {run.config.prune.threshold:g}"
     numbers = {
-        "begun": run.read("predict/begun"),
-        "dilution": run.read("predict/dilution"),
+        "begun": begun,
+        "dilution": run.read_number(paths.join("predict", paths.DILUTION)),
         "layers": {
-            name: {key: value for key, value in layer.items() if key not in ("scores", "prunable")}
+            name: {key: value for key, value in layer.items() if key not in ("scores", paths.PRUNABLE)}
             for name, layer in layers.items()
         },
         "arms": arms,
@@ -165,34 +168,27 @@ def predicted(run: Run) -> Summary:
 
 def budgeted(run: Run, tolerance: float) -> Summary:
     """The prunable share of every layer alone and of all together, and the predicted accuracy without it."""
-    where = paths.budget_path(tolerance)
-    weights = run.read(f"{where}/{paths.NETWORK}/prunable")
-    intact, rows, numbers = run.read(f"{where}/intact"), [], {}
-    for name in (*weights, paths.NETWORK):
-        found = run.read(f"{where}/{name}")
-        of_layer, sizes = found["prediction"], [mask.size for mask in found["prunable"].values()]
-        gone = [int(mask.sum()) for mask in found["prunable"].values()]
+    stored = run.read_tree(paths.budget_path(tolerance))
+    intact, rows, numbers = stored.read_number(paths.INTACT), [], {}
+    together = stored.read_tree(paths.NETWORK).read_arrays(paths.PRUNABLE)
+    for name in (*together, paths.NETWORK):
+        found = stored.read_tree(name)
+        masks, prediction = found.read_arrays(paths.PRUNABLE), found.read_tree("prediction")
+        removed = sum(int(mask.sum()) for mask in masks.values())
+        kernels = sum(mask.size for mask in masks.values())
+        dilutions = found.read_number(paths.DILUTION), found.read_number("dilution_by_margins")
         numbers[name] = {
-            "dilution": found["dilution"],
-            "prunable_kernels": sum(gone),
-            "kernels": sum(sizes),
-            "dilution_by_margins": found["dilution_by_margins"],
-            **of_layer,
+            "dilution": dilutions[0],
+            "prunable_kernels": removed,
+            "kernels": kernels,
+            "dilution_by_margins": dilutions[1],
+            **prediction,
         }
-        rows.append(
-            (
-                name,
-                f"{sum(gone)}",
-                f"{sum(sizes)}",
-                f"{found['dilution']:.4f}",
-                f"{found['dilution_by_margins']:.4f}",
-                f"{of_layer['retrained']:.4f} +- {of_layer['retrained_error']:.4f}",
-                f"{100 * of_layer['loss']:+.2f} +- {100 * of_layer['loss_error']:.2f}",
-                f"{of_layer['refitted']:.4f}",
-            )
-        )
-    shares = zip(found["prunable"], gone, sizes, strict=True)
-    together = ", ".join(f"{name.removesuffix('.weight')} {part / size:.3f}" for name, part, size in shares)
+        cells = (f"{removed}", f"{kernels}", *(f"{dilution:.4f}" for dilution in dilutions))
+        rows.append((name, *cells, *_prediction_cells(prediction)))
+    shares = ", ".join(
+        f"{name.removesuffix('.weight')} {mask.sum() / mask.size:.3f}" for name, mask in together.items()
+    )
     header = (
         "layer",
         "prunable",
@@ -204,12 +200,23 @@ def budgeted(run: Run, tolerance: float) -> Summary:
         "refitted",
     )
     title = (
-        f"predicted {run.read(f'{where}/begun')}; intact {intact:.4f}, tolerance {100 * tolerance:g} points\n"
+        f"predicted {stored.read_text(paths.BEGUN)}; intact {intact:.4f}, "
+        f"tolerance {100 * tolerance:g} points\n"
         f"each layer alone, then '{paths.NETWORK}': all together. Intervals: 95 %, of the inputs counted"
     )
     of_all = {"intact": intact, "tolerance": tolerance, "layers": numbers}
-    return _of_tables(
-        of_all, Table(title, header, rows, notes=[f"dilution when all go together: {together}"])
+    return _of_tables(of_all, Table(title, header, rows, notes=[f"dilution when all go together: {shares}"]))
+
+
+def _prediction_cells(prediction: StoredTree) -> tuple[str, str, str]:
+    retrained, error, loss, loss_error, refitted = (
+        prediction.read_number(name)
+        for name in ("retrained", "retrained_error", "loss", "loss_error", "refitted")
+    )
+    return (
+        f"{retrained:.4f} +- {error:.4f}",
+        f"{100 * loss:+.2f} +- {100 * loss_error:.2f}",
+        f"{refitted:.4f}",
     )
 
 
@@ -229,18 +236,19 @@ def _arms(run: Run, retrained_too: bool) -> Summary:
     header = ["arm", "masked", "refitted head", "predicted", "retrained", "dilution", "parameters left"]
     numbers, rows = {}, []
     for arm in (prune.UNPRUNED, *run.config.prune.arms):
-        before = run.read(paths.arm_path("prune", arm))
+        before = run.read_tree(paths.arm_path("prune", arm))
         numbers[arm] = {
-            "accuracy_masked": before["accuracy"],
-            "accuracy_refitted_head": before["refit_accuracy"],
-            "accuracy_predicted": run.read(f"{paths.arm_path('predict', arm)}/retrained"),
-            "dilution": before.get("dilution", 0.0),
-            **before["cost"],
+            "accuracy_masked": before.read_number(paths.ACCURACY),
+            "accuracy_refitted_head": before.read_number(paths.REFIT_ACCURACY),
+            "accuracy_predicted": run.read_number(paths.arm_path("predict", arm, paths.RETRAINED)),
+            "dilution": before.read_number(paths.DILUTION) if paths.DILUTION in before else 0.0,
+            **before.read_numbers(paths.ARM_COST),
         }
         after = "-"
         if retrained_too:
-            numbers[arm]["accuracy_retrained"] = run.read(f"{paths.arm_path('retrain', arm)}/accuracy")
-            after = f"{numbers[arm]['accuracy_retrained']:.4f}"
+            accuracy = run.read_number(paths.arm_path("retrain", arm, paths.ACCURACY))
+            numbers[arm]["accuracy_retrained"] = accuracy
+            after = f"{accuracy:.4f}"
         of_arm = numbers[arm]
         rows.append(
             (

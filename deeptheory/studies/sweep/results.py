@@ -64,8 +64,11 @@ def write_results(sweep: Sweep, root: Path, found: Sequence[MemberState]) -> Sum
     _write_csv(root / paths.SWEEP_MEMBERS, members)
     _write_csv(root / paths.SWEEP_STAGES, stages)
     with replacing_file(root / paths.SWEEP_RESULTS) as temporary, hdf5.open_for_writing(temporary) as file:
-        arrays = {"members": _arrays(members), "stages": _arrays(stages)}
-        hdf5.write_tree(file, {"sweep": sweep_to_toml(sweep), **arrays})
+        arrays = {
+            paths.SWEEP_MEMBER_ROWS: _arrays(members),
+            paths.SWEEP_STAGE_ROWS: _arrays(stages),
+        }
+        hdf5.write_tree(file, {paths.SWEEP_CONFIG: sweep_to_toml(sweep), **arrays})
     write_text(root / paths.SWEEP_SUMMARY, text + "\n")
     return Summary(text, {"members": members, "stages": stages})
 
@@ -104,10 +107,13 @@ def _names(sweep: Sweep, of: MemberState) -> Row:
 
 
 def _accuracies(run: Run) -> Row:
-    arms = run.names("retrain/arms") if run.done("retrain") else []
+    arms = run.entry_names(paths.join("retrain", paths.ARMS)) if run.done("retrain") else []
     return {
-        "test_accuracy": run.read("train/accuracy/test"),
-        **{f"retrained_{arm}": run.read(f"{paths.arm_path('retrain', arm)}/accuracy") for arm in arms},
+        "test_accuracy": run.read_number(paths.join("train", paths.ACCURACY, "test")),
+        **{
+            f"retrained_{arm}": run.read_number(paths.arm_path("retrain", arm, paths.ACCURACY))
+            for arm in arms
+        },
     }
 
 

@@ -71,7 +71,7 @@ def texts(tab, selector):
 
 
 def field_of(study, index):
-    of_stage = Run(study / "seed-3", quiet=True).read(paths.stage_path("measure", STAGE))
+    of_stage = Run(study / "seed-3", quiet=True).read_tree(paths.stage_path("measure", STAGE))
     means = of_stage["class_means"]
     weight = of_stage["probe_weight"].reshape(means.shape)
     return measure.fields_from_class_means(means, weight)[index]
@@ -165,7 +165,7 @@ def test_clipping_sorting_and_colours_change_the_picture(tab):
 def test_what_pruning_keeps_is_that_of_the_masks(tab, study):
     run = Run(study / "seed-3", quiet=True)
     show(tab, STAGE, FILTER)
-    masks = run.read(f"{paths.arm_path('retrain', 'magnitude')}/masks")
+    masks = run.read_arrays(f"{paths.arm_path('retrain', 'magnitude')}/masks")
     inputs = masks["stage5.conv.weight"][FILTER].nonzero()[0]
     outputs = masks["head.linear.weight"].reshape(5, 64, -1).any(axis=2)[:, FILTER].nonzero()[0]
     choose(tab, "arm", "magnitude")

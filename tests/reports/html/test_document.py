@@ -74,7 +74,7 @@ def test_the_same_results_give_the_same_bytes(study, tmp_path, text):
 def test_fields_and_clusters_of_every_filter_are_those_of_the_run(text, run):
     (of_run,) = numbers_of(text)["runs"]
     for stage in of_run["stages"]:
-        found = run.read(paths.stage_path("measure", stage["name"]))
+        found = run.read_tree(paths.stage_path("measure", stage["name"]))
         means = found["class_means"]
         n_labels, n_filters = means.shape[:2]
         content = bytes_of(text, f"fields-0-{stage['name']}")
@@ -94,7 +94,7 @@ def test_the_kept_kernels_are_those_of_the_masks(text, run):
     start = 0
     assert of_run["arms"] == list(run.config.prune.arms)
     for arm in of_run["arms"]:
-        masks = run.read(f"{paths.arm_path('retrain', arm)}/masks")
+        masks = run.read_arrays(f"{paths.arm_path('retrain', arm)}/masks")
         for layer, mask in zip(of_run["layers"], masks.values(), strict=True):
             size = layer["outputs"] * layer["inputs"]
             end = start + -(-size // 8)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_masks_of_weights_count_where_any_weight_is_left(run):
-    shape = run.read("train/state/stage5.conv.weight").shape
+    shape = run.read_array("train/state/stage5.conv.weight").shape
     mask = np.zeros(shape, np.bool_)
     mask[2, 3, 1, 1] = True
     criterion, density = run.config.compare.criteria[0], run.config.compare.densities[0]

@@ -11,8 +11,8 @@ def test_machines_are_told_apart_and_shown_once(run):
     steps, machine = provenance_tables([run], ["seed 3"])
     assert [row[1] for row in steps.rows] == list(paths.STEPS)
     assert {(row[0], row[-1]) for row in steps.rows} == {("seed 3", "1")}
-    assert dict(machine.rows)["host"] == run.read("provenance/train/host")
-    assert dict(machine.rows)["numpy"] == run.read("provenance/train/packages/numpy")
+    assert dict(machine.rows)["host"] == run.read_text("provenance/train/host")
+    assert dict(machine.rows)["numpy"] == run.read_text("provenance/train/packages/numpy")
     with h5py.File(run.results, "r+") as file:
         del file["provenance/prune/host"]
         file["provenance/prune/host"] = "<elsewhere>"
