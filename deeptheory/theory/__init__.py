@@ -1,43 +1,22 @@
 """Formulas and predictions: pure functions of numbers and measured statistics, with no network inside."""
 
-from deeptheory.theory.budget import (
-    SURVIVING_SHARE,
-    BudgetOrder,
+from deeptheory.theory.budget.margins import margin_noise, noisy_accuracy, noisy_snr, pairwise_accuracy
+from deeptheory.theory.budget.order import BudgetOrder, budget_order, connection_scores, largest_dilution
+from deeptheory.theory.budget.removal import (
     RemovalPaths,
-    budget_order,
-    connection_scores,
     costs_without_refit,
-    largest_dilution,
-    margin_noise,
-    noisy_accuracy,
-    noisy_snr,
-    pairwise_accuracy,
     paths_from_costs,
-    refitted_weights,
-    relative_noise,
     removal_costs,
     removal_paths,
-    residual_variance,
     residuals_along,
-    retrained_accuracy,
 )
-from deeptheory.theory.committee import (
-    I2,
-    I3,
-    I4,
-    Deletion,
-    LearningCurve,
-    LearningScatter,
-    OrderParameters,
-    delete_units,
-    generalisation_error,
-    greedy_deletions,
-    learning_curve,
-    learning_scatter,
-    order_parameter_rates,
-    overlaps,
-    ranked_deletions,
-)
+from deeptheory.theory.budget.residual import refitted_weights, relative_noise, residual_variance
+from deeptheory.theory.budget.retraining import SURVIVING_SHARE, retrained_accuracy
+from deeptheory.theory.committee.averages import I2, I3, I4
+from deeptheory.theory.committee.deletion import Deletion, delete_units, greedy_deletions, ranked_deletions
+from deeptheory.theory.committee.learning import LearningCurve, learning_curve, order_parameter_rates
+from deeptheory.theory.committee.order_parameters import OrderParameters, generalisation_error, overlaps
+from deeptheory.theory.committee.scatter import LearningScatter, learning_scatter
 from deeptheory.theory.detection import detection_accuracy, detection_error_linear
 from deeptheory.theory.dilution import expected_dilution, head_dilution, random_dilution
 from deeptheory.theory.gaussian_field import (
@@ -46,9 +25,15 @@ from deeptheory.theory.gaussian_field import (
     accuracy_from_activations,
     accuracy_from_fields,
 )
+from deeptheory.theory.head_refit import gaussian_surrogates, ridge_head
+from deeptheory.theory.label_subsets import (
+    counted_subset_accuracy,
+    detection_subset_accuracy,
+    pair_distance,
+    pairwise_subset_accuracy,
+)
 from deeptheory.theory.magnitude import magnitude_overlap, sign_disagreement
 from deeptheory.theory.margin import field_margins, margin_certificate
-from deeptheory.theory.masked_heads import gaussian_surrogates, ridge_head
 from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
 from deeptheory.theory.orthant import orthant_probability
 from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity, separable_share
@@ -59,12 +44,6 @@ from deeptheory.theory.spectrum import (
     noise_bulk,
     noise_density,
     noise_edges,
-)
-from deeptheory.theory.subsets import (
-    counted_subset_accuracy,
-    detection_subset_accuracy,
-    pair_distance,
-    pairwise_subset_accuracy,
 )
 
 __all__ = [

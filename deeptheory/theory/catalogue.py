@@ -1,4 +1,4 @@
-"""The formulas of numbers by name, with equation, source and status: what `deeptheory theory` evaluates."""
+"""Formulas that the command `deeptheory theory` evaluates, by name, with equation, source and status."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.theory import committee, detection, dilution, magnitude, margin, orthant, perceptron, spectrum
+from deeptheory.theory import detection, dilution, magnitude, margin, orthant, perceptron, spectrum
 from deeptheory.theory.budget import residual, retraining
+from deeptheory.theory.committee import averages, order_parameters
 
 Array = NDArray[np.float64]
 Kind = Literal["number", "whole", "list", "square"]
@@ -18,18 +19,18 @@ Kind = Literal["number", "whole", "list", "square"]
 
 @dataclass(frozen=True)
 class Formula:
-    """One formula of numbers.
+    """A formula whose arguments are numbers, lists or matrices.
 
     Attributes
     ----------
     function : callable
-        Takes numbers by name; returns a number, or a named tuple of numbers. It checks their range.
+        Takes its arguments by name and checks their range; returns a number or a named tuple of numbers.
     equation : str
-        In plain text, in the names of the parameters where that is clear.
+        In plain text, with the names of the parameters where that is clear.
     source, status : str
         As in the function's docstring, which also says what the number does not mean.
     arrays : mapping of str to "list" or "square"
-        Parameters that take several numbers at once: a list, or a square matrix row by row.
+        Parameters that take several numbers: a list, or a square matrix row by row.
     """
 
     function: Callable[..., Any]
@@ -47,10 +48,10 @@ class Formula:
     def parameters(self) -> dict[str, float | None]:
         """Name and default of each parameter; None where there is no default."""
         signature = inspect.signature(self.function).parameters.values()
-        return {of.name: None if of.default is of.empty else of.default for of in signature}
+        return {item.name: None if item.default is item.empty else item.default for item in signature}
 
     def kind(self, parameter: str) -> Kind:
-        """What a parameter takes: one number, a whole one, or several at once."""
+        """What a parameter takes: a number, a whole number, a list or a square matrix."""
         if parameter in self.arrays:
             return self.arrays[parameter]
         annotation = inspect.signature(self.function).parameters[parameter].annotation
@@ -86,10 +87,10 @@ def orthant_probability(mean: Array, covariance: Array, seed: int = 0) -> Probab
         )
     if seed < 0:
         raise ValueError(f"seed must be at least 0, found {seed}")
-    found = orthant.orthant_probability(
+    probability, error = orthant.orthant_probability(
         np.array(mean, np.float64)[None], covariance[None], np.random.default_rng(seed), n_points=1024
     )
-    return Probability(*(float(part[0]) for part in found))
+    return Probability(float(probability[0]), float(error[0]))
 
 
 def generalisation_error(Q: Array, R: Array, T: Array) -> float:
@@ -97,7 +98,8 @@ def generalisation_error(Q: Array, R: Array, T: Array) -> float:
     shape = (len(Q), len(T))
     if np.size(R) != shape[0] * shape[1]:
         raise ValueError(f"R must be {shape[0] * shape[1]} numbers, {shape} row by row, found {np.size(R)}")
-    return committee.generalisation_error(committee.OrderParameters(Q, np.reshape(R, shape), T))
+    parameters = order_parameters.OrderParameters(Q, np.reshape(R, shape), T)
+    return order_parameters.generalisation_error(parameters)
 
 
 def _square(name: str, numbers: Any) -> Array:
@@ -185,16 +187,16 @@ FORMULAS = {
             "unbiased, with its own error",
             {"mean": "list", **_COVARIANCE},
         ),
-        Formula(committee.I2, "(2/pi) asin(C12 / sqrt((1+C11)(1+C22)))", _SAAD, _FIELDS, _COVARIANCE),
+        Formula(averages.I2, "(2/pi) asin(C12 / sqrt((1+C11)(1+C22)))", _SAAD, _FIELDS, _COVARIANCE),
         Formula(
-            committee.I3,
+            averages.I3,
             "<g'(u) v g(w)> = (2/pi) (C23 (1+C11) - C12 C13) / ((1+C11) sqrt(L3))",
             _SAAD,
             _FIELDS,
             _COVARIANCE,
         ),
         Formula(
-            committee.I4,
+            averages.I4,
             "<g'(u) g'(v) g(w) g(z)> = (4/pi^2) asin(L0 / sqrt(L1 L2)) / sqrt(L4)",
             _SAAD,
             _FIELDS,

@@ -1,4 +1,4 @@
-"""Accuracy of the largest of K independent fields: how the number of labels enters."""
+"""Probability that the true one of K independent fields is the largest: the dependence on the number of labels."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +40,8 @@ def detection_accuracy(distance: ArrayLike, n_labels: ArrayLike) -> NDArray[np.f
         If K < 2 or not whole, or a distance is not finite.
     """
     d, rivals = _checked(distance, n_labels)
-    return np.exp(rivals[..., None] * log_ndtr(_NODES + d[..., None])) @ _WEIGHTS
+    accuracy: NDArray[np.float64] = np.exp(rivals[..., None] * log_ndtr(_NODES + d[..., None])) @ _WEIGHTS
+    return accuracy
 
 
 def detection_error_linear(distance: ArrayLike, n_labels: ArrayLike) -> NDArray[np.float64]:
@@ -59,10 +60,11 @@ def detection_error_linear(distance: ArrayLike, n_labels: ArrayLike) -> NDArray[
     Returns
     -------
     float64 array
-        Error estimate. It may exceed 1, where it says nothing, and the linearity is lost long before that.
+        Error estimate. It may exceed 1, where it says nothing; the error is no longer linear in K well before.
     """
     d, rivals = _checked(distance, n_labels)
-    return rivals * ndtr(-d / np.sqrt(2))
+    error: NDArray[np.float64] = rivals * ndtr(-d / np.sqrt(2))
+    return error
 
 
 def _checked(distance: ArrayLike, n_labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

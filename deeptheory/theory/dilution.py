@@ -1,4 +1,4 @@
-"""The dilution an AFCC mask would reach if the filters' label sets had no structure."""
+"""Dilution that an AFCC mask would reach if the label sets of the filters had no structure."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

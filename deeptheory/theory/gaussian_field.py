@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from deeptheory.theory.orthant import block_size, orthant_probability
 
-# Integrand evaluations over all integrals; the error averages over labels, so many labels need few points
-# each.
+# Integrand evaluations over all integrals: errors average out over labels, so many labels need few points each.
 _POINT_BUDGET = 6400
 _FEWEST_POINTS = 16
 _MOST_POINTS = 1024
@@ -37,7 +36,7 @@ class FieldAccuracy:
 
 
 class ActivationMoments(Protocol):
-    """What `accuracy_from_activations` needs of the statistics of a stage, in whatever form they are held."""
+    """Statistics of the activations of a stage as `accuracy_from_activations` needs them."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -47,7 +46,7 @@ class ActivationMoments(Protocol):
     def shares(self) -> NDArray[np.float64]:
         """Share of every group among the inputs of its label (G,)."""
 
-    def field_moments(self, weight: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def field_moments(self, weight: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Means (G, K) and covariances (G, K, K) of the fields of a head (K, D)."""
 
 
@@ -63,12 +62,12 @@ def accuracy_from_fields(
     .. math:: \frac1K \sum_i \sum_{g \in i} \pi_g P(\arg\max_j H_j = i), \qquad H \sim N(m_g, S_g)
 
     Status: model (ours): exact for Gaussian fields. With one Gaussian per label it over-predicts trained
-    networks by 3 to 5 points because labels have sub-clusters; components (`mixture_components`) repair most
-    of that. Source: deeptheory.
+    networks by 3 to 5 points because labels have sub-clusters; components (`mixture_components`) remove most
+    of that error. Source: deeptheory.
 
-    The statistics must come from inputs that fitted neither the head nor the network (the measure split):
-    those of the fitting set make the prediction too high by 2 to 9 points. Covariances are taken as given;
-    those of few inputs should be divided by their number n, not n - 1 (see `accuracy_from_mixture`).
+    The statistics must come from inputs to which neither the head nor the network was fitted (the measure split):
+    those of the fitting set make the prediction too high by 2 to 9 points. Covariances are used as given; those
+    estimated from few inputs should be divided by their number n, not n - 1 (see `accuracy_from_mixture`).
 
     Parameters
     ----------
@@ -94,45 +93,40 @@ def accuracy_from_fields(
         If the shapes disagree, K < 2, the shares of a label do not sum to 1, or a covariance is not positive
         semi-definite.
     """
-    of_group = np.arange(len(mean)) if labels is None else labels.astype(np.int64)
+    group_label = np.arange(len(mean)) if labels is None else labels.astype(np.int64)
     shares = np.ones(len(mean)) if shares is None else shares
-    n_groups, n_labels = _check_moments(mean, covariance, of_group, shares)
+    n_groups, n_labels = _check_moments(mean, covariance, group_label, shares)
     n_points = points_per_integral(n_groups)
     block = block_size(n_labels, n_points)
     parts = [
-        probability_correct(of_group[rows], mean[rows], covariance[rows], rng, n_points, rows.start)
+        probability_correct(group_label[rows], mean[rows], covariance[rows], rng, n_points, rows.start)
         for rows in (slice(start, start + block) for start in range(0, n_groups, block))
     ]
-    probability = np.concatenate([of_block for of_block, _ in parts])
-    errors = np.concatenate([of_block for _, of_block in parts])
-    per_label = np.zeros(n_labels)
-    np.add.at(per_label, of_group, shares * probability)
-    return FieldAccuracy(
-        float(per_label.mean()), float(np.linalg.norm(shares * errors) / n_labels), per_label
-    )
+    probability, errors = (np.concatenate(blocks) for blocks in zip(*parts, strict=True))
+    return mean_accuracy(probability, errors, group_label, shares, n_labels)
 
 
 def accuracy_from_activations(
-    statistics: ActivationMoments, head: NDArray, rng: np.random.Generator
+    statistics: ActivationMoments, head: NDArray[np.floating], rng: np.random.Generator
 ) -> FieldAccuracy:
     r"""Accuracy of any head from the activations' statistics: fields :math:`N(W M_g, W \Sigma_g W^T)`.
 
-    Status, source, the rule on the split and the error as for `accuracy_from_fields`. No input is looked at
-    again, so one set of statistics serves any number of heads.
+    Status, source, split of the statistics and errors: as in `accuracy_from_fields`. No input is needed again, so
+    one set of statistics serves any number of heads.
 
     Parameters
     ----------
     statistics : ActivationMoments
-        Of labels or components, in full, pooled or low-rank form, as `measure.second_order_statistics` and
-        `measure.low_rank_statistics` give them.
+        Of labels or components, in full, pooled or low-rank form: `measure.second_order_statistics`,
+        `measure.low_rank_statistics`.
     head : float array (K, D)
-        Bias-free head W: full, masked or refitted, on another split than the statistics.
+        Bias-free head W, full, masked or refitted, fitted to another split than that of the statistics.
     rng : numpy.random.Generator
 
     Returns
     -------
     FieldAccuracy
-        With covariances in full that of `accuracy_from_mixture` on the fields of the same inputs.
+        With full covariances the same as from `accuracy_from_mixture` on the fields of the same inputs.
     """
     mean, covariance = statistics.field_moments(head)
     return accuracy_from_fields(mean, covariance, rng, statistics.labels, statistics.shares)
@@ -148,23 +142,36 @@ def probability_correct(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """P(field of `labels[b]` is the largest) and its error, for B Gaussians of covariance (B, K, K)."""
     n_labels = mean.shape[1]
-    rivals = np.arange(n_labels - 1) + (
-        np.arange(n_labels - 1) >= labels[:, None]
-    )  # (B, K-1), label left out
+    others = np.arange(n_labels - 1)
+    rivals = others + (others >= labels[:, None])  # (B, K-1), the label left out
     row = np.arange(len(labels))
-    own, cross = covariance[row, labels, labels], covariance[row[:, None], labels[:, None], rivals]
+    variance, cross = covariance[row, labels, labels], covariance[row[:, None], labels[:, None], rivals]
     margin_mean = mean[row, labels][:, None] - np.take_along_axis(mean, rivals, axis=1)
     margin_covariance = (
         covariance[row[:, None, None], rivals[:, :, None], rivals[:, None, :]]
         - cross[:, :, None]
         - cross[:, None, :]
-        + own[:, None, None]
+        + variance[:, None, None]
     )
     # Rounding leaves variances of about -1e-16 where a margin is constant.
     diagonal = np.einsum("bii->bi", margin_covariance)
     scale = np.einsum("bii->b", covariance)[:, None]
     diagonal[(diagonal < 0) & (diagonal > -1e-12 * scale)] = 0.0
     return orthant_probability(margin_mean, margin_covariance, rng, n_points, first_index)
+
+
+def mean_accuracy(
+    probability: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    n_labels: int,
+) -> FieldAccuracy:
+    """Mean over labels of the probabilities (G,) of their groups, weighted by shares."""
+    per_label = np.zeros(n_labels)
+    np.add.at(per_label, labels, shares * probability)
+    error = float(np.linalg.norm(shares * errors) / n_labels)
+    return FieldAccuracy(float(per_label.mean()), error, per_label)
 
 
 def points_per_integral(n_integrals: int) -> int:

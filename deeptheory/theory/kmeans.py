@@ -7,7 +7,7 @@ _MOST_SWEEPS = 50
 
 
 def k_means(points: NDArray[np.float64], n_clusters: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Cluster number of each of the points (N, D); a cluster that runs empty keeps its centre.
+    """Cluster number of each of the points (N, D); a cluster that becomes empty keeps its centre.
 
     Source: Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding" (2007). The result is a
     local minimum that depends on the starting centres.
@@ -37,9 +37,11 @@ def _starting_centres(
 
 
 def _nearest(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.int64]:
-    return _squared_distances(points, centres).argmin(axis=1)
+    nearest: NDArray[np.int64] = np.argmin(_squared_distances(points, centres), axis=1)
+    return nearest
 
 
 def _squared_distances(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
     squared = (points**2).sum(axis=1)[:, None] - 2 * points @ centres.T + (centres**2).sum(axis=1)
-    return np.maximum(squared, 0.0)
+    distances: NDArray[np.float64] = np.maximum(squared, 0.0)
+    return distances

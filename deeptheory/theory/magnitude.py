@@ -1,4 +1,4 @@
-"""Magnitude pruning of Gaussian weights: how much of the original vector survives."""
+"""Magnitude pruning of Gaussian weights: overlap of the pruned vector with the original one."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,13 +32,14 @@ def magnitude_overlap(kept: ArrayLike) -> NDArray[np.float64]:
     fraction = checked_kept(kept)
     threshold = -ndtri(fraction / 2)
     density = np.exp(-(threshold**2) / 2) / np.sqrt(2 * np.pi)
-    return fraction + 2 * threshold * density
+    squared: NDArray[np.float64] = fraction + 2 * threshold * density
+    return squared
 
 
 def sign_disagreement(squared_overlap: ArrayLike) -> NDArray[np.float64]:
     r"""Probability that two linear outputs differ in sign, :math:`\arccos(R) / \pi`.
 
-    Status: exact for isotropic Gaussian inputs (or any N to infinity inputs that make both fields Gaussian).
+    Status: exact for isotropic Gaussian inputs, and for N to infinity wherever both fields become Gaussian.
     Source: the orthant probability of two Gaussians (Sheppard).
 
     Parameters

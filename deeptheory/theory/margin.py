@@ -12,8 +12,8 @@ def margin_certificate(margins: ArrayLike, delta: ArrayLike) -> NDArray[np.float
     If a mask changes every field by at most delta, the margin of an input (field of its true label minus the
     largest rival) changes by at most 2 delta, so every input with margin > 2 delta stays correct.
 
-    Status: exact, and for the given inputs only: on other inputs the bound is an estimate with the usual
-    sampling error. Source: deeptheory.
+    Status: exact for the given inputs; for other inputs an estimate with the usual sampling error. Source:
+    deeptheory.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def margin_certificate(margins: ArrayLike, delta: ArrayLike) -> NDArray[np.float
     Returns
     -------
     float64 array of shape () or (T,)
-        Guaranteed share of correct inputs. A low value does not mean that accuracy is lost: the bound takes
-        the worst case over every rival and every input at once.
+        Guaranteed share of correct inputs. A low value does not mean that accuracy is lost: the bound assumes the
+        worst case for every rival and every input at once.
 
     Raises
     ------
@@ -45,7 +45,8 @@ def margin_certificate(margins: ArrayLike, delta: ArrayLike) -> NDArray[np.float
         bounds = bounds[..., None]
     elif bounds.ndim > 2 or bounds.shape[1] != values.size:
         raise ValueError(f"delta must be a number, (T,) or (T, {values.size}), found shape {bounds.shape}")
-    return np.mean(values > 2 * bounds, axis=-1)
+    share: NDArray[np.float64] = np.mean(values > 2 * bounds, axis=-1)
+    return share
 
 
 def field_margins(fields: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -72,6 +73,7 @@ def field_margins(fields: NDArray[np.floating], labels: NDArray[np.integer]) -> 
     """
     check_fields(fields, labels)
     rivals = np.array(fields, dtype=np.float64)
-    own = rivals[np.arange(len(labels)), labels]
+    true_field = rivals[np.arange(len(labels)), labels]
     rivals[np.arange(len(labels)), labels] = -np.inf
-    return own - rivals.max(axis=1)
+    margins: NDArray[np.float64] = true_field - rivals.max(axis=1)
+    return margins

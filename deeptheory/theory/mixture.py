@@ -3,12 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.theory.checks import check_fields
-from deeptheory.theory.gaussian_field import FieldAccuracy, points_per_integral, probability_correct
+from deeptheory.theory.checks import check_fields, check_label_counts
+from deeptheory.theory.gaussian_field import (
+    FieldAccuracy,
+    mean_accuracy,
+    points_per_integral,
+    probability_correct,
+)
 from deeptheory.theory.kmeans import k_means
 from deeptheory.theory.orthant import block_size
 
-# Per component, on average. Labels without components lose nothing by it, trained networks gain (docs/theory.md).
+# Per component, on average: no loss where labels have no components, a gain on trained networks (docs/theory.md).
 _FEWEST_INPUTS = 3
 # Directions in which the pooled variance is below this share of the largest are constant up to rounding.
 _RANK_TOLERANCE = 1e-12
@@ -26,7 +31,7 @@ def mixture_components(
     Parameters
     ----------
     fields : float array (N, K)
-        Fields of the full head on the measure split, which fitted neither the head nor the network.
+        Fields of the full head on the measure split, to which neither the head nor the network was fitted.
     labels : int array (N,)
         Labels 0..K-1; every label needs at least 2 inputs.
     rng : numpy.random.Generator
@@ -37,8 +42,8 @@ def mixture_components(
     Returns
     -------
     int64 array (N,)
-        Component of each input within its label. Components are groups of like inputs, not sub-labels with a
-        meaning; a label whose inputs all have the same field is one component.
+        Component of each input within its label. Components are groups of similar inputs, not sub-labels with a
+        meaning; a label whose inputs all have the same fields is one component.
 
     Raises
     ------
@@ -47,14 +52,15 @@ def mixture_components(
     """
     if n_components < 1:
         raise ValueError(f"n_components must be at least 1, found {n_components}")
-    _check_labels(fields, labels)
+    check_fields(fields, labels)
+    check_label_counts(labels, fields.shape[1], 2)
     whitened = _whiten(np.asarray(fields, dtype=np.float64), labels)
     components = np.zeros(len(labels), dtype=np.int64)
     for label in range(fields.shape[1]):
-        own = np.flatnonzero(labels == label)
-        count = min(n_components, max(1, len(own) // _FEWEST_INPUTS))
+        rows = np.flatnonzero(labels == label)
+        count = min(n_components, max(1, len(rows) // _FEWEST_INPUTS))
         if count > 1:
-            components[own] = k_means(whitened[own], count, rng)
+            components[rows] = k_means(whitened[rows], count, rng)
     return components
 
 
@@ -74,19 +80,18 @@ def accuracy_from_mixture(
     through counts, means and covariances only.
 
     Finite samples: covariances are divided by n, not n - 1, because the sample mean already scatters with 1/n
-    of the variance; were the covariances known, the prediction would so be exactly unbiased. What remains,
-    with true Gaussian fields, 10 to 100 labels and one component each, lay between -1.2 and +1.5 points at 20
-    inputs per label and between -0.5 and +0.6 at 50; with 1000 labels it was -2.0 at 20 inputs. Six components
-    of 20 inputs made it no larger.
-    Shrinkage towards the pooled covariance (Ledoit-Wolf) is not used: it removes that bias where all labels
-    have like covariances, but makes the prediction 3 to 7 points too high where they differ, as they do
-    behind ReLUs.
+    of the variance; with known covariances the prediction would then be exactly unbiased. The remaining bias, for
+    Gaussian fields, 10 to 100 labels and one component each, was between -1.2 and +1.5 points at 20 inputs per
+    label and between -0.5 and +0.6 at 50; with 1000 labels it was -2.0 at 20 inputs. Six components of 20 inputs
+    made it no larger. Shrinkage towards the pooled covariance (Ledoit-Wolf) is not used: it removes the bias where
+    all labels have similar covariances, but makes the prediction 3 to 7 points too high where they differ, as they
+    do behind ReLUs.
 
     Parameters
     ----------
     fields : float array (N, K)
-        Fields of the head in question (full, masked or refitted) on the measure split. The head must have
-        been fitted on another split, or the prediction is too high.
+        Fields of a head, full, masked or refitted, on the measure split. The head must have been fitted to another
+        split, or the prediction is too high.
     labels : int array (N,)
         Labels 0..K-1; every label needs at least 2 inputs.
     components : int array (N,) or None
@@ -97,16 +102,17 @@ def accuracy_from_mixture(
     Returns
     -------
     FieldAccuracy
-        Not the counted accuracy of these inputs, which costs no more and must be shown beside it. A component
-        of one input has no covariance and is counted.
+        Not the counted accuracy of these inputs, which costs no more and must be shown beside it. A component of
+        one input has covariance 0 and is counted.
 
     Raises
     ------
     ValueError
         If shapes or labels do not fit or a label has fewer than 2 inputs.
     """
-    _check_labels(fields, labels)
+    check_fields(fields, labels)
     n_labels = fields.shape[1]
+    counts = check_label_counts(labels, n_labels, 2)
     if components is None:
         components = np.zeros(len(labels), dtype=np.int64)
     elif components.shape != labels.shape or components.min() < 0:
@@ -117,12 +123,8 @@ def accuracy_from_mixture(
     starts = np.concatenate([[0], np.flatnonzero(changed) + 1])
     groups = np.split(sorted_fields, starts[1:])  # one (n_c, K) array per component, sorted by label
     group_label = sorted_labels[starts].astype(np.int64)
-    share = np.array([len(group) for group in groups]) / np.bincount(labels)[group_label]
-
-    probability, errors = _integrate(groups, group_label, rng)
-    per_label = np.zeros(n_labels)
-    np.add.at(per_label, group_label, share * probability)
-    return FieldAccuracy(float(per_label.mean()), float(np.linalg.norm(share * errors) / n_labels), per_label)
+    shares = np.array([len(group) for group in groups]) / counts[group_label]
+    return mean_accuracy(*_integrate(groups, group_label, rng), group_label, shares, n_labels)
 
 
 def _integrate(
@@ -145,7 +147,7 @@ def _integrate(
 def _whiten(fields: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray[np.float64]:
     """Fields in coordinates where their pooled within-label covariance is the identity, (N, r), r <= K.
 
-    Without spread within any label, as behind a stage of dead filters, no coordinate is left: r = 0.
+    r = 0 without any spread within labels, as behind a stage of dead filters.
     """
     counts = np.bincount(labels)
     sums = np.zeros((len(counts), fields.shape[1]))
@@ -153,12 +155,5 @@ def _whiten(fields: NDArray[np.float64], labels: NDArray[np.integer]) -> NDArray
     centred = fields - (sums / counts[:, None])[labels]
     variance, direction = np.linalg.eigh(centred.T @ centred / (len(fields) - len(counts)))
     used = variance > _RANK_TOLERANCE * variance[-1]
-    return fields @ (direction[:, used] / np.sqrt(variance[used]))
-
-
-def _check_labels(fields: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
-    check_fields(fields, labels)
-    counts = np.bincount(labels, minlength=fields.shape[1])
-    if counts.min() < 2:
-        few = int(counts.argmin())
-        raise ValueError(f"every label needs at least 2 inputs, found {counts[few]} of label {few}")
+    whitened: NDArray[np.float64] = fields @ (direction[:, used] / np.sqrt(variance[used]))
+    return whitened

@@ -26,10 +26,10 @@ def orthant_probability(
     error estimate. Status: unbiased; the standard error is that of the integration only. Source: Genz,
     "Numerical computation of multivariate normal probabilities" (1992).
 
-    Compared by us at 99 dimensions and equal error: counting, with or without antithetic pairs, needs about
-    20 times more points; scrambled Sobol points shared between integrals have correlated errors when they are
-    few; conditional Monte Carlo along the main direction gains little over counting. A singular covariance is
-    allowed: its dependent components become indicator functions and the error grows towards that of counting.
+    Alternatives at 99 dimensions and equal error: counting, with or without antithetic pairs, needs about 20 times
+    more points; few scrambled Sobol points shared between integrals have correlated errors; conditional Monte
+    Carlo along the main direction gains little over counting. A singular covariance is allowed: its dependent
+    components become indicator functions, and the error grows towards that of counting.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def orthant_probability(
     n_points : int
         Lattice points per shift, at least 1; 8 times as many evaluations per integral.
     first_index : int
-        Number of the first integral, by which an error message names the covariance it refuses.
+        Number of the first integral, for error messages that name a covariance.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def orthant_probability(
 
 
 def block_size(dimension: int, n_points: int) -> int:
-    """How many integrals to do at once so that the working arrays stay near 50 MB."""
+    """Number of integrals to evaluate at once so that the working arrays stay near 50 MB."""
     return max(1, _BLOCK_ELEMENTS // (dimension * (dimension + 2 * _REPLICATES * n_points)))
 
 
@@ -99,7 +99,8 @@ def _replicates(
         allowed = ndtr(shifted / factor[:, k, k, None])
         weight *= allowed
         latent[:, k] = -ndtri(np.maximum(allowed * uniform[:, k], tiny))
-    return weight.reshape(n_integrals, _REPLICATES, n_points).mean(axis=2)
+    replicates: NDArray[np.float64] = weight.reshape(n_integrals, _REPLICATES, n_points).mean(axis=2)
+    return replicates
 
 
 def _cholesky(covariance: NDArray[np.float64], first: int) -> NDArray[np.float64]:
@@ -115,8 +116,8 @@ def _lattice(
     steps = np.sqrt(_primes(dimension))[:, None] * np.arange(1, n_points + 1) % 1  # (d, n)
     shifts = rng.random((n_integrals, dimension, _REPLICATES, 1))
     points = (steps[None, :, None, :] + shifts) % 1
-    baker = np.abs(2 * points - 1)
-    return np.clip(baker, 1e-15, 1 - 1e-15).reshape(n_integrals, dimension, _REPLICATES * n_points)
+    baker: NDArray[np.float64] = np.clip(np.abs(2 * points - 1), 1e-15, 1 - 1e-15)
+    return baker.reshape(n_integrals, dimension, _REPLICATES * n_points)
 
 
 def _primes(count: int) -> NDArray[np.int64]:

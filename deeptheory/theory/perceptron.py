@@ -34,7 +34,10 @@ def capacity(margin: ArrayLike = 0.0) -> NDArray[np.float64]:
     kappa = np.asarray(margin, dtype=np.float64)
     if not np.all((kappa >= 0) & np.isfinite(kappa)):
         raise ValueError(f"margin must be within [0, inf), found {kappa}")
-    return 1.0 / ((1 + kappa**2) * ndtr(kappa) + kappa * np.exp(-(kappa**2) / 2) / np.sqrt(2 * np.pi))
+    integral: NDArray[np.float64] = (1 + kappa**2) * ndtr(kappa) + kappa * np.exp(-(kappa**2) / 2) / np.sqrt(
+        2 * np.pi
+    )
+    return 1.0 / integral
 
 
 def quenched_capacity(kept: ArrayLike, margin: ArrayLike = 0.0) -> NDArray[np.float64]:
@@ -54,6 +57,11 @@ def quenched_capacity(kept: ArrayLike, margin: ArrayLike = 0.0) -> NDArray[np.fl
     -------
     float64 array
         Patterns per original coupling; divide by f for patterns per kept coupling.
+
+    Raises
+    ------
+    ValueError
+        If a fraction is outside (0, 1], or a margin is negative or not finite.
     """
     return checked_kept(kept) * capacity(margin)
 
@@ -66,18 +74,13 @@ def annealed_capacity(kept: ArrayLike, margin: ArrayLike = 0.0) -> NDArray[np.fl
     Status: model (replica symmetric): treat it as an upper bound. Source: Bouten, Engel, Komoda, Serneels,
     "Quenched versus annealed dilution in neural networks" (1990).
 
-    Parameters
-    ----------
-    kept : array_like
-        Fraction f of couplings kept, in (0, 1].
-    margin : array_like
-        Stability kappa >= 0, in units of the norm of the kept couplings.
+    Parameters and errors: those of `quenched_capacity`.
 
     Returns
     -------
     float64 array
-        Patterns per original coupling. Choosing the couplings is a hard search: no practical procedure is
-        promised to reach it.
+        Patterns per original coupling. Choosing the couplings is a hard search: no practical procedure is known
+        to reach it.
     """
     return magnitude_overlap(kept) * capacity(margin)
 
@@ -98,7 +101,7 @@ def separable_share(n_patterns: ArrayLike, n_couplings: ArrayLike) -> NDArray[np
     Returns
     -------
     float64 array of the broadcast shape
-        For couplings chosen before the patterns are known; with the best choice more can be stored.
+        For couplings chosen before the patterns are known; with the best choice of them more can be stored.
 
     Raises
     ------
@@ -109,4 +112,7 @@ def separable_share(n_patterns: ArrayLike, n_couplings: ArrayLike) -> NDArray[np
     for name, numbers in (("n_patterns", patterns), ("n_couplings", couplings)):
         if not np.all((numbers >= 1) & (numbers == np.floor(numbers))):
             raise ValueError(f"{name} must be whole numbers of at least 1, found {numbers}")
-    return bdtr(np.minimum(couplings, patterns) - 1.0, patterns.astype(np.int64) - 1, 0.5)
+    share: NDArray[np.float64] = bdtr(
+        np.minimum(couplings, patterns) - 1.0, patterns.astype(np.int64) - 1, 0.5
+    )
+    return share

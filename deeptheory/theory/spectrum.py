@@ -18,7 +18,7 @@ class NoiseEdges(NamedTuple):
 
 
 class NoiseBulk(NamedTuple):
-    """What noise explains of a matrix.
+    """The components of a matrix that noise explains.
 
     Attributes
     ----------
@@ -56,8 +56,8 @@ def noise_edges(n_rows: int, n_columns: int, variance: float = 1.0) -> NoiseEdge
     Returns
     -------
     NoiseEdges
-        In units of the variance; a singular value of W is the root of N times an eigenvalue. That an
-        eigenvalue lies within them does not show that its component is noise.
+        In units of the variance; a singular value of W is the square root of N times an eigenvalue. An eigenvalue
+        within the edges does not show that its component is noise.
 
     Raises
     ------
@@ -82,20 +82,20 @@ def noise_density(eigenvalue: ArrayLike, n_rows: int, n_columns: int, variance: 
     Parameters
     ----------
     eigenvalue : array_like
-        Where to evaluate it; zero outside the edges and at 0.
+        Where to evaluate the density, which is 0 outside the edges and at 0.
     n_rows, n_columns, variance
         As in `noise_edges`.
 
     Returns
     -------
     float64 array of the shape of `eigenvalue`
-        Integrates to one, for M > N to N/M: the rest are eigenvalues 0. A spectrum of this shape is no proof
-        of noise either: it does not see the eigenvectors.
+        Integrates to one, for M > N to N/M: the other eigenvalues are 0. A spectrum of this shape does not prove
+        noise either: the eigenvectors are not considered.
     """
     lower, upper = noise_edges(n_rows, n_columns, variance)
-    at = np.asarray(eigenvalue, np.float64)
-    inside = (at > max(lower, 0.0)) & (at < upper)
-    safe = np.where(inside, at, upper)
+    values = np.asarray(eigenvalue, np.float64)
+    inside = (values > max(lower, 0.0)) & (values < upper)
+    safe = np.where(inside, values, upper)
     root = np.sqrt(np.maximum((upper - safe) * (safe - lower), 0.0))
     return root / (2 * np.pi * variance * n_columns / n_rows * safe)
 
@@ -104,10 +104,10 @@ def noise_bulk(singular_values: ArrayLike, n_rows: int, n_columns: int) -> Noise
     r"""Variance of the noise in a matrix, and the components that it explains: the predicted prunable rank.
 
     The median of the squared singular values below the edge is matched to the median of the noise density.
-    Components above the edge are left out, with one row and one column each, and the variance is estimated
-    anew until their number stays. Status: model (signal of a rank well below half plus independent noise).
+    Components above the edge are left out, with one row and one column each, and the variance is estimated again
+    until their number no longer changes. Status: model (signal of a rank well below half plus independent noise).
     Source: Gavish and Donoho, "The optimal hard threshold for singular values is 4/sqrt(3)" (2014), for the
-    median; leaving out what is above the edge is ours.
+    median; leaving out the components above the edge is ours.
 
     Parameters
     ----------
@@ -119,8 +119,8 @@ def noise_bulk(singular_values: ArrayLike, n_rows: int, n_columns: int) -> Noise
     Returns
     -------
     NoiseBulk
-        A trained component below the edge can still matter: the model says that its singular value does not
-        tell it from noise, not that the loss does not need it.
+        A trained component below the edge can still matter: its singular value cannot be distinguished from noise,
+        which does not mean that the loss does not depend on it.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def noise_bulk(singular_values: ArrayLike, n_rows: int, n_columns: int) -> Noise
         variance = float(np.median(values[:columns] ** 2)) / (rows * _unit_median(rows, columns))
         edge = np.sqrt(rows * noise_edges(rows, columns, variance).upper) if variance > 0 else 0.0
         above = int(np.sum(values > edge))
-        # One component at least is needed for a median.
+        # A median needs at least one component.
         if above <= n_signal or above == short:
             return NoiseBulk(variance, float(edge), above, short - above)
         n_signal = above
@@ -171,17 +171,18 @@ def keep_components(matrix: Array, components: ArrayLike) -> Array:
     if index.size and not (index.min() >= 0 and index.max() < min(matrix.shape)):
         raise ValueError(f"components must be within 0..{min(matrix.shape) - 1}, found {index}")
     left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
-    return ((left[:, index] * values[index]) @ right[index]).astype(matrix.dtype)
+    kept: Array = ((left[:, index] * values[index]) @ right[index]).astype(matrix.dtype)
+    return kept
 
 
 def _unit_median(long: int, short: int) -> float:
     """Median eigenvalue of noise of variance 1 and shape (long, short)."""
     lower, upper = noise_edges(long, short)
-    at = (upper + lower) / 2 - (upper - lower) / 2 * np.cos(_ANGLES)
-    weight = np.zeros_like(at)
-    weight[1:] = noise_density(at[1:], long, short) * (upper - lower) / 2 * np.sin(_ANGLES[1:])
+    eigenvalues = (upper + lower) / 2 - (upper - lower) / 2 * np.cos(_ANGLES)
+    weight = np.zeros_like(eigenvalues)
+    weight[1:] = noise_density(eigenvalues[1:], long, short) * (upper - lower) / 2 * np.sin(_ANGLES[1:])
     mass = np.cumsum(weight)
-    return float(np.interp(0.5, mass / mass[-1], at))
+    return float(np.interp(0.5, mass / mass[-1], eigenvalues))
 
 
 def _check_shape(n_rows: int, n_columns: int) -> None:

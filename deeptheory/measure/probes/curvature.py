@@ -9,8 +9,8 @@ from deeptheory.measure.probes.crossentropy import residuals
 from deeptheory.measure.probes.lbfgs import Preconditioner
 from deeptheory.system import threadpools
 
-RANK = 128  # leading directions of feature space whose curvature is measured
-ROWS = 4096  # inputs the subspace is found on
+RANK = 128  # leading directions of feature space in which the curvature is computed
+ROWS = 4096  # inputs from which the subspace is estimated
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Subspace:
     moments: NDArray[np.float64]
     rest: float
 
-    @threadpools.kernel_threads()  # matrices too small to share: waiting threads cost more than they give
+    @threadpools.kernel_threads()  # too small for several threads
     def preconditioner(
         self,
         curvatures: NDArray[np.floating],
@@ -107,9 +107,9 @@ def label_curvatures(
     return curvatures
 
 
-@threadpools.kernel_threads()  # its QR is too small to share
+@threadpools.kernel_threads()  # its QR is too small for several threads
 def leading_subspace(features: NDArray[np.float32], rng: np.random.Generator) -> Subspace:
-    """Leading subspace by a randomised range finder with one power iteration.
+    """Leading subspace of the features by a randomised range finder with one power iteration.
 
     "Finding structure with randomness" (Halko, Martinsson, Tropp 2011), on at most 4096 inputs.
     """

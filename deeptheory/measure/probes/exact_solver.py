@@ -23,8 +23,8 @@ from deeptheory.system.progress import Progress
 
 MAX_ITERATIONS = 300
 FIRST_ITERATIONS = 12  # with the curvature at zero weights; then that of each output unit is worth measuring
-PAIR = ("change", "bend", "curvature")  # of one iteration, as a checkpoint names them
-CURVATURE_ROWS = 2048  # inputs the curvature of the output units is averaged over
+PAIR = ("change", "bend", "curvature")  # names of a `Pair` of L-BFGS in a checkpoint
+CURVATURE_ROWS = 2048  # inputs over which the curvature of the output units is averaged
 
 
 def fit_exactly(task: ProbeTask, tolerance: float) -> ProbeFit:

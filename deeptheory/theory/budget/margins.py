@@ -24,13 +24,14 @@ def margin_noise(
         e_b, `residual_variance` of every filter of the layer.
     squared_sensitivity : float array (B, K, K)
         g_{b,ij}^2, mean over inputs of label i of the sum over positions p of (d(H_i - H_j)/dz_{b,p})^2; rows =
-        label of the input, columns = rival. The diagonal is not read by what follows.
+        label of the input, columns = rival. The diagonal is not used.
 
     Returns
     -------
     float64 array (K, K)
         In units of the fields squared. NOT the change of a margin in a trained network: residuals of different
-        filters and positions added up there to 5 to 12 times this mean square, half of it a loss of mean margin.
+        filters and positions are correlated there, and the mean square was 5 to 12 times as large, half of it a
+        lower mean margin.
 
     Raises
     ------
@@ -38,10 +39,10 @@ def margin_noise(
         If the shapes disagree or a number is negative or not finite.
     """
     squares = checked_sensitivity(squared_sensitivity)
-    noise = np.asarray(residual, np.float64)
-    if noise.shape != squares.shape[:1] or not np.all((noise >= 0) & (noise < np.inf)):
+    variances = np.asarray(residual, np.float64)
+    if variances.shape != squares.shape[:1] or not np.all((variances >= 0) & (variances < np.inf)):
         raise ValueError(f"residual must be within [0, inf) and ({len(squares)},), found {residual}")
-    return (noise @ squares.reshape(len(squares), -1)).reshape(squares.shape[1:])
+    return weighted_sum(variances, squares)
 
 
 def noisy_snr(
@@ -54,8 +55,8 @@ def noisy_snr(
     Parameters
     ----------
     margin_mean, margin_variance : float arrays (K, K)
-        m_ij and v_ij of the margin H_i - H_j for inputs of label i (`measure.field_snr`), from inputs that fitted
-        neither head nor network. The diagonal is not read.
+        m_ij and v_ij of the margin H_i - H_j for inputs of label i (`measure.field_snr`), from inputs to which
+        neither head nor network was fitted. The diagonal is not used.
     noise : float array (K, K)
         n_ij, `margin_noise` summed over layers; 0 gives the SNR before any removal.
 
@@ -102,7 +103,7 @@ def pairwise_accuracy(snr: NDArray[np.floating]) -> NDArray[np.float64]:
     Parameters
     ----------
     snr : float array (K, K)
-        Rows = label of the input, columns = rival. The diagonal is not read.
+        Rows = label of the input, columns = rival. The diagonal is not used.
 
     Returns
     -------
@@ -120,7 +121,8 @@ def pairwise_accuracy(snr: NDArray[np.floating]) -> NDArray[np.float64]:
         raise ValueError(
             f"snr must be (K, K) with K at least 2 and numbers off the diagonal, found {snr.shape}"
         )
-    return np.exp(np.sum(log_ndtr(np.where(pairs, snr, np.inf)), axis=1))
+    accuracy: NDArray[np.float64] = np.exp(np.sum(log_ndtr(np.where(pairs, snr, np.inf)), axis=1))
+    return accuracy
 
 
 def noisy_accuracy(
@@ -132,7 +134,7 @@ def noisy_accuracy(
     r"""Accuracy of Gaussian fields with injected noise, :math:`H \sim N(m_i, S_i + \sum_b e_b G_{b,i})`.
 
     Status: model (ours), with the assumptions of `margin_noise` and of `accuracy_from_fields`; unlike
-    `pairwise_accuracy` it knows how the margins are correlated.
+    `pairwise_accuracy` it includes the correlations of the margins.
 
     Parameters
     ----------
@@ -140,13 +142,13 @@ def noisy_accuracy(
         As in `accuracy_from_fields`, before any removal.
     injected : float64 array (K, K, K)
         sum_b e_b G_{b,i} over the filters of all layers, for each label i of the input (K, K): G_{b,i} is the
-        mean over inputs of label i of the sum over positions p of (dH/dz_{b,p})(dH/dz_{b,p})^T. For rivals j its
-        [i,i] + [j,j] - 2 [i,j] is the `margin_noise`.
+        mean over inputs of label i of the sum over positions p of (dH/dz_{b,p})(dH/dz_{b,p})^T. Its elements
+        [i,i] + [j,j] - 2 [i,j] are the `margin_noise` of rival j.
 
     Returns
     -------
     FieldAccuracy
-        After the best refit of every layer to its own old output; not a measured accuracy.
+        After the best refit of every layer to its own previous output; not a measured accuracy.
 
     Raises
     ------
@@ -166,10 +168,16 @@ def noisy_accuracy(
 
 
 def checked_sensitivity(squared_sensitivity: NDArray[np.floating]) -> NDArray[np.float64]:
-    """g^2 in float64, refused unless finite, not negative and (B, K, K)."""
+    """g^2 in float64, after checking that it is (B, K, K), finite and not negative."""
     squares = np.ascontiguousarray(squared_sensitivity, dtype=np.float64)
     if squares.ndim != 3 or squares.shape[1] != squares.shape[2] or not squares.size:
         raise ValueError(f"squared_sensitivity must be (B, K, K), found {squares.shape}")
     if not np.all((squares >= 0) & (squares < np.inf)):
         raise ValueError(f"squared_sensitivity must be within [0, inf), found {squares.min():g}")
     return squares
+
+
+def weighted_sum(weights: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of matrices (B, K, K) with weights (B,): (K, K)."""
+    total: NDArray[np.float64] = (weights @ squares.reshape(len(squares), -1)).reshape(squares.shape[1:])
+    return total

@@ -1,4 +1,4 @@
-"""What all formulas of the budget take: a second moment that can be factorised, weights and a mask in groups."""
+"""Arguments that all formulas of the budget share: a second moment, and weights and a mask in groups."""
 
 from collections.abc import Iterator
 
@@ -54,7 +54,7 @@ def checked_weights(weights: NDArray[np.floating], width: int, n_inputs: int) ->
 
 
 def checked_mask(mask: NDArray[np.bool_], n_filters: int) -> None:
-    """Refuse what is not Boolean (B, n_inputs), and filters that keep no input."""
+    """Refuse a mask that is not Boolean (B, n_inputs) or has a filter that keeps no input."""
     if mask.dtype != np.bool_ or mask.ndim != 2 or len(mask) != n_filters:
         raise ValueError(f"mask must be bool ({n_filters}, n_inputs), found {mask.dtype} {mask.shape}")
     empty = np.flatnonzero(~mask.any(axis=1))
@@ -76,7 +76,7 @@ def checked(
 def by_support(
     mask: NDArray[np.bool_], group_size: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Filters that keep the same inputs, and the weights that they keep: one factorisation serves them."""
+    """Filters that keep the same inputs, with the weights that they keep: they share one factorisation."""
     supports, index = np.unique(mask, axis=0, return_inverse=True)
     for number, support in enumerate(supports):
         yield np.flatnonzero(index.ravel() == number), np.flatnonzero(np.repeat(support, group_size))

@@ -1,4 +1,4 @@
-"""The order in which the connections of all layers go, by the predicted accuracy that each costs."""
+"""The order in which connections of all layers are removed, by the predicted loss of accuracy of each."""
 
 import heapq
 from collections.abc import Sequence
@@ -8,27 +8,32 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from deeptheory.theory.budget.margins import checked_sensitivity, noisy_snr, pairwise_accuracy
+from deeptheory.theory.budget.margins import (
+    checked_sensitivity,
+    noisy_snr,
+    pairwise_accuracy,
+    weighted_sum,
+)
 from deeptheory.theory.budget.removal import RemovalPaths
 
-# How often the accuracy is predicted, and the weights of the filters brought up to date, along an order.
+# Number of times along an order that the accuracy is predicted and the rates of the filters are updated.
 _BLOCKS = 100
 
 
 @dataclass(frozen=True)
 class BudgetOrder:
-    """Connections of all layers in the order in which they go; every filter keeps one.
+    """Connections of all layers in the order of removal; every filter keeps one.
 
     Attributes
     ----------
     layer, filter, input : int64 arrays (T,)
         The connection removed at each step.
     dilution : float64 array (P,)
-        Shares of all weights removed at which the accuracy was predicted, from 0 to the end of the order.
+        Removed shares of all weights at which the accuracy was predicted, from 0 to the end of the order.
     accuracy : float64 array (P,)
-        Predicted accuracy there (`pairwise_accuracy`, mean over labels).
+        Predicted accuracy at these dilutions (`pairwise_accuracy`, mean over labels).
     residual : tuple of float64 arrays (P, B)
-        Of every layer, the residual variances there.
+        Residual variances of every layer at these dilutions.
     grids : tuple of (int, int)
         Filters and inputs of every layer.
     group_sizes : tuple of int
@@ -45,7 +50,7 @@ class BudgetOrder:
     group_sizes: tuple[int, ...]
 
     def masks(self, dilution: float) -> list[NDArray[np.bool_]]:
-        """Masks (B, n_inputs) of the layers, True where kept, that remove as much as possible but no more.
+        """Masks (B, n_inputs) of the layers, True where kept, that remove this share of all weights at most.
 
         Raises
         ------
@@ -61,17 +66,17 @@ class BudgetOrder:
         )
         masks = [np.ones(grid, dtype=bool) for grid in self.grids]
         for number, mask in enumerate(masks):
-            own = np.flatnonzero(self.layer[:count] == number)
-            mask[self.filter[own], self.input[own]] = False
+            steps = np.flatnonzero(self.layer[:count] == number)
+            mask[self.filter[steps], self.input[steps]] = False
         return masks
 
     def laid_out(self, values: NDArray[np.floating]) -> list[NDArray[np.float64]]:
-        """Numbers of the removals, (T,), by connection: (B, n_inputs) for every layer, 1 where one stays."""
-        found = [np.ones(grid) for grid in self.grids]
-        for number, of_layer in enumerate(found):
-            own = self.layer == number
-            of_layer[self.filter[own], self.input[own]] = values[own]
-        return found
+        """Values of the removals (T,) by connection, (B, n_inputs) for every layer; 1 where none is removed."""
+        layers = [np.ones(grid) for grid in self.grids]
+        for number, grid in enumerate(layers):
+            steps = self.layer == number
+            grid[self.filter[steps], self.input[steps]] = values[steps]
+        return layers
 
 
 def connection_scores(
@@ -88,7 +93,7 @@ def connection_scores(
               P = \frac1K \sum_i \prod_{j \ne i} \Phi(m_{ij}/\sqrt{v_{ij}})
 
     Status: model (ours), with the assumptions of `margin_noise` and `pairwise_accuracy`. A pair whose mean margin
-    is negative counts as 0: noise that turns wrong answers into chance is not counted as a gain.
+    is negative contributes 0, so that noise which turns wrong answers into guesses is not counted as a gain.
 
     Parameters
     ----------
@@ -129,10 +134,10 @@ def budget_order(
     """Remove connections across all layers in order of least predicted loss of accuracy per weight.
 
     The noise is a sum over filters, and a filter's residual depends on its own support only. So the paths of the
-    filters are merged: the next to go is, among the next ones of all filters, the one with the least score
-    (`connection_scores` with the rise of its residual), the scores' weights brought up to date a hundred times.
+    filters are merged: of the next connections of all filters the one with the smallest score is removed
+    (`connection_scores` with the rise of its residual); the rates in the scores are updated a hundred times.
     Status: model (ours), with the assumptions of `margin_noise` and `pairwise_accuracy`; the order is greedy:
-    it does not pay for one dear connection to get at cheap ones behind it.
+    it does not remove a costly connection to reach cheap ones behind it.
 
     Parameters
     ----------
@@ -146,31 +151,30 @@ def budget_order(
     Returns
     -------
     BudgetOrder
-        Its accuracy is one before retraining, which can win back what the refit of single layers cannot.
+        Its accuracy is that before retraining, which can recover what the refit of single layers cannot.
 
     Raises
     ------
     ValueError
-        If there is no layer, the shapes disagree, or as `noisy_snr` and `margin_noise`.
+        If there is no layer or the shapes disagree, and as in `noisy_snr` and `margin_noise`.
     """
     squares = _checked_layers(paths, squared_sensitivities)
-    residuals = [
-        np.pad(path.residual, ((0, 0), (1, 0))) for path in paths
-    ]  # (B, n_inputs), first nothing gone
+    # (B, n_inputs); the first column is 0, nothing removed
+    residuals = [np.pad(path.residual, ((0, 0), (1, 0))) for path in paths]
     rises = [row / path.group_size for path, e in zip(paths, residuals, strict=True) for row in np.diff(e)]
     owner = [(number, row) for number, path in enumerate(paths) for row in range(len(path.inputs))]
     n_steps = sum(len(row) for row in rises)
     block = max(1, -(-n_steps // _BLOCKS))
 
-    gone = np.zeros(len(rises), np.int64)
+    removed_inputs = np.zeros(len(rises), np.int64)  # of every filter
     steps: list[tuple[int, int, int]] = []
     counts, accuracies, visited = [], [], []
     while True:
         present = [
-            np.take_along_axis(e, own[:, None], axis=1)[:, 0]
-            for e, own in zip(residuals, _by_layer(gone, paths), strict=True)
+            np.take_along_axis(e, count[:, None], axis=1)[:, 0]
+            for e, count in zip(residuals, _by_layer(removed_inputs, paths), strict=True)
         ]
-        noise = np.sum([_noise(e, square) for e, square in zip(present, squares, strict=True)], axis=0)
+        noise = np.sum([weighted_sum(e, square) for e, square in zip(present, squares, strict=True)], axis=0)
         accuracies.append(pairwise_accuracy(noisy_snr(margin_mean, margin_variance, noise)).mean())
         counts.append(len(steps))
         visited.append(present)
@@ -178,10 +182,10 @@ def budget_order(
             break
         rates = _loss_rates(margin_mean, margin_variance, noise)
         filter_rates = np.concatenate([_filter_rates(square, rates) for square in squares])
-        for index in _cheapest(rises, filter_rates, gone, block):
+        for index in _cheapest(rises, filter_rates, removed_inputs, block):
             number, row = owner[index]
-            steps.append((number, row, int(paths[number].inputs[row, gone[index]])))
-            gone[index] += 1
+            steps.append((number, row, int(paths[number].inputs[row, removed_inputs[index]])))
+            removed_inputs[index] += 1
 
     layer, filter_, input_ = np.array(steps, np.int64).reshape(-1, 3).T
     sizes = tuple(path.group_size for path in paths)
@@ -193,7 +197,7 @@ def budget_order(
         input_,
         removed[counts] / _n_weights(grids, sizes),
         np.array(accuracies),
-        tuple(np.array(of_layer) for of_layer in zip(*visited, strict=True)),
+        tuple(np.array(layer_residuals) for layer_residuals in zip(*visited, strict=True)),
         grids,
         sizes,
     )
@@ -209,14 +213,14 @@ def largest_dilution(dilution: ArrayLike, accuracy: ArrayLike, tolerance: float)
     dilution : array_like (P,)
         Increasing, the first one without removals (`BudgetOrder.dilution`).
     accuracy : array_like (P,)
-        Predicted there, by `BudgetOrder.accuracy` or better by `noisy_accuracy`.
+        Predicted at these dilutions: `BudgetOrder.accuracy`, or better `noisy_accuracy`.
     tolerance : float
         Accepted loss of accuracy against the first one, in (0, 1): 0.005 is half a point.
 
     Returns
     -------
     float
-        One of the given dilutions: all up to it are within the tolerance. A guarantee it is not: retraining may
+        One of the given dilutions: all up to it are within the tolerance. It is not a guarantee: retraining may
         allow more, and a prediction that is too high allows too much.
 
     Raises
@@ -243,11 +247,11 @@ def largest_dilution(dilution: ArrayLike, accuracy: ArrayLike, tolerance: float)
 def _cheapest(
     rises: Sequence[NDArray[np.float64]],
     filter_rates: NDArray[np.float64],
-    gone: NDArray[np.int64],
+    removed_inputs: NDArray[np.int64],
     count: int,
 ) -> list[int]:
     """The filters of the next `count` removals, at fixed rates."""
-    following = gone.copy()
+    following = removed_inputs.copy()
 
     def scored(index: int) -> tuple[float, int]:
         return filter_rates[index] * rises[index][following[index]], index
@@ -274,15 +278,15 @@ def _loss_rates(
     favourable = np.where(snr > 0, snr, 0.0)  # also the diagonal
     hazard = np.exp(-(favourable**2) / 2) / np.sqrt(2 * np.pi) / ndtr(favourable)
     variance = np.where(np.isnan(snr), 1.0, margin_variance + noise)
-    return pairwise_accuracy(snr)[:, None] * hazard * favourable / (2 * variance * len(snr))
+    rates: NDArray[np.float64] = (
+        pairwise_accuracy(snr)[:, None] * hazard * favourable / (2 * variance * len(snr))
+    )
+    return rates
 
 
 def _filter_rates(squares: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    return squares.reshape(len(squares), -1) @ rates.ravel()
-
-
-def _noise(residual: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (residual @ squares.reshape(len(squares), -1)).reshape(squares.shape[1:])
+    filter_rates: NDArray[np.float64] = squares.reshape(len(squares), -1) @ rates.ravel()
+    return filter_rates
 
 
 def _by_layer(values: NDArray[np.int64], paths: Sequence[RemovalPaths]) -> list[NDArray[np.int64]]:

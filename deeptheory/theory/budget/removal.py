@@ -1,4 +1,4 @@
-"""What it costs to remove one more input of a filter, and the order in which its inputs cost least."""
+"""Cost of removing one more input of a filter, and the order of least cost."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ _SLAB = 128
 
 @dataclass(frozen=True)
 class RemovalPaths:
-    """Every filter's inputs in the order in which they go; each filter keeps its last one.
+    """Every filter's inputs in the order of removal; each filter keeps its last one.
 
     Attributes
     ----------
     inputs : int64 array (B, n_inputs - 1)
         The input removed at each step.
     residual : float64 array (B, n_inputs - 1)
-        `residual_variance` after that step, which never falls.
+        `residual_variance` after that step, which never decreases.
     group_size : int
         Weights of one connection, D / n_inputs: 9 for a 3x3 kernel.
     """
@@ -39,8 +39,8 @@ class RemovalPaths:
 
     @property
     def n_inputs(self) -> int:
-        """Inputs of every filter, with the last one, which stays."""
-        return self.inputs.shape[1] + 1
+        """Inputs of every filter, including the one that is kept."""
+        return int(self.inputs.shape[1]) + 1
 
 
 def removal_costs(
@@ -49,7 +49,7 @@ def removal_costs(
     mask: NDArray[np.bool_],
     ridge: float = RIDGE,
 ) -> NDArray[np.float64]:
-    r"""Rise of every filter's residual variance when one more input goes and the others are refitted.
+    r"""Rise of every filter's residual variance when one more input is removed and the others are refitted.
 
     .. math:: \Delta e_q = u_q^T \left([G_{SS}^{-1}]_{qq}\right)^{-1} u_q
 
@@ -65,8 +65,8 @@ def removal_costs(
     Returns
     -------
     float64 array (B, n_inputs)
-        inf where an input is already gone. The costs of two inputs do NOT add up: each may be free as long as
-        the other stays. One inverse per distinct row of the mask: for a full mask one for all filters.
+        inf where an input is already removed. The costs of two inputs do NOT add up: each may be 0 as long as
+        the other is kept. One inverse per distinct row of the mask: for a full mask one for all filters.
 
     Raises
     ------
@@ -92,8 +92,8 @@ def costs_without_refit(
 ) -> NDArray[np.float64]:
     r"""Mean square of what every connection carries by itself, :math:`w_q^T G_{qq} w_q`.
 
-    The plainest approximation of `removal_costs`: at the full mask an upper bound of it (up to the ridge), as it
-    leaves out what other inputs can take over. Status: exact for the removal of one connection without a refit,
+    The simplest approximation of `removal_costs`: at the full mask an upper bound of it (up to the ridge), as it
+    ignores what other inputs can take over. Status: exact for the removal of one connection without a refit,
     model of its cost after one. Source: deeptheory; for single weights the activation-weighted magnitude.
 
     Parameters
@@ -113,17 +113,18 @@ def costs_without_refit(
     ValueError
         As `refitted_weights`, and if n_inputs does not divide D.
     """
-    regularised(second_moment, RIDGE)  # refuses what is no second moment
+    regularised(second_moment, RIDGE)  # for its checks
     values = checked_weights(weights, len(second_moment), n_inputs)
     groups = values.reshape(len(values), n_inputs, -1)
     blocks = _diagonal_blocks(np.asarray(second_moment, np.float64), groups.shape[2])
-    return np.einsum("bqi,qij,bqj->bq", groups, blocks, groups, optimize=True)
+    costs: NDArray[np.float64] = np.einsum("bqi,qij,bqj->bq", groups, blocks, groups, optimize=True)
+    return costs
 
 
 def removal_paths(
     second_moment: NDArray[np.floating], weights: NDArray[np.floating], n_inputs: int, ridge: float = RIDGE
 ) -> RemovalPaths:
-    r"""Greedy order of every filter: always the input that costs least, the others refitted after each.
+    r"""Greedy order of every filter: always the input of least cost, the others refitted after each removal.
 
     The inverse follows by a block update, so that one removal costs O(D^2 k) instead of O(D^3):
 
@@ -161,9 +162,9 @@ def removal_paths(
 def paths_from_costs(costs: NDArray[np.float64], group_size: int) -> RemovalPaths:
     """Order and residuals when costs are taken once and added up: the fast approximation of `removal_paths`.
 
-    Status: model. Source: deeptheory. It misses what inputs do for each other. From `removal_costs` at the full
-    mask two copies of one input both look free, and the residual is too low by all that they carry; from
-    `costs_without_refit` nothing is taken over by others, and correlations between what is removed are missed.
+    Status: model. Source: deeptheory. It ignores how inputs depend on each other. From `removal_costs` at the full
+    mask two copies of one input both cost nothing, and the residual is too low by all that they carry; from
+    `costs_without_refit` nothing is taken over by other inputs, and correlations of removed inputs are ignored.
 
     Parameters
     ----------
@@ -198,11 +199,11 @@ def residuals_along(
 ) -> NDArray[np.float64]:
     r"""Exact residual variances along any order of removal, from one Cholesky factor per filter.
 
-    With the weights sorted so that what goes first comes last and :math:`G = L L^T`,
+    With the weights sorted in reverse order of removal and :math:`G = L L^T`,
 
     .. math:: e_b = \sum_{i \in R} (L^T w)_i^2
 
-    for every R that is an end of the order. So the orders of other criteria are judged by the same measure.
+    for the removed weights R of every step. So the orders of other criteria are compared by the same measure.
     Status: exact, as `residual_variance`. Source: deeptheory.
 
     Parameters
@@ -236,9 +237,9 @@ def residuals_along(
     for row, order, residual in zip(values, inputs, residuals, strict=True):
         last = np.setdiff1d(np.arange(n_inputs), order)
         sequence = np.concatenate([last, order[::-1]])
-        places = (sequence[:, None] * size + np.arange(size)).ravel()
-        factor = scipy.linalg.cholesky(moment[np.ix_(places, places)], lower=True)
-        carried = np.sum((factor.T @ row[places]).reshape(n_inputs, size) ** 2, axis=1)
+        columns = (sequence[:, None] * size + np.arange(size)).ravel()
+        factor = scipy.linalg.cholesky(moment[np.ix_(columns, columns)], lower=True)
+        carried = np.sum((factor.T @ row[columns]).reshape(n_inputs, size) ** 2, axis=1)
         residual[:] = np.cumsum(carried[:0:-1])
     return residuals
 
@@ -269,26 +270,28 @@ def _greedy(
 def _remove(
     values: NDArray[np.float64], inverse: NDArray[np.float64], group: int, left: int, size: int
 ) -> None:
-    """Update by the removal of one group; the last group takes its place, so that what is left stays together."""
+    """Update by the removal of one group; the last group moves into its place, so that the rest is contiguous."""
     stop = left * size
-    own = slice(group * size, (group + 1) * size)
-    rows = inverse[own, :stop].copy()
-    factor = scipy.linalg.cholesky(rows[:, own], lower=True)
+    removed = slice(group * size, (group + 1) * size)
+    rows = inverse[removed, :stop].copy()
+    factor = scipy.linalg.cholesky(rows[:, removed], lower=True)
     change = scipy.linalg.solve_triangular(factor, rows, lower=True)
-    values[:stop] -= scipy.linalg.solve_triangular(factor, values[own], lower=True) @ change
+    values[:stop] -= scipy.linalg.solve_triangular(factor, values[removed], lower=True) @ change
     for start in range(0, stop, _SLAB):
         slab = slice(start, min(start + _SLAB, stop))
         inverse[slab, :stop] -= change[:, slab].T @ change
     end = slice(stop - size, stop)
-    values[own] = values[end]
-    inverse[own, :stop] = inverse[end, :stop]
-    inverse[:stop, own] = inverse[:stop, end]
+    values[removed] = values[end]
+    inverse[removed, :stop] = inverse[end, :stop]
+    inverse[:stop, removed] = inverse[:stop, end]
 
 
 def _diagonal_blocks(matrix: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     n_groups = len(matrix) // size
-    return np.einsum("qiqj->qij", matrix.reshape(n_groups, size, n_groups, size))
+    blocks: NDArray[np.float64] = np.einsum("qiqj->qij", matrix.reshape(n_groups, size, n_groups, size))
+    return blocks
 
 
 def _inverse(factor: NDArray[np.float64]) -> NDArray[np.float64]:
-    return scipy.linalg.cho_solve((factor, True), np.eye(len(factor)))
+    inverse: NDArray[np.float64] = scipy.linalg.cho_solve((factor, True), np.eye(len(factor)))
+    return inverse

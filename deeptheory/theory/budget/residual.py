@@ -1,4 +1,4 @@
-"""What is lost when inputs of a filter are removed and its other weights are fitted again."""
+"""Refit of a filter whose inputs are partly removed, and the residual variance that it leaves."""
 
 import numpy as np
 import scipy.linalg
@@ -14,13 +14,13 @@ def refitted_weights(
     ridge: float = RIDGE,
     cross_moment: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float64]:
-    r"""Weights of every filter that best replace it when it sees its kept inputs only.
+    r"""Weights on the kept inputs that best reproduce the output of every filter.
 
     .. math:: u_S = w_S + G_{SS}^{-1} G_{SR} w_R, \qquad u_R = 0
 
     with S the kept and R the removed weights of a filter: the least squares of :math:`(w - u) \cdot \varphi`.
-    Where the patches have changed too, because layers below were pruned, the output z to be restored has the
-    cross moment x = <z phi> with the new ones, and
+    Where the patches have changed as well, because layers below were pruned, x = <z phi> is the cross moment of
+    the original output z with the new patches, and
 
     .. math:: u_S = w_S + G_{SS}^{-1} (x_S - G_{SS} w_S)
 
@@ -46,8 +46,8 @@ def refitted_weights(
     Returns
     -------
     float64 array (B, D)
-        Zero outside the mask. It keeps this layer's own output, not the accuracy; retraining can do better, as it
-        may change what the layer is there for. One Cholesky factor per distinct row of the mask, at most B.
+        Zero outside the mask. It preserves this layer's own output, not the accuracy; retraining can do better, as
+        it may change the function of the layer. One Cholesky factor per distinct row of the mask, at most B.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def residual_variance(
     mask: NDArray[np.bool_],
     ridge: float = RIDGE,
 ) -> NDArray[np.float64]:
-    r"""Mean square of what no refit of the kept weights can restore, for every filter.
+    r"""Mean square of the part of every filter's output that no refit of the kept weights can restore.
 
     .. math:: e_b = w_R^T (G_{RR} - G_{RS} G_{SS}^{-1} G_{SR}) w_R
 
@@ -82,12 +82,13 @@ def residual_variance(
     -------
     float64 array (B,)
         In units of z_b squared. The ridge makes it too high, by at most lambda tr(G)/D times the squared length
-        of the change w - u of the best refit; the sample behind G makes it too low, by the share D/N of weights
-        per patch. Uncorrelated patches count as one sample each; neighbouring positions count as fewer.
+        of the change w - u of the best refit. Estimating G from N patches makes it too low by the share D/N; N is
+        the number of independent patches, which is smaller for overlapping neighbours.
     """
     moment, values = checked(second_moment, weights, mask, ridge)
     change = values - _refitted(moment, values, mask)
-    return np.sum(change @ moment * change, axis=1)
+    residual: NDArray[np.float64] = np.sum(change @ moment * change, axis=1)
+    return residual
 
 
 def relative_noise(residual: ArrayLike, variance: ArrayLike) -> NDArray[np.float64]:
@@ -105,8 +106,8 @@ def relative_noise(residual: ArrayLike, variance: ArrayLike) -> NDArray[np.float
     Returns
     -------
     float64 array (B,)
-        0 where nothing is lost, inf where an output that never varies loses something. It does NOT say whether
-        the noise matters: that depends on how the fields react to z_b (`margin_noise`).
+        0 where nothing is lost, inf where an output of variance 0 loses something. It does NOT say whether the
+        noise matters: that depends on how the fields respond to z_b (`margin_noise`).
 
     Raises
     ------
@@ -137,7 +138,7 @@ def _with_changes(
     lost: NDArray[np.float64],
     mask: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """The kept weights, changed by what restores the moments (B, D) that are lost on their own inputs."""
+    """The kept weights with the change that restores the lost moments (B, D) on the kept inputs."""
     refitted = kept_weights.copy()
     for filters, support in by_support(mask, kept_weights.shape[1] // mask.shape[1]):
         rows = np.ix_(filters, support)

@@ -1,4 +1,4 @@
-"""What retraining leaves of a loss that a refit in closed form leaves."""
+"""Accuracy after retraining, from the loss that a refit in closed form leaves."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,9 +12,9 @@ def retrained_accuracy(intact: ArrayLike, refitted: ArrayLike) -> NDArray[np.flo
 
     .. math:: P = P_0 - \rho\, (P_0 - P_{\mathrm{refit}}), \qquad \rho = 0.3
 
-    A refit restores the outputs of layers; retraining may find others that serve the labels as well. Status: model
-    (ours); rho was fitted once and belongs to a few epochs of retraining (results.md says on what, and how far
-    it holds elsewhere). Source: deeptheory.
+    A refit restores the outputs of layers; retraining may find other outputs that serve the labels as well.
+    Status: model (ours); rho was fitted once, for a few epochs of retraining (docs/results.md: on which networks,
+    and how far it holds elsewhere). Source: deeptheory.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def retrained_accuracy(intact: ArrayLike, refitted: ArrayLike) -> NDArray[np.flo
     Returns
     -------
     float64 array
-        NOT a bound in either direction, and blind to what the retraining recipe does to the intact network.
+        NOT a bound in either direction. Changes of the intact network under the same retraining are not included.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Order parameters come out of sums over inputs or of an integration: eigenvalues may be negative by as much.
+# Order parameters come from sums over inputs or from an integration: eigenvalues may be negative by this much.
 _NEGATIVE = 1e-7
 
 
@@ -23,7 +23,7 @@ def I2(covariance: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     float64 array (...)
-        It is not a correlation coefficient of g(u) and g(v): their variances are not divided out.
+        Not a correlation coefficient of g(u) and g(v): it is not divided by their standard deviations.
 
     Raises
     ------
@@ -94,14 +94,17 @@ def I4(covariance: ArrayLike) -> NDArray[np.float64]:
 def pair_means(c: NDArray[np.float64]) -> NDArray[np.float64]:
     """`I2` of every pair of L fields, (..., L, L), from their covariance (..., L, L)."""
     scale = np.sqrt(1 + np.diagonal(c, axis1=-2, axis2=-1))
-    return 2 / np.pi * np.arcsin(c / (scale[..., :, None] * scale[..., None, :]))
+    means: NDArray[np.float64] = 2 / np.pi * np.arcsin(c / (scale[..., :, None] * scale[..., None, :]))
+    return means
 
 
 def gradient_means(c: NDArray[np.float64]) -> NDArray[np.float64]:
     """`I3` without checks."""
     first = 1 + c[..., 0, 0]
     lambda3 = first * (1 + c[..., 2, 2]) - c[..., 0, 2] ** 2
-    return 2 / np.pi * (c[..., 1, 2] * first - c[..., 0, 1] * c[..., 0, 2]) / (first * np.sqrt(lambda3))
+    numerator = c[..., 1, 2] * first - c[..., 0, 1] * c[..., 0, 2]
+    means: NDArray[np.float64] = 2 / np.pi * numerator / (first * np.sqrt(lambda3))
+    return means
 
 
 def squared_gradient_means(c: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Which hidden units of a student can go: its order parameters name them, before anything is removed."""
+"""Hidden units of a student that can be removed, found from its order parameters before any removal."""
 
 from collections.abc import Iterable
 from itertools import combinations
@@ -18,7 +18,7 @@ class Deletion(NamedTuple):
     units : tuple of int
         Deleted units by their index in the full student; in the order of deletion for `greedy_deletions`.
     generalisation_error : float
-        Without further training: units that share a teacher unit look indispensable here.
+        Without further training, where units that share a teacher unit appear indispensable.
     """
 
     units: tuple[int, ...]
@@ -28,7 +28,7 @@ class Deletion(NamedTuple):
 def delete_units(parameters: OrderParameters, units: Iterable[int]) -> OrderParameters:
     """Order parameters of the student without some of its units: their rows of Q and R deleted.
 
-    Status: exact. Further training of the smaller student is `learning_curve` from what is returned.
+    Status: exact. `learning_curve` from the result describes further training of the smaller student.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def delete_units(parameters: OrderParameters, units: Iterable[int]) -> OrderPara
 
 
 def ranked_deletions(parameters: OrderParameters, n_deleted: int) -> list[Deletion]:
-    """Every set of `n_deleted` student units, the one that can go best first.
+    """Every set of `n_deleted` student units, in order of increasing error after their deletion.
 
     Exhaustive: K! / (n! (K - n)!) sets. Status: exact, given the order parameters. Source: deeptheory.
 
@@ -55,30 +55,30 @@ def ranked_deletions(parameters: OrderParameters, n_deleted: int) -> list[Deleti
     sets = np.array(list(combinations(range(K), n_deleted)))
     errors = _errors_without(parameters, sets)
     return [
-        Deletion(tuple(sets[place].tolist()), float(errors[place]))
-        for place in np.argsort(errors, kind="stable")
+        Deletion(tuple(sets[number].tolist()), float(errors[number]))
+        for number in np.argsort(errors, kind="stable")
     ]
 
 
 def greedy_deletions(parameters: OrderParameters) -> list[Deletion]:
-    """Units deleted one by one until one is left, each time the one whose loss leaves the least error.
+    """Units deleted one by one until one is left, each time the one whose deletion leaves the least error.
 
     Status: a heuristic: exact errors of nested sets, which need not be the best sets of their size (two units
-    that cancel each other can only go together). Source: deeptheory.
+    that cancel each other can only be deleted together). Source: deeptheory.
 
     Returns
     -------
     list of K - 1 Deletion
-        Nested: each one's units are those of the one before and one more.
+        Nested: each adds one unit to the one before.
     """
-    gone: tuple[int, ...] = ()
+    deleted: tuple[int, ...] = ()
     deletions = []
     for _ in range(parameters.n_students - 1):
-        left = [unit for unit in range(parameters.n_students) if unit not in gone]
-        errors = _errors_without(parameters, np.array([[*gone, unit] for unit in left]))
+        left = [unit for unit in range(parameters.n_students) if unit not in deleted]
+        errors = _errors_without(parameters, np.array([[*deleted, unit] for unit in left]))
         best = int(errors.argmin())
-        gone = (*gone, left[best])
-        deletions.append(Deletion(gone, float(errors[best])))
+        deleted = (*deleted, left[best])
+        deletions.append(Deletion(deleted, float(errors[best])))
     return deletions
 
 
@@ -90,7 +90,7 @@ def _errors_without(parameters: OrderParameters, sets: NDArray[np.integer]) -> N
 
 
 def checked_units(K: int, units: Iterable[int]) -> list[int]:
-    """`units` after checking that they are different ones of K, and not all."""
+    """`units` after checking that they are different, within 0..K-1, and not all."""
     listed = list(units)
     inside = all(0 <= unit < K for unit in listed)
     if not inside or len(set(listed)) != len(listed) or len(listed) >= K:

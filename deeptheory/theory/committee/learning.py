@@ -75,7 +75,7 @@ def order_parameter_rates(
     Returns
     -------
     (float64 array (K, K), float64 array (K, M))
-        dQ/dalpha and dR/dalpha. They are averages: a single network of N inputs scatters around them.
+        dQ/dalpha and dR/dalpha: averages, about which a single network of N inputs scatters.
 
     Raises
     ------
@@ -88,14 +88,13 @@ def order_parameter_rates(
 def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLike) -> LearningCurve:
     """Order parameters along on-line learning: `order_parameter_rates` integrated from `start` at alpha = 0.
 
-    Status: exact as N to infinity; at finite N the order parameters scatter by the order of N^(-1/2), and
-    where a plateau ends depends on the scatter unless `start` has a definite asymmetry. Source: Saad and
-    Solla (1995).
+    Status: exact as N to infinity; at finite N the order parameters scatter by the order of N^(-1/2), and the end
+    of a plateau depends on this scatter unless `start` has a definite asymmetry. Source: Saad and Solla (1995).
 
     Parameters
     ----------
     start : OrderParameters
-        For a comparison with one network: the overlaps it starts from, not their averages.
+        For a comparison with one network: its own overlaps at the start, not their averages.
     learning_rate : float
         eta > 0.
     alpha : array_like (n,)
@@ -135,13 +134,13 @@ def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLik
 
 
 def packed(Q: NDArray[np.float64], R: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Q (..., K, K), of which one triangle counts, and R (..., K, M) as one state (..., P)."""
+    """One triangle of Q (..., K, K) and all of R (..., K, M) as one state (..., P)."""
     K = Q.shape[-1]
     return np.concatenate([Q[(..., *np.triu_indices(K))], R.reshape(*R.shape[:-2], -1)], axis=-1)
 
 
 def unpacked(state: NDArray[np.float64], K: int, M: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What `packed` took: Q (..., K, K) and R (..., K, M) of a state (..., P)."""
+    """Q (..., K, K) and R (..., K, M) of a state (..., P): the inverse of `packed`."""
     rows, columns = np.triu_indices(K)
     Q = np.empty((*state.shape[:-1], K, K))
     Q[..., rows, columns] = Q[..., columns, rows] = state[..., : len(rows)]
@@ -173,8 +172,8 @@ def rates(
     # <delta_i field_a>, (..., K, L)
     linear = eta * gradient_means(_sub_covariances(covariance, K, L, L)) @ signs
     quadratic = squared_gradient_means(_sub_covariances(covariance, K, K, L, L)) @ signs @ signs
-    own = linear[..., :K]
-    return own + np.swapaxes(own, -1, -2) + eta**2 * quadratic, linear[..., K:]
+    students = linear[..., :K]
+    return students + np.swapaxes(students, -1, -2) + eta**2 * quadratic, linear[..., K:]
 
 
 def _sub_covariances(covariance: NDArray[np.float64], *sizes: int) -> NDArray[np.float64]:

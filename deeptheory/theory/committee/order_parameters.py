@@ -1,4 +1,4 @@
-"""What describes a student and its teacher in the limit of many inputs: the overlaps of their weight vectors."""
+"""Order parameters of a student and its teacher: the overlaps of their weight vectors."""
 
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ class OrderParameters:
     @property
     def n_teachers(self) -> int:
         """Number M of teacher units."""
-        return self.R.shape[1]
+        return int(self.R.shape[1])
 
 
 def overlaps(student: NDArray[np.floating], teacher: NDArray[np.floating]) -> OrderParameters:
@@ -78,7 +78,7 @@ def generalisation_error(parameters: OrderParameters) -> float:
     Returns
     -------
     float
-        A squared error of real outputs without noise: not an error rate.
+        A squared error of real outputs without noise, not an error rate.
     """
     return float(error_with_signs(parameters.covariance, output_signs(*parameters.R.shape)))
 
@@ -93,7 +93,8 @@ def error_with_signs(covariance: NDArray[np.float64], signs: NDArray[np.float64]
 
     Covariances are (..., L, L), signs (..., L); leading axes are broadcast.
     """
-    return 0.5 * np.einsum("...a,...ab,...b->...", signs, pair_means(covariance), signs)
+    mean_square: NDArray[np.float64] = np.einsum("...a,...ab,...b->...", signs, pair_means(covariance), signs)
+    return 0.5 * mean_square
 
 
 def joint_covariance(Q: ArrayLike, R: ArrayLike, T: ArrayLike) -> NDArray[np.float64]:

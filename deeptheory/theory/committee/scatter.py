@@ -1,4 +1,4 @@
-"""How far one network of N inputs is from the learning curve: fluctuations of the order parameters."""
+"""Fluctuations of the order parameters of one network of N inputs about the learning curve."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class LearningScatter:
         return self.without(())
 
     def without(self, units: Iterable[int]) -> NDArray[np.float64]:
-        """The same right after student units are deleted.
+        """The same immediately after student units are deleted.
 
         Raises
         ------
@@ -67,7 +67,8 @@ class LearningScatter:
             return error_with_signs(joint_covariance(*unpacked(states, K, M), self.curve.T), signs)[..., None]
 
         gradients = np.array([_slopes(error, state)[0] for state in packed(self.curve.Q, self.curve.R)])
-        return np.sqrt(np.einsum("ta,tab,tb->t", gradients, self.covariance, gradients))
+        variance: NDArray[np.float64] = np.einsum("ta,tab,tb->t", gradients, self.covariance, gradients)
+        return np.sqrt(variance)
 
 
 def learning_scatter(
@@ -101,13 +102,13 @@ def learning_scatter(
     rng : numpy.random.Generator
         Draws the fields over which D is averaged, the same at every time.
     n_draws : int
-        Their number, at least 2; 20,000 leave a relative error of about 1 %.
+        Number of draws, at least 2; 20,000 leave a relative error of about 1 %.
 
     Returns
     -------
     LearningScatter
         To be multiplied by N^(-1/2). It does NOT say how far the mean of many networks is from the curve, which is
-        of order 1/N; and where a plateau is left from a symmetric start deviations outgrow the first order.
+        of order 1/N. At the end of a plateau, after a symmetric start, deviations exceed the first order.
 
     Raises
     ------
@@ -128,11 +129,11 @@ def learning_scatter(
     grid = np.concatenate([[0.0], *pieces])
     curve = learning_curve(start, eta, np.append(0.0, (grid[1:] + grid[:-1]) / 2))
     covariance = np.zeros((len(grid), *(K * (K + 1) // 2 + K * M,) * 2))
-    for place, step in enumerate(np.diff(grid), 1):
-        middle = curve.at(place)
+    for number, step in enumerate(np.diff(grid), 1):
+        middle = curve.at(number)
         half = scipy.linalg.expm(step / 2 * _slopes(flow, packed(middle.Q, middle.R)))
         noise = step * _step_covariance(middle.covariance, K, eta, normal)
-        covariance[place] = half @ (half @ covariance[place - 1] @ half.T + noise) @ half.T
+        covariance[number] = half @ (half @ covariance[number - 1] @ half.T + noise) @ half.T
     return LearningScatter(learning_curve(start, eta, times), covariance[np.searchsorted(grid, times)])
 
 
@@ -154,6 +155,6 @@ def _step_covariance(
     difference = erf(fields / np.sqrt(2)) @ output_signs(K, fields.shape[1] - K)
     steps = eta * np.sqrt(2 / np.pi) * np.exp(-(students**2) / 2) * difference[:, None]
     crossed = steps[:, :, None] * students[:, None, :]
-    # The squared length of an input is taken as N: its scatter is of higher order.
+    # The squared length of an input is set to N: its scatter is of higher order.
     changes_q = crossed + np.swapaxes(crossed, 1, 2) + steps[:, :, None] * steps[:, None, :]
     return np.cov(packed(changes_q, steps[:, :, None] * teachers[:, None, :]), rowvar=False)

@@ -1,1 +1,1 @@
-"""Simulations of the solvable models: the other side of every formula."""
+"""Simulations of the solvable models, for comparison with their formulas."""

@@ -1,4 +1,4 @@
-"""On-line learning of a soft committee machine, weight by weight: what `theory.committee` describes."""
+"""On-line learning of the weights of a soft committee machine, whose averages `theory.committee` gives."""
 
 import math
 
@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.system import threadpools
 from deeptheory.system.compiled import njit
-from deeptheory.theory.committee import LearningCurve, OrderParameters, overlaps
-from deeptheory.theory.committee.learning import checked_alpha, checked_rate
+from deeptheory.theory.committee.learning import LearningCurve, checked_alpha, checked_rate
+from deeptheory.theory.committee.order_parameters import OrderParameters, overlaps
 
-_BLOCK = 1 << 18  # numbers drawn at a time: 2 MiB, in the second-level cache when they are used
+_BLOCK = 1 << 18  # numbers drawn at a time: 2 MiB, which stay in the second-level cache until they are used
 
 
 def draw_weights(
@@ -29,8 +29,8 @@ def draw_weights(
     Returns
     -------
     (float64 array (K, N), float64 array (M, N))
-        Student and teacher. All seeds start at the same order parameters, so one theoretical curve is right
-        for all of them; independent random vectors would scatter by N^(-1/2).
+        Student and teacher. All seeds start at the same order parameters, so one theoretical curve holds for all
+        of them; independent random vectors would scatter by N^(-1/2).
 
     Raises
     ------
@@ -63,7 +63,7 @@ def learn(
     Parameters
     ----------
     student : float64 array (K, N)
-        Left as it is. To remove units and go on: ``numpy.delete(student, units, axis=0)``.
+        It is not changed. To remove units before further learning: ``numpy.delete(student, units, axis=0)``.
     teacher : float64 array (M, N)
     learning_rate : float
         eta > 0.
@@ -76,8 +76,8 @@ def learn(
     Returns
     -------
     (float64 array (K, N), LearningCurve)
-        The student at the last time, and the order parameters of these very weights at every time; the
-        generalisation error of the curve is the exact average over inputs for them, not a test error.
+        The student at the last time, and the order parameters of these weights at every time. The generalisation
+        error of the curve is the exact average over inputs for these weights, not a test error.
 
     Raises
     ------
@@ -102,19 +102,18 @@ def learn(
                 _steps(weights, K, block, eta / N)
                 done += len(block)
             recorded.append(overlaps(weights[:K], weights[K:]))
-    curve = LearningCurve(
-        steps / N, np.stack([of.Q for of in recorded]), np.stack([of.R for of in recorded]), recorded[-1].T
-    )
+    Q, R = np.stack([state.Q for state in recorded]), np.stack([state.R for state in recorded])
+    curve = LearningCurve(steps / N, Q, R, recorded[-1].T)
     return weights[:K].copy(), curve
 
 
 @njit()
-def _steps(weights, K, inputs, rate):
+def _steps(weights: NDArray[np.float64], K: int, inputs: NDArray[np.float64], rate: float) -> None:
     """One step per input (B, N); `weights` (K + M, N), students first, are changed in place."""
     L, N = weights.shape
     fields = np.empty(L)
-    for place in range(len(inputs)):
-        xi = inputs[place]
+    for number in range(len(inputs)):
+        xi = inputs[number]
         difference = 0.0
         for a in range(L):
             fields[a] = np.dot(weights[a], xi)

@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 
 class Pruned(NamedTuple):
-    """What is left of each weight vector, `(n_vectors,)` each: squared overlap and share of signs changed."""
+    """Squared overlap of each pruned weight vector, and share of outputs that change sign: (n_vectors,) each."""
 
     squared_overlap: Array
     sign_disagreement: Array
@@ -22,7 +22,7 @@ def prune_by_magnitude(
 ) -> Pruned:
     r"""Keep the fraction f of largest magnitude of Gaussian weight vectors and compare with the originals.
 
-    The other side of `magnitude_overlap` and `sign_disagreement`. Status: a simulation; its mean differs from
+    For comparison with `magnitude_overlap` and `sign_disagreement`. Status: a simulation; its mean differs from
     the formulas by its standard error and by terms of order 1/N. Source: deeptheory.
 
     Parameters
@@ -55,10 +55,10 @@ def prune_by_magnitude(
 def prune_at_random(
     kept: float, n_weights: int, n_vectors: int, n_inputs: int, rng: np.random.Generator
 ) -> Pruned:
-    """The same with the kept weights chosen at random: the overlap squared is f.
+    """The same with the kept weights chosen at random: the squared overlap is f.
 
-    Status: a simulation. Parameters, result and errors as in `prune_by_magnitude`; the other side of
-    ``sign_disagreement(f)``. Source: deeptheory.
+    Status: a simulation, for comparison with ``sign_disagreement(f)``. Parameters, result and errors as in
+    `prune_by_magnitude`. Source: deeptheory.
     """
     return _compare(kept, n_weights, n_vectors, n_inputs, rng, by_magnitude=False)
 
@@ -81,9 +81,8 @@ def _compare(
         pruned = np.zeros(n_weights)
         pruned[left] = weights[left]
         squared[vector] = (weights @ pruned) ** 2 / (weights @ weights) / (pruned @ pruned)
-        inputs = rng.standard_normal(
-            (n_inputs, n_weights), np.float32
-        )  # only the signs of its products count
+        # float32 is enough: only the signs of the products are used
+        inputs = rng.standard_normal((n_inputs, n_weights), np.float32)
         fields = inputs @ np.stack([weights, pruned], axis=1).astype(np.float32)
         changed[vector] = np.mean((fields[:, 0] > 0) != (fields[:, 1] > 0))
     return Pruned(squared, changed)

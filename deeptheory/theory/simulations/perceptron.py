@@ -1,4 +1,4 @@
-"""Dilution of a perceptron by pruning and relearning: how few couplings can store given patterns."""
+"""Dilution of a perceptron by pruning and relearning: the number of couplings that can store given patterns."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,21 @@ from scipy.linalg import cho_factor, cho_solve
 
 Array = NDArray[np.float64]
 
-# Of the dual problem, whose gradient and solution are of order 1. A stability below about its square root, in
-# units of one component of a pattern, counts as none.
+# For the dual problem, whose gradient and solution are of order 1. A stability below about its square root, in
+# units of one component of a pattern, counts as 0.
 TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Couplings of largest stability, and where to start when some of them are taken away.
+    """Couplings of largest stability, and a starting point for storing with fewer couplings.
 
     Attributes
     ----------
     couplings : float64 array (n,)
-        The shortest with pattern times couplings at least 1 for every pattern.
+        The shortest vector with pattern times couplings at least 1 for every pattern.
     multipliers : float64 array (P,)
-        Of the dual problem; zero for patterns that are stored better than that.
+        Of the dual problem; zero for patterns with a larger product.
     """
 
     couplings: Array
@@ -30,11 +30,11 @@ class Stored:
 
 
 def store(patterns: Array, start: Array | None = None) -> Stored | None:
-    r"""Couplings of largest stability that store all patterns, or None where there are none.
+    r"""Couplings of largest stability that store all patterns, or None if the patterns cannot be stored.
 
     The least :math:`|w|` with :math:`w \cdot \xi^\mu \ge 1` for every pattern, as a non-negative least-squares
-    problem in the multipliers, solved by active sets: it ends after finitely many steps with the couplings or
-    with the proof that there are none. Status: exact up to rounding (`TOLERANCE`). Source: Lawson and Hanson,
+    problem in the multipliers, solved by active sets: after finitely many steps it gives the couplings or a proof
+    that there are none. Status: exact up to rounding (`TOLERANCE`). Source: Lawson and Hanson,
     "Solving Least Squares Problems" (1974), chapter 23.
 
     Parameters
@@ -42,12 +42,12 @@ def store(patterns: Array, start: Array | None = None) -> Stored | None:
     patterns : float64 array (P, n)
         Patterns times their labels, +1 or -1, in general position.
     start : float64 array (P,), optional
-        Multipliers of a similar problem, as before some couplings were removed: saves time.
+        Multipliers of a similar problem, for example before some couplings were removed; saves time.
 
     Returns
     -------
     Stored or None
-        Storing says nothing about generalising: there may be nothing to generalise.
+        Storing says nothing about generalisation: random patterns have no rule to learn.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def store(patterns: Array, start: Array | None = None) -> Stored | None:
     n_patterns, n_couplings = patterns.shape
     gram = patterns @ patterns.T / n_couplings + 1.0
     multipliers = np.zeros(n_patterns) if start is None else start.copy()
-    # With more of them than couplings their Gram matrix could be singular.
+    # With more active multipliers than couplings the Gram matrix could be singular.
     multipliers[np.argsort(-multipliers)[n_couplings:]] = 0.0
     active = multipliers > 0
     if active.any():
@@ -76,35 +76,35 @@ def store(patterns: Array, start: Array | None = None) -> Stored | None:
 
 
 def _solve_active(gram: Array, multipliers: Array, active: NDArray[np.bool_]) -> None:
-    """Solve for the active multipliers, in place; one that would turn negative leaves the active set."""
+    """Solve for the active multipliers, in place; one that would become negative leaves the active set."""
     while True:
         index = np.flatnonzero(active)
         target = cho_solve(cho_factor(gram[np.ix_(index, index)]), np.ones(len(index)))
         if np.all(target > 0):
             multipliers[index] = target
             return
-        now = multipliers[index]
+        current = multipliers[index]
         falling = np.flatnonzero(target <= 0)
-        steps = now[falling] / (now[falling] - target[falling])
-        now += steps.min() * (target - now)
-        now[falling[steps.argmin()]] = 0.0
-        multipliers[index] = np.maximum(now, 0.0)  # rounding
+        steps = current[falling] / (current[falling] - target[falling])
+        current += steps.min() * (target - current)
+        current[falling[steps.argmin()]] = 0.0
+        multipliers[index] = np.maximum(current, 0.0)  # rounding
         active[index] = multipliers[index] > 0
 
 
 def prune_and_relearn(patterns: Array, share: float = 0.01) -> int:
-    """Number of couplings left when pruning and relearning can no longer store the patterns.
+    """Smallest number of couplings that still stores the patterns after repeated pruning and relearning.
 
-    Learn to largest stability, remove the smallest couplings, learn again those left, and so on until no
-    couplings store the patterns. A greedy search: with another choice of couplings fewer may suffice.
-    Status: a simulation, ours.
+    Learn to largest stability, remove the smallest couplings, learn the remaining ones again, and so on until the
+    patterns can no longer be stored. A greedy search: with another choice of couplings fewer may suffice. Status:
+    a simulation. Source: deeptheory.
 
     Parameters
     ----------
     patterns : float64 array (P, N)
         Patterns times their labels, +1 or -1, in general position.
     share : float
-        Share of the couplings still there that is removed each time, in [0, 1); at least one coupling is.
+        Share of the remaining couplings that is removed each time, in [0, 1); at least one is removed.
 
     Returns
     -------
@@ -119,10 +119,9 @@ def prune_and_relearn(patterns: Array, share: float = 0.01) -> int:
     if not 0 <= share < 1:
         raise ValueError(f"share must be within [0, 1), found {share}")
     stored = store(patterns)
-    if stored is None:
-        return patterns.shape[1] + 1
+    n_left = int(patterns.shape[1]) + 1
     while stored is not None:
-        n_left = patterns.shape[1]
+        n_left = int(patterns.shape[1])
         n_removed = max(1, int(share * n_left))
         if n_removed == n_left:
             break

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 
@@ -46,16 +46,16 @@ def half_point(loads: ArrayLike, successes: ArrayLike, trials: ArrayLike) -> Hal
         raise ValueError("loads must lie on both sides of the half point and two within the transition")
     first = np.array([load[mixed].mean(), np.log(max(np.ptp(load[mixed]), 1e-2 * np.ptp(load)) / 4)])
 
-    def loss(parameters: np.ndarray) -> float:
+    def loss(parameters: NDArray[np.float64]) -> float:
         argument = (load - parameters[0]) / np.exp(parameters[1])
         return float(np.sum(good * np.logaddexp(0, argument) + (total - good) * np.logaddexp(0, -argument)))
 
-    at, log_width = scipy.optimize.minimize(
+    half, log_width = scipy.optimize.minimize(
         loss, first, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9}
     ).x
     width = float(np.exp(log_width))
-    argument = (load - at) / width
+    argument = (load - half) / width
     weight = total * expit(argument) * expit(-argument)
     slopes = np.array([np.full_like(load, -1 / width), -argument])  # by the half point and by log w
     information = (weight * slopes) @ slopes.T
-    return HalfPoint(float(at), float(np.sqrt(np.linalg.inv(information)[0, 0])), width)
+    return HalfPoint(float(half), float(np.sqrt(np.linalg.inv(information)[0, 0])), width)

@@ -1,4 +1,4 @@
-"""Accuracy when only some of the labels are asked for: averages over all subsets of the labels."""
+"""Accuracy when the answer is restricted to a subset of the labels, averaged over all subsets."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, log_ndtr, ndtr, ndtri
 
-from deeptheory.theory.checks import check_fields
+from deeptheory.theory.checks import check_fields, check_label_counts
 
 # The trapezoid rule, as in `detection`; against `detection_accuracy` its error is below 1e-12 up to 1000 labels.
 _STEP = 0.1
@@ -19,7 +19,7 @@ def counted_subset_accuracy(
 ) -> NDArray[np.float64]:
     r"""Accuracy among k of the K labels, counted, and averaged over all subsets of k labels.
 
-    An input with r rivals above its true label is correct if none of them is among the k - 1 drawn ones:
+    An input with r rivals above its true label is correct if none of them is among the k - 1 rivals drawn:
 
     .. math:: \frac1K \sum_i \Big\langle \binom{K-1-r}{k-1} \Big/ \binom{K-1}{k-1} \Big\rangle_{x \in i}
 
@@ -28,11 +28,11 @@ def counted_subset_accuracy(
     Parameters
     ----------
     fields : float array (N, K)
-        Complete fields; the largest of the labels asked for decides.
+        Complete fields; the largest one within the subset is the answer.
     labels : int array (N,)
         Labels 0..K-1, each at least once.
     sizes : sequence of int
-        Numbers k of labels asked for, within 2 and K.
+        Numbers k of labels in a subset, within 2 and K.
 
     Returns
     -------
@@ -47,18 +47,16 @@ def counted_subset_accuracy(
     check_fields(fields, labels)
     n_labels = fields.shape[1]
     drawn = _checked_sizes(sizes, n_labels) - 1
-    counts = np.bincount(labels, minlength=n_labels)
-    if not counts.all():
-        raise ValueError(f"every label needs at least 1 input, found 0 of label {int(counts.argmin())}")
-    own = np.take_along_axis(fields, labels[:, None], axis=1)
-    n_above = np.count_nonzero(fields >= own, axis=1) - 1  # a tie counts as lost
+    counts = check_label_counts(labels, n_labels, 1)
+    true_field = np.take_along_axis(fields, labels[:, None], axis=1)
+    n_above = np.count_nonzero(fields >= true_field, axis=1) - 1  # a tie counts as lost
     weight = 1 / (n_labels * counts[labels])
-    of_rank = np.bincount(n_above, weight, minlength=n_labels)  # share of inputs with r rivals above
+    shares = np.bincount(n_above, weight, minlength=n_labels)  # of inputs with r rivals above
     n_below = n_labels - 1 - np.arange(n_labels)[:, None]
     possible = n_below >= drawn
     log_share = _log_binomial(np.where(possible, n_below, drawn), drawn) - _log_binomial(n_labels - 1, drawn)
     chance = np.where(possible, np.exp(log_share), 0.0)
-    return np.asarray(of_rank @ chance, np.float64)
+    return np.asarray(shares @ chance, np.float64)
 
 
 def pair_distance(snr: NDArray[np.floating]) -> float:
@@ -66,15 +64,15 @@ def pair_distance(snr: NDArray[np.floating]) -> float:
 
     .. math:: \Phi(d'/\sqrt 2) = \frac1{K(K-1)} \sum_{i \ne j} \Phi(\mathrm{SNR}_{ij})
 
-    The mean is taken of accuracies and not of SNRs, because `detection_accuracy` at K = 2 is then right for any
-    spread of Gaussian margins: what it misses at larger K is due to the spread and to correlations.
+    The mean is taken over accuracies and not over SNRs, because `detection_accuracy` at K = 2 is then right for
+    any spread of Gaussian margins: its error at larger K is due to the spread and to correlations.
 
     Status: exact for Gaussian margins at K = 2, a model beyond. Source: deeptheory.
 
     Parameters
     ----------
     snr : float array (K, K)
-        `measure.field_snr`: rows = label of the input, columns = rival. The diagonal is not read.
+        `measure.field_snr`: rows = label of the input, columns = rival. The diagonal is not used.
 
     Returns
     -------
@@ -101,7 +99,7 @@ def pairwise_subset_accuracy(snr: NDArray[np.floating], sizes: Sequence[int]) ->
     snr : float array (K, K)
         As in `pair_distance`.
     sizes : sequence of int
-        Numbers k of labels asked for, within 2 and K.
+        Numbers k of labels in a subset, within 2 and K.
 
     Returns
     -------
@@ -115,7 +113,8 @@ def pairwise_subset_accuracy(snr: NDArray[np.floating], sizes: Sequence[int]) ->
     """
     checked = _checked_snr(snr)
     drawn = _checked_sizes(sizes, len(checked)) - 1
-    return _mean_products(ndtr(checked), int(drawn.max()))[:, drawn].mean(axis=0)
+    accuracy: NDArray[np.float64] = _mean_products(ndtr(checked), int(drawn.max()))[:, drawn].mean(axis=0)
+    return accuracy
 
 
 def detection_subset_accuracy(snr: NDArray[np.floating], sizes: Sequence[int]) -> NDArray[np.float64]:
@@ -127,22 +126,12 @@ def detection_subset_accuracy(snr: NDArray[np.floating], sizes: Sequence[int]) -
     Status: model: exact for independent Gaussian fields with the same variance for one label of the input; equal
     to `detection_accuracy` when all SNRs are. Source: deeptheory.
 
-    Parameters
-    ----------
-    snr : float array (K, K)
-        As in `pair_distance`.
-    sizes : sequence of int
-        Numbers k of labels asked for, within 2 and K.
+    Parameters and errors: those of `pairwise_subset_accuracy`.
 
     Returns
     -------
     float64 array (len(sizes),)
         Costs 181 K^2 max(sizes) multiplications. Real rivals are correlated beyond the field that they share.
-
-    Raises
-    ------
-    ValueError
-        As `pair_distance`, or a size is out of range.
     """
     checked = _checked_snr(snr)
     drawn = _checked_sizes(sizes, len(checked)) - 1
@@ -150,7 +139,8 @@ def detection_subset_accuracy(snr: NDArray[np.floating], sizes: Sequence[int]) -
         _WEIGHTS @ _mean_products(np.exp(log_ndtr(_NODES[:, None] + np.sqrt(2) * row)), int(drawn.max()))
         for row in checked
     ]
-    return np.mean(per_label, axis=0)[drawn]
+    accuracy: NDArray[np.float64] = np.mean(per_label, axis=0)[drawn]
+    return accuracy
 
 
 def _mean_products(factors: NDArray[np.float64], largest: int) -> NDArray[np.float64]:
@@ -159,7 +149,7 @@ def _mean_products(factors: NDArray[np.float64], largest: int) -> NDArray[np.flo
     means[:, 0] = 1
     chosen = np.arange(1, largest + 1)
     for n, factor in enumerate(factors.T, start=1):
-        # Among n factors, m chosen ones hold the last with probability m/n; more than n cannot be chosen.
+        # Of n factors, m chosen ones include the last with probability m/n; more than n cannot be chosen.
         share = np.minimum(chosen / n, 1)
         means[:, 1:] = (1 - share) * means[:, 1:] + share * factor[:, None] * means[:, :-1]
     return means
@@ -167,7 +157,8 @@ def _mean_products(factors: NDArray[np.float64], largest: int) -> NDArray[np.flo
 
 def _log_binomial(n: int | NDArray[np.integer], k: NDArray[np.integer]) -> NDArray[np.float64]:
     total = np.asarray(n, np.float64)
-    return gammaln(total + 1) - gammaln(k + 1.0) - gammaln(total - k + 1)
+    logarithm: NDArray[np.float64] = gammaln(total + 1) - gammaln(k + 1.0) - gammaln(total - k + 1)
+    return logarithm
 
 
 def _checked_snr(snr: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -62,7 +62,8 @@ def test_surrogates_have_exactly_the_components_moments_and_rank(n_inputs):
             start += len(theirs)
             scale = np.abs(theirs).max()
             np.testing.assert_allclose(mine.mean(axis=0), theirs.mean(axis=0), atol=1e-5 * scale)
-            moments = [(of - of.mean(axis=0)).T @ (of - of.mean(axis=0)) for of in (mine, theirs)]
+            centred = [points - points.mean(axis=0) for points in (mine, theirs)]
+            moments = [points.T @ points for points in centred]
             np.testing.assert_allclose(*moments, atol=1e-5 * len(theirs) * scale**2)
 
 

@@ -1,18 +1,9 @@
-"""Magnitude pruning of Gaussian weights, perceptron capacity, detection: worked numbers and Monte Carlo."""
+"""Capacity of the perceptron: worked numbers, Monte Carlo of the sparse sphere."""
 
 import numpy as np
 import pytest
 
-from deeptheory.theory import (
-    annealed_capacity,
-    capacity,
-    detection_accuracy,
-    detection_error_linear,
-    magnitude_overlap,
-    quenched_capacity,
-    separable_share,
-    sign_disagreement,
-)
+from deeptheory.theory import annealed_capacity, capacity, quenched_capacity, separable_share
 
 
 def keep_largest(weights, kept):
@@ -21,13 +12,10 @@ def keep_largest(weights, kept):
     return weights * (np.abs(weights) >= threshold)
 
 
-def test_numbers_of_the_half_pruned_vector():
-    assert float(sign_disagreement(magnitude_overlap(0.5))) == pytest.approx(0.086, abs=5e-4)
-    assert float(sign_disagreement(0.5)) == pytest.approx(0.25)
+def test_numbers_at_half_of_the_couplings():
     assert float(annealed_capacity(0.5)) == pytest.approx(1.857, abs=5e-4)
     assert float(quenched_capacity(0.5)) == pytest.approx(1.0)
     assert float(capacity()) == pytest.approx(2.0)
-    assert float(magnitude_overlap(1.0)) == pytest.approx(1.0)
 
 
 def test_half_of_the_problems_at_capacity_can_be_stored_at_every_size():
@@ -51,36 +39,14 @@ def test_annealed_lies_above_quenched_and_meets_it_undiluted():
     assert float(annealed_capacity(1.0, 0.3)) == pytest.approx(float(quenched_capacity(1.0, 0.3)))
 
 
-def test_detection_limits():
-    assert float(detection_accuracy(0.0, 1000)) == pytest.approx(1e-3, abs=1e-12)
-    assert detection_accuracy(np.array([1.0, 2.0])[:, None], np.array([3, 30, 300])).shape == (2, 3)
-
-
-def test_linear_error_bounds_the_exact_one_and_meets_it_when_small():
-    distance, n_labels = np.array([1.0, 3.0, 6.0, 8.0]), 100
-    exact = 1 - detection_accuracy(distance, n_labels)
-    linear = detection_error_linear(distance, n_labels)
-    assert np.all(linear >= exact)
-    assert linear[-1] == pytest.approx(exact[-1], rel=0.05)
-    assert float(detection_error_linear(4.0, 201)) == pytest.approx(
-        2 * float(detection_error_linear(4.0, 101))
-    )
-
-
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: magnitude_overlap(0.0), r"kept \(density\) must be within \(0, 1\], found 0"),
         (lambda: annealed_capacity(1.2), r"kept \(density\) must be within \(0, 1\], found 1.2"),
         (lambda: quenched_capacity(np.nan), r"must be within \(0, 1\], found nan"),
-        (lambda: sign_disagreement(1.5), r"squared_overlap must be within \[0, 1\], found 1.5"),
         (lambda: capacity(-0.1), r"margin must be within \[0, inf\), found -0.1"),
         (lambda: separable_share(0, 5), "n_patterns must be whole numbers of at least 1, found 0"),
         (lambda: separable_share(3, 1.5), "n_couplings must be whole numbers of at least 1, found 1.5"),
-        (lambda: detection_accuracy(1.0, 1), "n_labels must be whole numbers of at least 2, found 1"),
-        (lambda: detection_error_linear(1.0, 2.5), "n_labels must be whole numbers of at least 2, found 2.5"),
-        (lambda: detection_accuracy(1.0, np.inf), "n_labels must be whole numbers of at least 2, found inf"),
-        (lambda: detection_error_linear(np.inf, 5), "distance must be finite, found inf"),
     ],
 )
 def test_refused_input_names_the_range(call, text):

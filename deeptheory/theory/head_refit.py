@@ -1,10 +1,10 @@
-"""The head after retraining under a mask, from class statistics alone."""
+"""Refit of a masked head, predicted from the statistics of the labels: ridge regression, Gaussian surrogates."""
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-# Inputs rotated together: bounds the cost of a rotation, N * 256 * (D + 256) in all.
+# Inputs rotated together: limits the cost to N * 256 * (D + 256) in all.
 _LARGEST_ROTATION = 256
 
 
@@ -21,11 +21,11 @@ def ridge_head(
 
     with S the kept inputs of output j. Status: model (ours) of the retrained head; exact as least squares.
     Source: deeptheory. One-hot targets are not centred: without a mask centring only adds the same field to
-    every output, and on masks chosen by label it lowered the accuracy (5 to 9 points at densities of 0.1 and
-    0.05 on synthetic data; on random masks it gained up to 3).
+    every output, and with masks chosen by label it lowered the accuracy (5 to 9 points at densities of 0.1 and
+    0.05 on synthetic data; with random masks it gained up to 3).
 
-    G, M and the shares come from the split that fits the head (train); predict the accuracy with statistics
-    of ANOTHER split (measure), never the same.
+    G, M and the shares come from the split to which the head is fitted (train); predict the accuracy with
+    statistics of ANOTHER split (measure).
 
     Parameters
     ----------
@@ -38,16 +38,16 @@ def ridge_head(
     mask : bool array (K, D), optional
         True where a weight is kept. An output without inputs gets zero weights.
     l2 : float
-        lambda > 0 in units of the mean second moment of one activation. The default regularises only
-        directions a hundred times weaker than the mean; between 1e-4 and 1e-1 results moved by at most
-        2.4 points, so it is not tuned.
+        lambda > 0 in units of the mean second moment of one activation. The default regularises only directions a
+        hundred times weaker than the mean. It was not tuned: between 1e-4 and 1e-1 results changed by at most 2.4
+        points.
 
     Returns
     -------
     float64 array (K, D)
-        Head W, zero outside the mask. It is not the cross-entropy optimum, and at low density (10% and less)
-        it can be many points worse, as every output is fitted without regard to the others: prefer a logistic
-        fit to `gaussian_surrogates` there.
+        Head W, zero outside the mask. It is not the cross-entropy optimum, and at low density (10% and less) it
+        can be many points worse, as every output is fitted independently of the others: there prefer a logistic
+        fit to `gaussian_surrogates`.
 
     Raises
     ------
@@ -61,7 +61,8 @@ def ridge_head(
     np.fill_diagonal(regularised, np.diag(second_moment) + l2 * np.trace(second_moment) / len(second_moment))
     try:
         if mask is None:
-            return scipy.linalg.solve(regularised, targets.T, assume_a="pos").T
+            full: NDArray[np.float64] = scipy.linalg.solve(regularised, targets.T, assume_a="pos").T
+            return full
         head = np.zeros_like(targets)
         for output, kept in enumerate(mask):
             support = np.flatnonzero(kept)
@@ -85,29 +86,29 @@ def gaussian_surrogates(
 
     with Q uniformly distributed over such rotations, so that the mean and the covariance of every component (in
     parts of at most 256 inputs) are those of its inputs, without forming the (D, D) covariance. A logistic head
-    fitted to surrogates (with the mask) predicts the head refitted on the inputs: it sees means and covariances
-    with the same sampling error, and nothing else. Status: model (ours). Source: deeptheory.
+    fitted to surrogates (with the mask) predicts the head refitted to the inputs: surrogates have the same means
+    and covariances, sampling errors included, and no other structure. Status: model (ours). Source: deeptheory.
 
-    Surrogates drawn independently have the sampling error twice: with 40 inputs per label, heads fitted to as
-    many were up to 5 points worse than the refit, where these are within 0.6 (100 glyphs, docs/results.md).
+    Independent draws would add the sampling error a second time: with 40 inputs per label, heads fitted to as many
+    draws were up to 5 points worse than the refit, where these are within 0.6 (100 glyphs, docs/results.md).
     `ridge_head` is worse than either at low density.
 
     Parameters
     ----------
     features : float array (N, D)
-        Activations of the split that fits the head (train); predict its accuracy with another split
+        Activations of the split to which the head is fitted (train); predict its accuracy with another split
         (measure).
     labels : int array (N,)
     components : int array (N,) or None
-        Component of each input within its label; None for one Gaussian per label. Components of one or two
-        inputs are their own surrogates.
+        Component of each input within its label; None for one Gaussian per label. The inputs of a component of one
+        or two are their own surrogates.
     rng : numpy.random.Generator
 
     Returns
     -------
     surrogates : float32 array (N, D)
-        Sorted by label. They may be negative where activations after a ReLU cannot: only two moments are
-        kept. A surrogate belongs to no input.
+        Sorted by label. They may be negative where activations after a ReLU cannot: only two moments are kept. A
+        surrogate corresponds to no single input.
     surrogate_labels : int64 array (N,)
 
     Raises
@@ -128,7 +129,7 @@ def gaussian_surrogates(
     if counts.min() < 2:
         few = int(counts.argmin())
         raise ValueError(f"every label needs at least 2 inputs, found {counts[few]} of label {present[few]}")
-    shuffled = rng.permutation(len(labels))  # so that the parts of a component are drawn at random
+    shuffled = rng.permutation(len(labels))  # so that the parts of a component are random
     order = shuffled[np.lexsort((components[shuffled], labels[shuffled]))]
     changed = (np.diff(labels[order]) != 0) | (np.diff(components[order]) != 0)
     surrogates = np.empty(features.shape, np.float32)
@@ -148,7 +149,8 @@ def _rotation(size: int, rng: np.random.Generator) -> NDArray[np.float32]:
     bases[:, :, 0] = 1.0
     orthogonal, triangular = np.linalg.qr(bases)
     one, other = orthogonal * np.sign(np.einsum("bii->bi", triangular))[:, None]  # Mezzadri (2007)
-    return (one @ other.T).astype(np.float32)
+    rotation: NDArray[np.float32] = (one @ other.T).astype(np.float32)
+    return rotation
 
 
 def _check_ridge(

@@ -1,0 +1,46 @@
+"""Orthant probabilities against exact values and scipy."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from deeptheory.theory import orthant_probability
+
+
+@pytest.mark.parametrize("correlation", [-0.6, 0.0, 0.5, 0.9])
+def test_two_dimensional_orthant_is_sheppards(correlation):
+    covariance = np.array([[[1.0, correlation], [correlation, 1.0]]])
+    value, error = orthant_probability(np.zeros((1, 2)), covariance, np.random.default_rng(1), 512)
+    exact = 0.25 + np.arcsin(correlation) / (2 * np.pi)
+    assert abs(value[0] - exact) < 4 * error[0] + 1e-9
+    assert error[0] < 2e-4
+
+
+def test_orthant_of_six_dimensions_agrees_with_scipy():
+    rng = np.random.default_rng(2)
+    factor = rng.standard_normal((3, 6, 8))
+    covariance = factor @ factor.transpose(0, 2, 1)
+    mean = rng.standard_normal((3, 6)) + 2
+    value, error = orthant_probability(mean, covariance, rng, 512)
+    expected = [
+        multivariate_normal(np.zeros(6), c, abseps=1e-5, releps=1e-5, maxpts=200_000, seed=1).cdf(m)
+        for m, c in zip(mean, covariance, strict=True)
+    ]
+    assert np.all(np.abs(value - expected) < 4 * error + 1e-5)
+    assert np.all(error < 1e-3)
+
+
+def test_refused_input_names_the_range():
+    rng = np.random.default_rng(9)
+    indefinite = np.array([[[1.0, 2.0], [2.0, 1.0]]])
+    with pytest.raises(ValueError, match=r"covariance 0 must be positive semi-definite \(.*\), found -1"):
+        orthant_probability(np.zeros((1, 2)), indefinite, rng)
+    skew = np.array([[[1.0, 0.3], [0.2, 1.0]]])
+    with pytest.raises(ValueError, match=r"covariance must be symmetric, found elements that differ by 0\.1"):
+        orthant_probability(np.zeros((1, 2)), skew, rng)
+    with pytest.raises(ValueError, match="mean and covariance must be finite"):
+        orthant_probability(np.full((1, 2), np.nan), np.eye(2)[None], rng)
+    with pytest.raises(ValueError, match=r"mean must be \(B, d\) and covariance \(B, d, d\)"):
+        orthant_probability(np.zeros((1, 2)), np.eye(3)[None], rng)
+    with pytest.raises(ValueError, match="n_points must be at least 1, found 0"):
+        orthant_probability(np.zeros((1, 2)), np.eye(2)[None], rng, 0)
