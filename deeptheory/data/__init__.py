@@ -1,6 +1,6 @@
-"""Data sets in memory, where they come from, their splits; `deeptheory.data.augmentation` makes training batches.
+"""Data sets in memory, their sources and their splits; `deeptheory.data.augmentation` makes training batches.
 
-The compiled modules (`augment`, `warp`) are not imported here, so that options and errors come without Numba.
+The compiled modules (`augmentation`, `warping`) are not imported here: options and errors do not need Numba.
 """
 
 from deeptheory.data.archive import pack, read_archive

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset
+from deeptheory.data.dataset import Dataset, Images, Labels
 from deeptheory.errors import InputError
 from deeptheory.store.atomic_files import replacing_file
 from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES
@@ -31,14 +32,14 @@ def read_archive(path: Path, name: str = "") -> Dataset:
     Raises
     ------
     InputError
-        When the file is missing or damaged, or an array is missing or of the wrong type or shape.
+        The file is missing or damaged, or an array is missing or of the wrong type or shape.
     """
     if not path.is_file():
         raise InputError(f"data file {path}", "a file", "no such file")
     read = _read_npz if _is_npz(path) else _read_hdf5
     try:
         arrays = read(path)
-    except Exception as failure:  # the readers raise whatever damaged bytes lead them to
+    except Exception as failure:  # damaged bytes can make the readers raise anything
         raise InputError(
             f"data file {path}",
             f"a complete {'.npz' if _is_npz(path) else 'HDF5'} file of plain arrays",
@@ -55,12 +56,12 @@ def read_archive(path: Path, name: str = "") -> Dataset:
 
 
 def pack(dataset: Dataset, path: str | Path) -> None:
-    """Write a data set to one uncompressed `.npz` or HDF5 file, whole or not at all.
+    """Write a data set to one uncompressed `.npz` or HDF5 file; a failed write leaves no partial file.
 
     Raises
     ------
     InputError
-        When the suffix is neither, or the directory cannot be written to.
+        Another suffix, or a directory that cannot be written to.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
@@ -81,7 +82,7 @@ def _is_npz(path: Path) -> bool:
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    # Opened here, since np.load leaves a damaged file open.
+    # Opened here, because np.load does not close a damaged file.
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         return {key: file[key] for key in (*DATASET_ARRAYS, LABEL_NAMES) if key in file}
 
@@ -96,12 +97,12 @@ def _read_hdf5(path: Path) -> dict[str, Any]:
     return arrays
 
 
-def _write_npz(path: Path, arrays: dict[str, np.ndarray], label_names: tuple[str, ...]) -> None:
+def _write_npz(path: Path, arrays: dict[str, NDArray[Any]], label_names: tuple[str, ...]) -> None:
     with path.open("wb") as file:
         np.savez(file, **arrays, label_names=np.array(label_names, dtype=np.str_))  # type: ignore[arg-type]
 
 
-def _write_hdf5(path: Path, arrays: dict[str, np.ndarray], label_names: tuple[str, ...]) -> None:
+def _write_hdf5(path: Path, arrays: dict[str, NDArray[Any]], label_names: tuple[str, ...]) -> None:
     from deeptheory.store import hdf5
 
     with hdf5.open_for_writing(path) as target:
@@ -121,11 +122,11 @@ def _dataset(name: str, arrays: dict[str, Any]) -> Dataset:
     return Dataset(name, train_images, train_labels, test_images, test_labels, names)
 
 
-def _images(images: np.ndarray) -> np.ndarray:
+def _images(images: Images) -> Images:
     return images[..., None] if images.ndim == 3 else images
 
 
-def _labels(name: str, labels: np.ndarray) -> np.ndarray:
+def _labels(name: str, labels: NDArray[Any]) -> Labels:
     if labels.dtype.kind not in "iu":
         raise InputError(f"labels of '{name}'", "integers", f"{labels.dtype}")
     return labels.astype(np.int64)

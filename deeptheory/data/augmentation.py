@@ -1,32 +1,35 @@
 """Random shifts and flips of a batch, and the scaling of grey levels to [-1, 1]."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from deeptheory.data.dataset import Images
 from deeptheory.system.compiled import njit
 
+Inputs = NDArray[np.float32]  # (N, H, W, C), scaled to [-1, 1]
 HALF_RANGE = np.float32(127.5)  # grey levels 0..255 become (level - 127.5) / 127.5
 
 
-def scale(images: np.ndarray) -> np.ndarray:
+def scale(images: Images) -> Inputs:
     """Grey levels `(..., )` uint8 as float32 in [-1, 1]: 0 is -1, 255 is 1."""
     return (images.astype(np.float32) - HALF_RANGE) / HALF_RANGE
 
 
 @njit(nogil=True)
-def _gather(images, index, out):
+def _gather(images: Images, index: NDArray[np.int64], out: Inputs) -> None:
     for n in range(len(index)):
         levels, scaled = images[index[n]], out[n]
         for i in range(levels.size):
             scaled[i] = (np.float32(levels[i]) - HALF_RANGE) / HALF_RANGE
 
 
-def gather(images: np.ndarray, index: np.ndarray, out: np.ndarray) -> np.ndarray:
+def gather(images: Images | Inputs, index: NDArray[np.int64], out: Inputs) -> Inputs:
     """``scale(images[index])`` written into the first rows of `out`, which are returned.
 
     Parameters
     ----------
     images : ndarray of uint8 `(N, H, W, C)`
-        Or of float32 `(N, ...)`, which are what a network takes already: ``images[index]`` as they are.
+        Or inputs that are scaled already, float32 `(N, ...)`, which are copied unchanged.
     index : ndarray of int64 `(n,)`
     out : ndarray of float32 `(n or more, H, W, C)`
     """
@@ -37,7 +40,9 @@ def gather(images: np.ndarray, index: np.ndarray, out: np.ndarray) -> np.ndarray
     return chosen
 
 
-def draw(rng: np.random.Generator, n: int, shift: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    rng: np.random.Generator, n: int, shift: int, flip: bool
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Draw the augmentation of `n` images.
 
     Parameters
@@ -47,9 +52,9 @@ def draw(rng: np.random.Generator, n: int, shift: int, flip: bool) -> tuple[np.n
     n : int
         Number of images.
     shift : int
-        Largest shift in pixels, uniform in -shift..shift along either axis.
+        Largest shift in pixels; shifts are uniform in -shift..shift along each axis.
     flip : bool
-        Whether each image is mirrored left to right with probability 1/2.
+        Whether to mirror each image left to right with probability 1/2.
 
     Returns
     -------
@@ -63,7 +68,9 @@ def draw(rng: np.random.Generator, n: int, shift: int, flip: bool) -> tuple[np.n
 
 
 @njit(nogil=True)
-def batch(images: np.ndarray, index: np.ndarray, shifts: np.ndarray, flips: np.ndarray) -> np.ndarray:
+def batch(
+    images: Images, index: NDArray[np.int64], shifts: NDArray[np.int64], flips: NDArray[np.bool_]
+) -> Inputs:
     """Gather a batch, mirror, then shift each image, and scale to [-1, 1].
 
     Parameters
@@ -73,7 +80,7 @@ def batch(images: np.ndarray, index: np.ndarray, shifts: np.ndarray, flips: np.n
     index : ndarray of int64 `(n,)`
         The images of the batch.
     shifts : ndarray of int64 `(n, 2)`
-        Rows down and columns to the right; what moves in is black (grey level 0, scaled -1).
+        Rows down and columns to the right; the border that appears is black (grey level 0, scaled -1).
     flips : ndarray of bool `(n,)`
         Images mirrored left to right.
 

@@ -1,16 +1,17 @@
-"""Data sets from batches of (images, labels), as a loader of PyTorch or any other iterable gives them."""
+"""Data sets from batches of (images, labels), such as a PyTorch data loader."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset
+from deeptheory.data.dataset import Dataset, Images, Labels
 from deeptheory.errors import InputError
 
 LEVELS = 255
 KINDS = ("images", "labels")
-WHOLE = 0.01  # of a grey level: what float32 leaves of one after a normalisation is below 0.001
+WHOLE = 0.01  # grey levels; rounding to float32 after a normalisation gives less than 0.001
 
 
 def from_batches(
@@ -20,21 +21,21 @@ def from_batches(
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
 ) -> Dataset:
-    """A data set from batches, for `pack` to write to a file that every command reads.
+    """A data set from batches; `pack` writes it to a file that every command reads.
 
-    Batches are read once, in the order in which they come; a loader that augments gives augmented images.
+    Batches are read once, in order. If the loader augments, the data set holds the augmented images.
 
     Parameters
     ----------
     train, test : iterable of (images, labels)
-        Arrays or tensors: images (N, C, H, W) or (N, H, W, C), told apart by the channels, which must be fewer
-        than rows and columns, and labels (N,), whole numbers. Images are uint8, or floats in [0, 1], or floats
-        normalised by `mean` and `std`. Without `test` the test set is empty.
+        Arrays or tensors: images (N, C, H, W) or (N, H, W, C), and integer labels (N,). There must be fewer
+        channels than rows and columns, by which the two layouts are distinguished. Images are uint8, floats in
+        [0, 1], or floats normalised by `mean` and `std`. Without `test` the test set is empty.
     label_names : sequence of str, optional
         By default the numbers from 0 to the largest label.
     mean, std : float or sequence of float (C,), optional
-        What was subtracted from the images in [0, 1], and by what they were divided then; it is undone. Commands
-        scale grey levels to [-1, 1] (mean = std = 0.5): a model with another normalisation sees other pixels.
+        The normalisation (x - mean)/std of the images in [0, 1], which is undone. All commands scale grey levels
+        to [-1, 1] (mean = std = 0.5), so that a model trained with another normalisation sees other values.
 
     Returns
     -------
@@ -44,27 +45,27 @@ def from_batches(
     Raises
     ------
     InputError
-        No batch, or one that is no pair, has another shape than the first, labels that are not whole numbers,
-        or images that are not whole grey levels: within 0.01 of one, from 0 to 255.
+        There is no batch; a batch is no pair, has another shape than the first, or labels that are no integers; or
+        images are not integer grey levels from 0 to 255 (to within 0.01).
     """
     images, labels = _split(train, "training batches", mean, std)
     if test is None:
-        tested = np.empty((0, *images.shape[1:]), np.uint8), np.empty(0, np.int64)
+        test_arrays = np.empty((0, *images.shape[1:]), np.uint8), np.empty(0, np.int64)
     else:
-        tested = _split(test, "test batches", mean, std)
-    n_labels = 1 + max(int(part.max(initial=-1)) for part in (labels, tested[1]))
+        test_arrays = _split(test, "test batches", mean, std)
+    n_labels = 1 + max(int(part.max(initial=-1)) for part in (labels, test_arrays[1]))
     names = range(n_labels) if label_names is None else label_names
-    return Dataset("batches", images, labels, *tested, tuple(map(str, names)))
+    return Dataset("batches", images, labels, *test_arrays, tuple(map(str, names)))
 
 
-def iterate_batches(batches: Iterable[Any], what: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The batches as arrays, images as they are and labels (n,) int64, checked one by one.
+def iterate_batches(batches: Iterable[Any], what: str) -> Iterator[tuple[NDArray[Any], Labels]]:
+    """The batches as arrays, unchanged images and labels (n,) int64, checked one by one.
 
     Raises
     ------
     InputError
-        There is no input; a batch is no pair of arrays, its numbers of images and labels differ, images have
-        another shape than those of the first batch or are not finite, or labels are not whole numbers.
+        There is no batch; a batch is no pair of arrays, or has different numbers of images and labels; images have
+        another shape than those of the first batch or are not finite; or labels are no integers.
     """
     if not isinstance(batches, Iterable):
         raise InputError(what, "an iterable of (images, labels)", f"a {type(batches).__name__}")
@@ -94,10 +95,10 @@ def iterate_batches(batches: Iterable[Any], what: str) -> Iterator[tuple[np.ndar
         raise InputError(what, "at least one batch", "none")
 
 
-def array_of(value: Any, what: str) -> np.ndarray:
+def array_of(value: Any, what: str) -> NDArray[Any]:
     """An array or tensor on any device as a NumPy array of numbers; `InputError` for anything else."""
     try:
-        for method in ("detach", "cpu", "numpy"):  # whichever of them a tensor has
+        for method in ("detach", "cpu", "numpy"):  # those that a tensor has
             if hasattr(value, method):
                 value = getattr(value, method)()
         array = np.asarray(value)
@@ -113,45 +114,53 @@ def _split(
     what: str,
     mean: float | Sequence[float] | None,
     std: float | Sequence[float] | None,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Images, Labels]:
     parts = [(_levels(images, what, mean, std), labels) for images, labels in iterate_batches(batches, what)]
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return images, labels
 
 
 def _levels(
-    images: np.ndarray, what: str, mean: float | Sequence[float] | None, std: float | Sequence[float] | None
-) -> np.ndarray:
+    images: NDArray[Any],
+    what: str,
+    mean: float | Sequence[float] | None,
+    std: float | Sequence[float] | None,
+) -> Images:
     """Images as grey levels, uint8 (n, H, W, C)."""
     if images.ndim != 4 or images.shape[1] == images.shape[3]:
         expected = "shape (N, C, H, W) or (N, H, W, C) with fewer channels than rows and columns"
         raise InputError(f"images of {what}", expected, f"{images.shape}")
-    last = images if images.shape[3] < images.shape[1] else images.transpose(0, 2, 3, 1)
-    if last.dtype == np.uint8:
+    channels_last = images if images.shape[3] < images.shape[1] else images.transpose(0, 2, 3, 1)
+    if channels_last.dtype == np.uint8:
         if mean is not None or std is not None:
             found = "mean or std"
             raise InputError(f"normalisation of {what}", "none for uint8 images", found, "leave it out")
-        return np.ascontiguousarray(last)
-    if last.dtype.kind != "f":
-        raise InputError(f"images of {what}", "uint8 or floats", f"values of type {last.dtype}")
-    levels = LEVELS * (last.astype(np.float64) * _channels(std, 1.0, last) + _channels(mean, 0.0, last))
+        return np.ascontiguousarray(channels_last)
+    if channels_last.dtype.kind != "f":
+        raise InputError(f"images of {what}", "uint8 or floats", f"values of type {channels_last.dtype}")
+    scale, shift = (
+        _per_channel(values, default, channels_last) for values, default in ((std, 1.0), (mean, 0.0))
+    )
+    levels = LEVELS * (channels_last.astype(np.float64) * scale + shift)
     whole = np.rint(levels)
-    off = float(np.abs(levels - whole).max(initial=0))
+    deviation = float(np.abs(levels - whole).max(initial=0))
     low, high = whole.min(initial=0), whole.max(initial=0)
-    if off > WHOLE or low < 0 or high > LEVELS:
+    if deviation > WHOLE or low < 0 or high > LEVELS:
         raise InputError(
             f"images of {what}",
             f"whole grey levels from 0 to {LEVELS} once the normalisation is undone",
-            f"levels from {low:g} to {high:g}, up to {off:.3g} from a whole one",
+            f"levels from {low:g} to {high:g}, up to {deviation:.3g} from a whole one",
             "give the mean and std that they were normalised by, and no augmentation that interpolates",
         )
     return whole.astype(np.uint8)
 
 
-def _channels(values: float | Sequence[float] | None, default: float, images: np.ndarray) -> np.ndarray:
-    found = np.asarray(default if values is None else values, np.float64)
-    if found.shape not in ((), (images.shape[3],)) or not np.isfinite(found).all():
+def _per_channel(
+    values: float | Sequence[float] | None, default: float, images: NDArray[Any]
+) -> NDArray[np.float64]:
+    numbers = np.asarray(default if values is None else values, np.float64)
+    if numbers.shape not in ((), (images.shape[3],)) or not np.isfinite(numbers).all():
         raise InputError(
             "mean and std", f"a finite number, or one for each of {images.shape[3]} channels", f"{values}"
         )
-    return found
+    return numbers

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset
+from deeptheory.data.dataset import Dataset, Images, Labels
 from deeptheory.data.pickle_reader import read_pickle
 from deeptheory.errors import InputError
 
@@ -40,10 +41,10 @@ def read_binary_10(path: Path, quiet: bool = False) -> Dataset:
     Raises
     ------
     InputError
-        When a file is missing or its size is not a whole number of records of 1 + 3072 bytes, or the five
+        A file is missing or its size is not a whole number of records of 1 + 3072 bytes, or the five
         batches differ in size.
     """
-    del quiet  # reads in well under two seconds
+    del quiet  # it takes less than the two seconds from which progress is shown
     files = [path / f"{name}.bin" for name in BATCHES_10]
     sizes = {file: _existing(file).stat().st_size for file in files}
     for file, size in sizes.items():
@@ -61,7 +62,7 @@ def read_binary_100(path: Path, quiet: bool = False) -> Dataset:
     Raises
     ------
     InputError
-        When a file is missing or its size is not a whole number of records of 2 + 3072 bytes.
+        A file is missing or its size is not a whole number of records of 2 + 3072 bytes.
     """
     del quiet
     train, test = (_read_records(path / name, 2) for name in ("train.bin", "test.bin"))
@@ -74,7 +75,7 @@ def read_python_10(path: Path, quiet: bool = False) -> Dataset:
     Raises
     ------
     InputError
-        When a file is missing, damaged, or asks for anything but plain numpy arrays.
+        A file is missing, damaged, or contains anything but plain numpy arrays.
     """
     del quiet
     train = _join([_read_batch(path / name, "labels") for name in BATCHES_10])
@@ -88,7 +89,7 @@ def read_python_100(path: Path, quiet: bool = False) -> Dataset:
     Raises
     ------
     InputError
-        When a file is missing, damaged, or asks for anything but plain numpy arrays.
+        A file is missing, damaged, or contains anything but plain numpy arrays.
     """
     del quiet
     train, test = (_read_batch(path / name, "fine_labels") for name in ("train", "test"))
@@ -103,18 +104,18 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _join(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def _join(parts: list[tuple[Images, Labels]]) -> tuple[Images, Labels]:
     images, labels = zip(*parts, strict=True)
     return np.concatenate(images), np.concatenate(labels)
 
 
-def _images(pixels: np.ndarray) -> np.ndarray:
+def _images(pixels: NDArray[np.uint8]) -> Images:
     """Images (n, 32, 32, 3) from rows of 1024 red, 1024 green and 1024 blue values."""
     return np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
 
 
-def _read_records(path: Path, n_label_bytes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels of records that begin with label bytes, the last of them the fine label."""
+def _read_records(path: Path, n_label_bytes: int) -> tuple[Images, Labels]:
+    """Images and labels of records: label bytes, the last of them the fine label, then pixels."""
     size = _existing(path).stat().st_size
     record = n_label_bytes + PIXELS
     if size == 0 or size % record:
@@ -143,7 +144,7 @@ def _field(path: Path, content: Any, key: str) -> Any:
     raise InputError(f"CIFAR file {path}", f"the entry '{key}'", ", ".join(map(str, content)) or "no entry")
 
 
-def _read_batch(path: Path, labels_key: str) -> tuple[np.ndarray, np.ndarray]:
+def _read_batch(path: Path, labels_key: str) -> tuple[Images, Labels]:
     content = read_pickle(_existing(path))
     pixels, labels = _field(path, content, "data"), _field(path, content, labels_key)
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):

@@ -3,38 +3,42 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
+
+Images = NDArray[np.uint8]  # (N, H, W, C), grey levels 0..255
+Labels = NDArray[np.int64]  # (N,)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled images of one size, checked where the object is made.
+    """Labelled images of one size, checked on construction.
 
     Parameters
     ----------
     name : str
-        What the data set is called in run files.
+        Its name in run files.
     train_images : ndarray of uint8 `(N, H, W, C)`
         Grey levels 0..255.
     train_labels : ndarray of int64 `(N,)`
         Each in 0..n_labels-1.
     test_images, test_labels : ndarray
-        The same for the test set; `(0, H, W, C)` and `(0,)` when the source has none.
+        The same for the test set; `(0, H, W, C)` and `(0,)` if the source has none.
     label_names : tuple of str
         One name for every label.
 
     Raises
     ------
     InputError
-        When types or shapes disagree or a label lies outside the range.
+        Types or shapes do not fit, or a label is out of range.
     """
 
     name: str
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
+    train_images: Images
+    train_labels: Labels
+    test_images: Images
+    test_labels: Labels
     label_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -57,7 +61,7 @@ class Dataset:
         if len(self.train_images) == 0:
             raise InputError(f"training images of '{self.name}'", "at least one image", "none")
 
-    def _check_labels(self, part: str, images: np.ndarray, labels: np.ndarray) -> None:
+    def _check_labels(self, part: str, images: Images, labels: Labels) -> None:
         what = f"{part} labels of '{self.name}'"
         if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
             expected = f"int64 of shape {images.shape[:1]}, one for every image"

@@ -1,4 +1,4 @@
-"""Folders of images: train/LABEL/FILE and, where there is a test set, test/LABEL/FILE."""
+"""Folders of images: train/LABEL/FILE and, if there is a test set, test/LABEL/FILE."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deeptheory.data.dataset import Dataset
+from deeptheory.data.dataset import Dataset, Images, Labels
 from deeptheory.errors import InputError
 from deeptheory.system import threadpools
 from deeptheory.system.progress import Progress
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 CHANNELS = {"L": 1, "RGB": 3}
-CHUNK = 100  # files that one task of the pool decodes: a task for each costs more than decoding it
+CHUNK = 100  # files that one task of the pool decodes; a task for a single file takes longer than decoding it
 
 
 def is_folder(path: Path) -> bool:
@@ -25,13 +25,13 @@ def is_folder(path: Path) -> bool:
 def read_folder(path: Path, quiet: bool = False) -> Dataset:
     """Read every image file, in sorted order; labels are the sorted names of the folders in train.
 
-    Files with another suffix than an image's are passed over. The first image fixes size and mode.
+    Files without the suffix of an image are skipped. All images must have the size and mode of the first.
 
     Raises
     ------
     InputError
-        When an image is damaged, of another size or of another mode (grey or RGB), when a test label is
-        not in train, or when there are no images.
+        An image is damaged, or has another size or mode (grey or RGB); a test label is not in train; or there
+        are no images.
     """
     label_names = tuple(entry.name for entry in _entries(path / "train") if entry.is_dir())
     splits = [_files(path / split, label_names) for split in ("train", "test")]
@@ -51,7 +51,7 @@ def _entries(path: Path) -> list[Path]:
     )
 
 
-def _files(path: Path, label_names: tuple[str, ...]) -> tuple[list[Path], np.ndarray]:
+def _files(path: Path, label_names: tuple[str, ...]) -> tuple[list[Path], Labels]:
     files: list[Path] = []
     counts = np.zeros(len(label_names), np.int64)
     for folder in _entries(path):
@@ -59,13 +59,13 @@ def _files(path: Path, label_names: tuple[str, ...]) -> tuple[list[Path], np.nda
             continue
         if folder.name not in label_names:
             raise InputError(f"folder {folder}", "a label that train has too", f"'{folder.name}'")
-        found = [file for file in _entries(folder) if file.suffix.lower() in SUFFIXES]
-        counts[label_names.index(folder.name)] = len(found)
-        files += found
+        images = [file for file in _entries(folder) if file.suffix.lower() in SUFFIXES]
+        counts[label_names.index(folder.name)] = len(images)
+        files += images
     return files, np.repeat(np.arange(len(label_names)), counts)
 
 
-def _decode(files: Sequence[Path], quiet: bool) -> np.ndarray:
+def _decode(files: Sequence[Path], quiet: bool) -> Images:
     first = _open(files[0])
     if first.mode not in CHANNELS:
         raise InputError(f"image {files[0]}", "mode L (grey) or RGB", f"mode {first.mode}", "convert it")

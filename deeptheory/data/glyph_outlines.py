@@ -1,8 +1,9 @@
-"""The pictures of characters in the DejaVu faces that ship with matplotlib, before any warp."""
+"""The outlines of characters in the DejaVu faces that come with matplotlib, before any warp."""
 
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
 from deeptheory.errors import InputError
@@ -28,7 +29,7 @@ def face_path(name: str) -> Path:
     Raises
     ------
     InputError
-        When matplotlib's own copy of the font is missing.
+        Matplotlib's copy of the font is missing.
     """
     import matplotlib
 
@@ -41,7 +42,7 @@ def face_path(name: str) -> Path:
 
 
 class Face:
-    """One face, opened once."""
+    """One face of the font."""
 
     def __init__(self, name: str) -> None:
         self.font = ImageFont.truetype(str(face_path(name)), FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
@@ -52,7 +53,7 @@ class Face:
         picture = Image.frombytes("L", mask.size, bytes(mask))
         return picture.crop(picture.getbbox())
 
-    def outline(self, character: str) -> np.ndarray:
+    def outline(self, character: str) -> NDArray[np.uint8]:
         """The character scaled to the box, centred, as `(OUTLINE, OUTLINE)` uint8 coverage."""
         picture = self.picture(character)
         scale = BOX / max(picture.size)
@@ -65,7 +66,7 @@ class Face:
         return np.asarray(canvas)
 
 
-def outlines(characters: str, quiet: bool = False) -> np.ndarray:
+def outlines(characters: str, quiet: bool = False) -> NDArray[np.uint8]:
     """Coverage of every character in every face.
 
     Returns

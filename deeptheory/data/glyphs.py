@@ -1,4 +1,4 @@
-"""Glyphs, the embedded data set: characters of the DejaVu faces under random warps, rendered from a seed."""
+"""Glyphs, the built-in data set: characters of the DejaVu faces under random warps, rendered from a seed."""
 
 import hashlib
 import warnings
@@ -8,25 +8,30 @@ import numpy as np
 
 from deeptheory.data.archive import pack, read_archive
 from deeptheory.data.characters import CHARACTERS
-from deeptheory.data.dataset import Dataset
+from deeptheory.data.dataset import Dataset, Images, Labels
 from deeptheory.errors import InputError
 from deeptheory.system.kernel_cache import cache_directory
 from deeptheory.system.progress import Progress
 
-SOURCES = ("characters.py", "glyphs.py", "glyph_outlines.py", "warping.py")  # what decides the pixels
+SOURCES = (
+    "characters.py",
+    "glyphs.py",
+    "glyph_outlines.py",
+    "warping.py",
+)  # the code that determines the pixels
 SIZES = (16, 32)
-CHUNK = 4096  # images drawn at a time: bounds the memory of the noise
+CHUNK = 4096  # images rendered at a time; it limits the memory of the noise
 
 
 def render(
     n_labels: int, size: int, train_per_label: int, test_per_label: int, seed: int, quiet: bool = False
 ) -> Dataset:
-    """Render glyphs, or read them back from the per-user cache directory.
+    """Render glyphs, or read them from the user's cache directory.
 
     Labels are the first `n_labels` of `deeptheory.data.characters.CHARACTERS`. Every image is an independent
     draw of face, rotation, scale along either axis, shear, shift, contrast of either sign, smooth background
-    and noise (ranges in `deeptheory.data.warping`); training and test images come from two streams spawned from
-    the seed, so they are drawn alike. Labels follow one another in turn: 0, 1, ..., K-1, 0, 1, ...
+    and noise (ranges in `deeptheory.data.warping`). Training and test images come from two streams of the same
+    seed and have the same distribution. Labels are in cyclic order: 0, 1, ..., K-1, 0, 1, ...
 
     Parameters
     ----------
@@ -44,12 +49,12 @@ def render(
     Returns
     -------
     Dataset
-        Images `(K * per_label, size, size, 1)`, fully determined by the arguments.
+        Images `(K * per_label, size, size, 1)`, determined by the arguments.
 
     Raises
     ------
     InputError
-        When an argument is out of range; there are only so many distinguishable characters.
+        An argument is out of range; the number of distinguishable characters is limited.
     """
     _check(n_labels, size, train_per_label, test_per_label, seed)
     path = _cached_file(n_labels, size, train_per_label, test_per_label, seed)
@@ -71,7 +76,7 @@ def render(
 
 
 def _cached_file(n_labels: int, size: int, train_per_label: int, test_per_label: int, seed: int) -> Path:
-    """Where these images are cached: the name changes with the code that draws them."""
+    """The file that caches these images; its name depends on the code that renders them."""
     digest = hashlib.sha256()
     for source in SOURCES:
         digest.update(Path(__file__).with_name(source).read_bytes())
@@ -109,7 +114,7 @@ def _render(
     train_stream, test_stream = np.random.SeedSequence(seed).spawn(2)
     with Progress("render glyphs", n_labels * (train_per_label + test_per_label), "image", quiet) as progress:
 
-        def render_split(stream: np.random.SeedSequence, per_label: int) -> tuple[np.ndarray, np.ndarray]:
+        def render_split(stream: np.random.SeedSequence, per_label: int) -> tuple[Images, Labels]:
             rng = np.random.default_rng(stream)
             labels = np.tile(np.arange(n_labels), per_label)
             images = np.empty((len(labels), size, size, 1), np.uint8)

@@ -1,4 +1,4 @@
-"""IDX files, the layout of MNIST and Fashion-MNIST, plain or gzipped."""
+"""IDX files, the format of MNIST and Fashion-MNIST, plain or gzipped."""
 
 import gzip
 import struct
@@ -6,8 +6,9 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset
+from deeptheory.data.dataset import Dataset, Images, Labels
 from deeptheory.errors import InputError
 
 SPLITS = ("train", "t10k")
@@ -27,28 +28,27 @@ def read_idx(path: Path, quiet: bool = False) -> Dataset:
     Raises
     ------
     InputError
-        When a file is missing, is not IDX of unsigned bytes, or has another number of bytes than its header
-        says.
+        A file is missing, is not IDX of unsigned bytes, or has another size than its header says.
     """
-    del quiet  # reads in well under two seconds
+    del quiet  # it takes less than the two seconds from which progress is shown
     train, test = (_read_split(path, split) for split in SPLITS)
     n_labels = 1 + max(int(labels.max(initial=0)) for _, labels in (train, test))
     return Dataset(path.name, *train, *test, tuple(map(str, range(n_labels))))
 
 
-def _read_split(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+def _read_split(path: Path, split: str) -> tuple[Images, Labels]:
     images = _read_array(_find(path, split, "images", 3), 3)
     labels = _read_array(_find(path, split, "labels", 1), 1)
     return images[..., None], labels.astype(np.int64)
 
 
 def _find(path: Path, split: str, kind: str, n_axes: int) -> Path:
-    """The file of one array; the plain official name when there is none."""
+    """The file of one array; its official name if there is none."""
     names = [f"{split}-{kind}{mark}idx{n_axes}-ubyte{gz}" for gz in ("", ".gz") for mark in "-."]
     return next((path / name for name in names if (path / name).is_file()), path / names[0])
 
 
-def _read_array(path: Path, n_axes: int) -> np.ndarray:
+def _read_array(path: Path, n_axes: int) -> NDArray[np.uint8]:
     if not path.is_file():
         raise InputError(f"IDX file {path}", "the file, plain or with .gz", "no such file")
     content = _content(path)

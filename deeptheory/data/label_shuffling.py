@@ -1,4 +1,4 @@
-"""The control without anything to be learnt."""
+"""Shuffled labels, a control in which there is nothing to learn."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from deeptheory.data.dataset import Dataset
 
 
 def shuffle_labels(dataset: Dataset, rng: np.random.Generator) -> Dataset:
-    """The same images with their labels permuted, within the training set and within the test set.
+    """The same images with permuted labels, within the training set and within the test set.
 
     Parameters
     ----------
@@ -18,8 +18,8 @@ def shuffle_labels(dataset: Dataset, rng: np.random.Generator) -> Dataset:
     Returns
     -------
     Dataset
-        Every label is as frequent as before. A network can still learn the training labels by heart; what it has
-        learnt is worth nothing on other images.
+        The frequency of every label is unchanged. A network can still memorise the training labels, but that does
+        not generalise to other images.
     """
     return dataclasses.replace(
         dataset,

@@ -1,4 +1,4 @@
-"""The data set that options ask for: rendered glyphs, or files whose layout is recognised."""
+"""Loading the data set of the options: rendered glyphs, or files in one of several layouts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +12,22 @@ from deeptheory.errors import InputError
 
 
 class Layout(NamedTuple):
-    """A directory layout: how it is recognised, how it is read, and the words for it in errors."""
+    """A layout of a directory; a new one needs only an entry in `LAYOUTS`.
+
+    Attributes
+    ----------
+    description : str
+        For error messages.
+    unpacked_name : str
+        Directory in the official archive, "" if none.
+    matches : callable
+        Whether a directory has this layout.
+    read : callable
+        Reads the directory; the second argument is `quiet`.
+    """
 
     description: str
-    unpacked_name: str  # folder that the official archive unpacks to; empty when there is none
+    unpacked_name: str
     matches: Callable[[Path], bool]
     read: Callable[[Path, bool], Dataset]
 
@@ -45,19 +57,18 @@ LAYOUTS = (
 
 
 def load(options: DataOptions, quiet: bool = False) -> Dataset:
-    """Make or read the data set.
+    """Render or read the data set.
 
     Parameters
     ----------
     options : DataOptions
-        What to load.
     quiet : bool
         Show no progress.
 
     Raises
     ------
     InputError
-        When nothing readable lies at `options.path`, or an option is out of range.
+        There is no readable data set at `options.path`, or an option is out of range.
     """
     if options.source == "glyphs":
         return render(
@@ -74,12 +85,12 @@ def load(options: DataOptions, quiet: bool = False) -> Dataset:
 
 
 def read_files(path: Path, quiet: bool = False) -> Dataset:
-    """Read the data set at `path`: an archive file, or a directory in one of the known `LAYOUTS`.
+    """Read the data set at `path`: an archive file, or a directory in one of the `LAYOUTS`.
 
     Raises
     ------
     InputError
-        When no layout, or more than one, is recognised, or its files are damaged.
+        No layout or more than one matches, or files are damaged.
     """
     known = "; ".join([*(layout.description for layout in LAYOUTS), f"a file {', '.join(archive.SUFFIXES)}"])
     if path.is_file() and path.suffix in archive.SUFFIXES:
@@ -87,13 +98,13 @@ def read_files(path: Path, quiet: bool = False) -> Dataset:
     if not path.is_dir():
         found = "a file of another kind" if path.exists() else "no such file or directory"
         raise InputError(f"data path {path}", f"one of: {known}", found)
-    places = [(layout, path) for layout in LAYOUTS]
-    places += [(layout, path / layout.unpacked_name) for layout in LAYOUTS if layout.unpacked_name]
-    recognised = [(layout, place) for layout, place in places if layout.matches(place)]
-    if not recognised:
+    candidates = [(layout, path) for layout in LAYOUTS]
+    candidates += [(layout, path / layout.unpacked_name) for layout in LAYOUTS if layout.unpacked_name]
+    matches = [(layout, directory) for layout, directory in candidates if layout.matches(directory)]
+    if not matches:
         raise InputError(f"data path {path}", f"one of: {known}", "none of these")
-    if len(recognised) > 1:
-        found = "; ".join(f"{layout.description} in {place}" for layout, place in recognised)
+    if len(matches) > 1:
+        found = "; ".join(f"{layout.description} in {directory}" for layout, directory in matches)
         raise InputError(f"data path {path}", "one layout", found, "name the directory of one of them")
-    layout, place = recognised[0]
-    return layout.read(place, quiet)
+    layout, directory = matches[0]
+    return layout.read(directory, quiet)

@@ -8,7 +8,7 @@ from deeptheory.options import Options
 
 
 class DataOptions(Options, frozen=True):
-    """Where the inputs come from and how they are split."""
+    """The source of the inputs and their splits."""
 
     source: Annotated[
         Literal["glyphs", "files"], Meta(description="rendered glyphs, or files under `path`")
@@ -21,9 +21,7 @@ class DataOptions(Options, frozen=True):
     seed: Annotated[int, Meta(ge=0, description="seed of the rendering (glyphs)")] = 0
     labels: Annotated[
         Literal["true", "shuffled"],
-        Meta(
-            description="shuffled: every image gets the label of another one, so that nothing can be learnt"
-        ),
+        Meta(description="shuffled: labels permuted over the images, so that there is nothing to learn"),
     ] = "true"
     measure_share: Annotated[
         float, Meta(gt=0, lt=1, description="share of the training set held out for measuring fields")

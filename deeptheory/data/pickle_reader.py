@@ -1,21 +1,21 @@
-"""A pickle reader that admits plain numpy arrays only: unpickling may otherwise run any program."""
+"""A pickle reader that accepts plain numpy arrays only, because a pickle can execute arbitrary code."""
 
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy._core.multiarray import _reconstruct  # what pickled arrays call
+from numpy._core.multiarray import _reconstruct  # called by pickled arrays
 
 from deeptheory.errors import InputError
 
-ADMITTED = {
+ACCEPTED = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,  # written before numpy 2
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
 }
-# What the standard library's documentation and numpy raise on bytes that are no pickle.
+# What the standard library and numpy raise for bytes that are no pickle.
 DAMAGE = (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
@@ -25,14 +25,14 @@ class _ArrayUnpickler(pickle.Unpickler):
         self.path = path
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in ADMITTED:
+        if (module, name) not in ACCEPTED:
             raise InputError(
                 f"pickle {self.path}",
                 "plain numpy arrays, lists and dictionaries",
                 f"a request for {module}.{name}, which was refused",
                 "do not trust this file: get the official one",
             )
-        return ADMITTED[module, name]
+        return ACCEPTED[module, name]
 
 
 def read_pickle(path: Path) -> Any:
@@ -41,7 +41,7 @@ def read_pickle(path: Path) -> Any:
     Raises
     ------
     InputError
-        When the file asks for any other Python object, naming it, or is damaged.
+        The file asks for any other Python object, which is named, or is damaged.
     """
     with path.open("rb") as file:
         try:

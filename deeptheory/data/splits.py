@@ -1,14 +1,16 @@
-"""Stratified splits: train fits weights, measure gives fields and masks, test gives accuracy."""
+"""Stratified splits: train for the weights, measure for fields and masks, test for the accuracy."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset
+from deeptheory.data.dataset import Dataset, Images, Labels
 from deeptheory.errors import InputError, unknown_name
 
 SplitName = Literal["train", "measure", "test"]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,12 @@ class Splits:
     test : ndarray of int64 `(n,)`
         Indices into the test images, or into the training images when `test_from_pool`.
     test_from_pool : bool
-        Whether the source has no test set, so that the test split was held out of its training images.
+        Whether the test split was held out of the training images because the source has no test set.
     """
 
-    train: np.ndarray
-    measure: np.ndarray
-    test: np.ndarray
+    train: Indices
+    measure: Indices
+    test: Indices
     test_from_pool: bool
 
 
@@ -41,16 +43,16 @@ def draw_splits(
     dataset : Dataset
         The inputs.
     measure_share : float
-        Share of the training images left after the test split that goes to measure.
+        Share for measure of the training images without the test split.
     test_share : float
-        Share of the training images that goes to test; used only when the source has no test set.
+        Share of the training images for test; used only if the source has no test set.
     rng : numpy.random.Generator
-        Decides which inputs go where.
+        Draws the splits.
 
     Raises
     ------
     InputError
-        When a share is not between 0 and 1, or a label has no input in a split.
+        A share is not between 0 and 1, or a label has no input in a split.
     """
     for name, share in (("measure_share", measure_share), ("test_share", test_share)):
         if not 0 < share < 1:
@@ -71,13 +73,13 @@ def draw_splits(
     return splits
 
 
-def select(dataset: Dataset, splits: Splits, name: SplitName) -> tuple[np.ndarray, np.ndarray]:
+def select(dataset: Dataset, splits: Splits, name: SplitName) -> tuple[Images, Labels]:
     """Images `(n, H, W, C)` uint8 and labels `(n,)` of one split.
 
     Raises
     ------
     InputError
-        When there is no split of that name.
+        There is no split of that name.
     """
     index = _index(splits, name)
     if name == "test" and not splits.test_from_pool:
@@ -85,15 +87,15 @@ def select(dataset: Dataset, splits: Splits, name: SplitName) -> tuple[np.ndarra
     return dataset.train_images[index], dataset.train_labels[index]
 
 
-def _index(splits: Splits, name: str) -> np.ndarray:
+def _index(splits: Splits, name: str) -> Indices:
     indices = {"train": splits.train, "measure": splits.measure, "test": splits.test}
     if name not in indices:
         raise unknown_name("split", name, indices)
     return indices[name]
 
 
-def _take(left: list[np.ndarray], share: float) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Take the share of every label's inputs; a label with inputs gives at least one."""
+def _take(left: list[Indices], share: float) -> tuple[Indices, list[Indices]]:
+    """A share of the inputs of every label, at least one if there are any, and the inputs that are left."""
     counts = [max(round(share * len(inputs)), min(len(inputs), 1)) for inputs in left]
     taken = np.concatenate([inputs[:count] for inputs, count in zip(left, counts, strict=True)])
     return np.sort(taken), [inputs[count:] for inputs, count in zip(left, counts, strict=True)]

@@ -1,18 +1,21 @@
-"""The random warp that turns an outline into an image: its draws and its compiled kernel."""
+"""The random warp from an outline to an image: its random numbers, and its compiled kernel."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from deeptheory.data.dataset import Labels
 from deeptheory.system.compiled import njit
 
-ROTATION = 15.0  # degrees, either way
-SCALE = (0.75, 1.1)  # along each axis on its own
-SHEAR = 0.2  # columns per row, either way
-SHIFT = 0.08  # share of the image's side, either way along each axis
+ROTATION = 15.0  # degrees, in both directions
+SCALE = (0.75, 1.1)  # along each axis independently
+SHEAR = 0.2  # columns per row, in both directions
+SHIFT = 0.08  # share of the side of the image, in both directions along each axis
 CONTRAST = (40.0, 120.0)  # grey levels between character and background
 BACKGROUND = (20.0, 110.0)  # mean grey level behind a bright character; mirrored behind a dark one
-RELIEF = 30.0  # grey levels, either way, of the background's random grid
+RELIEF = 30.0  # largest deviation in grey levels of the random grid of the background
 GRID = 4  # nodes of that grid along a side
 NOISE = (20.0, 40.0)  # standard deviation in grey levels of a 32 x 32 image, one for each image
 NOISE_SIZE = 32  # a smaller image averages this noise over its larger pixels
@@ -20,7 +23,7 @@ NOISE_SIZE = 32  # a smaller image averages this noise over its larger pixels
 
 @dataclass(frozen=True)
 class Warp:
-    """What is drawn at random for `n` images.
+    """The random numbers for `n` images.
 
     Parameters
     ----------
@@ -29,21 +32,21 @@ class Warp:
     inverse : ndarray of float32 `(n, 2, 2)`
         Maps (row, column) offsets in the image to offsets in the outline.
     shift : ndarray of float32 `(n, 2)`
-        Place of the character's centre, as a share of the side.
+        Position of the centre of the character, as a share of the side.
     background : ndarray of float32 `(n, GRID, GRID)`
         Grey levels at the nodes of the background.
     contrast : ndarray of float32 `(n,)`
-        Grey level of the character minus that of the background, of either sign.
+        Grey level of the character minus that of the background; it can be negative.
     noise : ndarray of float32 `(n, size, size)`
         Added to every pixel, in grey levels.
     """
 
-    face: np.ndarray
-    inverse: np.ndarray
-    shift: np.ndarray
-    background: np.ndarray
-    contrast: np.ndarray
-    noise: np.ndarray
+    face: NDArray[np.int64]
+    inverse: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    background: NDArray[np.float32]
+    contrast: NDArray[np.float32]
+    noise: NDArray[np.float32]
 
 
 def draw_warp(rng: np.random.Generator, n: int, size: int, n_faces: int) -> Warp:
@@ -71,8 +74,8 @@ def draw_warp(rng: np.random.Generator, n: int, size: int, n_faces: int) -> Warp
     )
 
 
-def warp_images(outlines: np.ndarray, labels: np.ndarray, warp: Warp) -> np.ndarray:
-    """Render one image for every label.
+def warp_images(outlines: NDArray[np.uint8], labels: Labels, warp: Warp) -> NDArray[np.uint8]:
+    """Render one image for each of the labels.
 
     Parameters
     ----------
@@ -81,41 +84,43 @@ def warp_images(outlines: np.ndarray, labels: np.ndarray, warp: Warp) -> np.ndar
     labels : ndarray of int64 `(n,)`
         Character of each image.
     warp : Warp
-        The draws of these images.
+        The random numbers of these images.
 
     Returns
     -------
     ndarray of uint8 `(n, size, size)`
     """
-    return _warp(
+    images: NDArray[np.uint8] = _warp(
         outlines, labels, warp.face, warp.inverse, warp.shift, warp.background, warp.contrast, warp.noise
     )
+    return images
 
 
 @njit(nogil=True)
-def _blend(grid: np.ndarray, y: float, x: float) -> float:
-    """Bilinear value of a grid at the fractional place (y, x) inside it."""
+def _blend(grid: NDArray[Any], y: float, x: float) -> float:
+    """Bilinear interpolation of a grid at (y, x), in units of its spacing."""
     row, column = int(y), int(x)
     down, right = y - row, x - column
     top = grid[row, column] * (1 - right) + grid[row, column + 1] * right
     bottom = grid[row + 1, column] * (1 - right) + grid[row + 1, column + 1] * right
-    return top * (1 - down) + bottom * down
+    blended: float = top * (1 - down) + bottom * down
+    return blended
 
 
 @njit(nogil=True)
 def _warp(
-    outlines: np.ndarray,
-    labels: np.ndarray,
-    face: np.ndarray,
-    inverse: np.ndarray,
-    shift: np.ndarray,
-    background: np.ndarray,
-    contrast: np.ndarray,
-    noise: np.ndarray,
-) -> np.ndarray:
+    outlines: NDArray[np.uint8],
+    labels: Labels,
+    face: NDArray[np.int64],
+    inverse: NDArray[np.float32],
+    shift: NDArray[np.float32],
+    background: NDArray[np.float32],
+    contrast: NDArray[np.float32],
+    noise: NDArray[np.float32],
+) -> NDArray[np.uint8]:
     n, size, _ = noise.shape
     side = outlines.shape[-1]
-    samples = side // size  # along each axis of a pixel: about one for every pixel of the outline
+    samples = side // size  # per axis of a pixel, about one for each pixel of the outline
     last_node = background.shape[-1] - 1
     out = np.empty((n, size, size), np.uint8)
     for i in range(n):
@@ -123,7 +128,7 @@ def _warp(
         row_step, column_step = m[:, 0] * side / (size * samples), m[:, 1] * side / (size * samples)
         for y in range(size):
             for x in range(size):
-                # Offset of the pixel's first sample from the character's centre, as a share of the side.
+                # Offset of the first sample of the pixel from the centre of the character, as a share of the side.
                 dy = (y + 0.5 / samples) / size - 0.5 - shift[i, 0]
                 dx = (x + 0.5 / samples) / size - 0.5 - shift[i, 1]
                 first_row = (m[0, 0] * dy + m[0, 1] * dx + 0.5) * side - 0.5

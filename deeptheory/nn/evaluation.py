@@ -1,14 +1,14 @@
 """Predicted labels and accuracy."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deeptheory.data.augmentation import scale
+from deeptheory.data.dataset import Images, Labels
 from deeptheory.nn.network import Network
 from deeptheory.system import threadpools
 
 
-def predict_labels(network: Network, images: NDArray[np.uint8], batch: int = 100) -> NDArray[np.int64]:
+def predict_labels(network: Network, images: Images, batch: int = 100) -> Labels:
     """Label with the largest logit, `(N,)`, of images `(N, H, W, C)`, computed in batches of that size."""
     labels = np.empty(len(images), np.int64)
     with threadpools.kernel_threads():
@@ -18,8 +18,6 @@ def predict_labels(network: Network, images: NDArray[np.uint8], batch: int = 100
     return labels
 
 
-def accuracy(
-    network: Network, images: NDArray[np.uint8], labels: NDArray[np.int64], batch: int = 100
-) -> float:
+def accuracy(network: Network, images: Images, labels: Labels, batch: int = 100) -> float:
     """Share of the images `(N, H, W, C)` whose predicted label is correct."""
     return float(np.mean(predict_labels(network, images, batch) == labels))

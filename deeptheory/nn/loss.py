@@ -1,14 +1,12 @@
 """The loss of classification."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deeptheory.data.dataset import Labels
 from deeptheory.nn.layers.base import Array
 
 
-def softmax_cross_entropy(
-    logits: Array, labels: NDArray[np.int64], n_inputs: int | None = None
-) -> tuple[float, Array]:
+def softmax_cross_entropy(logits: Array, labels: Labels, n_inputs: int | None = None) -> tuple[float, Array]:
     """Mean over the batch of -log softmax(logits)[label], and its gradient.
 
     Parameters

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.data import augmentation
+from deeptheory.data.dataset import Images, Labels
 from deeptheory.errors import InputError
 from deeptheory.nn.learning_rates import learning_rate
 from deeptheory.nn.loss import softmax_cross_entropy
@@ -23,8 +24,6 @@ from deeptheory.system import interruption, kernel_cache, threadpools
 from deeptheory.system.progress import Progress
 
 BeforeEpoch = Callable[[int, Mapping[str, Mask]], Mapping[str, Mask] | None]
-Images = NDArray[np.uint8]
-Labels = NDArray[np.int64]
 
 
 @dataclass

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.data.dataset import Labels
 from deeptheory.errors import InputError
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
@@ -91,9 +92,7 @@ class Checkpoint:
         return cls(**json.loads(tree.read_text("position")), order=tree.read_array("order"), **groups)
 
 
-def identity_of(
-    network: Network, labels: NDArray[np.int64], recipe: Recipe, masks: Mapping[str, Mask]
-) -> str:
+def identity_of(network: Network, labels: Labels, recipe: Recipe, masks: Mapping[str, Mask]) -> str:
     """Digest of recipe, labels, masks and shapes of the parameters, but not of the weights."""
     digest = hashlib.sha256(msgspec.json.encode(recipe))
     digest.update(repr([(name, a.shape) for name, a in network.parameters().items()]).encode())
