@@ -94,7 +94,7 @@ class Block(Joined):
         sums = fused_norm.gradient_sums(h, dout, norm.slope, norm.shift, self.kind, self.size, self.workspace)
         slope_x, shift = norm.set_gradients(*sums)
         gradient = Normed(h.reshape(-1), norm.slope, norm.shift, slope_x, shift, self.kind)
-        if self.conv and self.conv.joins_norm(dout, self.size, input_gradient):
+        if self.conv and self.conv.joins_norm(self.size, input_gradient):
             return self.conv.backward_through_norm(dout, gradient, self.size, input_gradient)
         dh = self.gradient_memory(dout, h.shape)
         fused_norm.backward(dout, gradient, self.size, dh)

@@ -1,6 +1,5 @@
 """The compiled kernels of nn: functions over NHWC arrays, generic over shapes, compiled once per dtype."""
 
-from deeptheory.nn.kernels.convolution import conv2d_backward_data, conv2d_backward_weights, conv2d_forward
 from deeptheory.nn.kernels.elementwise import (
     SHARE,
     affine,
@@ -27,9 +26,6 @@ __all__ = [
     "average_pool_backward",
     "average_pool_forward",
     "channel_sums",
-    "conv2d_backward_data",
-    "conv2d_backward_weights",
-    "conv2d_forward",
     "max_pool_backward",
     "max_pool_forward",
     "nesterov",

@@ -1,132 +1,149 @@
-"""Convolution (cross-correlation) with zero padding, by the kernels that are fastest for its shape.
+"""Convolution (cross-correlation) with zero padding, by the compiled kernel that is fastest for its geometry.
 
-`patches` takes any shape and dtype, `small` 3 x 3 convolutions of images of 2 x 2 and less, `winograd` the 3 x 3
-convolutions that make up the networks of this field, `pointwise` the 1 x 1 convolutions, `implicit` float32
-kernels of any size and stride.
+All channels are in one group, each is by itself (depthwise), or they are in groups in between. `KERNELS` is the
+table of the compiled kernels; `CompiledKernel` says what each function takes and writes.
 """
 
-from types import ModuleType
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import fused_norm, im2col, implicit_gemm, pointwise, tiny_images, winograd
-from deeptheory.nn.kernels.norm_rows import PLAIN
+from deeptheory.nn.kernels import (
+    depthwise,
+    depthwise_slabs,
+    im2col,
+    implicit_gemm,
+    pointwise,
+    tiny_images,
+    winograd,
+)
+from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
+from deeptheory.nn.kernels.fused_norm import Epilogue
+from deeptheory.nn.kernels.norm_rows import Normed
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vectors import LANES
-
-KERNELS = tiny_images, winograd, pointwise  # by preference; what they take is the same
 
 
-def specialised(
-    x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding: int
-) -> ModuleType | None:
-    """The module made for a convolution of this shape, or None: then it goes by `implicit` or `patches`."""
-    return next((kernel for kernel in KERNELS if kernel.applies(x, weight_shape, stride, padding)), None)
-
-
-def conv2d_forward(
-    x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
-) -> None:
-    """Write the convolution of `x` and `weight` into `out`.
-
-    Parameters
-    ----------
-    x : array (N, H, W, C)
-    weight : array (O, C, kh, kw)
-    stride, padding : int
-        The same along both axes.
-    out : array (N, OH, OW, O)
-        Overwritten. OH = (H + 2*padding - kh)//stride + 1, OW likewise.
-    scratch : Scratch
-        Memory shared by all layers.
-    """
-    if kernel := specialised(x, weight.shape, stride, padding):
-        kernel.forward(x, weight, out, scratch)
-    elif implicit_gemm.applies(out, weight.shape):
-        implicit_gemm.forward(x, weight, stride, padding, out, scratch)
-    else:
-        im2col.forward(x, weight, stride, padding, out, scratch)
-
-
-def forward_with_epilogue(
-    x: NDArray[Any],
-    weight: NDArray[Any],
-    stride: int,
-    padding: int,
-    epilogue: fused_norm.Epilogue,
-    out: NDArray[Any],
-    scratch: Scratch,
-) -> bool:
-    """Write `fused.forward` of the convolution into `out`; False, and nothing done, where no kernel does both."""
-    kernel = specialised(x, weight.shape, stride, padding)
-    if kernel is tiny_images:
-        return False
-    if kernel is winograd:
-        winograd.forward(x, weight, out, scratch, epilogue)
-        return True
-    if epilogue.size == 1 and implicit_gemm.applies(out, weight.shape):
-        implicit_gemm.forward(x, weight, stride, padding, out, scratch, epilogue)
-        return True
-    return False
+def forward(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
+    """Write the convolution of `x` and `weight` into `out`."""
+    _kernel(geometry).forward(geometry, x, weight, out, scratch)
 
 
 def forward_with_sums(
-    x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
+    geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch
 ) -> NDArray[np.float64] | None:
-    """`conv2d_forward`, and the sums of the outputs and of their squares for each channel: float64 (2, O).
+    """`forward`, and the sums of the outputs and of their squares for each channel: float64 (2, O).
 
-    None, and nothing done, where no kernel does both.
+    None, and nothing done, where no compiled kernel does both.
     """
-    kernel = specialised(x, weight.shape, stride, padding)
-    if len(weight) % LANES or kernel is tiny_images:
-        return None
-    if kernel:
-        return kernel.forward_with_sums(x, weight, out, scratch)
-    if implicit_gemm.applies(out, weight.shape):
-        return implicit_gemm.forward_with_sums(x, weight, stride, padding, out, scratch)
-    return None
+    compute = _kernel(geometry).forward_with_sums
+    return compute(geometry, x, weight, out, scratch) if compute else None
 
 
-def conv2d_backward_data(
-    dout: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, dx: NDArray[Any], scratch: Scratch
+def forward_with_epilogue(
+    geometry: Geometry, x: Array, weight: Array, epilogue: Epilogue, out: Array, scratch: Scratch
+) -> bool:
+    """Write `fused_norm.forward` of the convolution into `out`.
+
+    False, and nothing done, where no compiled kernel does both.
+    """
+    compute = _kernel(geometry).forward_with_epilogue
+    return compute is not None and compute(geometry, x, weight, epilogue, out, scratch)
+
+
+def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
+    """Write the gradient of the loss with respect to the input of `forward` into `dx`."""
+    kernel = next(k for k in KERNELS if (k.applies_backward or k.applies)(geometry))
+    kernel.backward_data(geometry, dout, weight, dx, scratch)
+
+
+def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
+    """Write the gradient of the loss with respect to the weights of `forward` into `dweight`."""
+    _kernel(geometry).backward_weights(geometry, x, dout, dweight, scratch)
+
+
+def joins_norm(geometry: Geometry, size: int, input_gradient: bool) -> bool:
+    """Whether `backward_through_norm` can be used; `size` is 2 with 2 x 2 pooling, else 1."""
+    joins = _kernel(geometry).joins_norm
+    return joins is not None and joins(geometry, size, input_gradient)
+
+
+def backward_through_norm(
+    geometry: Geometry,
+    x: Array,
+    dout: Array,
+    weight: Array,
+    norm: Normed,
+    size: int,
+    dweight: Array,
+    dx: Array | None,
+    scratch: Scratch,
 ) -> None:
-    """Write the gradient of the loss with respect to the input of `conv2d_forward` into `dx`.
+    """Both gradients, given that of what norm, activation and pooling make of the output, if `joins_norm`.
 
-    Parameters
-    ----------
-    dout : array (N, OH, OW, O)
-        Gradient with respect to the output.
-    weight : array (O, C, kh, kw)
-    dx : array (N, H, W, C)
-        Overwritten.
+    `dx` is None where it is not needed.
     """
-    if kernel := specialised(dx, weight.shape, stride, padding):
-        kernel.backward_data(dout, weight, dx, scratch)
-    elif stride == 1 and padding < min(weight.shape[2:]) and implicit_gemm.applies(dx, weight.shape[1:2]):
-        implicit_gemm.backward_data(dout, weight, padding, dx, scratch)
-    else:
-        im2col.backward_data(dout, weight, stride, padding, dx, scratch)
+    compute = _kernel(geometry).backward_through_norm
+    assert compute is not None
+    compute(geometry, x, dout, weight, norm, size, dweight, dx, scratch)
 
 
-def conv2d_backward_weights(
-    x: NDArray[Any], dout: NDArray[Any], stride: int, padding: int, dweight: NDArray[Any], scratch: Scratch
+def _kernel(geometry: Geometry) -> CompiledKernel:
+    return next(kernel for kernel in KERNELS if kernel.applies(geometry))
+
+
+def _has_groups(geometry: Geometry) -> bool:
+    return geometry.groups > 1
+
+
+def _forward_groups(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
+    for one, inputs, outputs, own_weight in _groups(geometry, x, out, weight):
+        part = scratch.array("group of outputs", outputs.shape, out.dtype)
+        forward(one, _gather("group of inputs", inputs, scratch), own_weight, part, scratch)
+        np.copyto(outputs, part)
+
+
+def _backward_groups(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
+    for one, inputs, outputs, own_weight in _groups(geometry, dx, dout, weight):
+        part = scratch.array("group of inputs", inputs.shape, dx.dtype)
+        backward_data(one, _gather("group of outputs", outputs, scratch), own_weight, part, scratch)
+        np.copyto(inputs, part)
+
+
+def _backward_weights_groups(
+    geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch
 ) -> None:
-    """Write the gradient of the loss with respect to the weights of `conv2d_forward` into `dweight`.
+    for one, inputs, outputs, own_dweight in _groups(geometry, x, dout, dweight):
+        own_x = _gather("group of inputs", inputs, scratch)
+        backward_weights(one, own_x, _gather("group of outputs", outputs, scratch), own_dweight, scratch)
 
-    The same number of threads gives the same bits.
 
-    Parameters
-    ----------
-    x : array (N, H, W, C)
-    dout : array (N, OH, OW, O)
-    dweight : array (O, C, kh, kw)
-        Overwritten.
-    """
-    if kernel := specialised(x, dweight.shape, stride, padding):
-        kernel.backward_weights(x, dout, dweight, scratch)
-    elif implicit_gemm.applies(dout, dweight.shape):
-        implicit_gemm.backward_weights(x, dout, PLAIN, stride, padding, dweight, scratch)
-    else:
-        im2col.backward_weights(x, dout, stride, padding, dweight, scratch)
+def _groups(
+    geometry: Geometry, x: Array, out: Array, weight: Array
+) -> Iterator[tuple[Geometry, Array, Array, Array]]:
+    """The convolution in one group that each group is, and views of its inputs, outputs and weights."""
+    n_in, n_out = geometry.weights[1], geometry.weights[0] // geometry.groups
+    one = geometry._replace(
+        images=(*geometry.images[:3], n_in), weights=(n_out, *geometry.weights[1:]), groups=1
+    )
+    for group in range(geometry.groups):
+        inputs, outputs = (slice(group * n, (group + 1) * n) for n in (n_in, n_out))
+        yield one, x[..., inputs], out[..., outputs], weight[outputs]
+
+
+def _gather(name: str, view: Array, scratch: Scratch) -> Array:
+    contiguous = scratch.array(name, view.shape, view.dtype)
+    np.copyto(contiguous, view)
+    return contiguous
+
+
+KERNELS = (  # the first that applies computes
+    depthwise_slabs.KERNEL,
+    depthwise.KERNEL,
+    CompiledKernel(_has_groups, _forward_groups, _backward_groups, _backward_weights_groups),
+    tiny_images.KERNEL,
+    winograd.KERNEL,
+    pointwise.KERNEL,
+    implicit_gemm.KERNEL,
+    im2col.KERNEL,
+)

@@ -1,87 +1,44 @@
 """Depthwise convolution: every channel has a kernel of its own, for any kernel size, stride and padding.
 
 The weights are packed as (kh, kw, C), so that the innermost loops run over neighbouring channels. Where
-`slabs` has vector kernels, they are called instead.
+`depthwise_slabs` has vector kernels, they are called instead.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import depthwise_slabs
-from deeptheory.nn.kernels.norm_rows import PLAIN
+from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.system.compiled import njit, prange
 
 PARTS = 16  # a fixed partition of the batch: the sums do not depend on the number of threads
 
 
-def depthwise_forward(
-    x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
-) -> None:
-    """Write the convolution of each channel of `x` with its kernel into `out`.
-
-    Parameters
-    ----------
-    x : array (N, H, W, C)
-    weight : array (C, 1, kh, kw)
-    stride, padding : int
-        The same along both axes.
-    out : array (N, OH, OW, C)
-        Overwritten. OH = (H + 2*padding - kh)//stride + 1, OW likewise.
-    scratch : Scratch
-        Memory shared by all layers.
-    """
-    if depthwise_slabs.applies(x, weight.shape, padding):
-        depthwise_slabs.forward(x, weight, stride, padding, out, scratch)
-    else:
-        _forward(x, _packed(weight, scratch), stride, padding, out)
+def applies(geometry: Geometry) -> bool:
+    """Whether every channel is a group of its own, with one output."""
+    return geometry.groups > 1 and geometry.weights[:2] == (geometry.groups, 1)
 
 
-def depthwise_backward_data(
-    dout: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, dx: NDArray[Any], scratch: Scratch
-) -> None:
-    """Write the gradient of the loss with respect to the input of `depthwise_forward` into `dx`.
-
-    Parameters
-    ----------
-    dout : array (N, OH, OW, C)
-        Gradient with respect to the output.
-    weight : array (C, 1, kh, kw)
-    dx : array (N, H, W, C)
-        Overwritten.
-    """
-    if depthwise_slabs.applies(dout, weight.shape, padding):
-        depthwise_slabs.backward(dx, dout, weight, PLAIN, stride, padding, None, dx, scratch)
-    else:
-        _backward_data(dout, _packed(weight, scratch), stride, padding, dx)
+def forward(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
+    """Write the convolution of each channel of `x` with its kernel, `weight` (C, 1, kh, kw), into `out`."""
+    _forward(x, _packed(weight, scratch), geometry.stride, geometry.padding, out)
 
 
-def depthwise_backward_weights(
-    x: NDArray[Any], dout: NDArray[Any], stride: int, padding: int, dweight: NDArray[Any], scratch: Scratch
-) -> None:
-    """Write the gradient of the loss with respect to the weights of `depthwise_forward` into `dweight`.
+def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
+    """Write the gradient of the loss with respect to the input of `forward` into `dx`."""
+    _backward_data(dout, _packed(weight, scratch), geometry.stride, geometry.padding, dx)
 
-    Parameters
-    ----------
-    x : array (N, H, W, C)
-    dout : array (N, OH, OW, C)
-    dweight : array (C, 1, kh, kw)
-        Overwritten.
-    """
-    if depthwise_slabs.applies(x, dweight.shape, padding):
-        depthwise_slabs.backward(x, dout, dweight, PLAIN, stride, padding, dweight, None, scratch)
-        return
+
+def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
+    """Write the gradient of the loss with respect to the weights of `forward` into `dweight`."""
     n_channels, _, kh, kw = dweight.shape
     parts = scratch.array("depthwise sums", (PARTS, kh, kw, n_channels), x.dtype)
-    _backward_weights(x, dout, stride, padding, parts)
+    _backward_weights(x, dout, geometry.stride, geometry.padding, parts)
     packed = scratch.array("depthwise weight", (kh, kw, n_channels), x.dtype)
     np.sum(parts, axis=0, out=packed)
     np.copyto(dweight[:, 0], packed.transpose(2, 0, 1))
 
 
-def _packed(weight: NDArray[Any], scratch: Scratch) -> NDArray[Any]:
+def _packed(weight: Array, scratch: Scratch) -> Array:
     n_channels, _, kh, kw = weight.shape
     packed = scratch.array("depthwise weight", (kh, kw, n_channels), weight.dtype)
     np.copyto(packed, weight[:, 0].transpose(1, 2, 0))
@@ -149,3 +106,6 @@ def _backward_weights(x, dout, stride, padding, parts):
                             source, total = x[image, y, z], parts[part, ky, kx]
                             for c in range(n_channels):
                                 total[c] += source[c] * gradient[c]
+
+
+KERNEL = CompiledKernel(applies, forward, backward_data, backward_weights)

@@ -7,13 +7,15 @@ gradients and the gradient through the batch norm and activation that follow are
 says which layers qualify; `depthwise` is the definition and takes the others.
 """
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.nn.kernels import depthwise
+from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.generated.channelwise import channelwise_product, channelwise_sums
-from deeptheory.nn.kernels.norm_rows import Normed, add_channel_sums, input_gradient
+from deeptheory.nn.kernels.norm_rows import PLAIN, Normed, add_channel_sums, input_gradient
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES, ZERO, explicit, fill, load, prefetch, store
 from deeptheory.system import threadpools
@@ -26,87 +28,128 @@ product_of_3, product_of_5 = channelwise_product(3), channelwise_product(5)
 sums_of_3, sums_of_5 = channelwise_sums(3), channelwise_sums(5)
 
 
-def applies(x: NDArray[Any], weight_shape: tuple[int, ...], padding: int) -> bool:
+class _Sizes(NamedTuple):
+    """Sizes of the images, of the kernels and of the outputs."""
+
+    n_images: int
+    height: int
+    width: int
+    channels: int
+    size: int
+    stride: int
+    padding: int
+    out_height: int
+    out_width: int
+
+
+def applies(geometry: Geometry) -> bool:
     """Whether a depthwise convolution can be computed here: 3 x 3 or 5 x 5, float32, channels in sixteens."""
-    channels, _, height, width = weight_shape
+    channels, _, height, width = geometry.weights
     return (
-        height == width
+        depthwise.applies(geometry)
+        and height == width
         and height in SIZES
-        and padding < height
+        and geometry.padding < height
         and channels % LANES == 0
-        and explicit(x.dtype)
+        and explicit(geometry.dtype)
     )
 
 
-def forward(
-    x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
-) -> None:
-    """`depthwise.depthwise_forward`, by vectors."""
-    _forward_images(x, weight, stride, padding, out, NO_SUMS, scratch)
+def forward(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
+    """`depthwise.forward`, by vectors."""
+    _forward_images(geometry, x, weight, out, NO_SUMS, scratch)
 
 
 def forward_with_sums(
-    x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
+    geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch
 ) -> NDArray[np.float64]:
     """`forward`, and the sums of the outputs and of their squares for each channel: float64 (2, C)."""
     channels = len(weight)
     sums = scratch.array("slab channel sums", (threadpools.threads(), 2 * channels), np.float64)
-    _forward_images(x, weight, stride, padding, out, sums, scratch)
+    _forward_images(geometry, x, weight, out, sums, scratch)
     return sums.sum(axis=0).reshape(2, channels)
 
 
-def backward(
-    x: NDArray[Any],
-    dout: NDArray[Any],
-    weight: NDArray[Any],
+def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
+    """`depthwise.backward_data`, by vectors."""
+    _backward_images(geometry, dx, dout, weight, PLAIN, None, dx, scratch)
+
+
+def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
+    """`depthwise.backward_weights`, by vectors."""
+    _backward_images(geometry, x, dout, dweight, PLAIN, dweight, None, scratch)
+
+
+def joins_norm(geometry: Geometry, size: int, input_gradient: bool) -> bool:
+    """Whether `backward_through_norm` can be used: without pooling."""
+    return size == 1
+
+
+def backward_through_norm(
+    geometry: Geometry,
+    x: Array,
+    dout: Array,
+    weight: Array,
     norm: Normed,
-    stride: int,
-    padding: int,
-    dweight: NDArray[Any] | None,
-    dx: NDArray[Any] | None,
+    size: int,
+    dweight: Array,
+    dx: Array | None,
+    scratch: Scratch,
+) -> None:
+    """Both gradients, given that of what batch norm and activation make of the output."""
+    _backward_images(geometry, x, dout, weight, norm, dweight, dx, scratch)
+
+
+def _backward_images(
+    geometry: Geometry,
+    x: Array,
+    dout: Array,
+    weight: Array,
+    norm: Normed,
+    dweight: Array | None,
+    dx: Array | None,
     scratch: Scratch,
 ) -> None:
     """Write the gradients of the weights and of the input, those that are not None.
 
-    `dout` is the gradient of what `norm` and its activation make of the output; with `rows.PLAIN`, of the output.
+    `dout` is the gradient of what `norm` and its activation make of the output; with `PLAIN`, of the output.
     Every thread sums over a part of its own and the parts are added in a fixed order: the same number of threads
     gives the same bits.
     """
-    channels, _, size, _ = weight.shape
-    workers, nothing = threadpools.threads(), x.reshape(-1)[:0]
-    height, width = x.shape[1:3]
-    shape = workers, (height + 2 * padding) * (width + 2 * padding) * LANES
+    sizes, workers, nothing = _sizes(geometry), threadpools.threads(), x.reshape(-1)[:0]
+    channels, size = sizes.channels, sizes.size
+    shape = workers, _elements(sizes, 2 * sizes.padding)
     inputs = scratch.array("slab", shape if dweight is not None else (workers, 0), np.float32)
-    shape = workers, (height + size - 1) * (width + size - 1) * LANES
-    gradients = scratch.array("slab of gradients", shape, np.float32)
+    gradients = scratch.array("slab of gradients", (workers, _elements(sizes, size - 1)), np.float32)
     sums = scratch.array("slab sums", (workers, weight.size), np.float32)
     _backward(
-        x.reshape(-1), dout.reshape(-1), _packed(weight[:, :, ::-1, ::-1], scratch), norm, *x.shape, size, stride,
-        padding, *dout.shape[1:3], inputs, gradients, sums, nothing if dx is None else dx.reshape(-1),
+        x.reshape(-1), dout.reshape(-1), _packed(weight[:, :, ::-1, ::-1], scratch), norm, sizes, inputs,
+        gradients, sums, nothing if dx is None else dx.reshape(-1),
     )  # fmt: skip
     if dweight is not None:
         total = sums.sum(axis=0).reshape(channels // LANES, size, size, LANES)
         np.copyto(dweight[:, 0], total.transpose(0, 3, 1, 2).reshape(channels, size, size))
 
 
+def _sizes(geometry: Geometry) -> _Sizes:
+    place = geometry.weights[2], geometry.stride, geometry.padding
+    return _Sizes(*geometry.images, *place, *geometry.outputs[1:3])
+
+
+def _elements(sizes: _Sizes, borders: int) -> int:
+    """Elements of a slab whose borders on both sides add up to `borders`."""
+    return (sizes.height + borders) * (sizes.width + borders) * LANES
+
+
 def _forward_images(
-    x: NDArray[Any],
-    weight: NDArray[Any],
-    stride: int,
-    padding: int,
-    out: NDArray[Any],
-    sums: NDArray[np.float64],
-    scratch: Scratch,
+    geometry: Geometry, x: Array, weight: Array, out: Array, sums: NDArray[np.float64], scratch: Scratch
 ) -> None:
-    height, width = x.shape[1] + 2 * padding, x.shape[2] + 2 * padding
-    inputs = scratch.array("slab", (threadpools.threads(), height * width * LANES), np.float32)
-    _forward(
-        x.reshape(-1), _packed(weight, scratch), *x.shape, weight.shape[2], stride, padding, *out.shape[1:3],
-        inputs, sums, out.reshape(-1),
-    )  # fmt: skip
+    sizes = _sizes(geometry)
+    inputs = scratch.array("slab", (threadpools.threads(), _elements(sizes, 2 * sizes.padding)), np.float32)
+    _forward(x.reshape(-1), _packed(weight, scratch), sizes, inputs, sums, out.reshape(-1))
 
 
-def _packed(weight: NDArray[Any], scratch: Scratch) -> NDArray[np.float32]:
+def _packed(weight: Array, scratch: Scratch) -> NDArray[np.float32]:
     """The taps in order of (sixteen, row, column, channel): flat."""
     channels, _, size, _ = weight.shape
     packed = scratch.array("slab taps", (channels // LANES, size, size, LANES), np.float32)
@@ -123,6 +166,14 @@ def _multiply(to, to_at, to_row, to_column, rows, columns, source, source_row, s
 
 
 @inner
+def _add_tap_sums(total, total_at, spread, middle, row, rows, columns, slab, input_row, step, size):
+    if size == 3:
+        sums_of_3(total, total_at, spread, middle, row, rows, columns, slab, 0, input_row, step)
+    else:
+        sums_of_5(total, total_at, spread, middle, row, rows, columns, slab, 0, input_row, step)
+
+
+@inner
 def _fill_slab(x, at, height, width, channels, padding, slab):
     """Copy 16 channels of an image into the middle of a slab; the next 16 are asked for."""
     row = (width + 2 * padding) * LANES
@@ -136,19 +187,19 @@ def _fill_slab(x, at, height, width, channels, padding, slab):
 
 
 @inner
-def _fill_gradients(dout, at, height, width, c, norm, channels, step, border, row, slab):
+def _fill_gradients(dout, at, sizes, c, norm, border, row, slab):
     """Spread 16 channels of the gradient of an image in a slab; the next 16 are asked for."""
-    for y in range(height):
-        target = (border + y * step) * row + border * LANES
-        for _ in range(width):
+    for y in range(sizes.out_height):
+        target = (border + y * sizes.stride) * row + border * LANES
+        for _ in range(sizes.out_width):
             prefetch(dout, at + LANES)
             if norm.kind >= 0:
                 prefetch(norm.x, at + LANES)
                 store(slab, target, input_gradient(dout, at, c, norm))
             else:
                 store(slab, target, load(dout, at))
-            at += channels
-            target += step * LANES
+            at += sizes.channels
+            target += sizes.stride * LANES
 
 
 @inner
@@ -158,9 +209,8 @@ def _clear(slab):
 
 
 @njit(parallel=True)
-def _forward(
-    x, taps, n_images, height, width, channels, size, stride, padding, out_height, out_width, inputs, sums, out
-):  # fmt: skip
+def _forward(x, taps, sizes, inputs, sums, out):
+    n_images, height, width, channels, size, stride, padding, out_height, out_width = sizes
     workers, sixteens = len(inputs), channels // LANES
     for worker in prange(workers):
         slab = inputs[worker]
@@ -181,10 +231,8 @@ def _forward(
 
 
 @njit(parallel=True)
-def _backward(
-    x, dout, taps, norm, n_images, height, width, channels, size, stride, padding, out_height, out_width,
-    inputs, gradients, sums, dx,
-):  # fmt: skip
+def _backward(x, dout, taps, norm, sizes, inputs, gradients, sums, dx):
+    n_images, height, width, channels, size, stride, padding, out_height, out_width = sizes
     workers, sixteens = len(gradients), channels // LANES
     border, row, input_row = size - 1 - padding, (width + size - 1) * LANES, (width + 2 * padding) * LANES
     middle = border * row + border * LANES
@@ -197,31 +245,23 @@ def _backward(
         for job in range(jobs * worker // workers, jobs * (worker + 1) // workers):
             image, c = job // sixteens, job % sixteens * LANES
             at, out_at = image * height * width * channels + c, image * out_height * out_width * channels + c
-            _fill_gradients(
-                dout, out_at, out_height, out_width, c, norm, channels, stride, border, row, spread
-            )
+            tap = c * size * size
+            _fill_gradients(dout, out_at, sizes, c, norm, border, row, spread)
             if slab.size:
                 _fill_slab(x, at, height, width, channels, padding, slab)
-                if size == 3:
-                    sums_of_3(
-                        total, c * 9, spread, middle, row, out_height, out_width, slab, 0, input_row, stride
-                    )
-                else:
-                    sums_of_5(
-                        total, c * 25, spread, middle, row, out_height, out_width, slab, 0, input_row, stride
-                    )
-            if dx.size:
-                _multiply(
-                    dx,
-                    at,
-                    width * channels,
-                    channels,
-                    height,
-                    width,
-                    spread,
-                    row,
-                    1,
-                    taps,
-                    c * size * size,
-                    size,
+                _add_tap_sums(
+                    total, tap, spread, middle, row, out_height, out_width, slab, input_row, stride, size
                 )
+            if dx.size:
+                _multiply(dx, at, width * channels, channels, height, width, spread, row, 1, taps, tap, size)
+
+
+KERNEL = CompiledKernel(
+    applies,
+    forward,
+    backward_data,
+    backward_weights,
+    forward_with_sums=forward_with_sums,
+    joins_norm=joins_norm,
+    backward_through_norm=backward_through_norm,
+)

@@ -5,11 +5,9 @@ single-threaded BLAS, so memory does not grow with the batch. Callers hold
 `deeptheory.system.threadpools.kernel_threads()`.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.system import threadpools
 from deeptheory.system.compiled import njit, prange
@@ -18,21 +16,22 @@ PATCH_ELEMENTS = 1 << 17  # patches of one chunk stay in the second-level cache
 WEIGHT_PATCH_ELEMENTS = 1 << 19  # larger: each chunk adds one whole weight gradient
 
 
-def forward(
-    x: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, out: NDArray[Any], scratch: Scratch
-) -> None:
-    """`convolution.conv2d_forward`, for any shape and dtype."""
+def applies(geometry: Geometry) -> bool:
+    """It takes any convolution in one group."""
+    return geometry.groups == 1
+
+
+def forward(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
+    """`convolution.forward`, for any shape and dtype."""
     n_out, n_in, kh, kw = weight.shape
     packed = scratch.array("packed", (kh, kw, n_in, n_out), x.dtype)
     np.copyto(packed, weight.transpose(2, 3, 1, 0))
-    _multiply_patches(x, packed, stride, padding, padding, out, scratch)
+    _multiply_patches(x, packed, geometry.stride, geometry.padding, geometry.padding, out, scratch)
 
 
-def backward_data(
-    dout: NDArray[Any], weight: NDArray[Any], stride: int, padding: int, dx: NDArray[Any], scratch: Scratch
-) -> None:
-    """`convolution.conv2d_backward_data`, for any shape and dtype."""
-    n_out, n_in, kh, kw = weight.shape
+def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
+    """`convolution.backward_data`, for any shape and dtype."""
+    (n_out, n_in, kh, kw), stride, padding = weight.shape, geometry.stride, geometry.padding
     if stride == 1 and padding < min(kh, kw):
         # The convolution of dout with the weights turned by half a turn and in and out exchanged.
         packed = scratch.array("packed", (kh, kw, n_out, n_in), dout.dtype)
@@ -46,10 +45,8 @@ def backward_data(
     _scatter_patches(dout, packed.reshape(n_out, -1), kh, kw, stride, padding, patches, dx)
 
 
-def backward_weights(
-    x: NDArray[Any], dout: NDArray[Any], stride: int, padding: int, dweight: NDArray[Any], scratch: Scratch
-) -> None:
-    """`convolution.conv2d_backward_weights`, for any shape and dtype.
+def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
+    """`convolution.backward_weights`, for any shape and dtype.
 
     The batch is cut into as many parts as there are threads and their sums are added in a fixed order.
     """
@@ -61,7 +58,7 @@ def backward_weights(
     chunk = min(max(1, WEIGHT_PATCH_ELEMENTS // (row * depth)), share)
     patches = scratch.array("patches", (workers, chunk * row * depth), x.dtype)
     sums = scratch.array("weight sums", (workers, 2, depth, n_out), x.dtype)
-    _sum_patch_products(x, dout, kh, kw, stride, padding, share, chunk, patches, sums)
+    _sum_patch_products(x, dout, kh, kw, geometry.stride, geometry.padding, share, chunk, patches, sums)
     total = sums[0, 0]
     for worker in range(1, workers):
         total += sums[worker, 0]
@@ -69,13 +66,7 @@ def backward_weights(
 
 
 def _multiply_patches(
-    x: NDArray[Any],
-    packed: NDArray[Any],
-    stride: int,
-    top: int,
-    left: int,
-    out: NDArray[Any],
-    scratch: Scratch,
+    x: Array, packed: Array, stride: int, top: int, left: int, out: Array, scratch: Scratch
 ) -> None:
     kh, kw, n_in, n_out = packed.shape
     depth = kh * kw * n_in
@@ -186,3 +177,6 @@ def _scatter_patches(dout, packed, kh, kw, stride, padding, patches, dx):
                     if 0 <= y < height and 0 <= z < width:
                         for c in range(n_in):
                             dx[image, y, z, c] += block[p, k * n_in + c]
+
+
+KERNEL = CompiledKernel(applies, forward, backward_data, backward_weights)

@@ -1,5 +1,7 @@
 """Products of float32 matrices that lie in the cache, in blocks that stay in the registers."""
 
+from typing import NamedTuple
+
 from deeptheory.nn.kernels.generated.panels import SHORT, panel_product
 from deeptheory.nn.kernels.vectors import LANES
 from deeptheory.system import instructions
@@ -15,6 +17,33 @@ else:
     product_of_4 = product_of_2 = product_of_1 = panel_product(6, 1)
 
 
+class Steps(NamedTuple):
+    """Elements from one row of a matrix to the next, along its depth, and from one of its lines to the next."""
+
+    row: int
+    depth: int
+    line: int
+
+
+class Extent(NamedTuple):
+    """The extent of a product: rows, columns of the panel, and what is summed over, `lines` of some `depth`."""
+
+    rows: int
+    panel: int
+    depth: int
+    lines: int
+
+
+class Coming(NamedTuple):
+    """Where the next product begins in `a` and `b`, which only matters to speed."""
+
+    a: int
+    b: int
+
+
+NOTHING_COMING = Coming(0, 0)
+
+
 @njit()
 def panel_width(columns):
     """Columns that `multiply` computes in one go: the widest panel that divides `columns`, a multiple of 16."""
@@ -26,27 +55,15 @@ def panel_width(columns):
 
 
 @inner
-def multiply(
-    c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, panel, depth, lines, accumulate,
-    a_next=0, b_next=0,
-):  # fmt: skip
+def multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming):
     """c (+)= a b for flat arrays with strides in elements: c[i, j] = sum_(l, d) a[i, l, d] b[l, d, j].
 
-    `a` moves by a_row, a_line and a_depth; `b` moves by b_depth all along (l, d). The columns j of one panel lie
-    side by side in `b` and `c`. The next product starts at a[a_next] and b[b_next], which only matters to speed.
+    `a` moves by `a_steps`, b by b_depth all along (l, d). The columns j of one panel lie side by side in `b` and
+    `c`. `coming` says where the next product starts.
     """
-    if panel == 4 * LANES:
-        product_of_4(
-            c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines, accumulate,
-            a_next, b_next,
-        )  # fmt: skip
-    elif panel == 2 * LANES:
-        product_of_2(
-            c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines, accumulate,
-            a_next, b_next,
-        )  # fmt: skip
+    if extent.panel == 4 * LANES:
+        product_of_4(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming)
+    elif extent.panel == 2 * LANES:
+        product_of_2(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming)
     else:
-        product_of_1(
-            c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines, accumulate,
-            a_next, b_next,
-        )  # fmt: skip
+        product_of_1(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming)

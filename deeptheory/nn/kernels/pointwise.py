@@ -7,13 +7,13 @@ Columns are taken in panels, 64 of them where that many are left; the last panel
 number of channels is not a multiple of 16. `applies` says which layers qualify.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.nn.kernels import implicit_gemm
+from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.generated.panels import SHORT
-from deeptheory.nn.kernels.matrix_products import WIDE, multiply
+from deeptheory.nn.kernels.matrix_products import NOTHING_COMING, WIDE, Extent, Steps, multiply
 from deeptheory.nn.kernels.norm_rows import PLAIN, Normed, add_sums, write_gradient
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES, explicit
@@ -27,47 +27,48 @@ MOST_WEIGHTS = 1 << 17  # of which every thread sums a gradient of its own; else
 NO_SUMS = np.empty((0, 0))
 
 
-def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding: int) -> bool:
+def applies(geometry: Geometry) -> bool:
     """Whether a convolution can be computed here: 1 x 1, stride 1, float32, enough channels and positions.
 
     One of the two numbers of channels is a multiple of 16, the other a multiple of 4 and at least 16. Images of
     one position, which linear layers have, are left to `patches`: so few rows do not pay for compiling this.
     """
-    n_out, n_in = weight_shape[:2]
+    n_out, n_in = geometry.weights[:2]
+    n_images, height, width, _ = geometry.images
     return (
-        tuple(weight_shape[2:]) == (1, 1)
-        and stride == 1
-        and padding == 0
+        geometry.matches(1, stride=1, padding=0)
         and min(n_in, n_out) >= LANES
         and (n_in % LANES == 0 or n_out % LANES == 0)
         and n_in % SHORT == n_out % SHORT == 0
-        and tuple(x.shape[1:3]) != (1, 1)
-        and len(x) * x.shape[1] * x.shape[2] >= SHORT * threadpools.threads()
-        and explicit(x.dtype)
+        and (height, width) != (1, 1)
+        and n_images * height * width >= SHORT * threadpools.threads()
+        and explicit(geometry.dtype)
     )
 
 
-def forward(x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], scratch: Scratch) -> None:
+def forward(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
     """Write the products of `x` (N, H, W, C) and `weight` (O, C, 1, 1) into `out` (N, H, W, O)."""
     _forward(x, weight, out, NO_SUMS, scratch)
 
 
 def forward_with_sums(
-    x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], scratch: Scratch
-) -> NDArray[np.float64]:
-    """`forward`, and the sums of the outputs and of their squares: float64 (2, O), O a multiple of 16."""
+    geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch
+) -> NDArray[np.float64] | None:
+    """`forward`, and the sums of the outputs and of their squares: float64 (2, O); None if O is not in 16s."""
     n_out = len(weight)
+    if n_out % LANES:
+        return None
     sums = scratch.array("pointwise channel sums", (threadpools.threads(), 2 * n_out), np.float64)
     _forward(x, weight, out, sums, scratch)
     return sums.sum(axis=0).reshape(2, n_out)
 
 
-def backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], scratch: Scratch) -> None:
+def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
     """Write the gradient of the input (N, H, W, C) into `dx`, given that of the output `dout` (N, H, W, O)."""
     _backward_data(dout, weight, dx, scratch)
 
 
-def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
+def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
     """Write the gradient of the weights (O, C, 1, 1) into `dweight`.
 
     Where every thread sums over its own part of the rows, the parts are added in a fixed order: the same number
@@ -79,13 +80,20 @@ def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any],
         _share_columns(x, dout, dweight, scratch)
 
 
-def backward(
-    x: NDArray[Any],
-    dout: NDArray[Any],
-    weight: NDArray[Any],
+def joins_norm(geometry: Geometry, size: int, input_gradient: bool) -> bool:
+    """Whether `backward_through_norm` can be used: without pooling, O in sixteens."""
+    return size == 1 and geometry.weights[0] % LANES == 0
+
+
+def backward_through_norm(
+    geometry: Geometry,
+    x: Array,
+    dout: Array,
+    weight: Array,
     norm: Normed,
-    dweight: NDArray[Any],
-    dx: NDArray[Any] | None,
+    size: int,
+    dweight: Array,
+    dx: Array | None,
     scratch: Scratch,
 ) -> None:
     """Both gradients, given that of what batch norm and activation make of the output; O a multiple of 16."""
@@ -101,9 +109,7 @@ def backward(
         _backward_data(gradient, weight, dx, scratch)
 
 
-def _forward(
-    x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], sums: NDArray[np.float64], scratch: Scratch
-) -> None:
+def _forward(x: Array, weight: Array, out: Array, sums: NDArray[np.float64], scratch: Scratch) -> None:
     n_out, n_in = weight.shape[:2]
     packed = _packed(weight, n_in, n_out, (1, n_in), scratch)
     _multiply_rows(
@@ -112,7 +118,7 @@ def _forward(
     )  # fmt: skip
 
 
-def _backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], scratch: Scratch) -> None:
+def _backward_data(dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
     n_out, n_in = weight.shape[:2]
     packed = _packed(weight, n_out, n_in, (n_in, 1), scratch)
     _multiply_rows(
@@ -122,12 +128,12 @@ def _backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], s
 
 
 def _backward(
-    x: NDArray[Any],
-    dout: NDArray[Any],
-    weight: NDArray[Any] | None,
+    x: Array,
+    dout: Array,
+    weight: Array | None,
     norm: Normed,
-    dweight: NDArray[Any],
-    dx: NDArray[Any] | None,
+    dweight: Array,
+    dx: Array | None,
     scratch: Scratch,
 ) -> None:
     n_out, n_in = dweight.shape[:2]
@@ -149,7 +155,7 @@ def _backward(
     _copy_matrix(sums[0], turned, dweight)
 
 
-def _share_columns(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
+def _share_columns(x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
     n_out, n_in = dweight.shape[:2]
     rows, workers, turned = x.size // n_in, threadpools.threads(), n_in % LANES > 0
     if turned:
@@ -160,14 +166,14 @@ def _share_columns(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], s
         _multiply_columns(dout.reshape(-1), n_out, x.reshape(-1), n_in, rows, workers, dweight.reshape(-1))
 
 
-def _copy_matrix(matrix: NDArray[Any], turned: bool, dweight: NDArray[Any]) -> None:
+def _copy_matrix(matrix: Array, turned: bool, dweight: Array) -> None:
     """Copy (O, C), or (C, O) if `turned`, into (O, C, 1, 1)."""
     n_out, n_in = dweight.shape[:2]
     np.copyto(dweight[:, :, 0, 0], matrix.reshape(n_in, n_out).T if turned else matrix.reshape(n_out, n_in))
 
 
 def _packed(
-    weight: NDArray[Any], n_in: int, n_out: int, strides: tuple[int, int], scratch: Scratch
+    weight: Array, n_in: int, n_out: int, strides: tuple[int, int], scratch: Scratch
 ) -> NDArray[np.float32]:
     packed = scratch.array("pointwise weights", (-(-n_out // LANES) * LANES * n_in,), np.float32)
     _pack(weight.reshape(-1), n_in, n_out, *strides, packed)
@@ -224,8 +230,8 @@ def _multiply_panels(x, x_at, packed, n_in, n_out, count, out, out_at):
         for overlap in range(1 + (whole < count)):  # the last 4 rows, in part for the second time
             first, last = (count - SHORT, count) if overlap else (0, whole)
             multiply(
-                out, target + first * n_out, n_out, x, x_at + first * n_in, n_in, 1, 0,
-                packed, at, panel, last - first, panel, n_in, 1, False,
+                out, target + first * n_out, n_out, x, x_at + first * n_in, Steps(n_in, 1, 0),
+                packed, at, panel, Extent(last - first, panel, n_in, 1), False, NOTHING_COMING,
             )  # fmt: skip
         at += n_in * panel
         column += panel
@@ -238,8 +244,9 @@ def _add_columns(a, a_at, n_a, b, b_at, n_b, lowest, beyond, count, sums, accumu
     while column < beyond:
         panel = _panel(beyond - column)
         multiply(
-            sums, column, n_b, a, a_at, 1, n_a, 0, b, b_at + column, n_b, n_a, panel, count, 1, accumulate
-        )
+            sums, column, n_b, a, a_at, Steps(1, n_a, 0), b, b_at + column, n_b, Extent(n_a, panel, count, 1),
+            accumulate, NOTHING_COMING,
+        )  # fmt: skip
         column += panel
 
 
@@ -295,3 +302,15 @@ def _multiply_columns(a, n_a, b, n_b, rows, workers, out):
     for worker in prange(workers):
         lowest, beyond = vectors * worker // workers * LANES, vectors * (worker + 1) // workers * LANES
         _add_columns(a, 0, n_a, b, 0, n_b, lowest, beyond, rows, out, False)
+
+
+KERNEL = CompiledKernel(
+    applies,
+    forward,
+    backward_data,
+    backward_weights,
+    forward_with_sums=forward_with_sums,
+    forward_with_epilogue=implicit_gemm.forward_with_epilogue,  # where it applies too
+    joins_norm=joins_norm,
+    backward_through_norm=backward_through_norm,
+)

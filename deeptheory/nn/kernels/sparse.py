@@ -14,12 +14,14 @@ summed without any transform. Errors against float64 are below 1e-5 relative to 
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from deeptheory.nn.kernels import batch_lanes, fused_norm
+from deeptheory.nn.kernels import batch_lanes
+from deeptheory.nn.kernels.compiled_kernel import Array
+from deeptheory.nn.kernels.fused_norm import NO_EPILOGUE, Epilogue
 from deeptheory.nn.kernels.matrix_products import WIDE
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.sparse_tiles import (
@@ -30,6 +32,7 @@ from deeptheory.nn.kernels.sparse_tiles import (
     PART,
     POSITION,
     SIDE,
+    Buffers,
     Shape,
     locate_positions,
     read_tile,
@@ -98,12 +101,12 @@ def plan(images: tuple[int, ...], starts: NDArray[np.int64], inputs: NDArray[np.
 def convolve(
     x: NDArray[np.float32],
     plan: Plan,
-    values: NDArray[Any],
-    epilogue: fused_norm.Epilogue,
+    values: Array,
+    epilogue: Epilogue,
     out: NDArray[np.float32],
     scratch: Scratch,
 ) -> None:
-    """Write what `fused.forward` makes of `plain.sparse_convolution` with padding 1 into `out`.
+    """Write what `fused_norm.forward` makes of `definitions.sparse_convolution` with padding 1 into `out`.
 
     `x` and `out` have images as lanes; `values` (n_kept, 3, 3) are the kernels kept.
     """
@@ -115,37 +118,37 @@ def convolve(
 
 
 def product(
-    x: NDArray[np.float32], plan: Plan, values: NDArray[Any], out: NDArray[np.float32], scratch: Scratch
+    x: NDArray[np.float32], plan: Plan, values: Array, out: NDArray[np.float32], scratch: Scratch
 ) -> None:
     """Write the sums over the i of output o of values[i] x[n, inputs[i]] into `out`; images as lanes."""
-    _run(x, plan, values, fused_norm.NO_EPILOGUE, out, scratch)
+    _run(x, plan, values, NO_EPILOGUE, out, scratch)
 
 
 def _run(
     x: NDArray[np.float32],
     plan: Plan,
-    taps: NDArray[Any],
-    epilogue: fused_norm.Epilogue,
+    taps: Array,
+    epilogue: Epilogue,
     out: NDArray[np.float32],
     scratch: Scratch,
 ) -> None:
-    _, height, width, n_in = plan.images
+    n_in, workers = plan.images[3], len(plan.shares) - 1
     rows, columns = plan.shape.rows, plan.shape.columns
-    zeros = (
-        batch_lanes.groups(plan.images[0]) * math.prod(plan.images[1:]) * LANES
-    )  # of all inputs of a position
-    x[zeros : zeros + n_in * LANES] = 0
+    zeros = batch_lanes.groups(plan.images[0]) * math.prod(plan.images[1:]) * LANES
+    x[zeros : zeros + n_in * LANES] = 0  # of all inputs of a position
     # V, the sums of all frequencies, and the tile of an output
-    sizes = n_in * plan.step if plan.shape.kind == MIXED else 0, PATCH * rows * LANES, rows * columns * LANES
-    own = [
-        scratch.array(f"sparse {name}", (len(plan.shares) - 1, size), np.float32)
-        for name, size in zip(("inputs", "sums", "output"), sizes, strict=True)
-    ]
-    table = scratch.array("sparse places", (len(plan.shares) - 1, TILE**2), np.int64)
-    _compute(
-        x, height, width, n_in, plan.starts, plan.places, taps, out, plan.shape, plan.shares, *epilogue,
-        plan.step, *own, zeros, table,
-    )  # fmt: skip
+    v, sums, y = (
+        n_in * plan.step if plan.shape.kind == MIXED else 0,
+        PATCH * rows * LANES,
+        rows * columns * LANES,
+    )
+    buffers = Buffers(
+        scratch.array("sparse inputs", (workers, v), np.float32),
+        scratch.array("sparse sums", (workers, sums), np.float32),
+        scratch.array("sparse output", (workers, y), np.float32),
+        scratch.array("sparse places", (workers, TILE**2), np.int64),
+    )
+    _compute(x, *plan, taps, epilogue, out, zeros, buffers)
 
 
 def _shares(starts: NDArray[np.int64], tiles: int, workers: int) -> NDArray[np.int64]:
@@ -156,25 +159,24 @@ def _shares(starts: NDArray[np.int64], tiles: int, workers: int) -> NDArray[np.i
 
 
 @njit(parallel=True)
-def _compute(
-    x, height, width, n_in, starts, places, taps, out, shape, shares, slope, shift, kind, size, step, v,
-    sums, y, zeros, table,
-):  # fmt: skip
+def _compute(x, images, shape, starts, places, step, shares, taps, epilogue, out, zeros, buffers):
+    v, sums, y, table = buffers
     for index in prange(len(v)):
         worker = signed(index)
-        _compute_share(
-            x, height, width, n_in, starts, places, taps, out, shape, shares[worker], shares[worker + 1], slope,
-            shift, kind, size, step, v[worker], sums[worker], y[worker], zeros, table[worker],
-        )  # fmt: skip
+        own = Buffers(v[worker], sums[worker], y[worker], table[worker])
+        plan = Plan(images, shape, starts, places, step, shares)  # parallel loops take no tuple in a tuple
+        _compute_share(x, plan, shares[worker], shares[worker + 1], taps, epilogue, out, zeros, own)
 
 
 @inner
-def _compute_share(
-    x, height, width, n_in, starts, places, taps, out, shape, begin, end, slope, shift, kind, size, step,
-    v, sums, y, zeros, table,
-):  # fmt: skip
+def _compute_share(x, plan, begin, end, taps, epilogue, out, zeros, buffers):
     """The outputs begin..end-1, counted through all tiles."""
-    n_out = len(starts) - 1
+    (_, height, width, n_in), shape, size, n_out = (
+        plan.images,
+        plan.shape,
+        epilogue.size,
+        len(plan.starts) - 1,
+    )
     down, across = (height + shape.rows - 1) // shape.rows, (width + shape.columns - 1) // shape.columns
     out_height, out_width = height // size, width // size
     job = begin
@@ -182,17 +184,14 @@ def _compute_share(
         tile, o = job // n_out, job % n_out
         last = min(n_out, o + end - job)
         job += last - o
-        group, place = tile // (down * across), tile % (down * across)
-        top, left = place // across * shape.rows, place % across * shape.columns
-        rows, wide = min(shape.rows, height - top), min(shape.columns, width - left)
+        group, number = tile // (down * across), tile % (down * across)
+        top, left = number // across * shape.rows, number % across * shape.columns
+        rows, columns = min(shape.rows, height - top), min(shape.columns, width - left)
         images, source = group * height * width * n_in * LANES, x
         if shape.kind == MIXED:
-            source = v
-            read_tile(x, images, height, width, n_in, top, left, shape, v, step)
+            source = buffers.v
+            read_tile(x, images, height, width, n_in, top, left, shape, buffers.v, plan.step)
         else:
-            locate_positions(images, height, width, n_in, shape, zeros, table)
+            locate_positions(images, height, width, n_in, shape, zeros, buffers.table)
         at = ((group * out_height + top // size) * out_width + left // size) * n_out * LANES
-        write_outputs(
-            shape, source, table, places, taps, starts, o, last, sums, y, slope, shift, kind, size, out, at, rows,
-            wide, out_width, n_out,
-        )  # fmt: skip
+        write_outputs(plan, source, buffers, taps, o, last, epilogue, out, at, rows, columns, out_width)

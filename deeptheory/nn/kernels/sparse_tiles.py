@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from deeptheory.nn.kernels import fused_norm
+from deeptheory.nn.kernels.compiled_kernel import Array
 from deeptheory.nn.kernels.generated.kept_sums import kept_sums
 from deeptheory.nn.kernels.generated.transforms import line_transform
 from deeptheory.nn.kernels.matrix_products import WIDE
@@ -37,6 +38,23 @@ class Shape(NamedTuple):
     rows: int
     columns: int
     halo: int
+
+
+class Buffers(NamedTuple):
+    """Scratch, of all workers or of one of them.
+
+    Attributes
+    ----------
+    v : V of a tile of all inputs
+    sums : the sums of all frequencies
+    y : the tile of an output
+    table : where the positions of a tile begin
+    """
+
+    v: Array
+    sums: Array
+    y: Array
+    table: Array
 
 
 TALL = 8 if WIDE else 4  # rows of a tile: more take more registers
@@ -108,16 +126,17 @@ def locate_positions(at, height, width, n_in, shape, zeros, table):
 
 
 @inner
-def write_outputs(
-    shape, v, table, places, taps, starts, first, last, sums, y, slope, shift, kind, size, out, at, rows, wide,
-    width, n_out,
-):  # fmt: skip
-    """The outputs first..last-1 of a tile, after the epilogue of `fused.forward`, to out[at].
+def write_outputs(plan, v, buffers, taps, first, last, epilogue, out, at, rows, columns, width):
+    """The outputs first..last-1 of a tile, after the epilogue of `fused_norm.forward`, to out[at].
 
-    `v` is V of the tile, or the images themselves with the places of their positions in `table`.
+    `v` is V of the tile, or the images themselves with the places of their positions in `buffers.table`.
 
-    Of the tile, `rows` and `wide` columns lie in the image; that of `out` is `width` pixels wide.
+    Of the tile, `rows` and `columns` lie in the image; that of `out` is `width` pixels wide.
     """
+    _, shape, starts, places, _, _ = plan
+    _, sums, y, table = buffers
+    slope, shift, kind, size = epilogue
+    n_out = len(starts) - 1
     # All outputs in one call: passing arrays on counts their references, which takes longer than a few kernels.
     line, v_line, half = shape.rows * LANES, (shape.rows + 2 * shape.halo) * LANES, size - 1
     for o in range(first, last):
@@ -142,14 +161,14 @@ def write_outputs(
         if kind >= 0:
             factor, offset = fill(slope[o]), fill(shift[o])
         for i in range(rows >> half):  # shifts: divisions take longer than the rest
-            for j in range(wide >> half):
-                place = ((i << half) * shape.columns + (j << half)) * LANES
-                value = load(y, place)
+            for j in range(columns >> half):
+                position = ((i << half) * shape.columns + (j << half)) * LANES
+                value = load(y, position)
                 if kind >= 0:
                     value = fused_norm.activate(fma(value, factor, offset), kind)
                 if size == 2:
                     for k in range(1, 4):
-                        rival = load(y, place + (k // 2 * shape.columns + k % 2) * LANES)
+                        rival = load(y, position + (k // 2 * shape.columns + k % 2) * LANES)
                         rival = fused_norm.activate(fma(rival, factor, offset), kind)
                         value = where_kept(value, rival, value, rival)
                 store(out, at + ((i * width + j) * n_out + o) * LANES, value)

@@ -15,93 +15,89 @@ below 1e-5 relative to the largest value. Channels must be multiples of 16: `app
 """
 
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import fused_norm, winograd_by_panels, winograd_by_tiles
+from deeptheory.nn.kernels import winograd_by_panels, winograd_by_tiles
+from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
+from deeptheory.nn.kernels.fused_norm import NO_EPILOGUE, Epilogue
 from deeptheory.nn.kernels.norm_rows import PLAIN, Normed
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES, explicit
-from deeptheory.nn.kernels.winograd_by_tiles import NO_SUMS
-from deeptheory.nn.kernels.winograd_tiles import FREQUENCIES, WEIGHT_TAPS
+from deeptheory.nn.kernels.winograd_tiles import FREQUENCIES, NO_SUMS, Weights
 from deeptheory.system import threadpools
 
 U_BYTES = 1 << 22  # of weights that every thread may read again and again: more go by panels
 
 
-def applies(x: NDArray[Any], weight_shape: tuple[int, ...], stride: int, padding: int) -> bool:
+def applies(geometry: Geometry) -> bool:
     """Whether a convolution can be computed here: 3 x 3, stride 1, padding 1, float32, channels in sixteens.
 
     An image of 1 x 1 would leave most of a tile empty and is faster by patches.
     """
+    n_out, n_in = geometry.weights[:2]
     return (
-        tuple(weight_shape[2:]) == (3, 3)
-        and stride == 1
-        and padding == 1
-        and weight_shape[0] % LANES == 0
-        and weight_shape[1] % LANES == 0
-        and explicit(x.dtype)
-        and min(x.shape[1:3]) >= 2
+        geometry.matches(3, stride=1, padding=1)
+        and n_out % LANES == n_in % LANES == 0
+        and explicit(geometry.dtype)
+        and min(geometry.images[1:3]) >= 2
     )
 
 
-def forward(
-    x: NDArray[Any],
-    weight: NDArray[Any],
-    out: NDArray[Any],
-    scratch: Scratch,
-    epilogue: fused_norm.Epilogue = fused_norm.NO_EPILOGUE,
-) -> None:
-    """Write the convolution of `x` (N, H, W, C) and `weight` (O, C, 3, 3) into `out` (N, H, W, O).
-
-    With an epilogue, `out` is what `fused.forward` makes of the convolution, half as high and wide with pooling.
-    """
-    _forward(x, weight, out, NO_SUMS, scratch, epilogue)
+def forward(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
+    """Write the convolution of `x` (N, H, W, C) and `weight` (O, C, 3, 3) into `out` (N, H, W, O)."""
+    _way(geometry).convolve(x, Weights.forward(weight), NO_EPILOGUE, out, NO_SUMS, scratch)
 
 
 def forward_with_sums(
-    x: NDArray[Any], weight: NDArray[Any], out: NDArray[Any], scratch: Scratch
+    geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch
 ) -> NDArray[np.float64]:
     """`forward`, and the sums of the outputs and of their squares for each channel: float64 (2, O)."""
     sums = scratch.array("winograd channel sums", (threadpools.threads(), 2 * len(weight)), np.float64)
-    _forward(x, weight, out, sums, scratch, fused_norm.NO_EPILOGUE)
+    _way(geometry).convolve(x, Weights.forward(weight), NO_EPILOGUE, out, sums, scratch)
     return sums.sum(axis=0).reshape(2, -1)
 
 
-def backward_data(dout: NDArray[Any], weight: NDArray[Any], dx: NDArray[Any], scratch: Scratch) -> None:
+def forward_with_epilogue(
+    geometry: Geometry, x: Array, weight: Array, epilogue: Epilogue, out: Array, scratch: Scratch
+) -> bool:
+    """Write what `fused_norm.forward` makes of the convolution; `out` is half as high and wide with pooling."""
+    _way(geometry).convolve(x, Weights.forward(weight), epilogue, out, NO_SUMS, scratch)
+    return True
+
+
+def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
     """Write the gradient of the input (N, H, W, C) into `dx`, given that of the output `dout` (N, H, W, O)."""
-    n_in, strides = weight.shape[1], (weight.shape[1] * WEIGHT_TAPS, WEIGHT_TAPS)
-    convolve = _way(weight.shape).convolve
-    convolve(dout, weight, n_in, strides, True, dx, NO_SUMS, scratch, fused_norm.NO_EPILOGUE)
+    _way(geometry).convolve(dout, Weights.backward(weight), NO_EPILOGUE, dx, NO_SUMS, scratch)
 
 
-def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
+def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
     """Write the gradient of the weights (O, C, 3, 3) into `dweight`.
 
     Every thread sums over its own part of the images and the parts are added in a fixed order, or it sums over
     all for some output channels: the same number of threads gives the same bits.
     """
-    if _way(dweight.shape) is winograd_by_tiles:
+    if _way(geometry) is winograd_by_tiles:
         winograd_by_tiles.backward(x, dout, dweight, PLAIN, 1, dweight, None, scratch)
     else:
         winograd_by_panels.backward_weights(x, dout, dweight, scratch)
 
 
-def joins_norm(x: NDArray[Any], weight_shape: tuple[int, ...]) -> bool:
-    """Whether `backward` can be used: weights by tiles, and an image at least for every thread."""
-    return _way(weight_shape) is winograd_by_tiles and len(x) >= threadpools.threads()
+def joins_norm(geometry: Geometry, size: int, input_gradient: bool) -> bool:
+    """Whether `backward_through_norm` can be used: weights by tiles, and an image at least for every thread."""
+    return _way(geometry) is winograd_by_tiles and geometry.images[0] >= threadpools.threads()
 
 
-def backward(
-    x: NDArray[Any],
-    dout: NDArray[Any],
-    weight: NDArray[Any],
+def backward_through_norm(
+    geometry: Geometry,
+    x: Array,
+    dout: Array,
+    weight: Array,
     norm: Normed,
     size: int,
-    dweight: NDArray[Any],
-    dx: NDArray[Any] | None,
+    dweight: Array,
+    dx: Array | None,
     scratch: Scratch,
 ) -> None:
     """Both gradients, given that of what batch norm, activation and pooling make of the output, if `joins_norm`.
@@ -111,20 +107,20 @@ def backward(
     winograd_by_tiles.backward(x, dout, weight, norm, size, dweight, dx, scratch)
 
 
-def _forward(
-    x: NDArray[Any],
-    weight: NDArray[Any],
-    out: NDArray[Any],
-    sums: NDArray[np.float64],
-    scratch: Scratch,
-    epilogue: fused_norm.Epilogue,
-) -> None:
-    n_out, strides = len(weight), (WEIGHT_TAPS, weight.shape[1] * WEIGHT_TAPS)
-    _way(weight.shape).convolve(x, weight, n_out, strides, False, out, sums, scratch, epilogue)
-
-
-def _way(weight_shape: tuple[int, ...]) -> ModuleType:
+def _way(geometry: Geometry) -> ModuleType:
     """The module that computes with weights of this shape."""
-    n_out, n_in = weight_shape[:2]
+    n_out, n_in = geometry.weights[:2]
     by_tiles = 4 * FREQUENCIES * n_in * n_out <= U_BYTES
     return winograd_by_tiles if by_tiles else winograd_by_panels
+
+
+KERNEL = CompiledKernel(
+    applies,
+    forward,
+    backward_data,
+    backward_weights,
+    forward_with_sums=forward_with_sums,
+    forward_with_epilogue=forward_with_epilogue,
+    joins_norm=joins_norm,
+    backward_through_norm=backward_through_norm,
+)

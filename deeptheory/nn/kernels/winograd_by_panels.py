@@ -3,18 +3,23 @@
 For weights whose transforms U are larger than the cache: U of a panel is made, used and forgotten by one thread.
 """
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import fused_norm
-from deeptheory.nn.kernels.matrix_products import multiply, panel_width
+from deeptheory.nn.kernels.compiled_kernel import Array
+from deeptheory.nn.kernels.fused_norm import Epilogue
+from deeptheory.nn.kernels.matrix_products import Coming, Extent, Steps, multiply, panel_width
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES
 from deeptheory.nn.kernels.winograd_tiles import (
     FREQUENCIES,
     OUTPUT_TILE,
+    Image,
+    Products,
+    Sizes,
+    Weights,
     evenly,
     matrix_size,
     panel_size,
@@ -29,125 +34,145 @@ from deeptheory.nn.kernels.winograd_tiles import (
     weight_blocks,
 )
 from deeptheory.system import threadpools
-from deeptheory.system.compiled import njit, prange, signed
+from deeptheory.system.compiled import inner, njit, prange, signed
 
 CHUNK = 100  # tiles at most that are multiplied at a time, with M one panel wide
 SHARED_BYTES = 1 << 23  # of V
 
 
+class _Buffers(NamedTuple):
+    """Scratch: V of all workers together, and of every worker U, M with one output tile, and rows of U."""
+
+    v: Array
+    u: Array
+    m: Array
+    blocks: Array
+
+
+class _Panels(NamedTuple):
+    """How the work is cut.
+
+    Attributes
+    ----------
+    width, number : int
+        Output channels of a panel, and panels.
+    parts : int
+        Parts of every panel's work, where there are more threads than panels.
+    shared : int
+        Tiles in V.
+    v_row, v_step, m_row, m_step, u_step : int
+        Elements from tile to tile and from frequency to frequency.
+    """
+
+    width: int
+    number: int
+    parts: int
+    shared: int
+    v_row: int
+    v_step: int
+    m_row: int
+    m_step: int
+    u_step: int
+
+
 def convolve(
-    x: NDArray[Any],
-    weight: NDArray[Any],
-    n_out: int,
-    strides: tuple[int, int],
-    turned: bool,
-    out: NDArray[Any],
-    sums: NDArray[np.float64],
-    scratch: Scratch,
-    epilogue: fused_norm.Epilogue,
+    x: Array, weights: Weights, epilogue: Epilogue, out: Array, sums: NDArray[np.float64], scratch: Scratch
 ) -> None:
     """As `winograd_by_tiles.convolve`."""
-    _convolve(
-        x.reshape(-1), weight.reshape(-1), *strides, turned, out.reshape(-1), *x.shape, n_out,
-        *_arrays(x, n_out, scratch), *epilogue, sums,
-    )  # fmt: skip
+    sizes, shared, buffers = _cut(x, weights.n_out, scratch)
+    _convolve(x.reshape(-1), weights, epilogue, out.reshape(-1), sizes, shared, buffers, sums)
 
 
-def backward_weights(x: NDArray[Any], dout: NDArray[Any], dweight: NDArray[Any], scratch: Scratch) -> None:
+def backward_weights(x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
     """`winograd.backward_weights`: every thread sums over all tiles for its panels."""
-    n_out = dout.shape[3]
-    _sum(x.reshape(-1), dout.reshape(-1), dweight.reshape(-1), *x.shape, n_out, *_arrays(x, n_out, scratch))
+    _sum(x.reshape(-1), dout.reshape(-1), dweight.reshape(-1), *_cut(x, dout.shape[3], scratch))
 
 
-def _arrays(
-    x: NDArray[Any], n_out: int, scratch: Scratch
-) -> tuple[int, int, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Tiles per chunk of V and of M, V, and scratch of every worker: U, M and one output tile, weight blocks."""
+def _cut(x: Array, n_out: int, scratch: Scratch) -> tuple[Sizes, int, _Buffers]:
+    """Sizes with the tiles per chunk of M, the tiles in V, and scratch."""
     n_in, panel, workers = x.shape[3], panel_width(n_out), threadpools.threads()
     n_tiles = tile_count(*x.shape[:3])
     shared = evenly(n_tiles, max(SHARED_BYTES // (4 * FREQUENCIES * n_in), CHUNK))
     chunk = evenly(shared, CHUNK)
     v = scratch.array("winograd v", (FREQUENCIES * matrix_size(shared, row_size(n_in)),), np.float32)
     u = scratch.array("winograd panels", (workers, u_size(n_in, panel)), np.float32)
-    m = scratch.array(
-        "winograd tiles",
-        (workers, FREQUENCIES * matrix_size(chunk, row_size(panel)) + OUTPUT_TILE),
-        np.float32,
-    )
-    return shared, chunk, v, u, m, weight_blocks(workers, scratch)
+    m_size = FREQUENCIES * matrix_size(chunk, row_size(panel)) + OUTPUT_TILE
+    m = scratch.array("winograd tiles", (workers, m_size), np.float32)
+    return Sizes.of(x, n_out, chunk), shared, _Buffers(v, u, m, weight_blocks(workers, scratch))
+
+
+@inner
+def _panels(sizes, shared, workers):
+    width = panel_width(sizes.n_out)
+    number = sizes.n_out // width
+    v_row, m_row = row_size(sizes.n_in), row_size(width)
+    return _Panels(
+        width, number, (workers + number - 1) // number, shared, v_row, matrix_size(shared, v_row), m_row,
+        matrix_size(sizes.chunk, m_row), panel_size(sizes.n_in, width),
+    )  # fmt: skip
 
 
 @njit(parallel=True)
-def _convolve(
-    x, weight, in_stride, out_stride, turned, out, n_images, height, width, n_in, n_out,
-    shared, chunk, v, u, m, blocks, slope, shift, kind, size, sums,
-):  # fmt: skip
+def _convolve(x, weights, epilogue, out, sizes, shared, buffers, sums):
+    n_images, height, width, n_in, n_out, chunk = sizes
+    v, u, m, blocks = buffers
     n_tiles, workers = tile_count(n_images, height, width), len(u)
-    panel = panel_width(n_out)
-    panels = n_out // panel
-    parts = (workers + panels - 1) // panels  # of the tiles, where there are more threads than panels
-    v_row, m_row, u_step = row_size(n_in), row_size(panel), panel_size(n_in, panel)
-    v_step, m_step = matrix_size(shared, v_row), matrix_size(chunk, m_row)
+    panel, panels, parts, _, v_row, v_step, m_row, m_step, u_step = _panels(sizes, shared, workers)
     sums[:] = 0.0
     for begin in range(0, n_tiles, shared):
-        own_tiles = min(shared, n_tiles - begin)
-        for index in prange(own_tiles):
+        in_v = min(shared, n_tiles - begin)
+        for index in prange(in_v):
             t = signed(index)
-            transform_inputs(x, height, width, n_in, begin + t, 1, v, t * v_row, v_step)
+            transform_inputs(x, Image(height, width, n_in), begin + t, 1, v, t * v_row, v_step)
         for index in prange(workers):
             worker = signed(index)
-            own = m[worker]
+            own_u, own_m = u[worker], m[worker]
+            steps, products = Steps(v_row, 1, 0), Products(0, m_step, FREQUENCIES * m_step)
             for job in range(worker, panels * parts, workers):
                 p, part = job // parts, job % parts
-                transform_panel(
-                    weight, p, n_in, panel, in_stride, out_stride, turned, blocks[worker], u[worker], 0
-                )
-                end = own_tiles * (part + 1) // parts
-                for first in range(own_tiles * part // parts, end, chunk):
+                transform_panel(weights, p, n_in, panel, blocks[worker], own_u, 0)
+                end = in_v * (part + 1) // parts
+                for first in range(in_v * part // parts, end, chunk):
                     count = min(chunk, end - first)
                     for k in range(FREQUENCIES):
                         multiply(
-                            own, k * m_step, m_row, v, k * v_step + first * v_row, v_row, 1, 0,
-                            u[worker], k * u_step, panel, count, panel, n_in, 1, False,
-                            (k + 1) * v_step + first * v_row, (k + 1) * u_step,
+                            own_m, k * m_step, m_row, v, k * v_step + first * v_row, steps,
+                            own_u, k * u_step, panel, Extent(count, panel, n_in, 1), False,
+                            Coming((k + 1) * v_step + first * v_row, (k + 1) * u_step),
                         )  # fmt: skip
                     transform_outputs(
-                        own, 0, m_step, FREQUENCIES * m_step, begin + first, count, out, height, width,
-                        n_out, p * panel, panel, slope, shift, kind, size,
-                        sums, worker,
+                        own_m, products, begin + first, count, out, Image(height, width, n_out), p * panel,
+                        panel, epilogue, sums, worker,
                     )  # fmt: skip
 
 
 @njit(parallel=True)
-def _sum(x, dout, dweight, n_images, height, width, n_in, n_out, shared, chunk, v, u, m, blocks):
+def _sum(x, dout, dweight, sizes, shared, buffers):
+    n_images, height, width, n_in, n_out, chunk = sizes
+    v, u, m, blocks = buffers
     n_tiles, workers = tile_count(n_images, height, width), len(u)
-    panel = panel_width(n_out)
-    panels = n_out // panel
-    parts = (workers + panels - 1) // panels  # of the input channels, where there are more threads
-    v_row, m_row, u_step = row_size(n_in), row_size(panel), panel_size(n_in, panel)
-    v_step, m_step = matrix_size(shared, v_row), matrix_size(chunk, m_row)
+    panel, panels, parts, _, v_row, v_step, m_row, m_step, u_step = _panels(sizes, shared, workers)
     for begin in range(0, n_tiles, shared):
-        own_tiles = min(shared, n_tiles - begin)
-        for index in prange(own_tiles):
+        in_v = min(shared, n_tiles - begin)
+        for index in prange(in_v):
             t = signed(index)
-            transform_inputs(x, height, width, n_in, begin + t, 1, v, t * v_row, v_step)
+            transform_inputs(x, Image(height, width, n_in), begin + t, 1, v, t * v_row, v_step)
         for index in prange(workers):
             worker = signed(index)
-            own, sums = m[worker], u[worker : worker + 1]
-            for job in range(worker, panels * parts, workers):
+            own_u, own_m, sums = u[worker], m[worker], u[worker : worker + 1]
+            for job in range(worker, panels * parts, workers):  # a part is one of the input channels
                 p, part = job // parts, job % parts
                 blocks_in = n_in // LANES
                 low, high = blocks_in * part // parts * LANES, blocks_in * (part + 1) // parts * LANES
-                for first in range(0, own_tiles, chunk):
-                    count = min(chunk, own_tiles - first)
-                    transform_gradients(
-                        dout, height, width, n_out, p * panel, panel, begin + first, count, own, 0, m_step
-                    )
+                for first in range(0, in_v, chunk):
+                    count = min(chunk, in_v - first)
+                    shape, v_at = Image(height, width, n_out), first * v_row + low
+                    transform_gradients(dout, shape, p * panel, panel, begin + first, count, own_m, 0, m_step)
                     for k in range(FREQUENCIES):
                         multiply(
-                            u[worker], k * u_step + low * panel, panel,
-                            v, k * v_step + first * v_row + low, 1, v_row, 0,
-                            own, k * m_step, m_row, high - low, panel, count, 1, first > 0,
-                            (k + 1) * v_step + first * v_row + low, (k + 1) * m_step,
+                            own_u, k * u_step + low * panel, panel,
+                            v, k * v_step + v_at, Steps(1, v_row, 0), own_m, k * m_step, m_row,
+                            Extent(high - low, panel, count, 1), first > 0,
+                            Coming((k + 1) * v_step + v_at, (k + 1) * m_step),
                         )  # fmt: skip
                 untransform_panel(sums, 0, low, high, p, n_in, panel, blocks[worker], dweight, begin > 0)

@@ -4,19 +4,23 @@ Weights are transformed once and read again and again, so they must not be much 
 """
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.nn.kernels import fused_norm
-from deeptheory.nn.kernels.matrix_products import multiply, panel_width
+from deeptheory.nn.kernels.compiled_kernel import Array
+from deeptheory.nn.kernels.matrix_products import Coming, Extent, Steps, multiply, panel_width
 from deeptheory.nn.kernels.norm_rows import Normed
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.winograd_tiles import (
     FREQUENCIES,
+    NO_SUMS,
     OUTPUT_TILE,
-    WEIGHT_TAPS,
+    Image,
+    Sizes,
+    Weights,
     evenly,
     layout,
     panel_size,
@@ -34,7 +38,25 @@ from deeptheory.system import threadpools
 from deeptheory.system.compiled import inner, njit, prange, signed
 
 CHUNK = 36  # tiles at most that are multiplied at a time: V and M stay in the second-level cache
-NO_SUMS = np.empty((0, 0))
+
+
+class _Buffers(NamedTuple):
+    """Scratch of the backward pass: of every worker, but for U.
+
+    Attributes
+    ----------
+    tiles : V, M and one output tile
+    blocks : some rows of a panel of U
+    gradients : the gradient of a group of images through the norm
+    u : U of the turned weights
+    sums : dU
+    """
+
+    tiles: Array
+    blocks: Array
+    gradients: Array
+    u: Array
+    sums: Array
 
 
 class _Plan(NamedTuple):
@@ -72,195 +94,163 @@ def _plan(images: tuple[int, ...], n_in: int, n_out: int, threads: int, most: in
     group = max(most // per_image, 1)
     workers = min(threads, images[0] if by_images else n_tiles)
     chunk = evenly(group * per_image if by_images else -(-n_tiles // workers), most)
-    _, _, _, end = layout(chunk, n_in, n_out)
+    _, products = layout(chunk, n_in, n_out)
     panels = max(n_out // panel_width(n_out), n_in // panel_width(n_in))
     gradient = group * images[1] * images[2] * n_out
     sizes = u_size(n_in, n_out), u_size(n_out, n_in)
-    return _Plan(group, chunk, (workers, end + OUTPUT_TILE), panels, gradient, *sizes)
+    return _Plan(group, chunk, (workers, products.patch_at + OUTPUT_TILE), panels, gradient, *sizes)
 
 
 def convolve(
-    x: NDArray[Any],
-    weight: NDArray[Any],
-    n_out: int,
-    strides: tuple[int, int],
-    turned: bool,
-    out: NDArray[Any],
+    x: Array,
+    weights: Weights,
+    epilogue: fused_norm.Epilogue,
+    out: Array,
     sums: NDArray[np.float64],
     scratch: Scratch,
-    epilogue: fused_norm.Epilogue,
 ) -> None:
-    """Write the convolution into `out`, after the epilogue; its channel sums into `sums` unless that is empty.
-
-    `strides` lead from one input channel, and from one output channel, of `weight` to the next; `turned` turns
-    its kernels by half a turn.
-    """
-    plan = _plan(x.shape[:3], x.shape[3], n_out, threadpools.threads(), CHUNK, by_images=False)
+    """Write the convolution into `out`, after the epilogue; its channel sums into `sums` unless that is empty."""
+    plan = _plan(x.shape[:3], x.shape[3], weights.n_out, threadpools.threads(), CHUNK, by_images=False)
     _convolve(
-        x.reshape(-1), weight.reshape(-1), *strides, turned, out.reshape(-1), *x.shape, n_out, plan.chunk,
+        x.reshape(-1), weights, epilogue, out.reshape(-1), Sizes.of(x, weights.n_out, plan.chunk),
         scratch.array("winograd tiles", plan.tiles, np.float32),
         weight_blocks(plan.panels, scratch),
         scratch.array("winograd u", (plan.u,), np.float32),
-        *epilogue, sums, 0,
+        sums,
     )  # fmt: skip
 
 
 def backward(
-    x: NDArray[Any],
-    dout: NDArray[Any],
-    weight: NDArray[Any],
+    x: Array,
+    dout: Array,
+    weight: Array,
     norm: Normed,
     size: int,
-    dweight: NDArray[Any],
-    dx: NDArray[Any] | None,
+    dweight: Array,
+    dx: Array | None,
     scratch: Scratch,
 ) -> None:
-    """`winograd.backward`: groups of images one after the other, their gradient through the norm in the cache."""
+    """Groups of images one after the other, their gradient through the norm in the cache.
+
+    Arguments as in `winograd.backward_through_norm`.
+    """
     n_in, n_out = x.shape[3], len(weight)
     plan = _plan(x.shape[:3], n_in, n_out, threadpools.threads(), CHUNK, by_images=True)
     workers, gradient = plan.tiles[0], plan.gradient if norm.kind >= 0 else 0
-    back = n_in * WEIGHT_TAPS, WEIGHT_TAPS  # from one channel of dout, one of dx, to the next
-    _backward(
-        x.reshape(-1), dout.reshape(-1), norm, size, weight.reshape(-1), *back, True, dweight.reshape(-1),
-        x.reshape(-1)[:0] if dx is None else dx.reshape(-1), *x.shape, n_out, plan.group, plan.chunk,
+    buffers = _Buffers(
         scratch.array("winograd tiles", plan.tiles, np.float32),
         weight_blocks(plan.panels, scratch),
         scratch.array("winograd gradients", (workers, gradient), np.float32),
         scratch.array("winograd u", (plan.back,), np.float32),
         scratch.array("winograd sums", (workers, plan.u), np.float32),
-        *fused_norm.NO_EPILOGUE, NO_SUMS,
+    )
+    flat = x.reshape(-1)
+    _backward(
+        flat, dout.reshape(-1), norm, size, Weights.backward(weight), dweight.reshape(-1),
+        flat[:0] if dx is None else dx.reshape(-1), Sizes.of(x, n_out, plan.chunk), plan.group, buffers,
+        fused_norm.NO_EPILOGUE, NO_SUMS,
     )  # fmt: skip
 
 
 @njit(parallel=True)
-def _convolve(
-    x, weight, in_stride, out_stride, turned, out, n_images, height, width, n_in, n_out, chunk, tiles, blocks, u,
-    slope, shift, kind, size, sums, skipped,
-):  # fmt: skip
-    n_tiles, workers = tile_count(n_images, height, width), len(tiles)
+def _convolve(x, weights, epilogue, out, sizes, tiles, blocks, u, sums):
+    n_tiles, workers = tile_count(sizes.n_images, sizes.height, sizes.width), len(tiles)
     sums[:] = 0.0
-    for index in prange(n_out // panel_width(n_out)):
-        _transform_weights(
-            weight, signed(index), n_in, n_out, in_stride, out_stride, turned, blocks[index], u
-        )
+    for index in prange(sizes.n_out // panel_width(sizes.n_out)):
+        _transform_weights(weights, signed(index), sizes.n_in, sizes.n_out, blocks[index], u)
     for index in prange(workers):
         worker = signed(index)
-        _convolve_tiles(
-            x, n_tiles * worker // workers, n_tiles * (worker + 1) // workers, skipped, u, out, height, width,
-            n_in, n_out, chunk, tiles[worker], slope, shift, kind, size, sums, worker,
-        )  # fmt: skip
+        begin, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
+        _convolve_tiles(x, begin, end, 0, u, epilogue, out, sizes, tiles[worker], sums, worker)
 
 
 @njit(inline="always")
-def _transform_weights(weight, p, n_in, n_out, in_stride, out_stride, turned, block, u):
+def _transform_weights(weights, p, n_in, n_out, block, u):
     """U of panel p."""
     panel = panel_width(n_out)
-    at = p * FREQUENCIES * panel_size(n_in, panel)
-    transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, block, u, at)
+    transform_panel(weights, p, n_in, panel, block, u, p * FREQUENCIES * panel_size(n_in, panel))
 
 
 @inner
-def _convolve_tiles(
-    x,
-    begin,
-    end,
-    skipped,
-    u,
-    out,
-    height,
-    width,
-    n_in,
-    n_out,
-    chunk,
-    own,
-    slope,
-    shift,
-    kind,
-    size,
-    sums,
-    worker,
-):
+def _convolve_tiles(x, begin, end, skipped, u, epilogue, out, sizes, tiles, sums, worker):
     """The output tiles begin..end-1; `x` lacks the first `skipped` tiles."""
-    v_step, m_step, m_at, patch_at = layout(chunk, n_in, n_out)
-    panel = panel_width(n_out)
+    _, height, width, n_in, n_out, chunk = sizes
+    v_step, products = layout(chunk, n_in, n_out)
+    panel, steps = panel_width(n_out), Steps(row_size(n_in), 1, 0)
     u_step = panel_size(n_in, panel)
     for first in range(begin, end, chunk):
         count = min(chunk, end - first)
-        transform_inputs(x, height, width, n_in, first - skipped, count, own, 0, v_step)
+        extent = Extent(count, panel, n_in, 1)
+        transform_inputs(x, Image(height, width, n_in), first - skipped, count, tiles, 0, v_step)
         for k in range(FREQUENCIES):
             for p in range(n_out // panel):  # M[k] = V[k] U[k]
+                next_u = ((p + 1) * FREQUENCIES + k) * u_step if p + 1 < n_out // panel else (k + 1) * u_step
                 multiply(
-                    own, m_at + k * m_step + p * panel, row_size(n_out), own, k * v_step, row_size(n_in), 1, 0,
-                    u, (p * FREQUENCIES + k) * u_step, panel, count, panel, n_in, 1, False,
-                    (k + 1) * v_step,
-                    ((p + 1) * FREQUENCIES + k) * u_step if p + 1 < n_out // panel else (k + 1) * u_step,
+                    tiles, products.at + k * products.step + p * panel, row_size(n_out),
+                    tiles, k * v_step, steps, u, (p * FREQUENCIES + k) * u_step, panel, extent, False,
+                    Coming((k + 1) * v_step, next_u),
                 )  # fmt: skip
-        transform_outputs(
-            own, m_at, m_step, patch_at, first, count, out, height, width, n_out, 0, n_out,
-            slope, shift, kind, size, sums, worker,
-        )  # fmt: skip
+        shape = Image(height, width, n_out)
+        transform_outputs(tiles, products, first, count, out, shape, 0, n_out, epilogue, sums, worker)
 
 
 @njit(parallel=True)
-def _backward(
-    x, dout, norm, size, weight, in_stride, out_stride, turned, dweight, dx, n_images, height, width, n_in, n_out,
-    group, chunk, tiles, blocks, gradients, u, sums, slope, shift, kind, whole, no_sums,
-):  # fmt: skip
+def _backward(x, dout, norm, size, weights, dweight, dx, sizes, group, buffers, no_epilogue, no_sums):
     """dweight, and dx unless it is empty, from the gradient `dout` of what `norm` makes of the output.
 
-    From `slope` on follows what makes the gradient of the input an output without an epilogue.
+    `no_epilogue` and `no_sums` are those of the gradient of the input.
     """
-    per_image, workers = tile_count(1, height, width), len(tiles)
+    n_images, height, width, n_in, n_out, chunk = sizes
+    per_image, workers = tile_count(1, height, width), len(buffers.tiles)
     if dx.size:
         for index in prange(n_in // panel_width(n_in)):
-            _transform_weights(
-                weight, signed(index), n_out, n_in, in_stride, out_stride, turned, blocks[index], u
-            )
+            _transform_weights(weights, signed(index), n_out, n_in, buffers.blocks[index], buffers.u)
     for index in prange(workers):
         worker = signed(index)
+        tiles, total = buffers.tiles[worker], buffers.sums[worker]
+        turned = Sizes(n_images, height, width, n_out, n_in, chunk)
         begin, end = n_images * worker // workers, n_images * (worker + 1) // workers
         for image in range(begin, end, group):
             stop = min(image + group, end)
             gradient, skipped = dout, 0
             if norm.kind >= 0:
-                gradient, skipped = gradients[worker], image
+                gradient, skipped = buffers.gradients[worker], image
                 outputs = (height // size) * (width // size)
                 fused_norm.write_gradient(
                     dout, norm, size, width // size, image * outputs, stop * outputs, gradient,
                     image * height * width * n_out,
                 )  # fmt: skip
-            _sum_tiles(
-                x, image * per_image, stop * per_image, skipped * per_image, gradient, height, width, n_in, n_out,
-                chunk, tiles[worker], sums[worker], image > begin,
-            )  # fmt: skip
+            first, last, skipped = image * per_image, stop * per_image, skipped * per_image
+            _sum_tiles(x, first, last, skipped, gradient, sizes, tiles, total, image > begin)
             if dx.size:
                 _convolve_tiles(
-                    gradient, image * per_image, stop * per_image, skipped * per_image, u, dx, height, width,
-                    n_out, n_in, chunk, tiles[worker], slope, shift, kind, whole, no_sums, worker,
-                )  # fmt: skip
+                    gradient, first, last, skipped, buffers.u, no_epilogue, dx, turned, tiles, no_sums, worker
+                )
     for index in prange(n_out // panel_width(n_out)):
-        panel = panel_width(n_out)
-        at = signed(index) * FREQUENCIES * panel_size(n_in, panel)
-        untransform_panel(sums, at, 0, n_in, signed(index), n_in, panel, blocks[index], dweight, False)
+        panel, p = panel_width(n_out), signed(index)
+        at = p * FREQUENCIES * panel_size(n_in, panel)
+        untransform_panel(buffers.sums, at, 0, n_in, p, n_in, panel, buffers.blocks[index], dweight, False)
 
 
 @njit(inline="always")
-def _sum_tiles(x, begin, end, skipped, gradient, height, width, n_in, n_out, chunk, own, total, accumulate):
+def _sum_tiles(x, begin, end, skipped, gradient, sizes, tiles, total, accumulate):
     """dU (+)= V^T dM of the tiles begin..end-1; `gradient` lacks the first `skipped` tiles."""
-    v_step, m_step, m_at, _ = layout(chunk, n_in, n_out)
-    panel = panel_width(n_out)
+    _, height, width, n_in, n_out, chunk = sizes
+    v_step, products = layout(chunk, n_in, n_out)
+    m_at, m_step, _ = products
+    panel, steps = panel_width(n_out), Steps(1, row_size(n_in), 0)
     u_step = panel_size(n_in, panel)
     for first in range(begin, end, chunk):
         count = min(chunk, end - first)
-        transform_inputs(x, height, width, n_in, first, count, own, 0, v_step)
-        transform_gradients(
-            gradient, height, width, n_out, 0, n_out, first - skipped, count, own, m_at, m_step
-        )
+        extent = Extent(n_in, panel, count, 1)
+        transform_inputs(x, Image(height, width, n_in), first, count, tiles, 0, v_step)
+        shape = Image(height, width, n_out)
+        transform_gradients(gradient, shape, 0, n_out, first - skipped, count, tiles, m_at, m_step)
         for k in range(FREQUENCIES):
             for p in range(n_out // panel):
+                column = m_at + p * panel
                 multiply(
-                    total, (p * FREQUENCIES + k) * u_step, panel, own, k * v_step, 1, row_size(n_in), 0,
-                    own, m_at + k * m_step + p * panel, row_size(n_out),
-                    n_in, panel, count, 1, accumulate or first > begin,
-                    (k + 1) * v_step, m_at + (k + 1) * m_step + p * panel,
+                    total, (p * FREQUENCIES + k) * u_step, panel, tiles, k * v_step, steps,
+                    tiles, column + k * m_step, row_size(n_out), extent, accumulate or first > begin,
+                    Coming((k + 1) * v_step, column + (k + 1) * m_step),
                 )  # fmt: skip

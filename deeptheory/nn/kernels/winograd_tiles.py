@@ -4,10 +4,13 @@ U is stored panel by panel of output channels, in each panel the 36 frequencies,
 the panel). V and M are 36 times (tile, channel). `winograd` says what they are.
 """
 
+from typing import NamedTuple, Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.nn.kernels import fused_norm
+from deeptheory.nn.kernels.compiled_kernel import Array
 from deeptheory.nn.kernels.generated.transforms import (
     bounded_tile_transform,
     kernel_gradient_transform,
@@ -45,6 +48,83 @@ G = np.array(
 A_T = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
 WEIGHT_TAPS = 9
 WEIGHT_ROWS = 8  # input channels whose U is written at a time: longer runs in each of the 36 places
+NO_SUMS = np.empty((0, 0))  # channel sums that are not asked for
+
+
+class Sizes(NamedTuple):
+    """Sizes of a convolution, and the number of tiles that are multiplied at a time."""
+
+    n_images: int
+    height: int
+    width: int
+    n_in: int
+    n_out: int
+    chunk: int
+
+    @classmethod
+    def of(cls, x: Array, n_out: int, chunk: int) -> Self:
+        """The sizes of a convolution of `x` (N, H, W, C)."""
+        n_images, height, width, n_in = x.shape
+        return cls(n_images, height, width, n_in, n_out, chunk)
+
+
+class Image(NamedTuple):
+    """The shape of an image."""
+
+    height: int
+    width: int
+    channels: int
+
+
+class Weights(NamedTuple):
+    """The kernels of a convolution as they lie in memory.
+
+    Attributes
+    ----------
+    values : flat float32 array
+    n_out : int
+        Output channels of this convolution.
+    in_stride, out_stride : int
+        Elements from one input channel, and from one output channel, to the next.
+    turned : bool
+        The 3 x 3 numbers are read in reverse order, turned by half a turn.
+    """
+
+    values: Array
+    n_out: int
+    in_stride: int
+    out_stride: int
+    turned: bool
+
+    @classmethod
+    def forward(cls, weight: Array) -> Self:
+        """For outputs from inputs; `weight` is (O, C, 3, 3)."""
+        n_out, n_in = weight.shape[:2]
+        return cls(weight.reshape(-1), n_out, WEIGHT_TAPS, n_in * WEIGHT_TAPS, False)
+
+    @classmethod
+    def backward(cls, weight: Array) -> Self:
+        """For the gradient of the inputs from that of the outputs."""
+        n_in = weight.shape[1]
+        return cls(weight.reshape(-1), n_in, n_in * WEIGHT_TAPS, WEIGHT_TAPS, True)
+
+
+class Products(NamedTuple):
+    """Where the products M of a chunk of tiles lie.
+
+    Attributes
+    ----------
+    at : int
+        Where M begins.
+    step : int
+        Elements from one frequency to the next.
+    patch_at : int
+        Where there is room for an output tile.
+    """
+
+    at: int
+    step: int
+    patch_at: int
 
 
 weight_transform = kernel_transform(G, turned=False)
@@ -95,9 +175,9 @@ def u_size(n_in, n_out):
 
 @njit()
 def layout(chunk, n_in, n_out):
-    """By tiles: elements from frequency to frequency in V and in M, and where M and the output tile start."""
+    """By tiles: elements from frequency to frequency in V, which comes first, and where M lies."""
     v_step, m_step = matrix_size(chunk, row_size(n_in)), matrix_size(chunk, row_size(n_out))
-    return v_step, m_step, FREQUENCIES * v_step, FREQUENCIES * (v_step + m_step)
+    return v_step, Products(FREQUENCIES * v_step, m_step, FREQUENCIES * (v_step + m_step))
 
 
 @njit()
@@ -107,17 +187,18 @@ def weight_line(panel):
 
 
 @inner
-def transform_panel(weight, p, n_in, panel, in_stride, out_stride, turned, block, u, u_at):
-    """U = G g G^T of panel p; `turned` turns the 3 x 3 weights by half a turn."""
+def transform_panel(weights, p, n_in, panel, block, u, u_at):
+    """U = G g G^T of panel p."""
     run, line = WEIGHT_ROWS * panel, weight_line(panel)
+    values, _, in_stride, out_stride, turned = weights
     for start in range(0, n_in, WEIGHT_ROWS):
         for i in range(WEIGHT_ROWS):
             for o in range(0, panel, LANES):
                 at, source = i * panel + o, (start + i) * in_stride + (p * panel + o) * out_stride
                 if turned:
-                    turned_weight_transform(block, at, PATCH * line, line, weight, source, out_stride)
+                    turned_weight_transform(block, at, PATCH * line, line, values, source, out_stride)
                 else:
-                    weight_transform(block, at, PATCH * line, line, weight, source, out_stride)
+                    weight_transform(block, at, PATCH * line, line, values, source, out_stride)
         for k in range(FREQUENCIES):
             target = u_at + k * panel_size(n_in, panel) + start * panel
             for e in range(0, run, LANES):
@@ -155,8 +236,8 @@ def _locate(tile, height, width):
     """Image, top and left of a tile."""
     across, per_image = (width + TILE - 1) // TILE, tile_count(1, height, width)
     image = tile // per_image
-    place = tile - image * per_image
-    return image, place // across * TILE, place % across * TILE
+    number = tile - image * per_image
+    return image, number // across * TILE, number % across * TILE
 
 
 @inner
@@ -173,8 +254,9 @@ def _next(image, top, left, height, width):
 
 
 @inner
-def transform_inputs(x, height, width, channels, first, count, v, v_at, v_step):
-    """V = B^T d B of `count` tiles from the `first`; V[k] starts at v_at + k * v_step."""
+def transform_inputs(x, shape, first, count, v, v_at, v_step):
+    """V = B^T d B of `count` tiles from the `first` of images of a shape; V[k] starts at v_at + k * v_step."""
+    height, width, channels = shape
     row = row_size(channels)
     image, top, left = _locate(first, height, width)
     for t in range(count):
@@ -195,8 +277,9 @@ def transform_inputs(x, height, width, channels, first, count, v, v_at, v_step):
 
 
 @inner
-def transform_gradients(dout, height, width, channels, lowest, chosen, first, count, m, m_at, m_step):
+def transform_gradients(dout, shape, lowest, chosen, first, count, m, m_at, m_step):
     """dM = A dY A^T of `count` tiles from the `first`, of the `chosen` channels from the `lowest`."""
+    height, width, channels = shape
     row = row_size(chosen)
     image, top, left = _locate(first, height, width)
     for t in range(count):
@@ -217,36 +300,19 @@ def transform_gradients(dout, height, width, channels, lowest, chosen, first, co
 
 
 @inner
-def transform_outputs(
-    m,
-    m_at,
-    m_step,
-    patch_at,
-    first,
-    count,
-    out,
-    height,
-    width,
-    channels,
-    lowest,
-    chosen,
-    slope,
-    shift,
-    kind,
-    size,
-    sums,
-    worker,
-):
+def transform_outputs(m, products, first, count, out, shape, lowest, chosen, epilogue, sums, worker):
     """Y = A^T M A of `count` tiles from the `first`, of the `chosen` channels from the `lowest`, and the epilogue.
 
-    m[patch_at] holds a tile in between. The sums of Y and of Y*Y are added to the 2*channels float64 of
-    sums[worker], unless `sums` is empty; without an epilogue then.
+    The sums of Y and of Y*Y are added to the 2*channels float64 of sums[worker], unless `sums` is empty; without
+    an epilogue then.
     """
+    m_at, m_step, patch_at = products
+    height, width, channels = shape
     row = row_size(chosen)
     image, top, left = _locate(first, height, width)
     for t in range(count):
         corner = ((image * height + top) * width + left) * channels + lowest
-        direct = kind < 0 and top + TILE <= height and left + TILE <= width
+        direct = epilogue.kind < 0 and top + TILE <= height and left + TILE <= width
         for channel in range(0, chosen, LANES):
             at = m_at + t * row + channel
             if direct:
@@ -255,20 +321,17 @@ def transform_outputs(
                 )
             else:
                 output_transform(m, patch_at, TILE * LANES, LANES, m, at, PATCH * m_step, m_step)
-                _finish(
-                    m, patch_at, out, image, top, left, height, width, channels, lowest + channel,
-                    slope, shift, kind, size,
-                )  # fmt: skip
+                _finish(m, patch_at, out, shape, image, top, left, lowest + channel, epilogue)
             if sums.size:
                 rows, columns = min(TILE, height - top), min(TILE, width - left)
-                place = corner + channel
-                _add_sums(out, place, rows, columns, width, channels, lowest + channel, sums[worker])
+                _add_sums(out, corner + channel, rows, columns, shape, lowest + channel, sums[worker])
         image, top, left = _next(image, top, left, height, width)
 
 
 @inner
-def _add_sums(out, corner, rows, columns, width, channels, channel, totals):
+def _add_sums(out, corner, rows, columns, shape, channel, totals):
     """Add the sums of the part of a tile that lies in the image, and of its squares."""
+    _, width, channels = shape
     sum_y, sum_yy = fill(ZERO), fill(ZERO)
     for i in range(rows):
         for j in range(columns):
@@ -280,8 +343,10 @@ def _add_sums(out, corner, rows, columns, width, channels, channel, totals):
 
 
 @inner
-def _finish(m, patch_at, out, image, top, left, height, width, channels, channel, slope, shift, kind, size):
+def _finish(m, patch_at, out, shape, image, top, left, channel, epilogue):
     """Write the part of a tile that lies in the image, after the epilogue."""
+    height, width, channels = shape
+    slope, shift, kind, size = epilogue
     half = size - 1  # positions are halved by shifts: divisions would take longer than the rest
     corner = (image * (height >> half) + (top >> half)) * (width >> half) + (left >> half)
     factor, offset = fill(ONE), fill(ZERO)
@@ -289,13 +354,13 @@ def _finish(m, patch_at, out, image, top, left, height, width, channels, channel
         factor, offset = load(slope, channel), load(shift, channel)
     for i in range(min(TILE, height - top) >> half):
         for j in range(min(TILE, width - left) >> half):
-            place = patch_at + ((i << half) * TILE + (j << half)) * LANES
-            value = load(m, place)
+            position = patch_at + ((i << half) * TILE + (j << half)) * LANES
+            value = load(m, position)
             if kind >= 0:
                 value = fused_norm.activate(fma(value, factor, offset), kind)
             if size == 2:
                 for k in range(1, 4):
-                    rival = load(m, place + (k // 2 * TILE + k % 2) * LANES)
+                    rival = load(m, position + (k // 2 * TILE + k % 2) * LANES)
                     rival = fused_norm.activate(fma(rival, factor, offset), kind)
                     value = where_kept(value, rival, value, rival)
             store(out, (corner + i * (width >> half) + j) * channels + channel, value)

@@ -7,7 +7,8 @@ from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import Scratch, convolution, fused_norm, grouped_convolution
+from deeptheory.nn.kernels import Scratch, convolution, fused_norm
+from deeptheory.nn.kernels.compiled_kernel import Geometry, geometry
 from deeptheory.nn.kernels.norm_rows import Normed
 from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
 
@@ -81,30 +82,24 @@ class Conv2d(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         self.x = x
         out = self.scratch.array("out", self.shape_for(x), x.dtype)
-        weight = self.parameters["weight"]
-        grouped_convolution.grouped_forward(
-            x, weight, self.groups, self.stride, self.padding, out, self.workspace
-        )
+        convolution.forward(self._geometry(x), x, self.parameters["weight"], out, self.workspace)
         if "bias" in self.parameters:
             out += self.parameters["bias"]
         return out
 
-    def joins_norm(self, dout: Array, size: int, input_gradient: bool) -> bool:
+    def joins_norm(self, size: int, input_gradient: bool) -> bool:
         """Whether `backward_through_norm` can be used; `size` is 2 with 2 x 2 pooling, else 1."""
-        shape, place = self.parameters["weight"].shape, (self.groups, self.stride, self.padding)
-        return "bias" not in self.parameters and grouped_convolution.joins_norm(
-            self.x, dout, shape, *place, size, input_gradient
+        return "bias" not in self.parameters and convolution.joins_norm(
+            self._geometry(self.x), size, input_gradient
         )
 
     def forward_with_sums(self, x: Array) -> tuple[Array, Array]:
         """The output, and the sums of its elements and of their squares for each channel: float64 (2, n_out)."""
         self.x = x
         out = self.scratch.array("out", self.shape_for(x), x.dtype)
-        sums, place = None, (self.groups, self.stride, self.padding)
+        sums, weight = None, self.parameters["weight"]
         if "bias" not in self.parameters:
-            sums = grouped_convolution.forward_with_sums(
-                x, self.parameters["weight"], *place, out, self.workspace
-            )
+            sums = convolution.forward_with_sums(self._geometry(x), x, weight, out, self.workspace)
         return (
             (out, fused_norm.channel_sums(self.forward(x), self.workspace)) if sums is None else (out, sums)
         )
@@ -116,9 +111,8 @@ class Conv2d(Layer):
         weight = self.parameters["weight"]
         dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
         dx = self.gradient_memory(dout, self.x.shape) if input_gradient else None
-        place = self.groups, self.stride, self.padding
-        grouped_convolution.backward_through_norm(
-            self.x, dout, weight, norm, size, *place, dweight, dx, self.workspace
+        convolution.backward_through_norm(
+            self._geometry(self.x), self.x, dout, weight, norm, size, dweight, dx, self.workspace
         )
         return dx
 
@@ -126,27 +120,28 @@ class Conv2d(Layer):
         """The output after `epilogue`, in `scratch`; neither it nor the output before it is kept in the layer."""
         n, height, width, n_out = self.shape_for(x)
         out = scratch.array("out", (n, height // epilogue.size, width // epilogue.size, n_out), x.dtype)
-        weight, plain = self.parameters["weight"], self.groups == 1 and "bias" not in self.parameters
-        place = self.stride, self.padding
-        if not (
-            plain and convolution.forward_with_epilogue(x, weight, *place, epilogue, out, self.workspace)
-        ):
+        joined = "bias" not in self.parameters and convolution.forward_with_epilogue(
+            self._geometry(x), x, self.parameters["weight"], epilogue, out, self.workspace
+        )
+        if not joined:
             fused_norm.forward(self.forward(x), *epilogue, out)
         return out
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         weight = self.parameters["weight"]
         dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
-        place = self.groups, self.stride, self.padding
-        grouped_convolution.grouped_backward_weights(self.x, dout, *place, dweight, self.workspace)
+        convolution.backward_weights(self._geometry(self.x), self.x, dout, dweight, self.workspace)
         if "bias" in self.parameters:
             rows = dout.reshape(-1, dout.shape[-1])
             self.gradients["bias"] = kernels.channel_sums(rows, rows)[0].astype(dout.dtype)
         if not input_gradient:
             return None
         dx = self.gradient_memory(dout, self.x.shape)
-        grouped_convolution.grouped_backward_data(dout, weight, *place, dx, self.workspace)
+        convolution.backward_data(self._geometry(self.x), dout, weight, dx, self.workspace)
         return dx
+
+    def _geometry(self, x: Array) -> Geometry:
+        return geometry(x, self.parameters["weight"], self.stride, self.padding, self.groups)
 
 
 class Linear(Layer):

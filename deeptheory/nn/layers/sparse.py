@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.nn import kernels
-from deeptheory.nn.kernels import batch_lanes, fused_norm, sparse
+from deeptheory.nn.kernels import batch_lanes, convolution, fused_norm, sparse
+from deeptheory.nn.kernels.compiled_kernel import geometry
 from deeptheory.nn.kernels.vectors import explicit
 from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
 from deeptheory.system import threadpools
@@ -211,7 +211,9 @@ class SparseConv2d(SparseLayer):
         out = self.scratch.array("out", shape, x.dtype)
         if not self.takes_lanes:
             self._check()
-            kernels.conv2d_forward(x, self.dense(), self.stride, self.padding, out, self.workspace)
+            weight = self.dense()
+            sizes = geometry(x, weight, self.stride, self.padding)
+            convolution.forward(sizes, x, weight, out, self.workspace)
         else:
             packed, result = (
                 batch_lanes.array(f"lanes {number}", array.shape, self.workspace)

@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import definitions, grouped_convolution, im2col
+from deeptheory.nn.kernels import convolution, im2col
+from deeptheory.nn.kernels.compiled_kernel import geometry
 from deeptheory.system import threadpools
+from tests.nn.kernels.comparison import assert_close, defined_passes, passes
 
 TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}  # relative to the largest value; float32: 4e-7 seen
-
-
-def assert_close(found, expected, tolerance):
-    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -45,43 +43,29 @@ def assert_close(found, expected, tolerance):
     ],
 )
 def test_kernels_agree_with_their_definitions(images, channels, groups, kernel, stride, padding, dtype):
-    rng, place = np.random.default_rng(0), (stride, padding, groups)
-    n_in, n_out = channels
+    rng, (n_in, n_out), scratch = np.random.default_rng(0), channels, kernels.Scratch()
     x = rng.standard_normal((*images, n_in)).astype(dtype)
     weight = rng.standard_normal((n_out, n_in // groups, *kernel)).astype(dtype)
-    exact_x, exact_weight = x.astype(np.float64), weight.astype(np.float64)
-    expected = definitions.convolution(exact_x, exact_weight, *place)
-    dout = rng.standard_normal(expected.shape).astype(dtype)
-    exact_dout = dout.astype(np.float64)
-    out, dx, dweight = (np.full(a.shape, np.nan, dtype) for a in (expected, x, weight))
-    scratch = kernels.Scratch()
+    sizes = geometry(x, weight, stride, padding, groups)
+    dout = rng.standard_normal(sizes.outputs).astype(dtype)
     with threadpools.kernel_threads():
         for _ in range(2):  # the second time over the scratch of the first
-            grouped_convolution.grouped_forward(x, weight, groups, stride, padding, out, scratch)
-            grouped_convolution.grouped_backward_data(dout, weight, groups, stride, padding, dx, scratch)
-            grouped_convolution.grouped_backward_weights(x, dout, groups, stride, padding, dweight, scratch)
-    assert_close(out, expected, TOLERANCE[dtype])
-    expected_dx = definitions.convolution_data_gradient(exact_dout, exact_weight, x.shape, *place)
-    assert_close(dx, expected_dx, TOLERANCE[dtype])
-    expected_dweight = definitions.convolution_weight_gradient(exact_x, exact_dout, weight.shape, *place)
-    assert_close(dweight, expected_dweight, TOLERANCE[dtype])
+            results = passes(convolution, sizes, x, weight, dout, scratch)
+    for found, expected in zip(results, defined_passes(sizes, x, weight, dout), strict=True):
+        assert_close(found, expected, TOLERANCE[dtype])
 
 
 def test_many_chunks_agree_with_one(monkeypatch):
-    rng = np.random.default_rng(1)
-    x, weight = rng.standard_normal((3, 8, 8, 4)), rng.standard_normal((5, 4, 3, 3))
-    out, small = np.empty((2, 3, 8, 8, 5))
-    dweight, small_dweight = np.empty((2, *weight.shape))
-    scratch = kernels.Scratch()
+    rng, scratch = np.random.default_rng(1), kernels.Scratch()
+    x, weight, dout = (rng.standard_normal(s) for s in ((3, 8, 8, 4), (5, 4, 3, 3), (3, 8, 8, 5)))
+    sizes = geometry(x, weight, stride=1, padding=1)
     with threadpools.kernel_threads():
-        kernels.conv2d_forward(x, weight, 1, 1, out, scratch)
-        kernels.conv2d_backward_weights(x, out, 1, 1, dweight, scratch)
+        at_once = passes(convolution, sizes, x, weight, dout, scratch)
         monkeypatch.setattr(im2col, "PATCH_ELEMENTS", 1)
         monkeypatch.setattr(im2col, "WEIGHT_PATCH_ELEMENTS", 1)
-        kernels.conv2d_forward(x, weight, 1, 1, small, scratch)
-        kernels.conv2d_backward_weights(x, out, 1, 1, small_dweight, scratch)
-    np.testing.assert_allclose(small, out, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(small_dweight, dweight, rtol=1e-12, atol=1e-12)
+        in_chunks = passes(convolution, sizes, x, weight, dout, scratch)
+    for found, expected in zip(in_chunks, at_once, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_scratch_is_allocated_once():

@@ -4,38 +4,21 @@ import numpy as np
 import pytest
 
 from deeptheory.nn.kernels import matrix_products
-from deeptheory.nn.kernels.matrix_products import SLACK, WIDE, panel_width
-from deeptheory.system import instructions
-from deeptheory.system.compiled import JIT, numba
+from deeptheory.nn.kernels.matrix_products import NOTHING_COMING, SLACK, WIDE, Extent, Steps, panel_width
+from deeptheory.system.compiled import numba
+from tests.nn.kernels.comparison import NEEDS_VECTORS
 
-pytestmark = pytest.mark.skipif(instructions.vectors() == "plain" or not JIT, reason="needs explicit vectors")
+pytestmark = NEEDS_VECTORS
 PANELS = (64, 32, 16) if WIDE else (16,)
 ROWS = (1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 16, 24, 29, 30, 47, 48, 49)
 TOLERANCE = 1e-6  # relative to the largest value; 3e-7 seen
 
 
 @numba.njit
-def multiply(
-    c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, panel, depth, lines, accumulate
-):
-    """`products.multiply`, which only compiled code may call."""
+def multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate):
+    """`matrix_products.multiply`, which only compiled code may call."""
     matrix_products.multiply(
-        c,
-        c_at,
-        c_row,
-        a,
-        a_at,
-        a_row,
-        a_depth,
-        a_line,
-        b,
-        b_at,
-        b_depth,
-        rows,
-        panel,
-        depth,
-        lines,
-        accumulate,
+        c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, NOTHING_COMING
     )
 
 
@@ -58,8 +41,8 @@ def test_products_agree_with_numpy(panel, depth, lines, accumulate):
         c = rng.standard_normal((taken, panel + 16), np.float32)
         before = c.copy()
         multiply(
-            c.reshape(-1), 0, panel + 16, a.reshape(-1), 0, lines * (depth + 2), 1, depth + 2,
-            b.reshape(-1), 0, panel + 16, rows, panel, depth, lines, accumulate,
+            c.reshape(-1), 0, panel + 16, a.reshape(-1), 0, Steps(lines * (depth + 2), 1, depth + 2),
+            b.reshape(-1), 0, panel + 16, Extent(rows, panel, depth, lines), accumulate,
         )  # fmt: skip
         product = a[:rows, :, :depth].reshape(rows, -1).astype(np.float64) @ b[:, :panel]
         expected = product + before[:rows, :panel] * accumulate
@@ -75,8 +58,7 @@ def test_transposed_product_from_within_arrays(panel):
     rng, rows, depth = np.random.default_rng(1), 28, 10
     a, b = (rng.standard_normal((depth, n), np.float32) for n in (rows + 5, panel))
     c = np.zeros(3 + rows * panel, np.float32)
-    multiply(
-        c, 3, panel, a.reshape(-1), 5, 1, rows + 5, 0, b.reshape(-1), 0, panel, rows, panel, depth, 1, False
-    )
+    steps, extent = Steps(1, rows + 5, 0), Extent(rows, panel, depth, 1)
+    multiply(c, 3, panel, a.reshape(-1), 5, steps, b.reshape(-1), 0, panel, extent, False)
     expected = a[:, 5:].T.astype(np.float64) @ b
     assert np.abs(c[3:].reshape(rows, panel) - expected).max() <= TOLERANCE * np.abs(expected).max()

@@ -5,28 +5,11 @@ import pytest
 
 from deeptheory.nn import kernels
 from deeptheory.nn.kernels import batch_lanes, definitions, fused_norm, sparse
-from deeptheory.system import instructions, threadpools
-from deeptheory.system.compiled import JIT
+from tests.nn.kernels.comparison import KINDS, NEEDS_VECTORS, assert_close, exact
 
-pytestmark = pytest.mark.skipif(instructions.vectors() == "plain" or not JIT, reason="needs explicit vectors")
+pytestmark = NEEDS_VECTORS
 TOLERANCE = 1e-5  # relative to the largest value; 1e-6 seen
-KINDS = {
-    definitions.IDENTITY: fused_norm.IDENTITY,
-    definitions.RELU: fused_norm.RELU,
-    definitions.SILU: fused_norm.SILU,
-}
 THREADS = pytest.mark.parametrize("threads", [1, 3, 8], ids="{} threads".format)
-
-
-@pytest.fixture
-def workers(threads, monkeypatch):
-    """As many parts of the work, which the threads of this machine share."""
-    monkeypatch.setattr(threadpools, "threads", lambda: threads)
-
-
-def assert_close(found, expected, tolerance=TOLERANCE):
-    assert found.shape == expected.shape
-    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
 
 
 def packed(x, scratch, name="x"):
@@ -37,8 +20,26 @@ def packed(x, scratch, name="x"):
     return held
 
 
-def kept_of(n_in, n_out, share, rng):
-    """Kernels of random outputs and inputs; one output without any."""
+def convolved(x, starts, inputs, values, scratch, epilogue=fused_norm.NO_EPILOGUE):
+    """`sparse.convolve`, packed and unpacked; where nothing is written it is NaN."""
+    n, height, width = x.shape[:3]
+    shape = (n, height // epilogue.size, width // epilogue.size, len(starts) - 1)
+    result, out = batch_lanes.array("out", shape, scratch), np.full(shape, np.nan, np.float32)
+    result[:] = np.nan
+    plan = sparse.plan(x.shape, starts, inputs)
+    sparse.convolve(packed(x, scratch), plan, values, epilogue, result, scratch)
+    batch_lanes.unpack(result, out)
+    return out
+
+
+def defined(x, starts, inputs, values):
+    """The same by definition, in float64, without an epilogue."""
+    x, values = exact(x, values)
+    return definitions.sparse_convolution(x, starts, inputs, values, 1, 1)
+
+
+def kept_kernels(n_in, n_out, share, rng):
+    """Starts, inputs and values of kernels of random outputs and inputs; one output without any."""
     kept = rng.random((n_out, n_in)) < share
     kept[n_out // 2] = False
     starts = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
@@ -79,24 +80,9 @@ def test_packing_is_undone_by_unpacking(shape, workers):
 )
 def test_convolution_agrees_with_its_definition(images, channels, workers):
     rng, scratch = np.random.default_rng(0), kernels.Scratch()
-    x, kept = rng.standard_normal((*images, channels[0]), np.float32), kept_of(*channels, 0.3, rng)
-    expected = definitions.sparse_convolution(
-        x.astype(np.float64), *kept[:2], kept[2].astype(np.float64), 1, 1
-    )
+    x, kept = rng.standard_normal((*images, channels[0]), np.float32), kept_kernels(*channels, 0.3, rng)
     for _ in range(2):  # the second time over the scratch of the first
-        result = batch_lanes.array("out", expected.shape, scratch)
-        result[:] = np.nan
-        sparse.convolve(
-            packed(x, scratch),
-            sparse.plan(x.shape, *kept[:2]),
-            kept[2],
-            fused_norm.NO_EPILOGUE,
-            result,
-            scratch,
-        )
-        out = np.full(expected.shape, np.nan, np.float32)
-        batch_lanes.unpack(result, out)
-        assert_close(out, expected)
+        assert_close(convolved(x, *kept, scratch), defined(x, *kept), TOLERANCE)
 
 
 @pytest.mark.parametrize("size", [1, 2])
@@ -104,36 +90,20 @@ def test_convolution_agrees_with_its_definition(images, channels, workers):
 @pytest.mark.parametrize("images", [(5, 12, 8), (3, 8, 6), (17, 4, 4), (3, 2, 2)])
 def test_epilogue_agrees_with_its_definition(images, name, size):
     rng, scratch = np.random.default_rng(1), kernels.Scratch()
-    x, kept = rng.standard_normal((*images, 6), np.float32), kept_of(6, 21, 0.4, rng)
+    x, kept = rng.standard_normal((*images, 6), np.float32), kept_kernels(6, 21, 0.4, rng)
     slope, shift = rng.standard_normal((2, 21)).astype(np.float32)
-    convolved = definitions.sparse_convolution(
-        x.astype(np.float64), *kept[:2], kept[2].astype(np.float64), 1, 1
-    )
-    expected = definitions.norm_activation_pool(convolved, slope, shift, name, size)
-    result, out = batch_lanes.array("out", expected.shape, scratch), np.empty(expected.shape, np.float32)
+    expected = definitions.norm_activation_pool(defined(x, *kept), slope, shift, name, size)
     epilogue = fused_norm.Epilogue(slope, shift, KINDS[name], size)
-    sparse.convolve(packed(x, scratch), sparse.plan(x.shape, *kept[:2]), kept[2], epilogue, result, scratch)
-    batch_lanes.unpack(result, out)
-    assert_close(out, expected)
+    assert_close(convolved(x, *kept, scratch, epilogue), expected, TOLERANCE)
 
 
 def test_nan_and_infinity_stay_within_their_image():
     rng, scratch = np.random.default_rng(2), kernels.Scratch()
-    x, kept = rng.standard_normal((3, 4, 4, 5), np.float32), kept_of(5, 4, 0.9, rng)
+    x, kept = rng.standard_normal((3, 4, 4, 5), np.float32), kept_kernels(5, 4, 0.9, rng)
     results = []
     for wrong in (0, np.nan, np.inf):
         x[1] = wrong
-        result, out = batch_lanes.array("out", (3, 4, 4, 4), scratch), np.empty((3, 4, 4, 4), np.float32)
-        sparse.convolve(
-            packed(x, scratch),
-            sparse.plan(x.shape, *kept[:2]),
-            kept[2],
-            fused_norm.NO_EPILOGUE,
-            result,
-            scratch,
-        )
-        batch_lanes.unpack(result, out)
-        results.append(out[[0, 2]])
+        results.append(convolved(x, *kept, scratch)[[0, 2]])
     np.testing.assert_array_equal(results[1], results[0])
     np.testing.assert_array_equal(results[2], results[0])
 
@@ -153,11 +123,8 @@ def test_product_agrees_with_the_dense_one(workers):
 
 
 def test_without_any_kernel_the_output_is_the_shift():
-    scratch, starts = kernels.Scratch(), np.zeros(4, np.int64)
+    nothing = np.zeros(4, np.int64), np.empty(0, np.int64), np.empty((0, 3, 3), np.float32)
     x, shift = np.ones((2, 8, 8, 3), np.float32), np.array([1, -2, 3], np.float32)
     epilogue = fused_norm.Epilogue(np.ones(3, np.float32), shift, fused_norm.IDENTITY, 1)
-    result, out = batch_lanes.array("out", x.shape, scratch), np.empty(x.shape, np.float32)
-    plan, nothing = sparse.plan(x.shape, starts, np.empty(0, np.int64)), np.empty((0, 3, 3), np.float32)
-    sparse.convolve(packed(x, scratch), plan, nothing, epilogue, result, scratch)
-    batch_lanes.unpack(result, out)
+    out = convolved(x, *nothing, kernels.Scratch(), epilogue)
     np.testing.assert_array_equal(out, np.broadcast_to(shift, out.shape))

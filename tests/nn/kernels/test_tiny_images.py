@@ -4,16 +4,12 @@ import numpy as np
 import pytest
 
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import definitions, tiny_images
-from deeptheory.system import instructions, threadpools
-from deeptheory.system.compiled import JIT
+from deeptheory.nn.kernels import tiny_images
+from deeptheory.nn.kernels.compiled_kernel import Geometry, geometry
+from tests.nn.kernels.comparison import NEEDS_VECTORS, assert_close, defined_passes
 
-pytestmark = pytest.mark.skipif(instructions.vectors() == "plain" or not JIT, reason="needs explicit vectors")
+pytestmark = NEEDS_VECTORS
 TOLERANCE = 2e-6  # relative to the largest value; 1e-6 seen
-
-
-def assert_close(found, expected):
-    assert np.abs(found - expected).max() <= TOLERANCE * np.abs(expected).max()
 
 
 def arrays(images, n_in, n_out):
@@ -29,9 +25,10 @@ def all_passes(x, weight, dout, scratch):
     out, dx, dweight = (array[:-1] for array in whole)
     for array in (out, dx, dweight):
         array[:] = np.nan
-    tiny_images.forward(x, weight, out, scratch)
-    tiny_images.backward_data(dout, weight, dx, scratch)
-    tiny_images.backward_weights(x, dout, dweight, scratch)
+    sizes = geometry(x, weight, stride=1, padding=1)
+    tiny_images.forward(sizes, x, weight, out, scratch)
+    tiny_images.backward_data(sizes, dout, weight, dx, scratch)
+    tiny_images.backward_weights(sizes, x, dout, dweight, scratch)
     assert not any(array[-1].any() for array in whole)
     return out, dx, dweight
 
@@ -47,20 +44,15 @@ def all_passes(x, weight, dout, scratch):
         ((9, 1, 2), (64, 192)),
     ],
 )
-def test_all_passes_agree_with_their_definitions(images, channels, threads, monkeypatch):
-    monkeypatch.setattr(threadpools, "threads", lambda: threads)
+def test_all_passes_agree_with_their_definitions(images, channels, workers):
     x, weight, dout = arrays(images, *channels)
-    assert tiny_images.applies(x, weight.shape, 1, 1)
-    exact_x, exact_weight, exact_dout = (array.astype(np.float64) for array in (x, weight, dout))
-    scratch = kernels.Scratch()
+    sizes, scratch = geometry(x, weight, stride=1, padding=1), kernels.Scratch()
+    assert tiny_images.applies(sizes)
     first = all_passes(x, weight, dout, scratch)
-    out, dx, dweight = all_passes(x, weight, dout, scratch)  # over the scratch of the first
-    assert_close(out, definitions.convolution(exact_x, exact_weight, padding=1))
-    assert_close(dx, definitions.convolution_data_gradient(exact_dout, exact_weight, x.shape, padding=1))
-    expected = definitions.convolution_weight_gradient(exact_x, exact_dout, weight.shape, padding=1)
-    assert_close(dweight, expected)
-    for again, before in zip((out, dx, dweight), first, strict=True):
-        np.testing.assert_array_equal(again, before)
+    again = all_passes(x, weight, dout, scratch)  # over the scratch of the first
+    for results in zip(again, first, defined_passes(sizes, x, weight, dout), strict=True):
+        assert_close(results[0], results[2], TOLERANCE)
+        np.testing.assert_array_equal(results[0], results[1])
 
 
 def test_nan_is_kept_visible():
@@ -74,14 +66,20 @@ def test_nan_is_kept_visible():
     assert np.isfinite(np.delete(dweight, 5, axis=1)).all()
 
 
-def test_other_convolutions_are_left_to_other_kernels():
-    x, shape = np.zeros((4, 2, 2, 64), np.float32), (128, 64, 3, 3)
-    assert tiny_images.applies(x, shape, 1, 1)
-    assert not tiny_images.applies(x, shape, 2, 1)
-    assert not tiny_images.applies(x, shape, 1, 0)
-    assert not tiny_images.applies(x, (128, 64, 5, 5), 1, 2)
-    assert not tiny_images.applies(x, (72, 64, 3, 3), 1, 1)
-    assert not tiny_images.applies(x[..., :24], (128, 24, 3, 3), 1, 1)
-    assert not tiny_images.applies(x[:3], shape, 1, 1)
-    assert not tiny_images.applies(x.astype(np.float64), shape, 1, 1)
-    assert not tiny_images.applies(np.zeros((4, 3, 2, 64), np.float32), shape, 1, 1)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"stride": 2},
+        {"padding": 0},
+        {"weights": (128, 64, 5, 5), "padding": 2},
+        {"weights": (72, 64, 3, 3)},
+        {"weights": (128, 24, 3, 3), "images": (4, 2, 2, 24)},
+        {"images": (3, 2, 2, 64)},
+        {"images": (4, 3, 2, 64)},
+        {"dtype": np.float64},
+    ],
+)
+def test_other_convolutions_are_left_to_other_kernels(other):
+    sizes = Geometry((4, 2, 2, 64), (128, 64, 3, 3), 1, 1, 1, np.float32)
+    assert tiny_images.applies(sizes)
+    assert not tiny_images.applies(sizes._replace(**other))

@@ -5,15 +5,19 @@ import pytest
 
 from deeptheory.nn import kernels
 from deeptheory.nn.kernels import definitions, fused_norm, winograd, winograd_by_panels, winograd_by_tiles
-from deeptheory.system import instructions, threadpools
+from deeptheory.nn.kernels.compiled_kernel import Geometry, geometry
+from tests.nn.kernels.comparison import (
+    KINDS,
+    NEEDS_VECTORS,
+    assert_close,
+    channel_sums,
+    defined_passes,
+    exact,
+    passes,
+)
 
-pytestmark = pytest.mark.skipif(instructions.vectors() == "plain", reason="needs explicit vectors")
+pytestmark = NEEDS_VECTORS
 TOLERANCE = 4e-5  # relative to the largest value; at most 1e-5 seen
-KINDS = {
-    definitions.IDENTITY: fused_norm.IDENTITY,
-    definitions.RELU: fused_norm.RELU,
-    definitions.SILU: fused_norm.SILU,
-}
 WINOGRAD_MODES = pytest.mark.parametrize("by", ["tiles", "panels", "panels in many chunks"])
 THREADS = pytest.mark.parametrize("threads", [1, 3, 5], ids="{} threads".format)
 
@@ -29,23 +33,19 @@ def mode(by, monkeypatch):
         monkeypatch.setattr(winograd_by_tiles, "CHUNK", 7)
 
 
-@pytest.fixture
-def workers(threads, monkeypatch):
-    """As many parts of the work, which the threads of this machine share."""
-    monkeypatch.setattr(threadpools, "threads", lambda: threads)
-
-
-def convolution(images, n_in, n_out, seed=0):
-    """Inputs and weights in float32 with outputs of about one."""
-    rng = np.random.default_rng(seed)
+def convolution(images, n_in, n_out):
+    """Sizes, inputs and weights in float32 with outputs of about one."""
+    rng = np.random.default_rng(0)
     x = rng.standard_normal((*images, n_in), np.float32)
     weight = rng.standard_normal((n_out, n_in, 3, 3), np.float32) / np.float32(np.sqrt(9 * n_in))
-    assert winograd.applies(x, weight.shape, 1, 1)
-    return x, weight
+    sizes = geometry(x, weight, stride=1, padding=1)
+    assert winograd.applies(sizes)
+    return sizes, x, weight
 
 
-def assert_close(found, expected):
-    assert np.abs(found - expected).max() <= TOLERANCE * np.abs(expected).max()
+def defined(x, weight):
+    """The output by definition, in float64."""
+    return definitions.convolution(*exact(x, weight), padding=1)
 
 
 @WINOGRAD_MODES
@@ -63,22 +63,12 @@ def assert_close(found, expected):
     ],
 )
 def test_all_passes_agree_with_their_definitions(images, channels, mode, workers):
-    x, weight = convolution(images, *channels)
-    exact_x, exact_weight = x.astype(np.float64), weight.astype(np.float64)
-    expected = definitions.convolution(exact_x, exact_weight, padding=1)
-    dout = np.random.default_rng(1).standard_normal(expected.shape, np.float32)
-    exact_dout = dout.astype(np.float64)
-    out, dx, dweight = (np.full(a.shape, np.nan, np.float32) for a in (expected, x, weight))
-    scratch = kernels.Scratch()
+    sizes, x, weight = convolution(images, *channels)
+    dout, scratch = np.random.default_rng(1).standard_normal(sizes.outputs, np.float32), kernels.Scratch()
     for _ in range(2):  # the second time over the scratch of the first
-        winograd.forward(x, weight, out, scratch)
-        winograd.backward_data(dout, weight, dx, scratch)
-        winograd.backward_weights(x, dout, dweight, scratch)
-    assert_close(out, expected)
-    assert_close(dx, definitions.convolution_data_gradient(exact_dout, exact_weight, x.shape, padding=1))
-    assert_close(
-        dweight, definitions.convolution_weight_gradient(exact_x, exact_dout, weight.shape, padding=1)
-    )
+        results = passes(winograd, sizes, x, weight, dout, scratch)
+    for found, expected in zip(results, defined_passes(sizes, x, weight, dout), strict=True):
+        assert_close(found, expected, TOLERANCE)
 
 
 @WINOGRAD_MODES
@@ -94,29 +84,26 @@ def test_all_passes_agree_with_their_definitions(images, channels, mode, workers
     ],
 )
 def test_epilogue_agrees_with_its_definition(images, channels, size, name, mode, workers):
-    (x, weight), rng = convolution(images, *channels), np.random.default_rng(2)
+    (sizes, x, weight), rng = convolution(images, *channels), np.random.default_rng(2)
     slope, shift = rng.standard_normal((2, channels[1]), np.float32)
-    h = definitions.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1)
-    expected = definitions.norm_activation_pool(
-        h, slope.astype(np.float64), shift.astype(np.float64), name, size
-    )
+    expected = definitions.norm_activation_pool(defined(x, weight), *exact(slope, shift), name, size)
     out = np.full(expected.shape, np.nan, np.float32)
     epilogue = fused_norm.Epilogue(slope, shift, KINDS[name], size)
-    winograd.forward(x, weight, out, kernels.Scratch(), epilogue)
-    assert_close(out, expected)
+    assert winograd.forward_with_epilogue(sizes, x, weight, epilogue, out, kernels.Scratch())
+    assert_close(out, expected, TOLERANCE)
 
 
 @WINOGRAD_MODES
 @THREADS
 @pytest.mark.parametrize("images", [(3, 8, 8), (5, 5, 7)])
 def test_sums_of_the_outputs_agree_with_their_definition(images, mode, workers):
-    x, weight = convolution(images, 16, 64)
+    sizes, x, weight = convolution(images, 16, 64)
     out = np.full((*images, 64), np.nan, np.float32)
-    sums = winograd.forward_with_sums(x, weight, out, kernels.Scratch())
-    h = definitions.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1)
-    assert_close(out, h)
-    assert_close(sums[0], h.sum(axis=(0, 1, 2)))
-    assert_close(sums[1], (h**2).sum(axis=(0, 1, 2)))
+    sums = winograd.forward_with_sums(sizes, x, weight, out, kernels.Scratch())
+    h = defined(x, weight)
+    assert_close(out, h, TOLERANCE)
+    for found, expected in zip(sums, channel_sums(h), strict=True):
+        assert_close(found, expected, TOLERANCE)
 
 
 @pytest.mark.parametrize("by", ["tiles"])
@@ -134,47 +121,50 @@ def test_sums_of_the_outputs_agree_with_their_definition(images, mode, workers):
 def test_gradients_through_norm_and_pooling_agree_with_their_definition(
     images, channels, size, name, mode, workers
 ):
-    (x, weight), rng = convolution(images, *channels), np.random.default_rng(3)
+    (sizes, x, weight), rng = convolution(images, *channels), np.random.default_rng(3)
     slope, shift, slope_x, constant = rng.standard_normal((4, channels[1]), np.float32)
-    h = definitions.convolution(x.astype(np.float64), weight.astype(np.float64), padding=1).astype(np.float32)
+    h = defined(x, weight).astype(np.float32)
     pooled = (images[0], images[1] // size, images[2] // size, channels[1])
-    dout = rng.standard_normal(pooled, np.float32)
-    exact = (a.astype(np.float64) for a in (h, dout, slope, shift))
-    dz = definitions.normalised_gradient(*exact, name, size)
+    dout, scratch = rng.standard_normal(pooled, np.float32), kernels.Scratch()
+    dz = definitions.normalised_gradient(*exact(h, dout, slope, shift), name, size)
     dh = slope * dz + slope_x * h.astype(np.float64) + constant
     norm = fused_norm.Normed(h.reshape(-1), slope, shift, slope_x, constant, KINDS[name])
-    dx, dweight = np.full_like(x, np.nan), np.full_like(weight, np.nan)
-    scratch = kernels.Scratch()
-    assert winograd.joins_norm(x, weight.shape)
-    winograd.backward(x, dout, weight, norm, size, dweight, dx, scratch)
-    assert_close(dx, definitions.convolution_data_gradient(dh, weight.astype(np.float64), x.shape, padding=1))
-    assert_close(
-        dweight, definitions.convolution_weight_gradient(x.astype(np.float64), dh, weight.shape, padding=1)
-    )
-    alone = np.full_like(weight, np.nan)
-    winograd.backward(x, dout, weight, norm, size, alone, None, scratch)
-    assert np.array_equal(alone, dweight)
+    dx, dweight, alone = np.full_like(x, np.nan), np.full_like(weight, np.nan), np.full_like(weight, np.nan)
+    assert winograd.joins_norm(sizes, size, input_gradient=True)
+    winograd.backward_through_norm(sizes, x, dout, weight, norm, size, dweight, dx, scratch)
+    _, expected_dx, expected_dweight = defined_passes(sizes, x, weight, dh)
+    assert_close(dx, expected_dx, TOLERANCE)
+    assert_close(dweight, expected_dweight, TOLERANCE)
+    winograd.backward_through_norm(sizes, x, dout, weight, norm, size, alone, None, scratch)
+    np.testing.assert_array_equal(alone, dweight)
 
 
 @WINOGRAD_MODES
 @pytest.mark.parametrize("threads", [2])
 def test_nan_is_kept_visible(mode, workers):
-    x, weight = convolution((2, 8, 8), 16, 32)
+    sizes, x, weight = convolution((2, 8, 8), 16, 32)
     x[1, 3, 4, 5] = np.nan
     slope, shift = np.ones((2, 32), np.float32)
     out = np.zeros((2, 4, 4, 32), np.float32)
     epilogue = fused_norm.Epilogue(slope, shift, fused_norm.RELU, 2)
-    winograd.forward(x, weight, out, kernels.Scratch(), epilogue)
+    winograd.forward_with_epilogue(sizes, x, weight, epilogue, out, kernels.Scratch())
     assert np.isfinite(out[0]).all()
     assert np.isnan(out[1, 1, 2]).all()
 
 
-def test_other_convolutions_are_left_to_patches():
-    x = np.zeros((2, 8, 8, 16), np.float32)
-    assert winograd.applies(x, (16, 16, 3, 3), 1, 1)
-    assert not winograd.applies(x, (16, 16, 3, 3), 2, 1)
-    assert not winograd.applies(x, (16, 16, 3, 3), 1, 0)
-    assert not winograd.applies(x, (16, 16, 5, 5), 1, 1)
-    assert not winograd.applies(x, (20, 16, 3, 3), 1, 1)
-    assert not winograd.applies(x.astype(np.float64), (16, 16, 3, 3), 1, 1)
-    assert not winograd.applies(x[:, :1], (16, 16, 3, 3), 1, 1)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"stride": 2},
+        {"padding": 0},
+        {"groups": 2},
+        {"weights": (16, 16, 5, 5), "padding": 2},
+        {"weights": (20, 16, 3, 3)},
+        {"images": (2, 1, 8, 16)},
+        {"dtype": np.float64},
+    ],
+)
+def test_other_convolutions_are_left_to_other_kernels(other):
+    sizes = Geometry((2, 8, 8, 16), (16, 16, 3, 3), 1, 1, 1, np.float32)
+    assert winograd.applies(sizes)
+    assert not winograd.applies(sizes._replace(**other))

@@ -36,31 +36,31 @@ def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
     Returns
     -------
     callable
-        ``product(c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines,
-        accumulate, a_next, b_next)``: flat float32 arrays, each with the index of its first element and its
-        strides, in elements. The sum runs over `lines` lines of `depth` elements; `a` moves by a_line from line to
-        line, `b` moves on evenly. So the lines of an image patch are multiplied where they lie. Columns are
-        contiguous in `b` and `c`. Where `rows` is not a multiple of `SHORT`, up to ``SHORT - 1`` more are read
-        from `a` and written to `c`. a[a_next] and b[b_next] are where the next product begins: wide panels fetch
-        that meanwhile.
+        ``product(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming)``: flat float32
+        arrays, each with the index of its first element and its strides, in elements; `a_steps`, `extent` and
+        `coming` are `matrix_products.Steps`, `Extent` and `Coming`. The sum runs over `lines` lines of `depth`
+        elements; `a` moves by `a_steps.line` from line to line, `b` moves on evenly. So the lines of an image
+        patch are multiplied where they lie. Columns are contiguous in `b` and `c`. Where `rows` is not a multiple
+        of `SHORT`, up to ``SHORT - 1`` more are read from `a` and written to `c`. Wide panels fetch what the
+        next product begins with meanwhile.
     """
 
     @intrinsic
-    def product(
-        typingctx, c, c_at, c_row, a, a_at, a_row, a_depth, a_line, b, b_at, b_depth, rows, depth, lines,
-        accumulate, a_next, b_next,
-    ):  # fmt: skip
+    def product(typingctx, c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming):
         i = types.intp
 
         def generate(context, builder, signature, arguments):
-            c_, c_at_, c_row_, a_, a_at_, a_row_, a_depth_, a_line_ = arguments[:8]
-            b_, b_at_, b_depth_, rows_, depth_, lines_, accumulate_, a_next_, b_next_ = arguments[8:]
+            c_, c_at_, c_row_, a_, a_at_, a_steps_, b_, b_at_, b_depth_, *rest = arguments
+            extent_, accumulate_, coming_ = rest
+            a_row_, a_depth_, _ = steps = cgutils.unpack_tuple(builder, a_steps_)
+            rows_, _, depth_, lines_ = cgutils.unpack_tuple(builder, extent_)
+            a_next_, b_next_ = cgutils.unpack_tuple(builder, coming_)
             a_coming = pointer(context, builder, signature.args[3], a_, a_next_)
-            b_coming = pointer(context, builder, signature.args[8], b_, b_next_)
+            b_coming = pointer(context, builder, signature.args[6], b_, b_next_)
             transposed = builder.icmp_signed("==", a_row_, ir.Constant(a_row_.type, 1))
             c_start = pointer(context, builder, signature.args[0], c_, c_at_)
             a_start = pointer(context, builder, signature.args[3], a_, a_at_)
-            b_start = pointer(context, builder, signature.args[8], b_, b_at_)
+            b_start = pointer(context, builder, signature.args[6], b_, b_at_)
 
             def number(value):
                 return ir.Constant(rows_.type, value)
@@ -72,10 +72,10 @@ def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
                 column = builder.mul(builder.urem(number_of_block, number(n_vectors)), number(LANES))
                 a_share = builder.gep(a_coming, [builder.mul(first, a_row_)])
                 a_pace = builder.select(transposed, a_depth_, number(height))
-                coming = [(a_share, a_pace), (builder.gep(b_coming, [column]), b_depth_)]
+                fetched = [(a_share, a_pace), (builder.gep(b_coming, [column]), b_depth_)]
                 _block_product(
-                    builder, height, n_vectors, c_first, c_row_, a_first, a_row_, a_depth_, a_line_,
-                    b_start, b_depth_, depth_, lines_, accumulate_, coming if n_vectors == WIDE_PANEL else [],
+                    builder, (height, n_vectors), c_first, c_row_, a_first, steps, b_start, b_depth_,
+                    (depth_, lines_), accumulate_, fetched if n_vectors == WIDE_PANEL else [],
                 )  # fmt: skip
 
             whole = number(math.lcm(n_rows, SHORT))  # leaves a multiple of SHORT where it can
@@ -86,19 +86,21 @@ def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
                 block(SHORT, row)
             return context.get_dummy_value()
 
-        return types.void(c, i, i, a, i, i, i, i, b, i, i, i, i, i, types.boolean, i, i), generate
+        return types.void(c, i, i, a, i, a_steps, b, i, i, extent, types.boolean, coming), generate
 
     return product
 
 
 def _block_product(
-    builder: Any, n_rows: int, n_vectors: int, c: Any, c_row: Any, a: Any, a_row: Any, a_depth: Any, a_line: Any,
-    b: Any, b_depth: Any, depth: Any, lines: Any, accumulate: Any, coming: Sequence[tuple[Any, Any]],
+    builder: Any, size: tuple[int, int], c: Any, c_row: Any, a: Any, a_steps: Sequence[Any], b: Any, b_depth: Any,
+    summed: tuple[Any, Any], accumulate: Any, fetched: Sequence[tuple[Any, Any]],
 ) -> None:  # fmt: skip
-    """The product of one block, in generated code; `c`, `a` and `b` are addresses.
+    """The product of one block of `size` rows and vectors, in generated code; `c`, `a` and `b` are addresses.
 
-    `coming` are addresses and steps of what is fetched from the cache for the next product meanwhile.
+    `summed` are the depth and the number of lines. `fetched` are addresses and steps of what is fetched from the
+    cache for the next product meanwhile.
     """
+    (n_rows, n_vectors), (a_row, a_depth, a_line), (depth, lines) = size, a_steps, summed
     blocks = [(row, vector) for row in range(n_rows) for vector in range(n_vectors)]
 
     def number(value):
@@ -122,7 +124,7 @@ def _block_product(
         b_steps = builder.mul(line.index, depth)
         b_first = builder.gep(b, [builder.mul(b_steps, b_depth)])
         with cgutils.for_range(builder, depth) as loop:
-            for address, step in coming:
+            for address, step in fetched:
                 fetch(builder, builder.gep(address, [builder.mul(loop.index, step)]), level=2)
             b_line = builder.gep(b_first, [builder.mul(loop.index, b_depth)])
             b_vectors = [
