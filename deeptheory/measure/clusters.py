@@ -140,7 +140,7 @@ def find_clusters(matrix: NDArray[np.bool_]) -> list[list[int]]:
     Notes
     -----
     The partition depends on the numbering of the labels and is not the one with the fewest clusters:
-    `StageMeasures.relabelled_clusters` says by how much the number of clusters moves.
+    `StageMeasures.relabelled_clusters` shows how much the number of clusters varies with it.
     """
     cluster = all_clusters(np.asarray(matrix, np.bool_)[None])[0]
     return [np.flatnonzero(cluster == c).tolist() for c in range(cluster.max(initial=-1) + 1)]

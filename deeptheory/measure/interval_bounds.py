@@ -1,4 +1,4 @@
-"""How far masks can change the fields of a network: intervals from the first masked layer up to the head."""
+"""Bounds of the fields of a masked network: intervals from the first masked layer up to the head."""
 
 import copy
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ MONOTONE = (
 
 @dataclass(frozen=True)
 class FieldBounds:
-    """What the fields of a masked network can be, for every input.
+    """Bounds of the fields of a masked network, for every input.
 
     Attributes
     ----------
@@ -249,7 +249,7 @@ def _head_change(features: _Interval, kept: Array, removed: Array) -> tuple[Arra
 
 
 def _copy_of(layer: nn.Layer, workspace: Scratch, weight: Array | None = None) -> nn.Layer:
-    """The same layer with memory of its own; with another weight and no bias if a weight is given."""
+    """The same layer with separate buffers; if a weight is given, with this weight and no bias."""
     copied = copy.copy(layer)
     copied.scratch, copied.workspace = Scratch(), workspace
     if weight is not None:

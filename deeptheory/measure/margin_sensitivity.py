@@ -1,4 +1,4 @@
-"""How strongly the margins of the fields react to the outputs of every filter."""
+"""Sensitivity of the margins of the fields to the outputs of every filter."""
 
 from collections.abc import Sequence
 

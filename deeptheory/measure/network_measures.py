@@ -16,7 +16,7 @@ from deeptheory.measure.streaming import Images, Measurable
 
 @dataclass(frozen=True)
 class MeasuredStage:
-    """Measures of one stage, and the class means and probe that its fields are made of.
+    """Measures of one stage, with the class means and the probe from which its fields are computed.
 
     Attributes
     ----------

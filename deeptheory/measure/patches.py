@@ -45,7 +45,7 @@ class PatchMoments:
 
     @property
     def constant(self) -> bool:
-        """Whether all patches are the same up to rounding, as behind a stage whose filters are all dead."""
+        """Whether all patches are equal up to rounding, as behind a stage whose filters are all dead."""
         return bool(np.trace(self.covariance) <= ROUNDING**2 * np.sum(self.mean**2))
 
 

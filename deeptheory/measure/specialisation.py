@@ -1,4 +1,4 @@
-"""How specialised a filter is: measures named after the papers they come from."""
+"""Specialisation of a filter: measures with the names that they have in the cited papers."""
 
 import numpy as np
 from numpy.typing import NDArray

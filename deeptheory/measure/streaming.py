@@ -18,7 +18,7 @@ StageObserver = Callable[[NDArray[np.float32], NDArray[np.int64]], None]
 
 
 class Measurable(Protocol):
-    """What measuring needs of a network: outputs of stages and layers by name, shown as they are computed."""
+    """A network that shows outputs of stages and layers by name as they are computed."""
 
     def observe(
         self, x: NDArray[np.floating], observers: Mapping[str, Callable[[NDArray[np.floating]], Any]]

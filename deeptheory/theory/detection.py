@@ -60,7 +60,7 @@ def detection_error_linear(distance: ArrayLike, n_labels: ArrayLike) -> NDArray[
     Returns
     -------
     float64 array
-        Error estimate. It may exceed 1, where it says nothing; the error is no longer linear in K well before.
+        Error estimate. It may exceed 1, where it says nothing; the true error ceases to be linear much earlier.
     """
     d, rivals = _checked(distance, n_labels)
     error: NDArray[np.float64] = rivals * ndtr(-d / np.sqrt(2))

@@ -1,4 +1,4 @@
-"""Margins, and a guaranteed lower bound on accuracy after a bounded change of the fields."""
+"""Margins of the fields, and a guaranteed lower bound on accuracy after a bounded change of the fields."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -18,8 +18,8 @@ def decaying_rows(rng, decay, size=SIZE, n_groups=G):
 
 
 def filled(scatter, rows, pieces):
-    for group, of_group in enumerate(rows):
-        for piece in np.split(of_group, pieces):
+    for group, group_rows in enumerate(rows):
+        for piece in np.split(group_rows, pieces):
             scatter.add(group, piece)
     return scatter.finish()
 

@@ -176,5 +176,5 @@ def test_masks_and_labels_that_do_not_fit_are_refused():
         bounds({head: np.ones((N_LABELS, 2), bool)})
     with pytest.raises(InputError, match="found float64 of shape"):
         bounds({head: np.ones(network.parameters()[head].shape)})
-    with pytest.raises(InputError, match="labels: expected 0 to 3, found label 4"):
+    with pytest.raises(InputError, match="found label 4"):
         bounds({}, np.array([0, 1, 2, 4]))

@@ -22,14 +22,14 @@ def case():
 def gradients(net, x, layer, filter_):
     """dH_k/dz of one filter by differences of a bias at each position: (K, n, positions)."""
     node = next(node for node in net.nodes if node.name == layer)
-    shape, found, step = net.output_shape(layer), [], 1e-5
+    shape, columns, step = net.output_shape(layer), [], 1e-5
     forward = node.layer.forward
-    for place in np.ndindex(shape[:-1]):
+    for position in np.ndindex(shape[:-1]):
 
-        def logits(sign, place=place):
+        def logits(sign, position=position):
             def shifted(given, training=False):
                 out = forward(given, training)
-                out[(slice(None), *place, filter_)] += sign * step
+                out[(slice(None), *position, filter_)] += sign * step
                 return out
 
             node.layer.forward = shifted
@@ -38,8 +38,8 @@ def gradients(net, x, layer, filter_):
             finally:
                 del node.layer.forward
 
-        found.append((logits(1) - logits(-1)) / (2 * step))
-    return np.array(found).transpose(2, 1, 0)
+        columns.append((logits(1) - logits(-1)) / (2 * step))
+    return np.array(columns).transpose(2, 1, 0)
 
 
 @pytest.mark.parametrize("layer", ["stage3.conv", "stage4.conv"])
@@ -52,8 +52,8 @@ def test_squares_are_those_of_differences(case, layer):
         expected = np.zeros((3, 3))
         for i in range(3):
             for j in range(3):
-                own = i == LABELS
-                expected[i, j] = np.mean(np.sum((dh[i, own] - dh[j, own]) ** 2, axis=-1))
+                rows = i == LABELS
+                expected[i, j] = np.mean(np.sum((dh[i, rows] - dh[j, rows]) ** 2, axis=-1))
         np.testing.assert_allclose(found[filter_], expected, rtol=1e-4, atol=1e-4 * expected.max())
         assert expected.max() > 0
 

@@ -36,12 +36,12 @@ def test_memory_of_class_statistics_does_not_grow_with_the_number_of_inputs(two_
     network, images, labels, probes = two_stages
 
     def peak(repeats):
-        many, their = np.tile(images, (repeats, 1, 1, 1)), np.tile(labels, repeats)
+        many, many_labels = np.tile(images, (repeats, 1, 1, 1)), np.tile(labels, repeats)
         tracemalloc.start()
-        measure.class_statistics(network, many, their, list(probes), K, quiet=True)
+        measure.class_statistics(network, many, many_labels, list(probes), K, quiet=True)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        return most - 2 * their.nbytes  # the labels, and the order in which inputs are visited
+        return most - 2 * many_labels.nbytes  # the labels, and the order in which inputs are visited
 
     peak(1)  # imports and compilation
     assert peak(20) < 1.2 * peak(2)
@@ -49,5 +49,5 @@ def test_memory_of_class_statistics_does_not_grow_with_the_number_of_inputs(two_
 
 def test_a_label_without_input_is_named(two_stages):
     network, images, labels, _ = two_stages
-    with pytest.raises(InputError, match="at least one input of every label, found none of label 3"):
+    with pytest.raises(InputError, match="none of label 3"):
         measure.class_statistics(network, images, np.where(labels == 3, 2, labels), ["stage1"], K, quiet=True)

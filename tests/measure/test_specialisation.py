@@ -33,11 +33,12 @@ def test_mutual_information_of_a_filter_that_knows_and_one_that_does_not():
 def test_auc_against_every_pair_of_inputs():
     rng = np.random.default_rng(1)
     bins, labels = rng.integers(0, 4, (3, 60)), np.arange(60) % 5
-    counts = np.array([[np.bincount(own[labels == k], minlength=4) for k in range(5)] for own in bins])
+    counts = np.array([[np.bincount(row[labels == k], minlength=4) for k in range(5)] for row in bins])
     served = np.array([[1, 0, 1, 0, 0], [0, 0, 0, 0, 1], [1, 1, 0, 1, 1]], bool)
     expected = []
-    for own, of_filter in zip(bins, served, strict=True):
-        inside, outside = own[of_filter[labels]][:, None], own[~of_filter[labels]]
+    for row, served_by_filter in zip(bins, served, strict=True):
+        serves = served_by_filter[labels]
+        inside, outside = row[serves][:, None], row[~serves]
         expected.append(np.mean((inside > outside) + 0.5 * (inside == outside)))
     np.testing.assert_allclose(measure.served_label_auc(counts, served), expected, rtol=1e-12)
 

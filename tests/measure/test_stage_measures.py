@@ -19,9 +19,9 @@ def test_stage_numbers_are_those_of_its_filters_one_by_one(given, monkeypatch):
     found = measure.measure_stage(means, weight, measure.MeasureOptions(), np.random.default_rng(1))
     clipped = measure.clip(measure.fields_from_class_means(means, weight), 0.3)
     clusters = [measure.find_clusters(matrix) for matrix in clipped]
-    noise = [measure.noise(matrix, own) for matrix, own in zip(clipped, clusters, strict=True)]
-    in_columns = [measure.cluster_noise(matrix, own) for matrix, own in zip(clipped, clusters, strict=True)]
-    sizes = [len(members) for own in clusters for members in own]
+    noise = [measure.noise(*pair) for pair in zip(clipped, clusters, strict=True)]
+    in_columns = [measure.cluster_noise(*pair) for pair in zip(clipped, clusters, strict=True)]
+    sizes = [len(members) for filter_clusters in clusters for members in filter_clusters]
     np.testing.assert_array_equal(found.filter_noise, noise)
     np.testing.assert_array_equal(found.filter_cluster_noise, in_columns)
     np.testing.assert_array_equal(found.cluster_sizes, sizes)
@@ -30,7 +30,7 @@ def test_stage_numbers_are_those_of_its_filters_one_by_one(given, monkeypatch):
     assert found.clusters_per_filter.value == pytest.approx(len(sizes) / C)
     assert found.cluster_size.value == pytest.approx(np.mean(sizes))
     assert found.noise.value == pytest.approx(np.mean(noise))
-    assert found.share_without_label.value == pytest.approx(np.mean([not own for own in clusters]))
+    assert found.share_without_label.value == pytest.approx(clusters.count([]) / C)
     assert found.measured.snr == measure.measured_snr(clipped).snr
     expected = measure.mean_field_snr(C, K, len(sizes) / C, np.mean(sizes), np.mean(noise))
     assert found.mean_field.snr == pytest.approx(expected.snr)

@@ -38,9 +38,9 @@ def brute_force_costs(g, w, kept, size):
     inverse = np.linalg.inv(g[np.ix_(support, support)])
     refitted = inverse @ g[support] @ w
     costs = np.full(len(kept), np.inf)
-    for number, place in enumerate(np.flatnonzero(kept)):
+    for number, column in enumerate(np.flatnonzero(kept)):
         own = slice(number * size, (number + 1) * size)
-        costs[place] = refitted[own] @ np.linalg.inv(inverse[own, own]) @ refitted[own]
+        costs[column] = refitted[own] @ np.linalg.inv(inverse[own, own]) @ refitted[own]
     return costs
 
 
