@@ -11,7 +11,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-from deeptheory.reports.captions import facts
+from captions import facts
+
+from deeptheory.errors import InputError
+from deeptheory.reports import drawing
 from deeptheory.runs.discovery import find_runs
 from deeptheory.runs.run import make_directory
 from deeptheory.store.atomic_files import write_text
@@ -20,37 +23,42 @@ from deeptheory.system.scripts import run_script
 HERE = Path(__file__).parent
 
 
-def caption(name: str, script: Path, source: dict[str, str], results: Path) -> str:
-    """What the figure shows, of what, and how to make it again."""
+def caption(name: str, source: dict[str, str], results: Path) -> str:
+    """What the figure shows, of which results, and how to make it again."""
     if results.is_dir():
-        of = facts(find_runs(results))
+        of_results = facts(find_runs(results))
     else:
         setting = json.loads(results.read_text(encoding="utf-8"))["setting"]
-        of = "\n".join(f"{key}: {value}" for key, value in setting.items())
-    lines = [
-        name,
-        source["shows"],
-        of,
-        f"results: {source['made_by']}",
-        f"figure: python figures/{script.name} {source['results']}",
-    ]
+        of_results = "\n".join(f"{key}: {value}" for key, value in setting.items())
+    if "script" in source:
+        command = f"python figures/{source['script']} {results}"
+    else:
+        command = f"deeptheory figure {name} {results} --out figures"
+    lines = [name, source["shows"], of_results, f"results: {source['made_by']}", f"figure: {command}"]
     return "\n".join(lines) + "\n"
 
 
+def run(script: str, results: Path, out: Path) -> None:
+    """Draw one figure with its script; what it reports as an error is raised here."""
+    command = [sys.executable, str(HERE / script), str(results), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
+
+
 def draw(name: str, source: dict[str, str], out: Path) -> str:
-    """Draw one figure; an empty text, or what is missing or went wrong."""
-    script, results = HERE / source["script"], Path(source["results"])
+    """Draw one figure; returns an empty text, or what is missing or went wrong."""
+    results = Path(source["results"])
     if not results.exists():
         return f"no {results}; make it with: {source['made_by']}"
-    done = subprocess.run(
-        [sys.executable, script, results, "--out", out / source.get("out", "")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        return done.stderr.strip().splitlines()[-1].removeprefix("deeptheory.errors.InputError: ")
-    write_text(out / f"{name}.txt", caption(name, script, source, results))
+    try:
+        if "script" in source:
+            run(source["script"], results, out)
+        else:
+            drawing.draw(name, [results], out)
+    except (InputError, RuntimeError) as error:
+        return str(error)
+    write_text(out / f"{name}.txt", caption(name, source, results))
     return ""
 
 
@@ -73,4 +81,5 @@ def main() -> None:
     sys.exit(1 if missing else 0)
 
 
-run_script(main)
+if __name__ == "__main__":
+    run_script(main)

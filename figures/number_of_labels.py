@@ -1,38 +1,173 @@
-"""Draw number-of-labels.pdf from results of simulations/number_of_labels.py, one column per file."""
+"""Error against the number of labels asked for, measured and predicted.
 
-import argparse
-import json
+The results are those of simulations/number_of_labels.py, one file and one column of panels per data set.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from command_line import parser, read_results, save_figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
+from numpy.typing import ArrayLike, NDArray
 
-from deeptheory.reports import plot
-from deeptheory.runs.run import make_directory
+from deeptheory.errors import InputError
+from deeptheory.reports.plot.intervals import draw_interval, interval, per_seed, per_seed_accuracy
+from deeptheory.reports.plot.styles import (
+    BLACK,
+    BLUE,
+    DOUBLE_COLUMN,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY_BLUE,
+    VERMILLION,
+    Mark,
+    styled,
+)
+from deeptheory.system.scripts import run_script
 
-SHOWN = 6  # percentage points
+SHOWN = 6.0  # percentage points of the lower panels
+MARKS: tuple[Mark, ...] = (
+    (BLUE, "s"),
+    (SKY_BLUE, "^"),
+    (GREEN, "v"),
+    (ORANGE, "P"),
+    (VERMILLION, "D"),
+    (PURPLE, "X"),
+    (GREY, "*"),
+    (BLACK, "d"),
+)
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("results", nargs="+", type=Path, help="JSON files of the study, one per data set")
-parser.add_argument("--titles", nargs="+", required=True, help="one per file")
-parser.add_argument("--out", type=Path, default=Path("figures"), help="directory of the PDF")
-arguments = parser.parse_args()
+
+@dataclass(frozen=True)
+class LabelCurves:
+    """One data set.
+
+    Attributes
+    ----------
+    sizes : sequence of M int
+        Numbers of labels asked for, from 2 upwards.
+    measured : array of shape (S, M) or (M,)
+        Accuracy on the test split, one row per seed.
+    scatter : array of shape (S, M) or (M,)
+        Standard deviation of the accuracy between subsets of the labels.
+    excess : mapping of law to array of shape (S, M) or (M,)
+        Predicted minus measured accuracy, as shares. At most 8 laws.
+    """
+
+    sizes: Sequence[int]
+    measured: ArrayLike
+    scatter: ArrayLike
+    excess: Mapping[str, ArrayLike]
 
 
-def curves(path: Path) -> plot.LabelCurves:
+@styled
+def draw_number_of_labels(data_sets: Mapping[str, LabelCurves], shown: float) -> Figure:
+    """Draw error against k - 1 (above, logarithmic) and predicted minus measured accuracy (below).
+
+    Points are means over seeds, bars those of `intervals.interval`; the band is one standard deviation between
+    subsets. On the logarithmic axes the linear law has slope 1.
+
+    Parameters
+    ----------
+    data_sets : mapping of title to LabelCurves
+        One column each.
+    shown : float
+        Largest difference that the lower panels show, in percentage points; what is beyond is left out.
+
+    Raises
+    ------
+    InputError
+        When there is no data set, shapes disagree, or a measured accuracy is not within 0 and 1.
+    """
+    if not data_sets:
+        raise InputError("data sets", "at least one", "none")
+    figure = Figure(figsize=(DOUBLE_COLUMN, 4.6))
+    above, below = figure.subplots(2, len(data_sets), sharex="col", squeeze=False)
+    for column, (title, data) in enumerate(data_sets.items()):
+        sizes = np.asarray(data.sizes)
+        measured = per_seed_accuracy(f"accuracy of {title}", data.measured, len(sizes))
+        excess = {
+            law: per_seed(f"{law} of {title}", values, len(sizes)) for law, values in data.excess.items()
+        }
+        scatter = per_seed(f"scatter of {title}", data.scatter, len(sizes)).mean(axis=0)
+        _draw_errors(above[column], sizes, measured, scatter, excess)
+        _draw_excess(below[column], sizes, excess, shown)
+        above[column].set_title(f"{title}\nbars: {interval(measured).meaning}")
+        below[column].set_xlabel("labels asked for, $k$ (axis: $k - 1$)")
+    above[0].set_ylabel("test error")
+    below[0].set_ylabel("predicted $-$ measured\naccuracy (points)")
+    figure.legend(*above[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return figure
+
+
+def _draw_errors(
+    axes: Axes,
+    sizes: NDArray[np.int_],
+    measured: NDArray[np.float64],
+    scatter: NDArray[np.float64],
+    excess: Mapping[str, NDArray[np.float64]],
+) -> None:
+    error = 1 - measured.mean(axis=0)
+    for (law, values), (color, _) in zip(excess.items(), MARKS, strict=False):
+        predicted = error - values.mean(axis=0)
+        axes.plot(sizes - 1, np.where(predicted > 0, predicted, np.nan), color=color, label=law)
+    look = {"color": BLACK, "marker": "o", "markerfacecolor": "none", "linestyle": "none"}
+    draw_interval(axes, sizes - 1, interval(1 - measured), label="measured", **look)
+    axes.fill_between(
+        sizes - 1,
+        np.maximum(error - scatter, error / 10),  # a logarithmic axis has no 0
+        error + scatter,
+        color=GREY,
+        alpha=0.25,
+        linewidth=0,
+        label="between subsets",
+    )
+    axes.set(xscale="log", yscale="log", ylim=(error.min() / 2, 1))
+    axes.set_xticks(sizes - 1, [str(size) for size in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_excess(
+    axes: Axes, sizes: NDArray[np.int_], excess: Mapping[str, NDArray[np.float64]], shown: float
+) -> None:
+    axes.axhline(0, color=BLACK, linewidth=0.6)
+    for (_, values), (color, marker) in zip(excess.items(), MARKS, strict=False):
+        look = {"color": color, "marker": marker, "markersize": 3}
+        draw_interval(axes, sizes - 1, interval(100 * values), **look)
+    axes.set_ylim(-shown, shown)
+
+
+def curves(path: Path) -> LabelCurves:
     """The runs of one file."""
-    runs = list(json.loads(path.read_text(encoding="utf-8"))["runs"].values())
+    runs = list(read_results(path)["runs"].values())
     excess = {}
     for law in runs[0]["predicted"]:
         beside = "measured_on_drawn" if law == "mixture" else "measured"
-        excess[law] = [np.subtract(of["predicted"][law], of[beside]) for of in runs]
-    last = [list(of["stages"].values())[-1] for of in runs]
-    excess["law, test pairs"] = [np.subtract(of["law itself"], of["measured"]) for of in last]
-    measured, scatter = ([of[name] for of in runs] for name in ("measured", "scatter"))
-    return plot.LabelCurves(runs[0]["sizes"], measured, scatter, excess)
+        excess[law] = [np.subtract(run["predicted"][law], run[beside]) for run in runs]
+    last = [list(run["stages"].values())[-1] for run in runs]
+    excess["law, test pairs"] = [np.subtract(stage["law itself"], stage["measured"]) for stage in last]
+    measured, scatter = ([run[name] for run in runs] for name in ("measured", "scatter"))
+    return LabelCurves(runs[0]["sizes"], measured, scatter, excess)
 
 
-data_sets = {title: curves(path) for title, path in zip(arguments.titles, arguments.results, strict=True)}
-make_directory(arguments.out)
-path = arguments.out / "number-of-labels.pdf"
-plot.save(plot.draw_number_of_labels(data_sets, SHOWN), path)
-print(path)
+def main() -> None:
+    """Draw the figure."""
+    options = parser(__doc__)
+    options.add_argument("results", nargs="+", type=Path, help="JSON files of the study, one per data set")
+    options.add_argument("--titles", nargs="+", required=True, help="one per file")
+    arguments = options.parse_args()
+    titled = zip(arguments.titles, arguments.results, strict=True)
+    data_sets = {title: curves(path) for title, path in titled}
+    save_figure(draw_number_of_labels(data_sets, SHOWN), arguments.out, "number-of-labels")
+
+
+if __name__ == "__main__":
+    run_script(main)

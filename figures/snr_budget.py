@@ -1,24 +1,28 @@
-"""Draw snr-budget.pdf from the results of simulations/snr_budget.py."""
+"""Accuracies after pruning and retraining, predicted against measured, by kind of mask.
 
-import argparse
-import json
-from pathlib import Path
+The results are those of simulations/snr_budget.py.
+"""
+
+from command_line import read_results, results_parser, save_figure
 
 from deeptheory.reports import plot
-from deeptheory.runs.run import make_directory
+from deeptheory.system.scripts import run_script
 
 KINDS = {"random": "random masks", "magnitude": "by magnitude", "snr-budget": "by SNR budget"}
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("results", type=Path, help="JSON file of the study")
-parser.add_argument("--out", type=Path, default=Path("figures"), help="directory of the PDF")
-arguments = parser.parse_args()
-results = json.loads(arguments.results.read_text(encoding="utf-8"))
-groups = {}
-for criterion, kind in KINDS.items():
-    own = [of for name, of in results["masks"].items() if name.startswith(f"{criterion} ")]
-    groups[kind] = [of["predicted"]["retrained"] for of in own], [of["measured"] for of in own]
-make_directory(arguments.out)
-path = arguments.out / "snr-budget.pdf"
-plot.save(plot.draw_predicted_against_measured(groups, results["n_test"]), path)
-print(path)
+
+def main() -> None:
+    """Draw the figure."""
+    arguments = results_parser(__doc__).parse_args()
+    results = read_results(arguments.results)
+    groups = {}
+    for criterion, kind in KINDS.items():
+        masks = [mask for name, mask in results["masks"].items() if name.startswith(f"{criterion} ")]
+        predicted = [mask["predicted"]["retrained"] for mask in masks]
+        groups[kind] = predicted, [mask["measured"] for mask in masks]
+    figure = plot.draw_predicted_against_measured(groups, results["n_test"])
+    save_figure(figure, arguments.out, "snr-budget")
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,4 +1,4 @@
-"""The command line: parse, call `runs`, `judge` and `plot`, print. Nothing is computed here."""
+"""The command line: parse, call the other rooms, print. Nothing is computed here."""
 
 import sys
 from pathlib import Path
@@ -235,7 +235,7 @@ def confirm(
     """
     configure(threads)
     from deeptheory import tables
-    from deeptheory.reports import plot
+    from deeptheory.reports import drawing
     from deeptheory.runs import estimate, steps_until
     from deeptheory.studies import check_directories
     from deeptheory.studies import confirm as run_study
@@ -247,7 +247,7 @@ def confirm(
         print_report(estimate(asked, steps_until("retrain"), runs, min(jobs, runs), quiet), as_json)
         return
     study = run_study(asked, out, command_line(), jobs, quiet)
-    figures = plot.draw_all(study.runs, study.directory / "figures")
+    figures = drawing.draw_all(study.runs, study.directory / "figures")
     if as_json:
         click.echo(tables.as_json({**study.numbers, "figures": [str(path) for path in figures]}))
     else:
@@ -274,27 +274,34 @@ def inspect(run: Path, as_json: bool) -> None:
     print_report(step_summaries.overview(Run(run, quiet=True)), as_json)
 
 
-@commands.command()
+class _FigureCommand(click.Command):
+    """A command whose help ends with the names of all figures; they are imported only for the help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from deeptheory.reports.figures import FIGURES
+
+        with formatter.section("Figures"):
+            formatter.write_dl([(figure.name, f"from runs of {figure.study}") for figure in FIGURES.values()])
+
+
+@commands.command(cls=_FigureCommand)
 @click.argument("name")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("figures"), help="Directory for the PDF."
 )
-@click.option("--stage", help="Stage of the field matrix or the clusters; the last one by default.")
+@click.option("--stage", help="Stage of the field matrix; the last one by default.")
 @click.option("--filter", "filter_index", type=click.IntRange(min=0), help="Filter of the field matrix.")
 def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filter_index: int | None) -> None:
     """Draw a figure from one or several runs (or a study's directory).
-
-    NAME is one of accuracy-and-snr, field-matrix, cluster-sizes, accuracy-against-dilution,
-    predicted-against-measured, accuracy-against-density (of a comparison), error-against-labels (of a sweep).
 
     \b
     Example:  deeptheory figure accuracy-and-snr out/demo --out figures
     """
     configure(None)
-    from deeptheory.reports import plot
+    from deeptheory.reports import drawing
 
-    click.echo(plot.draw(name, runs, out, stage=stage, filter_index=filter_index))
+    click.echo(drawing.draw(name, runs, out, stage=stage, filter_index=filter_index))
 
 
 @commands.command()

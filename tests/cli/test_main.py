@@ -5,8 +5,8 @@ import json
 import pytest
 
 from deeptheory.judge import Verdict
-from deeptheory.reports import plot
-from deeptheory.reports.plot.run_figures import OF_OTHER_STUDIES
+from deeptheory.reports import drawing
+from deeptheory.reports.figures import FIGURES
 from deeptheory.runs import Run
 from deeptheory.studies import Study
 
@@ -137,7 +137,7 @@ def test_inspect_shows_a_run_that_is_not_finished(deeptheory, run_until, tmp_pat
 
 
 def test_confirm_prints_the_verdicts_and_draws_the_figures(deeptheory, study, config, monkeypatch):
-    monkeypatch.setattr(plot, "draw_all", lambda runs, out: [out / "figure.pdf"])
+    monkeypatch.setattr(drawing, "draw_all", lambda runs, out: [out / "figure.pdf"])
     result = deeptheory("confirm", config, "--out", study, "--seeds", 1, "--quiet")
     assert (result.code, result.err) == (0, "")
     for words in ("undecided: 1 seed, 5 needed", "seed-3/run.h5", "figures/figure.pdf"):
@@ -156,18 +156,24 @@ def test_confirm_ends_with_1_when_a_claim_is_not_supported(
     verdict = Verdict("claim", 0.0, 0.0, 0.0, 0.95, 0.5, 0.5, 5, status, "reason", "command")
     judged = Study(tmp_path, (), (verdict,), "the tables")
     monkeypatch.setattr("deeptheory.studies.confirm", lambda *arguments, **named: judged)
-    monkeypatch.setattr(plot, "draw_all", lambda runs, out: [])
+    monkeypatch.setattr(drawing, "draw_all", lambda runs, out: [])
     result = deeptheory("confirm", config, "--out", tmp_path)
     assert result.code == code
     assert "the tables" in result.out
 
 
-@pytest.mark.parametrize("name", sorted(set(plot.FIGURES) - set(OF_OTHER_STUDIES)))
-def test_every_figure_is_drawn_from_a_study(deeptheory, finished_study, tmp_path, name):
-    result = deeptheory("figure", name, finished_study, "--out", tmp_path / "figures")
-    path = tmp_path / "figures" / f"{name}.pdf"
+def test_the_figure_of_the_chosen_filter_is_drawn(deeptheory, finished_study, tmp_path):
+    options = ("--stage", "stage4", "--filter", 3)
+    result = deeptheory("figure", "field-matrix", finished_study, *options, "--out", tmp_path / "figures")
+    path = tmp_path / "figures" / "field-matrix.pdf"
     assert result == (0, f"{path}\n", "")
-    assert path.read_bytes().startswith(b"%PDF")
+    again = drawing.draw("field-matrix", [finished_study], tmp_path, stage="stage4", filter_index=3)
+    assert path.read_bytes() == again.read_bytes()
+
+
+def test_the_help_of_figure_names_all_of_them(deeptheory):
+    text = deeptheory("figure", "--help").out
+    assert all(f"\n  {figure.name} " in text for figure in FIGURES.values())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from deeptheory import measure
 from deeptheory.errors import InputError
-from deeptheory.reports import plot
+from deeptheory.reports import drawing
 from deeptheory.runs import Run, steps
 from deeptheory.runs.configuration import config_from
 from deeptheory.store import hdf5, paths
@@ -90,7 +90,7 @@ def test_the_chain(tmp_path, deeptheory, network, stages, n_labels):
 
 
 def test_the_figures(behind_convolutions, tmp_path):
-    assert all(path.is_file() for path in plot.draw_all([behind_convolutions], tmp_path))
+    assert all(path.is_file() for path in drawing.draw_all([behind_convolutions], tmp_path))
 
 
 def test_single_nodal_measures_are_those_of_the_definitions(behind_convolutions):
@@ -122,8 +122,8 @@ def test_a_stage_of_dead_nodes_is_measured_predicted_and_drawn(tmp_path, deepthe
     guess = run.read_number("predict/arms/unpruned/refitted")
     assert guess == pytest.approx(1 / 4)
     assert "nan" in deeptheory("inspect", run.directory).out  # an SNR without signal and noise
-    plot.draw("accuracy-and-snr", [run.directory], tmp_path)
-    plot.draw("cluster-sizes", [run.directory], tmp_path)
+    drawing.draw("accuracy-and-snr", [run.directory], tmp_path)
+    drawing.draw("cluster-sizes", [run.directory], tmp_path)
     with pytest.raises(
         InputError, match="margins of the measure split: expected a spread within every label, found none"
     ):

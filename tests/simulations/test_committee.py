@@ -1,28 +1,21 @@
 """The study of soft committee machines: predictions come first, and what is there is not computed again."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
 
-SCRIPT = Path(__file__).parents[2] / "simulations" / "committee.py"
-
 
 @pytest.fixture
-def script(monkeypatch):
-    spec = importlib.util.spec_from_file_location("committee_study", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look their module up
-    spec.loader.exec_module(module)
+def script(script):
+    """The study with one short case."""
     start = ((0.2, 0.0), (0.0, 0.2), (0.05, 0.0))
-    removals = (module.Removal(5.0, 1, 3.0), module.Removal(12.5, 1, 0.0))
-    module.CASES = {"K3": module.Case(0.5, start, 12.5, removals)}
-    return module
+    removals = (script.Removal(5.0, 1, 3.0), script.Removal(12.5, 1, 0.0))
+    script.CASES = {"K3": script.Case(0.5, start, 12.5, removals)}
+    return script
 
 
 def run(script, monkeypatch, path, *arguments):

@@ -1,33 +1,22 @@
 """The study of sizes: what it reads from results, and its fits on planted numbers."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from deeptheory import theory
 
-SIMULATIONS = Path(__file__).parents[2] / "simulations"
-
 
 @pytest.fixture
-def scripts(monkeypatch):
-    """The two studies, with one short case."""
-    monkeypatch.syspath_prepend(SIMULATIONS)
-    modules = {}
-    for name in ("committee", "committee_sizes"):
-        spec = importlib.util.spec_from_file_location(name, SIMULATIONS / f"{name}.py")
-        modules[name] = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, name, modules[name])
-        spec.loader.exec_module(modules[name])
-    study = modules["committee"]
+def scripts(script):
+    """The study of committees that the one of sizes imports, with one short case, and the latter."""
+    study = sys.modules.pop("committee")
     start = ((0.2, 0.0), (0.0, 0.2), (0.05, 0.0))
     study.CASES.clear()
     study.CASES["K3"] = study.Case(0.5, start, 12.5, (study.Removal(12.5, 1, 0.0),))
-    return study, modules["committee_sizes"]
+    return study, script
 
 
 def test_files_of_all_sizes_are_compared(scripts, monkeypatch, tmp_path, capsys):

@@ -1,14 +1,12 @@
 """The configurations that are shipped."""
 
-from pathlib import Path
-
 import pytest
 
 from deeptheory import prune
 from deeptheory.runs.configuration import differences, read_config, read_table
 from deeptheory.studies.sweep import expand, read_sweep
+from tests.scripts import SIMULATIONS
 
-SIMULATIONS = Path(__file__).parents[2] / "simulations"
 FILES = sorted(SIMULATIONS.glob("*.toml"))
 
 

@@ -1,9 +1,7 @@
 """Both sides of the comparison of accuracies do the same training."""
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -11,20 +9,17 @@ import pytest
 
 from deeptheory import data, nn
 from deeptheory.errors import InputError
+from tests.scripts import SIMULATIONS, load_script
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SCRIPT = Path(__file__).parents[2] / "simulations" / "engine_against_torch.py"
 RECIPE = nn.Recipe(epochs=2, batch=10, learning_rate=0.005, shift=1)
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(SIMULATIONS / "engine_against_torch.py")
 
 
 @pytest.fixture
@@ -37,9 +32,8 @@ def dataset():
 @pytest.mark.parametrize("l2_on_all", [False, True])
 def test_both_sides_take_the_same_steps(script, dataset, monkeypatch, l2_on_all):
     recipe = msgspec.structs.replace(RECIPE, l2_on_all=l2_on_all)
-    twins = []
+    twins, make = [], script.torch_twin
     monkeypatch.setattr(script, "torch_twin", lambda network: twins.append(make(network)) or twins[-1])
-    make = importlib.import_module("deeptheory.bench.torch_networks").torch_twin
     networks = [
         nn.build("vgg6", 3, (16, 16, 3), width=1 / 16, rng=np.random.default_rng(1)) for _ in range(2)
     ]
@@ -51,14 +45,15 @@ def test_both_sides_take_the_same_steps(script, dataset, monkeypatch, l2_on_all)
     assert accuracies[0] == pytest.approx(accuracies[1], abs=0.051)  # one image may fall on the other side
     for name, parameter in twins[0].named_parameters():
         trained = networks[0].parameters()[name]
-        way = np.abs(trained - start[name]).max()
-        np.testing.assert_allclose(parameter.detach().numpy(), trained, atol=0.05 * way, err_msg=name)
+        change = np.abs(trained - start[name]).max()
+        np.testing.assert_allclose(parameter.detach().numpy(), trained, atol=0.05 * change, err_msg=name)
 
 
 def test_in_float64_both_sides_end_at_the_same_weights(script, dataset, monkeypatch):
-    twins, as_torch = [], script.as_torch
-    make = importlib.import_module("deeptheory.bench.torch_networks").torch_twin
-    monkeypatch.setattr(script, "torch_twin", lambda of: twins.append(make(of).double()) or twins[-1])
+    twins, make, as_torch = [], script.torch_twin, script.as_torch
+    monkeypatch.setattr(
+        script, "torch_twin", lambda network: twins.append(make(network).double()) or twins[-1]
+    )
     monkeypatch.setattr(script, "as_torch", lambda images: as_torch(images.astype(np.float64)))
     networks = [
         nn.build("vgg6", 3, (16, 16, 3), width=1 / 16, rng=np.random.default_rng(1), dtype=np.float64)

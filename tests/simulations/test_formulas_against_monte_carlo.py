@@ -1,28 +1,13 @@
 """Every exact formula within 3 standard errors of Monte Carlo, the standard error at most 1 % of the value."""
 
-import importlib.util
-import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "simulations" / "formulas_against_monte_carlo.py"
+from tests.scripts import SIMULATIONS, load_script
 
-
-def load():
-    spec = importlib.util.spec_from_file_location(SCRIPT.stem, SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[spec.name]
-    return module
-
-
-script = load()
+script = load_script(SIMULATIONS / "formulas_against_monte_carlo.py")
 CASES = script.all_cases()
 
 

@@ -4,14 +4,14 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from deeptheory.runs import Run, steps
 from deeptheory.store import paths
+from tests.scripts import SIMULATIONS
 
-SCRIPT = Path(__file__).parents[2] / "simulations" / "snr_budget.py"
+SCRIPT = SIMULATIONS / "snr_budget.py"
 
 
 def study(run, *arguments):

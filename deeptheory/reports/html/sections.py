@@ -8,7 +8,8 @@ from pathlib import Path
 
 from deeptheory import judge
 from deeptheory.judge import Comparison, Verdict
-from deeptheory.reports import plot
+from deeptheory.reports import drawing, plot
+from deeptheory.reports.figures import FIGURES
 from deeptheory.reports.html import elements
 from deeptheory.reports.html.provenance import provenance_tables
 from deeptheory.runs import Run
@@ -19,17 +20,7 @@ from deeptheory.studies import comparison, confirmation, hypotheses, sweep
 from deeptheory.tables import Table
 
 CAPTIONS = {
-    "accuracy-and-snr": "Probe accuracy on the test split, measured and predicted, and signal-to-noise ratio of "
-    "the clipped fields, against the stage.",
-    "field-matrix": "Field matrix of the filter of the last stage that serves the median number of labels: field, "
-    "clipped, sorted by cluster.",
-    "cluster-sizes": "Sizes of the clusters of every stage.",
-    "accuracy-against-dilution": "Test accuracy of every arm before and after retraining against its dilution.",
-    "predicted-against-measured": "Predicted against measured accuracies.",
-    "accuracy-against-density": "Test accuracy after retraining, and loss against the unpruned network, against "
-    "the density kept.",
-    "error-against-labels": "Networks trained on different numbers of labels: error and the prediction of one "
-    "distance, laws fitted to the maximal error, clusters and SNR of the last stage.",
+    **{name: figure.caption for name, figure in FIGURES.items()},
     "accuracy-against-density-alone": "The same with one layer masked at a time.",
 }
 
@@ -105,7 +96,7 @@ def results_section(source: Source) -> str:
 
 def figures_section(source: Source) -> str:
     """Every figure that the stored results allow."""
-    drawn = plot.draw_sweep(source.runs) if source.of_sweep else plot.draw_finished(source.runs)
+    drawn = drawing.draw_sweep(source.runs) if source.of_sweep else drawing.draw_finished(source.runs)
     margin = source.runs[0].config.judge.margin
     for name, compared in source.compared.items():
         drawn[name] = plot.draw_accuracy_against_density(compared.unpruned, compared.accuracy, margin)

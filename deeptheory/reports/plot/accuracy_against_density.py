@@ -46,7 +46,7 @@ def draw_accuracy_against_density(
         raise InputError("criteria", "at least one", "none")
     reference = per_seed_accuracy("unpruned", np.reshape(unpruned, (-1, 1)), 1)
     densities = sorted(next(iter(accuracy.values())))
-    values = {name: _checked(name, at, densities, len(reference)) for name, at in accuracy.items()}
+    values = {name: _checked(name, curve, densities, len(reference)) for name, curve in accuracy.items()}
     marks = arm_marks(values)
     names = list(values)
     n_columns = -(-len(names) // PER_COLUMN)
@@ -60,10 +60,10 @@ def draw_accuracy_against_density(
         below.axhline(0, color=BLACK, linewidth=0.6)
         below.axhline(margin, color=BLACK, linewidth=0.8, linestyle=":")
         step = _shift(densities, len(chosen))
-        for place, name in enumerate(chosen):
-            x = np.array(densities) * (1 + step * (place - (len(chosen) - 1) / 2))
-            of = interval(values[name])
-            _draw(above, x, of, marks[name], arm_title(name))
+        for position, name in enumerate(chosen):
+            x = np.array(densities) * (1 + step * (position - (len(chosen) - 1) / 2))
+            points = interval(values[name])
+            _draw(above, x, points, marks[name], arm_title(name))
             _draw(below, x, interval(100 * (reference - values[name])), marks[name], None)
         above.set_ylim(-0.02, 1.0)
         below.set_ylim(*LOSSES[::-1])
@@ -76,7 +76,7 @@ def draw_accuracy_against_density(
         above.legend(loc="lower right", fontsize=6)
     grid[0, 0].set_ylabel("test accuracy")
     grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
-    figure.suptitle(f"after retraining; line: unpruned; bars: {of.meaning}", fontsize=8)
+    figure.suptitle(f"after retraining; line: unpruned; bars: {points.meaning}", fontsize=8)
     return figure
 
 
@@ -87,14 +87,14 @@ def _shift(densities: list[float], n_criteria: int) -> float:
 
 
 def _checked(
-    name: str, at: Mapping[float, ArrayLike], densities: list[float], n_seeds: int
+    name: str, curve: Mapping[float, ArrayLike], densities: list[float], n_seeds: int
 ) -> NDArray[np.float64]:
     """Accuracies (seeds, densities), NaN where a density was not reached."""
-    if sorted(at) != densities:
-        raise InputError(f"densities of {name}", str(densities), str(sorted(at)))
+    if sorted(curve) != densities:
+        raise InputError(f"densities of {name}", str(densities), str(sorted(curve)))
     columns = []
     for density in densities:
-        column = np.asarray(at[density], np.float64)
+        column = np.asarray(curve[density], np.float64)
         known = column[~np.isnan(column)]
         if column.shape != (n_seeds,):
             raise InputError(f"seeds of {name}", f"{n_seeds}, as unpruned", str(column.shape))
@@ -103,8 +103,10 @@ def _checked(
     return np.column_stack(columns)
 
 
-def _draw(axes: Axes, x: NDArray[np.float64], of: Interval, mark: Mark, label: str | None) -> None:
+def _draw(axes: Axes, x: NDArray[np.float64], points: Interval, mark: Mark, label: str | None) -> None:
     color, marker = mark
-    known = ~np.isnan(of.mean)
-    of = Interval(of.mean[known], of.low[known], of.high[known], of.meaning)
-    draw_interval(axes, x[known], of, color=color, marker=marker, markersize=3, linewidth=0.7, label=label)
+    known = ~np.isnan(points.mean)
+    points = Interval(points.mean[known], points.low[known], points.high[known], points.meaning)
+    draw_interval(
+        axes, x[known], points, color=color, marker=marker, markersize=3, linewidth=0.7, label=label
+    )

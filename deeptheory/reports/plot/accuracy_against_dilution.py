@@ -78,22 +78,22 @@ def draw_accuracy_against_dilution(
     n_dilutions = np.atleast_2d(np.asarray(next(iter(dilution.values())))).shape[1]
     trained = per_seed_accuracy("unpruned before retraining", np.reshape(unpruned_before, (-1, 1)), 1)
     retrained = per_seed_accuracy("unpruned after retraining", np.reshape(unpruned_after, (-1, 1)), 1)
-    where: dict[str, NDArray[np.float64]] = {}
+    dilutions: dict[str, NDArray[np.float64]] = {}
     arms_before: dict[str, NDArray[np.float64]] = {}
     arms_after: dict[str, NDArray[np.float64]] = {}
     for arm in dilution:
-        where[arm] = per_seed_accuracy(f"dilution of {arm}", dilution[arm], n_dilutions)
+        dilutions[arm] = per_seed_accuracy(f"dilution of {arm}", dilution[arm], n_dilutions)
         arms_before[arm] = per_seed_accuracy(f"{arm} before retraining", before[arm], n_dilutions)
         arms_after[arm] = per_seed_accuracy(f"{arm} after retraining", after[arm], n_dilutions)
-        for array in (where[arm], arms_before[arm], arms_after[arm], trained):
+        for array in (dilutions[arm], arms_before[arm], arms_after[arm], trained):
             if len(array) != len(retrained):
                 raise InputError(f"seeds of {arm}", f"{len(retrained)} as for unpruned", f"{len(array)}")
 
     width = SINGLE_COLUMN if len(dilution) <= ARMS_PER_COLUMN else DOUBLE_COLUMN
     figure = Figure(figsize=(width, 5.0))
     panels = figure.subplots(3, 1, sharex=True)
-    marks = arm_marks(where)
-    positions = _place_arms(panels[2], where)
+    marks = arm_marks(dilutions)
+    positions = _place_arms(panels[2], dilutions)
     meaning = _draw_panel(panels[0], positions, arms_before, trained, marks, n_test, filled=False)
     _draw_panel(panels[1], positions, arms_after, retrained, marks, n_test, filled=True)
     panels[0].set_title(f"(a) before retraining; bars: {meaning}", loc="left")
@@ -120,7 +120,7 @@ def draw_accuracy_against_dilution(
 
 def _place_arms(axes: Axes, dilution: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     """Horizontal positions `(D,)` of each arm; labels the axis accordingly."""
-    means = {arm: of.mean(axis=0) for arm, of in dilution.items()}
+    means = {arm: shares.mean(axis=0) for arm, shares in dilution.items()}
     n_arms = len(means)
     if next(iter(means.values())).size == 1:
         shown = [f"{mean[0]:.3f}" for mean in means.values()]
@@ -134,7 +134,7 @@ def _place_arms(axes: Axes, dilution: dict[str, NDArray[np.float64]]) -> dict[st
         # Names of unequal numbers of lines would not stand on one line.
         axes.set_xticks(range(n_arms), [name + "\n" * (n_lines - name.count("\n")) for name in names])
         axes.set_xlim(-0.6, n_arms - 0.4)
-        return {arm: np.array([float(place)]) for place, arm in enumerate(means)}
+        return {arm: np.array([float(index)]) for index, arm in enumerate(means)}
     centres = np.sort(np.mean(list(means.values()), axis=0))
     gaps = np.diff(centres)
     if gaps.min() == 0:

@@ -109,12 +109,14 @@ def draw_accuracy_and_snr(
     return figure
 
 
-def _write_unplottable(axes: Axes, x: NDArray, of: Interval, color: ColorType, side: str) -> None:
-    for at, value in zip(x, of.mean, strict=True):
+def _write_unplottable(
+    axes: Axes, x: NDArray[np.floating], points: Interval, color: ColorType, side: str
+) -> None:
+    for position, value in zip(x, points.mean, strict=True):
         if not np.isfinite(value):
             axes.annotate(
                 r"$\infty$" if np.isinf(value) else "undef.",
-                (at, 0.98),
+                (position, 0.98),
                 xycoords=("data", "axes fraction"),
                 color=color,
                 ha=side,

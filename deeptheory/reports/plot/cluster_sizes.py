@@ -58,7 +58,7 @@ def draw_cluster_sizes(sizes: Mapping[str, ArrayLike], n_filters: Mapping[str, i
     width = SINGLE_COLUMN if columns <= 3 else DOUBLE_COLUMN
     figure = Figure(figsize=(width, 0.5 + 1.2 * rows))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    largest = max((int(of.max()) for of in counted.values() if of.size), default=1)
+    largest = max((int(stage_sizes.max()) for stage_sizes in counted.values() if stage_sizes.size), default=1)
     tallest = 0.0
     for axes, (stage, stage_sizes) in zip(panels, counted.items(), strict=False):
         per_filter = np.bincount(stage_sizes, minlength=largest + 1)[1:] / n_filters[stage]

@@ -1,12 +1,11 @@
 """Figure: error, SNR and clusters of networks trained on different numbers of labels."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
+from matplotlib.typing import ColorType
 from numpy.typing import NDArray
 
 from deeptheory import theory
@@ -50,12 +49,16 @@ def draw_error_against_labels(scaling: LabelScaling) -> Figure:
 
     _draw(errors, K, scaling.values["max_error"], VERMILLION, "^", "maximal over labels")
     meaning = _draw(errors, K, scaling.values["error"], BLUE, "o", "mean")
-    place = int(np.argmin(np.abs(np.log(K / ANCHOR))))
-    distance = distance_of(float(1 - scaling.values["error"][:, place].mean()), round(K[place]))
+    nearest = int(np.argmin(np.abs(np.log(K / ANCHOR))))
+    distance = distance_of(float(1 - scaling.values["error"][:, nearest].mean()), round(K[nearest]))
     whole = np.unique(fine.round())
     predicted = [1 - float(theory.detection_accuracy(distance, int(k))) for k in whole]
     errors.plot(
-        whole, predicted, color=BLACK, linewidth=0.8, label=f"$d'$ = {distance:.2f}, from $K$ = {K[place]:g}"
+        whole,
+        predicted,
+        color=BLACK,
+        linewidth=0.8,
+        label=f"$d'$ = {distance:.2f}, from $K$ = {K[nearest]:g}",
     )
     errors.set_ylabel("test error")
 
@@ -106,8 +109,13 @@ def best_fits(
 
 
 def _draw(
-    axes: Axes, K: Sequence[float] | NDArray, values: NDArray, color: object, marker: str, label: str | None
+    axes: Axes,
+    K: NDArray[np.float64],
+    values: NDArray[np.float64],
+    color: ColorType,
+    marker: str,
+    label: str | None,
 ) -> str:
-    of = interval(values)
-    draw_interval(axes, K, of, color=color, marker=marker, markersize=3.5, linestyle="none", label=label)
-    return of.meaning
+    points = interval(values)
+    draw_interval(axes, K, points, color=color, marker=marker, markersize=3.5, linestyle="none", label=label)
+    return points.meaning

@@ -35,10 +35,10 @@ def hypothesis_verdict(judged: Judged) -> Figure:
         raise InputError(
             f"figure of {judged.hypothesis.title}", "numbers of at least one part", judged.parts[0].reason
         )
-    of = judged.hypothesis
+    hypothesis = judged.hypothesis
     figure = Figure(figsize=(DOUBLE_COLUMN, MARGINS + ROW * len(parts)))
     axes = figure.subplots()
-    for bound in of.rule.bounds:
+    for bound in hypothesis.rule.bounds:
         axes.axvline(bound, color=BLACK, linewidth=0.8, linestyle=":")
     for row, (part, test) in enumerate(parts):
         values = part.values
@@ -51,8 +51,8 @@ def hypothesis_verdict(judged: Judged) -> Figure:
     axes.set_yticks(range(len(parts)), [f"{part.name}: {part.status}" for part, _ in parts])
     axes.set_ylim(len(parts) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"{_short(of.statistic)}" + (f" ({of.unit})" if of.unit else ""))
-    axes.set_title(f"H{of.number}, {judged.status}: {_short(of.claim)}", fontsize=8)
+    axes.set_xlabel(f"{_short(hypothesis.statistic)}" + (f" ({hypothesis.unit})" if hypothesis.unit else ""))
+    axes.set_title(f"H{hypothesis.number}, {judged.status}: {_short(hypothesis.claim)}", fontsize=8)
     return figure
 
 

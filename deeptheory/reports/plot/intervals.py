@@ -94,9 +94,9 @@ def wilson(share: NDArray[np.float64], n: int) -> tuple[NDArray[np.float64], NDA
     return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)  # rounding errors at 0 and 1
 
 
-def draw_interval(axes: Axes, x: ArrayLike, of: Interval, **look: Any) -> None:
+def draw_interval(axes: Axes, x: ArrayLike, points: Interval, **look: Any) -> None:
     """Means as points with their intervals as bars; `look` goes to `Axes.errorbar`."""
     # An infinite or undefined mean has no bar; matplotlib leaves its point out.
     with np.errstate(invalid="ignore"):
-        bars = np.nan_to_num([of.mean - of.low, of.high - of.mean], nan=0.0, posinf=0.0)
-    axes.errorbar(x, of.mean, yerr=bars if bars.any() else None, elinewidth=0.8, capsize=1.5, **look)
+        bars = np.nan_to_num([points.mean - points.low, points.high - points.mean], nan=0.0, posinf=0.0)
+    axes.errorbar(x, points.mean, yerr=bars if bars.any() else None, elinewidth=0.8, capsize=1.5, **look)

@@ -1,28 +1,49 @@
 """`make figures` on the tiny study."""
 
+import json
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from deeptheory.reports.captions import facts
+from deeptheory.reports.figures import FIGURES as RUN_FIGURES
 from deeptheory.runs import Run
+from tests.scripts import FIGURES, ROOT, load_script
 
-FIGURES = Path(__file__).parents[1] / "figures"
+LAYER = {
+    "ranks": [0, 2],
+    "accuracy": [0.1, 0.8],
+    "control": {"1": [0.2, 0.3]},
+    "bulk": {"signal_rank": 1},
+    "shape": [2, 3],
+}
 
 
 @pytest.fixture
 def draw(finished_study, tmp_path):
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    results = tmp_path / "rank_truncation.json"
+    results.write_text(
+        json.dumps({"setting": {"seed": 0}, "accuracy": 0.8, "layers": {"head.weight": LAYER}})
+    )
     sources = tmp_path / "sources.toml"
     sources.write_text(
         f"""
         [accuracy-and-snr]
         shows = "Accuracy and SNR."
-        script = "accuracy_and_snr.py"
         results = "{finished_study}"
         made_by = "deeptheory confirm tiny.toml"
+        [cluster-sizes]
+        shows = "Clusters."
+        results = "{damaged}"
+        made_by = "deeptheory confirm tiny.toml"
+        [rank-truncation]
+        shows = "Ranks."
+        script = "rank_truncation.py"
+        results = "{results}"
+        made_by = "python simulations/rank_truncation.py tiny/seed-3"
         [perceptron-capacity]
         shows = "Capacities."
         script = "perceptron_capacity.py"
@@ -38,12 +59,14 @@ def draw(finished_study, tmp_path):
     return run
 
 
-def test_two_calls_write_the_same_bytes_and_name_what_is_missing(draw, tmp_path):
+def test_two_calls_write_the_same_bytes_and_name_what_is_missing(draw, finished_study, tmp_path):
     first, second = draw("one"), draw("two")
     assert first.returncode == second.returncode == 1
     assert "perceptron-capacity: no nowhere.json; make it with: python simulations/perceptron" in first.stdout
+    assert f"cluster-sizes: run {tmp_path / 'damaged'}: expected config.toml" in first.stdout
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == ["accuracy-and-snr.pdf", "accuracy-and-snr.txt"]
+    drawn = ("accuracy-and-snr", "rank-truncation")
+    assert names == [f"{name}.{suffix}" for name in drawn for suffix in ("pdf", "txt")]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     text = (tmp_path / "one" / "accuracy-and-snr.txt").read_text()
@@ -52,20 +75,25 @@ def test_two_calls_write_the_same_bytes_and_name_what_is_missing(draw, tmp_path)
         "runs: 1, of seed 3",
         "vgg6, width 0.125",
         "150 train, 50 measure, 50 test",
-        "tiny.toml",
+        "results: deeptheory confirm tiny.toml\n",
+        f"figure: deeptheory figure accuracy-and-snr {finished_study} --out figures\n",
     ):
         assert fact in text
+    text = (tmp_path / "one" / "rank-truncation.txt").read_text()
+    assert "\nseed: 0\n" in text
+    assert "\nfigure: python figures/rank_truncation.py " in text
 
 
-def test_every_script_is_there():
+def test_every_source_can_be_drawn_and_made():
     sources = tomllib.loads((FIGURES / "sources.toml").read_text())
-    for source in sources.values():
-        assert (FIGURES / source["script"]).is_file()
+    for name, source in sources.items():
+        assert (FIGURES / source["script"]).is_file() if "script" in source else name in RUN_FIGURES
         made_by = next(word for word in source["made_by"].split() if word.startswith("simulations/"))
-        assert (FIGURES.parent / made_by).is_file()
+        assert (ROOT / made_by).is_file()
 
 
-def test_facts_list_what_differs(run, study, tmp_path):
+def test_facts_list_what_differs(run, tmp_path):
+    facts = load_script(FIGURES / "captions.py").facts
     other = Run.create(tmp_path / "other", run.config, quiet=True)
     (other.directory / "run.h5").write_bytes(run.results.read_bytes())
     text = (other.directory / "config.toml").read_text().replace("epochs = 2 ", "epochs = 4 ")

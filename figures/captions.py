@@ -1,4 +1,4 @@
-"""What a caption has to say of the runs behind a figure."""
+"""The facts about the runs behind a figure, for its caption."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from deeptheory.store import paths
 
 
 def facts(runs: Sequence[Run]) -> str:
-    """Seeds, network, data, splits and revisions of some runs, one fact a line.
+    """Seeds, network, data, splits and revisions of runs, one per line.
 
-    Options in which the runs differ, besides the seed, are listed with their values.
+    Options other than the seed in which the runs differ are listed with their values.
     """
     first = runs[0]
     config = first.config

@@ -2,16 +2,19 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot import CapacityPoints, draw_perceptron_capacity, save
+from deeptheory.reports.plot import save
+from tests.scripts import FIGURES, load_script
+
+script = load_script(FIGURES / "perceptron_capacity.py")
 
 POINTS = {
-    100: CapacityPoints([0.2, 0.5], [0.9, 1.7], [0.01, 0.02]),
-    50: CapacityPoints([0.5], [1.0], [0.03]),
+    100: script.CapacityPoints([0.2, 0.5], [0.9, 1.7], [0.01, 0.02]),
+    50: script.CapacityPoints([0.5], [1.0], [0.03]),
 }
 
 
 def test_points_lie_between_the_lines_as_given(tmp_path):
-    figure = draw_perceptron_capacity(POINTS)
+    figure = script.draw_perceptron_capacity(POINTS)
     above, below = figure.axes
     np.testing.assert_allclose(above.containers[1].lines[0].get_ydata(), [0.9, 1.7])
     names = [text.get_text() for text in above.get_legend().get_texts()]
@@ -26,6 +29,6 @@ def test_points_lie_between_the_lines_as_given(tmp_path):
 
 def test_refused_input_names_what_was_found():
     with pytest.raises(InputError, match="sizes: expected 1 to 4, found 0"):
-        draw_perceptron_capacity({})
+        script.draw_perceptron_capacity({})
     with pytest.raises(InputError, match=r"density: expected values between 0 and 1, found \[1\.\]"):
-        draw_perceptron_capacity({50: CapacityPoints([1.0], [2.0], [0.1])})
+        script.draw_perceptron_capacity({50: script.CapacityPoints([1.0], [2.0], [0.1])})

@@ -2,14 +2,17 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot import draw_margin_certificate, save
+from deeptheory.reports.plot import save
+from tests.scripts import FIGURES, load_script
+
+script = load_script(FIGURES / "margin_certificate.py")
 
 CURVES = {"measured": ([0.5, 0.1], [0.6, 0.8]), "guaranteed": ([0.1], [0.3])}
 PANELS = {criterion: dict.fromkeys(("head", "stage10", "all"), CURVES) for criterion in ("afcc", "random")}
 
 
 def test_a_panel_per_criterion_and_layer_with_curves_from_the_untouched_accuracy(tmp_path):
-    figure = draw_margin_certificate(PANELS, 0.9)
+    figure = script.draw_margin_certificate(PANELS, 0.9)
     assert [axes.get_title() for axes in figure.axes] == ["head", "stage 10", "all", "", "", ""]
     assert [axes.get_ylabel() for axes in figure.axes] == ["AFCC", "", "", "random", "", ""]
     measured, guaranteed = figure.axes[4].lines
@@ -39,4 +42,4 @@ def test_a_panel_per_criterion_and_layer_with_curves_from_the_untouched_accuracy
 )
 def test_panels_that_cannot_be_drawn_are_refused(panels, message):
     with pytest.raises(InputError, match=message):
-        draw_margin_certificate(panels, 0.9)
+        script.draw_margin_certificate(panels, 0.9)

@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot import draw_magnitude_overlap, save
+from deeptheory.reports.plot import save
 from deeptheory.theory import sign_disagreement
 from deeptheory.theory.simulations.magnitude import Pruned
+from tests.scripts import FIGURES, load_script
+
+script = load_script(FIGURES / "magnitude_overlap.py")
 
 KEPT = [0.2, 0.6]
 SIMULATED = {
@@ -14,7 +17,7 @@ SIMULATED = {
 
 
 def test_points_are_means_over_vectors_and_lines_the_formulas(tmp_path):
-    figure = draw_magnitude_overlap(KEPT, SIMULATED, 500)
+    figure = script.draw_magnitude_overlap(KEPT, SIMULATED, 500)
     above, below = figure.axes
     np.testing.assert_allclose(above.containers[0].lines[0].get_ydata(), [0.65, 1.0])
     np.testing.assert_allclose(below.containers[1].lines[0].get_ydata(), [0.35, 0.2])
@@ -30,4 +33,4 @@ def test_points_are_means_over_vectors_and_lines_the_formulas(tmp_path):
 
 def test_a_density_without_its_simulation_is_refused():
     with pytest.raises(InputError, match="simulation of magnitude: expected 3 densities, found 2"):
-        draw_magnitude_overlap([0.2, 0.6, 0.7], SIMULATED, 500)
+        script.draw_magnitude_overlap([0.2, 0.6, 0.7], SIMULATED, 500)

@@ -2,19 +2,21 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot import draw_committee, save
-from deeptheory.reports.plot.committee import Curve, Panel, Sets
+from deeptheory.reports.plot import save
+from tests.scripts import FIGURES, load_script
+
+script = load_script(FIGURES / "committee.py")
 
 ALPHA = np.linspace(0, 100, 201)
 FALLING = np.exp(-ALPHA / 30)
 SEEDS = FALLING * np.array([[0.9], [1.0], [1.4]])
-ERRORS = Panel("learning", {"$K = 2$": Curve(ALPHA, FALLING, SEEDS)})
-OVERLAPS = Panel("overlaps", {"R": Curve(ALPHA, FALLING - 0.5, SEEDS - 0.5)})
-SETS = Sets("removed", {"3, 4": (0.01, [0.011, 0.012, 0.010]), "1": (0.5, [0.5, 0.4, 0.6])})
+ERRORS = script.Panel("learning", {"$K = 2$": script.Curve(ALPHA, FALLING, SEEDS)})
+OVERLAPS = script.Panel("overlaps", {"R": script.Curve(ALPHA, FALLING - 0.5, SEEDS - 0.5)})
+SETS = script.Sets("removed", {"3, 4": (0.01, [0.011, 0.012, 0.010]), "1": (0.5, [0.5, 0.4, 0.6])})
 
 
 def test_lines_are_theory_and_points_means_over_seeds(tmp_path):
-    figure = draw_committee(ERRORS, OVERLAPS, ERRORS, SETS)
+    figure = script.draw_committee(ERRORS, OVERLAPS, ERRORS, SETS)
     letters = [axes.get_title()[:3] for axes in figure.axes]
     assert letters == ["(a)", "(b)", "(c)", "(d)"]
     assert [axes.get_yscale() for axes in figure.axes] == ["log", "linear", "log", "log"]
@@ -28,7 +30,7 @@ def test_lines_are_theory_and_points_means_over_seeds(tmp_path):
 
 
 def test_sets_keep_their_order_and_their_names():
-    axes = draw_committee(ERRORS, OVERLAPS, ERRORS, SETS).axes[3]
+    axes = script.draw_committee(ERRORS, OVERLAPS, ERRORS, SETS).axes[3]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["3, 4", "1"]
     np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.011, 0.5])
     np.testing.assert_allclose([part[0, 1] for part in axes.collections[0].get_segments()], [0.01, 0.5])
@@ -37,20 +39,20 @@ def test_sets_keep_their_order_and_their_names():
 @pytest.mark.parametrize(
     ("learning", "sets", "message"),
     [
-        (Panel("learning", {}), SETS, "curves of 'learning': expected at least one, found none"),
-        (ERRORS, Sets("removed", {}), "sets of 'removed': expected at least one, found none"),
+        (script.Panel("learning", {}), SETS, "curves of 'learning': expected at least one, found none"),
+        (ERRORS, script.Sets("removed", {}), "sets of 'removed': expected at least one, found none"),
         (
-            Panel("learning", {"a": Curve(ALPHA, FALLING[1:], SEEDS)}),
+            script.Panel("learning", {"a": script.Curve(ALPHA, FALLING[1:], SEEDS)}),
             SETS,
             r"alpha and theory of a: expected shape \(n,\) twice, found \(201,\) and \(200,\)",
         ),
         (
-            Panel("learning", {"a": Curve(ALPHA, FALLING, SEEDS[:, 1:])}),
+            script.Panel("learning", {"a": script.Curve(ALPHA, FALLING, SEEDS[:, 1:])}),
             SETS,
             r"simulation of a: expected shape \(seeds, 201\), found shape \(3, 200\)",
         ),
         (
-            Panel("learning", {"a": Curve(ALPHA, FALLING, -SEEDS)}),
+            script.Panel("learning", {"a": script.Curve(ALPHA, FALLING, -SEEDS)}),
             SETS,
             "generalisation errors of a: expected values above 0, found -1.4",
         ),
@@ -58,4 +60,4 @@ def test_sets_keep_their_order_and_their_names():
 )
 def test_bad_input(learning, sets, message):
     with pytest.raises(InputError, match=message):
-        draw_committee(learning, OVERLAPS, ERRORS, sets)
+        script.draw_committee(learning, OVERLAPS, ERRORS, sets)

@@ -2,16 +2,19 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot import LabelCurves, draw_number_of_labels, save
+from deeptheory.reports.plot import save
+from tests.scripts import FIGURES, load_script
+
+script = load_script(FIGURES / "number_of_labels.py")
 
 SIZES = [2, 5, 10]
 MEASURED = np.array([[0.99, 0.97, 0.95], [0.97, 0.93, 0.91]])
 EXCESS = {"linear": MEASURED * [0, -0.1, -2], "mixture": 0.01 * MEASURED}
-CURVES = LabelCurves(SIZES, MEASURED, [0.01, 0.01, 0.0], EXCESS)
+CURVES = script.LabelCurves(SIZES, MEASURED, [0.01, 0.01, 0.0], EXCESS)
 
 
 def test_laws_are_lines_and_measured_errors_points_at_one_less_than_the_labels(tmp_path):
-    figure = draw_number_of_labels({"glyphs": CURVES, "photographs": CURVES}, 6)
+    figure = script.draw_number_of_labels({"glyphs": CURVES, "photographs": CURVES}, 6)
     above, below = figure.axes[0], figure.axes[2]
     assert [axes.get_title() for axes in figure.axes[:2]] == [
         f"{name}\nbars: range of 2 seeds" for name in ("glyphs", "photographs")
@@ -31,7 +34,7 @@ def test_laws_are_lines_and_measured_errors_points_at_one_less_than_the_labels(t
 
 def test_no_data_and_wrong_shapes_are_refused():
     with pytest.raises(InputError, match="data sets: expected at least one, found none"):
-        draw_number_of_labels({}, 6)
-    short = LabelCurves(SIZES, MEASURED, [0.01, 0.01, 0.0], {"linear": [0.1]})
+        script.draw_number_of_labels({}, 6)
+    short = script.LabelCurves(SIZES, MEASURED, [0.01, 0.01, 0.0], {"linear": [0.1]})
     with pytest.raises(InputError, match=r"linear of x: expected shape \(seeds, 3\), found shape \(1,\)"):
-        draw_number_of_labels({"x": short}, 6)
+        script.draw_number_of_labels({"x": short}, 6)

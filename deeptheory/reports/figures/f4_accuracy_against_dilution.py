@@ -1,0 +1,39 @@
+"""Accuracy of the arms against dilution, before and after retraining."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from deeptheory import prune
+from deeptheory.reports.figures.definition import RunFigure, n_test_inputs
+from deeptheory.reports.plot import draw_accuracy_against_dilution
+from deeptheory.runs import Run
+from deeptheory.runs.stored_arrays import over_seeds
+from deeptheory.store import paths
+
+
+def _draw(runs: Sequence[Run]) -> Figure:
+    arms = runs[0].config.prune.arms
+
+    def of_arms(step: str, entry: str) -> dict[str, ArrayLike]:
+        return {arm: over_seeds(runs, paths.arm_path(step, arm, entry))[:, None] for arm in arms}
+
+    return draw_accuracy_against_dilution(
+        of_arms("prune", paths.DILUTION),
+        of_arms("prune", paths.ACCURACY),
+        of_arms("retrain", paths.ACCURACY),
+        over_seeds(runs, paths.arm_path("prune", prune.UNPRUNED, paths.ACCURACY)),
+        over_seeds(runs, paths.arm_path("retrain", prune.UNPRUNED, paths.ACCURACY)),
+        n_test=n_test_inputs(runs[0]),
+        margin=runs[0].config.judge.margin,
+    )
+
+
+FIGURE = RunFigure(
+    "accuracy-against-dilution",
+    step="retrain",
+    study="confirm",
+    draw=_draw,
+    caption="Test accuracy of every arm before and after retraining against its dilution.",
+)

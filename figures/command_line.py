@@ -1,0 +1,40 @@
+"""The command line of the scripts here: results in, ``--out`` for the figure."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from deeptheory.reports import plot
+from deeptheory.runs.run import make_directory
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with ``--out``."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument(
+        "--out", type=Path, default=Path("figures"), help="directory of the PDF, or a .pdf or .png file"
+    )
+    return made
+
+
+def results_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with ``--out`` and one file of results."""
+    made = parser(description)
+    made.add_argument("results", type=Path, help="JSON file written by the simulation")
+    return made
+
+
+def read_results(path: Path) -> Any:
+    """The JSON file that a simulation wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def save_figure(figure: Figure, out: Path, name: str) -> None:
+    """Save a figure as ``out/NAME.pdf``, or as `out` if that names a file, and print the path."""
+    path = out if out.suffix else out / f"{name}.pdf"
+    make_directory(path.parent)
+    plot.save(figure, path)
+    print(path)

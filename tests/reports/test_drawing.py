@@ -1,0 +1,145 @@
+"""The figures of runs: what each one shows is what the run files hold."""
+
+import numpy as np
+import pytest
+
+from deeptheory.errors import InputError
+from deeptheory.prune import UNPRUNED
+from deeptheory.reports import drawing
+from deeptheory.reports.figures import FIGURES
+from deeptheory.runs import Run
+from deeptheory.runs.stored_arrays import over_stages, stage_names
+from deeptheory.store import paths
+from deeptheory.studies import run_sweep
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def runs(finished_study):
+    return [Run(finished_study / "seed-3", quiet=True)]
+
+
+def points(axes, number=0):
+    return axes.containers[number].lines[0].get_xydata()
+
+
+def test_the_figures_of_a_study_keep_their_order(finished_study, runs, tmp_path):
+    drawn = drawing.draw_finished(runs)
+    assert list(drawn) == [
+        "accuracy-and-snr",
+        "field-matrix",
+        "cluster-sizes",
+        "accuracy-against-dilution",
+        "predicted-against-measured",
+    ]
+    assert drawing.draw_all(runs, tmp_path / "new") == [tmp_path / "new" / f"{name}.pdf" for name in drawn]
+    for name in drawn:  # every figure is the same to the byte when it is drawn again
+        again = drawing.draw(name, [finished_study], tmp_path)
+        assert again.read_bytes() == (tmp_path / "new" / again.name).read_bytes()
+
+
+def test_only_figures_whose_step_is_done_are_drawn(run_until):
+    assert list(drawing.draw_finished([run_until("measure")])) == ["field-matrix", "cluster-sizes"]
+
+
+def test_accuracy_and_snr_of_every_stage(runs):
+    above, below = FIGURES["accuracy-and-snr"].draw(runs).axes
+    np.testing.assert_array_equal(points(above)[:, 1], over_stages(runs, "measure", "probe_accuracy")[0])
+    np.testing.assert_array_equal(points(above, 1)[:, 1], over_stages(runs, "predict", "accuracy")[0])
+    np.testing.assert_array_equal(points(below)[:, 1], over_stages(runs, "measure", "snr_measured")[0])
+    assert [tick.get_text() for tick in below.get_xticklabels()] == ["1", "2", "3", "4", "5"]
+    assert below.get_ylabel() == r"SNR ($\theta = 0.3$)"
+
+
+def test_field_matrix_of_the_median_filter_and_of_a_chosen_one(runs):
+    served = runs[0].read_array("measure/stages/stage5/served").sum(axis=1)
+    figure = FIGURES["field-matrix"].draw(runs)
+    (name,) = (text.get_text() for text in figure.texts)
+    index = int(name.split("filter ")[1].split(",")[0])
+    assert name == f"stage5, filter {index}, seed 3"
+    assert served[index] == np.sort(served)[len(served) // 2]
+    chosen = FIGURES["field-matrix"].draw(runs, stage="stage4", filter_index=3)
+    assert [text.get_text() for text in chosen.texts] == ["stage4, filter 3, seed 3"]
+    assert chosen.axes[0].images[0].get_array().shape == (5, 5)
+    assert chosen.axes[0].images[0].get_array().max() == 1
+
+
+def test_cluster_sizes_add_up_over_runs(runs):
+    figure = FIGURES["cluster-sizes"].draw([*runs, *runs])
+    for axes, stage in zip(figure.axes, stage_names(runs[0]), strict=True):
+        measured = runs[0].read_tree(f"measure/stages/{stage}")
+        per_filter = len(measured.read_array("cluster_sizes")) / len(measured.read_array("served"))
+        assert sum(bar.get_height() for bar in axes.patches) == pytest.approx(per_filter)
+
+
+def test_dilution_and_accuracies_of_the_arms(runs):
+    before, after, difference = FIGURES["accuracy-against-dilution"].draw(runs).axes
+    unpruned = runs[0].read_number(f"retrain/arms/{UNPRUNED}/accuracy")
+    for number, arm in enumerate(runs[0].config.prune.arms):
+        retrained = runs[0].read_number(f"retrain/arms/{arm}/accuracy")
+        np.testing.assert_array_equal(
+            points(before, number), [[number, runs[0].read_number(f"prune/arms/{arm}/accuracy")]]
+        )
+        np.testing.assert_array_equal(points(after, number), [[number, retrained]])
+        np.testing.assert_allclose(points(difference, number), [[number, 100 * (retrained - unpruned)]])
+    dilution = runs[0].read_number("prune/arms/afcc/dilution")
+    assert f"{dilution:.3f}" in "".join(
+        [difference.get_xlabel(), *(tick.get_text() for tick in difference.get_xticklabels())]
+    )
+
+
+def test_predictions_of_probes_heads_and_arms(runs):
+    (axes,) = FIGURES["predicted-against-measured"].draw(runs).axes
+    arms = (UNPRUNED, *runs[0].config.prune.arms)
+    assert [len(points(axes, kind)) for kind in range(3)] == [5, len(arms), len(arms)]
+    predicted = [runs[0].read_number(f"predict/arms/{arm}/retrained") for arm in arms]
+    measured = [runs[0].read_number(f"retrain/arms/{arm}/accuracy") for arm in arms]
+    np.testing.assert_array_equal(points(axes, 2), np.column_stack([predicted, measured]))
+    assert axes.get_ylabel() == "measured accuracy (50 test inputs)"
+
+
+def test_accuracies_of_a_comparison(run):
+    run.store(f"{paths.COMPARE}/{UNPRUNED}", {"accuracy": 0.9})
+    for density, accuracy in ((0.5, 0.8), (0.2, 0.6)):
+        run.store(paths.compare_path("afcc", density), {"accuracy": accuracy})
+    above, below = FIGURES["accuracy-against-density"].draw([run]).axes
+    np.testing.assert_allclose(points(above), [[0.2, 0.6], [0.5, 0.8]])
+    np.testing.assert_allclose(points(below), [[0.2, 30], [0.5, 10]])
+    assert below.get_xlabel() == "density of the masked layers"
+    assert "accuracy-against-density" not in drawing.draw_finished([run])
+
+
+def test_errors_of_a_sweep_over_numbers_of_labels(sweep_of, tmp_path):
+    sweep = sweep_of({"data.n_labels": [3, 4, 5]}, train={"epochs": 0}, judge={"seeds": 1})
+    run_sweep(sweep, tmp_path / "sweep", quiet=True)
+    runs = [Run(path.parent, quiet=True) for path in (tmp_path / "sweep").glob("*/config.toml")]
+    (figure,) = drawing.draw_sweep(runs).values()
+    by_labels = {
+        run.config.data.n_labels: run.read_number("measure/stages/stage5/probe_accuracy") for run in runs
+    }
+    errors, fits, clusters = figure.axes
+    np.testing.assert_allclose(points(errors, 1), [[K, 1 - by_labels[K]] for K in (3, 4, 5)])
+    assert (errors.get_ylabel(), fits.get_ylabel()) == ("test error", "maximal error over labels")
+    assert clusters.get_ylabel() == "last stage"
+    assert drawing.draw_sweep(runs[:2]) == {}  # two numbers of labels make no curve
+    with pytest.raises(InputError, match=r"figure: expected runs of one configuration, found data\.n_labels"):
+        drawing.draw("cluster-sizes", [tmp_path / "sweep"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "choice", "words"),
+    [
+        ("clusters", {}, "figure: expected one of .*accuracy-and-snr, .*, found 'clusters'"),
+        ("field-matrix", {"stage": "stage55"}, "stage: expected one of stage1, .* did you mean 'stage5'"),
+        ("field-matrix", {"filter_index": 64}, "--filter: expected 0 to 63 in stage5, found 64"),
+        (
+            "cluster-sizes",
+            {"stage": "stage5"},
+            "--stage and --filter: expected figure field-matrix, found figure cluster-sizes; leave them out",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(finished_study, tmp_path, name, choice, words):
+    with pytest.raises(InputError, match=words):
+        drawing.draw(name, [finished_study], tmp_path, **choice)
