@@ -63,8 +63,8 @@ def test_tensors_and_pairs_in_lists_are_read():
 
 
 def test_what_is_packed_is_read_by_the_commands(tmp_path):
-    pack(from_batches(batches(LEVELS), batches(LEVELS)), tmp_path / "own.npz")
-    back = read_files(tmp_path / "own.npz")
+    pack(from_batches(batches(LEVELS), batches(LEVELS)), tmp_path / "batches.npz")
+    back = read_files(tmp_path / "batches.npz")
     assert np.array_equal(back.test_images, LEVELS)
     assert np.array_equal(back.train_labels, LABELS)
 

@@ -1,7 +1,7 @@
-"""Trainings that `test_parallel` compares between one process and several; as a script, one of several processes.
+"""Trainings that `test_process_groups` compares between one process and several.
 
-mpiexec -n N python parallel_cases.py RESULTS CASE... stores the state and losses of every process in
-RESULTS/CASE-RANK.npz.
+As a script it is one of several processes: mpiexec -n N python parallel_cases.py RESULTS CASE... stores the state
+and losses of every process in RESULTS/CASE-RANK.npz.
 """
 
 import shutil

@@ -82,12 +82,6 @@ def loaded(path):
     return state, state.pop("loss")
 
 
-def assert_equal_bits(a, b):
-    assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
-
-
 def distance(state, expected):
     """Norm of the difference of all weights and running statistics, as a share of their norm."""
     assert state.keys() == expected.keys()
@@ -110,14 +104,14 @@ def test_two_processes_train_as_one(alone, results, case):
 
 
 @needs_mpi
-def test_three_processes_with_unequal_parts_train_as_one(alone, tmp_path):
+def test_three_processes_with_unequal_parts_train_as_one(alone, tmp_path, assert_same):
     # 24 inputs are 8 each, the last 8 of an epoch 2, 3 and 3.
     ended = start(3, SCRIPT, tmp_path, "fused-64")
     assert ended.returncode == 0, ended.stderr
     states = [loaded(tmp_path / f"fused-64-{rank}.npz")[0] for rank in range(3)]
     assert distance(states[2], alone["fused-64"][0]) < LIMITS["fused-64"]
     for state in states[1:]:
-        assert_equal_bits(state, states[0])
+        assert_same(state, states[0])
 
 
 @needs_mpi
@@ -130,13 +124,13 @@ def test_weights_and_masks_are_those_that_the_first_process_sets_before_an_epoch
 
 
 @needs_mpi
-def test_stop_in_one_process_stops_all_and_a_resumed_training_has_the_same_bits(results):
+def test_stop_in_one_process_stops_all_and_a_resumed_training_has_the_same_bits(results, assert_same):
     assert {path.name for path in results.glob("stopped-*")} == {"stopped-0", "stopped-1"}
     for rank in range(2):
         (state, loss), (whole, losses) = (
             loaded(results / f"{case}-{rank}.npz") for case in ("resumed", "fused")
         )
-        assert_equal_bits(state, whole)
+        assert_same(state, whole)
         np.testing.assert_array_equal(loss, losses)
 
 

@@ -97,6 +97,18 @@ class Joined(Layer):
         raise NotImplementedError
 
 
+def convolved_shape(
+    input_shape: Shape, size: tuple[int, int], n_in: int, n_out: int, stride: int, padding: int
+) -> Shape:
+    """Shape of the output of a convolution with kernels of that size; `InputError` if the input does not fit."""
+    least = size[0] - 2 * padding, size[1] - 2 * padding
+    check_shape(input_shape, "H", "W", n_in, least=least)
+    height, width = (
+        (axis + 2 * padding - k) // stride + 1 for axis, k in zip(input_shape, size, strict=False)
+    )
+    return height, width, n_out
+
+
 def check_shape(input_shape: Shape, *expected: int | str, least: tuple[int, int] = (1, 1)) -> None:
     """Raise an error for an input shape that does not fit.
 

@@ -10,7 +10,7 @@ from deeptheory.nn import kernels
 from deeptheory.nn.kernels import Scratch, convolution, fused_norm
 from deeptheory.nn.kernels.compiled_kernel import Geometry, geometry
 from deeptheory.nn.kernels.norm_rows import Normed
-from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
+from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape, convolved_shape
 
 
 def he_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
@@ -66,14 +66,7 @@ class Conv2d(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         n_out, n_in, kh, kw = self.parameters["weight"].shape
-        least = kh - 2 * self.padding, kw - 2 * self.padding
-        check_shape(input_shape, "H", "W", n_in * self.groups, least=least)
-        height, width, _ = input_shape
-        return (
-            (height + 2 * self.padding - kh) // self.stride + 1,
-            (width + 2 * self.padding - kw) // self.stride + 1,
-            n_out,
-        )
+        return convolved_shape(input_shape, (kh, kw), n_in * self.groups, n_out, self.stride, self.padding)
 
     def multiply_adds(self, input_shape: Shape) -> int:
         height, width, _ = self.output_shape(input_shape)

@@ -13,7 +13,7 @@ from deeptheory.errors import InputError
 from deeptheory.nn.kernels import batch_lanes, convolution, fused_norm, sparse
 from deeptheory.nn.kernels.compiled_kernel import geometry
 from deeptheory.nn.kernels.vectors import explicit
-from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
+from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape, convolved_shape
 from deeptheory.system import threadpools
 
 
@@ -185,14 +185,7 @@ class SparseConv2d(SparseLayer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         kh, kw = self.parameters["values"].shape[1:]
-        least = kh - 2 * self.padding, kw - 2 * self.padding
-        check_shape(input_shape, "H", "W", self.n_in, least=least)
-        height, width, _ = input_shape
-        return (
-            (height + 2 * self.padding - kh) // self.stride + 1,
-            (width + 2 * self.padding - kw) // self.stride + 1,
-            self.n_out,
-        )
+        return convolved_shape(input_shape, (kh, kw), self.n_in, self.n_out, self.stride, self.padding)
 
     def multiply_adds(self, input_shape: Shape) -> int:
         height, width, _ = self.output_shape(input_shape)

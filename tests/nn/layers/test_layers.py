@@ -13,17 +13,18 @@ RNG = np.random.default_rng(0)
 
 def numerical_gradient(loss, array):
     gradient = np.empty_like(array)
-    for place in np.ndindex(array.shape):
-        kept = array[place]
-        array[place] = kept + STEP
+    for index in np.ndindex(array.shape):
+        kept = array[index]
+        array[index] = kept + STEP
         above = loss()
-        array[place] = kept - STEP
-        gradient[place] = (above - loss()) / (2 * STEP)
-        array[place] = kept
+        array[index] = kept - STEP
+        gradient[index] = (above - loss()) / (2 * STEP)
+        array[index] = kept
     return gradient
 
 
-def make(kind, rng):
+def layers(rng):
+    """Functions that make a layer of each kind."""
     options = {"rng": rng, "dtype": np.float64}
     return {
         "conv": lambda: nn.Conv2d(2, 3, 3, padding=1, **options),
@@ -52,22 +53,14 @@ def make(kind, rng):
         "subsample": lambda: nn.Subsample(3),
         "stochastic depth": lambda: nn.StochasticDepth(0.5, rng=rng),
         "standardise": lambda: nn.Standardise((0.1, -0.2), (0.5, 2.0)),
-    }[kind]()
-
-
-KINDS = [
-    "conv", "conv with stride and bias", "conv 1 x 1", "conv with wide padding", "linear", "norm", "relu",
-    "max pool", "overlapping max pool", "average pool", "overlapping average pool", "flatten",
-    "conv in groups", "depthwise conv", "depthwise conv with stride", "two filters per channel",
-    "global average pool", "silu", "squeeze", "subsample", "stochastic depth", "standardise",
-]  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", layers(RNG))
 def test_gradients(kind, training):
     rng = np.random.default_rng(1)
-    layer = make(kind, rng)
+    layer = layers(rng)[kind]()
     shapes = {"linear": (3, 5), "conv in groups": (3, 5, 4, 4), "stochastic depth": (9, 5, 4, 2)}
     x = rng.standard_normal(shapes.get(kind, (3, 5, 4, 2)))
     for array in (*layer.parameters.values(), *layer.buffers.values()):
