@@ -14,7 +14,7 @@ from deeptheory.cli.options import (
     command_line,
     configure,
     machine_options,
-    print_report,
+    print_summary,
 )
 
 
@@ -123,6 +123,6 @@ def _setting(threads: int | None, **setting: Any) -> Any:
 def _show(summary: Any, out: Path | None, as_json: bool) -> None:
     from deeptheory.bench.summaries import write_result
 
-    print_report(summary, as_json)
+    print_summary(summary, as_json)
     if out:
         click.echo(f"written: {write_result(summary.numbers, out)}", err=True)

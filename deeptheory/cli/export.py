@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from deeptheory.cli.options import JSON, RUN, configure, machine_options, print_report
+from deeptheory.cli.options import JSON, RUN, configure, machine_options, print_summary
 
 
 @click.command()
@@ -43,4 +43,4 @@ def export(
     from deeptheory.runs import Run
     from deeptheory.runs.exports import export_network
 
-    print_report(export_network(Run(run, quiet), to, out, arm, compacted), as_json)
+    print_summary(export_network(Run(run, quiet), to, out, arm, compacted), as_json)

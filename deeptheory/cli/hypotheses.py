@@ -12,7 +12,7 @@ from deeptheory.cli.options import (
     command_line,
     configure,
     machine_options,
-    print_report,
+    print_summary,
     with_data,
 )
 from deeptheory.errors import InputError
@@ -40,7 +40,7 @@ def sensitivity(directories: tuple[Path, ...], as_json: bool, threads: int | Non
     for run in runs:
         run.quiet = quiet
         steps.sensitivity(run)
-    print_report(sensitivity_summary.sensitivity(runs), as_json)
+    print_summary(sensitivity_summary.sensitivity(runs), as_json)
 
 
 @click.group()

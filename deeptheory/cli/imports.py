@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from deeptheory.cli.options import JSON, configure, machine_options, read_configuration
+from deeptheory.cli.options import DATA, JSON, SET, configure, machine_options, read_configuration
 from deeptheory.errors import InputError
 from deeptheory.store import paths
 
@@ -24,15 +24,8 @@ from deeptheory.store import paths
     help="Configuration of the run: data, seed, ...",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory to make; not needed for --list.")
-@click.option(
-    "--data",
-    "data_path",
-    type=click.Path(path_type=Path),
-    help="Data files; overrides data.source and path.",
-)
-@click.option(
-    "--set", "overrides", multiple=True, metavar="TABLE.OPTION=VALUE", help="Override one option; repeatable."
-)
+@DATA
+@SET
 @click.option("--mean", default="", help="Of pixels in [0, 1], one for each channel: 0.49,0.48,0.45.")
 @click.option("--std", "deviation", default="", help="Of the same pixels p, which enter as (p - mean)/std.")
 @click.option(

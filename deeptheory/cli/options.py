@@ -6,12 +6,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from deeptheory.errors import InputError
 from deeptheory.system import interruption
+from deeptheory.tables import as_json as json_text
+
+if TYPE_CHECKING:  # both load what takes long
+    from deeptheory.nn import Group
+    from deeptheory.runs import Config
 
 RUN = click.argument("run", type=click.Path(path_type=Path))
 COUNT, POSITIVE = click.IntRange(min=1), click.FloatRange(min=0, min_open=True)
@@ -23,6 +28,32 @@ DRY_RUN = click.option(
     help="Print memory, disk and time that it would take, the times from a few steps; compute and write nothing.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print numbers as JSON.")
+OUT = click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Directory to make, or to continue in."
+)
+SET = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="TABLE.OPTION=VALUE",
+    help="Override one option of the configuration; repeatable.",
+)
+DATA = click.option(
+    "--data",
+    "data_path",
+    type=click.Path(path_type=Path),
+    help="Data files; overrides data.source and data.path.",
+)
+
+
+class Printable(Protocol):
+    """What commands print: a `Summary`, or an estimate."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def numbers(self) -> dict[str, Any]: ...
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,24 +68,11 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The configuration file and what overrides it."""
-    command = click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="TABLE.OPTION=VALUE",
-        help="Override one option; repeatable.",
-    )(command)
-    command = click.option(
-        "--data",
-        "data_path",
-        type=click.Path(path_type=Path),
-        help="Data files; overrides data.source and path.",
-    )(command)
-    return click.argument("config", type=click.Path(path_type=Path))(command)
+    return click.argument("config", type=click.Path(path_type=Path))(DATA(SET(command)))
 
 
 def configure(threads: int | None) -> None:
-    """Set the threads, before anything is computed, in one process only."""
+    """Set the threads before anything is computed; refuse a command that MPI started several times."""
     from deeptheory.system import mpi_launch, process_setup
 
     mpi_launch.require_one_process()
@@ -62,7 +80,7 @@ def configure(threads: int | None) -> None:
 
 
 @contextlib.contextmanager
-def together(threads: int | None) -> Iterator[Any]:
+def together(threads: int | None) -> Iterator["Group"]:
     """The `nn.Group` of the processes that compute a command together, with the threads of each.
 
     They end together: an error in one ends all, with its message and its exit code.
@@ -96,24 +114,20 @@ def _exit_code(error: BaseException) -> int:
 
 
 def command_line() -> str:
-    """The command as it was given, to be kept with what it made."""
+    """The command as it was given, to be stored with its results."""
     return " ".join(["deeptheory", *sys.argv[1:]])
 
 
-def print_report(report: Any, as_json: bool) -> None:
-    """Print a `runs.report.Report`: its text, or its numbers as JSON."""
-    from deeptheory import tables
-
-    click.echo(tables.as_json(report.numbers) if as_json else report.text)
+def print_summary(summary: Printable, as_json: bool) -> None:
+    """Print the text of a summary, or its numbers as JSON."""
+    click.echo(json_text(summary.numbers) if as_json else summary.text)
 
 
 def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """A configuration, and what every study over seeds takes."""
     options = (
         config_options,
-        click.option(
-            "--out", type=click.Path(path_type=Path), required=True, help="Study directory to make or resume."
-        ),
+        OUT,
         click.option("--seeds", type=COUNT, help="Number of seeds; overrides judge.seeds."),
         click.option(
             "--jobs", type=COUNT, default=1, help="Runs at a time, each with its share of the threads."
@@ -127,12 +141,12 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def read_study(path: Path, data_path: Path | None, overrides: tuple[str, ...], seeds: int | None) -> Any:
+def read_study(path: Path, data_path: Path | None, overrides: tuple[str, ...], seeds: int | None) -> "Config":
     """The configuration that `study_options` names."""
     return read_configuration(path, data_path, with_seeds(overrides, seeds))
 
 
-def read_configuration(path: Path, data_path: Path | None, overrides: tuple[str, ...]) -> Any:
+def read_configuration(path: Path, data_path: Path | None, overrides: tuple[str, ...]) -> "Config":
     """The configuration that `config_options` names."""
     from deeptheory.runs.configuration import read_config
 

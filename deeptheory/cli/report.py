@@ -1,4 +1,4 @@
-"""`deeptheory report`: the HTML report of a run, a study or a sweep."""
+"""`deeptheory report` and `figure`: the HTML report of a run, a study or a sweep, and single figures."""
 
 from pathlib import Path
 
@@ -27,3 +27,33 @@ def report(directory: Path, out: Path, stages: str | None) -> None:
 
     written = html.write_report(directory, out, stages.split(",") if stages else ())
     click.echo(f"{written.path}: {written.size / 1e6:.1f} MB, filters of {', '.join(written.stages)}")
+
+
+class _FigureCommand(click.Command):
+    """A command whose help ends with the names of all figures; they are imported only for the help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from deeptheory.reports.figures import FIGURES
+
+        with formatter.section("Figures"):
+            formatter.write_dl([(figure.name, f"from runs of {figure.study}") for figure in FIGURES.values()])
+
+
+@click.command(cls=_FigureCommand)
+@click.argument("name")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("figures"), help="Directory for the PDF."
+)
+@click.option("--stage", help="Stage of the field matrix; the last one by default.")
+@click.option("--filter", "filter_index", type=click.IntRange(min=0), help="Filter of the field matrix.")
+def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filter_index: int | None) -> None:
+    """Draw a figure from one or several runs (or a study's directory).
+
+    \b
+    Example:  deeptheory figure accuracy-and-snr out/demo --out figures
+    """
+    configure(None)
+    from deeptheory.reports import drawing
+
+    click.echo(drawing.draw(name, runs, out, stage=stage, filter_index=filter_index))

@@ -14,7 +14,7 @@ from deeptheory.cli.options import (
     JSON,
     command_line,
     configure,
-    print_report,
+    print_summary,
     study_options,
     with_data,
     with_seeds,
@@ -36,7 +36,7 @@ def status(directory: Path, as_json: bool) -> None:
     configure(None)
     from deeptheory.studies import sweep
 
-    print_report(sweep.status(directory), as_json)
+    print_summary(sweep.status(directory), as_json)
 
 
 @click.command()
@@ -51,7 +51,7 @@ def collect(directory: Path, as_json: bool) -> None:
     configure(None)
     from deeptheory.studies import sweep
 
-    print_report(sweep.collect(directory), as_json)
+    print_summary(sweep.collect(directory), as_json)
 
 
 def slurm_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,14 +146,14 @@ def sweep(
             made = array_scripts(asked, out, options, size, command_line(), needed)
         else:
             made = submit_sweep(asked, out, options, environment, size, command_line(), needed)
-        print_report(made, as_json)
+        print_summary(made, as_json)
         return
     if dry_run:
         if index is not None:
             raise InputError(
                 "--dry-run", "a whole sweep", f"--index {index}", "leave the one or the other out"
             )
-        print_report(estimate_sweep(asked, jobs, quiet), as_json)
+        print_summary(estimate_sweep(asked, jobs, quiet), as_json)
         return
     if index is None:
         swept = run_sweep(asked, out, jobs, quiet)

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import click
 
-from deeptheory.cli.options import EXIT_NEGATIVE, JSON, configure, print_report
+from deeptheory.cli.options import EXIT_NEGATIVE, JSON, configure, print_summary
 
 
 @click.group()
 def runs() -> None:
-    """Look after the files of runs."""
+    """The files of runs.
+
+    \b
+    Example:  deeptheory runs verify out/labels
+    """
 
 
 @runs.command()
@@ -19,7 +23,7 @@ def runs() -> None:
 def verify(path: Path, as_json: bool) -> None:
     """Compare every data set of a run, or of all runs below a directory, with its checksum.
 
-    Nothing is changed. Exit code 1 when a file is damaged.
+    Nothing is changed. Exit code 1 if a file is damaged.
 
     \b
     Example:  deeptheory runs verify out/labels
@@ -28,6 +32,6 @@ def verify(path: Path, as_json: bool) -> None:
     from deeptheory.runs.verification import verify as verify_runs
 
     found = verify_runs(path)
-    print_report(found, as_json)
+    print_summary(found, as_json)
     if found.numbers["damaged"]:
         sys.exit(EXIT_NEGATIVE)

@@ -110,7 +110,8 @@ def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = ""
 
 def complete(config: Config) -> dict[str, Any]:
     """The configuration as a plain nested table with every default written out."""
-    return msgspec.to_builtins(config)
+    table: dict[str, Any] = msgspec.to_builtins(config)
+    return table
 
 
 def flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

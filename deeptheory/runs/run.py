@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 import h5py
 
@@ -227,8 +227,8 @@ class Run(TypedReaders):
 def step(
     compute: Callable[Concatenate[Run, Arguments], None],
 ) -> Callable[Concatenate[Run, Arguments], None]:
-    """A function that computes part of a run: it holds the lock, ends by a request to stop only where it calls
-    `stopping.check`, and does nothing of what is done."""
+    """A function that computes part of a run: it holds the lock, stops on request only where it calls
+    `interruption.check`, and skips completed steps."""
 
     @functools.wraps(compute)
     def locked(run: Run, *args: Arguments.args, **named: Arguments.kwargs) -> None:
@@ -240,7 +240,7 @@ def step(
                 memory.reset_peak()
                 compute(run, *args, **named)
 
-    return locked
+    return cast(Callable[Concatenate[Run, Arguments], None], locked)
 
 
 def now() -> str:

@@ -118,7 +118,8 @@ def _content(item: h5py.Dataset) -> str | list[str] | Array | np.generic:
     if h5py.check_string_dtype(item.dtype):
         text = item.asstr()[()]
         return text if isinstance(text, str) else list(text)
-    return item[()]
+    value: Array | np.generic = item[()]
+    return value
 
 
 def _checksum(value: Any) -> int:

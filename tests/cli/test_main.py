@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from deeptheory.cli.main import commands
 from deeptheory.judge import Verdict
 from deeptheory.reports import drawing
 from deeptheory.reports.figures import FIGURES
@@ -12,27 +13,7 @@ from deeptheory.studies import Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-COMMANDS = (
-    "train",
-    "import",
-    "measure",
-    "predict",
-    "prune",
-    "retrain",
-    "compact",
-    "cost",
-    "confirm",
-    "sweep",
-    "compare",
-    "hypothesis",
-    "sensitivity",
-    "inspect",
-    "report",
-    "figure",
-    "theory",
-    "bench",
-    "export",
-)
+COMMANDS = tuple(commands.commands)
 
 
 def strict_json(text):

@@ -1,0 +1,128 @@
+"""`deeptheory confirm` and `compare`: the same configuration over several seeds."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from deeptheory.cli.options import (
+    EXIT_NEGATIVE,
+    RUN,
+    command_line,
+    configure,
+    machine_options,
+    print_summary,
+    read_study,
+    study_options,
+)
+
+
+@click.command()
+@study_options
+def confirm(
+    config: Path,
+    data_path: Path | None,
+    overrides: tuple[str, ...],
+    out: Path,
+    seeds: int | None,
+    jobs: int,
+    dry_run: bool,
+    as_json: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """The whole chain over several seeds: every step, the verdicts and the figures.
+
+    Exit code 1 when a claim is not supported.
+
+    \b
+    Examples:
+      deeptheory confirm simulations/demo.toml --out out/demo
+      deeptheory confirm simulations/cifar10-desktop.toml --data cifar-10-batches-bin --out out/cifar10
+      deeptheory confirm simulations/glyphs.toml --out out/glyphs --jobs 2 --dry-run
+    """
+    configure(threads)
+    from deeptheory import tables
+    from deeptheory.reports import drawing
+    from deeptheory.runs import estimate, steps_until
+    from deeptheory.studies import check_directories
+    from deeptheory.studies import confirm as run_study
+
+    asked = read_study(config, data_path, overrides, seeds)
+    if dry_run:
+        check_directories(asked, out)
+        runs = asked.judge.seeds
+        print_summary(estimate(asked, steps_until("retrain"), runs, min(jobs, runs), quiet), as_json)
+        return
+    study = run_study(asked, out, command_line(), jobs, quiet)
+    figures = drawing.draw_all(study.runs, study.directory / "figures")
+    if as_json:
+        click.echo(tables.as_json({**study.numbers, "figures": [str(path) for path in figures]}))
+    else:
+        click.echo(study.text)
+        click.echo("\nRun files: " + " ".join(str(run.results) for run in study.runs))
+        click.echo("Figures:   " + " ".join(str(path) for path in figures))
+    if study.negative:
+        sys.exit(EXIT_NEGATIVE)
+
+
+@click.command()
+@study_options
+def compare(
+    config: Path,
+    data_path: Path | None,
+    overrides: tuple[str, ...],
+    out: Path,
+    seeds: int | None,
+    jobs: int,
+    dry_run: bool,
+    as_json: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    """Compare criteria of pruning: accuracy after retraining against density, paired over seeds.
+
+    Every seed is trained once and pruned by every criterion of [compare] at every density; what is there is not
+    computed again, and criteria, densities and seeds can be added. The tables and the figure are written to --out.
+
+    \b
+    Example:  deeptheory compare simulations/pruning-study.toml --out out/pruning --jobs 2
+    """
+    configure(threads)
+    from deeptheory import tables
+    from deeptheory.reports import plot
+    from deeptheory.runs import estimate, steps
+    from deeptheory.studies import check_directories, comparison_steps
+    from deeptheory.studies import compare as run_comparison
+
+    asked = read_study(config, data_path, overrides, seeds)
+    if dry_run:
+        steps.check_criteria(asked)
+        check_directories(asked, out)
+        runs = asked.judge.seeds
+        print_summary(estimate(asked, comparison_steps(asked), runs, min(jobs, runs), quiet), as_json)
+        return
+    compared = run_comparison(asked, out, jobs, quiet)
+    found, margin = compared.comparison, compared.runs[0].config.judge.margin
+    alone = "-alone" if compared.runs[0].config.compare.alone else ""
+    figure = compared.directory / f"accuracy-against-density{alone}.pdf"
+    plot.save(plot.draw_accuracy_against_density(found.unpruned, found.accuracy, margin), figure)
+    if as_json:
+        click.echo(tables.as_json({**compared.numbers, "figure": str(figure)}))
+    else:
+        click.echo(f"{compared.text}\n\nFigure: {figure}")
+
+
+@click.command()
+@RUN
+@machine_options
+def compare_criteria(run: Path, threads: int | None, quiet: bool) -> None:
+    """One seed of `deeptheory compare`: prune a run by every criterion of its configuration at every density.
+
+    \b
+    Example:  deeptheory compare-criteria out/pruning/seed-0
+    """
+    configure(threads)
+    from deeptheory.runs import Run, steps
+
+    steps.compare(Run(run, quiet))
