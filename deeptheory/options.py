@@ -1,4 +1,4 @@
-"""The base of every options table: each room declares its own options, `runs.config` composes them.
+"""The base of every options table: each room declares its own options, `runs.configuration` composes them.
 
 One field declares an option's name, type, range, default and help text (`msgspec.Meta`); the configuration
 file, the `--set` flag and the documentation are all read from there.

@@ -109,7 +109,7 @@ def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = ""
 
 
 def complete(config: Config) -> dict[str, Any]:
-    """The configuration as a plain nested table with every default written out."""
+    """The configuration as nested plain tables, with all defaults."""
     table: dict[str, Any] = msgspec.to_builtins(config)
     return table
 

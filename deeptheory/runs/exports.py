@@ -15,24 +15,24 @@ from deeptheory.tables import Summary
 def export_network(
     run: Run, to: str, path: str | os.PathLike[str], arm: str = "", compacted: bool = False
 ) -> Summary:
-    """Write a network of a run for another program, and say what was written.
+    """Write a network of a run for another program, and list the files.
 
     Parameters
     ----------
     run : Run
         Trained; retrained where an arm is asked for.
     to, path
-        As `interop.export.export`.
+        As in `interop.exporting.export`.
     arm : str
-        The network of this arm after retraining, with zeros for what its mask removed; "unpruned" is one of them.
-        Without it the network as it was trained.
+        The network of this arm after retraining, with zeros where its mask removed weights; may be "unpruned".
+        "" is the network as it was trained.
     compacted : bool
-        The arm's compact network instead, which is made if it is not there.
+        The compact network of the arm instead; it is made if necessary.
 
     Raises
     ------
     InputError
-        An unknown arm, results that are missing, a compact network without an arm, or what `export` refuses.
+        An unknown arm, missing results, a compact network without an arm, or what `export` refuses.
     """
     if compacted and not arm:
         raise InputError("--compact", "--arm beside it", "no arm", "name a pruned arm of the run")

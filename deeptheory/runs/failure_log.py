@@ -1,4 +1,4 @@
-"""Why the last attempt at a run failed: kept in its `log.txt`, read back from there."""
+"""Errors of runs, written to their `log.txt` and read from it."""
 
 import re
 import textwrap
@@ -20,13 +20,13 @@ def keep(run: Run, error: Exception) -> None:
 
 
 def keep_exit(run: Run, code: int) -> None:
-    """Log how a process ended that could not log it itself: `code` is minus the number of a signal."""
+    """Log the end of a process that could not log it itself; a negative `code` is minus the number of a signal."""
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
     run.record(f"{MARK}the process ended {how}")
 
 
 def last(directory: Path) -> str | None:
-    """The error that the last attempt at the run of a directory ended with, in one line; None if it did not."""
+    """The error of the last attempt at a run, in one line; None if it did not fail."""
     log = directory / paths.LOG
     if not log.is_file():
         return None

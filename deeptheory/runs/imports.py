@@ -1,4 +1,4 @@
-"""A run of a network that was trained elsewhere: its step `train` is done by the import."""
+"""Runs of networks that were trained elsewhere: the import takes the place of the step `train`."""
 
 import time
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from deeptheory.runs.steps.training import prepare
 from deeptheory.store import paths
 from deeptheory.system import interruption
 
-OF_SOURCE = ("sha256", "architecture", "notes")  # what makes two imports the same
+OF_SOURCE = ("sha256", "architecture", "notes")  # by which two imports are compared
 
 
 def imported_config(config: Config) -> Config:
@@ -36,8 +36,8 @@ def import_run(
     directory : Path
         New or empty, or that of the same import, which is not repeated.
     config : Config
-        Data, seed of the splits, and what the later steps do. What it says of the network is left out; its recipe
-        `train` is that of arms trained from scratch, and does NOT say how the network was trained.
+        Data, seed of the splits, options of the later steps. Its network options are ignored. Its recipe `train`
+        is used for arms that train from scratch, and is NOT how the network was trained.
     network : Network
     source : mapping
         Where the network is from: ``file``, ``sha256``, ``architecture``, ``naming``, ``notes``, and the names of
@@ -80,7 +80,7 @@ def import_run(
 
 
 def _check(config: Config, network: nn.Network) -> None:
-    """Refuse what would fail only once the run is made."""
+    """Refuse everything that would fail only after the run is made."""
     dataset = outlined(config)
     if network.n_labels != dataset.n_labels:
         raise InputError(

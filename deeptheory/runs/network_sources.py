@@ -1,4 +1,4 @@
-"""What the networks of runs are built from: options, or the blueprint of one that was imported."""
+"""Sources of the networks of runs: options, or the blueprint of an imported network."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from deeptheory.store import paths
 
 @dataclass(frozen=True)
 class NetworkSource:
-    """All that decides a network but its weights.
+    """Everything that determines a network except its weights.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class NetworkSource:
     blueprint: str = ""
 
     def fresh(self, rng: np.random.Generator) -> nn.Network:
-        """The network with fresh weights.
+        """The network with random initial weights.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class NetworkSource:
 
 
 def require_trainable(options: nn.NetworkOptions) -> None:
-    """Refuse the options of an imported network, of which nothing can be built."""
+    """Refuse the options of an imported network, which do not determine one."""
     if options.name == IMPORTED:
         do = "'deeptheory import FILE' makes a run of such a network"
         raise InputError("network.name", f"one of {', '.join(NAMES)}", f"'{IMPORTED}'", do)
@@ -71,14 +71,14 @@ def blueprint(network: nn.Network) -> str:
 
 
 def stored_blueprint(run: Run) -> str:
-    """The blueprint of a run's network; "" where it is built from options, or not imported yet."""
+    """The blueprint of a run's network; "" if it is built from options, or not imported yet."""
     imported = run.config.network.name == IMPORTED
     stored = paths.join("train", paths.BLUEPRINT)
     return run.read_text(stored) if imported and run.has(stored) else ""
 
 
 def blueprint_in(directory: Path) -> str:
-    """The blueprint of the run of a directory; "" where there is no run, or none of an imported network."""
+    """The blueprint of the run of a directory; "" if there is no run, or no imported network."""
     return stored_blueprint(Run(directory, quiet=True)) if (directory / paths.CONFIG).is_file() else ""
 
 

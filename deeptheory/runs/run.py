@@ -35,7 +35,7 @@ class Run(TypedReaders):
     directory : Path
         An existing run directory; `Run.create` makes a new one.
     quiet : bool
-        Report nothing on standard error (the log file is written all the same).
+        Write nothing to standard error; the log file is written in any case.
     """
 
     def __init__(self, directory: Path, quiet: bool = False) -> None:
@@ -49,7 +49,7 @@ class Run(TypedReaders):
     def create(cls, directory: Path, config: Config, quiet: bool = False) -> "Run":
         """Make a run directory, or open the one that is there if its configuration is the same.
 
-        A run of which nothing is computed yet takes the new configuration, any other what `config.differences`
+        A run without results takes the new configuration, any other what `configuration.differences`
         leaves free.
 
         Raises
@@ -67,10 +67,10 @@ class Run(TypedReaders):
 
     @classmethod
     def check(cls, directory: Path, config: Config) -> "Run | None":
-        """The run that is there already, if anything of it is computed; refuses what `create` refuses."""
+        """The run in a directory, if anything of it is computed; refuses what `create` refuses."""
         if not directory.exists():
             return None
-        make_directory(directory)  # refuses a file and what cannot be written
+        make_directory(directory)  # refuses a file, or a directory that is read-only
         if (directory / paths.CONFIG).is_file():
             run = cls(directory, quiet=True)
             if run.begun:
@@ -83,7 +83,7 @@ class Run(TypedReaders):
 
     @functools.cached_property
     def dataset(self) -> data.Dataset:
-        """The data set of the configuration; runs of one process share what was rendered or read."""
+        """The data set of the configuration; runs in one process share it."""
         return labelled(_load(self.config.data, self.quiet), self.config)
 
     @property
@@ -102,7 +102,7 @@ class Run(TypedReaders):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing the run in the block (`lock`), and mend what the last one left."""
+        """Keep other processes from writing the run in the block (`lock`), and repair what a killed one left."""
         with lock(self.directory) as first:
             if first:
                 self._mend()
@@ -135,7 +135,7 @@ class Run(TypedReaders):
             return hdf5.has(file, path)
 
     def require(self, step: str) -> None:
-        """Refuse to go on before `step` is done."""
+        """Raise `InputError` if `step` is not done."""
         if not self.done(step):
             arguments = f"{self.directory / paths.CONFIG} --out {self.directory}"
             command = f"train {arguments}" if step == "train" else f"{step} {self.directory}"
@@ -170,7 +170,7 @@ class Run(TypedReaders):
         return hdf5.open_for_reading(self.results)
 
     def store(self, path: str, tree: hdf5.Tree) -> None:
-        """Store one part of a step that is still under way; `run.h5` is replaced in one piece."""
+        """Store one part of an unfinished step, replacing an old one; `run.h5` is replaced atomically."""
         with hdf5.replacing(self.results) as file:
             self._describe(file)
             if path in file:
@@ -178,7 +178,7 @@ class Run(TypedReaders):
             hdf5.write_tree(file.create_group(path, track_order=True), tree)
 
     def add(self, path: str, tree: hdf5.Tree) -> None:
-        """Add entries to a part that is already stored."""
+        """Add entries to a stored group, replacing those of the same names."""
         with hdf5.replacing(self.results) as file:
             group = file.require_group(path)
             for name in tree:
@@ -187,7 +187,7 @@ class Run(TypedReaders):
             hdf5.write_tree(group, tree)
 
     def finish(self, step: str, tree: hdf5.Tree, started: float) -> None:
-        """Store what is left of a step and mark it done, with the wall time since `started` and the peak memory.
+        """Store the rest of a step and mark it done, with the wall time since `started` and the peak memory.
 
         ``peak_bytes`` is that of the process while the step ran (VmHWM), 0 where the system does not say.
         """
@@ -268,14 +268,14 @@ def make_directory(directory: Path) -> None:
 
 
 def labelled(dataset: data.Dataset, config: Config) -> data.Dataset:
-    """The data set with the labels that the configuration asks for: its own, or those of other images."""
+    """The data set with the labels that the configuration asks for: the true ones, or shuffled ones."""
     if config.data.labels == "true":
         return dataset
     return data.shuffle_labels(dataset, generator(config.seed, "shuffled-labels"))
 
 
 def outlined(config: Config, quiet: bool = False) -> data.Dataset:
-    """The data set of a configuration in its shapes and labels; glyphs, which take long, without their pixels."""
+    """The data set of a configuration for its shapes and labels; glyphs, which are slow to render, stay blank."""
     options = config.data
     if options.source == "glyphs":
         dataset = data.blank(options.n_labels, options.size, options.train_per_label, options.test_per_label)

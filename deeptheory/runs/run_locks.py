@@ -1,4 +1,4 @@
-"""One process at a time writes a run: a file in its directory says which."""
+"""Locks of run directories: one process at a time writes a run, and a file in the directory names it."""
 
 import contextlib
 import json
@@ -25,62 +25,64 @@ _held: set[Path] = set()
 def lock(directory: Path) -> Iterator[bool]:
     """Hold the lock of a run directory in the block.
 
-    A directory that cannot be written needs no lock, and gets none. A lock is taken over when its process cannot
-    be there any more: it is not running on this host, or its Slurm job has ended or is this very job, which was
-    requeued.
+    A directory that cannot be written gets no lock. A lock is taken over if its process has certainly ended: it is
+    not running on this host, or its Slurm job has ended or is this job, requeued.
 
     Yields
     ------
     bool
-        Whether it was taken here, and not around the block already.
+        Whether the lock was taken here; False inside a block that holds it already.
 
     Raises
     ------
     InputError
-        Another process holds it: host, process and since when are named.
+        Another process holds it; the message names host, process and start time.
     """
-    path, mine = directory.resolve() / paths.LOCK, _identity()
+    path, own_identity = directory.resolve() / paths.LOCK, _identity()
     if path in _held or not os.access(directory, os.W_OK):
         yield False
         return
-    _take(path, mine)
+    _take(path, own_identity)
     _held.add(path)
     try:
         yield True
     finally:
         _held.discard(path)
-        if _read(path) == mine:
+        if _read(path) == own_identity:
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
 def holder(directory: Path) -> str | None:
-    """Who is writing a run, as far as one can tell from here; None if nobody is."""
-    there = _read(directory / paths.LOCK)
-    return None if there is None or _gone(there) else _named(there)
+    """The process that writes a run, for messages; None if there is none, as far as this host can tell."""
+    identity = _read(directory / paths.LOCK)
+    return None if identity is None or _has_ended(identity) else _description(identity)
 
 
-def _take(path: Path, mine: dict[str, Any]) -> None:
+def _take(path: Path, own_identity: dict[str, Any]) -> None:
     for _ in range(3):
-        if _create(path, mine):
+        if _create(path, own_identity):
             return
-        there = _read(path)
-        if there is None:  # let go in the meantime
+        identity = _read(path)
+        if identity is None:  # released in the meantime
             continue
-        if not _gone(there):
+        if not _has_ended(identity):
             do = f"wait for it, or delete {path} if it is not running any more"
             raise InputError(
-                f"run {path.parent}", "no other process that writes it", f"one at work: {_named(there)}", do
+                f"run {path.parent}",
+                "no other process that writes it",
+                f"one at work: {_description(identity)}",
+                do,
             )
-        _discard(path, there)
+        _discard(path, identity)
     raise InputError(f"run {path.parent}", "a lock that can be taken", f"others at {path}", "try again")
 
 
-def _create(path: Path, mine: dict[str, Any]) -> bool:
-    """Make the lock with its text in one move: a second name for a file that is whole."""
+def _create(path: Path, own_identity: dict[str, Any]) -> bool:
+    """Make the lock with its text atomically: as a hard link to a complete file."""
     whole = path.with_name(f".{path.name}.{token_hex(4)}.part")
     try:
-        whole.write_text(json.dumps(mine), encoding="utf-8")
+        whole.write_text(json.dumps(own_identity), encoding="utf-8")
         try:
             os.link(whole, path)
         except FileExistsError:
@@ -88,7 +90,7 @@ def _create(path: Path, mine: dict[str, Any]) -> bool:
         except OSError:  # a file system without hard links
             try:
                 with path.open("x", encoding="utf-8") as file:
-                    json.dump(mine, file)
+                    json.dump(own_identity, file)
             except FileExistsError:
                 return False
     finally:
@@ -97,7 +99,7 @@ def _create(path: Path, mine: dict[str, Any]) -> bool:
 
 
 def _discard(path: Path, stale: dict[str, Any]) -> None:
-    """Remove a stale lock; one that another process has put in its place meanwhile is put back."""
+    """Remove a stale lock; a new one that another process made in the meantime is put back."""
     aside = path.with_name(f".{path.name}.{token_hex(4)}.part")
     try:
         os.rename(path, aside)
@@ -117,7 +119,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     try:
         return dict(json.loads(text))
     except (ValueError, TypeError):
-        return {}  # of a process that was killed while it made it
+        return {}  # its process was killed while it wrote the file
 
 
 def _identity() -> dict[str, Any]:
@@ -132,21 +134,21 @@ def _identity() -> dict[str, Any]:
     }
 
 
-def _gone(there: dict[str, Any]) -> bool:
+def _has_ended(identity: dict[str, Any]) -> bool:
     """Whether the process of a lock has certainly ended."""
-    if not there:
+    if not identity:
         return True
-    if there["host"] == platform.node() and there["namespace"] == _namespace():
-        return not _alive(there["process"]) or _start_of(there["process"]) != there["started"]
-    job = there["slurm"].get("SLURM_JOB_ID")
+    if identity["host"] == platform.node() and identity["namespace"] == _namespace():
+        return not _alive(identity["process"]) or _start_of(identity["process"]) != identity["started"]
+    job = identity["slurm"].get("SLURM_JOB_ID")
     if job is None:
         return False
     # A job runs once at a time, and a requeued one keeps its number.
-    return job == os.environ.get("SLURM_JOB_ID") or _ended(job)
+    return job == os.environ.get("SLURM_JOB_ID") or _job_has_ended(job)
 
 
-def _ended(job: str) -> bool:
-    """Whether Slurm says that a job is not in its queue; where it cannot be asked, the job may be running."""
+def _job_has_ended(job: str) -> bool:
+    """Whether Slurm says that a job is not in its queue; False if Slurm cannot be asked."""
     command = ["squeue", "--noheader", "--jobs", job, "--format", "%T"]
     try:
         asked = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_SECONDS)
@@ -168,7 +170,7 @@ def _alive(process: int) -> bool:
 
 
 def _start_of(process: int) -> str | None:
-    """When a process started, in ticks since this boot: tells it from a later one of the same number."""
+    """Start time of a process, in ticks since boot: distinguishes it from a later process of the same number."""
     try:
         boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
         after_name = (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
@@ -178,14 +180,14 @@ def _start_of(process: int) -> str | None:
 
 
 def _namespace() -> str | None:
-    """In which numbering of processes this one is: containers of a host have their own."""
+    """The PID namespace of this process: containers on one host have their own."""
     try:
         return os.readlink(PROC / "self/ns/pid")
     except OSError:
         return None
 
 
-def _named(there: dict[str, Any]) -> str:
-    job = there["slurm"].get("SLURM_JOB_ID")
+def _description(identity: dict[str, Any]) -> str:
+    job = identity["slurm"].get("SLURM_JOB_ID")
     of_job = f", Slurm job {job}" if job else ""
-    return f"process {there['process']} on {there['host']}{of_job}, since {there['since']}"
+    return f"process {identity['process']} on {identity['host']}{of_job}, since {identity['since']}"

@@ -14,15 +14,15 @@ VERSION = 2
 
 def is_current(file: h5py.File) -> bool:
     """Whether an open file is of this version; `InputError` for one of a later version."""
-    found = _version_of(file)
-    if found > VERSION:
+    version = _version_of(file)
+    if version > VERSION:
         do = "use the version of deeptheory that wrote it, or a later one"
-        raise InputError(str(file.filename), f"schema version up to {VERSION}", f"{found}", do)
-    return found == VERSION
+        raise InputError(str(file.filename), f"schema version up to {VERSION}", f"{version}", do)
+    return version == VERSION
 
 
 def migrate(path: Path) -> str:
-    """Bring a file of an older version up to date; the old one is kept as `storage.previous_of(path)`.
+    """Bring a file of an older version up to date; the old one is kept as `hdf5.previous_of(path)`.
 
     Returns
     -------

@@ -39,7 +39,7 @@ def verify(path: Path) -> Summary:
 
     Returns
     -------
-    Report
+    Summary
         Its numbers count the damaged files as ``damaged``.
 
     Raises
@@ -48,24 +48,26 @@ def verify(path: Path) -> Summary:
         There is no run.
     """
     path = Path(path)
-    found = sorted(file.parent for file in path.rglob(paths.CONFIG))
-    if not found:
+    directories = sorted(file.parent for file in path.rglob(paths.CONFIG))
+    if not directories:
         do = "name a run directory, or one with runs in it"
         raise InputError(f"{path}", f"{paths.CONFIG} in it or below", "none", do)
-    files = [verified for directory in found for verified in _files(directory)]
+    files = [verified for directory in directories for verified in _files(directory)]
     damaged = [file for file in files if file.damage]
     rows = [(file.path, str(file.datasets), file.damage or "whole") for file in files]
     lines = text_table(("file", "data sets", "found"), rows, left=(0, 2))
-    lines.append(f"{len(found)} runs, {len(files)} files, {len(damaged)} damaged")
+    lines.append(f"{len(directories)} runs, {len(files)} files, {len(damaged)} damaged")
     if unchecked := sum(file.unchecked for file in files):
         lines.append(f"{unchecked} data sets have no checksum; they get one when the run is next opened")
-    lines += [f"{directory} is being written by {who}" for directory in found if (who := holder(directory))]
-    numbers = {"runs": len(found), "damaged": len(damaged), "files": [asdict(file) for file in files]}
+    lines += [
+        f"{directory} is being written by {who}" for directory in directories if (who := holder(directory))
+    ]
+    numbers = {"runs": len(directories), "damaged": len(damaged), "files": [asdict(file) for file in files]}
     return Summary("\n".join(lines), numbers)
 
 
 def _files(directory: Path) -> list[Verified]:
-    """All but what is being written, and what was found damaged before and put aside."""
+    """All files but unfinished ones and damaged ones that were kept aside."""
     names = sorted(path for path in directory.glob("*.h5") if not path.name.startswith("."))
     aside = {integrity.damaged_of(path) for path in names}
     return [_configuration(directory / paths.CONFIG), *(_hdf5(path) for path in names if path not in aside)]
@@ -81,11 +83,11 @@ def _configuration(path: Path) -> Verified:
 
 def _hdf5(path: Path) -> Verified:
     try:
-        found = integrity.verify(path)
-        if path.name == paths.RESULTS and not found.damaged:
+        checked = integrity.verify(path)
+        if path.name == paths.RESULTS and not checked.damaged:
             with hdf5.open_for_reading(path) as file:
                 schema.is_current(file)  # refuses one of a later version
     except InputError as error:
         return Verified(str(path), 0, 0, error.found)
-    named = f"damaged: {', '.join(found.damaged)}" if found.damaged else ""
-    return Verified(str(path), found.datasets, len(found.unchecked), named)
+    named = f"damaged: {', '.join(checked.damaged)}" if checked.damaged else ""
+    return Verified(str(path), checked.datasets, len(checked.unchecked), named)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, so that an interruption loses nothing."""
+"""Atomic files: written completely or not at all, so that an interruption loses nothing."""
 
 import contextlib
 import json
@@ -11,52 +11,52 @@ from typing import Any
 from deeptheory.errors import InputError
 from deeptheory.system import interruption
 
-UNFINISHED = ".*.part"  # what a process that was killed while writing leaves
+UNFINISHED = ".*.part"  # temporary files of processes that were killed while writing
 
 
 @contextlib.contextmanager
 def replacing_file(path: Path, previous: Path | None = None) -> Iterator[Path]:
-    """A path beside `path`, to be written in the block: synced and put in its place when the block succeeds.
+    """A temporary path, to be written in the block, that replaces `path` if the block succeeds.
 
-    A request to stop (`stopping`) waits until the file is in its place.
+    The file is synced first. A request to stop (`interruption`) is served after that.
 
     Parameters
     ----------
     path : Path
-        In a directory that exists; an old file of that name stays as it is until then.
+        In a directory that exists; an old file of that name is unchanged until then.
     previous : Path, optional
         Keep the old file under this name, in the same directory.
 
     Raises
     ------
     OSError
-        Where it cannot be written. No other file is left, whatever the block raises.
+        The file cannot be written. No temporary file is left, whatever the block raises.
     """
-    temporary, old = _beside(path), _beside(path)
+    temporary, old = _temporary(path), _temporary(path)
     with interruption.deferred():
         try:
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             if previous is not None:
-                _name_also(path, old, previous)
+                _add_name(path, old, previous)
             os.replace(temporary, path)
             if old.exists():
                 assert previous is not None
                 os.replace(old, previous)
             _sync_directory(path.parent)
         finally:
-            with contextlib.suppress(OSError):  # what went wrong before is what the user has to know
+            with contextlib.suppress(OSError):  # the first error is the one to report
                 temporary.unlink(missing_ok=True)
                 old.unlink(missing_ok=True)
 
 
-def _beside(path: Path) -> Path:
+def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{token_hex(4)}.part")
 
 
-def _name_also(path: Path, second: Path, renamed: Path) -> None:
-    """Give a file, if it is there, a second name, so that there is a whole file under the first at any time."""
+def _add_name(path: Path, second: Path, renamed: Path) -> None:
+    """Give a file, if it exists, a second name, so that a complete file exists under the first at any time."""
     try:
         os.link(path, second)
     except FileNotFoundError:
@@ -66,7 +66,7 @@ def _name_also(path: Path, second: Path, renamed: Path) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Names are on disk only when their directory is; some file systems cannot be asked."""
+    """Sync a directory, without which new names may be lost; some file systems do not support it."""
     with contextlib.suppress(OSError):
         opened = os.open(directory, os.O_RDONLY)
         try:

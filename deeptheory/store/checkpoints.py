@@ -1,4 +1,4 @@
-"""The state of long work in a file, written every few minutes, from which the work goes on."""
+"""Checkpoints of long computations, written every few minutes, from which an interrupted one continues."""
 
 import os
 import time
@@ -12,14 +12,14 @@ INTERVAL = 300.0  # seconds
 
 
 class CheckpointStore:
-    """The checkpoint of one piece of work; the file before the last one is kept for the case of damage.
+    """The checkpoint of one computation; the previous file is kept in case the last one is damaged.
 
     Parameters
     ----------
     path : path
         Its directory must exist and be writable.
     interval : float
-        Seconds from one checkpoint to the next: what a process that is killed loses at most.
+        Seconds between checkpoints: the most that a killed process loses.
     """
 
     def __init__(self, path: str | os.PathLike[str], interval: float = INTERVAL) -> None:
@@ -28,18 +28,18 @@ class CheckpointStore:
 
     @property
     def due(self) -> bool:
-        """Whether the last checkpoint, or the start, is longer ago than the interval."""
+        """Whether more than the interval has passed since the last checkpoint or the start."""
         return time.monotonic() - self.written >= self.interval
 
     def load(self) -> StoredTree | None:
-        """The last whole checkpoint, or None when there is none.
+        """The last undamaged checkpoint, or None if there is none.
 
-        A damaged file is put aside and the one before it taken.
+        A damaged file is kept aside, and the previous one is read.
 
         Raises
         ------
         InputError
-            All there is is damaged.
+            The last and the previous checkpoint are both damaged.
         """
         integrity.mend(self.path)
         if not self.path.exists():
@@ -57,6 +57,6 @@ class CheckpointStore:
         self.written = time.monotonic()
 
     def remove(self) -> None:
-        """Delete all files of it: the work is done."""
+        """Delete its files, when the computation is complete."""
         self.path.unlink(missing_ok=True)
         hdf5.previous_of(self.path).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A file as HDF5 can bear it: nothing ever fails, and what went wrong is told when everything is closed."""
+"""A file object for HDF5 that buffers write errors until HDF5 has closed the file."""
 
 import io
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Any
 
 
 class Disk(io.RawIOBase):
-    """A file that keeps its first error to itself and goes on in memory.
+    """A file that stores its first error in `error` and continues in memory.
 
-    HDF5 cannot close a file that it could not write, and crashes on what it cannot read back.
+    HDF5 cannot close a file after a failed write, and crashes on data that it cannot read back. The owner of the
+    file raises the error once HDF5 has closed it.
     """
 
     def __init__(self, raw: io.FileIO, path: Path) -> None:
@@ -23,12 +24,12 @@ class Disk(io.RawIOBase):
             while left.nbytes:
                 left = left[self.raw.write(left) :]
         except OSError as error:
-            self._go_on_in_memory(error, position)
+            self._continue_in_memory(error, position)
             self.raw.write(whole)
         return whole.nbytes
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the whole buffer, with zeros beyond the end of the file, as HDF5's own drivers do."""
+        """Fill the buffer, with zeros beyond the end of the file, as the drivers of HDF5 do."""
         whole = left = memoryview(buffer).cast("B")
         while left.nbytes and (read := self.raw.readinto(left)):
             left = left[read:]
@@ -39,7 +40,7 @@ class Disk(io.RawIOBase):
         try:
             return self.raw.truncate(size)
         except OSError as error:
-            self._go_on_in_memory(error, self.raw.tell())
+            self._continue_in_memory(error, self.raw.tell())
             return self.raw.truncate(size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -57,7 +58,7 @@ class Disk(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def _go_on_in_memory(self, error: OSError, position: int) -> None:
+    def _continue_in_memory(self, error: OSError, position: int) -> None:
         error.filename = str(self.path)
         self.error = error
         self.raw.seek(0)

@@ -25,7 +25,7 @@ BLOCK = 1 << 26  # bytes read at a time to verify a data set
 
 
 def write_tree(group: h5py.Group, tree: Tree) -> None:
-    """Write a nested table: mappings become groups, everything else a data set."""
+    """Write nested mappings: a mapping becomes a group, everything else a data set."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
             write_tree(
@@ -40,7 +40,7 @@ def write_tree(group: h5py.Group, tree: Tree) -> None:
 
 
 def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
-    # Boolean masks and curves shrink a lot; weights do not, and are left plain.
+    # Masks and curves compress well; float32 weights do not, and stay uncompressed.
     small = array.ndim and 256 <= array.nbytes < COMPRESSED_BELOW
     if small and (array.dtype != np.float32):
         write(group, name, array, compression="gzip", compression_opts=1, shuffle=True)
@@ -54,7 +54,7 @@ def write(group: h5py.Group, name: str, value: str | list[str] | np.ndarray, **o
 
 
 def add_checksum(item: h5py.Dataset, value: Any = None) -> None:
-    """Give a data set the checksum of what it holds; `value` is that, where it is in memory anyway."""
+    """Store the checksum of a data set with it; `value` is its content, if that is in memory."""
     item.attrs[CHECKSUM] = np.uint32(sum_on_disk(item) if value is None else _checksum(value))
 
 
@@ -68,8 +68,7 @@ class OpenFile(TypedReaders):
     Raises
     ------
     InputError
-        By all readers: also where the bytes of a data set are not those that were written. One without a checksum
-        is not checked.
+        By all readers, also if the checksum of a data set is wrong. One without a checksum is not checked.
     """
 
     def __init__(self, file: h5py.File) -> None:
@@ -80,7 +79,7 @@ class OpenFile(TypedReaders):
             return _read(self.file[path])
         except InputError:
             raise
-        except Exception as error:  # the library raises whatever damaged bytes lead it to
+        except Exception as error:  # h5py raises many types of errors on damaged files
             raise _damaged(self.file, path, f"{error}") from error
 
     def location(self, path: str) -> str:
@@ -88,7 +87,7 @@ class OpenFile(TypedReaders):
 
 
 def has(group: h5py.Group, path: str) -> bool:
-    """Whether there is an entry at a path; `InputError` where damage hides the answer."""
+    """Whether an entry exists; `InputError` if damage prevents the answer."""
     try:
         return path in group
     except Exception as error:
@@ -138,14 +137,14 @@ def _damaged(group: h5py.Group, path: str, found: str) -> InputError:
 
 
 def _way_back(path: Path) -> str:
-    """What to do about a damaged file."""
+    """How to recover from a damaged file, for error messages."""
     if previous_of(path).exists():
         return f"the next step that is computed goes back to {previous_of(path).name}"
     return "restore it or start anew"
 
 
 def replace_text(file: h5py.File, name: str, text: str) -> None:
-    """Write one text, in place of what is there."""
+    """Write one text, replacing an old one."""
     if name in file:
         del file[name]
     write(file, name, text, dtype=STRING)
@@ -163,9 +162,9 @@ def open_for_reading(path: Path) -> h5py.File:
 
 @contextmanager
 def replacing(path: Path, anew: bool = False) -> Iterator[h5py.File]:
-    """A writable copy of an HDF5 file (or a new one) that replaces it only when the block succeeds.
+    """A writable copy of an HDF5 file, or a new file, that replaces it if the block succeeds.
 
-    What was there before is kept as `previous_of(path)`. With `anew` the file begins empty.
+    The old version is kept as `previous_of(path)`. With `anew` the new file starts empty.
     """
     with replacing_file(path, previous_of(path)) as temporary:
         if copied := path.exists() and not anew:
@@ -181,7 +180,7 @@ def open_for_writing(path: Path, mode: str = "w") -> Iterator[h5py.File]:
     Raises
     ------
     OSError
-        The disk is full or fails. What HDF5 itself makes of that may end the process.
+        The disk is full or fails. (HDF5 itself may end the process in that case.)
     """
     with io.FileIO(path, f"{mode[0]}b+") as raw:
         disk = Disk(raw, path)
@@ -194,12 +193,12 @@ def open_for_writing(path: Path, mode: str = "w") -> Iterator[h5py.File]:
 
 
 def previous_of(path: Path) -> Path:
-    """Where the version of a file before the last one is: `run.previous.h5`. It may be deleted at any time."""
+    """Path of the previous version of a file: `run.previous.h5`. It may be deleted at any time."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def sum_on_disk(item: h5py.Dataset) -> int:
-    """The checksum of a data set, of which a part is in memory at a time."""
+    """The checksum of a data set, read in parts."""
     if h5py.check_string_dtype(item.dtype) or not item.ndim or not item.size:
         return _checksum(_content(item))
     rows, total = max(1, BLOCK // max(1, item.nbytes // len(item))), 0

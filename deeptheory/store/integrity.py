@@ -1,4 +1,4 @@
-"""Damaged HDF5 files: found by their checksums, put aside for the version before."""
+"""Damaged HDF5 files: found by their checksums, replaced by the previous version."""
 
 import os
 import shutil
@@ -19,16 +19,16 @@ def damaged_of(path: Path) -> Path:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found in a file.
+    """The result of `verify` for one file.
 
     Attributes
     ----------
     datasets : int
-        How many there are.
+        Their number.
     unchecked : tuple of str
-        Those without a checksum: written by another program, or before there were checksums.
+        Those without a checksum: of another program, or of files before checksums were introduced.
     damaged : tuple of str
-        Those that cannot be read, or whose bytes are not those that were written.
+        Those that cannot be read, or whose checksum is wrong.
     """
 
     datasets: int
@@ -44,15 +44,15 @@ def verify(path: Path) -> Verification:
     InputError
         The file is missing or cannot be opened.
     """
-    found: list[str] = []
+    names: list[str] = []
     damaged: list[str] = []
     unchecked: list[str] = []
     with hdf5.open_for_reading(path) as file:
         try:
-            file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+            file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         except Exception as error:
-            return Verification(len(found), (), (f"the list of data sets ({error})",))
-        for name in found:
+            return Verification(len(names), (), (f"the list of data sets ({error})",))
+        for name in names:
             try:
                 expected = file[name].attrs.get(hdf5.CHECKSUM)
                 if hdf5.sum_on_disk(file[name]) != expected and expected is not None:
@@ -61,50 +61,50 @@ def verify(path: Path) -> Verification:
                     unchecked.append(name)
             except Exception:
                 damaged.append(name)
-    return Verification(len(found), tuple(unchecked), tuple(damaged))
+    return Verification(len(names), tuple(unchecked), tuple(damaged))
 
 
 def mend(path: Path) -> str | None:
-    """Go back to the version before the last one where a file is damaged; the damaged one is kept beside it.
+    """Restore the previous version of a file if it is damaged or missing; the damaged one is kept beside it.
 
     Returns
     -------
     str or None
-        What was done, for the log; None where there was nothing to do.
+        What was done, for the log; None if nothing was.
 
     Raises
     ------
     InputError
-        The file is damaged, and there is no good older one.
+        The file is damaged, and so is the previous version, or there is none.
     """
     previous = hdf5.previous_of(path)
     if not path.exists() and not previous.exists():
         return None
-    found = damage_of(path)
-    if found is None:
+    damage = damage_of(path)
+    if damage is None:
         return None
     if not previous.exists() or damage_of(previous) is not None:
         do = f"delete it to start anew, or restore a copy; '{previous.name}' is no better"
         if not previous.exists():
             do = "delete it to start anew, or restore a copy"
-        raise InputError(str(path), "a whole file", found, do)
+        raise InputError(str(path), "a whole file", damage, do)
     kept = damaged_of(path)
     if path.exists():
         os.replace(path, kept)
     with replacing_file(path) as temporary:
         shutil.copyfile(previous, temporary)
-    return f"{path.name} was damaged ({found}): kept as {kept.name}, going on from {previous.name}"
+    return f"{path.name} was damaged ({damage}): kept as {kept.name}, going on from {previous.name}"
 
 
 def damage_of(path: Path) -> str | None:
-    """What is wrong with a file, in a few words; None where nothing is."""
+    """What is damaged in a file, in a few words; None if nothing is."""
     if not path.exists():
         return "it is missing"
     try:
-        found = verify(path)
+        damaged = verify(path).damaged
     except InputError as error:
         return error.found
-    if found.damaged:
-        more = f" and {len(found.damaged) - 1} more" if len(found.damaged) > 1 else ""
-        return f"{found.damaged[0]}{more} damaged"
+    if damaged:
+        more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        return f"{damaged[0]}{more} damaged"
     return None

@@ -1,4 +1,4 @@
-"""Evidence from the solvable companions: theory and simulation, computed on the spot."""
+"""Evidence from the solvable models: theory and simulation, computed when it is asked for."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from deeptheory.system.progress import Progress
 from deeptheory.theory.simulations.committee import draw_weights, learn
 from deeptheory.theory.simulations.perceptron import prune_and_relearn
 
-# A student of three units and a teacher of two; its start breaks the symmetry, so that chance does not decide when
-# the plateau ends.
+# A student of three units and a teacher of two. The start breaks the symmetry, so that the end of the plateau does
+# not depend on fluctuations.
 START = theory.OrderParameters(0.25 * np.eye(3), np.array([(0.2, 0.0), (0.0, 0.2), (0.05, 0.0)]), np.eye(2))
 LEARNING_RATE, N_INPUTS, END, REMOVAL = 0.5, 2000, 80.0, 30.0
 LOADS, N_COUPLINGS = (0.5, 1.0, 1.5), 100

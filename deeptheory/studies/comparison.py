@@ -54,8 +54,8 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
         Its seed is that of the first run; the others follow it.
     directory : Path
         Gets one run directory per seed, `comparison.json` and `comparison.txt` (or `comparison-alone.*` where
-        layers are masked one at a time). What is there is kept: a second
-        call goes on where the first stopped, and may ask for more seeds, criteria and densities.
+        layers are masked one at a time). Existing results are kept: a second
+        call continues the first, and may ask for more seeds, criteria and densities.
     jobs : int
         Seeds computed at a time.
     quiet : bool
@@ -73,7 +73,7 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
     planned = of_seeds(config, directory)
     require_memory(planned, comparison_steps(config), jobs, quiet)
     make_directory(directory)
-    runs = [Run.create(place, own, quiet) for place, own in planned]
+    runs = [Run.create(place, of_seed, quiet) for place, of_seed in planned]
     if jobs > 1:
         _ = runs[0].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
         run_side_by_side(runs, jobs, quiet, ("compare-criteria",))
@@ -91,26 +91,26 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
 
 
 def comparison_steps(config: Config) -> tuple[str, ...]:
-    """The steps that a comparison takes: measuring only where a criterion needs it."""
+    """The steps of a comparison: measuring only if a criterion needs it."""
     measured = any(CRITERIA[criterion].measured for criterion in config.compare.criteria)
     return ("train", "measure", COMPARE) if measured else ("train", COMPARE)
 
 
 def stored_comparison(directory: Path, alone: bool) -> judge.Comparison | None:
-    """The accuracies of a comparison (or that of layers masked alone) as its directory holds them, if it does."""
+    """The stored accuracies of a comparison, or of one with layers masked alone; None if there are none."""
     path = directory / paths.comparison_file(alone, "json")
     if not path.is_file():
         return None
-    found = read_json(path)
+    stored = read_json(path)
 
     def accuracies(values: list[float | None]) -> np.ndarray:
         return np.array(values, np.float64)  # null, a density that was not reached, becomes NaN
 
     of_criteria = {
         criterion: {float(density): accuracies(values) for density, values in at.items()}
-        for criterion, at in found["accuracy"].items()
+        for criterion, at in stored["accuracy"].items()
     }
-    return judge.Comparison(accuracies(found["unpruned"]), of_criteria)
+    return judge.Comparison(accuracies(stored["unpruned"]), of_criteria)
 
 
 def collect(runs: Sequence[Run]) -> judge.Comparison:
@@ -131,7 +131,7 @@ def collect(runs: Sequence[Run]) -> judge.Comparison:
 
 
 def compared_so_far(runs: Sequence[Run]) -> judge.Comparison:
-    """All that runs hold of masks of all layers together, whatever was compared last; NaN without a mask."""
+    """All accuracies in runs with masks of all layers together; NaN where a density was not reached."""
     names = runs[0].entry_names(paths.COMPARE)
     rows = {criterion: (criterion, "") for criterion in CRITERIA if criterion in names}
     densities = {

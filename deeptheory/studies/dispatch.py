@@ -1,4 +1,4 @@
-"""Run whatever study a configuration file describes."""
+"""The study that a configuration file describes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from deeptheory.studies.sweep import read_sweep, run_sweep
 def simulate(
     path: Path, overrides: Sequence[str], directory: Path, command: str, jobs: int = 1, quiet: bool = False
 ) -> None:
-    """Make the study of a file, or what is left of it.
+    """Run the study of a file, or the rest of it.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def simulate(
     overrides : sequence of str
         As in `read_config`.
     directory : Path
-        Of the study; what is there is kept.
+        Of the study; existing results are kept.
     command, jobs, quiet
         As in `confirm`.
 

@@ -1,4 +1,4 @@
-"""What hypotheses are tested on, read from run files; every builder says what is missing and what makes it."""
+"""Evidence for hypotheses, read from run files; errors say what is missing and which command makes it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

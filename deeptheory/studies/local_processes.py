@@ -1,4 +1,4 @@
-"""Several runs side by side on this machine, one process each."""
+"""Several runs in parallel on this machine, one process each."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def run_side_by_side(
     quiet : bool
         No progress on standard error.
     command : sequence of str
-        Of `deeptheory`, with its options; the run is its argument. By default it goes through all its steps.
+        Command of `deeptheory` with its options; the run is its argument. By default all steps of the run.
     keep_going : bool
         A process that fails does not stop the others.
 

@@ -1,7 +1,7 @@
-"""Requests to stop: SIGINT, SIGTERM and SIGUSR2 end long work with everything stored that was computed.
+"""Requests to stop: after SIGINT, SIGTERM or SIGUSR2 a long computation ends with its results stored.
 
-Computing is interrupted only where it asks: an exception out of nowhere, as Python makes of SIGINT, can come
-out of the inside of NumPy as another one.
+Computations stop only where they ask for requests: an exception at an arbitrary place, as Python raises on SIGINT,
+can leave NumPy as a different one.
 """
 
 import contextlib
@@ -19,10 +19,9 @@ _deferred = 0
 
 
 class Interrupted(BaseException):
-    """Work stopped because the process was asked to; the same call goes on from what is stored.
+    """The process was asked to stop; the same call continues from what is stored.
 
-    Like `KeyboardInterrupt` it is no `Exception`: it is no failure, and nothing that handles failures shall
-    take it for one.
+    Like `KeyboardInterrupt` it is not an `Exception`: code that handles failures must not catch it.
     """
 
 
@@ -32,7 +31,7 @@ def requested() -> bool:
 
 
 def check() -> None:
-    """Raise `Interrupted` if this process was asked to stop: a place where nothing is left half done."""
+    """Raise `Interrupted` if this process was asked to stop: to be called where no result is incomplete."""
     if _received is not None:
         raise Interrupted(f"stopped by {_received}")
 
@@ -42,10 +41,10 @@ def listening() -> Iterator[None]:
     """Turn the signals into `Interrupted` in the block: at once, or where a `deferred` block asks or ends.
 
     The first signal counts, others change nothing, but for a second SIGINT (Ctrl-C), which ends the process on
-    the spot. What is being written then is left beside the last whole file, never in its place.
+    the spot. A file that is being written then does not replace the last complete one.
     """
     global _received
-    # What a process started in the background ignores, it goes on ignoring.
+    # A process in the background may ignore signals; it continues to.
     heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _receive) for number in heeded}
     try:

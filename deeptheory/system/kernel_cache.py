@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept between starts."""
+"""The disk cache of compiled kernels."""
 
 import contextlib
 import functools

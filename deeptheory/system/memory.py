@@ -1,4 +1,4 @@
-"""The memory that this process may still take, and the refusal of what does not fit."""
+"""The memory that this process may still take, and the refusal of results that exceed it."""
 
 import contextlib
 from pathlib import Path
@@ -52,7 +52,7 @@ def require_memory(what: str, needed: int, do: str) -> None:
     needed : int
         Its bytes.
     do : str
-        What would take less.
+        How to use less.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, plain lines every few seconds anywhere else."""
+"""Progress of long computations: a bar on a terminal, otherwise a line every few seconds."""
 
 import sys
 import time
@@ -11,26 +11,26 @@ BAR_INTERVAL = 0.2  # seconds between redraws on a terminal
 
 
 class Progress:
-    """Report the progress of one piece of work of known length.
+    """Report the progress of one computation of known length.
 
     Parameters
     ----------
     title : str
-        What is being done.
+        What is computed.
     total : int
         Number of units of work.
     unit : str
         Name of one unit, or "%".
     quiet : bool
-        Say nothing at all.
+        Write nothing.
     stream : file object, optional
         Where to write; standard error by default.
     stoppable : bool
-        Whether a report is a place where the work ends when the process was asked to stop.
+        Whether a call of `advance` may stop the computation on request.
 
     Notes
     -----
-    Nothing is written for work shorter than two seconds.
+    Nothing is written in the first two seconds.
     """
 
     def __init__(
@@ -63,9 +63,8 @@ class Progress:
 
         Raises
         ------
-        stopping.Interrupted
-            The process was asked to stop, and the work is stoppable. What must not be lost has to be stored
-            before.
+        interruption.Interrupted
+            The process was asked to stop, and the computation is stoppable. Results have to be stored before.
         """
         if self.stoppable:
             interruption.check()

@@ -1,4 +1,4 @@
-"""The arms of a run: the masks of every criterion at equal density, the same whenever they are asked for."""
+"""The arms of a run: the masks of every criterion at equal density, the same at every call."""
 
 import functools
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def arm_context(
     rng: np.random.Generator,
     strengths: Mapping[str, np.ndarray],
 ) -> prune.Context:
-    """What the criteria may look at in a network; what takes long is computed when a criterion asks for it.
+    """The context of the criteria for a network; slow parts are computed only if a criterion uses them.
 
     The order of the SNR budget and the shares of filters are those of the trained network, whatever the network.
     """
@@ -72,7 +72,7 @@ def arm_context(
 
 @functools.lru_cache(maxsize=1)
 def _budget_order(run: Run, layers: tuple[prune.MaskedLayer, ...]) -> theory.BudgetOrder:
-    """The same for all densities of a comparison, so kept between them."""
+    """Cached: it is the same for all densities of a comparison."""
     trained = trained_network(run)
     removals = removal_paths(run, trained, layers)
     squares, margins = sensitivities(run, trained, layers)
@@ -86,7 +86,7 @@ def trained_strengths(run: Run, network: nn.Network) -> dict[str, np.ndarray]:
 
 
 def scaled_strengths(run: Run, strengths: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Strengths of a stage with a threshold of its own in units that the common one cuts."""
+    """Strengths rescaled so that the common threshold acts as the individual one of each stage."""
     options = run.config.prune
     if options.thresholds and len(options.thresholds) != len(options.stages):
         raise InputError(
@@ -95,8 +95,8 @@ def scaled_strengths(run: Run, strengths: Mapping[str, np.ndarray]) -> dict[str,
             f"{len(options.thresholds)}",
             "leave it empty for the common one",
         )
-    own = dict(zip(options.stages, options.thresholds, strict=False))
+    thresholds = dict(zip(options.stages, options.thresholds, strict=False))
     return {
-        stage: of_stage * (options.threshold / own.get(stage, options.threshold))
+        stage: of_stage * (options.threshold / thresholds.get(stage, options.threshold))
         for stage, of_stage in strengths.items()
     }

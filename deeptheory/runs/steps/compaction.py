@@ -1,4 +1,4 @@
-"""Cut out of the retrained networks what their masks disconnect."""
+"""Remove from the retrained networks the filters and kernels that their masks disconnect."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,7 +20,7 @@ COMPARED = 100  # test inputs on which masked and compact network are compared, 
 def compact(run: Run, arms: Sequence[str] = ()) -> None:
     """Save the compact network of every arm asked for, and store what is left of each layer.
 
-    An arm that is done is left as it is.
+    Completed arms are skipped.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def retrained_network(run: Run, arm: str) -> nn.Network:
 
 
 def retrained_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:
-    """The masks in force at the end of retraining; those of `prune` in a run that does not say them."""
+    """The masks at the end of retraining; in runs that do not store them, those of the step `prune`."""
     where = paths.arm_path("retrain", arm, paths.MASKS)
     if not run.has(where):
         return stored_masks(run, network, arm)

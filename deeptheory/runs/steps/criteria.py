@@ -21,10 +21,10 @@ from deeptheory.system.progress import Progress
 def compare(run: Run) -> None:
     """Train, and measure where a criterion needs it, then prune and retrain for every criterion and density.
 
-    With `compare.alone` one layer is masked at a time, and the density is that of this layer. Everything is
-    retrained with the same batches, the unpruned network too. What is stored is not computed again, so more
-    criteria and densities can be added later. A density that a criterion cannot reach is stored with the reason
-    in place of an accuracy.
+    With `compare.alone` one layer is masked at a time, and the density is that of this layer. All networks,
+    the unpruned one too, are retrained with the same batches. Stored results are not computed again, so more
+    criteria and densities can be added later. For a density that a criterion cannot reach, the reason is stored
+    instead of an accuracy.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What inference costs with the dense, the masked and the compact network of an arm."""
+"""Cost of inference with the dense, the masked and the compact network of an arm."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,12 @@ ROUNDS = 10  # blocks of every network at every batch
 def cost(run: Run, arms: Sequence[str] = ()) -> None:
     """Count, time and store what inference costs: the unpruned network, the masked one and the compact one.
 
-    Unlike a step it is never done: times belong to a machine and a moment, so they are measured anew and
-    replace those that are stored.
+    Times depend on the machine and its load, so they are measured again at every call and replace stored ones.
 
     Parameters
     ----------
     run : Run
-        Retrained; arms that are not compacted yet are.
+        Retrained; missing compact networks are made.
     arms : sequence of str
         All pruned arms by default.
 
@@ -60,8 +59,8 @@ def cost(run: Run, arms: Sequence[str] = ()) -> None:
         for batch in BATCHES:
             title = f"{run.directory.name} cost of {arm}, batch {batch}"
             turns = _timed(networks, inputs[:batch], title, run.quiet)
-            for name, found in turns.items():
-                sides[name][f"batch{batch}"] = _of_batch(found, sides[name], batch)
+            for name, of_network in turns.items():
+                sides[name][f"batch{batch}"] = _batch_costs(of_network, sides[name], batch)
             speedup[f"batch{batch}"] = _ratio(turns)
         shares = [look, machine_load.share_of_others(before, machine_load.Load.now())]
         tree = {
@@ -95,10 +94,10 @@ def _timed(
         return in_turn(steps, ROUNDS, energy.find_counters(), progress.advance)
 
 
-def _of_batch(found: Turns, counts: Mapping[str, Any], batch: int) -> dict[str, Any]:
-    seconds = np.concatenate(found.times.blocks)
-    if found.joules:
-        joules, source = float(np.median(found.joules)) / batch, energy.COUNTED
+def _batch_costs(turns: Turns, counts: Mapping[str, Any], batch: int) -> dict[str, Any]:
+    seconds = np.concatenate(turns.times.blocks)
+    if turns.joules:
+        joules, source = float(np.median(turns.joules)) / batch, energy.COUNTED
     else:
         joules = energy.estimated_joules(
             counts["multiply_adds"], counts["array_bytes"], counts["traffic_bytes"], batch
@@ -116,7 +115,7 @@ def _of_batch(found: Turns, counts: Mapping[str, Any], batch: int) -> dict[str, 
 
 
 def _ratio(turns: Mapping[str, Turns]) -> dict[str, float]:
-    """Time of the dense network in units of that of the compact one, with its interval."""
+    """Ratio of the times of the dense and the compact network, with its interval."""
     above, below = (turns[name].times for name in (DENSE, COMPACT))
     ratio = np.median(np.concatenate(above.blocks)) / np.median(np.concatenate(below.blocks))
     low, high = ratio_interval(above, below)

@@ -15,7 +15,7 @@ from deeptheory.store import paths
 
 
 class Revision:
-    """The masks of one arm, decided anew in every round from the network as it is then.
+    """The masks of one arm, recomputed in every round from the present network.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ class Revision:
         A criterion.
     layers : tuple of MaskedLayer
     options : PruneOptions
-        With the schedule, its rounds and the final density.
+        Schedule, number of rounds and final density.
     trained : dict of str to array
-        State of the trained network: what an annealed mask brings back has its values.
+        State of the trained network: weights that an annealed mask restores take these values.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Revision:
     def masks(self, number: int, network: nn.Network, present: prune.Masks | None) -> prune.Masks:
         """Find and store the masks of a round, counted from 0; quenched ones lie within `present`.
 
-        An annealed mask chooses among all connections: those that are gone have their trained values again.
+        An annealed mask chooses among all connections, with removed ones at their trained values.
         """
         if present is not None and self.options.disorder == "annealed":
             parameters = network.parameters()
@@ -68,7 +68,7 @@ class Revision:
         return prune.Masks(self.layers, self.run.read_arrays(self.where(number, paths.MASKS)))
 
     def before_epoch(self, network: nn.Network) -> nn.BeforeEpoch:
-        """What `nn.fit` calls before every epoch: one round before each, while there are rounds."""
+        """The function that `nn.fit` calls before every epoch: one round each, until the rounds are used up."""
 
         def revise(epoch: int, masks: Mapping[str, np.ndarray]) -> prune.Masks | None:
             if epoch >= len(self.densities):
@@ -78,7 +78,7 @@ class Revision:
         return revise
 
     def _strengths(self, network: nn.Network) -> dict[str, np.ndarray]:
-        """Label strengths of the network as it is: probes fitted anew, fields of the measure split."""
+        """Label strengths of the present network: probes fitted to it, fields of the measure split."""
         run = self.run
         stages = {stage for layer in self.layers for stage in (layer.stage_in, layer.stage_out)}
         names = [stage.name for stage in network.stages if stage.name in stages]

@@ -17,7 +17,7 @@ from deeptheory.store import paths
 
 @dataclass(frozen=True)
 class Retrained:
-    """A network after retraining, its history and the masks in force at the end."""
+    """A network after retraining, its history and its final masks."""
 
     network: nn.Network
     history: nn.History
@@ -28,13 +28,13 @@ class Retrained:
 def retrain(run: Run) -> None:
     """Retrain all arms from the trained weights with the same batches and the mask enforced at every step.
 
-    Where `prune.schedule` or `prune.disorder` change the masks on the way, the last ones are stored with the
-    result. An arm whose criterion trains from scratch (`prune.Criterion`) starts from the run's initial weights,
-    scaled to the surviving fan-in, and is trained under its one mask as the network was: by the recipe `train`,
-    with the batches of the step `train`. It costs a whole training.
+    If `prune.schedule` or `prune.disorder` change the masks during retraining, the final ones are stored.
 
-    An arm that is already in the run file is not retrained again; the one under way resumes from its
-    checkpoint.
+    An arm whose criterion trains from scratch (`prune.Criterion`) starts from the run's initial weights, scaled to
+    the surviving fan-in. It is trained under its mask by the recipe and with the batches of the step `train`: the
+    cost of a whole training.
+
+    Arms in the run file are skipped; an interrupted one resumes from its checkpoint.
     """
     run.require("prune")
     started = time.monotonic()
@@ -76,14 +76,14 @@ def retrain_network(
     arm : str
         A criterion, or "unpruned".
     masks : Masks or None
-        Of one shot; a schedule finds its own. None for the unpruned arm.
+        The one-shot masks; a schedule computes its own. None for the unpruned arm.
     start : dict of str to array
         State of the network at the start of retraining; an arm from scratch has its own.
     options : PruneOptions
 
     Notes
     -----
-    The checkpoints stay until what came out is stored (`remove_checkpoints`).
+    The checkpoints stay until the caller has stored the result and calls `remove_checkpoints`.
     """
     if masks is not None and prune.CRITERIA[arm].from_scratch:
         network = build_network(run)
@@ -106,7 +106,7 @@ def retrain_network(
 
 
 def _iterate(run: Run, network: nn.Network, revision: Revision, arm: str) -> Retrained:
-    """Prune, retrain and go back to the rewinding weights, once for every round; rounds done are not repeated."""
+    """Prune, retrain and go back to the rewinding weights, once per round; completed rounds are skipped."""
     if not run.has(paths.REWIND):
         do = "train it again with this prune.schedule"
         raise InputError(
@@ -157,7 +157,7 @@ def _fit(
 
 
 def remove_checkpoints(run: Run, arm: str, options: prune.PruneOptions) -> None:
-    """Delete what `retrain_network` left to go on from: its result is stored."""
+    """Delete the checkpoints of `retrain_network`, when its result is stored."""
     for number in (None, *range(len(prune.densities(options)))):
         run.checkpoint(paths.arm_checkpoint(arm, options.density, number)).remove()
 

@@ -34,9 +34,9 @@ class Variation:
 
 def variations(run: Run) -> list[Variation]:
     """The thresholds, the run's own among them, then the parts of the measure split."""
-    own = run.config.measure.threshold
-    return [Variation(threshold) for threshold in sorted({*THRESHOLDS, own})] + [
-        Variation(own, share) for share in SHARES
+    of_run = run.config.measure.threshold
+    return [Variation(threshold) for threshold in sorted({*THRESHOLDS, of_run})] + [
+        Variation(of_run, share) for share in SHARES
     ]
 
 
@@ -45,10 +45,12 @@ def sensitivity(run: Run) -> None:
     """Clusters, noise and SNR of every stage under all `variations`; the probes stay as they are.
 
     A part of the measure split is the first inputs of every label in an order drawn from the seed, one at least.
-    What is stored is not computed again.
+    Stored variations are skipped.
     """
     run.require("measure")
-    missing = [of for of in variations(run) if not run.has(paths.sensitivity_path(of.name))]
+    missing = [
+        variation for variation in variations(run) if not run.has(paths.sensitivity_path(variation.name))
+    ]
     with Progress(f"{run.directory.name} sensitivity", len(missing) + 1, "variation", run.quiet) as progress:
         for done, variation in enumerate(missing, start=1):
             run.store(paths.sensitivity_path(variation.name), _measured(run, variation))
@@ -63,11 +65,11 @@ def _measured(run: Run, variation: Variation) -> dict[str, dict[str, float]]:
     means = _class_means(run, variation.share, probes)
     options = msgspec.structs.replace(run.config.measure, threshold=variation.threshold)
     rng = generator(run.config.seed, "bootstrap")
-    found = {}
+    numbers = {}
     for stage, of_stage in means.items():
         measures = measuring.measure_stage(of_stage, probes[stage].reshape(of_stage.shape), options, rng)
-        found[stage] = {name: number(measures) for name, number in NUMBERS.items()}
-    return found
+        numbers[stage] = {name: number(measures) for name, number in NUMBERS.items()}
+    return numbers
 
 
 def _class_means(run: Run, share: float, probes: Means) -> Means:
@@ -79,8 +81,8 @@ def _class_means(run: Run, share: float, probes: Means) -> Means:
     order = generator(run.config.seed, "sensitivity").permutation(len(labels))
     chosen = []
     for label in np.unique(labels):
-        own = order[labels[order] == label]
-        chosen += own[: max(1, round(share * len(own)))].tolist()
+        of_label = order[labels[order] == label]
+        chosen += of_label[: max(1, round(share * len(of_label)))].tolist()
     chosen.sort()
     statistics = measuring.filter_statistics(
         trained_network(run), images[chosen], labels[chosen], probes, quiet=True
@@ -89,12 +91,12 @@ def _class_means(run: Run, share: float, probes: Means) -> Means:
 
 
 NUMBERS: dict[str, Callable[[measuring.StageMeasures], float]] = {
-    "clusters_per_filter": lambda of: of.clusters_per_filter.value,
-    "cluster_size": lambda of: of.cluster_size.value,
-    "noise": lambda of: of.noise.value,
-    "share_without_label": lambda of: of.share_without_label.value,
-    "snr_mean_field": lambda of: of.mean_field.snr,
-    "snr_measured": lambda of: of.measured.snr,
-    "relabelled_clusters": lambda of: float(of.relabelled_clusters.mean()),
-    "relabelled_spread": lambda of: float(of.relabelled_clusters.std()),
+    "clusters_per_filter": lambda measures: measures.clusters_per_filter.value,
+    "cluster_size": lambda measures: measures.cluster_size.value,
+    "noise": lambda measures: measures.noise.value,
+    "share_without_label": lambda measures: measures.share_without_label.value,
+    "snr_mean_field": lambda measures: measures.mean_field.snr,
+    "snr_measured": lambda measures: measures.measured.snr,
+    "relabelled_clusters": lambda measures: float(measures.relabelled_clusters.mean()),
+    "relabelled_spread": lambda measures: float(measures.relabelled_clusters.std()),
 }

@@ -28,7 +28,7 @@ def budget(run: Run, tolerance: float) -> None:
     with `prune.Predictor`, for every layer alone and for all together. Training inputs give the moments of the
     patches, the measure split the margins, their sensitivities and the accuracies; the test split is not read.
 
-    What is found is stored as soon as it is there; the same call again goes on where it was interrupted.
+    Every result is stored as soon as it is computed; a second call continues an interrupted one.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def removal_paths(
     """The order in which the connections of every filter go, and the residuals: stored once for all tolerances."""
     images, _ = data.select(run.dataset, stored_splits(run), "train")
     images = images[generator(run.config.seed, "budget").permutation(len(images))]
-    found = {}
+    removals = {}
     with Progress(f"{run.directory.name} removal paths", len(layers), "layer", run.quiet) as progress:
         for done, layer in enumerate(layers, start=1):
             where = paths.join(paths.BUDGET, paths.REMOVAL_PATHS, layer.weight)
@@ -94,9 +94,11 @@ def removal_paths(
                 made = _removal_paths(network, layer, images)
                 run.store(where, {"inputs": made.inputs, "residual": made.residual})
             stored = run.read_arrays(where)
-            found[layer.weight] = theory.RemovalPaths(stored["inputs"], stored["residual"], layer.kernel_size)
+            removals[layer.weight] = theory.RemovalPaths(
+                stored["inputs"], stored["residual"], layer.kernel_size
+            )
             progress.advance(done)
-    return found
+    return removals
 
 
 def _removal_paths(network: nn.Network, layer: prune.MaskedLayer, images: np.ndarray) -> theory.RemovalPaths:
@@ -104,7 +106,7 @@ def _removal_paths(network: nn.Network, layer: prune.MaskedLayer, images: np.nda
     moments = measure.patch_moments(network, enough, layer.name, quiet=True)
     weight = network.parameters()[layer.weight]
     flat = weight.reshape(len(weight), -1)
-    if moments.constant:  # every connection can go for nothing, in any order
+    if moments.constant:  # removing connections costs nothing, in any order
         return theory.paths_from_costs(np.zeros(layer.grid), layer.kernel_size)
     if flat.shape[1] <= EXACT_WEIGHTS:
         return theory.removal_paths(moments.covariance, flat, layer.n_inputs)
@@ -162,13 +164,13 @@ def _search(
     def predicted(dilution: float) -> prune.Prediction:
         return predictor.predict(prune.Masks(layers, kernels_at(dilution)))
 
-    low, high, found, visited = 0.0, 1.0, None, []
+    low, high, best, visited = 0.0, 1.0, None, []
     for _ in range(steps):
         middle = (low + high) / 2
         prediction = predicted(middle)
         visited.append((middle, prediction.refitted, prediction.refitted_theory, prediction.retrained))
         if prediction.loss <= tolerance:
-            low, found = middle, prediction
+            low, best = middle, prediction
         else:
             high = middle
     kernels = kernels_at(low)
@@ -177,7 +179,7 @@ def _search(
     return {
         paths.DILUTION: removed / weights,
         paths.PRUNABLE: {name: ~mask for name, mask in kernels.items()},
-        "prediction": asdict(found or predicted(0.0)),
+        "prediction": asdict(best or predicted(0.0)),
         "dilution_by_margins": theory.largest_dilution(order.dilution, order.accuracy, tolerance),
         "visited": np.array(visited),
     }

@@ -58,9 +58,9 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
 
 
 def train_along(group: nn.Group) -> None:
-    """Take part in the `train` of the first process, if it trains: it sends what is needed, and alone writes.
+    """Take part in the `train` of the first process, which sends the data and writes all results.
 
-    Returns in all processes when the first one calls it: nothing is left to train.
+    Returns in all processes when the first one calls it.
     """
     while (sent := group.from_first()) is not None:
         config, n_labels, input_shape, training = sent
@@ -71,9 +71,9 @@ def train_along(group: nn.Group) -> None:
 
 
 def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple[data.Splits, nn.Network]:
-    """The splits, and the network at its initial weights; what would fail only after the training is refused now.
+    """The splits and the initial network; refuses now what would otherwise fail after the training.
 
-    An imported network is built from its blueprint (`runs.networks`).
+    An imported network is built from its blueprint (`runs.network_sources`).
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
 
 
 def build_network(run: Run) -> nn.Network:
-    """The run's network at its initial weights; an imported one gets fresh ones, as nobody knows its own."""
+    """The run's network at its initial weights; random ones for an imported network."""
     dataset = run.dataset
     source = NetworkSource(run.config.network, dataset.n_labels, dataset.input_shape, stored_blueprint(run))
     return source.fresh(generator(run.config.seed, "weights"))

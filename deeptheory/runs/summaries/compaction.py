@@ -1,4 +1,4 @@
-"""What `compact` and `cost` print of a run."""
+"""Summaries of compact networks and of the cost of inference."""
 
 from collections.abc import Sequence
 
@@ -49,16 +49,16 @@ def costed(run: Run, arms: Sequence[str] = ()) -> Summary:
     """Dense, masked and compact network of every arm side by side."""
     lines, numbers = list[str](), {}
     for arm in chosen_arms(run, arms):
-        found = numbers[arm] = run.read_tree(paths.cost_path(arm))
-        sides = found.read_trees("sides")
+        stored = numbers[arm] = run.read_tree(paths.cost_path(arm))
+        sides = stored.read_trees("sides")
         lines += [f"{arm}:", *text_table(("", *SIDES, "compact/dense"), _rows(sides))]
         for batch in BATCHES:
-            of = found.read_numbers(f"speedup/batch{batch}")
+            ratio = stored.read_numbers(f"speedup/batch{batch}")
             lines.append(
-                f"batch {batch}: the compact network is {of['ratio']:.2f} ({of['low']:.2f} to {of['high']:.2f}) "
-                "times as fast as the dense one"
+                f"batch {batch}: the compact network is {ratio['ratio']:.2f} "
+                f"({ratio['low']:.2f} to {ratio['high']:.2f}) times as fast as the dense one"
             )
-        if found["quiet"] != "yes":
+        if stored["quiet"] != "yes":
             lines.append("The machine was not known to be quiet: repeat this when nothing else runs.")
         lines.append("")
     lines += [

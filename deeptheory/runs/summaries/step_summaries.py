@@ -1,4 +1,4 @@
-"""What the commands print of a run: a screenful of text, and the same numbers for JSON."""
+"""Summaries of a run and its steps, as the commands print them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,7 @@ def overview(run: Run) -> Summary:
 
 
 def of_steps(run: Run) -> dict[str, Summary]:
-    """What there is to say of the steps that are done; the arms of retrain repeat those of prune."""
+    """The summaries of the completed steps; that of retrain contains that of prune."""
     return {step: report(run) for step, report in SUMMARIES.items() if step != "prune" and run.done(step)}
 
 
@@ -104,7 +104,7 @@ def measured(run: Run) -> Summary:
 
 
 def stage_numbers(run: Run, stage: str) -> dict[str, float]:
-    """What is printed of one measured stage."""
+    """The numbers of one measured stage that summaries print."""
     stored = run.read_tree(paths.stage_path("measure", stage))
     numbers = (
         "probe_accuracy",

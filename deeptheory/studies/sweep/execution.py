@@ -1,4 +1,4 @@
-"""Compute the members of a sweep: what is missing, each alone, whatever becomes of the others."""
+"""Compute the unfinished members of a sweep; one that fails does not stop the others."""
 
 import contextlib
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from deeptheory.tables import Summary
 
 @dataclass(frozen=True)
 class Swept:
-    """What a call of `run_sweep` leaves.
+    """The result of `run_sweep`.
 
     Attributes
     ----------
     directory : Path
     members : tuple of MemberState
-    status, results : Report
-        How far the members are, and what came out (`states.report`, `results.collect`).
+    status, results : Summary
+        How far the members are, and their results (`member_states.summary`, `results.collect`).
     """
 
     directory: Path
@@ -40,7 +40,7 @@ class Swept:
     @property
     def failed(self) -> bool:
         """Whether a member failed."""
-        return any(of.state == "failed" for of in self.members)
+        return any(member_state.state == "failed" for member_state in self.members)
 
     @property
     def text(self) -> str:
@@ -49,7 +49,7 @@ class Swept:
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """Both reports' numbers."""
+        """The numbers of both summaries."""
         return {"status": self.status.numbers, "results": self.results.numbers}
 
 
@@ -86,8 +86,10 @@ def run_sweep(sweep: Sweep, directory: Path, jobs: int = 1, quiet: bool = False)
     places = zip(directories(directory, members), (member.config for member in members), strict=True)
     require_memory(places, steps_until(sweep.options.steps), jobs, quiet, keep_going=True)
     runs = _prepare(sweep, directory, None, quiet)
-    found = member_states.states(sweep, directory)
-    unfinished = [run for run, of in zip(runs, found, strict=True) if of.state != "done"]
+    all_states = member_states.states(sweep, directory)
+    unfinished = [
+        run for run, member_state in zip(runs, all_states, strict=True) if member_state.state != "done"
+    ]
     jobs, until = min(jobs, len(unfinished)), sweep.options.steps
     if jobs > 1:
         command = "chain", "--until", until
@@ -97,9 +99,12 @@ def run_sweep(sweep: Sweep, directory: Path, jobs: int = 1, quiet: bool = False)
     else:
         for run in unfinished:
             _compute(run, until)
-    found = member_states.states(sweep, directory)
-    status, results = member_states.report(sweep, directory, found), write_results(sweep, directory, found)
-    return Swept(directory, tuple(found), status, results)
+    all_states = member_states.states(sweep, directory)
+    status, results = (
+        member_states.summary(sweep, directory, all_states),
+        write_results(sweep, directory, all_states),
+    )
+    return Swept(directory, tuple(all_states), status, results)
 
 
 def run_member(sweep: Sweep, directory: Path, index: int, quiet: bool = False) -> MemberState:

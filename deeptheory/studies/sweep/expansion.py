@@ -59,13 +59,13 @@ def expand(sweep: Sweep) -> tuple[Member, ...]:
             table = dict(flatten(complete(config)))
             point = variant["name"], *(table[name] for name in sweep.varied)
             for seed in seeds:
-                own = msgspec.structs.replace(config, seed=seed)
-                digits = identity(own)
+                with_seed = msgspec.structs.replace(config, seed=seed)
+                digits = identity(with_seed)
                 name = "-".join([*([label] if label else []), f"seed-{seed}", digits])
                 if digits in members:
                     expected = "members of different configurations"
                     raise InputError("sweep", expected, f"'{members[digits].name}' and '{name}' are the same")
-                members[digits] = Member(name, digits, point, own)
+                members[digits] = Member(name, digits, point, with_seed)
     return tuple(members.values())
 
 
@@ -85,8 +85,8 @@ def identity(config: Config) -> str:
 
 def directories(root: Path, members: tuple[Member, ...]) -> list[Path]:
     """Where the members are: known by their identity, whatever else an earlier call named them by."""
-    there = {path.name.rpartition("-")[2]: path for path in run_directories(root)}
-    return [there.get(member.identity, root / member.name) for member in members]
+    existing = {path.name.rpartition("-")[2]: path for path in run_directories(root)}
+    return [existing.get(member.identity, root / member.name) for member in members]
 
 
 def run_directories(root: Path) -> list[Path]:

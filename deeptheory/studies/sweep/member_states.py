@@ -1,4 +1,4 @@
-"""How far every member of a sweep is, from its files alone."""
+"""How far every member of a sweep is, according to its files."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -90,18 +90,20 @@ def status(root: Path) -> Summary:
     """
     root = Path(root)
     sweep = opened(root)
-    return report(sweep, root, states(sweep, root))
+    return summary(sweep, root, states(sweep, root))
 
 
-def report(sweep: Sweep, root: Path, found: list[MemberState]) -> Summary:
-    """The same of states that were read already."""
-    counts = Counter(of.state for of in found)
-    others = sorted({path.name for path in run_directories(root)} - {of.directory.name for of in found})
+def summary(sweep: Sweep, root: Path, all_states: list[MemberState]) -> Summary:
+    """The same for states that have been read already."""
+    counts = Counter(member_state.state for member_state in all_states)
+    names = {member_state.directory.name for member_state in all_states}
+    others = sorted({path.name for path in run_directories(root)} - names)
     shares = ", ".join(f"{counts[state]} {state}" for state in STATES)
-    lines = [f"sweep {root}, as far as {sweep.options.steps}: {len(found)} members, {shares}"]
-    if undone := [(of.directory.name, of.state) for of in found if of.state != "done"]:
+    lines = [f"sweep {root}, as far as {sweep.options.steps}: {len(all_states)} members, {shares}"]
+    undone = [(one.directory.name, one.state) for one in all_states if one.state != "done"]
+    if undone:
         lines += text_table(("not done", "state"), undone, left=(0, 1))
-    lines += [of.text for of in found if of.state == "failed"]
+    lines += [member_state.text for member_state in all_states if member_state.state == "failed"]
     if others:
         lines.append(
             f"{len(others)} runs of other configurations are no part of it and stay as they are: "
@@ -111,7 +113,7 @@ def report(sweep: Sweep, root: Path, found: list[MemberState]) -> Summary:
         "sweep": str(root),
         "steps": sweep.options.steps,
         "counts": {state: counts[state] for state in STATES},
-        "members": [of.numbers for of in found],
+        "members": [member_state.numbers for member_state in all_states],
         "other_runs": others,
     }
     return Summary("\n".join(lines), numbers)

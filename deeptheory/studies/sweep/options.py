@@ -136,7 +136,7 @@ def located(error: InputError, where: str) -> InputError:
 
 
 def _flat(sweep: Any) -> Any:
-    """The table `[sweep]` with dotted names; what is of another type is left to the check of types."""
+    """The table `[sweep]` with dotted names; values of another type are left to the check of types."""
     if not isinstance(sweep, dict):
         raise InputError("sweep", "a table of options", repr(sweep))
     asked = dict(sweep)
@@ -169,9 +169,9 @@ def _check_variants(options: SweepOptions) -> None:
         if name in names:
             raise InputError("sweep.variants", "names that differ", f"'{name}' twice")
         names.append(name)
-        own = {option: value for option, value in variant.items() if option != "name"}
-        _check_options(own, f"variant '{name}'")
-        if both := [option for option in own if option in options.grid]:
+        changed = {option: value for option, value in variant.items() if option != "name"}
+        _check_options(changed, f"variant '{name}'")
+        if both := [option for option in changed if option in options.grid]:
             expected, do = "options that [sweep.grid] does not set", "leave it out of the one or the other"
             raise InputError(f"variant '{name}'", expected, f"'{both[0]}'", do)
 

@@ -1,4 +1,4 @@
-"""What is asked of Slurm: to take a script, how large its arrays may be, and which jobs it still holds."""
+"""Calls of Slurm: submit a script, get the largest array, list the jobs in the queue."""
 
 import re
 import shutil
@@ -78,14 +78,14 @@ def refuse_queued(directory: Path) -> None:
     if shown.returncode:
         do = "try again when Slurm answers"
         raise InputError("squeue", "the jobs in the queue", " ".join(shown.stderr.split()), do)
-    there = [line.split() for line in shown.stdout.splitlines()]
-    held = [(job, state.lower()) for job, state in there if job in jobs]
+    rows = [line.split() for line in shown.stdout.splitlines()]
+    held = [(job, state.lower()) for job, state in rows if job in jobs]
     if held:
-        own = sorted({job for job, _ in held}, key=int)
+        own_jobs = sorted({job for job, _ in held}, key=int)
         counts = ", ".join(f"{count} {state}" for state, count in sorted(Counter(s for _, s in held).items()))
         do = (
             f"see 'deeptheory sweep status {directory}', and wait for them "
-            f"or end them with 'scancel {' '.join(own)}'"
+            f"or end them with 'scancel {' '.join(own_jobs)}'"
         )
-        found = f"{counts} of job{'s' * (len(own) > 1)} {', '.join(own)}"
+        found = f"{counts} of job{'s' * (len(own_jobs) > 1)} {', '.join(own_jobs)}"
         raise InputError(f"sweep {directory}", "none of its members in the queue", found, do)

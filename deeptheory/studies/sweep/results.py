@@ -43,7 +43,7 @@ def collect(root: Path) -> Summary:
 
     Returns
     -------
-    Report
+    Summary
         The summary, and both tables.
 
     Raises
@@ -56,9 +56,9 @@ def collect(root: Path) -> Summary:
     return write_results(sweep, root, states(sweep, root))
 
 
-def write_results(sweep: Sweep, root: Path, found: Sequence[MemberState]) -> Summary:
-    """The same of states that were read already."""
-    members, stages = _rows(sweep, found)
+def write_results(sweep: Sweep, root: Path, all_states: Sequence[MemberState]) -> Summary:
+    """The same for states that have been read already."""
+    members, stages = _rows(sweep, all_states)
     tables = summary(members, stages, _point(sweep), sweep.config.judge.level)
     text = "\n\n".join(map(str, tables)) or "no member is finished"
     _write_csv(root / paths.SWEEP_MEMBERS, members)
@@ -80,13 +80,13 @@ def summary_tables(root: Path) -> list[Table]:
     return summary(members, stages, _point(sweep), sweep.config.judge.level)
 
 
-def _rows(sweep: Sweep, found: Sequence[MemberState]) -> tuple[list[Row], list[Row]]:
+def _rows(sweep: Sweep, all_states: Sequence[MemberState]) -> tuple[list[Row], list[Row]]:
     """One row of every finished member, and one of each of its stages."""
     members: list[Row] = []
     stages: list[Row] = []
-    for of in found:
-        if of.state == "done":
-            run, names = Run(of.directory, quiet=True), _names(sweep, of)
+    for member_state in all_states:
+        if member_state.state == "done":
+            run, names = Run(member_state.directory, quiet=True), _names(sweep, member_state)
             members.append({**names, **_accuracies(run)})
             stages += _stages(run, names)
     return members, stages
@@ -97,12 +97,12 @@ def _point(sweep: Sweep) -> list[str]:
     return [*(["variant"] if sweep.options.variants else []), *sweep.varied]
 
 
-def _names(sweep: Sweep, of: MemberState) -> Row:
-    point = of.member.point if sweep.options.variants else of.member.point[1:]
+def _names(sweep: Sweep, member_state: MemberState) -> Row:
+    point = member_state.member.point if sweep.options.variants else member_state.member.point[1:]
     return {
-        "member": of.directory.name,
+        "member": member_state.directory.name,
         **dict(zip(_point(sweep), point, strict=True)),
-        "seed": of.member.config.seed,
+        "seed": member_state.member.config.seed,
     }
 
 

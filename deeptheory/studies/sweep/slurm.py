@@ -116,7 +116,7 @@ def script(
 
     An element computes its member by ``deeptheory sweep ... --index`` with `cpus_per_task` threads. Told to stop
     before its time limit (signal USR2) or by preemption with notice (SIGTERM), the program stores where it is and
-    ends with `stopping.EXIT_STOPPED`, and the script gives its own element back to the queue. Any other end is
+    ends with `interruption.EXIT_STOPPED`, and the script gives its own element back to the queue. Any other end is
     final: a failed member is not tried again before the next submission. Where Slurm itself requeues or cancels
     an element it ends the script too, so nothing is requeued twice and nothing that was cancelled.
 

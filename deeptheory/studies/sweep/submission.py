@@ -1,4 +1,4 @@
-"""Give the members of a sweep that are not done to Slurm."""
+"""Submission of the unfinished members of a sweep to Slurm."""
 
 import sys
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ def array_scripts(
 
     Returns
     -------
-    Report
+    Summary
         The scripts one below the other; none where all members are done.
 
     Raises
@@ -49,12 +49,12 @@ def array_scripts(
     """
     directory = Path(directory)
     refuse_other_files(directory)
-    found = states(sweep, directory)
-    undone = [place for place, of in enumerate(found) if of.state != "done"]
+    all_states = states(sweep, directory)
+    undone = [place for place, member_state in enumerate(all_states) if member_state.state != "done"]
     parts = arrays(undone, size or queue.array_size_limit())
     texts = []
     for number, array in enumerate(parts, start=1):
-        which = f"{len(array.task_ids)} of {len(found)} members of the sweep {directory}"
+        which = f"{len(array.task_ids)} of {len(all_states)} members of the sweep {directory}"
         texts.append(
             script(
                 array,
@@ -67,8 +67,8 @@ def array_scripts(
                 estimate=estimate,
             )
         )
-    text = "\n".join(texts).rstrip() or f"all {len(found)} members are done"
-    return Summary(text, {"members": len(found), "submitted": len(undone), "scripts": texts})
+    text = "\n".join(texts).rstrip() or f"all {len(all_states)} members are done"
+    return Summary(text, {"members": len(all_states), "submitted": len(undone), "scripts": texts})
 
 
 def submit_sweep(
@@ -88,13 +88,13 @@ def submit_sweep(
     Parameters
     ----------
     environment : mapping
-        Variables that the jobs get: those of the user, without the threads that `machine.configure` sets.
+        Variables that the jobs get: those of the user, without the threads that `process_setup.configure` sets.
     sweep, directory, options, size, command, estimate
         As in `array_scripts`.
 
     Returns
     -------
-    Report
+    Summary
         The jobs, their scripts and how many members they have.
 
     Raises
