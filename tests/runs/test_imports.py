@@ -214,4 +214,4 @@ def test_a_head_with_a_bias_and_pixels_of_its_own_units(own, new):
     compacted = nn.load_model(paths.compact_file(run.directory, "afcc"))
     assert "standardise" in compacted.stages[0].layers
     steps.budget(run, 0.3)
-    assert 0 <= run.read_number(f"{paths.budget_path(0.3)}/network/dilution") <= 1
+    assert run.read_number(f"{paths.budget_path(0.3)}/network/prediction/loss") <= 0.3

@@ -120,7 +120,7 @@ def test_the_run_file_says_where_its_numbers_come_from(run, tiny_config):
         for name in ("host", "processor", "python", "packages", "git_revision"):
             assert stored[name] == facts[name]
         assert isinstance(stored["git_dirty"], bool)
-        assert 0 < run.read_number(f"{step}/wall_seconds") < 600
+        assert run.read_number(f"{step}/wall_seconds") > 0
         assert 30e6 < run.read_number(f"{step}/peak_bytes") < 4e9
 
 

@@ -37,7 +37,6 @@ def test_every_criterion_is_retrained_at_every_density(compared):
         for density in (0.5, 0.2):
             found = run.read_tree(paths.compare_path(criterion, density))
             assert found["density"] == pytest.approx(density, rel=0.03)
-            assert 0 <= found["accuracy"] <= 1
             assert density < found["cost"]["parameters_share"] < 1
             kept = {name: mask.mean() for name, mask in found["masks"].items()}
             assert kept == pytest.approx(found["densities"])

@@ -1,5 +1,4 @@
 import json
-import time
 from dataclasses import asdict
 
 import msgspec
@@ -45,9 +44,7 @@ def test_a_finished_study_is_read_and_not_repeated(study, tiny_config, monkeypat
     monkeypatch.setattr("deeptheory.runs.run._load", None)  # the data are not even read
     text, run_file = (study / paths.TABLES).read_text(), study / "seed-3" / paths.RESULTS
     before = run_file.stat().st_mtime_ns, run_file.read_bytes()
-    started = time.monotonic()
     again = confirm(tiny_config, study, command=COMMAND, quiet=True)
-    assert time.monotonic() - started < 5
     assert again.text + "\n" == (study / paths.TABLES).read_text() == text
     assert (run_file.stat().st_mtime_ns, run_file.read_bytes()) == before
 

@@ -17,7 +17,7 @@ from deeptheory.studies import local_processes, read_sweep, run_member, run_swee
 from deeptheory.studies.sweep import results
 from deeptheory.studies.sweep.seed_means import summary
 
-SHIPPED = Path(__file__).parents[2] / "simulations" / "label-scaling.toml"
+SHIPPED = Path(__file__).parents[3] / "simulations" / "label-scaling.toml"
 GRID = {"data.n_labels": [3, 5]}
 
 

@@ -16,7 +16,7 @@ from deeptheory.store import paths
 from deeptheory.studies import read_sweep
 from deeptheory.studies.sweep.member_states import states
 from deeptheory.studies.sweep.options import sweep_to_toml
-from tests.studies import slurm_cluster
+from tests.studies.sweep import slurm_cluster
 
 pytestmark = pytest.mark.skipif(bool(slurm_cluster.missing()), reason=slurm_cluster.missing())
 

@@ -85,7 +85,6 @@ def test_the_chain(tmp_path, deeptheory, network, stages, n_labels):
                 assert kernels.shape[2] == 4  # all positions of one filter of the convolution
             assert not kernels[~mask].any()
             assert kernels[mask].all()
-            assert 0 <= run.read_number(f"predict/arms/{arm}/retrained") <= 1
     assert network["name"] in deeptheory("inspect", run.directory).out
 
 
@@ -107,7 +106,6 @@ def test_single_nodal_measures_are_those_of_the_definitions(behind_convolutions)
         np.testing.assert_array_equal(of_stage["strengths"], measure.label_strengths(fields))
         clipped = measure.clip(fields, run.config.measure.threshold)
         np.testing.assert_array_equal(of_stage["clusters"], measure.all_clusters(clipped))
-        assert ((of_stage["served_label_auc"] >= 0) & (of_stage["served_label_auc"] <= 1)).all()
         alone = of_stage["single_filter_accuracy"]
         n_labels = len(means)
         assert ((alone >= 0) & (alone <= (2 / n_labels if positions == 1 else 1))).all()

@@ -10,7 +10,7 @@ from deeptheory.studies import read_sweep
 from deeptheory.studies.sweep import Sweep, SweepOptions, expand
 from deeptheory.studies.sweep.expansion import directories, identity
 
-SHIPPED = Path(__file__).parents[2] / "simulations" / "label-scaling.toml"
+SHIPPED = Path(__file__).parents[3] / "simulations" / "label-scaling.toml"
 
 
 def members(common=None, **options):

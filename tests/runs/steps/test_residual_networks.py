@@ -4,8 +4,11 @@ import h5py
 import numpy as np
 import pytest
 
+from deeptheory import data, nn
 from deeptheory.runs import Run, steps
 from deeptheory.runs.configuration import config_from
+from deeptheory.runs.steps.compaction import retrained_network
+from deeptheory.runs.steps.training import stored_splits
 from deeptheory.store import paths
 
 GLYPHS = {"n_labels": 4, "size": 16, "train_per_label": 30, "test_per_label": 10, "measure_share": 0.3}
@@ -53,9 +56,10 @@ def test_the_chain(tmp_path, deeptheory, network, stages):
     )
     assert means.shape == (4, weight.shape[1], 1)  # after the global average pool one position is left
     np.testing.assert_array_equal(run.read_array(f"measure/stages/{last}/probe_weight"), weight)
+    test = data.select(run.dataset, stored_splits(run), "test")
     for arm in ("unpruned", *run.config.prune.arms):
-        assert 0 <= run.read_number(f"predict/arms/{arm}/retrained") <= 1
-        assert 0 <= run.read_number(f"retrain/arms/{arm}/accuracy") <= 1
+        network = retrained_network(run, arm)
+        assert nn.accuracy(network, *test) == run.read_number(f"retrain/arms/{arm}/accuracy")
     with h5py.File(run.results) as file:
         state = file["retrain/arms/afcc/state"]
         for weight_name, mask in file["prune/arms/afcc/masks"].items():
