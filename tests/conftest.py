@@ -1,6 +1,7 @@
 """A tiny study, finished once per session; what the tests of runs and of the command line share."""
 
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -67,6 +68,13 @@ def one_thread():
     """Tiny matrices are slower on several threads, above all on a busy machine."""
     with _one_thread():
         yield
+
+
+@pytest.fixture
+def bare_environment():
+    """The environment without variables that limit threads or name directories of compiled kernels."""
+    prefixes = "DEEPTHEORY_", "OMP_", "OPENBLAS_", "MKL_", "NUMBA_", "SLURM_"
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""How fast the engine is: against PyTorch, and against the limit of the machine.
+"""Speed and memory of the engine, compared with PyTorch and with the limits of the machine.
 
-Each side of a comparison computes in a process of its own. This package imports neither Numba nor PyTorch
-before it has to, so that such a process holds only what its side needs.
+Each side of a comparison computes in a process of its own. This package imports Numba and PyTorch only when they
+are used, so that such a process loads only what its side needs.
 """
 
 from deeptheory.bench.cases import CASES, Setting

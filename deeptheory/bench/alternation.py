@@ -1,4 +1,4 @@
-"""Processes that compute in turn, never two at once."""
+"""Processes that compute in turn, never two at a time."""
 
 import contextlib
 import math
@@ -16,13 +16,13 @@ from deeptheory.bench.cases import OURS, Task
 from deeptheory.bench.worker import Reply
 from deeptheory.errors import InputError
 
-BLOCK_SECONDS = 0.5  # a side computes at least this long before it is another's turn
-PAUSE_SECONDS = 0.05  # until the threads of the side before have stopped to wait for work and sleep
+BLOCK_SECONDS = 0.5  # a side computes at least this long in each turn
+PAUSE_SECONDS = 0.05  # until the waiting threads of the previous side sleep
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Child:
-    """The process of one side; a context that ends it.
+    """The process of one side; a context manager that ends it.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Child:
         self.process.wait()
 
     def warm_up(self) -> None:
-        """Compute until everything is compiled, and choose the number of steps of a block."""
+        """Compute two steps, so that everything is compiled, and choose the number of steps of a block."""
         self.run(1)
         seconds = self.run(1).seconds[0]
         self.steps = max(1, math.ceil(BLOCK_SECONDS / max(seconds, 1e-6)))
@@ -78,16 +78,16 @@ class Child:
         return reply
 
     def _write(self, line: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError):  # it has ended: the missing reply says so
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which the missing reply shows
             self._stdin.write(line + b"\n")
 
 
 def environment(task: Task, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a side's process: its own number of threads, nothing that this package set for itself."""
+    """The environment of a side's process: its number of threads, and no settings of this package."""
     kept = {name: value for name, value in inherited.items() if name not in THREAD_VARIABLES}
     if task.module == OURS:
         return kept
-    # Threads of PyTorch may wait awake, as they do by default.
+    # Waiting threads of PyTorch may spin, as by default.
     kept.pop("OMP_WAIT_POLICY", None)
     return kept | dict.fromkeys(THREAD_VARIABLES, str(task.setting.threads))
 
@@ -118,7 +118,7 @@ def alternate(tasks: Mapping[str, Task], rounds: int, report: Callable[[int], No
         By the name of the side.
     rounds : int
     report : callable
-        Told the number of blocks done, of ``rounds * len(tasks)``.
+        Called with the number of finished blocks, of ``rounds * len(tasks)``.
 
     Returns
     -------
@@ -127,20 +127,20 @@ def alternate(tasks: Mapping[str, Task], rounds: int, report: Callable[[int], No
     Raises
     ------
     InputError
-        A side refuses its task, or its process ends.
+        A side cannot do its task, or its process ends.
     """
     with ExitStack() as stack:
         children = []
         for name, task in tasks.items():
             children.append(stack.enter_context(Child(name, task)))
-            children[-1].warm_up()  # before the next one starts: starting is work too
+            children[-1].warm_up()  # before the next process starts, which takes processor time too
         replies: dict[str, list[Reply]] = {name: [] for name in tasks}
         for turn in range(rounds):
-            for place, child in enumerate(children):
+            for number, child in enumerate(children, start=1):
                 time.sleep(PAUSE_SECONDS)
                 replies[child.name].append(child.run(child.steps))
-                report(turn * len(children) + place + 1)
+                report(turn * len(children) + number)
     return {
-        name: Times([reply.seconds for reply in of], of[-1].peak, of[-1].imported)
-        for name, of in replies.items()
+        name: Times([reply.seconds for reply in blocks], blocks[-1].peak, blocks[-1].imported)
+        for name, blocks in replies.items()
     }

@@ -1,4 +1,4 @@
-"""What can be compared, and with which inputs."""
+"""The comparisons, and their inputs."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deeptheory.errors import InputError
 from deeptheory.options import Options
 
-Step = Callable[[], float]  # computes, and returns the seconds it took
+Step = Callable[[], float]  # computes, and returns the seconds that it took
 N_LABELS = 100
 SEED = 0  # of the inputs, the initial weights and the probes: both sides compute the same numbers
 MOMENTUM, L2, RATE = 0.9, 5e-4, 0.01  # of the optimiser
@@ -53,7 +53,7 @@ class Setting(Options, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What one process is asked to do: the function `step` of the module `module`."""
+    """The task of one process: the function `step` of the module `module`."""
 
     module: str
     step: str
@@ -82,16 +82,16 @@ class Case:
     rivals : dict of Side
         By name; the best of them counts.
     beside : dict of Side
-        Other steps of ours that are timed along.
+        Other steps of ours that are timed as well.
     passes : int
         Multiply-adds of a step in units of those of one inference pass.
     rounds : int
-        Blocks of steps of every side, unless another number is asked for.
+        Blocks of steps of every side, by default.
     of_all_images : bool
-        Whether a step takes `Setting.images` inputs, instead of a batch, and needs the network cut
-        after every stage.
+        Whether a step takes `Setting.images` inputs instead of a batch, and needs the network truncated after
+        every stage.
     of_memory : bool
-        Whether peak memory is compared, instead of seconds.
+        Whether peak memory is compared instead of seconds.
     of_compact : bool
         Whether our side computes a compact network, the others the dense one.
     """
@@ -172,7 +172,7 @@ def batch_of(setting: Setting) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 def grey_images(setting: Setting) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """All inputs that are measured, uint8 (N, H, W, C), and labels (N,): the same number of every label."""
+    """All inputs that are measured, uint8 (N, H, W, C), and labels (N,), each label equally often."""
     if setting.images < N_LABELS:
         raise InputError("images", f"at least {N_LABELS}, one per label", str(setting.images))
     rng = np.random.default_rng(SEED)
@@ -181,6 +181,6 @@ def grey_images(setting: Setting) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 def random_probe(n_filters: int, n_positions: int) -> NDArray[np.float32]:
-    """Weights of a probe (K, C, P); only the search for clusters, a small part, depends on their values."""
+    """Weights of a probe (K, C, P); only the time of the search for clusters, a small part, depends on them."""
     rng = np.random.default_rng(SEED)
     return rng.standard_normal((N_LABELS, n_filters, n_positions), np.float32)

@@ -1,4 +1,4 @@
-"""Run one case and say what came out."""
+"""Run one comparison and compute its numbers."""
 
 import importlib.metadata
 import importlib.util
@@ -18,7 +18,7 @@ from deeptheory.errors import InputError, unknown_name
 from deeptheory.system import process_setup, provenance
 from deeptheory.system.progress import Progress
 
-SPREAD = (0.1, 0.9)  # quantiles of the seconds of a step
+SPREAD = (0.1, 0.9)  # quantiles of the seconds per step
 LEVEL, RESAMPLINGS = 0.95, 2000  # of the interval of the ratio
 
 
@@ -30,7 +30,7 @@ def compare(
     command: str = "",
     silent: bool = False,
 ) -> dict[str, Any]:
-    """Time one case, ours and a rival in turn.
+    """Time one case: our side and a rival in turn.
 
     Parameters
     ----------
@@ -42,18 +42,18 @@ def compare(
     rounds : int, optional
         Blocks of steps of every side; by default the case's own number.
     command : str
-        What repeats this, for the record.
+        The command that repeats this, which the result records.
     silent : bool
-        No progress on standard error.
+        Show no progress on standard error.
 
     Returns
     -------
     dict
-        ``ours_s``, ``torch_s``: medians of the seconds of a step; ``ratio``: torch/ours, of the medians, or
+        ``ours_s``, ``torch_s``: median seconds per step; ``ratio``: torch/ours, of the medians, or
         of the peak memory in the case "memory": above 1 ours is better; ``ratio_interval``: 95 %, resampling
         whole rounds; ``gflops``: useful arithmetic of ours per second, counted as direct convolutions;
         ``peak_bytes``, ``torch_peak_bytes``: largest resident size of the process; ``spread``: 10 % and 90 %
-        quantiles; ``sides``: all that was timed; ``quiet``: whether other programs left the processors alone.
+        quantiles; ``sides``: all timed sides; ``quiet``: whether other programs used hardly any processor time.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def compare(
         multiply_adds = _describe(setting, chosen, networks if against else None)
         tasks = {name: _task(side, setting, networks) for name, side in sides.items()}
         if chosen.of_memory:
-            # The first process of ours may have to compile, which takes memory that later ones do not need.
+            # Our first process may have to compile, which takes memory that later ones do not need.
             alternate({"ours": tasks["ours"]}, 1, lambda done: None)
         turns = rounds or chosen.rounds
         with Progress(case, turns * len(tasks), "block", silent) as progress:
@@ -93,7 +93,7 @@ def compare(
 
 
 def require_torch() -> None:
-    """Refuse to compare with a PyTorch that is not there."""
+    """Raise if PyTorch is not installed."""
     if importlib.util.find_spec("torch") is None:
         raise InputError(
             "--against torch", "PyTorch", "none installed", "install it: pip install 'deeptheory[torch]'"
@@ -118,12 +118,12 @@ def numbers_of(
     ----------
     case : Case
     times : mapping of str to Times
-        "ours", and the rivals and what is timed beside by their names.
+        "ours", and the rivals and other timed steps by their names.
     setting : Setting
     multiply_adds : int
         Of one input in one inference pass.
     """
-    sides = {name: _of_side(of) for name, of in times.items()}
+    sides = {name: _side_numbers(side_times) for name, side_times in times.items()}
     key = "peak_bytes" if case.of_memory else "median_s"
     rivals = [name for name in case.rivals if name in times]
     best = min(rivals, key=lambda name: sides[name][key]) if rivals else None
@@ -140,7 +140,7 @@ def numbers_of(
         "gflops": 2e-9 * multiply_adds * case.passes * inputs / ours["median_s"],
         "peak_bytes": ours["peak_bytes"],
         "torch_peak_bytes": theirs and theirs["peak_bytes"],
-        "spread": {name: of["spread_s"] for name, of in sides.items()},
+        "spread": {name: side["spread_s"] for name, side in sides.items()},
     }
     if case.beside:
         result |= {
@@ -150,7 +150,7 @@ def numbers_of(
 
 
 def ratio_interval(above: Times, below: Times) -> tuple[float, float]:
-    """Bootstrap interval of the ratio of medians; a drawn round gives its blocks of both sides."""
+    """Bootstrap interval of the ratio of medians; whole rounds are drawn, with the blocks of both sides."""
     blocks = np.array([[np.median(block) for block in side.blocks] for side in (above, below)])  # (2, rounds)
     drawn = np.random.default_rng(0).integers(blocks.shape[1], size=(RESAMPLINGS, blocks.shape[1]))
     medians: NDArray[np.float64] = np.median(blocks[:, drawn], axis=2)
@@ -168,15 +168,16 @@ def _what(case: Case, setting: Setting, against: str | None) -> str:
     return what
 
 
-def _of_side(times: Times) -> dict[str, Any]:
+def _side_numbers(times: Times) -> dict[str, Any]:
     seconds = np.concatenate(times.blocks)
-    known = times.peak is not None and times.imported is not None
     return {
         "median_s": float(np.median(seconds)),
         "spread_s": [float(quantile) for quantile in np.quantile(seconds, SPREAD)],
         "steps": len(seconds),
         "peak_bytes": times.peak,
-        "peak_above_imports_bytes": times.peak - times.imported if known else None,  # type: ignore[operator]
+        "peak_above_imports_bytes": None
+        if times.peak is None or times.imported is None
+        else times.peak - times.imported,
     }
 
 
@@ -192,7 +193,7 @@ def _task(side: Side, setting: Setting, networks: Path) -> Task:
 
 
 def _describe(setting: Setting, case: Case, networks: Path | None) -> int:
-    """Multiply-adds of one input; writes the twins of the network where they are asked for."""
+    """Multiply-adds of one input; writes the network for PyTorch to the file `networks`, if given."""
     from deeptheory.bench import engine_steps
 
     network = engine_steps.build(setting)

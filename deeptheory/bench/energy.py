@@ -1,4 +1,4 @@
-"""Energy of inference: by the processor's counters where they can be read, otherwise estimated."""
+"""Energy of inference: from the processor's counters where they can be read, otherwise estimated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Counter:
     Attributes
     ----------
     path : Path
-        File of the microjoules so far.
+        File that holds the counted microjoules.
     limit : int
-        Microjoules after which it begins at zero again.
+        Microjoules after which the counter restarts at zero.
     """
 
     path: Path
@@ -34,10 +34,10 @@ class Counter:
 
 
 def find_counters(root: Path = POWERCAP) -> list[Counter]:
-    """The readable counters of all processor packages and of their memory; none where there are none.
+    """The readable counters of all processor packages and of their memory.
 
-    Cores and graphics are parts of the package, the platform ("psys") contains it: they are left out. Reading
-    usually takes the rights of the administrator.
+    Cores and graphics are parts of a package, and the platform ("psys") contains the packages: they are left out.
+    Reading usually needs administrator rights.
     """
     counters = []
     for zone in sorted(root.glob("intel-rapl:*")):
@@ -53,10 +53,10 @@ def find_counters(root: Path = POWERCAP) -> list[Counter]:
 
 
 def joules_between(counters: Sequence[Counter], before: Sequence[int], after: Sequence[int]) -> float:
-    """Joules that all counters counted between two readings, each of which may have begun at zero again once.
+    """Joules between two readings of all counters; each may have restarted at zero once.
 
-    It is the energy of the whole machine's processors and memory, idle power and other programs included, NOT
-    of this process alone.
+    The energy is that of all processors and memory of the machine, with idle power and other programs, NOT of this
+    process alone.
     """
     return 1e-6 * sum(
         late - early + (counter.limit if late < early else 0)
@@ -67,8 +67,8 @@ def joules_between(counters: Sequence[Counter], before: Sequence[int], after: Se
 def estimated_joules(multiply_adds: int, weight_bytes: int, activation_bytes: int, batch: int) -> float:
     """Estimated joules per input.
 
-    Every multiply-add costs 4.6 pJ. All arrays of the network come from memory once per batch (163 pJ per byte);
-    activations are written to and read from a cache of 1 MB (12.5 pJ per byte). Energies of 45 nm: Horowitz,
+    A multiply-add takes 4.6 pJ. All arrays of the network are read from memory once per batch (163 pJ per byte);
+    activations are written to and read from a cache of 1 MB (12.5 pJ per byte). Energies for 45 nm: Horowitz,
     ISSCC 2014.
 
     Parameters
@@ -85,7 +85,7 @@ def estimated_joules(multiply_adds: int, weight_bytes: int, activation_bytes: in
     Returns
     -------
     float
-        [model] NOT a measurement: newer processors take a fraction of it, instructions and idle power are left
-        out, and arithmetic that a fast algorithm saves is counted. Only ratios between networks are meant.
+        [model] NOT a measurement: newer processors need a fraction of it, instructions and idle power are left
+        out, and operations that a fast algorithm saves are counted. Only ratios between networks are meaningful.
     """
     return MULTIPLY_ADD * multiply_adds + MEMORY_BYTE * weight_bytes / batch + CACHE_BYTE * activation_bytes

@@ -1,4 +1,4 @@
-"""The steps of this engine."""
+"""The timed steps of this engine."""
 
 import math
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from deeptheory.system import process_setup
 
 
 def start(threads: int) -> None:
-    """Set the threads; everything is imported already."""
+    """Set the number of threads."""
     process_setup.configure(threads)
 
 

@@ -1,4 +1,4 @@
-"""Steps of one process timed in turn, so that a drift of the machine hits all alike."""
+"""Steps of one process timed in turn, so that a drift of the machine affects all equally."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from deeptheory.bench.energy import Counter, joules_between
 
 @dataclass(frozen=True)
 class Turns:
-    """What was measured of one side.
+    """Times and energy of one side.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Turns:
 def in_turn(
     steps: Mapping[str, Step], rounds: int, counters: Sequence[Counter], report: Callable[[int], None]
 ) -> dict[str, Turns]:
-    """Let every side compute a block of at least half a second, in turn; each round begins with another side.
+    """Let every side compute a block of at least half a second, in turn; the first side changes each round.
 
     Parameters
     ----------
@@ -39,15 +39,15 @@ def in_turn(
     counters : sequence of Counter
         Read before and after every block.
     report : callable
-        Told the number of blocks done, of ``rounds * len(steps)``.
+        Called with the number of finished blocks, of ``rounds * len(steps)``.
     """
     names = list(steps)
     calls = {name: _calls(step) for name, step in steps.items()}
     blocks: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
     joules: dict[str, list[float]] = {name: [] for name in names}
     for done in range(rounds * len(names)):
-        turn, place = divmod(done, len(names))
-        name = names[(turn + place) % len(names)]
+        turn, number = divmod(done, len(names))
+        name = names[(turn + number) % len(names)]
         before = [counter.read() for counter in counters]
         blocks[name].append(tuple(steps[name]() for _ in range(calls[name])))
         if counters:
@@ -58,6 +58,6 @@ def in_turn(
 
 
 def _calls(step: Step) -> int:
-    """Number of calls of a block, after everything is compiled."""
+    """Number of calls per block; the first call compiles."""
     step()
     return max(1, math.ceil(BLOCK_SECONDS / step()))

@@ -1,4 +1,4 @@
-"""How long every layer of a training step takes, and how far that is from the floor of the machine."""
+"""The time of every layer of a training step, and the least time that the machine needs for it."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,19 +25,19 @@ Seconds = dict[str, dict[str, list[float]]]  # by layer, by pass, one value for 
 
 
 def measure_layers(setting: Setting, command: str = "") -> dict[str, Any]:
-    """Times and floors of all layers of a training step.
+    """Times of all layers of a training step, and the floor (least time) of each.
 
     Parameters
     ----------
     setting : Setting
     command : str
-        What repeats this, for the record.
+        The command that repeats this, which the result records.
 
     Returns
     -------
     dict
         ``layers``: for each the medians ``forward_s`` and ``backward_s``, ``direct_gflop`` and ``fewest_gflop``
-        (by Winograd where it applies), ``megabytes`` that must move, ``floor_s`` and ``in_units_of_floor``;
+        (by Winograd where it applies), ``megabytes`` read and written, ``floor_s`` and ``in_units_of_floor``;
         ``step_s``: a whole step; ``peak_gflops`` and ``bandwidth_gb_s``: the measured limits.
     """
     process_setup.configure(setting.threads)
@@ -55,7 +55,7 @@ def measure_layers(setting: Setting, command: str = "") -> dict[str, Any]:
     for name, part in parts.items():
         forward = forward_work(part.nodes, shapes, setting.batch)
         backward = backward_work(part.nodes, shapes, setting.batch)
-        taken = {which: float(np.median(of)) for which, of in seconds[name].items()}
+        taken = {which: float(np.median(calls)) for which, calls in seconds[name].items()}
         floor = forward.floor(limits) + backward.floor(limits)
         rows[name] = {
             **{f"{which}_s": taken[which] for which in PASSES},
@@ -78,7 +78,7 @@ def measure_layers(setting: Setting, command: str = "") -> dict[str, Any]:
 
 
 class Part(NamedTuple):
-    """What is computed in one go: the object that does it, and the nodes that it stands for."""
+    """Nodes that are computed together, and the object that computes them."""
 
     layer: Layer
     nodes: tuple[nn.Node, ...]
@@ -89,7 +89,7 @@ def parts_of(network: nn.Network) -> dict[str, Part]:
     parts = {}
     for step in network.steps:
         nodes = step.nodes
-        if isinstance(step.layer, Block) and step.layer.conv:  # called from within the block, timed by itself
+        if isinstance(step.layer, Block) and step.layer.conv:  # called by the block, but timed separately
             parts[nodes[0].name] = Part(step.layer.conv, nodes[:1])
             nodes = nodes[1:]
         stages, keys = zip(*(node.name.split(".") for node in nodes), strict=True)
@@ -101,25 +101,26 @@ def parts_of(network: nn.Network) -> dict[str, Part]:
 def timed(hooked: Mapping[str, Any]) -> Iterator[Seconds]:
     """Collect the seconds of every call of `forward` and `backward` of the objects, by their names.
 
-    The time of a call within another one counts for the inner one alone.
+    The time of a call within another call counts for the inner one only.
     """
     seconds: Seconds = {name: {which: [] for which in PASSES} for name in hooked}
-    inner = [0.0]  # for every call under way, the seconds of the calls within it
-    for name, of in hooked.items():
-        for method, which in _methods(of):
-            setattr(of, method, _timed(getattr(of, method), seconds[name][which], inner))
+    inner = [0.0]  # for every active call, the seconds of the calls within it
+    for name, timed_object in hooked.items():
+        for method, which in _methods(timed_object):
+            call = _timed(getattr(timed_object, method), seconds[name][which], inner)
+            setattr(timed_object, method, call)
     try:
         yield seconds
     finally:
-        for of in hooked.values():
-            for method, _ in _methods(of):
-                delattr(of, method)  # the method of the class comes back
+        for timed_object in hooked.values():
+            for method, _ in _methods(timed_object):
+                delattr(timed_object, method)  # restores the method of the class
 
 
-def _methods(of: Any) -> list[tuple[str, str]]:
-    """The methods of an object that are timed, and the pass that each belongs to."""
+def _methods(timed_object: Any) -> list[tuple[str, str]]:
+    """The methods of an object that are timed, and the pass to which each belongs."""
     named = {**{which: which for which in PASSES}, **METHODS}
-    return [(method, which) for method, which in named.items() if hasattr(of, method)]
+    return [(method, which) for method, which in named.items() if hasattr(timed_object, method)]
 
 
 def _timed(function: Callable[..., Any], seconds: list[float], inner: list[float]) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Whether anything else computes on the processors of this process: then no time is worth anything."""
+"""Whether other programs use the processors of this process, which makes times meaningless."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Load:
-    """Seconds of processor time up to a moment: of everything, of this process and its ended children."""
+    """Seconds of processor time so far: of all programs, and of this process with its ended children."""
 
     wall: float
     busy: float | None
@@ -21,7 +21,7 @@ class Load:
 
     @classmethod
     def now(cls) -> "Load":
-        """The load up to now; `busy` is None where the system does not tell."""
+        """The load up to now; `busy` is None where the system does not report it."""
         allowed = (
             os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
         )
@@ -29,7 +29,7 @@ class Load:
 
 
 def share_of_others(before: Load, after: Load) -> float | None:
-    """Share of the time of the allowed processors that others took between two moments; None where unknown."""
+    """Share of the processor time that other programs used between two moments; None where unknown."""
     if before.busy is None or after.busy is None:
         return None
     others = (after.busy - before.busy) - (after.own - before.own)
@@ -37,14 +37,14 @@ def share_of_others(before: Load, after: Load) -> float | None:
 
 
 def look() -> float | None:
-    """Share that others take now, seen over a second."""
+    """Share that other programs use now, over one second."""
     before = Load.now()
     time.sleep(LOOK_SECONDS)
     return share_of_others(before, Load.now())
 
 
 def is_quiet(shares: list[float | None]) -> bool | None:
-    """Whether no share is above the tolerated one, None where one is unknown; says so on standard error if not."""
+    """Whether all shares are tolerable, None where one is unknown; warns on standard error if not."""
     if any(share is None for share in shares):
         return None
     worst = max(share for share in shares if share is not None)
@@ -57,7 +57,7 @@ def is_quiet(shares: list[float | None]) -> bool | None:
 
 
 def _busy(allowed: set[int]) -> float | None:
-    """Seconds the allowed processors were not idle, by /proc/stat."""
+    """Seconds in which the allowed processors were not idle, from /proc/stat."""
     try:
         lines = Path("/proc/stat").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The least time the machine needs for a layer: arithmetic at the measured peak, bytes at the measured rate."""
+"""The least time of a layer on this machine: arithmetic at the measured peak, bytes at the measured rate."""
 
 import math
 import time
@@ -13,7 +13,7 @@ from deeptheory.nn.graph import INPUT, Node, input_to
 from deeptheory.nn.layers.base import Layer, Shape
 from deeptheory.system.compiled import njit, prange
 
-PRODUCT = 2048  # side of the matrices: blocks of them stay in the cache, so that arithmetic limits
+PRODUCT = 2048  # rows of the matrices, of which blocks stay in the cache: arithmetic is the limit
 STREAM = 2**25  # numbers copied, 128 MiB: more than any cache holds
 PARTS = 64
 REPEATS = 5
@@ -25,7 +25,7 @@ WINOGRAD = 36 / 144
 
 @dataclass(frozen=True)
 class Limits:
-    """What the machine reaches: GFLOP/s of a large float32 product, GB/s of a large copy (read and written)."""
+    """Measured limits: GFLOP/s of a large float32 product, GB/s of a large copy (read and written)."""
 
     gflops: float
     gigabytes: float
@@ -33,7 +33,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Work:
-    """What one pass through a layer has to do.
+    """Operations and bytes of one pass through a layer.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Work:
 
 
 def measured_limits() -> Limits:
-    """Measure them, with the threads in use."""
+    """Measure the limits of the machine, with the threads in use."""
     factor = np.ones((PRODUCT, PRODUCT), np.float32)
     source, target = np.ones(STREAM, np.float32), np.zeros(STREAM, np.float32)
     product = _shortest(lambda: factor @ factor)
@@ -64,7 +64,7 @@ def measured_limits() -> Limits:
 
 
 def forward_work(nodes: Sequence[Node], shapes: Mapping[str, Shape], batch: int) -> Work:
-    """Of layers computed together: read the input and the parameters, write the output.
+    """Work of layers computed together: read the input and the parameters, write the output.
 
     Parameters
     ----------

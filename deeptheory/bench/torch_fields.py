@@ -1,7 +1,7 @@
 """The reference procedure of measuring fields, in PyTorch: one truncated forward pass per stage.
 
 For each stage the features of every input are multiplied by the probe filter by filter, and the single-filter
-fields are added up by label. `deeptheory.measure` gets the same fields from the class means of all stages.
+fields are added up by label. `deeptheory.measure` computes the same fields from the class means of all stages.
 """
 
 import numpy as np
@@ -56,7 +56,7 @@ def scaled(images: NDArray[np.uint8], memory_format: torch.memory_format) -> tor
 
 def clusters_and_snr(fields: NDArray[np.float32]) -> None:
     """Clip, find clusters, count noise and form both SNRs, by the functions that this package itself uses."""
-    # Here and not above: it loads Numba, which should find PyTorch's threads as PyTorch has set them.
+    # Imported here, since it loads Numba, which should find the threads of PyTorch already set.
     from deeptheory import measure
 
     n_filters, n_labels = fields.shape[:2]

@@ -1,4 +1,4 @@
-"""Modules that PyTorch lacks; the engine is not imported, so that PyTorch's process can load them alone."""
+"""Modules that PyTorch lacks. The engine is not imported, so that the process of PyTorch need not load it."""
 
 import torch
 from torch import nn as tn
@@ -13,7 +13,7 @@ class GlobalAveragePool(tn.Module):
 
 
 class SqueezeExcitation(tn.Module):
-    """Channels times a factor from the means of all channels, by two linear layers."""
+    """Channels times factors that two linear layers compute from the means of all channels."""
 
     def __init__(self, n_channels: int, n_hidden: int) -> None:
         super().__init__()

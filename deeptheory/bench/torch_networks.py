@@ -1,4 +1,4 @@
-"""A network of ours in PyTorch: the rival of the comparisons and an independent reference of the tests."""
+"""Our networks in PyTorch: rivals in comparisons and independent references in tests."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from deeptheory.bench import torch_modules
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
 
-# Layers whose gradient needs their input at most: what follows may write over their output.
+# Layers whose gradient does not need their output: the next layer may write over it.
 SPARE = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.Sum)
 
 
@@ -30,7 +30,7 @@ def torch_twin(network: nn.Network, until: str | None = None) -> fx.GraphModule:
     -------
     torch.fx.GraphModule
         In training mode. Its forward takes (N, C, H, W) and is plain generated code, one line per layer, as
-        one would write it by hand; modules and parameters have our dotted names.
+        written by hand; modules and parameters have our dotted names.
 
     Raises
     ------
@@ -56,14 +56,14 @@ def torch_twin(network: nn.Network, until: str | None = None) -> fx.GraphModule:
 def _until(nodes: Sequence[nn.Node], until: str | None) -> Sequence[nn.Node]:
     if until is None:
         return nodes
-    places = [i for i, node in enumerate(nodes) if node.name == until or node.name.startswith(f"{until}.")]
-    if not places:
+    ends = [i for i, node in enumerate(nodes) if node.name == until or node.name.startswith(f"{until}.")]
+    if not ends:
         raise unknown_name("layer or stage", until, [node.name for node in nodes])
-    return nodes[: places[-1] + 1]
+    return nodes[: ends[-1] + 1]
 
 
 def _add(parent: tn.Module, name: str, module: tn.Module) -> None:
-    """Hang a module into the tree by its dotted name."""
+    """Add a module to the tree by its dotted name."""
     *stages, last = name.split(".")
     for stage in stages:
         if not hasattr(parent, stage):
@@ -94,7 +94,7 @@ def _loaded(module: tn.Module, layer: nn.Layer) -> tn.Module:
 
 @singledispatch
 def counterpart(layer: nn.Layer, in_place: bool) -> tn.Module:
-    """The module that does what a layer does; with `in_place` it may write over its input."""
+    """The module that computes a layer; with `in_place` it may write over its input."""
     raise InputError("layer", "one that has a counterpart in PyTorch", type(layer).__name__)
 
 
@@ -125,7 +125,7 @@ def _(layer: nn.ReLU, in_place: bool) -> tn.Module:
 
 @counterpart.register
 def _(layer: nn.SiLU, in_place: bool) -> tn.Module:
-    return tn.SiLU()  # in place, PyTorch would first copy the input, which its gradient needs
+    return tn.SiLU()  # in place, PyTorch would copy the input first, since its gradient needs it
 
 
 @counterpart.register

@@ -1,4 +1,4 @@
-"""The steps of PyTorch, on the twin of our network; nothing of the engine is imported."""
+"""The timed steps of PyTorch, on our network in PyTorch; the engine is not imported."""
 
 import time
 from typing import Any
@@ -17,7 +17,7 @@ def start(threads: int) -> None:
 
 
 def _load(task: Task) -> Any:
-    # Written by this comparison itself a moment ago: nothing foreign is unpickled.
+    # This comparison wrote the file itself: nothing foreign is unpickled.
     loaded = torch.load(task.network_file, weights_only=False)
     return loaded.to(memory_format=getattr(torch, task.memory_format))
 
@@ -33,14 +33,15 @@ def train_step(task: Task) -> Step:
     """Forward, loss, backward, and SGD with Nesterov momentum and L2."""
     network = _load(task).train()
     x, labels = _batch(task)
-    # Fused is the fastest that PyTorch has: a sixth of the default's time.
+    # The fused optimiser is the fastest of PyTorch: a sixth of the time of the default.
     optimiser = torch.optim.SGD(
         network.parameters(), RATE, momentum=MOMENTUM, nesterov=True, weight_decay=L2, fused=True
     )
 
     def compute() -> None:
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(network(x), labels).backward()
+        loss: Any = torch.nn.functional.cross_entropy(network(x), labels)
+        loss.backward()
         optimiser.step()
 
     return timed(compute)
@@ -84,7 +85,7 @@ def _inference(network: Any, task: Task) -> Step:
 
 
 def measure(task: Task) -> Step:
-    """The reference procedure on a share of the images; the part that grows with them is scaled."""
+    """The reference procedure on a share of the images; the part proportional to their number is scaled."""
     setting = task.setting
     networks = dict(_load(task).eval().named_children())
     images, labels = grey_images(setting)

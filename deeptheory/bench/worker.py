@@ -23,7 +23,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     seconds : tuple of float
     peak : int or None
-        Largest resident size so far; None where the system does not say.
+        Largest resident size so far; None where the system does not report it.
     imported : int or None
         Resident size after the imports, before the network was made.
     refused : tuple of str or None
@@ -40,9 +40,7 @@ def main() -> None:
     """Serve one parent until it closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     replies = io.FileIO(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(
-        sys.stderr.fileno(), sys.stdout.fileno()
-    )  # what a library prints must not end up between the replies
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of libraries must not mix with the replies
     try:
         task = msgspec.json.decode(sys.stdin.readline(), type=Task)
         side = importlib.import_module(task.module)

@@ -1,5 +1,5 @@
-"""Networks from elsewhere, and back: architectures as TOML, tensors, ONNX and PyTorch.
+"""Networks of other programs, read and written: architectures as TOML, tensors, ONNX and PyTorch.
 
-Nothing here needs torch, safetensors or onnx before it is used: `pip install 'deeptheory[interop]'` (and
-`deeptheory[torch]`).
+The packages torch, safetensors and onnx are imported only when they are used: `pip install 'deeptheory[interop]'`
+(and `deeptheory[torch]`).
 """

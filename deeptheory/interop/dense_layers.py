@@ -1,4 +1,4 @@
-"""A network as other programs know it: every layer stored kernel by kernel as a dense one with zeros."""
+"""A network with dense layers only, as other programs have them: removed kernels are zeros."""
 
 from deeptheory import nn
 from deeptheory.nn.layers.base import Layer
@@ -6,14 +6,14 @@ from deeptheory.nn.rebuilding import make_layer
 
 
 def densified(network: nn.Network) -> nn.Network:
-    """The same function with `nn.SparseConv2d` and `nn.SparseLinear` as dense layers, removed kernels zero.
+    """The same function, with sparse layers as dense layers that have zeros for removed kernels.
 
-    Their filters keep the numbers that are left of them. Arrays of other layers are shared.
+    Removed filters do not come back. Arrays of other layers are shared.
 
     Raises
     ------
     InputError
-        A layer of a kind that cannot be built again.
+        A layer of a kind that cannot be rebuilt.
     """
     stages = [
         nn.Stage(

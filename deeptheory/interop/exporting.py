@@ -1,4 +1,4 @@
-"""A network in the files of another program, without harm to files that are there."""
+"""A network in the files of another program; existing files of other programs are not overwritten."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ WRITERS: dict[str, Callable[[Path, nn.Network], object]] = {
     "torch": write_torch,
 }
 MASKS = f".masks{TENSORS}"
-MARKS = {  # what the files that we write hold near their beginning
+MARKS = {  # near the beginning of every file that we write
     ".onnx": b"deeptheory",
     ".py": b'"""A network written by deeptheory, in PyTorch.',
     ARCHITECTURE: b"# A network of deeptheory: ",
@@ -51,8 +51,8 @@ def export(
     Raises
     ------
     InputError
-        An unknown format, a name with the ending of another kind of file, a place that cannot be written, a file
-        there that deeptheory did not write, or what the writer refuses.
+        An unknown format, a name with the ending of another kind of file, a directory that cannot be written, an
+        existing file that deeptheory did not write, or an error of the writer.
     """
     if to not in ENDINGS:
         raise unknown_name("--to", to, ENDINGS)
@@ -66,7 +66,7 @@ def export(
 
 
 def _files(path: Path, endings: tuple[str, ...]) -> tuple[Path, ...]:
-    known = {ending for of in ENDINGS.values() for ending in of} | {".h5", ".pt", ".pth"}
+    known = {ending for some in ENDINGS.values() for ending in some} | {".h5", ".pt", ".pth"}
     if path.suffix in known and path.suffix != endings[0]:
         raise InputError(f"--out '{path}'", f"a name ending in {endings[0]}", f"'{path.suffix}'")
     name = path.name.removesuffix(endings[0])
@@ -74,7 +74,7 @@ def _files(path: Path, endings: tuple[str, ...]) -> tuple[Path, ...]:
 
 
 def _check_places(path: Path, files: tuple[Path, ...]) -> None:
-    """Refuse before anything is written."""
+    """Raise before anything is written."""
     what, do = f"--out '{path}'", "name another file"
     if not path.parent.is_dir():
         raise InputError(what, "an existing directory", f"no directory '{path.parent}'", do)

@@ -1,4 +1,4 @@
-"""How a file was read as a network: which tensor is what, for people and for programs."""
+"""How a file was read as a network: which tensor became which array."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,15 +18,15 @@ class Account:
     sha256 : str
     architecture, naming : str
     rows : tuple of (str, tuple, str, tuple)
-        Name and shape of every tensor, and of the array of ours that it is.
+        Name and shape of every tensor, and of our array that it became.
     missing : dict of str to str
-        Names of tensors that are needed and not there, and the nearest extra one or "".
+        Names of tensors that are needed but missing, each with the most similar extra name or "".
     extra : tuple of str
-        Tensors that nothing takes.
+        Tensors that no array takes.
     wrong : tuple of str
         Tensors whose shape does not fit.
     notes : tuple of str
-        What was changed on the way, and what to look at.
+        What was converted, and what to check.
     """
 
     file: str
@@ -41,15 +41,20 @@ class Account:
 
     @property
     def numbers(self) -> dict[str, Any]:
-        """For programs."""
+        """The numbers for programs, as JSON."""
         return {
             "file": self.file,
             "sha256": self.sha256,
             "architecture": self.architecture,
             "naming": self.naming,
             "tensors": [
-                {"tensor": tensor, "shape": list(shape), "parameter": ours, "parameter_shape": list(own)}
-                for tensor, shape, ours, own in self.rows
+                {
+                    "tensor": tensor,
+                    "shape": list(shape),
+                    "parameter": parameter,
+                    "parameter_shape": list(parameter_shape),
+                }
+                for tensor, shape, parameter, parameter_shape in self.rows
             ],
             "missing": self.missing,
             "extra": list(self.extra),
@@ -59,7 +64,7 @@ class Account:
 
     @property
     def source(self) -> dict[str, Any]:
-        """What a run keeps of it."""
+        """The part that a run file stores."""
         return {
             "file": self.file,
             "sha256": self.sha256,
@@ -67,15 +72,21 @@ class Account:
             "naming": self.naming,
             "notes": list(self.notes),
             "tensors": [tensor for tensor, *_ in self.rows],
-            "parameters": [ours for _, _, ours, _ in self.rows],
+            "parameters": [parameter for _, _, parameter, _ in self.rows],
         }
 
     @property
     def text(self) -> str:
-        """A line for every tensor, then what is missing, extra and to be known."""
+        """A line for every tensor, then missing tensors, extra tensors and notes."""
         rows = [
-            (tensor, _shape(shape), ours, _shape(own), "WRONG SHAPE" * (tensor in self.wrong))
-            for tensor, shape, ours, own in self.rows
+            (
+                tensor,
+                _shape(shape),
+                parameter,
+                _shape(parameter_shape),
+                "WRONG SHAPE" * (tensor in self.wrong),
+            )
+            for tensor, shape, parameter, parameter_shape in self.rows
         ]
         rows += [
             (name, "MISSING", "", "", f"nearest: {near}" if near else "")

@@ -23,7 +23,7 @@ ONNX = ".onnx"
 
 @dataclass(frozen=True)
 class Units:
-    """What a network from elsewhere expects and adds, where it differs from ours.
+    """The pixel scale and the epsilon of batch norms that an imported network expects.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Units:
         Of pixels p in [0, 1], which enter as (p - mean)/deviation; empty where they enter as 2*p - 1. One number
         for each channel, or one for all.
     norm_epsilon : float
-        What batch norms add to the variance.
+        Added to the variance by batch norms.
     """
 
     mean: tuple[float, ...] = ()
@@ -46,8 +46,8 @@ class Units:
             raise InputError("--norm-epsilon", "a number above 0", f"{self.norm_epsilon:g}")
 
 
-class Found:
-    """A file that was read and matched; `account` tells how, `network` makes the network of it."""
+class ReadFile:
+    """A file that was read and matched: `account` describes how, `network` builds the network."""
 
     def __init__(
         self, account: Account, units: Units, state: StateFile | None, source: Matching | nn.Network
@@ -55,12 +55,12 @@ class Found:
         self.account, self._units, self._state, self._source = account, units, state, source
 
     def network(self) -> nn.Network:
-        """The network in our layout.
+        """The network, with our names and array layout.
 
         Raises
         ------
         InputError
-            Tensors are missing, extra or of a wrong shape, or the last layer is not ours to measure and mask.
+            Tensors are missing, extra or of a wrong shape, or the last layer is not `head.linear`.
         """
         if isinstance(self._source, Matching):
             assert self._state is not None
@@ -78,15 +78,15 @@ class Found:
 
 def find_network(
     path: Path, architecture: str | None, input_shape: Sequence[int], units: Units | None = None
-) -> Found:
-    """Read a file and match its tensors to an architecture; nothing is refused yet that a list can show.
+) -> ReadFile:
+    """Read a file and match its tensors to an architecture; misfits are listed in the account, not raised.
 
     Parameters
     ----------
     path : Path
         `.safetensors`, a state dictionary in `.pt` or `.pth`, or `.onnx`.
     architecture : str or None
-        A name or a TOML file (`find_architecture`); an ONNX file is its own.
+        A name or a TOML file (`find_architecture`); None for an ONNX file, which contains its architecture.
     input_shape : (H, W, C)
         Of the images.
     units : Units, optional
@@ -94,7 +94,7 @@ def find_network(
     Raises
     ------
     InputError
-        What `read_state` and `find_architecture` raise, or an architecture that is missing or in the way.
+        As `read_state` and `find_architecture`; an architecture is missing, or given for an ONNX file.
     """
     units, shape = units or Units(), tuple(input_shape)
     if path.suffix == ONNX:
@@ -117,10 +117,10 @@ def find_network(
         tuple(pair.tensor for pair in matching.wrong),
         tuple(_notes(state, matching, units)),
     )
-    return Found(account, units, state, matching)
+    return ReadFile(account, units, state, matching)
 
 
-def _find_onnx(path: Path, architecture: str | None, input_shape: Shape, units: Units) -> Found:
+def _find_onnx(path: Path, architecture: str | None, input_shape: Shape, units: Units) -> ReadFile:
     from deeptheory.interop.onnx.reader import read_onnx
 
     if architecture is not None or units.norm_epsilon != EPSILON:
@@ -137,7 +137,7 @@ def _find_onnx(path: Path, architecture: str | None, input_shape: Shape, units: 
     named = {**network.parameters(), **network.buffers()}
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     rows = tuple((name, array.shape, name, array.shape) for name, array in named.items())
-    return Found(
+    return ReadFile(
         Account(path.name, sha256, "ONNX", "the graph", rows, {}, (), (), tuple(notes)), units, None, network
     )
 

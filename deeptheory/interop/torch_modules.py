@@ -1,4 +1,4 @@
-"""Which arrays of ours PyTorch keeps in one module, and under which keys."""
+"""Which of our arrays are in one module of PyTorch, and under which keys."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ CONVOLUTION, NORM, LINEAR, DRAWS = "convolution", "batch norm", "linear layer", 
 WEIGHT_AND_BIAS = {"weight": "weight", "bias": "bias"}
 STATISTICS, DRAWN = ("running_mean", "running_var"), ("seed", "counter")
 KEYS_OF_NORM = ("weight", "bias", *STATISTICS)
-BUFFERS = (*STATISTICS, *DRAWN)  # arrays that are kept but not trained
-# The modules of every kind of layer with arrays: what is added to its name, their kind, and theirs and our keys.
+BUFFERS = (*STATISTICS, *DRAWN)  # arrays that are not trained
+# The modules of every kind of layer with arrays: suffix of their name, kind, and keys in PyTorch and here.
 PARTS: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
     "Conv2d": (("", CONVOLUTION, WEIGHT_AND_BIAS),),
     "Linear": (("", LINEAR, WEIGHT_AND_BIAS),),
@@ -53,7 +53,7 @@ def modules_of(description: Mapping[str, Any]) -> Iterator[Module]:
     Raises
     ------
     InputError
-        A kind of layer that has no counterpart: the sparse layers of a compact network.
+        A kind of layer without counterpart: the sparse layers of a compact network.
     """
     for stage in description["stages"]:
         for key, kind, _ in stage["layers"]:
@@ -61,7 +61,6 @@ def modules_of(description: Mapping[str, Any]) -> Iterator[Module]:
             if kind.startswith("Sparse"):
                 do = "write the network with dense layers"
                 raise InputError(f"layer {name}", "a layer that masks can act on", kind, do)
-            for suffix, of_kind, keys in PARTS.get(kind, ()):
-                yield Module(
-                    name + suffix, of_kind, {theirs: f"{name}.{ours}" for theirs, ours in keys.items()}
-                )
+            for suffix, module_kind, keys in PARTS.get(kind, ()):
+                arrays = {key: f"{name}.{array}" for key, array in keys.items()}
+                yield Module(name + suffix, module_kind, arrays)

@@ -6,10 +6,11 @@ import json
 import pytest
 
 from deeptheory.bench import Setting
+from deeptheory.cli.bench import bench
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-COMMANDS = ("train-step", "inference", "compact", "measure", "memory", "layers")
+COMMANDS = sorted(bench.commands)
 RESULT = {
     "case": "train-step",
     "what": "training step",

@@ -14,12 +14,15 @@ def test_the_share_of_others_is_what_is_busy_beyond_this_process():
     assert machine_load.share_of_others(before, Load(20.0, None, 25.0, 4)) is None
 
 
-def test_the_load_of_this_machine_grows():
-    first = Load.now()
-    second = Load.now()
-    assert second.wall >= first.wall
-    assert second.own >= first.own
-    assert first.processors >= 1
+def test_work_of_this_process_is_its_own(monkeypatch):
+    monkeypatch.setattr(machine_load, "_busy", lambda allowed: 100.0)
+    before = Load.now()
+    while Load.now().own == before.own:
+        sum(range(10_000))
+    after = Load.now()
+    assert after.own > before.own
+    assert (after.busy, after.processors) == (100.0, before.processors)
+    assert machine_load.share_of_others(before, after) == 0
 
 
 def test_a_busy_machine_is_said_to_be_busy(capsys):

@@ -60,12 +60,14 @@ def test_layers_computed_together_move_only_their_ends():
     assert backward_work(nodes, shapes, 5).bytes == 4 * (5 * (32 + 8 + 32) + 8)
 
 
-def test_limits_are_positive(monkeypatch):
+def test_limits_are_operations_and_bytes_per_second(monkeypatch):
+    seconds = iter((0.5, 2.0))
     monkeypatch.setattr("deeptheory.bench.roofline.PRODUCT", 64)
     monkeypatch.setattr("deeptheory.bench.roofline.STREAM", 2**12)
+    monkeypatch.setattr("deeptheory.bench.roofline._shortest", lambda compute: (compute(), next(seconds))[1])
     limits = measured_limits()
-    assert limits.gflops > 0
-    assert limits.gigabytes > 0
+    assert limits.gflops == pytest.approx(1e-9 * 2 * 64**3 / 0.5)
+    assert limits.gigabytes == pytest.approx(1e-9 * 2 * 4 * 2**12 / 2.0)
 
 
 def test_every_layer_of_a_step_is_timed_and_then_left_alone(monkeypatch):

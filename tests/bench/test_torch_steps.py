@@ -45,9 +45,19 @@ def test_a_training_step_moves_the_weights_as_ours_does(task, monkeypatch):
 
 
 @pytest.mark.parametrize("step", ["inference", "folded_inference"])
-def test_inference_takes_time_and_does_not_change_the_result(task, step):
-    network = torch_twin(engine_steps.build(SETTING))
-    assert getattr(torch_steps, step)(task(step, network))() > 0
+def test_every_step_of_inference_computes_the_logits(task, step, monkeypatch):
+    network, outputs = engine_steps.build(SETTING), []
+    asked = task(step, torch_twin(network))
+    loaded = torch_steps._load(asked)
+    monkeypatch.setattr(torch_steps, "_load", lambda task: loaded)
+    compute = getattr(torch_steps, step)(asked)
+    loaded.register_forward_hook(lambda module, given, output: outputs.append(output.numpy()))
+    for _ in range(2):
+        compute()
+    expected, _ = network.forward(batch_of(SETTING)[0])
+    assert len(outputs) == 2
+    for output in outputs:
+        np.testing.assert_allclose(output, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_folding_changes_no_logit():

@@ -1,4 +1,4 @@
-"""What is in an ONNX file: its input, its constants, and the operators between input and output, in order."""
+"""The graph in an ONNX file: its input, its constants, and the operators between input and output, in order."""
 
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -12,7 +12,7 @@ from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
 from deeptheory.nn.layers.base import Array, Shape
 
-# Computed here when all of their inputs are constants: exporters make paddings and shapes of them.
+# Evaluated here when all of their inputs are constants; exporters compute paddings and shapes with them.
 FOLDED = (
     "Add",
     "Cast",
@@ -39,12 +39,12 @@ class Operator:
     Attributes
     ----------
     kind, name : str
-        "Conv" and what errors call it; that of its first output where it has none.
+        "Conv", and its name in error messages; that of its first output where it has none.
     inputs, outputs : sequence of str
-        Names of values; "" for an input left out.
+        Names of values; "" for an omitted input.
     attributes : dict
     fold : function
-        Its first output, given the constants by name.
+        Computes its first output from the constants by name.
     """
 
     kind: str
@@ -71,10 +71,10 @@ class OnnxGraph:
     input, output : str
         Names of their values.
     batch : int
-        Number of images that the file was written for; 0 where it takes any.
+        Number of images that the file was written for; 0 where any number is allowed.
     input_shape : (H, W, C)
     dtype : dtype
-        float32 or float64; half precision is taken as float32.
+        float32 or float64; half precision becomes float32.
     """
 
     operators: list[Operator]
@@ -87,13 +87,13 @@ class OnnxGraph:
 
 
 def read_graph(path: str | os.PathLike[str]) -> OnnxGraph:
-    """Read and check an ONNX file, with its external data where it has some.
+    """Read and check an ONNX file, with its external data if it has any.
 
     Raises
     ------
     InputError
-        onnx is not installed, no such file, a damaged one, one whose external data are missing, or one with other
-        inputs than a batch of images of a fixed size, or several outputs.
+        onnx is not installed; the file or its external data are missing or damaged; its input is not a batch of
+        images of a fixed size, or it has several outputs.
     """
     onnx, message = needed("onnx"), needed("google.protobuf.message")
     if not Path(path).is_file():
@@ -117,7 +117,7 @@ def read_graph(path: str | os.PathLike[str]) -> OnnxGraph:
 
 
 def check_supported(graph: OnnxGraph, supported: Collection[str]) -> None:
-    """Refuse operators that are neither supported nor computed from constants alone; all of them are named."""
+    """Raise if operators are neither supported nor computed from constants alone; the error names all of them."""
     constant, unknown = set(graph.constants), set[str]()
     for operator in graph.operators:
         if is_folded(operator, constant):
@@ -130,7 +130,7 @@ def check_supported(graph: OnnxGraph, supported: Collection[str]) -> None:
 
 
 def is_folded(operator: Operator, constant: Collection[str]) -> bool:
-    """Whether the output is a constant: of others, which `constant` names, or the shape of any value."""
+    """Whether the output is a constant: all inputs are in `constant`, or it is the shape of a value."""
     if operator.kind in ("Constant", "Shape"):
         return True
     return operator.kind in FOLDED and all(name in constant for name in operator.inputs if name)
@@ -166,12 +166,12 @@ def _dtype(onnx: Any, value: Any) -> np.dtype[Any]:
 
 def _needed_for(output: str, nodes: Sequence[Any]) -> list[Any]:
     """The nodes that an output depends on, in their order."""
-    wanted, found = {output}, []
+    wanted, kept = {output}, []
     for node in reversed(nodes):
         if wanted.intersection(node.output):
             wanted |= set(node.input)
-            found.append(node)
-    return found[::-1]
+            kept.append(node)
+    return kept[::-1]
 
 
 def _operator(onnx: Any, node: Any, versions: Any) -> Operator:
@@ -179,13 +179,14 @@ def _operator(onnx: Any, node: Any, versions: Any) -> Operator:
     kind = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
 
     def fold(constants: dict[str, Array]) -> Array:
-        given = [onnx.numpy_helper.from_array(constants[name], name) for name in set(node.input) if name]
+        arrays = [onnx.numpy_helper.from_array(constants[name], name) for name in set(node.input) if name]
         value = onnx.helper.make_empty_tensor_value_info(node.output[0])
-        graph = onnx.helper.make_graph([node], "constant", [], [value], given)
+        graph = onnx.helper.make_graph([node], "constant", [], [value], arrays)
         model = onnx.helper.make_model(graph, opset_imports=versions)
         try:
-            return needed("onnx.reference").ReferenceEvaluator(model).run(None, {})[0]
-        except Exception as error:  # whatever NumPy raises for numbers that do not fit together
+            result: Array = needed("onnx.reference").ReferenceEvaluator(model).run(None, {})[0]
+        except Exception as error:  # NumPy raises many kinds for numbers that do not fit together
             raise InputError(f"{kind} '{node.name}'", "constants that fit", _first_line(error)) from error
+        return result
 
     return Operator(kind, node.name or node.output[0], node.input, node.output, attributes, fold)

@@ -1,4 +1,4 @@
-"""Operators of ONNX as layers of ours, in order of computation; stages are made of them afterwards."""
+"""Operators of ONNX as our layers, in order of computation, before they are grouped into stages."""
 
 from collections.abc import Callable
 
@@ -12,19 +12,19 @@ from deeptheory.nn.layers.base import Array, Layer
 from deeptheory.nn.layers.normalisation import EPSILON
 from deeptheory.nn.rebuilding import make_layer
 
-POSITIONS = {2: 0, 3: 1, -2: 0, -1: 1}  # axes of (N, C, H, W) that count positions, to their place in (H, W)
-ENDLESS = 2**31 - 1  # from which on the end of a slice means that of its axis
+POSITIONS = {2: 0, 3: 1, -2: 0, -1: 1}  # axes H and W of (N, C, H, W), to their index in (H, W)
+ENDLESS = 2**31 - 1  # ends of slices from here on mean the end of the axis
 
 
 def layers_of(graph: OnnxGraph) -> tuple[list[Placed], int]:
-    """The layers that an ONNX graph consists of, and the number of the one that gives its output.
+    """The layers of an ONNX graph, and the number of the layer that computes its output.
 
-    Some of the layers may not be needed for the output.
+    Some layers may not be needed for the output.
 
     Raises
     ------
     InputError
-        Operators that are not supported (all of them are named), or used in a way that no layer has.
+        Operators that are not supported (all of them are named), or whose attributes no layer of ours has.
     """
     check_supported(graph, HANDLERS)
     translation = Translation(graph)
@@ -41,7 +41,7 @@ def layers_of(graph: OnnxGraph) -> tuple[list[Placed], int]:
 
 
 def _check_plain(operator: Operator) -> None:
-    """Refuse what no window of ours has: automatic padding, dilation, sizes rounded up."""
+    """Raise for automatic padding and dilation, which our layers do not have."""
     automatic = operator.attributes.get("auto_pad", b"NOTSET").decode()
     if automatic not in ("NOTSET", "VALID"):
         raise operator.error("padding", "numbers", automatic)
@@ -88,7 +88,7 @@ def _matmul(graph: Translation, operator: Operator) -> None:
 
 
 def _bias(operator: Operator, bias: Array, n_out: int) -> Array:
-    """One number for each output; one for all of them is repeated."""
+    """One number for each output; a single number is repeated."""
     if bias.size not in (1, n_out) or bias.shape[-1:] not in ((), (1,), (n_out,)):
         raise operator.error("bias", f"one for each of {n_out} outputs", f"shape {bias.shape}")
     return np.broadcast_to(bias.reshape(-1), n_out).copy()
@@ -140,7 +140,7 @@ def _mul(graph: Translation, operator: Operator) -> None:
 
 
 def _excitation(graph: Translation, last: int, source: int) -> Layer | None:
-    """Squeeze-and-excitation, if the layer `last` comes from `source` by mean, linear, SiLU and linear layer."""
+    """Squeeze-and-excitation, if mean, linear, SiLU and linear layer lead from `source` to `last`."""
     expected = (nn.Linear, nn.SiLU, nn.Linear, nn.GlobalAveragePool)
     linear = list[Layer]()
     for kind in expected:
@@ -249,7 +249,7 @@ def _same_value(graph: Translation, operator: Operator) -> None:
 
 
 def _new_axis(graph: Translation, operator: Operator) -> None:
-    """Axes of one position for what has none."""
+    """Axes of length 1 for a value without positions."""
     value = graph.value(operator)
     if len(graph.shape(value.source if isinstance(value, Waiting) else value)) != 1:
         raise operator.error("input", "one number for each channel", f"'{operator.inputs[0]}'")
@@ -257,7 +257,7 @@ def _new_axis(graph: Translation, operator: Operator) -> None:
 
 
 def _slice(graph: Translation, operator: Operator) -> None:
-    """Every n-th position along height and width; the exporter of PyTorch slices one axis after the other."""
+    """Every n-th position along height and width; PyTorch's exporter slices one axis after the other."""
     value = graph.value(operator)
     source, strides = (value, [1, 1]) if isinstance(value, int) else (value.source, list(value.strides))
     shape = graph.shape(source)

@@ -1,4 +1,4 @@
-"""A network out of an ONNX file."""
+"""Read a network from an ONNX file."""
 
 import os
 from collections import Counter
@@ -14,6 +14,7 @@ from deeptheory.interop.onnx.values import IMAGES, Placed
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.base import Layer
 from deeptheory.prune.masked_layers import HEAD
+from deeptheory.prune.wiring import mixes
 
 KEYS: dict[type[Layer], str] = {
     nn.AvgPool2d: "pool",
@@ -31,37 +32,37 @@ KEYS: dict[type[Layer], str] = {
     nn.Sum: "sum",
 }
 DEPTHWISE = "depthwise"
-AFTER_DEPTHWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU)  # are called after it: "depthwise_norm"
+AFTER_DEPTHWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU)  # behind it they are named "depthwise_norm" etc.
 
 
 def read_onnx(path: str | os.PathLike[str], notes: list[str] | None = None) -> nn.Network:
-    """The network of a feed-forward ONNX graph, with stages as the theory counts them.
+    """The network of a feed-forward ONNX graph.
 
-    Every convolution without groups and every linear layer begins a stage, what follows belongs to it: batch
-    norm, activation, pooling, convolutions with groups, squeeze-and-excitation, sums. Flattening belongs to the
-    linear layer behind it. The last linear layer is the head. Stages are called stage1, stage2, ... in the order
-    of the file.
+    Every convolution without groups and every linear layer begins a stage; the following batch norm, activation,
+    pooling, convolutions with groups, squeeze-and-excitation and sums belong to it. Flattening belongs to the
+    linear layer behind it. The last linear layer is the head. Stages are named stage1, stage2, ... in the order of
+    the file.
 
     Parameters
     ----------
     path : path
-        Its input is a batch of images (N, C, H, W), its output that of a linear layer. The images of the network
-        are the same numbers as those of the file: pixels scaled to [-1, 1] only if it was trained with such.
-        Weights in half precision become float32, which holds them exactly.
+        Its input is a batch of images (N, C, H, W), its output that of a linear layer. The pixels are scaled as
+        the file expects them: to [-1, 1] only if the network was trained so. Weights in half precision become
+        float32, which holds them exactly.
     notes : list of str, optional
-        Gets a line for what was converted, for people.
+        Conversions are appended to it, a line each.
 
     Raises
     ------
     InputError
-        onnx is not installed; a missing or damaged file; operators that are not supported, of which all are named;
-        one that no layer of ours can express (another padding, dilation), by its name.
+        onnx is not installed; a missing or damaged file; operators that are not supported (all of them are named);
+        an operator whose attributes no layer of ours has (padding, dilation), by its name.
 
     Notes
     -----
-    Batch norm with another epsilon than ours gets it through its running variance, variance + epsilon - 1e-5,
-    which changes nothing in evaluation mode. What is subtracted from the images, added
-    to them or a factor of them, one constant for each channel, becomes `nn.Standardise`.
+    For a batch norm with another epsilon than 1e-5 the running variance becomes variance + epsilon - 1e-5, which
+    changes nothing in evaluation mode. Constants per channel that are added to the images or multiply them become
+    `nn.Standardise`.
     """
     try:
         graph = read_graph(path)
@@ -75,7 +76,7 @@ def read_onnx(path: str | os.PathLike[str], notes: list[str] | None = None) -> n
 
 
 def _needed_for(layers: Sequence[Placed], last: int) -> list[Placed]:
-    """The layers that one of them depends on, which becomes the last of them."""
+    """The layers on which layer `last` depends, with it at the end."""
     wanted = {last}
     for number in range(last, -1, -1):
         if number in wanted:
@@ -90,18 +91,18 @@ def _renumbered(placed: Placed, numbers: dict[int, int]) -> Placed:
 
 
 def _with_copies(layers: Sequence[Placed]) -> list[Placed]:
-    """The layers with a copy (a sum of one) before each that would write over what others read."""
+    """The layers, with a copy (a sum of one) before each that would write over a value that others read."""
     readers = Counter(number for placed in layers for number in placed.inputs)
-    found, numbers = list[Placed](), {IMAGES: IMAGES}
+    copied, numbers = list[Placed](), {IMAGES: IMAGES}
     for number, placed in enumerate(layers):
         placed = _renumbered(placed, numbers)
         source = layers[number].inputs[0]
         if placed.layer.in_place and (source == IMAGES or readers[source] > 1):
-            found.append(Placed(nn.Sum(), placed.inputs, placed.shape))
-            placed = Placed(placed.layer, (len(found) - 1,), placed.shape)
-        found.append(placed)
-        numbers[number] = len(found) - 1
-    return found
+            copied.append(Placed(nn.Sum(), placed.inputs, placed.shape))
+            placed = Placed(placed.layer, (len(copied) - 1,), placed.shape)
+        copied.append(placed)
+        numbers[number] = len(copied) - 1
+    return copied
 
 
 def _stages(layers: Sequence[Placed]) -> list[nn.Stage]:
@@ -128,7 +129,7 @@ def _groups(layers: Sequence[Placed]) -> list[list[int]]:
     """Numbers of the layers of every stage."""
     groups: list[list[int]] = [[]]
     for number, placed in enumerate(layers):
-        if _mixes(placed.layer) and any(_mixes(layers[other].layer) for other in groups[-1]):
+        if mixes(placed.layer) and any(mixes(layers[other].layer) for other in groups[-1]):
             last = groups[-1][-1]
             flat = isinstance(layers[last].layer, nn.Flatten) and placed.inputs == (last,)
             groups.append([groups[-1].pop()] if flat else [])
@@ -136,20 +137,15 @@ def _groups(layers: Sequence[Placed]) -> list[list[int]]:
     return groups
 
 
-def _mixes(layer: Layer) -> bool:
-    """Whether a layer mixes filters, so that it begins a stage."""
-    return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)
-
-
 def _keys(layers: Sequence[Layer]) -> list[str]:
     """Names of the layers of a stage."""
-    found, after_depthwise = list[str](), False
+    names, after_depthwise = list[str](), False
     for layer in layers:
         key = KEYS[type(layer)]
         if isinstance(layer, nn.Conv2d) and layer.groups > 1:
             key, after_depthwise = DEPTHWISE, True
         elif after_depthwise and isinstance(layer, AFTER_DEPTHWISE):
             key = f"{DEPTHWISE}_{key}"
-        same = sum(other.rstrip("0123456789") == key for other in found)
-        found.append(f"{key}{same + 1}" if same else key)
-    return found
+        same = sum(other.rstrip("0123456789") == key for other in names)
+        names.append(f"{key}{same + 1}" if same else key)
+    return names

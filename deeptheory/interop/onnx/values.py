@@ -1,4 +1,4 @@
-"""What the values of an ONNX graph are in terms of our layers."""
+"""The values of an ONNX graph as outputs of our layers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from deeptheory.errors import InputError
 from deeptheory.interop.onnx.graph import OnnxGraph, Operator
 from deeptheory.nn.layers.base import Array, Layer, Shape
 
-IMAGES = -1  # the images, among the numbers of layers
+IMAGES = -1  # the number of the images, beside those of the layers
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A layer and what it takes.
+    """A layer and its inputs.
 
     Attributes
     ----------
     layer : Layer
     inputs : tuple of int
-        Numbers of the layers that it takes; `IMAGES` for the images.
+        Numbers of the layers whose outputs it takes; `IMAGES` for the images.
     shape : tuple of int
         Of its output for one image: (H, W, C) or (C,).
     """
@@ -33,15 +33,15 @@ class Placed:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A value that is part of a layer only together with what reads it: a sigmoid, or every n-th position.
+    """A value that forms a layer only together with its consumer: a sigmoid, or every n-th position.
 
     Attributes
     ----------
     operator : Operator
     source : int
-        Number of the layer that it is made of.
+        Number of the layer whose output it is computed from.
     strides : tuple of int
-        Along H and W; none for a sigmoid.
+        Along H and W; empty for a sigmoid.
     """
 
     operator: Operator
@@ -50,7 +50,7 @@ class Waiting:
 
 
 class Translation:
-    """What every value of a graph is in terms of our layers, as far as it has been read.
+    """The values of a graph read so far, as outputs of our layers.
 
     Attributes
     ----------
@@ -69,24 +69,24 @@ class Translation:
         return self.graph.input_shape if number == IMAGES else self.placed[number].shape
 
     def shape_in_onnx(self, operator: Operator) -> Array:
-        """The shape of a value as ONNX counts it; 0 for the batch, which a reshape takes as "the size it has"."""
+        """The shape of a value in ONNX; 0 for the batch, which means "unchanged" to a reshape."""
         *positions, channels = self.shape(self.input(operator))
         return np.array([0, channels, *(positions or (1, 1))], np.int64)
 
     def input(self, operator: Operator, place: int = 0) -> int:
-        """Number of the layer that an operator takes."""
+        """Number of the layer whose output an operator takes."""
         self.value(operator, place)
         return self.number(operator.inputs[place])
 
     def value(self, operator: Operator, place: int = 0) -> int | Waiting:
-        """What an operator takes, which may be part of a layer only."""
+        """An input of an operator, which may be only a part of a layer (`Waiting`)."""
         name = operator.inputs[place]
         if name not in self.values:
             raise operator.error(f"input {place + 1}", "the output of a layer", f"'{name}'")
         return self.values[name]
 
     def number(self, name: str) -> int:
-        """Number of the layer that gives a value."""
+        """Number of the layer that computes a value."""
         if name not in self.values:
             raise InputError("output", "what a layer gives", f"'{name}'")
         value = self.values[name]
@@ -101,7 +101,7 @@ class Translation:
         return self.place(value.operator, subsample, value.source)
 
     def constant(self, operator: Operator, place: int) -> Array | None:
-        """A constant input in the network's precision; none where it is left out."""
+        """A constant input in the network's precision; None where it is omitted."""
         if place >= len(operator.inputs) or not operator.inputs[place]:
             return None
         name = operator.inputs[place]
@@ -115,17 +115,17 @@ class Translation:
         return array.astype(self.graph.dtype)
 
     def weight(self, operator: Operator, place: int, *shape: int) -> Array:
-        """A constant that must be there, of a given shape; -1 stands for any size."""
+        """A required constant input of a given shape; -1 stands for any size."""
         array = self.constant(operator, place)
         if array is None or array.ndim != len(shape):
             found = "none" if array is None else f"{array.ndim}"
             raise operator.error(f"axes of input {place + 1}", str(len(shape)), found)
-        if any(size not in (-1, found) for size, found in zip(shape, array.shape, strict=True)):
+        if any(size not in (-1, actual) for size, actual in zip(shape, array.shape, strict=True)):
             raise operator.error(f"input {place + 1}", f"shape {shape}", f"shape {array.shape}")
         return array
 
     def place(self, operator: Operator, layer: Layer, *inputs: int) -> int:
-        """Add a layer as what gives the first output of an operator."""
+        """Add the layer that computes the first output of an operator; returns its number."""
         shapes = tuple(self.shape(number) for number in inputs)
         try:
             shape = layer.output_shape(shapes if layer.joins else shapes[0])
@@ -137,7 +137,7 @@ class Translation:
 
 
 def same(operator: Operator, what: str, numbers: Sequence[int]) -> int:
-    """The one number that all of them are; an error of the operator if they differ."""
+    """The number that both entries are; an error of the operator if they differ."""
     if len(numbers) != 2 or numbers[0] != numbers[1] or numbers[0] < 1:
         raise operator.error(what, "the same along height and width, at least 1", list(numbers))
     return int(numbers[0])

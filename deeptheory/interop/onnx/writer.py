@@ -1,4 +1,4 @@
-"""A network as an ONNX file, which inference engines read."""
+"""Write a network as an ONNX file, for inference engines."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ from deeptheory.nn.layers.base import Array
 from deeptheory.nn.layers.normalisation import EPSILON
 from deeptheory.store.atomic_files import replacing_file
 
-OPSET, IR_VERSION = 17, 8  # of 2022: what engines of today read, whatever their age
+OPSET, IR_VERSION = 17, 8  # of 2022, so that older engines read it too
 IMAGES, LOGITS, BATCH = "images", "logits", "N"
 
 
 def write_onnx(path: str | os.PathLike[str], network: nn.Network) -> None:
-    """Write the network in its evaluation mode; an old file of that name is replaced as a whole.
+    """Write the network in its evaluation mode; an existing file of that name is replaced.
 
     Parameters
     ----------
@@ -35,14 +35,13 @@ def write_onnx(path: str | os.PathLike[str], network: nn.Network) -> None:
     Raises
     ------
     InputError
-        onnx is not installed, a layer has no counterpart, or the place cannot be written.
+        onnx is not installed, a layer has no counterpart, or the file cannot be written.
 
-    Notes
-    -----
-    Input ``images``: float32 (N, C, H, W), any N, pixels scaled to [-1, 1] (`data.scale`), not grey levels. Output
-    ``logits``: (N, K). Weights have our dotted names. Kernels that were removed are zeros of dense weights, since
-    ONNX has no sparse convolution: the file of a masked network is as large and as slow as that of the dense
-    one; filters that a compact network has lost are gone. Stochastic depth is left out: it acts in training only.
+    Notes ----- Input ``images``: float32 (N, C, H, W), any N, pixels scaled to [-1, 1] (`data.scale`), not grey
+    levels. Output ``logits``: (N, K). Weights have our dotted names. Removed kernels are zeros in dense weights,
+    since ONNX has no sparse convolution: the file of a masked network is as large and as slow as that of the dense
+    network. Filters that were removed from a compact network are not in the file. Stochastic depth is left out: it
+    acts in training only.
     """
     onnx = needed("onnx")
     model = _Graph(onnx, densified(network)).model()
@@ -83,7 +82,7 @@ class _Graph:
         return model
 
     def _add(self, operator: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
-        """Add a node; its output is that of the layer unless it has a name of its own."""
+        """Add a node; its output has the name of the layer unless another is given."""
         output = output or self.name
         self.nodes.append(self.onnx.helper.make_node(operator, inputs, [output], output, **attributes))
         return output
@@ -100,7 +99,7 @@ class _Graph:
 
     @singledispatchmethod
     def _write(self, layer: nn.Layer, x: str, *others: str) -> None:
-        """Add the nodes that do what a layer does."""
+        """Add the nodes that compute a layer."""
         raise InputError(f"layer {self.name}", "one that ONNX can express", type(layer).__name__)
 
     @_write.register
@@ -115,7 +114,7 @@ class _Graph:
 
     @_write.register
     def _(self, layer: nn.BatchNorm2d, x: str) -> None:
-        running = [self._weight(f"running_{of}", layer.buffers[f"running_{of}"]) for of in ("mean", "var")]
+        running = [self._weight(name, layer.buffers[name]) for name in ("running_mean", "running_var")]
         inputs = [x, *self._weights(layer.parameters), *running]
         self._add("BatchNormalization", inputs, epsilon=EPSILON)
 

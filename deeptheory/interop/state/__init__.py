@@ -1,1 +1,1 @@
-"""State dictionaries: architectures as TOML, tensors by name, and which tensor is which array."""
+"""State dictionaries: architectures as TOML, tensors by name, and the matching of tensors to arrays."""

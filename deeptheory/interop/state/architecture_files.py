@@ -1,4 +1,4 @@
-"""An architecture as TOML that a person can read and edit: stages, their layers one a line, what feeds what."""
+"""An architecture as TOML that can be read and edited: stages, their layers one a line, and their inputs."""
 
 import os
 import re
@@ -16,24 +16,17 @@ from deeptheory.store.toml import toml_value
 
 TABLE, STAGE = ("dtype", "input_shape", "stages"), ("name", "layers", "inputs")
 DTYPES = ("float32", "float64")
-LEAST = {
-    "groups": 1,
-    "n_in": 1,
-    "n_out": 1,
-    "padding": 0,
-    "size": 1,
-    "stride": 1,
-}  # of options, whole numbers
+LEAST = dict.fromkeys(("groups", "n_in", "n_out", "size", "stride"), 1) | {"padding": 0}  # of integer options
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def write_architecture(path: str | os.PathLike[str], network: nn.Network) -> None:
-    """Write what a network is besides its arrays; an old file of that name is replaced as a whole.
+    """Write the architecture of a network, without its arrays; an existing file of that name is replaced.
 
     Raises
     ------
     InputError
-        A layer of a kind that cannot be built again, or a place that cannot be written.
+        A layer of a kind that cannot be rebuilt, or a file that cannot be written.
     """
     description = nn.blueprint_of(network)
     lines = [
@@ -59,14 +52,14 @@ def write_architecture(path: str | os.PathLike[str], network: nn.Network) -> Non
 def read_architecture(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The table that `nn.blueprint_of` gives, from a file that `write_architecture` or a person wrote.
 
-    `nn.build_from_blueprint` makes a network of it and of arrays by dotted name; whether layers fit together is
-    found there.
+    `nn.build_from_blueprint` makes a network of it and of arrays by dotted name, and checks that the layers fit
+    together.
 
     Raises
     ------
     InputError
-        No such file, one that is no TOML, unknown or missing keys, kinds of layers or options, values out of
-        range, or a name that is given twice.
+        The file is missing or no TOML; keys, kinds of layers or options are unknown or missing; values are out of
+        range; a name is given twice.
     """
     return _Reader(str(path)).description(_load(path))
 
@@ -89,7 +82,7 @@ def _load(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 class _Reader:
-    """Checks a table part by part; every error begins with the file and the place in it."""
+    """Checks a table part by part; every error begins with the file and the part of it."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -119,7 +112,11 @@ class _Reader:
         for key, given in inputs.items():
             if key not in keys:
                 raise unknown_name(f"{self.path}, inputs of a layer of {name}", key, keys)
-            if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
+            if (
+                not isinstance(given, list)
+                or not given
+                or not all(isinstance(source, str) for source in given)
+            ):
                 raise self._error(f"inputs of {name}.{key}", "a list of names", given)
         return {
             "name": name,
@@ -156,7 +153,7 @@ class _Reader:
             raise InputError(f"{self.path}, {error.what} of {layer}", error.expected, error.found) from None
 
     def _tables(self, what: str, value: Any) -> list[dict[str, Any]]:
-        if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
+        if not isinstance(value, list) or not value or not all(isinstance(table, dict) for table in value):
             raise self._error(what, "at least one table", value)
         return value
 
@@ -175,8 +172,8 @@ class _Reader:
             raise InputError(f"{self.path}, {what}", ", ".join(needed), f"no {', '.join(missing)}")
 
     def _check_unique(self, what: str, names: list[str]) -> None:
-        for place, name in enumerate(names):
-            if name in names[:place]:
+        for index, name in enumerate(names):
+            if name in names[:index]:
                 raise self._error(what, "each name once", name)
 
     def _error(self, where: str, expected: str, found: Any) -> InputError:

@@ -1,4 +1,4 @@
-"""The architectures that a file of tensors can be read as: ours, torchvision's VGG, and those of a TOML file."""
+"""The architectures of imported tensors: ours, torchvision's VGG, and those of a TOML file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.interop.state import naming
 from deeptheory.interop.state.architecture_files import read_architecture
-from deeptheory.interop.torch_modules import LINEAR
+from deeptheory.interop.torch_modules import LINEAR, NORM, modules_of
 from deeptheory.nn.architectures import EFFICIENTNET, NAMES
 from deeptheory.nn.architectures.efficientnet import SMALL, WIDEST
 from deeptheory.nn.architectures.plain import VGG
 from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.prune.masked_layers import HEAD
 
-TORCHVISION = {  # convolutions before each of the five poolings
+TORCHVISION = {  # convolutions before each of the five pooling layers
     "vgg11_bn": (1, 1, 2, 2, 2),
     "vgg13_bn": (2, 2, 2, 2, 2),
     "vgg16_bn": (2, 2, 3, 3, 3),
@@ -28,13 +28,13 @@ RESNET, CENTRED = "resnet20", "resnet20-centred"
 SPELLINGS = {"efficientnet_b0": EFFICIENTNET, CENTRED: RESNET}
 ARCHITECTURES = (*NAMES, *SPELLINGS, *TORCHVISION)
 POOLED = 7  # positions along an axis that torchvision's VGG pools to
-LARGEST = 4.0  # width that an EfficientNet is taken to have at most
-NARROW = 1e-3  # width at which every layer has as few filters as it can have
+LARGEST = 4.0  # width factor of an EfficientNet, at most
+NARROW = 1e-3  # width factor at which every layer has its smallest number of filters
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a network is besides its tensors, and what these may be called.
+    """A network without its tensors, and the names that these may have.
 
     Attributes
     ----------
@@ -42,19 +42,19 @@ class Architecture:
     description : dict
         As `nn.blueprint_of` gives it.
     namings : dict of dict
-        Names of the tensors by our dotted names, by what the naming is called; tried in this order.
+        By the name of the naming: the names of the tensors by our dotted names. Tried in this order.
     needed : set of str
-        Arrays of ours that the file must have; it may have biases besides.
+        Our arrays that the file must contain; biases may be added.
     kernels : dict of (int, int)
-        Height and width of the kernels by our name of the weight, where the architecture says so.
+        Height and width of the kernels by our name of the weight, where the architecture fixes them.
     scaled : bool
-        Whether groups and added channels follow from the tensors; otherwise they are as described.
+        Whether groups and added channels follow from the tensors; otherwise the description fixes them.
     centred : bool
-        Whether parameter-free shortcuts add zeros on both sides in PyTorch (`centred.zeros_behind`).
+        Whether parameter-free shortcuts add zeros on both sides in PyTorch (`centred_shortcuts.zeros_behind`).
     pooled : dict of (int, int)
-        Positions, by our name of a linear weight that PyTorch applies to 7 x 7 positions pooled adaptively.
+        By our name of a linear weight that PyTorch applies after adaptive pooling to 7 x 7: the positions here.
     notes : tuple of str
-        What PyTorch's own module may do in another way.
+        In what PyTorch's own module may differ.
     """
 
     name: str
@@ -76,14 +76,14 @@ def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shap
     name : str
         One of `ARCHITECTURES`, or a path that ends in ".toml".
     tensors : mapping of str to array
-        Those of the file: its names are matched in their order too, and tell whether a VGG has hidden layers.
+        Those of the file. Names are also matched by their order; they show whether a VGG has hidden layers.
     input_shape : (H, W, C)
         Of the images.
 
     Raises
     ------
     InputError
-        An unknown name, a TOML file that is none or is for other images, or images too small for the poolings.
+        An unknown name, a TOML file that is damaged or for other images, or images too small for the pooling.
     """
     if name.endswith(".toml"):
         return _of_file(name, tensors, input_shape)
@@ -130,7 +130,7 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
 
 
 def _width(tensors: Mapping[str, Array]) -> float:
-    """Width of an EfficientNet, on which depends where it has sums: its last convolution has most filters."""
+    """Width of an EfficientNet, from its last convolution, which has most filters; it decides where sums are."""
     widest = max((len(tensor) for tensor in tensors.values() if tensor.ndim == 4), default=WIDEST)
     return min(widest / WIDEST, LARGEST)
 
@@ -171,7 +171,7 @@ def _torchvision_vgg(name: str, tensors: Mapping[str, Array], input_shape: Shape
 
 
 def _adaptive_pooling(name: str, positions: tuple[int, int], input_shape: Shape) -> list[list[Any]]:
-    """What brings the positions to 7 x 7, or leaves them where positions are repeated or alone."""
+    """A pooling layer to 7 x 7 positions, or none where the axis has 7 positions, or 1, which PyTorch repeats."""
     if all(size in (1, POOLED) for size in positions):
         return []
     size, *rest = divmod(positions[0], POOLED)
@@ -192,9 +192,9 @@ def _of_file(path: str, tensors: Mapping[str, Array], input_shape: Shape) -> Arc
         raise InputError(f"input_shape of {path}", expected, f"{tuple(description['input_shape'])}")
     arrays = [
         array
-        for module in naming.modules_of(description)
+        for module in modules_of(description)
         for key, array in module.arrays.items()
-        if key not in ("bias", "seed", "counter") or module.kind == naming.NORM
+        if key not in ("bias", "seed", "counter") or module.kind == NORM
     ]
     return Architecture(Path(path).name, description, _namings(description, tensors, {}), frozenset(arrays))
 
@@ -202,7 +202,7 @@ def _of_file(path: str, tensors: Mapping[str, Array], input_shape: Shape) -> Arc
 def _namings(
     description: dict[str, Any], tensors: Mapping[str, Array], others: dict[str, naming.Prefixes]
 ) -> dict[str, naming.Names]:
-    found = {"deeptheory": naming.own_names(description)}
-    found |= {title: naming.named(description, prefixes) for title, prefixes in others.items()}
+    namings = {"deeptheory": naming.own_names(description)}
+    namings |= {title: naming.named(description, prefixes) for title, prefixes in others.items()}
     in_order = naming.names_in_order(description, tensors)
-    return found if in_order is None else found | {"natural order": in_order}
+    return namings if in_order is None else namings | {"natural order": in_order}

@@ -1,4 +1,4 @@
-"""Residual networks whose shortcuts add channels of zeros on both sides, with the channels in our order."""
+"""Residual networks whose shortcuts add zero channels on both sides, converted to our order of channels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from deeptheory.nn.layers.base import Array
 
 
 def zeros_behind(description: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """The same network with the channels of its sums in another order: the added zeros come last (`nn.Subsample`).
+    """The same network with its channels permuted so that the added zeros come last, as in `nn.Subsample`.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ def zeros_behind(description: Mapping[str, Any], arrays: Mapping[str, Array]) ->
 
     Notes
     -----
-    Outputs are the same, to the order of sums in the first layer of a block and in the head. The filters of the
-    second stage of a block are numbered anew from the first doubling on.
+    Outputs are the same up to rounding, by the order of sums in the first layer of a block and in the head. The
+    filters of the second stage of each block are permuted from the first doubling on.
     """
     changed, stem, *blocks, head = dict(arrays), *(stage["name"] for stage in description["stages"])
     order = np.arange(len(arrays[f"{stem}.conv.weight"]))
@@ -44,7 +44,7 @@ def zeros_behind(description: Mapping[str, Any], arrays: Mapping[str, Array]) ->
 
 
 def _widened(order: Array, n_out: int, stage: str) -> Array:
-    """Places of our channels among theirs behind a shortcut, given those before it."""
+    """Index of each of our channels among the original ones behind a shortcut, given the indices before it."""
     before, rest = divmod(n_out - len(order), 2)
     if rest:
         expected = f"an even number of filters more than {len(order)}"

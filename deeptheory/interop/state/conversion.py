@@ -1,10 +1,11 @@
-"""The network of ours that matched tensors make."""
+"""From matched tensors to a network."""
 
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.errors import InputError
@@ -18,7 +19,7 @@ from deeptheory.nn.layers.normalisation import EPSILON
 
 
 def converted(matching: Matching, tensors: Mapping[str, Array], norm_epsilon: float = EPSILON) -> nn.Network:
-    """The network of a complete matching; its outputs are those of PyTorch's in evaluation mode, to rounding.
+    """The network of a complete matching; its outputs equal PyTorch's in evaluation mode, up to rounding.
 
     Parameters
     ----------
@@ -26,12 +27,11 @@ def converted(matching: Matching, tensors: Mapping[str, Array], norm_epsilon: fl
     tensors : mapping of str to array
         Those of the file.
     norm_epsilon : float
-        What the norms of the file add to the variance; the difference to ours goes into the running variance.
+        Added to the variance by the batch norms of the file; the difference to ours is added to the running
+        variance.
 
-    Notes
-    -----
-    The bias of a convolution before a batch norm goes into the running mean: no output depends on how the two
-    share it, and in training the norm takes it away again.
+    Notes ----- The bias of a convolution before a batch norm is subtracted from the running mean: the outputs are
+    the same, and in training the norm cancels a bias.
     """
     arrays = {
         pair.array: _array(matching, pair.array, tensors[pair.tensor]).reshape(pair.expected)
@@ -59,20 +59,21 @@ def converted(matching: Matching, tensors: Mapping[str, Array], norm_epsilon: fl
 
 
 def folded_biases(matching: Matching) -> dict[str, str]:
-    """The biases of convolutions that go into the running mean of a norm, by name, and that mean."""
-    given, found = {pair.array for pair in matching.pairs}, {}
-    named = {one for stage in matching.description["stages"] for of in stage["inputs"].values() for one in of}
+    """Names of the biases of convolutions that are folded into a running mean, each with the name of that mean."""
+    present, folded = {pair.array for pair in matching.pairs}, {}
+    inputs = (sources for stage in matching.description["stages"] for sources in stage["inputs"].values())
+    read_by_name = {source for sources in inputs for source in sources}
     for stage in matching.description["stages"]:
         for (key, kind, _), (norm, next_kind, _) in itertools.pairwise(stage["layers"]):
             name = f"{stage['name']}.{key}"
-            bias, alone = f"{name}.bias", norm not in stage["inputs"] and name not in named
-            if bias in given and alone and (kind, next_kind) == ("Conv2d", "BatchNorm2d"):
-                found[bias] = f"{stage['name']}.{norm}.running_mean"
-    return found
+            bias, alone = f"{name}.bias", norm not in stage["inputs"] and name not in read_by_name
+            if bias in present and alone and (kind, next_kind) == ("Conv2d", "BatchNorm2d"):
+                folded[bias] = f"{stage['name']}.{norm}.running_mean"
+    return folded
 
 
 def in_single_precision(network: nn.Network) -> nn.Network:
-    """The network with its arrays rounded to float32, in which runs compute."""
+    """The network with its arrays rounded to float32, the precision of runs."""
 
     def rounded(named: Mapping[str, Array]) -> dict[str, Array]:
         return {
@@ -85,22 +86,23 @@ def in_single_precision(network: nn.Network) -> nn.Network:
 
 
 def _array(matching: Matching, name: str, tensor: Array) -> Array:
-    """A copy in our layout, which is that of PyTorch but where its adaptive pooling repeats positions."""
+    """A copy of a tensor; where PyTorch's adaptive pooling repeats positions, their weights are summed."""
     pooled = matching.architecture.pooled.get(name, (POOLED, POOLED))
     repeated = tuple(axis for axis, size in enumerate(pooled, start=2) if size == 1)
     if not repeated:
         return tensor.copy()
     grid = tensor.reshape(len(tensor), -1, POOLED, POOLED)
-    return grid.sum(axis=repeated, dtype=np.float64).astype(np.float32)
+    summed: NDArray[np.float32] = grid.sum(axis=repeated, dtype=np.float64).astype(np.float32)
+    return summed
 
 
 def standardised(network: nn.Network, mean: Sequence[float], deviation: Sequence[float]) -> nn.Network:
-    """The network with a layer before it that makes (p - mean)/deviation of pixels p in [0, 1].
+    """The network behind a layer that maps pixels p in [0, 1] to (p - mean)/deviation.
 
     Parameters
     ----------
     network : Network
-        One that expects this; its arrays are shared.
+        A network that expects such pixels; its arrays are shared.
     mean, deviation : sequence of float
         One for each channel, or one for all.
 
@@ -125,7 +127,10 @@ def standardised(network: nn.Network, mean: Sequence[float], deviation: Sequence
     name = f"{first.name}.standardise"
 
     def rewired(inputs: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-        return {key: tuple(name if given == INPUT else given for given in of) for key, of in inputs.items()}
+        return {
+            key: tuple(name if source == INPUT else source for source in sources)
+            for key, sources in inputs.items()
+        }
 
     layers = {"standardise": layer, **first.layers}
     stages = [nn.Stage(first.name, layers, (), rewired(first.inputs))]

@@ -1,4 +1,4 @@
-"""Which tensor of a file is which array of a network, with both shapes; what is missing, extra or does not fit."""
+"""Match the tensors of a file to the arrays of a network; list what is missing, extra or of another shape."""
 
 import difflib
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from deeptheory.nn.layers.base import Array, Shape
 
 @dataclass(frozen=True)
 class Pair:
-    """A tensor of the file and the array of ours that it becomes.
+    """A tensor of the file and our array that it becomes.
 
     Attributes
     ----------
@@ -46,15 +46,15 @@ class Matching:
     ----------
     architecture : Architecture
     naming : str
-        What the naming is called (`Architecture.namings`).
+        Name of the naming (`Architecture.namings`).
     description : dict
         Of the network, with the sizes of the tensors.
     pairs : tuple of Pair
         In order of computation.
     missing : dict of str to str
-        Names of tensors that are needed and not there, with the array of ours.
+        Names of tensors that are needed but missing, with our array.
     extra : tuple of str
-        Tensors that nothing takes.
+        Tensors that no array takes.
     ignored : int
         Counters of batches, which no output depends on.
     contents : str
@@ -77,15 +77,15 @@ class Matching:
 
     @property
     def complete(self) -> bool:
-        """Whether every tensor has its place, and every place its tensor."""
+        """Whether every tensor has an array and every array a tensor, of the same shape."""
         return not (self.missing or self.extra or self.wrong)
 
     def nearest(self, name: str) -> str:
-        """The extra tensor whose name is nearest to one that is missing; "" where none is near."""
+        """The extra tensor whose name is most similar to a missing one; "" where none is similar."""
         return next(iter(difflib.get_close_matches(name, self.extra, n=1)), "")
 
     def require_complete(self, what: str) -> None:
-        """Refuse a file that does not fit, with everything that is missing, extra or of a wrong shape."""
+        """Raise if the file does not fit; the error names all that is missing, extra or of a wrong shape."""
         if self.complete:
             return
         parts = []
@@ -98,7 +98,11 @@ class Matching:
         if self.extra:
             parts.append(f"extra: {', '.join(map(repr, self.extra))}")
         if self.wrong:
-            shapes = [f"'{pair.tensor}' {pair.found}, not {_theirs(self, pair)}" for pair in self.wrong]
+            shapes = [
+                f"'{pair.tensor}' {pair.found}, "
+                f"not {_pytorch_shape(self.architecture, pair.array, pair.expected)}"
+                for pair in self.wrong
+            ]
             parts.append(f"of another shape: {', '.join(shapes)}")
         raise InputError(
             what,
@@ -109,14 +113,14 @@ class Matching:
 
 
 def match(architecture: Architecture, tensors: Mapping[str, Array], input_shape: Shape) -> Matching:
-    """Match tensors to the arrays of an architecture under the first naming that fits, or the one that fits best.
+    """Match tensors to the arrays of an architecture, under the first naming that fits completely, else the best.
 
     Raises
     ------
     InputError
-        The sizes of the tensors make layers that do not fit together.
+        With the sizes of the tensors, layers do not fit together.
     """
-    found, refused = [], []
+    incomplete, refused = [], []
     for naming, names in architecture.namings.items():
         try:
             tried = _match(architecture, naming, names, tensors, input_shape)
@@ -125,10 +129,10 @@ def match(architecture: Architecture, tensors: Mapping[str, Array], input_shape:
             continue
         if tried.complete:
             return tried
-        found.append(tried)
-    if refused and not any(pair.fits for tried in found for pair in tried.pairs):
+        incomplete.append(tried)
+    if refused and not any(pair.fits for tried in incomplete for pair in tried.pairs):
         raise refused[0]
-    return max(found, key=lambda tried: sum(pair.fits for pair in tried.pairs))
+    return max(incomplete, key=lambda tried: sum(pair.fits for pair in tried.pairs))
 
 
 def _match(
@@ -138,22 +142,22 @@ def _match(
     tensors: Mapping[str, Array],
     input_shape: Shape,
 ) -> Matching:
-    there = {array: tensors[name] for array, name in names.items() if name in tensors}
-    shapes = {array: _without_positions(array, tensor.shape) for array, tensor in there.items()}
+    named = {array: tensors[name] for array, name in names.items() if name in tensors}
+    shapes = {array: _without_positions(array, tensor.shape) for array, tensor in named.items()}
     description, expected = fitted(architecture, shapes, input_shape)
     pairs = tuple(
-        Pair(names[array], array, there[array].shape, shape, _fits(architecture, array, there[array], shape))
+        Pair(names[array], array, named[array].shape, shape, _fits(architecture, array, named[array], shape))
         for array, shape in expected.items()
-        if array in there
+        if array in named
     )
-    taken = {pair.tensor for pair in pairs}
-    left = [name for name in tensors if name not in taken]
+    matched = {pair.tensor for pair in pairs}
+    left = [name for name in tensors if name not in matched]
     return Matching(
         architecture,
         naming,
         description,
         pairs,
-        {names.get(array, array): array for array in expected if array not in there},
+        {names.get(array, array): array for array in expected if array not in named},
         tuple(name for name in left if not is_ignored(name)),
         sum(map(is_ignored, left)),
         counted(tensors),
@@ -161,7 +165,7 @@ def _match(
 
 
 def _without_positions(array: str, shape: Shape) -> Shape:
-    """Squeeze-and-excitation is made of 1 x 1 convolutions in PyTorch, of matrices here."""
+    """Squeeze-and-excitation has 1 x 1 convolutions in PyTorch, matrices here."""
     matrix = array.endswith(("reduce_weight", "expand_weight"))
     return shape[:2] if matrix and shape[2:] == (1, 1) else shape
 
@@ -169,16 +173,12 @@ def _without_positions(array: str, shape: Shape) -> Shape:
 def _fits(architecture: Architecture, array: str, tensor: Array, shape: Shape) -> bool:
     if tensor.dtype != (np.int64 if array.rpartition(".")[2] in DRAWN else np.float32):
         return False
-    return _without_positions(array, tensor.shape) == _in_pytorch(architecture, array, shape)
+    return _without_positions(array, tensor.shape) == _pytorch_shape(architecture, array, shape)
 
 
-def _in_pytorch(architecture: Architecture, array: str, shape: Shape) -> Shape:
+def _pytorch_shape(architecture: Architecture, array: str, shape: Shape) -> Shape:
     """The shape that an array of ours has in PyTorch, where pooling is adaptive."""
     if array not in architecture.pooled:
         return shape
     height, width = architecture.pooled[array]
     return shape[0], shape[1] // (height * width) * POOLED**2
-
-
-def _theirs(matching: Matching, pair: Pair) -> Shape:
-    return _in_pytorch(matching.architecture, pair.array, pair.expected)

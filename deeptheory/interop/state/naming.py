@@ -1,4 +1,4 @@
-"""What the tensors of a network are called: by us, by torchvision, and in the order of their names."""
+"""Names of the tensors of a network: ours, torchvision's, and by the order of the names."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,8 +11,8 @@ from deeptheory.nn.architectures.resnet import BLOCKS as RESIDUAL_BLOCKS
 from deeptheory.nn.layers.base import Array
 from deeptheory.prune.masked_layers import HEAD_LAYER
 
-Names = dict[str, str]  # dotted name of ours to that of the tensor
-Prefixes = dict[str, str]  # name of a `Module` of ours to that of the module in PyTorch
+Names = dict[str, str]  # our dotted name to that of the tensor
+Prefixes = dict[str, str]  # our name of a `Module` to that of the module in PyTorch
 
 
 def own_names(description: Mapping[str, Any]) -> Names:
@@ -21,7 +21,7 @@ def own_names(description: Mapping[str, Any]) -> Names:
 
 
 def named(description: Mapping[str, Any], prefixes: Prefixes) -> Names:
-    """The names that follow from those of the modules; one without a name has no tensors."""
+    """Names of the tensors from those of the modules; a module without a name has no tensors."""
     return {
         array: f"{prefixes[module.name]}.{key}"
         for module in modules_of(description)
@@ -31,9 +31,9 @@ def named(description: Mapping[str, Any], prefixes: Prefixes) -> Names:
 
 
 def vgg_names(description: Mapping[str, Any]) -> Prefixes:
-    """`features.N` counts convolutions, norms, activations and poolings; `classifier.N` the layers above.
+    """`features.N` counts convolutions, norms, activations and pooling; `classifier.N` the layers above.
 
-    Without hidden layers the head is called `classifier` itself, as the networks for small images have it.
+    Without hidden layers the head is `classifier` itself, as in networks for small images.
     """
     features, classifier, prefixes = 0, 0, {}
     linear = sum(kind == "Linear" for stage in description["stages"] for _, kind, _ in stage["layers"])
@@ -52,47 +52,47 @@ def vgg_names(description: Mapping[str, Any]) -> Prefixes:
 
 
 def resnet_names(head: str) -> Prefixes:
-    """`conv1`, `bn1`, `layer1.0.conv1`, ..., and the head by its name there: `fc` or `linear`."""
+    """`conv1`, `bn1`, `layer1.0.conv1`, ..., and the head, `fc` or `linear`."""
     prefixes = {"stage1.conv": "conv1", "stage1.norm": "bn1", HEAD_LAYER: head}
     for block in range(3 * RESIDUAL_BLOCKS):
-        place = f"layer{block // RESIDUAL_BLOCKS + 1}.{block % RESIDUAL_BLOCKS}"
+        prefix = f"layer{block // RESIDUAL_BLOCKS + 1}.{block % RESIDUAL_BLOCKS}"
         for half in (1, 2):
             stage = f"stage{2 * block + half + 1}"
-            prefixes |= {f"{stage}.conv": f"{place}.conv{half}", f"{stage}.norm": f"{place}.bn{half}"}
+            prefixes |= {f"{stage}.conv": f"{prefix}.conv{half}", f"{stage}.norm": f"{prefix}.bn{half}"}
     return prefixes
 
 
 def efficientnet_names() -> Prefixes:
-    """`features.0.0`, `features.1.0.block.0.0`, ...; a block is two stages of ours, the stem part of the first."""
+    """`features.0.0`, `features.1.0.block.0.0`, ...; a block is two of our stages, the stem part of the first."""
     prefixes = {"stage1.conv": "features.0.0", "stage1.norm": "features.0.1", HEAD_LAYER: "classifier.1"}
-    places = [
+    blocks = [
         f"features.{group}.{repeat}.block"
         for group, (_, _, repeats, _, _) in enumerate(INVERTED_BOTTLENECKS, start=1)
         for repeat in range(repeats)
     ]
-    for number, place in enumerate(places):
+    for number, block in enumerate(blocks):
         first, second, expanded = f"stage{2 * number + 1}", f"stage{2 * number + 2}", int(number > 0)
         if expanded:
-            prefixes |= {f"{first}.conv": f"{place}.0.0", f"{first}.norm": f"{place}.0.1"}
+            prefixes |= {f"{first}.conv": f"{block}.0.0", f"{first}.norm": f"{block}.0.1"}
         prefixes |= {
-            f"{first}.depthwise": f"{place}.{expanded}.0",
-            f"{first}.depthwise_norm": f"{place}.{expanded}.1",
-            f"{first}.squeeze.reduce": f"{place}.{expanded + 1}.fc1",
-            f"{first}.squeeze.expand": f"{place}.{expanded + 1}.fc2",
-            f"{second}.conv": f"{place}.{expanded + 2}.0",
-            f"{second}.norm": f"{place}.{expanded + 2}.1",
+            f"{first}.depthwise": f"{block}.{expanded}.0",
+            f"{first}.depthwise_norm": f"{block}.{expanded}.1",
+            f"{first}.squeeze.reduce": f"{block}.{expanded + 1}.fc1",
+            f"{first}.squeeze.expand": f"{block}.{expanded + 1}.fc2",
+            f"{second}.conv": f"{block}.{expanded + 2}.0",
+            f"{second}.norm": f"{block}.{expanded + 2}.1",
         }
-    last = f"stage{2 * len(places) + 1}"
+    last = f"stage{2 * len(blocks) + 1}"
     end = f"features.{len(INVERTED_BOTTLENECKS) + 1}"
     return prefixes | {f"{last}.conv": f"{end}.0", f"{last}.norm": f"{end}.1"}
 
 
 def names_in_order(description: Mapping[str, Any], tensors: Mapping[str, Array]) -> Names | None:
-    """Convolutions, norms and linear layers one to one, each kind in the natural order of its names.
+    """Convolutions, norms and linear layers matched one to one, each kind in the natural order of its names.
 
     Returns
     -------
-    dict, or None where there are not as many of a kind in the file as in the network.
+    dict, or None where file and network differ in the number of modules of a kind.
     """
     ours: dict[str, list[Module]] = {CONVOLUTION: [], NORM: [], LINEAR: []}
     for module in modules_of(description):
@@ -109,17 +109,17 @@ def names_in_order(description: Mapping[str, Any], tensors: Mapping[str, Array])
 
 def modules_in(tensors: Mapping[str, Array]) -> dict[str, list[str]]:
     """Names of the convolutions, norms and linear layers of a file, each in their natural order."""
-    found: dict[str, list[str]] = {CONVOLUTION: [], NORM: [], LINEAR: []}
+    modules: dict[str, list[str]] = {CONVOLUTION: [], NORM: [], LINEAR: []}
     kinds = {4: CONVOLUTION, 2: LINEAR, 1: NORM}
     for name, tensor in tensors.items():
         module, _, key = name.rpartition(".")
         if key == "weight" and tensor.ndim in kinds:
-            found[kinds[tensor.ndim]].append(module)
-    return {kind: natural(names) for kind, names in found.items()}
+            modules[kinds[tensor.ndim]].append(module)
+    return {kind: natural(names) for kind, names in modules.items()}
 
 
 def natural(names: Iterable[str]) -> list[str]:
-    """Sorted with numbers by their value: "features.10" after "features.9"."""
+    """Sorted, with numbers by their value: "features.10" after "features.9"."""
 
     def key(name: str) -> list[tuple[int, int, str]]:
         parts = re.split(r"(\d+)", name)
@@ -129,12 +129,12 @@ def natural(names: Iterable[str]) -> list[str]:
 
 
 def counted(tensors: Mapping[str, Array]) -> str:
-    """How many modules of each kind a file has, in words."""
+    """The number of modules of each kind in a file, in words."""
     return ", ".join(
         f"{len(names)} {kind}{'s' * (len(names) != 1)}" for kind, names in modules_in(tensors).items()
     )
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a tensor has no part in any output."""
+    """Whether no output depends on a tensor."""
     return name.rpartition(".")[2] == IGNORED

@@ -29,7 +29,7 @@ def write_network(path: str | os.PathLike[str], network: nn.Network) -> tuple[Pa
     Parameters
     ----------
     path : path
-        NAME, with or without one of the two endings; its directory must exist. Old files are replaced.
+        NAME, with or without one of the two endings; its directory must exist. Existing files are replaced.
     network : Network
         A compact one keeps its lists of kernels: ``values``, ``starts`` and ``inputs`` (`nn.SparseConv2d`).
 
@@ -40,7 +40,7 @@ def write_network(path: str | os.PathLike[str], network: nn.Network) -> tuple[Pa
     Raises
     ------
     InputError
-        safetensors is not installed, a layer cannot be built again, or the place cannot be written.
+        safetensors is not installed, a layer cannot be rebuilt, or a file cannot be written.
     """
     tensors, architecture = files_of(path)
     parameters, buffers = network.parameters(), network.buffers()
@@ -51,11 +51,11 @@ def write_network(path: str | os.PathLike[str], network: nn.Network) -> tuple[Pa
 
 
 def write_masks(path: str | os.PathLike[str], masks: Mapping[str, Array]) -> None:
-    """Write masks by the dotted names of their weights: true where a weight stays; an old file is replaced.
+    """Write masks by the dotted names of their weights, true where a weight is kept; an existing file is replaced.
 
     Raises
     ------
     InputError
-        safetensors is not installed, or the place cannot be written.
+        safetensors is not installed, or the file cannot be written.
     """
     write_tensors(path, masks, MADE_BY)

@@ -1,4 +1,4 @@
-"""The shapes that the arrays of a network must have, from its architecture and the tensors that there are."""
+"""The shapes of the arrays of a network, from its architecture and the shapes of the tensors."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from deeptheory.nn.rebuilding import make_layer
 def fitted(
     architecture: Architecture, found: Mapping[str, Shape], input_shape: Shape
 ) -> tuple[dict[str, Any], dict[str, Shape]]:
-    """The description with the sizes of the tensors, and the shape that every array has to have with them.
+    """The description with the sizes of the tensors, and the shape that every array must then have.
 
     How many filters a layer has is what most of the tensors say that have one number per filter: its weight, its
     bias and those of the batch norm that follows.
@@ -26,7 +26,7 @@ def fitted(
     ----------
     architecture : Architecture
     found : mapping of str to tuple of int
-        Shapes of the tensors that there are, by our dotted names.
+        Shapes of the tensors of the file, by our dotted names.
     input_shape : (H, W, C)
 
     Raises
@@ -41,19 +41,19 @@ class _Sizes:
     def __init__(self, architecture: Architecture, found: Mapping[str, Shape], input_shape: Shape) -> None:
         self.architecture, self.found = architecture, found
         self.shapes: dict[str, Shape] = {INPUT: input_shape}
-        self.unknown: set[str] = set()  # outputs of which no tensor tells the number of filters
+        self.unknown: set[str] = set()  # outputs whose number of filters no tensor gives
         self.expected: dict[str, Shape] = {}
 
     def result(self) -> tuple[dict[str, Any], dict[str, Shape]]:
         before, stages = INPUT, []
         for stage in self.architecture.description["stages"]:
             layers = []
-            for place, (key, kind, options) in enumerate(stage["layers"]):
+            for index, (key, kind, options) in enumerate(stage["layers"]):
                 name = f"{stage['name']}.{key}"
                 inputs = stage["inputs"].get(key, (before,))
                 norm = [
                     f"{stage['name']}.{key}"
-                    for key, kind, _ in stage["layers"][place + 1 : place + 2]
+                    for key, kind, _ in stage["layers"][index + 1 : index + 2]
                     if kind == "BatchNorm2d"
                 ]
                 layers.append([key, kind, self._layer(name, kind, options, inputs, norm)])
@@ -67,12 +67,12 @@ class _Sizes:
     def _layer(
         self, name: str, kind: str, options: dict[str, Any], inputs: tuple[str, ...], following: list[str]
     ) -> dict[str, Any]:
-        """Add the shapes of one layer; its options with the sizes of the tensors."""
+        """Add the shapes of one layer; returns its options with the sizes of the tensors."""
         shapes = [self.shapes[given] for given in inputs]
         channels = shapes[0][-1]
         if self.architecture.scaled and kind == "Conv2d" and options["groups"] > 1:
             options = {**options, "groups": channels}
-        if self.architecture.scaled and kind == "Subsample":  # stands behind the norm that it is added to
+        if self.architecture.scaled and kind == "Subsample":  # follows the norm to which it is added
             options = {**options, "n_out": self.shapes[list(self.shapes)[-1]][-1]}
         arrays = self._arrays(name, kind, options, channels, following)
         held = {key: np.broadcast_to(np.float32(0), shape) for key, shape in arrays.items()}
@@ -98,7 +98,7 @@ class _Sizes:
     def _arrays(
         self, name: str, kind: str, options: dict[str, Any], channels: int, following: list[str]
     ) -> dict[str, Shape]:
-        """The shapes of the arrays of a layer that takes so many channels."""
+        """The shapes of the arrays of a layer with that many input channels."""
         if kind in ("Conv2d", "Linear"):
             n_out, found = self._filters(name, following), self.found.get(f"{name}.weight", ())
             kernel = self.architecture.kernels.get(f"{name}.weight", found[2:] if len(found) == 4 else (1, 1))
@@ -117,7 +117,7 @@ class _Sizes:
         return dict.fromkeys(DRAWN, (1,)) if kind == "StochasticDepth" else {}
 
     def _filters(self, name: str, following: list[str]) -> int:
-        """How many filters a layer has, by the majority of the tensors."""
+        """The number of filters of a layer, by the majority of the tensors."""
         norms = [f"{layer}.{key}" for layer in following for key in KEYS_OF_NORM]
         told = [
             self.found[array][0]

@@ -18,7 +18,7 @@ from deeptheory.nn.layers.base import Array
 
 SAFETENSORS, PYTORCH = (".safetensors",), (".pt", ".pth")
 NESTED = ("state_dict", "model_state_dict", "model")  # keys of the state in a larger dictionary
-WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
+WRAPPERS = ("module.", "_orig_mod.")  # prefixes of all names by DataParallel and torch.compile
 IGNORED = "num_batches_tracked"  # a counter of PyTorch's batch norm that no output depends on
 CODES = {  # of safetensors
     "F64": "<f8",
@@ -38,7 +38,7 @@ SAVE = "save model.state_dict() with torch.save, or as safetensors"
 
 @dataclass(frozen=True)
 class StateFile:
-    """What is in a file of tensors.
+    """The contents of a file of tensors.
 
     Attributes
     ----------
@@ -46,10 +46,10 @@ class StateFile:
     sha256 : str
         Of the whole file.
     tensors : dict of str to array
-        In the order of the file, with the layout of PyTorch; floating-point numbers as float32, whole numbers as
-        they are. Wrappers' prefixes are taken off the names.
+        In the order of the file, with the layout of PyTorch; floating-point numbers as float32, integers
+        unchanged. Prefixes of wrappers are removed from the names.
     converted : dict of str to str
-        Tensors that were stored in another precision, and in which.
+        Tensors that were stored in another precision, with that precision.
     """
 
     path: Path
@@ -61,15 +61,15 @@ class StateFile:
 def read_state(path: str | os.PathLike[str]) -> StateFile:
     """Read `.safetensors`, or a state dictionary in `.pt` or `.pth`.
 
-    A state dictionary is read without running any code of the file, and is also found inside of a larger
-    dictionary under "state_dict" or "model".
+    A state dictionary is read without running any code of the file. It may be an entry of a larger dictionary,
+    under "state_dict", "model_state_dict" or "model".
 
     Raises
     ------
     InputError
-        No such file, another kind of file, a damaged one, a pickle that asks for more than tensors (a whole model,
-        or code), a precision or layout that is not supported, numbers that are not finite, or the package that
-        reads the file is not installed.
+        The file is missing, damaged or of another kind; a pickle contains more than tensors (a whole model, or
+        code); a precision or layout is not supported; numbers are not finite; or the package that reads the file
+        is not installed.
     """
     path = Path(path)
     known = " or ".join((*SAFETENSORS, *PYTORCH))
@@ -142,7 +142,7 @@ def _read_state_dictionary(path: Path) -> tuple[dict[str, Array], dict[str, str]
 
 
 def _unpickled(torch: Any, path: Path) -> Any:
-    """What torch.load makes of the file when it may make nothing but tensors and plain containers."""
+    """The contents of the file as torch.load gives them, restricted to tensors and plain containers."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -153,16 +153,16 @@ def _unpickled(torch: Any, path: Path) -> Any:
         raise InputError(
             f"file {path}", "a state dictionary of tensors", f"{found}; nothing of it was run", SAVE
         ) from error
-    except Exception as error:  # torch raises whatever damaged bytes lead it to
+    except Exception as error:  # damaged bytes make torch raise many kinds
         raise _damaged(path, "a complete state dictionary", error) from error
 
 
 def _state(path: Path, loaded: Any) -> Mapping[str, Any]:
-    """The state in what was loaded: all of it, or one entry of a larger dictionary."""
+    """The state dictionary: all that was loaded, or one entry of it."""
     if isinstance(loaded, Mapping):
         for key in NESTED:
-            if isinstance(loaded.get(key), Mapping):
-                return loaded[key]
+            if isinstance(entry := loaded.get(key), Mapping):
+                return entry
         if all(isinstance(name, str) for name in loaded) and any(
             hasattr(v, "dtype") for v in loaded.values()
         ):
@@ -174,6 +174,6 @@ def _state(path: Path, loaded: Any) -> Mapping[str, Any]:
 
 
 def _damaged(path: Path, expected: str, error: Exception) -> InputError:
-    said = " ".join(str(error).split()).split(". ")[0]  # advice follows that is not for users
+    said = " ".join(str(error).split()).split(". ")[0]  # the advice that follows is for developers
     said = said or type(error).__name__
     return InputError(f"file {path}", expected, f"one that cannot be read ({said})", "copy it again")

@@ -1,4 +1,4 @@
-"""Arrays by name in a safetensors file, written whole or not at all."""
+"""Arrays by name in a safetensors file, which is written completely or not at all."""
 
 import os
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from deeptheory.store.atomic_files import replacing_file
 def write_tensors(
     path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Mapping[str, str]
 ) -> None:
-    """Write arrays by name; an old file of that name is replaced as a whole.
+    """Write arrays by name; an existing file of that name is replaced.
 
     Raises
     ------
     InputError
-        safetensors is not installed, or the place cannot be written.
+        safetensors is not installed, or the file cannot be written.
     """
     target, safetensors = Path(path), needed("safetensors.numpy")
     content = safetensors.save({name: np.ascontiguousarray(a) for name, a in arrays.items()}, dict(metadata))
@@ -37,7 +37,7 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[s
     Raises
     ------
     InputError
-        safetensors is not installed, no such file, or one that is damaged.
+        safetensors is not installed, or the file is missing or damaged.
     """
     safetensors = needed("safetensors")
     try:

@@ -1,6 +1,6 @@
-"""A PyTorch model where it lives: measured through forward hooks, masks given back to it.
+"""Measure a PyTorch model in place, through forward hooks, and apply masks to it.
 
-PyTorch is imported when it is needed: ``pip install 'deeptheory[torch]'``.
+PyTorch is imported only when it is used: ``pip install 'deeptheory[torch]'``.
 """
 
 from deeptheory.interop.torch.masks import apply_masks, load_masks, masks_of, save_masks

@@ -1,4 +1,4 @@
-"""Which weights connect the filters of two stages of a model."""
+"""Which layers connect the filters of two stages of a model."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,9 +32,9 @@ def find_pairs(live: LiveModel, stages: Sequence[str]) -> dict[str, tuple[str, s
     Returns
     -------
     dict of (str, str)
-        Name of the module to the stages that it reads and writes. A pair of stages is left out unless both are in
-        one ``torch.nn.Sequential``, nested ones included, with exactly one such layer after the first stage up to
-        the end of the second.
+        Name of the module to the stages that it reads and writes. Only pairs of stages are given that are in one
+        ``torch.nn.Sequential``, nested ones included, with exactly one such layer after the first stage up to the
+        end of the second.
     """
     pairs = {}
     for before, stage in itertools.pairwise(stages):
@@ -54,7 +54,7 @@ def find_pairs(live: LiveModel, stages: Sequence[str]) -> dict[str, tuple[str, s
 
 
 def _end(parts: Sequence[str], stage: str) -> int | None:
-    """Place of the last part of a stage; None where it is inside of a part."""
+    """Index of the last part of a stage; None where the stage lies inside one part."""
     return max((number for number, part in enumerate(parts) if _within(part, stage)), default=None)
 
 
@@ -67,10 +67,10 @@ def _is_sequential(live: LiveModel, name: str) -> bool:
 
 
 def _sequential_above(live: LiveModel, *names: str) -> str | None:
-    """The innermost Sequential that both modules are in."""
+    """The innermost Sequential that contains both modules."""
     both = [name for name in live.modules if all(_within(other, name) and other != name for other in names)]
-    found = max(both, key=len)
-    return found if _is_sequential(live, found) else None
+    innermost = max(both, key=len)
+    return innermost if _is_sequential(live, innermost) else None
 
 
 def _parts(live: LiveModel, container: str) -> Iterator[str]:
@@ -93,7 +93,7 @@ def layers_of(
     live : LiveModel
     pairs : mapping of str to (str, str)
         Name of a module to the stages that it reads and writes; "head" in place of the second for the layer that
-        gives the outputs.
+        computes the outputs.
     shapes : mapping of str to (int, int)
         Filters C and positions P of every stage.
     n_labels : int
@@ -101,8 +101,8 @@ def layers_of(
     Raises
     ------
     InputError
-        There is none; a module or stage does not exist, is no convolution without groups or linear layer, or does
-        not fit its stages.
+        There is no layer; a module or stage does not exist; a module is no convolution without groups or linear
+        layer, or does not fit its stages.
     """
     if not pairs:
         do = "give pairs={'name of the module': ('stage that it reads', 'stage that it writes')}"

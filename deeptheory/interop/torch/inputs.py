@@ -1,4 +1,4 @@
-"""Inputs of a loader in memory, as the model takes them."""
+"""All inputs of a loader, in memory."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Inputs:
     Attributes
     ----------
     what : str
-        By which name errors call them.
+        Their name in error messages.
     images : float32 array (N, ...)
         As the model takes them, (N, C, H, W) for a convolutional one.
     labels : int64 array (N,)
@@ -29,7 +29,7 @@ class Inputs:
     labels: NDArray[np.int64]
 
     def check_labels(self, n_labels: int) -> None:
-        """Refuse labels outside 0..K-1."""
+        """Raise for labels outside 0..K-1."""
         outside = self.labels[(self.labels < 0) | (self.labels >= n_labels)]
         if len(outside):
             expected = f"0 to {n_labels - 1}, as the model has {n_labels} outputs"
@@ -37,7 +37,7 @@ class Inputs:
 
 
 def read_inputs(loader: Iterable[Any], what: str) -> Inputs:
-    """Read a loader once; needs 4 bytes per pixel, for a moment twice as many.
+    """Read a loader once; takes 4 bytes of memory per pixel, and temporarily twice as much.
 
     Raises
     ------
@@ -45,10 +45,10 @@ def read_inputs(loader: Iterable[Any], what: str) -> Inputs:
         As `iterate_batches`, or images that are not floats.
     """
     images, labels = [], []
-    for of_batch, own in iterate_batches(loader, what):
-        if of_batch.dtype.kind != "f":
+    for batch_images, batch_labels in iterate_batches(loader, what):
+        if batch_images.dtype.kind != "f":
             do = "normalise them as the model wants them"
-            raise InputError(f"images of {what}", "floats", f"values of type {of_batch.dtype}", do)
-        images.append(of_batch.astype(np.float32))
-        labels.append(own)
+            raise InputError(f"images of {what}", "floats", f"values of type {batch_images.dtype}", do)
+        images.append(batch_images.astype(np.float32))
+        labels.append(batch_labels)
     return Inputs(what, np.concatenate(images), np.concatenate(labels))

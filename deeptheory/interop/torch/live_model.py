@@ -1,4 +1,4 @@
-"""A model of PyTorch as measuring sees a network: outputs of modules, shown as they are computed."""
+"""A PyTorch model as a `measure.Measurable`: outputs of modules, observed as they are computed."""
 
 import contextlib
 import difflib
@@ -18,7 +18,7 @@ Hook = Callable[..., None]
 
 
 class LiveModel:
-    """`measure.Measurable` of a model: runs it in evaluation mode, without gradients, where its parameters are.
+    """`measure.Measurable` of a model: runs it in evaluation mode, without gradients, on its own device.
 
     Parameters
     ----------
@@ -34,21 +34,23 @@ class LiveModel:
         self.torch = needed("torch", "torch")
         if not isinstance(model, self.torch.nn.Module):
             raise InputError("model", "a torch.nn.Module", f"a {type(model).__name__}")
-        self.model, self.modules = model, dict(model.named_modules())
+        self.model = model
+        self.modules: dict[str, Any] = dict(model.named_modules())
         floating = (tensor for tensor in model.parameters() if tensor.is_floating_point())
         first = next(floating, self.torch.zeros(0))
         self.device, self.dtype = first.device, first.dtype
 
     def module(self, name: str, what: str = "stage") -> "torch.nn.Module":
-        """The module of that name; `InputError`, with the nearest one, where there is none."""
+        """The module of that name; `InputError`, with the most similar name, where there is none."""
         if name and name in self.modules:
-            return self.modules[name]
+            module: torch.nn.Module = self.modules[name]
+            return module
         near = difflib.get_close_matches(name, [known for known in self.modules if known], n=1)
         do = f"did you mean '{near[0]}'?" if near else "see model.named_modules()"
         raise InputError(what, "the name of a module of the model", f"'{name}'", do)
 
     def outputs(self, x: NDArray[np.float32]) -> Any:
-        """What the model makes of inputs (n, ...), on its device; `InputError` where they do not fit it."""
+        """Outputs of the model for inputs (n, ...), on its device; `InputError` where they do not fit it."""
         try:
             return self.model(self.torch.from_numpy(x).to(self.device, self.dtype))
         except RuntimeError as failure:
@@ -58,7 +60,7 @@ class LiveModel:
 
     @contextlib.contextmanager
     def hooked(self, after: Mapping[str, Hook], before: Mapping[str, Hook] | None = None) -> Iterator[None]:
-        """In this block the model evaluates and the hooks see its modules; then all is as it was.
+        """Within the block the model is in evaluation mode and has these hooks; afterwards it is as before.
 
         Hooks `after` a module are called as those of ``register_forward_hook``, those `before` as those of
         ``register_forward_pre_hook``.
@@ -79,13 +81,15 @@ class LiveModel:
             for module in training:
                 module.training = True
 
-    def observe(self, x: NDArray[np.float32], observers: Mapping[str, Callable[[NDArray], Any]]) -> None:
+    def observe(
+        self, x: NDArray[np.float32], observers: Mapping[str, Callable[[NDArray[np.float32]], Any]]
+    ) -> None:
         """Call each function with the output of the module of its name, (n, H, W, C) or (n, C).
 
         Raises
         ------
         InputError
-            There is no such module, the forward pass does not call it once, or its output is no tensor of
+            There is no such module, the forward pass does not call it exactly once, or its output is no tensor of
             shape (n, C, H, W) or (n, C).
         """
         calls = dict.fromkeys(observers, 0)
@@ -94,7 +98,7 @@ class LiveModel:
             def hook(module: Any, given: Any, output: Any) -> None:
                 calls[name] += 1
                 if calls[name] == 1:
-                    observers[name](self._as_ours(name, output, len(x)))
+                    observers[name](self._channels_last(name, output, len(x)))
 
             return hook
 
@@ -108,25 +112,30 @@ class LiveModel:
                 raise InputError(what, "1", str(n_calls), do)
 
     def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Outputs of the whole model, (n, K); `InputError` where they are anything else."""
+        """Outputs of the whole model, (n, K); `InputError` where they have another form."""
         with self.hooked({}):
             output = self.outputs(x)
         if not isinstance(output, self.torch.Tensor) or output.ndim != 2 or len(output) != len(x):
             raise InputError(
                 "output of the model", "a tensor (N, K), one output per label", self._found(output)
             )
-        return output.float().cpu().numpy()
+        return to_numpy(output)
 
-    def _as_ours(self, name: str, output: Any, n: int) -> NDArray:
+    def _channels_last(self, name: str, output: Any, n: int) -> NDArray[np.float32]:
         is_tensor = isinstance(output, self.torch.Tensor)
         if not is_tensor or output.ndim not in (2, 4) or len(output) != n or not output.is_floating_point():
             expected = "a tensor (N, C, H, W) or (N, C)"
             raise InputError(
                 f"output of module '{name}'", expected, self._found(output), "name another stage"
             )
-        output = output.detach().float()
-        return (output.permute(0, 2, 3, 1) if output.ndim == 4 else output).cpu().numpy()
+        return to_numpy(output.permute(0, 2, 3, 1) if output.ndim == 4 else output)
 
     def _found(self, output: Any) -> str:
         is_tensor = isinstance(output, self.torch.Tensor)
         return f"one of shape {tuple(output.shape)}" if is_tensor else f"a {type(output).__name__}"
+
+
+def to_numpy(tensor: Any) -> NDArray[np.float32]:
+    """A tensor as a float32 array in the memory of the processor."""
+    array: NDArray[np.float32] = tensor.detach().float().cpu().numpy()
+    return array

@@ -1,4 +1,4 @@
-"""Masks to a model and back: as custom masks of ``torch.nn.utils.prune``, and as safetensors."""
+"""Masks applied to and read from a model, by ``torch.nn.utils.prune``, and in safetensors files."""
 
 import difflib
 import os
@@ -20,21 +20,21 @@ ORIGINAL, MASK = "_orig", "_mask"  # what torch.nn.utils.prune appends to a para
 
 
 def apply_masks(model: "torch.nn.Module", masks: Mapping[str, Any]) -> None:
-    """Mask parameters of a model as ``torch.nn.utils.prune.custom_from_mask`` does; training keeps the zeros.
+    """Mask parameters of a model by ``torch.nn.utils.prune.custom_from_mask``; in training the zeros remain.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Changed in place: a parameter ``weight`` becomes ``weight_orig`` times the buffer ``weight_mask``. Make the
-        optimiser afterwards. ``torch.nn.utils.prune.remove`` makes the zeros permanent.
+        Changed in place: a parameter ``weight`` becomes ``weight_orig`` times the buffer ``weight_mask``.
+        Construct the optimiser afterwards. ``torch.nn.utils.prune.remove`` makes the zeros permanent.
     masks : mapping of str to array or tensor
-        By parameter name ("features.40.weight"), of the parameter's shape, 1 or True where kept; `prune.Masks` are
-        such. Where there is a mask already, what both keep is left.
+        By parameter name ("features.40.weight"), of the parameter's shape, 1 or True where kept, for example
+        `prune.Masks`. Where a parameter is masked already, the weights that both masks keep remain.
 
     Raises
     ------
     InputError
-        A name that the model lacks, another shape, or values other than 0 and 1: then nothing is changed.
+        A name that the model lacks, another shape, or values other than 0 and 1; the model is then not changed.
     """
     torch, pruning = needed("torch", "torch"), needed("torch.nn.utils.prune", "torch")
     known = _parameters(model)
@@ -54,17 +54,17 @@ def apply_masks(model: "torch.nn.Module", masks: Mapping[str, Any]) -> None:
 def masks_of(model: "torch.nn.Module") -> dict[str, NDArray[np.bool_]]:
     """The masks in force in a model, by parameter name, True where kept; empty where there is none."""
     parameters = dict(model.named_parameters())
-    found = {name.removesuffix(MASK): mask for name, mask in model.named_buffers() if name.endswith(MASK)}
-    return {name: _checked(name, mask) for name, mask in found.items() if f"{name}{ORIGINAL}" in parameters}
+    masks = {name.removesuffix(MASK): mask for name, mask in model.named_buffers() if name.endswith(MASK)}
+    return {name: _checked(name, mask) for name, mask in masks.items() if f"{name}{ORIGINAL}" in parameters}
 
 
 def save_masks(path: str | os.PathLike[str], masks: Mapping[str, Any]) -> None:
-    """Write masks to a safetensors file, uint8 by parameter name, 1 where kept; whole or not at all.
+    """Write masks to a safetensors file, uint8 by parameter name, 1 where kept.
 
     Raises
     ------
     InputError
-        safetensors is not installed, values other than 0 and 1, or a place that cannot be written.
+        safetensors is not installed, values other than 0 and 1, or a file that cannot be written.
     """
     write_tensors(path, {name: _checked(name, mask).astype(np.uint8) for name, mask in masks.items()}, {})
 
@@ -75,14 +75,14 @@ def load_masks(path: str | os.PathLike[str]) -> dict[str, NDArray[np.bool_]]:
     Raises
     ------
     InputError
-        safetensors is not installed, no such file, a damaged one, or values other than 0 and 1.
+        safetensors is not installed, the file is missing or damaged, or has values other than 0 and 1.
     """
     return {name: _checked(name, mask) for name, mask in read_tensors(path)[0].items()}
 
 
 def _parameters(model: "torch.nn.Module") -> dict[str, Any]:
     """Parameters by the names that they had before masking."""
-    return {name.removesuffix(ORIGINAL): own for name, own in model.named_parameters()}
+    return {name.removesuffix(ORIGINAL): parameter for name, parameter in model.named_parameters()}
 
 
 def _checked(name: str, mask: Any, shape: tuple[int, ...] | None = None) -> NDArray[np.bool_]:

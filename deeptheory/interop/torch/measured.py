@@ -1,4 +1,4 @@
-"""What was measured of a model: masks and predictions from it."""
+"""The measures of a model, and masks and predictions from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,7 +11,7 @@ from deeptheory import measure, nn, prune, theory
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.connections import Pairs, find_pairs, layers_of
 from deeptheory.interop.torch.inputs import Inputs
-from deeptheory.interop.torch.live_model import LiveModel
+from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.interop.torch.masks import masks_of
 from deeptheory.interop.torch.refitting import LivePredictor
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """Measures of the stages of a model, and what follows from them.
+    """Measures of the stages of a model, with masks and predictions from them.
 
     Attributes
     ----------
     model : torch.nn.Module
-        The model itself, not a copy: masks by magnitude look at the weights that it has when they are asked for.
+        The model itself, not a copy: masks by magnitude use its weights at the time of the call.
     stages : dict of dict
-        By stage name, what run files hold under ``measure/stages/NAME``: ``probe_weight`` (K, C*P),
+        By stage name, the entries of run files under ``measure/stages/NAME``: ``probe_weight`` (K, C*P),
         ``class_means`` (K, C, P), ``strengths`` (C, K), ``served``, ``clusters``, ``clusters_per_filter``,
         ``cluster_size``, ``noise``, ``snr_mean_field``, ``snr_measured``, ``field_snr``, ``probe_accuracy``, ...
     classifier : str
-        Name of the linear layer that is the probe of the last stage, "" where that was fitted.
+        Name of the linear layer that is the probe of the last stage, "" where that probe was fitted.
     inputs : Inputs
-        Those measured on.
+        Those on which the model was measured.
     probe_inputs : Inputs or None
-        Those that probes were fitted on.
+        Those to which probes were fitted.
     n_labels : int
     seed : int
     """
@@ -50,7 +50,7 @@ class Measured:
     seed: int
 
     def fields(self, stage: str, filters: slice = slice(None)) -> NDArray[np.float64]:
-        """Field matrices of some filters of a stage (c, K, K), by default of all: 8 C K^2 bytes."""
+        """Field matrices (c, K, K) of some filters of a stage, by default of all: 8 C K^2 bytes."""
         means = self.stages[stage]["class_means"]
         weight = self.stages[stage]["probe_weight"].reshape(means.shape)
         return measure.fields_from_class_means(means[:, filters], weight[:, filters])
@@ -67,9 +67,9 @@ class Measured:
         Name of the module to the stages that it reads and writes, "head" for the outputs. `masks` takes these
         unless it is given others.
         """
-        found = find_pairs(LiveModel(self.model), list(self.stages))
+        pairs = find_pairs(LiveModel(self.model), list(self.stages))
         last = list(self.stages)[-1]
-        return found | ({self.classifier: (last, prune.HEAD)} if self.classifier else {})
+        return pairs | ({self.classifier: (last, prune.HEAD)} if self.classifier else {})
 
     def masks(
         self,
@@ -84,7 +84,7 @@ class Measured:
         Parameters
         ----------
         criteria : sequence of str
-            AFCC among them; those that run the network (docs/criteria.md) need an imported one.
+            AFCC among them. Criteria that run the network (docs/criteria.md) need an imported one.
         density : float
             Share of the masked weights that is kept; 0 for that of AFCC at the threshold.
         threshold : float
@@ -98,12 +98,12 @@ class Measured:
         -------
         dict of PrunedArm
             By criterion. ``arm.masks`` maps names of parameters to bool arrays of their shape, in the layout of
-            PyTorch, for `apply_masks` and `save_masks`; ``arm.summary`` says what they leave.
+            PyTorch, for `apply_masks` and `save_masks`; ``arm.summary`` counts what is kept.
 
         Raises
         ------
         InputError
-            No pair is known, or one does not fit; a criterion that has to run the network; as `prune.prune_arms`.
+            No pair is known, or one does not fit; a criterion must run the network; as `prune.prune_arms`.
         """
         able = sorted(name for name, criterion in prune.CRITERIA.items() if not criterion.running)
         if running := [name for name in criteria if name in prune.CRITERIA and name not in able]:
@@ -112,9 +112,7 @@ class Measured:
         live = LiveModel(self.model)
         shapes = {name: tree["class_means"].shape[1:] for name, tree in self.stages.items()}
         layers = layers_of(live, self.pairs if pairs is None else pairs, shapes, self.n_labels)
-        weights = {
-            layer.weight: live.modules[layer.name].weight.detach().float().cpu().numpy() for layer in layers
-        }
+        weights = {layer.weight: to_numpy(live.modules[layer.name].weight) for layer in layers}
         streams = self._rng("controls").spawn(len(criteria))
         context = prune.Context(
             layers, weights, self.strengths, threshold, streams[0], granularity, shares=self._shares
@@ -131,12 +129,12 @@ class Measured:
         arms : mapping of str to PrunedArm
             Those of `masks`, AFCC among them.
         l2 : float
-            Weight decay of the retraining to come.
+            Weight decay of the retraining.
 
         Returns
         -------
         dict
-            As run files hold it under ``predict``. ``stages``: the accuracy of every probe by the theory;
+            The entries of run files under ``predict``. ``stages``: the accuracy of every probe by the theory;
             ``layers``: AFCC's dilution, that expected without structure, and the prunable kernels of every masked
             layer; ``arms``: for every arm and "unpruned" a `prune.Prediction` and, under ``head``, the accuracy of
             the head refitted under its mask on intact stages.
@@ -144,17 +142,15 @@ class Measured:
         Raises
         ------
         InputError
-            There are no inputs to fit on (``probe_loader``); the model is masked already; a layer to be refitted
+            There are no inputs to fit to (``probe_loader``); the model is masked already; a layer to be refitted
             has neither a bias nor a batch norm behind it.
 
-        Notes
-        -----
-        The prediction of an arm is that of the model up to its last stage, refitted in closed form, with a
-        bias-free head behind. A classifier with a bias or hidden layers of its own enters as the head that could
-        be fitted in its place, so compare losses, not accuracies. Refitted are convolutions without groups and
-        linear layers that the forward pass calls once, from the first masked one on; layers of other kinds stay as
-        they are. Not predicted are the largest dilution at a tolerance and the SNR budget: they need the
-        sensitivities of an imported network. Takes a copy of the model and of the probes' inputs.
+        Notes ----- The prediction of an arm is for the model up to its last stage, refitted in closed form, with a
+        bias-free head. A classifier with a bias or hidden layers is replaced by such a head, so compare losses,
+        not accuracies. Convolutions without groups and linear layers that the forward pass calls once are
+        refitted, from the first masked one on; other layers are not changed. The largest dilution at a tolerance
+        and the SNR budget are not predicted: they need the sensitivities of an imported network. Needs memory for
+        a copy of the model and of the probes' inputs.
         """
         if self.probe_inputs is None:
             do = "pass probe_loader to measure"
@@ -168,13 +164,13 @@ class Measured:
         outputs = [layer.weight for layer in afcc.masks.layers if layer.stage_out == prune.HEAD]
         head = outputs[0] if outputs else prune.HEAD_WEIGHT
         predictor = LivePredictor(live, stage, head, self.n_labels, fitting, held_out, l2, streams[0])
-        of_stage = [
+        splits = [
             (measure.stage_features(live, images, stage, quiet=quiet), labels)
             for images, labels in (fitting, held_out)
         ]
         probe = self.stages[stage]["probe_weight"]
-        heads = prune.HeadPredictor(of_stage[0], of_stage[1], probe, l2, streams[1])
-        every: dict[str, Mapping[str, NDArray]] = {
+        heads = prune.HeadPredictor(splits[0], splits[1], probe, l2, streams[1])
+        masks_of_arms: dict[str, Mapping[str, NDArray[np.bool_]]] = {
             prune.UNPRUNED: {},
             **{name: arm.masks for name, arm in arms.items()},
         }
@@ -183,7 +179,7 @@ class Measured:
             "layers": prune.layer_predictions(afcc, self.strengths),
             "arms": {
                 name: asdict(predictor.predict(masks)) | {"head": asdict(heads.predict(masks.get(head)))}
-                for name, masks in every.items()
+                for name, masks in masks_of_arms.items()
             },
         }
 
@@ -196,9 +192,9 @@ class Measured:
             tree[stage] = asdict(prune.head_prediction(fields, labels, components, rng))
         return tree
 
-    def _shares(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def _shares(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         return {name: (tree["signal_share"], tree["variance_share"]) for name, tree in self.stages.items()}
 
     def _rng(self, use: str) -> np.random.Generator:
-        """A stream of its own for every use, the same whenever it is asked for."""
+        """An independent random stream for every use, the same in every call."""
         return np.random.default_rng([self.seed, *use.encode()])

@@ -1,4 +1,4 @@
-"""Measure a model of PyTorch without importing it."""
+"""Measure a PyTorch model in place."""
 
 import copy
 from collections.abc import Iterable, Sequence
@@ -10,16 +10,14 @@ from deeptheory import measure as measuring
 from deeptheory import prune
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.inputs import Inputs, read_inputs
-from deeptheory.interop.torch.live_model import LiveModel
+from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.interop.torch.measured import Measured
 from deeptheory.measure.streaming import BATCH
 
 if TYPE_CHECKING:
     import torch
 
-AGREEMENT = (
-    1e-4  # of the largest output: how near a classifier's own product comes to what the model puts out
-)
+AGREEMENT = 1e-4  # of the largest output, between the product of a classifier and the output of the model
 
 
 def measure(
@@ -36,56 +34,54 @@ def measure(
 ) -> Measured:
     """Measure the filters of some modules of a model: probes, fields, clusters, noise, SNR, specialisation.
 
-    The same functions as for networks of this package see the outputs of the modules through forward hooks, in
-    evaluation mode, without gradients, on the device of the model. Afterwards the hooks are gone and every module
-    is in the mode that it was in, also after an error.
+    The functions that measure networks of this package get the outputs of the modules through forward hooks, in
+    evaluation mode, without gradients, on the device of the model. Afterwards, also after an error, the hooks are
+    removed and every module is in its former mode.
 
     Parameters
     ----------
     model : torch.nn.Module
         Its outputs are (N, K), one per label.
     loader : iterable of (images, labels)
-        Inputs to measure on, which fitted neither the model nor the probes: floats as the model takes them and
-        whole numbers from 0 to K-1. Masks are decided from them, so they must not be the test set. Without
-        augmentation.
+        Inputs to measure on, used in fitting neither the model nor the probes: floats as the model takes them, and
+        integers from 0 to K-1. Masks depend on them, so they must not be the test set. Without augmentation.
     stages : sequence of str
         Names of modules (``model.named_modules()``), from the input upwards, whose outputs are (N, C, H, W) or
         (N, C): a convolution, the ReLU that follows it, a block.
     probe_loader : iterable of (images, labels), optional
-        Inputs to fit the probes on, those that the model was trained on. Needed unless the classifier is the probe
-        of the only stage, and for `Measured.predict`.
+        Inputs to fit the probes to: the training inputs of the model. Needed for `Measured.predict`, and unless
+        the classifier is the probe of the only stage.
     test_loader : iterable of (images, labels), optional
-        Inputs that the probes' accuracies are counted on, by default those of `loader`.
+        Inputs for the accuracies of the probes, by default those of `loader`.
     probe_options : ProbeOptions, optional
         How the probes are fitted.
     threshold : float
         Fields are clipped above this share of the filter's largest.
     seed : int
-        Of the probes, the bootstrap and the relabellings, the controls and the predictions.
+        Of the random numbers of probes, bootstrap, relabellings, controls and predictions.
     quiet : bool
         Show no progress.
 
     Returns
     -------
     Measured
-        Keeps the inputs of the first two loaders, in the order of these: N times the pixels times 4 bytes.
+        Holds the inputs of the first two loaders, in their order: N times the pixels times 4 bytes.
 
     Raises
     ------
     InputError
-        PyTorch is not installed; a stage does not exist, is called more than once in a forward pass or puts out
-        anything else; batches or labels do not fit; no inputs to fit a probe on; what `measure.fit_probe` and
-        `measure.filter_statistics` raise.
+        PyTorch is not installed; a stage does not exist, is called more than once in a forward pass or has outputs
+        of another form; batches or labels do not fit; there are no inputs to fit a probe to; as
+        `measure.fit_probe` and `measure.filter_statistics`.
 
-    Notes
-    -----
-    Where the last stage is read, flattened, by one bias-free linear layer that gives the outputs, that is its
-    probe. A classifier with a bias is not: its stage gets a fitted probe as all others do, and what is measured
-    with that need not be what the classifier makes of the stage.
+    Notes ----- If one bias-free linear layer computes the outputs from the flattened last stage, it is the probe
+    of that stage. With any other classifier a probe is fitted as for all stages, whose fields may differ from
+    those of the classifier.
 
-    Probes at the default tolerance are near the optimum of their loss, not of every weight: rounding that differs,
-    on another device or in the network imported, moved strengths by up to 4 % of the largest on a small network.
-    Between fits at ``l2=0.1, tolerance=1e-6`` it was 0.002 %, and with one probe for both 0.00004 %.
+    Probes at the default tolerance are near the optimum of their loss, but single weights are less certain: other
+    rounding, on another device or in the imported network, changed strengths by up to 4 % of the largest on a
+    small network. Between fits at ``l2=0.1, tolerance=1e-6`` it was 0.002 %, and with one probe for both 0.00004
+    %.
     """
     live = LiveModel(model)
     _check_stages(live, stages)
@@ -103,15 +99,15 @@ def measure(
     weights = {stage: tree["probe_weight"] for stage, tree in probes.items()}
     statistics = measuring.filter_statistics(live, given.images, given.labels, weights, quiet=quiet)
     if test_loader is None:
-        fields = {stage: of_stage.complete_fields for stage, of_stage in statistics.items()}
+        fields = {stage: measured.complete_fields for stage, measured in statistics.items()}
     else:
         fields = measuring.complete_fields(live, tested.images, weights, quiet=quiet)
     options = measuring.MeasureOptions(threshold=threshold)
     records = {}
     for stage in stages:
-        of_test = fields[stage], tested.labels
+        test_fields = fields[stage], tested.labels
         records[stage] = probes[stage] | measuring.stage_record(
-            statistics[stage], weights[stage], given.labels, of_test, options, streams[1]
+            statistics[stage], weights[stage], given.labels, test_fields, options, streams[1]
         )
     return Measured(model, records, classifier, given, fitting, n_labels, seed)
 
@@ -132,20 +128,16 @@ def _check_stages(live: LiveModel, stages: Sequence[str]) -> None:
 
 
 def _classifier(live: LiveModel, stage: str, given: Inputs, n_labels: int) -> str:
-    """Name of the bias-free linear layer that makes the outputs from the flattened stage alone; "" without one."""
+    """Name of the bias-free linear layer that computes the outputs from the flattened stage; "" without one."""
     x = given.images[:BATCH]
     features, logits = measuring.stage_features(live, x, stage, quiet=True), live.logits(x)
     for name, module in live.modules.items():
         is_linear = isinstance(module, live.torch.nn.Linear) and module.bias is None
         if is_linear and module.weight.shape == (n_labels, features.shape[1]):
-            own = features @ _array(module.weight).T
-            if np.abs(own - logits).max() <= AGREEMENT * np.abs(logits).max():
+            product = features @ to_numpy(module.weight).T
+            if np.abs(product - logits).max() <= AGREEMENT * np.abs(logits).max():
                 return name
     return ""
-
-
-def _array(weight: "torch.Tensor") -> np.ndarray:
-    return weight.detach().float().cpu().numpy().copy()
 
 
 def _probes(
@@ -158,10 +150,10 @@ def _probes(
     rng: np.random.Generator,
     quiet: bool,
 ) -> dict[str, dict[str, Any]]:
-    """The probe of every stage, (K, C*P), and how it was fitted where it was."""
+    """The probe of every stage, (K, C*P), with the end of its fit if it was fitted."""
     probes: dict[str, dict[str, Any]] = {stage: {} for stage in stages}
     if classifier:
-        probes[stages[-1]] = {"probe_weight": _array(live.modules[classifier].weight)}
+        probes[stages[-1]] = {"probe_weight": to_numpy(live.modules[classifier].weight).copy()}
     missing = [stage for stage, tree in probes.items() if not tree]
     if not missing:
         return probes

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deeptheory import measure, prune
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.connections import mixes
-from deeptheory.interop.torch.live_model import LiveModel
+from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.measure.streaming import BATCH
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mixing:
-    """A layer that mixes filters, as a forward pass meets it.
+    """A layer that mixes channels, as called by the forward pass.
 
     Attributes
     ----------
     name : str
         Of the module.
     n_positions : int
-        At which its filters are applied to one input.
+        Positions at which its filters are applied to one input.
     norm : str
-        Name of the batch norm that takes its output as it is, "" without one.
+        Name of the batch norm that takes its unchanged output, "" without one.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Mixing:
 
 
 class LivePredictor(prune.RefitPredictor):
-    """`prune.RefitPredictor` of a live model; the parameters are those."""
+    """`prune.RefitPredictor` of a live model; parameters as there."""
 
     def __init__(self, live: LiveModel, stage: str, *given: Any) -> None:
         self.live, self.copy = live, LiveModel(copy.deepcopy(live.model))
         super().__init__(live, stage, *given)
         self.mixing = mixing_layers(live, self.images[:1], stage)
 
-    def refitted(self, masks: Mapping[str, np.ndarray]) -> LiveModel:
-        """The masked model, refitted from the first masked layer up to the last stage; overwritten by the next."""
+    def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> LiveModel:
+        """The masked model, refitted from the first masked layer on; overwritten by the next call."""
         self.copy.model.load_state_dict(self.live.model.state_dict())
         for name, mask in masks.items():
             _replace(self._weight(name.removesuffix(".weight")), mask, times=True)
@@ -56,7 +56,7 @@ class LivePredictor(prune.RefitPredictor):
             self._refit(layer, masks.get(f"{layer.name}.weight"))
         return self.copy
 
-    def _refit(self, layer: Mixing, mask: np.ndarray | None) -> None:
+    def _refit(self, layer: Mixing, mask: NDArray[np.bool_] | None) -> None:
         intact = self.live.modules[layer.name]
         weight = intact.weight.detach().double().cpu().numpy()
         width = weight[0].size
@@ -77,48 +77,52 @@ class LivePredictor(prune.RefitPredictor):
             raise InputError(f"layer '{layer.name}'", "a bias, or a batch norm that follows", "neither")
 
     def _weight(self, name: str) -> "torch.Tensor":
-        return self.copy.modules[name].weight
+        weight: torch.Tensor = self.copy.modules[name].weight
+        return weight
 
-    def _batches(self, name: str, images: NDArray[np.float32]) -> Iterator[tuple[NDArray, NDArray]]:
+    def _batches(
+        self, name: str, images: NDArray[np.float32]
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Patches that the layer reads in the masked model, and its outputs without bias in the intact one."""
         for start in range(0, len(images), BATCH):
             x = images[start : start + BATCH]
-            seen: dict[str, NDArray] = {}
+            seen: dict[str, NDArray[np.float32]] = {}
 
-            def read(module: Any, given: Any, seen: dict[str, NDArray] = seen) -> None:
+            def record_input(module: Any, given: Any, seen: Any = seen) -> None:
                 seen["patches"] = unfold(self.live.torch, module, given[0])
 
-            def put_out(module: Any, given: Any, output: Any, seen: dict[str, NDArray] = seen) -> None:
+            def record_output(module: Any, given: Any, output: Any, seen: Any = seen) -> None:
                 bare = output.movedim(1, -1) if output.ndim == 4 else output
                 bare = bare if module.bias is None else bare - module.bias
-                seen["outputs"] = bare.reshape(-1, bare.shape[-1]).float().cpu().numpy()
+                seen["outputs"] = to_numpy(bare.reshape(-1, bare.shape[-1]))
 
-            with self.copy.hooked({}, {name: read}):
+            with self.copy.hooked({}, {name: record_input}):
                 self.copy.outputs(x)
-            with self.live.hooked({name: put_out}):
+            with self.live.hooked({name: record_output}):
                 self.live.outputs(x)
             yield seen["patches"], seen["outputs"]
 
 
-def unfold(torch: Any, module: "torch.nn.Module", given: "torch.Tensor") -> NDArray:
-    """What the filters of a layer see, (n, D) with D in the order of a filter's weights."""
+def unfold(torch: Any, module: "torch.nn.Module", given: "torch.Tensor") -> NDArray[np.float32]:
+    """The patches that a layer reads, (n, D) with D in the order of a filter's weights."""
     if given.ndim != 4:
-        return given.reshape(-1, given.shape[-1]).float().cpu().numpy()
+        return to_numpy(given.reshape(-1, given.shape[-1]))
     functional = torch.nn.functional
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     padded = functional.pad(given, module._reversed_padding_repeated_twice, mode=mode)
     patches = functional.unfold(padded, module.kernel_size, dilation=module.dilation, stride=module.stride)
-    return patches.transpose(1, 2).reshape(-1, patches.shape[1]).float().cpu().numpy()
+    return to_numpy(patches.transpose(1, 2).reshape(-1, patches.shape[1]))
 
 
 def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mixing]:
-    """The layers that mix filters, called once until the stage `last` is there, in the order of their calls."""
+    """The layers that mix channels and are called once up to the stage `last`, in the order of their calls."""
     torch = live.torch
-    calls: list[tuple[str, Any, int, int]] = []  # name, output, its version: what works in place changes that
+    # name, output, its version, positions; operations in place change the version
+    calls: list[tuple[str, Any, int, int]] = []
     norms: dict[str, str] = {}
     finished: list[str] = []
 
-    def put_out(name: str) -> Any:
+    def after_call(name: str) -> Any:
         def hook(module: Any, given: Any, output: Any) -> None:
             if not finished and mixes(live, module):
                 n_positions = math.prod(output.shape[2:] if output.ndim == 4 else output.shape[1:-1])
@@ -128,7 +132,7 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
 
         return hook
 
-    def read(name: str) -> Any:
+    def before_norm(name: str) -> Any:
         def hook(module: Any, given: Any) -> None:
             for layer, output, version, _ in calls:
                 if given[0] is output and output._version == version:
@@ -137,15 +141,15 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
         return hook
 
     wanted = {
-        name: put_out(name) for name, module in live.modules.items() if name == last or mixes(live, module)
+        name: after_call(name) for name, module in live.modules.items() if name == last or mixes(live, module)
     }
     kind = torch.nn.modules.batchnorm._BatchNorm
-    running = {
-        name: read(name)
+    normalised = {
+        name: before_norm(name)
         for name, module in live.modules.items()
         if isinstance(module, kind) and module.running_mean is not None
     }
-    with live.hooked(wanted, running):
+    with live.hooked(wanted, normalised):
         live.outputs(x)
     names = [name for name, *_ in calls]
     return [
@@ -155,8 +159,8 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
     ]
 
 
-def _replace(tensor: "torch.Tensor", values: np.ndarray, times: bool = False, plus: bool = False) -> None:
+def _replace(tensor: "torch.Tensor", values: NDArray[Any], times: bool = False, plus: bool = False) -> None:
     """Overwrite a parameter or buffer by an array, or multiply by it or add it."""
-    own = tensor.data
-    new = own.new_tensor(values.astype(np.float64))
-    own.copy_(own * new if times else own + new if plus else new)
+    old = tensor.data
+    new = old.new_tensor(values.astype(np.float64))
+    old.copy_(old * new if times else old + new if plus else new)

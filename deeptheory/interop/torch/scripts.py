@@ -49,23 +49,24 @@ def torch_script(network: nn.Network, tensors: str, sparse: Sequence[str]) -> st
     Parameters
     ----------
     network : Network
-        Without layers stored kernel by kernel (`dense.densified`).
+        Without sparse layers (`dense_layers.densified`).
     tensors : str
         Name of the file of tensors beside the script.
     sparse : sequence of str
-        Layers of which it says that they hold zeros.
+        Layers that the script names as having zeros for removed kernels.
 
     Raises
     ------
     InputError
-        A layer that has no counterpart, or a name that Python does not allow.
+        A layer has no counterpart, or a name is no Python identifier.
     """
     height, width, channels = network.input_shape
     note = SPARSE_NOTE.format(layers=",\n".join(sparse)) if sparse else ""
     precision = ".double()" if network.dtype == np.float64 else ""
     shown = {"height": height, "width": width, "channels": channels, "labels": network.n_labels}
-    own = sorted({type(node.layer).__name__ for node in network.nodes} & _own_modules().keys())
-    classes = [f"\n\n{_own_modules()[name]}\n" for name in own]
+    sources = _own_modules()
+    needed = sorted({type(node.layer).__name__ for node in network.nodes} & sources.keys())
+    classes = [f"\n\n{sources[name]}\n" for name in needed]
     return "".join(
         [
             HEADER.format(**shown, note=note, tensors=tensors),
@@ -84,7 +85,7 @@ def _own_modules() -> dict[str, str]:
     texts = {node.name: ast.get_source_segment(source, node) or "" for node in classes}
     plain = {"tn": "torch.nn", "functional": "torch.nn.functional"}
     return {
-        name: re.sub(r"\b(tn|functional)\.", lambda found: f"{plain[found[1]]}.", text)
+        name: re.sub(r"\b(tn|functional)\.", lambda match: f"{plain[match[1]]}.", text)
         for name, text in texts.items()
     }
 
@@ -105,7 +106,7 @@ def _network_class(network: nn.Network) -> list[str]:
 
 
 def _forward(network: nn.Network, stages: Sequence[Stage]) -> list[str]:
-    """One line per layer; an output has the name x unless something other than the next layer reads it."""
+    """One line per layer; an output is named x if only the next layer reads it."""
     readers, names = n_readers(network.nodes), {INPUT: IMAGES}
     ends = {f"{stage.name}.{list(stage.layers)[-1]}": stage.name for stage in stages}
     lines, following = list[str](), [*network.nodes[1:], None]
@@ -125,7 +126,7 @@ def _call(node: Node, inputs: Sequence[str]) -> str:
 
 @singledispatch
 def _module(layer: nn.Layer) -> str:
-    """What makes the module of a layer; nothing for one that is an operator."""
+    """The expression for the module of a layer; "" for a layer that is an operator."""
     raise InputError("layer", "one that has a counterpart in PyTorch", type(layer).__name__)
 
 

@@ -21,7 +21,7 @@ def write_torch(path: str | os.PathLike[str], network: nn.Network) -> tuple[Path
     Parameters
     ----------
     path : path
-        NAME, with or without ``.py``; its directory must exist. Old files are replaced.
+        NAME, with or without ``.py``; its directory must exist. Existing files are replaced.
     network : Network
 
     Returns
@@ -31,15 +31,12 @@ def write_torch(path: str | os.PathLike[str], network: nn.Network) -> tuple[Path
     Raises
     ------
     InputError
-        safetensors is not installed, a layer has no counterpart, a name that Python does not allow, or the place
-        cannot be written.
+        safetensors is not installed, a layer has no counterpart, a name is no Python identifier, or a file cannot
+        be written.
 
-    Notes
-    -----
-    The module takes (N, C, H, W); its stages, layers and tensors have our names. Weights that a mask removed are
-    zeros, and nothing keeps them zero in a training. A compact network has the sizes that are left of it; its
-    layers stored kernel by kernel are dense with zeros, so that PyTorch gains from removed filters only, not from
-    removed kernels.
+    Notes ----- The module takes (N, C, H, W); its stages, layers and tensors have our names. Masked weights are
+    zeros, but training does not keep them zero. A compact network keeps its reduced sizes; its sparse layers
+    become dense with zeros, so that PyTorch gains from removed filters only, not from removed kernels.
     """
     name = Path(path)
     script = name if name.suffix == ".py" else name.with_name(f"{name.name}.py")
@@ -58,7 +55,7 @@ def write_torch(path: str | os.PathLike[str], network: nn.Network) -> tuple[Path
 
 
 def torch_tensors(network: nn.Network) -> dict[str, Array]:
-    """The state dictionary of the module, which has no draws of stochastic depth, but counts batches."""
+    """The state dictionary of the module: without the draws of stochastic depth, with counters of batches."""
     drawing = [node.name for node in network.nodes if isinstance(node.layer, nn.StochasticDepth)]
     norms = [node.name for node in network.nodes if isinstance(node.layer, nn.BatchNorm2d)]
     state = {name: a for name, a in network.state().items() if name.rpartition(".")[0] not in drawing}

@@ -24,11 +24,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 FLOAT = onnx.TensorProto.FLOAT
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "network.onnx"
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_we_write_is_read_back(path, name):
     network = small(name)

@@ -22,11 +22,6 @@ onnx = pytest.importorskip("onnx")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "network.onnx"
-
-
 def logits(path, images):
     """What onnxruntime computes of images (N, H, W, C)."""
     options = pytest.importorskip("onnxruntime").SessionOptions()

@@ -10,14 +10,10 @@ torch = pytest.importorskip("torch")
 from deeptheory.bench.torch_networks import torch_twin  # noqa: E402
 from deeptheory.interop.torch import measure  # noqa: E402
 from tests.interop.networks import relative_difference, small  # noqa: E402
+from tests.interop.torch.conftest import loader  # noqa: E402
 
 N_LABELS, N = 4, 40
 PROBE = measuring.ProbeOptions(l2=0.1)
-
-
-def loader(images, labels):
-    x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return [(x, torch.from_numpy(labels))]
 
 
 @pytest.mark.parametrize("name", ["vgg11", "vgg16", "resnet20", "efficientnet-b0", "mlp", "lenet"])
