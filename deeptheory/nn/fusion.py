@@ -80,18 +80,17 @@ class Block(Joined):
         else:
             h = self.conv.forward(x) if self.conv else x
             self.norm.use_running(h)
-        return fused_norm.forward(h, self.norm.slope, self.norm.shift, self.kind, self.size, self._out(h))
+        return fused_norm.forward(h, self._epilogue(), self._out(h))
 
     def infer(self, x: Array) -> Array:
         if self.conv is None:
             return self.forward(x)
         self.norm.use_running(x)
-        epilogue = fused_norm.Epilogue(self.norm.slope, self.norm.shift, self.kind, self.size)
-        return self.conv.infer(x, epilogue, self.scratch)
+        return self.conv.infer(x, self._epilogue(), self.scratch)
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         norm, h = self.norm, self.norm.x
-        sums = fused_norm.gradient_sums(h, dout, norm.slope, norm.shift, self.kind, self.size, self.workspace)
+        sums = fused_norm.gradient_sums(h, dout, self._epilogue(), self.workspace)
         slope_x, shift = norm.set_gradients(*sums)
         gradient = Normed(h.reshape(-1), norm.slope, norm.shift, slope_x, shift, self.kind)
         if self.conv and self.conv.joins_norm(self.size, input_gradient):
@@ -109,6 +108,9 @@ class Block(Joined):
         for layer in self.after_conv[1:]:
             h = layer.forward(h)
             yield h
+
+    def _epilogue(self) -> fused_norm.Epilogue:
+        return fused_norm.Epilogue(self.norm.slope, self.norm.shift, self.kind, self.size)
 
     def _out(self, h: Array) -> Array:
         n, height, width, channels = h.shape

@@ -32,7 +32,7 @@ out: called from Python they crash."""
 
 
 @inner
-def signed(index):
+def signed(index: Any) -> Any:
     """The index of a `prange` as the integer that other loops have.
 
     Numba types it once as signed and once as unsigned, and compiles twice what is called with it.

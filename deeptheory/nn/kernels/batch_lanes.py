@@ -60,7 +60,7 @@ def _pack(x, out, n_images, positions, channels, n_groups, block):
     workers = len(block)
     for index in prange(workers):
         worker = signed(index)
-        own, places = block[worker], np.empty(LANES, np.int64)
+        tile, places = block[worker], np.empty(LANES, np.int64)
         for job in range(
             n_groups * positions * worker // workers, n_groups * positions * (worker + 1) // workers
         ):
@@ -68,9 +68,9 @@ def _pack(x, out, n_images, positions, channels, n_groups, block):
             bits = _places(group, n_images, positions * channels, places)
             for c in range(0, channels, LANES):
                 wide = min(LANES, channels - c)
-                gather(own, 0, LANES, x, places, position * channels + c, bits, wide)
+                gather(tile, 0, LANES, x, places, position * channels + c, bits, wide)
                 for channel in range(wide):
-                    store(out, (job * channels + c + channel) * LANES, load(own, channel * LANES))
+                    store(out, (job * channels + c + channel) * LANES, load(tile, channel * LANES))
 
 
 @njit(parallel=True)

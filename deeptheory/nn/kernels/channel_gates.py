@@ -1,6 +1,7 @@
 """Means over positions and factors that hold for all positions of a channel; images are (N, P, C) here.
 
-`excitation` has vector kernels for the same."""
+`squeeze_excitation` has vector kernels for the same.
+"""
 
 from deeptheory.system.compiled import njit, prange
 

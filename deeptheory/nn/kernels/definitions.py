@@ -60,8 +60,8 @@ def sparse_convolution(
     """
     outputs = []
     for first, last in pairwise(starts):
-        own = x[..., inputs[first:last]]
-        outputs.append(convolution(own, values[None, first:last], stride, padding))
+        kept = x[..., inputs[first:last]]
+        outputs.append(convolution(kept, values[None, first:last], stride, padding))
     return np.concatenate(outputs, axis=-1)
 
 
@@ -84,7 +84,7 @@ def convolution_weight_gradient(
     dense = np.zeros((shape[0], x.shape[-1], *shape[2:]), dout.dtype)
     for i, j, seen in _taps(shape[2:], dout.shape[1:3], stride):
         dense[:, :, i, j] = np.tensordot(dout, padded[seen], axes=((0, 1, 2), (0, 1, 2)))
-    return np.concatenate([dense[own] for own in _blocks(shape, groups)])
+    return np.concatenate([dense[block] for block in _blocks(shape, groups)])
 
 
 def _blocks(shape: tuple[int, ...], groups: int) -> Iterator[tuple[slice, slice]]:
@@ -256,13 +256,13 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
 
 
 def nesterov(
-    weight: Array, gradient: Array, momentum: Array, rate: float, friction: float, l2: float
+    weight: Array, gradient: Array, velocity: Array, rate: float, momentum: float, l2: float
 ) -> tuple[Array, Array]:
-    """Weight and momentum after a step of gradient descent with Nesterov momentum and L2.
+    """Weight and velocity after a step of gradient descent with Nesterov momentum and L2.
 
-    g = gradient + l2*weight;  m = friction*momentum + g;  weight - rate*(g + friction*m). (Sutskever et al.,
+    g = gradient + l2*weight;  v = momentum*velocity + g;  weight - rate*(g + momentum*v). (Sutskever et al.,
     "On the importance of initialization and momentum in deep learning".)
     """
     g = gradient + l2 * weight
-    m = friction * momentum + g
-    return weight - rate * (g + friction * m), m
+    v = momentum * velocity + g
+    return weight - rate * (g + momentum * v), v

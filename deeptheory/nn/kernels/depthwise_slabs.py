@@ -132,8 +132,8 @@ def _backward_images(
 
 
 def _sizes(geometry: Geometry) -> _Sizes:
-    place = geometry.weights[2], geometry.stride, geometry.padding
-    return _Sizes(*geometry.images, *place, *geometry.outputs[1:3])
+    steps = geometry.weights[2], geometry.stride, geometry.padding
+    return _Sizes(*geometry.images, *steps, *geometry.outputs[1:3])
 
 
 def _elements(sizes: _Sizes, borders: int) -> int:

@@ -37,22 +37,22 @@ SHARE = 1 << 14  # parameters that are worth a thread
 
 
 @njit(parallel=True)
-def nesterov_by_threads(weight, gradient, momentum, rate, friction, l2):
+def nesterov_by_threads(weight, gradient, velocity, rate, momentum, l2):
     """`nesterov`, shared among the threads."""
     n = (weight.size + SHARE - 1) // SHARE
     for part in prange(n):
-        own = slice(part * SHARE, min((part + 1) * SHARE, weight.size))
-        nesterov(weight[own], gradient[own], momentum[own], rate, friction, l2)
+        share = slice(part * SHARE, min((part + 1) * SHARE, weight.size))
+        nesterov(weight[share], gradient[share], velocity[share], rate, momentum, l2)
 
 
 @njit()
-def nesterov(weight, gradient, momentum, rate, friction, l2):
+def nesterov(weight, gradient, velocity, rate, momentum, l2):
     """One step of gradient descent with Nesterov momentum on flat arrays, in place.
 
-    g = gradient + l2*weight;  momentum = friction*momentum + g;  weight -= rate*(g + friction*momentum).
+    g = gradient + l2*weight;  velocity = momentum*velocity + g;  weight -= rate*(g + momentum*velocity).
     (Sutskever et al., "On the importance of initialization and momentum in deep learning".)
     """
     for i in range(weight.size):
         g = gradient[i] + l2 * weight[i]
-        momentum[i] = friction * momentum[i] + g
-        weight[i] -= rate * (g + friction * momentum[i])
+        velocity[i] = momentum * velocity[i] + g
+        weight[i] -= rate * (g + momentum * velocity[i])

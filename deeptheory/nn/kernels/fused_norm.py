@@ -50,7 +50,16 @@ PARTS = 16  # a fixed partition: the sums do not depend on the number of threads
 
 
 class Epilogue(NamedTuple):
-    """What follows a convolution: the arguments of `forward` but for the arrays."""
+    """What follows a convolution: batch norm, activation and pooling.
+
+    Attributes
+    ----------
+    slope, shift : float32 array (C,)
+    kind : int
+        The activation, `IDENTITY`, `RELU` or `SILU`; -1 for the convolution alone.
+    size : int
+        2 with 2 x 2 pooling, else 1.
+    """
 
     slope: NDArray[Any]
     shift: NDArray[Any]
@@ -58,17 +67,13 @@ class Epilogue(NamedTuple):
     size: int
 
 
-NO_EPILOGUE = Epilogue(
-    np.empty(0, np.float32), np.empty(0, np.float32), -1, 1
-)  # kind -1: the convolution alone
+NO_EPILOGUE = Epilogue(np.empty(0, np.float32), np.empty(0, np.float32), -1, 1)
 
 
-def forward(
-    x: NDArray[Any], slope: NDArray[Any], shift: NDArray[Any], kind: int, size: int, out: NDArray[Any]
-) -> NDArray[Any]:
+def forward(x: NDArray[Any], epilogue: Epilogue, out: NDArray[Any]) -> NDArray[Any]:
     """Write the largest a(slope*x + shift) of each `size` x `size` window of `x` (N, H, W, C) into `out`."""
     positions = out.size // out.shape[-1]
-    _forward(x.reshape(-1), slope, shift, kind, size, out.shape[2], positions, out.reshape(-1))
+    _forward(x.reshape(-1), epilogue, out.shape[2], positions, out.reshape(-1))
     return out
 
 
@@ -81,23 +86,14 @@ def channel_sums(x: NDArray[Any], scratch: Scratch) -> NDArray[np.float64]:
 
 
 def gradient_sums(
-    x: NDArray[Any],
-    dout: NDArray[Any],
-    slope: NDArray[Any],
-    shift: NDArray[Any],
-    kind: int,
-    size: int,
-    scratch: Scratch,
+    x: NDArray[Any], dout: NDArray[Any], epilogue: Epilogue, scratch: Scratch
 ) -> NDArray[np.float64]:
     """Sums of dz and of dz*x for each channel, dz the gradient of z = slope*x + shift: float64 (2, C)."""
     channels = x.shape[-1]
     parts = scratch.array("channel sums", (PARTS, 2 * channels), np.float64)
     positions, width = dout.size // channels, dout.shape[2]
-    arrays = x.reshape(-1), dout.reshape(-1), slope, shift, kind
-    if size == 1:
-        _plain_gradient_sums(*arrays, positions, parts)
-    else:
-        _pooled_gradient_sums(*arrays, width, positions, parts)
+    compute = _plain_gradient_sums if epilogue.size == 1 else _pooled_gradient_sums
+    compute(x.reshape(-1), dout.reshape(-1), epilogue, width, positions, parts)
     return parts.sum(axis=0).reshape(2, channels)
 
 
@@ -157,8 +153,9 @@ def _winner(x, start, channels, c, slope, shift, kind, width):
 
 
 @njit(parallel=True)
-def _forward(x, slope, shift, kind, size, width, positions, out):
+def _forward(x, epilogue, width, positions, out):
     """out = the largest a(slope*x + shift) of each window."""
+    slope, shift, kind, size = epilogue
     channels = slope.size
     for index in prange(PARTS):
         part = signed(index)
@@ -188,8 +185,9 @@ def _sums(x, channels, positions, parts):
 
 
 @njit(parallel=True)
-def _plain_gradient_sums(x, dout, slope, shift, kind, positions, parts):
+def _plain_gradient_sums(x, dout, epilogue, width, positions, parts):
     """`_pooled_gradient_sums` without pooling."""
+    slope, shift, kind, _ = epilogue
     for index in prange(PARTS):
         part = signed(index)
         total = parts[part]
@@ -201,8 +199,9 @@ def _plain_gradient_sums(x, dout, slope, shift, kind, positions, parts):
 
 
 @njit(parallel=True)
-def _pooled_gradient_sums(x, dout, slope, shift, kind, width, positions, parts):
+def _pooled_gradient_sums(x, dout, epilogue, width, positions, parts):
     """Sums of dz and of dz*x over the positions of x, by parts: `parts` is (PARTS, 2*channels) float64."""
+    slope, shift, kind, _ = epilogue
     channels = slope.size
     for index in prange(PARTS):
         part = signed(index)
@@ -260,8 +259,8 @@ def write_gradient(dout, norm, size, width, first, last, dx, skipped):
                 for k in range(4):
                     at = _place(start, k, width) * channels + c
                     value = load(x, at)
-                    own = where_equal(number, fill(count), dy, fill(ZERO))
-                    dz = through_activation(fma(value, factor, offset), own, kind)
+                    handed = where_equal(number, fill(count), dy, fill(ZERO))
+                    dz = through_activation(fma(value, factor, offset), handed, kind)
                     store(dx, at - skipped, fma(dz, factor, fma(value, factor_x, addend)))
                     count += ONE
         start, column = _next(start, column, size, width)

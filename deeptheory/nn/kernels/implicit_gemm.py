@@ -212,15 +212,15 @@ def _multiply_lines(x, packed, out, sizes, padded, epilogue, sums):
     sums[:] = 0.0
     for index in prange(workers):
         worker = signed(index)
-        own = padded[worker]
+        lines = padded[worker]
         steps, extent = Steps(stride * n_in, 1, line), Extent(out_width, panel, depth, kh)
         for image in range(n_images * worker // workers, n_images * (worker + 1) // workers):
-            _pad(x, image, sizes, own)
+            _pad(x, image, sizes, lines)
             for row in range(out_height):
                 target = (image * out_height + row) * out_width * n_out
                 for p in range(n_out // panel):
                     multiply(
-                        out, target + p * panel, n_out, own, row * stride * line, steps,
+                        out, target + p * panel, n_out, lines, row * stride * line, steps,
                         packed, p * kh * depth * panel, panel, extent, False, NOTHING_COMING,
                     )  # fmt: skip
                 if kind >= 0:
@@ -236,12 +236,12 @@ def _sum_lines(x, dout, norm, sizes, padded, gradients, sums):
     line, depth = (width + 2 * left) * n_in, kw * n_in
     for index in prange(workers):
         worker = signed(index)
-        own, total = padded[worker], sums[worker]
+        lines, total = padded[worker], sums[worker]
         steps = Steps(1, stride * n_in, stride * line)
         extent = Extent(depth, panel, out_width, out_height)
         first = n_images * worker // workers
         for image in range(first, n_images * (worker + 1) // workers):
-            _pad(x, image, sizes, own)
+            _pad(x, image, sizes, lines)
             positions = out_height * out_width
             at = image * positions * n_out
             gradient = dout
@@ -252,7 +252,7 @@ def _sum_lines(x, dout, norm, sizes, padded, gradients, sums):
             for ky in range(kh):
                 for p in range(n_out // panel):
                     multiply(
-                        total, ky * (depth + SLACK) * n_out + p * panel, n_out, own, ky * line, steps,
+                        total, ky * (depth + SLACK) * n_out + p * panel, n_out, lines, ky * line, steps,
                         gradient, at + p * panel, n_out, extent, image > first, NOTHING_COMING,
                     )  # fmt: skip
 

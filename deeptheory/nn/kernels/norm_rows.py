@@ -94,15 +94,15 @@ def add_gradient_sums(x, dout, at, count, slope, shift, kind, totals):
     for c in range(0, channels, LANES):
         factor, offset = load(slope, c), load(shift, c)
         sum_dz, sum_dzx = fill(ZERO), fill(ZERO)
-        place = at + c
+        row_at = at + c
         for _ in range(count):
-            prefetch(x, place + ahead)  # the next rows, which the arithmetic would wait for
-            prefetch(dout, place + ahead)
-            value = load(x, place)
-            dz = through_activation(fma(value, factor, offset), load(dout, place), kind)
+            prefetch(x, row_at + ahead)  # the next rows, which the arithmetic would wait for
+            prefetch(dout, row_at + ahead)
+            value = load(x, row_at)
+            dz = through_activation(fma(value, factor, offset), load(dout, row_at), kind)
             sum_dz = sum_dz + dz
             sum_dzx = fma(dz, value, sum_dzx)
-            place += channels
+            row_at += channels
         add_double(totals, c, sum_dz)
         add_double(totals, channels + c, sum_dzx)
 
@@ -117,8 +117,8 @@ def write_gradient(dout, at, count, norm, dx, dx_at):
 
 
 @inner
-def input_gradient(dout, place, c, norm):
-    """The same of 16 channels from `c` on, at one place."""
-    value, factor = load(norm.x, place), load(norm.slope, c)
-    dz = through_activation(fma(value, factor, load(norm.shift, c)), load(dout, place), norm.kind)
+def input_gradient(dout, at, c, norm):
+    """The same of 16 channels from `c` on, at `at`."""
+    value, factor = load(norm.x, at), load(norm.slope, c)
+    dz = through_activation(fma(value, factor, load(norm.shift, c)), load(dout, at), norm.kind)
     return fma(dz, factor, fma(value, load(norm.slope_x, c), load(norm.constant, c)))

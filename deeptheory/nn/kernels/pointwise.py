@@ -31,7 +31,7 @@ def applies(geometry: Geometry) -> bool:
     """Whether a convolution can be computed here: 1 x 1, stride 1, float32, enough channels and positions.
 
     One of the two numbers of channels is a multiple of 16, the other a multiple of 4 and at least 16. Images of
-    one position, which linear layers have, are left to `patches`: so few rows do not pay for compiling this.
+    one position, which linear layers have, are left to `im2col`: so few rows do not pay for compiling this.
     """
     n_out, n_in = geometry.weights[:2]
     n_images, height, width, _ = geometry.images
@@ -270,15 +270,15 @@ def _backward_rows(x, dout, norm, packed, n_in, n_out, rows, chunk, turned, grad
     """sums[worker] = dz^T x, or x^T dz if `turned`, and if `packed` is not empty dx = dz packed."""
     workers = len(sums)
     for worker in prange(workers):
-        own, total = gradients[worker], sums[worker]
+        gradient, total = gradients[worker], sums[worker]
         start, end = _share(0, rows, worker, workers)
         chunks = (end - start + chunk - 1) // chunk
         for k in range(chunks):
             first, last = _share(start, end, k, chunks)
             count, x_at, at, dz = last - first, first * n_in, first * n_out, dout
             if norm.kind >= 0:
-                write_gradient(dout, at, count, norm, own, 0)
-                dz, at = own, 0
+                write_gradient(dout, at, count, norm, gradient, 0)
+                dz, at = gradient, 0
             if turned:
                 _add_columns(x, x_at, n_in, dz, at, n_out, 0, n_out, count, total, k > 0)
             else:

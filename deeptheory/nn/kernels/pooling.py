@@ -13,17 +13,17 @@ def max_pool_forward(x, size, stride, out, winner):
     for r in prange(n_images * out_height):
         image, oy = r // out_height, r % out_height
         for ox in range(out_width):
-            best, place = out[image, oy, ox], winner[image, oy, ox]
+            best, number = out[image, oy, ox], winner[image, oy, ox]
             corner = x[image, oy * stride, ox * stride]
             for c in range(n_channels):
                 best[c] = corner[c]
-                place[c] = 0
+                number[c] = 0
             for k in range(1, size * size):
                 rival = x[image, oy * stride + k // size, ox * stride + k % size]
                 for c in range(n_channels):
                     keep = rival[c] <= best[c] or best[c] != best[c]
                     best[c] = best[c] if keep else rival[c]
-                    place[c] = place[c] if keep else k
+                    number[c] = number[c] if keep else k
 
 
 @njit(parallel=True)
@@ -34,11 +34,11 @@ def max_pool_backward(dout, winner, size, stride, dx):
         dx[image] = 0.0
         for oy in range(out_height):
             for ox in range(out_width):
-                gradient, place = dout[image, oy, ox], winner[image, oy, ox]
+                gradient, number = dout[image, oy, ox], winner[image, oy, ox]
                 for k in range(size * size):
                     target = dx[image, oy * stride + k // size, ox * stride + k % size]
                     for c in range(n_channels):
-                        target[c] += gradient[c] if place[c] == k else 0.0
+                        target[c] += gradient[c] if number[c] == k else 0.0
 
 
 @njit(parallel=True)

@@ -1,10 +1,10 @@
 """Convolution by the kernels kept of 3 x 3 ones, with stride 1 and padding 1, and sparse matrix products.
 
 A removed kernel costs nothing: every output is the sum over the list of its kernels. The lanes of a vector are 16
-images (`lanes`), so any number of channels will do, and the vectors of one input are multiplied where they lie. A
-vector has to be used more than once when it is read, or reading decides: Winograd's transform along both axes
-takes the fewest products, each with its own vector. So only the rows are transformed, F(4, 3), and columns are
-summed directly: with V = d B of every row of an input and U = g G^T of every row of a kernel,
+images (`batch_lanes`), so any number of channels will do, and the vectors of one input are multiplied where they
+lie. A vector has to be used more than once when it is read, or reading decides: Winograd's transform along both
+axes takes the fewest products, each with its own vector. So only the rows are transformed, F(4, 3), and columns
+are summed directly: with V = d B of every row of an input and U = g G^T of every row of a kernel,
 
     M[y, k] = sum over i of V[y + i - 1, k] U[i, k] at each of the 6 frequencies k,    Y[y] = M[y] A,
 

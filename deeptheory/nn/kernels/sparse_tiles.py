@@ -1,6 +1,6 @@
 """Parts of the sparse convolution: a tile of the inputs, the sums over kernels, a tile of an output.
 
-All in vectors of 16 images (`lanes`). `sparse` says what the shapes of tiles are for.
+All in vectors of 16 images (`batch_lanes`). `sparse` says what the shapes of tiles are for.
 """
 
 from typing import NamedTuple

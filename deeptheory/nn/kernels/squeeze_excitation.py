@@ -1,7 +1,7 @@
 """Squeeze-and-excitation of one image after the other by vectors: its passes find the image in the cache.
 
 Activations are flat, (N, P, C) in order; what there is per image is flat too, (N, C) or (N, R) with R hidden
-nodes. `expand` is the transposed weight of the expansion, (R, C). `gate` has the plain passes.
+nodes. `expand` is the transposed weight of the expansion, (R, C). `channel_gates` has the plain passes.
 """
 
 from typing import Any

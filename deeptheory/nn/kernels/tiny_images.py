@@ -129,27 +129,27 @@ def _unpack(sums, p, part, strides, dweight):
 
 
 @inner
-def _run_job(gradient, x, other, result, strides, sizes, p, part, parts, own):
+def _run_job(gradient, x, other, result, strides, sizes, p, part, parts, packed):
     """`_run` for panel p of the outputs and a part of the images, or for a gradient of the input channels."""
     n_images, height, width, n_in, n_out = sizes
     positions, blocks = height * width, n_images // SHORT
-    if gradient:  # own[tap] += x[row]^T dout[q]
+    if gradient:  # packed[tap] += x[row]^T dout[q]
         for e in range(0, TAPS * PANEL * PANEL, LANES):
-            store(own, e, fill(ZERO))
+            store(packed, e, fill(ZERO))
         start, whole, end, depth = 0, width * PANEL, width * PANEL, n_images
-        c, c_at, c_row, c_position, c_tap = own, 0, PANEL, 0, PANEL * PANEL
+        c, c_at, c_row, c_position, c_tap = packed, 0, PANEL, 0, PANEL * PANEL
         a_row, a_depth = 1, width * PANEL + LANES
         a_line = n_images * a_depth
         a_at = part * height * a_line
         b, b_position, b_tap = other, n_images * PANEL, 0
         b_at = p * positions * b_position
-    else:  # result[q] (+)= x[row] own[tap]
-        _pack(other, p, n_in, strides, own)
+    else:  # result[q] (+)= x[row] packed[tap]
+        _pack(other, p, n_in, strides, packed)
         start, whole = blocks * part // parts * SHORT, blocks * (part + 1) // parts * SHORT
         end, depth = n_images if part == parts - 1 else whole, width * n_in
         c, c_at, c_row, c_position, c_tap = result, p * PANEL, positions * n_out, n_out, 0
         a_row, a_depth, a_line, a_at = positions * n_in, 1, width * n_in, 0
-        b, b_position, b_tap, b_at = own, 0, n_in * PANEL, 0
+        b, b_position, b_tap, b_at = packed, 0, n_in * PANEL, 0
     steps = Steps(a_row, a_depth, 0)
     for q in range(positions):
         for overlap in range(1 + (whole < end)):  # the last 4 images, in part for the second time
@@ -163,7 +163,7 @@ def _run_job(gradient, x, other, result, strides, sizes, p, part, parts, own):
                     Extent(last - first, PANEL, depth, 1), gradient or row > 0, NOTHING_COMING,
                 )  # fmt: skip
     if gradient:
-        _unpack(own, p, part, strides, result)
+        _unpack(packed, p, part, strides, result)
 
 
 @njit(parallel=True)

@@ -30,6 +30,7 @@ LANES = 16
 FLOATS = ir.VectorType(ir.FloatType(), LANES)
 DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 INTEGERS = ir.VectorType(ir.IntType(32), LANES)
+MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
 def explicit(dtype: DTypeLike) -> bool:
@@ -87,6 +88,27 @@ def store_vector(builder: Any, vector: Any, address: Any) -> None:
     builder.store(vector, builder.bitcast(address, FLOATS.as_pointer()), align=4)
 
 
+def first_lanes(n: int) -> Any:
+    """The mask of the first n lanes, in generated code."""
+    return ir.Constant(MASK, [lane < n for lane in range(LANES)])
+
+
+def load_masked(builder: Any, address: Any, mask: Any) -> Any:
+    """The 16 float32 from `address` on, in generated code; lanes outside the mask are not read, but zero."""
+    arguments = [builder.bitcast(address, FLOATS.as_pointer()), ir.IntType(32)(4), mask, constant(0.0)]
+    kind = ir.FunctionType(FLOATS, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.load.v16f32.p0v16f32")
+    return builder.call(function, arguments)
+
+
+def store_masked(builder: Any, vector: Any, address: Any, mask: Any) -> None:
+    """Write the lanes of the mask to `address`, in generated code."""
+    arguments = [vector, builder.bitcast(address, FLOATS.as_pointer()), ir.IntType(32)(4), mask]
+    kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.store.v16f32.p0v16f32")
+    builder.call(function, arguments)
+
+
 def constant(value: float) -> Any:
     """A vector of 16 equal constants, in generated code."""
     return ir.Constant(FLOATS, [value] * LANES)
@@ -109,6 +131,13 @@ def grid(builder: Any, base: Any, row_stride: Any, column_stride: Any) -> Callab
         return builder.gep(base, [builder.add(down, across)])
 
     return address
+
+
+def array_grid(
+    context: Any, builder: Any, array_type: Any, array: Any, at: Any, row_stride: Any, column_stride: Any
+) -> Callable[[int, int], Any]:
+    """`grid` that starts at element `at` of a flat array."""
+    return grid(builder, pointer(context, builder, array_type, array, at), row_stride, column_stride)
 
 
 def multiply_add(builder: Any, a: Any, b: Any, total: Any) -> Any:

@@ -117,7 +117,7 @@ class Conv2d(Layer):
             self._geometry(x), x, self.parameters["weight"], epilogue, out, self.workspace
         )
         if not joined:
-            fused_norm.forward(self.forward(x), *epilogue, out)
+            fused_norm.forward(self.forward(x), epilogue, out)
         return out
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:

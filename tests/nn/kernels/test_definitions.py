@@ -105,8 +105,8 @@ def test_gradients_of_the_gate_and_of_the_loss():
 
 
 def test_step_by_hand():
-    weight, momentum = definitions.nesterov(
-        np.array([2.0]), np.array([3.0]), np.array([1.0]), rate=0.1, friction=0.5, l2=0.25
+    weight, velocity = definitions.nesterov(
+        np.array([2.0]), np.array([3.0]), np.array([1.0]), rate=0.1, momentum=0.5, l2=0.25
     )
-    assert momentum == 0.5 + 3.5
+    assert velocity == 0.5 + 3.5
     assert weight == 2 - 0.1 * (3.5 + 0.5 * 4)

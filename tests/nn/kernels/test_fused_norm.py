@@ -5,15 +5,10 @@ import pytest
 
 from deeptheory.nn import kernels
 from deeptheory.nn.kernels import definitions, fused_norm
-from deeptheory.system import instructions, process_setup, threadpools
-from deeptheory.system.compiled import JIT
+from deeptheory.system import process_setup, threadpools
+from tests.nn.kernels.comparison import KINDS, NEEDS_VECTORS, exact
 
-pytestmark = pytest.mark.skipif(instructions.vectors() == "plain" or not JIT, reason="needs explicit vectors")
-KINDS = {
-    definitions.IDENTITY: fused_norm.IDENTITY,
-    definitions.RELU: fused_norm.RELU,
-    definitions.SILU: fused_norm.SILU,
-}
+pytestmark = NEEDS_VECTORS
 TOLERANCE = 1e-6  # relative to the largest value; 2.2e-7 seen
 SUM_TOLERANCE = 2e-6  # relative to the sum of the absolute values; 4e-7 seen
 SIZES = pytest.mark.parametrize("size", [1, 2])
@@ -34,14 +29,10 @@ def inputs(shape, size):
     return x, dout, *rng.standard_normal((2, channels), np.float32)
 
 
-def exact(*arrays):
-    return (array.astype(np.float64) for array in arrays)
-
-
 def forward(x, slope, shift, name, size):
     n, height, width, channels = x.shape
     out = np.full((n, height // size, width // size, channels), 7, np.float32)
-    return fused_norm.forward(x, slope, shift, KINDS[name], size, out)
+    return fused_norm.forward(x, fused_norm.Epilogue(slope, shift, KINDS[name], size), out)
 
 
 def backward(x, dout, slope, shift, name, size, slope_x=None, constant=None):
@@ -49,6 +40,11 @@ def backward(x, dout, slope, shift, name, size, slope_x=None, constant=None):
     terms = (zeros if slope_x is None else slope_x), (zeros if constant is None else constant)
     fused_norm.backward(dout, fused_norm.Normed(x.reshape(-1), slope, shift, *terms, KINDS[name]), size, dx)
     return dx
+
+
+def gradient_sums(x, dout, slope, shift, name, size):
+    epilogue = fused_norm.Epilogue(slope, shift, KINDS[name], size)
+    return fused_norm.gradient_sums(x, dout, epilogue, kernels.Scratch())
 
 
 @NAMES
@@ -66,7 +62,7 @@ def test_kernels_agree_with_their_definitions(shape, size, name):
     dz = definitions.normalised_gradient(x_, dout_, slope_, shift_, name, size)
     expected = slope_ * dz + slope_x_ * x_ + constant_
     assert_close(backward(x, dout, slope, shift, name, size, slope_x, constant), expected)
-    sums = fused_norm.gradient_sums(x, dout, slope, shift, KINDS[name], size, kernels.Scratch())
+    sums = gradient_sums(x, dout, slope, shift, name, size)
     assert sums.dtype == np.float64
     scale = definitions.channel_sums(np.abs(dz), np.abs(x_))
     assert_close(sums, definitions.channel_sums(dz, x_), scale, SUM_TOLERANCE)
@@ -89,7 +85,7 @@ def test_sums_of_many_large_values_stay_exact(size):
     np.testing.assert_allclose(sums, definitions.channel_sums(x_, x_), rtol=SUM_TOLERANCE)
     dz = definitions.normalised_gradient(x_, dout_, slope_, shift_, definitions.IDENTITY, size)
     if size == 1:  # the winners of windows differ where rounding of slope*x + shift decides
-        sums = fused_norm.gradient_sums(x, dout, slope, shift, fused_norm.IDENTITY, size, kernels.Scratch())
+        sums = gradient_sums(x, dout, slope, shift, definitions.IDENTITY, size)
         assert_close(
             sums, definitions.channel_sums(dz, x_), definitions.channel_sums(np.abs(dz), x_), SUM_TOLERANCE
         )
@@ -123,7 +119,7 @@ def test_nan_stays_visible(name, size):
     assert np.isnan(sums[:, 20]).all()
     assert np.isnan(sums).sum() == 2
     dout[1, 2 // size, 3 // size, 5] = np.nan
-    sums = fused_norm.gradient_sums(x, dout, slope, shift, fused_norm.IDENTITY, size, kernels.Scratch())
+    sums = gradient_sums(x, dout, slope, shift, definitions.IDENTITY, size)
     assert np.isnan(sums[:, 5]).all()
 
 
@@ -146,7 +142,7 @@ def test_the_same_bits_whatever_the_threads(name, size):
     def compute():
         yield forward(x, slope, shift, name, size)
         yield backward(x, dout, slope, shift, name, size)
-        yield fused_norm.gradient_sums(x, dout, slope, shift, KINDS[name], size, kernels.Scratch())
+        yield gradient_sums(x, dout, slope, shift, name, size)
         yield fused_norm.channel_sums(x, kernels.Scratch())
 
     before = threadpools.threads()

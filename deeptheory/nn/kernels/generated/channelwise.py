@@ -59,14 +59,16 @@ def channelwise_product(size: int) -> Callable[..., None]:
             with cgutils.for_range(builder, rows_) as line:
                 line_from = builder.gep(origin, [builder.mul(line.index, down)])
                 line_to = builder.gep(target, [builder.mul(line.index, to_row_)])
-                with cgutils.for_range(builder, columns_) as place:
-                    corner = builder.gep(line_from, [builder.mul(place.index, across)])
+                with cgutils.for_range(builder, columns_) as column:
+                    corner = builder.gep(line_from, [builder.mul(column.index, across)])
                     total = constant(0.0)
                     for tap, vector in zip(
                         taps_held, _patch(builder, size, corner, source_row_), strict=True
                     ):
                         total = multiply_add(builder, tap, vector, total)
-                    store_vector(builder, total, builder.gep(line_to, [builder.mul(place.index, to_column_)]))
+                    store_vector(
+                        builder, total, builder.gep(line_to, [builder.mul(column.index, to_column_)])
+                    )
             return context.get_dummy_value()
 
         return types.void(to, i, i, i, i, i, source, i, i, i, taps, i), generate
@@ -104,8 +106,8 @@ def channelwise_sums(size: int) -> Callable[..., None]:
                 row = builder.mul(line.index, step_)
                 line_factors = builder.gep(factors, [builder.mul(row, factor_row_)])
                 line_from = builder.gep(origin, [builder.mul(row, source_row_)])
-                with cgutils.for_range(builder, columns_) as place:
-                    offset = builder.mul(place.index, across)
+                with cgutils.for_range(builder, columns_) as column:
+                    offset = builder.mul(column.index, across)
                     value = load_vector(builder, builder.gep(line_factors, [offset]))
                     vectors = _patch(builder, size, builder.gep(line_from, [offset]), source_row_)
                     for total, vector in zip(totals, vectors, strict=True):

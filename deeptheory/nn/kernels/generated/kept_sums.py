@@ -19,8 +19,6 @@ from deeptheory.nn.kernels.vectors import (
     store_vector,
 )
 
-MASK = ir.VectorType(ir.IntType(1), LANES)
-
 
 def kept_sums(terms: Sequence[Sequence[tuple[int, int]]], n_taps: int, streams: int) -> Callable[..., None]:
     """Compiled ``sums[s] = sum over kernels i, vectors j, (s, t) in terms[j] of taps[i, t] v[place[i] + at[j]]``.

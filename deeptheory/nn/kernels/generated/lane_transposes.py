@@ -5,13 +5,18 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from deeptheory.nn.kernels.generated.transforms import transpose
-from deeptheory.nn.kernels.vectors import FLOATS, LANES, constant, load_vector, pointer, store_vector
-
-MASK = ir.VectorType(ir.IntType(1), LANES)
+from deeptheory.nn.kernels.vectors import (
+    LANES,
+    MASK,
+    load_masked,
+    load_vector,
+    pointer,
+    store_masked,
+    store_vector,
+)
 
 
 def _lane_masks(builder: Any, bits: Any, width: Any) -> list[Any]:
@@ -38,13 +43,10 @@ def _gather(typingctx, to, to_at, to_step, source, places, offset, bits, width):
         target = pointer(context, builder, signature.args[0], to_, to_at_)
         origin = pointer(context, builder, signature.args[3], source_, offset_)
         lanes = pointer(context, builder, signature.args[4], places_, offset_.type(0))
-        of_type = ir.FunctionType(FLOATS, [FLOATS.as_pointer(), ir.IntType(32), MASK, FLOATS])
-        load = cgutils.get_or_insert_function(builder.module, of_type, "llvm.masked.load.v16f32.p0v16f32")
         vectors = []
         for lane, mask in enumerate(_lane_masks(builder, bits_, width_)):
-            place = builder.load(builder.gep(lanes, [offset_.type(lane)]))
-            address = builder.bitcast(builder.gep(origin, [place]), FLOATS.as_pointer())
-            vectors.append(builder.call(load, [address, ir.IntType(32)(4), mask, constant(0.0)]))
+            image = builder.load(builder.gep(lanes, [offset_.type(lane)]))
+            vectors.append(load_masked(builder, builder.gep(origin, [image]), mask))
         for channel, vector in enumerate(transpose(builder, vectors)):
             step = builder.mul(to_step_, offset_.type(channel))
             store_vector(builder, vector, builder.gep(target, [step]))
@@ -62,17 +64,14 @@ def _scatter(typingctx, to, places, offset, bits, width, source, source_at, sour
         target = pointer(context, builder, signature.args[0], to_, offset_)
         lanes = pointer(context, builder, signature.args[1], places_, offset_.type(0))
         origin = pointer(context, builder, signature.args[5], source_, source_at_)
-        of_type = ir.FunctionType(ir.VoidType(), [FLOATS, FLOATS.as_pointer(), ir.IntType(32), MASK])
-        store = cgutils.get_or_insert_function(builder.module, of_type, "llvm.masked.store.v16f32.p0v16f32")
         vectors = [
             load_vector(builder, builder.gep(origin, [builder.mul(source_step_, offset_.type(channel))]))
             for channel in range(LANES)
         ]
         masks = _lane_masks(builder, bits_, width_)
         for lane, vector in enumerate(transpose(builder, vectors)):
-            place = builder.load(builder.gep(lanes, [offset_.type(lane)]))
-            address = builder.bitcast(builder.gep(target, [place]), FLOATS.as_pointer())
-            builder.call(store, [vector, address, ir.IntType(32)(4), masks[lane]])
+            image = builder.load(builder.gep(lanes, [offset_.type(lane)]))
+            store_masked(builder, vector, builder.gep(target, [image]), masks[lane])
         return context.get_dummy_value()
 
     return types.void(to, places, i, i, i, source, i, i), generate

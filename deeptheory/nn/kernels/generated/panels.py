@@ -106,7 +106,7 @@ def _block_product(
     def number(value):
         return ir.Constant(depth.type, value)
 
-    def place(row, vector):
+    def c_address(row, vector):
         down = builder.mul(number(row), c_row)
         return builder.gep(c, [builder.add(down, number(vector * LANES))])
 
@@ -115,7 +115,7 @@ def _block_product(
     with builder.if_else(accumulate) as (add, start):
         with add:
             for block in blocks:
-                builder.store(load_vector(builder, place(*block)), sums[block])
+                builder.store(load_vector(builder, c_address(*block)), sums[block])
         with start:
             for block in blocks:
                 builder.store(constant(0.0), sums[block])
@@ -139,4 +139,4 @@ def _block_product(
                     total = multiply_add(builder, factor, b_vectors[vector], builder.load(held))
                     builder.store(total, held)
     for block in blocks:
-        store_vector(builder, builder.load(sums[block]), place(*block))
+        store_vector(builder, builder.load(sums[block]), c_address(*block))

@@ -12,11 +12,15 @@ from numba.extending import intrinsic
 from deeptheory.nn.kernels.vectors import (
     FLOATS,
     LANES,
+    array_grid,
     constant,
+    first_lanes,
     grid,
+    load_masked,
     load_vector,
     multiply_add,
     pointer,
+    store_masked,
     store_vector,
 )
 
@@ -64,7 +68,7 @@ def tile_transform(matrix: np.ndarray) -> Callable[..., None]:
         ``transform(to, to_at, to_row, to_column, source, source_at, source_row, source_column)``: flat float32
         arrays, each with the index of its first element and its strides, in elements.
     """
-    lines = [[float(entry) for entry in line] for line in matrix]
+    lines = matrix.astype(float).tolist()
 
     @intrinsic
     def transform(typingctx, to, to_at, to_row, to_column, source, source_at, source_row, source_column):
@@ -72,15 +76,14 @@ def tile_transform(matrix: np.ndarray) -> Callable[..., None]:
 
         def generate(context, builder, signature, arguments):
             to_, to_at_, to_row_, to_column_, source_, source_at_, source_row_, source_column_ = arguments
-            target = pointer(context, builder, signature.args[0], to_, to_at_)
+            address = array_grid(context, builder, signature.args[0], to_, to_at_, to_row_, to_column_)
             origin = pointer(context, builder, signature.args[4], source_, source_at_)
             at = grid(builder, origin, source_row_, source_column_)
-            place = grid(builder, target, to_row_, to_column_)
             _transform(
                 builder,
                 lines,
                 lambda a, b: load_vector(builder, at(a, b)),
-                lambda i, j, vector: store_vector(builder, vector, place(i, j)),
+                lambda i, j, vector: store_vector(builder, vector, address(i, j)),
             )
             return context.get_dummy_value()
 
@@ -98,7 +101,7 @@ def line_transform(matrix: np.ndarray) -> Callable[..., None]:
         ``transform(to, to_at, to_step, source, source_at, source_step, start, size)``, as in `tile_transform`;
         source[a] counts as zero, and is not read, where start + a lies outside 0..size-1.
     """
-    lines = [[float(entry) for entry in line] for line in matrix]
+    lines = matrix.astype(float).tolist()
 
     @intrinsic
     def transform(typingctx, to, to_at, to_step, source, source_at, source_step, start, size):
@@ -106,18 +109,15 @@ def line_transform(matrix: np.ndarray) -> Callable[..., None]:
 
         def generate(context, builder, signature, arguments):
             to_, to_at_, to_step_, source_, source_at_, source_step_, start_, size_ = arguments
-            target = pointer(context, builder, signature.args[0], to_, to_at_)
+            address = array_grid(context, builder, signature.args[0], to_, to_at_, to_step_, to_step_)
             origin = pointer(context, builder, signature.args[3], source_, source_at_)
-            at, place = (
-                grid(builder, origin, source_step_, source_step_),
-                grid(builder, target, to_step_, to_step_),
-            )
+            at = grid(builder, origin, source_step_, source_step_)
             nothing = _nothing(builder, origin.type)
             vectors = []
             for a, inside in enumerate(_within(builder, start_, size_, len(lines[0]))):
                 vectors.append(load_vector(builder, builder.select(inside, at(a, 0), nothing)))
             for number, line in enumerate(lines):
-                store_vector(builder, _combine(builder, line, vectors), place(number, 0))
+                store_vector(builder, _combine(builder, line, vectors), address(number, 0))
             return context.get_dummy_value()
 
         return types.void(to, i, i, source, i, i, i, i), generate
@@ -147,7 +147,7 @@ def bounded_tile_transform(matrix: np.ndarray) -> Callable[..., None]:
         As there, and ``..., top, left, height, width)``: where the patch begins and the size of the image; rows
         and columns outside the image are not read.
     """
-    lines = [[float(entry) for entry in line] for line in matrix]
+    lines = matrix.astype(float).tolist()
 
     @intrinsic
     def transform(
@@ -159,10 +159,9 @@ def bounded_tile_transform(matrix: np.ndarray) -> Callable[..., None]:
         def generate(context, builder, signature, arguments):
             to_, to_at_, to_row_, to_column_, source_, source_at_, source_row_, source_column_ = arguments[:8]
             top_, left_, height_, width_ = arguments[8:]
-            target = pointer(context, builder, signature.args[0], to_, to_at_)
+            address = array_grid(context, builder, signature.args[0], to_, to_at_, to_row_, to_column_)
             origin = pointer(context, builder, signature.args[4], source_, source_at_)
             at = grid(builder, origin, source_row_, source_column_)
-            place = grid(builder, target, to_row_, to_column_)
             nothing = _nothing(builder, origin.type)
             rows = _within(builder, top_, height_, len(lines[0]))
             columns = _within(builder, left_, width_, len(lines[0]))
@@ -171,7 +170,9 @@ def bounded_tile_transform(matrix: np.ndarray) -> Callable[..., None]:
                 inside = builder.and_(rows[a], columns[b])
                 return load_vector(builder, builder.select(inside, at(a, b), nothing))
 
-            _transform(builder, lines, read, lambda i, j, vector: store_vector(builder, vector, place(i, j)))
+            _transform(
+                builder, lines, read, lambda i, j, vector: store_vector(builder, vector, address(i, j))
+            )
             return context.get_dummy_value()
 
         return types.void(to, i, i, i, source, i, i, i, i, i, i, i), generate
@@ -197,20 +198,6 @@ def transpose(builder: Any, vectors: Sequence[Any]) -> list[Any]:
     return vectors
 
 
-def _masked(builder: Any, n: int, address: Any, vector: Any = None) -> Any:
-    """Load the first n floats from `address`, or store those of a vector."""
-    place, number, mask = FLOATS.as_pointer(), ir.IntType(32), ir.VectorType(ir.IntType(1), LANES)
-    alignment, chosen = ir.Constant(number, 4), ir.Constant(mask, [lane < n for lane in range(LANES)])
-    address = builder.bitcast(address, place)
-    if vector is None:
-        of_type = ir.FunctionType(FLOATS, [place, number, mask, FLOATS])
-        load = cgutils.get_or_insert_function(builder.module, of_type, "llvm.masked.load.v16f32.p0v16f32")
-        return builder.call(load, [address, alignment, chosen, constant(0.0)])
-    of_type = ir.FunctionType(ir.VoidType(), [FLOATS, place, number, mask])
-    store = cgutils.get_or_insert_function(builder.module, of_type, "llvm.masked.store.v16f32.p0v16f32")
-    return builder.call(store, [vector, address, alignment, chosen])
-
-
 def kernel_transform(matrix: np.ndarray, turned: bool) -> Callable[..., None]:
     """Compiled ``to[i, j] = sum_ab matrix[i, a] matrix[j, b] g[a, b]`` for 16 kernels g at once.
 
@@ -226,7 +213,7 @@ def kernel_transform(matrix: np.ndarray, turned: bool) -> Callable[..., None]:
         ``transform(to, to_at, to_row, to_column, g, g_at, g_lane)``: flat float32 arrays. The n_in*n_in numbers of
         a kernel are contiguous, and g_lane elements apart from those of the next.
     """
-    lines, n = [[float(entry) for entry in line] for line in matrix], matrix.shape[1]
+    lines, n = matrix.astype(float).tolist(), matrix.shape[1]
 
     @intrinsic
     def transform(typingctx, to, to_at, to_row, to_column, g, g_at, g_lane):
@@ -234,18 +221,17 @@ def kernel_transform(matrix: np.ndarray, turned: bool) -> Callable[..., None]:
 
         def generate(context, builder, signature, arguments):
             to_, to_at_, to_row_, to_column_, g_, g_at_, g_lane_ = arguments
-            place = grid(
-                builder, pointer(context, builder, signature.args[0], to_, to_at_), to_row_, to_column_
-            )
-            kernel = grid(builder, pointer(context, builder, signature.args[4], g_, g_at_), g_lane_, g_lane_)
-            taps = transpose(builder, [_masked(builder, n * n, kernel(lane, 0)) for lane in range(LANES)])
+            address = array_grid(context, builder, signature.args[0], to_, to_at_, to_row_, to_column_)
+            kernel = array_grid(context, builder, signature.args[4], g_, g_at_, g_lane_, g_lane_)
+            mask = first_lanes(n * n)
+            taps = transpose(builder, [load_masked(builder, kernel(lane, 0), mask) for lane in range(LANES)])
             if turned:
                 taps = taps[n * n - 1 :: -1]
             _transform(
                 builder,
                 lines,
                 lambda a, b: taps[a * n + b],
-                lambda i, j, vector: store_vector(builder, vector, place(i, j)),
+                lambda i, j, vector: store_vector(builder, vector, address(i, j)),
             )
             return context.get_dummy_value()
 
@@ -263,7 +249,7 @@ def kernel_gradient_transform(matrix: np.ndarray) -> Callable[..., None]:
         ``transform(g, g_at, g_lane, source, source_at, source_row, source_column, accumulate)``, as in
         `kernel_transform`.
     """
-    lines, n = [[float(entry) for entry in line] for line in matrix], matrix.shape[0]
+    lines, n = matrix.astype(float).tolist(), matrix.shape[0]
 
     @intrinsic
     def transform(typingctx, g, g_at, g_lane, source, source_at, source_row, source_column, accumulate):
@@ -271,24 +257,25 @@ def kernel_gradient_transform(matrix: np.ndarray) -> Callable[..., None]:
 
         def generate(context, builder, signature, arguments):
             g_, g_at_, g_lane_, source_, source_at_, source_row_, source_column_, accumulate_ = arguments
-            origin = pointer(context, builder, signature.args[3], source_, source_at_)
-            at = grid(builder, origin, source_row_, source_column_)
-            kernel = grid(builder, pointer(context, builder, signature.args[0], g_, g_at_), g_lane_, g_lane_)
+            at = array_grid(
+                context, builder, signature.args[3], source_, source_at_, source_row_, source_column_
+            )
+            kernel = array_grid(context, builder, signature.args[0], g_, g_at_, g_lane_, g_lane_)
             taps = [constant(0.0)] * LANES
 
             def write(i, j, vector):
                 taps[i * n + j] = vector
 
             _transform(builder, lines, lambda a, b: load_vector(builder, at(a, b)), write)
-            kernels = transpose(builder, taps)
+            kernels, mask = transpose(builder, taps), first_lanes(n * n)
             with builder.if_else(accumulate_) as (add, start):
                 with add:
                     for lane, vector in enumerate(kernels):
-                        held = _masked(builder, n * n, kernel(lane, 0))
-                        _masked(builder, n * n, kernel(lane, 0), builder.fadd(held, vector))
+                        held = load_masked(builder, kernel(lane, 0), mask)
+                        store_masked(builder, builder.fadd(held, vector), kernel(lane, 0), mask)
                 with start:
                     for lane, vector in enumerate(kernels):
-                        _masked(builder, n * n, kernel(lane, 0), vector)
+                        store_masked(builder, vector, kernel(lane, 0), mask)
             return context.get_dummy_value()
 
         return types.void(g, i, i, source, i, i, i, types.boolean), generate
