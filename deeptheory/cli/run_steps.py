@@ -56,7 +56,7 @@ def train(
             asked = read_configuration(config, data_path, overrides)
             if dry_run:
                 Run.check(out, asked)
-                print_summary(estimate(asked, ("train",), 1, quiet=quiet), as_json)
+                print_summary(estimate(asked, ("train",), [out], quiet=quiet), as_json)
             else:
                 require_memory([(out, asked)], ("train",), quiet=quiet)
                 steps.train(Run.create(out, asked, quiet), group)

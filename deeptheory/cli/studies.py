@@ -50,9 +50,8 @@ def confirm(
 
     asked = read_study(config, data_path, overrides, seeds)
     if dry_run:
-        check_directories(asked, out)
-        runs = asked.judge.seeds
-        print_summary(estimate(asked, steps_until("retrain"), runs, min(jobs, runs), quiet), as_json)
+        runs = check_directories(asked, out)
+        print_summary(estimate(asked, steps_until("retrain"), runs, min(jobs, len(runs)), quiet), as_json)
         return
     study = run_study(asked, out, command_line(), jobs, quiet)
     figures = drawing.draw_all(study.runs, study.directory / "figures")
@@ -98,9 +97,8 @@ def compare(
     asked = read_study(config, data_path, overrides, seeds)
     if dry_run:
         steps.check_criteria(asked)
-        check_directories(asked, out)
-        runs = asked.judge.seeds
-        print_summary(estimate(asked, comparison_steps(asked), runs, min(jobs, runs), quiet), as_json)
+        runs = check_directories(asked, out)
+        print_summary(estimate(asked, comparison_steps(asked), runs, min(jobs, len(runs)), quiet), as_json)
         return
     compared = run_comparison(asked, out, jobs, quiet)
     found, margin = compared.comparison, compared.runs[0].config.judge.margin

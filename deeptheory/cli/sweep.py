@@ -141,7 +141,7 @@ def sweep(
         configure(
             min(options.cpus_per_task, threadpools.threads())
         )  # as a node computes, as far as this one can
-        needed = estimate_sweep(asked, quiet=quiet).comment
+        needed = estimate_sweep(asked, out, quiet=quiet).comment
         if dry_run:
             made = array_scripts(asked, out, options, size, command_line(), needed)
         else:
@@ -153,7 +153,7 @@ def sweep(
             raise InputError(
                 "--dry-run", "a whole sweep", f"--index {index}", "leave the one or the other out"
             )
-        print_summary(estimate_sweep(asked, jobs, quiet), as_json)
+        print_summary(estimate_sweep(asked, out, jobs, quiet), as_json)
         return
     if index is None:
         swept = run_sweep(asked, out, jobs, quiet)

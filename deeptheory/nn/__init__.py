@@ -23,7 +23,6 @@ from deeptheory.nn.optimiser import SGD
 from deeptheory.nn.options import NetworkOptions, Recipe
 from deeptheory.nn.process_groups import ALONE, Group, processes
 from deeptheory.nn.rebuilding import assemble, with_arrays
-from deeptheory.nn.scratch_memory import scratch_bytes
 from deeptheory.nn.training import BeforeEpoch, Generators, History, Session, fit
 
 __all__ = [
@@ -69,7 +68,6 @@ __all__ = [
     "processes",
     "reinitialise",
     "save_model",
-    "scratch_bytes",
     "softmax_cross_entropy",
     "with_arrays",
 ]

@@ -112,12 +112,14 @@ def of_seeds(config: Config, directory: Path) -> list[tuple[Path, Config]]:
     ]
 
 
-def check_directories(config: Config, directory: Path) -> None:
-    """Refuse a directory in which the runs of the seeds cannot be made or go on; nothing is changed."""
+def check_directories(config: Config, directory: Path) -> list[Path]:
+    """The directories of the runs of all seeds; refuses those in which they cannot be made or go on."""
     if directory.exists():
         make_directory(directory)
-    for place, own in of_seeds(config, directory):
+    planned = of_seeds(config, directory)
+    for place, own in planned:
         Run.check(place, own)
+    return [place for place, _ in planned]
 
 
 def stored_verdicts(directory: Path) -> tuple[Verdict, ...]:

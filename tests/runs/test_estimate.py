@@ -1,115 +1,201 @@
-"""What a configuration needs, put together; times are checked for what they are made of, not for their size."""
+"""What a configuration needs: the law against what steps take, and how times and numbers are put together."""
 
 import json
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.runs import estimate
-from deeptheory.runs.configuration import config_from
-from deeptheory.runs.estimates import COMPARE, duration, timing
-from deeptheory.runs.estimates.memory import PARTS
+from deeptheory.runs import Run, estimate, steps
+from deeptheory.runs.configuration import config_from, read_config
+from deeptheory.runs.estimates import COMPARE, duration, requirements, sizes_of
 from deeptheory.store import paths
 from deeptheory.studies import comparison_steps
 from deeptheory.system import memory, process_setup, threadpools
 from deeptheory.tables import as_json
 from tests.conftest import TINY
 
-
-@pytest.fixture(autouse=True)
-def known_times(monkeypatch):
-    """One second a training step, a tenth for an input to pass, two to be measured."""
-    monkeypatch.setattr(timing, "_step_seconds", lambda *key: 1.0)
-    monkeypatch.setattr(timing, "_image_seconds", lambda *key: 0.1)
-    monkeypatch.setattr(timing, "_filter_seconds", lambda *key: 2.0)
+PLENTY = 1e12
+DEMO = Path(__file__).parents[2] / "simulations" / "demo.toml"
+THIRTY = "data.n_labels=30", "train.epochs=2", "retrain.epochs=1"
+WIDE = *THIRTY, "data.size=32", "network.width=0.5", "data.train_per_label=100", "probe.inputs=2000"
+TERMS = "program", "data", "weights", "batch", "arrays"
 
 
-def of(steps=paths.STEPS, n_runs=3, jobs=1, **tables):
-    return estimate(config_from({**TINY, **tables}), steps, n_runs, jobs, quiet=True)
+def tiny(**tables):
+    return config_from({**TINY, **tables})
 
 
-def test_times_of_all_steps():
-    # 150 training, 50 measure and 50 test inputs, batches of 20: 8 steps an epoch.
-    found = of()
-    assert found.per_epoch == {"train": 8, "retrain": 8}
-    assert found.seconds == pytest.approx({"train": 2 * 8 + 10, "measure": 100 + 5, "retrain": 5 * (8 + 5)})
-    assert found.unknown == ["fitting probes and finding clusters", "the step predict", "the step prune"]
-    assert found.core_hours == pytest.approx(3 * sum(found.seconds.values()) / 3600)
+@pytest.fixture
+def needs(monkeypatch, tmp_path):
+    """The estimate of a tiny configuration on which an epoch takes a second."""
+    monkeypatch.setattr(requirements, "epoch_seconds", lambda *key: 1.0)
+
+    def of(steps=paths.STEPS, n_runs=3, jobs=1, **tables):
+        return estimate(
+            tiny(**tables), steps, [tmp_path / str(number) for number in range(n_runs)], jobs, True
+        )
+
+    return of
 
 
-def test_retraining_by_rounds_and_from_scratch():
-    prune = {**TINY["prune"], "density": 0.2, "schedule": "iterative", "rounds": 3}
-    assert of(prune=prune).seconds["retrain"] == pytest.approx(4 * 3 * 8 + 8 + 5 * 5)
-    scratch = {**TINY["prune"], "arms": ["afcc", "random-afcc"]}
-    assert of(prune=scratch).seconds["retrain"] == pytest.approx(8 + 8 + 2 * 8 + 3 * 5)
+@pytest.mark.parametrize("step", ["measure", "prune", "retrain"])
+def test_steps_allocate_what_the_law_says(run_until, step):
+    run = run_until(paths.STEPS[paths.STEPS.index(step) - 1])
+    assert run.dataset.n_labels  # what a run holds before is the same for all steps
+    tracemalloc.start()
+    try:
+        getattr(steps, step)(run)
+        allocated = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    terms = sizes_of(run.config).terms(step, PLENTY)
+    assert 0.8 < (sum(terms.values()) - terms["program"]) / allocated < 1.3
 
 
-def test_a_comparison_retrains_every_criterion_at_every_density():
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [(), THIRTY, WIDE], ids=["demo", "30 labels", "32x32"])
+def test_real_runs_take_what_the_law_says(tmp_path, options):
+    """Every command in a process of its own; the first one compiles kernels where that is still to be done."""
+
+    def call(*arguments):
+        command = [sys.executable, "-m", "deeptheory", *map(str, arguments), "--threads", "1", "--quiet"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    asked = [DEMO, *(word for option in options for word in ("--set", option))]
+    call("train", *asked, "--out", tmp_path / "first", "--set", "train.epochs=1")
+    for step in paths.STEPS:
+        call(*(["train", *asked, "--out", tmp_path / "run"] if step == "train" else [step, tmp_path / "run"]))
+    numbers = json.loads(call("confirm", *asked, "--out", tmp_path / "other", "--dry-run", "--json"))
+    for step in paths.STEPS:
+        measured = Run(tmp_path / "run").read_number(f"{step}/peak_bytes")
+        assert 0.9 < sum(numbers["parts_bytes"][step].values()) / measured < 1.15, step
+
+
+@pytest.mark.parametrize("batch", [20, 50, 128])
+def test_the_batch_is_foretold_from_smaller_ones(batch):
+    sizes = sizes_of(tiny(train={**TINY["train"], "batch": batch}))
+    network = sizes.source.fresh(np.random.default_rng(0))
+    logits, _ = network.forward(np.zeros((batch, 16, 16, 1), np.float32), training=True)
+    network.backward(logits)
+    network.infer(np.zeros((100, 16, 16, 1), np.float32))
+    assert 0.9 < sizes.batch["train"] / network.scratch_bytes() < 1.25
+
+
+def test_features_take_what_is_free():
+    data = {**TINY["data"], "train_per_label": 1000}
+    sizes = sizes_of(tiny(data=data))
+    assert len(sizes.probed) == 4  # the head is the probe of the last stage
+    features = [4 * sizes.inputs["train"] * size for size in sizes.probed]
+    one, two, all_stages = (sizes.peak("measure", free) for free in (0.0, 2.0 * sum(features[:2]), PLENTY))
+    assert (two - one, all_stages - two) == (features[1], sum(features[2:]))
+    assert sizes_of(tiny(data=data, probe={"inputs": 500})).peak("measure") < one
+    last = tiny(data=data, measure={"stages": ["stage5"]}, prune={"stages": []})
+    assert sizes_of(last).peak("measure") < one  # no probe to fit
+
+
+def test_the_file_is_as_large_as_foretold(run):
+    sizes = sizes_of(run.config)
+    assert sizes is sizes_of(tiny(seed=9))
+    assert 0.7 < sizes.file(paths.STEPS) / run.results.stat().st_size < 1.1
+    iterative = {**TINY["prune"], "schedule": "iterative", "rounds": 3, "density": 0.1}
+    more = sizes_of(tiny(prune=iterative)).file(paths.STEPS) - sizes.file(paths.STEPS)
+    assert more == 3 * len(run.config.prune.arms) * sizes.state
+
+
+def test_finished_runs_say_what_steps_take(needs, run, monkeypatch):
+    directories = [run.directory.parent / "missing", run.directory]
+    known = estimate(run.config, paths.STEPS, directories, quiet=True)
+    assert known.parts_bytes == {
+        step: {"recorded": run.read_number(f"{step}/peak_bytes")} for step in paths.STEPS
+    }
+    assert known.seconds == {step: run.read_number(f"{step}/wall_seconds") for step in paths.STEPS}
+    assert known.not_estimated == []
+    monkeypatch.setattr(threadpools, "threads", lambda: 7)  # with others, times do not count
+    monkeypatch.setattr(process_setup, "configure", lambda threads: None)
+    assert estimate(run.config, ("train",), directories, quiet=True).seconds == {"train": 2.0}
+
+
+def test_times_of_all_steps(needs):
+    found = needs()
+    assert found.seconds_per_epoch == {"train": 1, "retrain": 1}
+    assert found.seconds == {"train": 2, "retrain": 5}
+    assert found.not_estimated == ["measure", "predict", "prune"]
+    assert found.core_hours == pytest.approx(3 * 7 / 3600)
+    iterative = {**TINY["prune"], "density": 0.2, "schedule": "iterative", "rounds": 3}
+    assert needs(prune=iterative).seconds["retrain"] == 4 * 3 + 1
+    assert needs(prune={**TINY["prune"], "arms": ["afcc", "random-afcc"]}).seconds["retrain"] == 1 + 1 + 2
+
+
+def test_a_comparison_retrains_every_criterion_at_every_density(needs):
     compare = {"criteria": ["lamp", "magnitude"], "densities": [0.5, 0.2, 0.1]}
-    steps = comparison_steps(config_from({**TINY, "compare": compare}))
+    steps = comparison_steps(tiny(compare=compare))
     assert steps == ("train", COMPARE)
-    assert of(steps, compare=compare).seconds[COMPARE] == pytest.approx(7 * (8 + 5))
-    alone = of(steps, compare={**compare, "alone": True})
-    assert alone.seconds[COMPARE] == pytest.approx((3 * 6 + 1) * (8 + 5))  # two stages and the head
-    measured = config_from({**TINY, "compare": {**compare, "criteria": ["afcc"]}})
-    assert comparison_steps(measured) == ("train", "measure", COMPARE)
+    assert needs(steps, compare=compare).seconds[COMPARE] == 7
+    assert (
+        needs(steps, compare={**compare, "alone": True}).seconds[COMPARE] == 3 * 6 + 1
+    )  # two stages and the head
+    assert comparison_steps(tiny(compare={**compare, "criteria": ["afcc"]})) == ("train", "measure", COMPARE)
 
 
-def test_the_numbers_are_those_of_the_text():
-    found = of()
+def test_the_numbers_are_those_of_the_text(needs):
+    found = needs()
     numbers = json.loads(as_json(found.numbers))
     assert numbers["memory_bytes"] == sum(numbers["parts_bytes"][numbers["largest_step"]].values())
-    assert set(numbers["parts_bytes"]) == set(paths.STEPS)
-    assert tuple(numbers["parts_bytes"]["train"]) == PARTS
+    assert list(numbers["parts_bytes"]) == list(paths.STEPS)
+    assert tuple(numbers["parts_bytes"]["train"]) == TERMS
     assert numbers["least_memory_bytes"] <= numbers["memory_bytes"]
     assert (numbers["runs"], numbers["jobs"], numbers["threads"]) == (3, 1, 1)
-    title, header, _, *rows = found.text.splitlines()
+    title, header, _, train, *_ = found.text.splitlines()
     assert title.startswith("vgg6, width 0.125, 5 labels, 150 training images of 16 x 16 x 1: memory in MB")
-    assert header.split()[:3] == ["step", "program", "data"]
-    train = rows[0].split()
-    assert train[0] == "train"
-    assert float(train[8]) == round(found.parts["train"].total / 1e6)
-    assert found.text.splitlines()[-4:-1] == found.comment.splitlines()
+    assert header.split()[:7] == ["step", *TERMS, "together"]
+    assert float(train.split()[6]) == round(sum(found.parts_bytes["train"].values()) / 1e6)
+    first, second, third = needs(("train",)).comment.splitlines()
+    assert first.startswith("memory of a run: ")
+    assert "(step train); run file: " in first
+    assert second == "time of a run with 1 thread: 2 s (train 1 s an epoch)"
+    assert third == "all runs (3): 0.0017 core-hours, 1 at a time"
 
 
-def test_the_comment_is_short():
-    memory, time, together = of(("train",)).comment.splitlines()
-    assert memory.startswith("memory of a run: ")
-    assert "(step train); run file: " in memory
-    assert time == "time of a run with 1 thread: 26 s (train 8 s an epoch)"
-    assert together == "all 3 runs: 0.022 core-hours, 1 at a time"
-
-
-def test_without_memory_nothing_is_tried(monkeypatch):
-    monkeypatch.setattr(timing, "_step_seconds", lambda *key: pytest.fail("a step was computed"))
-    monkeypatch.setattr(memory, "free_memory", lambda: 10**6)
-    found = of()
-    assert (found.seconds, found.per_epoch) == ({}, {})
-    assert found.text.endswith("free memory: 0.001 GB: too little, the command would refuse to start")
-    assert len(found.comment.splitlines()) == 1
-
-
-def test_a_system_that_does_not_say(monkeypatch):
+def test_where_memory_is_short_or_unknown_it_is_said(needs, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: None)
-    assert of().text.endswith("how much memory is free is not known here")
+    assert needs().text.endswith("how much memory is free is not known here")
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**6)
+    monkeypatch.setattr(requirements, "epoch_seconds", lambda *key: pytest.fail("a step was computed"))
+    found = needs()
+    assert (found.seconds, found.seconds_per_epoch) == ({}, {})
+    assert found.text.endswith("free memory: 0.001 GB: too little, the command would refuse to start")
 
 
-def test_every_run_gets_its_share_of_the_threads(monkeypatch):
+def test_every_run_gets_its_share_of_the_threads(needs, monkeypatch):
     threads = []
     monkeypatch.setattr(threadpools, "threads", lambda: 4)
     monkeypatch.setattr(process_setup, "configure", threads.append)
-    assert of(("train",), jobs=2).threads == 2
+    assert needs(("train",), jobs=2).threads == 2
     assert threads == [2, 4]
 
 
-def test_bad_input_is_refused_as_by_the_run():
-    stages = {**TINY["prune"], "stages": ["stage44"]}
-    with pytest.raises(InputError, match="did you mean 'stage4'"):
-        of(prune=stages)
-    with pytest.raises(InputError, match=r"prune.rewind_epoch: expected below train.epochs = 2"):
-        of(prune={**TINY["prune"], "schedule": "iterative", "density": 0.1, "rewind_epoch": 2})
-    with pytest.raises(InputError, match="at least one input of every label"):
-        of(data={**TINY["data"], "train_per_label": 1})
+def test_an_epoch_is_tried_once_for_every_shape():
+    sizes = sizes_of(read_config(DEMO, ["network.width=0.125", "data.train_per_label=20"]))
+    recipe = sizes.config.train
+    first = requirements.epoch_seconds(sizes, recipe)
+    assert 0 < first == requirements.epoch_seconds(sizes, recipe)
+
+
+@pytest.mark.parametrize(
+    ("tables", "text"),
+    [
+        ({"prune": {**TINY["prune"], "stages": ["stage44"]}}, "did you mean 'stage4'"),
+        ({"data": {**TINY["data"], "train_per_label": 1}}, "at least one input of every label"),
+    ],
+)
+def test_bad_input_is_refused_as_by_the_run(needs, tables, text):
+    with pytest.raises(InputError, match=text):
+        needs(**tables)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import config_from
-from deeptheory.runs.estimates import peaks, require_memory, sizes_of
+from deeptheory.runs.estimates import require_memory, sizes_of
 from deeptheory.store import paths
 from deeptheory.studies import compare, confirm, run_member, run_sweep
 from deeptheory.system import memory
@@ -48,7 +48,7 @@ def test_a_finished_study_needs_nothing(little, study, tiny_config):
 
 def test_runs_at_a_time_are_added_up(monkeypatch, tmp_path):
     config = config_from(TINY)
-    one = peaks(sizes_of(config), ["train"])["train"].total
+    one = sizes_of(config).peak("train")
     runs = [(tmp_path / str(number), config) for number in range(4)]
     monkeypatch.setattr(memory, "free_memory", lambda: round(2.5 * one / 0.8))
     require_memory(runs, ["train"], jobs=2)

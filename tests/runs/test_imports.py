@@ -16,7 +16,7 @@ from deeptheory.interop.state.conversion import converted, standardised
 from deeptheory.interop.state.matching import match
 from deeptheory.runs import Run, import_run, imported_config, steps
 from deeptheory.runs.configuration import config_from
-from deeptheory.runs.estimates import estimate, peaks, require_memory, sizes_of
+from deeptheory.runs.estimates import estimate, require_memory, sizes_of
 from deeptheory.runs.network_sources import blueprint_in
 from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
 from deeptheory.runs.summaries import step_summaries
@@ -113,7 +113,7 @@ def test_what_an_imported_run_needs_is_that_of_its_twin(own, finished):
     for field in dataclasses.fields(found):
         if field.name not in different:
             assert getattr(found, field.name) == getattr(twin, field.name), field.name
-    assert peaks(found, STEPS)["retrain"].weights == peaks(twin, STEPS)["retrain"].weights
+    assert found.terms("retrain")["weights"] == twin.terms("retrain")["weights"]
     require_memory([(finished.directory, finished.config)], paths.STEPS, quiet=True)
 
 
@@ -164,7 +164,7 @@ def test_it_cannot_be_trained(own, tmp_path):
         confirm(config, tmp_path / "study", "deeptheory confirm", quiet=True)
     assert refused.value.what == "network.name"
     with pytest.raises(InputError, match=r"network\.name"):
-        estimate(config, ("train",), 1, quiet=True)
+        estimate(config, ("train",), [tmp_path], quiet=True)
     assert not (tmp_path / "study").exists()
     run = Run.create(tmp_path / "run", config, quiet=True)
     with pytest.raises(InputError, match=r"network\.name"):

@@ -4,31 +4,30 @@ import json
 
 import pytest
 
-from deeptheory.runs.estimates import timing
+from deeptheory.runs.estimates import requirements
 from deeptheory.studies import estimate_sweep
 from deeptheory.tables import as_json
 
 
 @pytest.fixture
 def tried(monkeypatch):
-    """The shapes whose steps were tried; every step takes a second."""
-    shapes = []
+    """The labels of the networks whose epochs were tried; every epoch takes a second."""
+    labels = []
 
-    def step(source, *key):
-        shapes.append(source.n_labels)
+    def epoch(sizes, recipe):
+        labels.append(sizes.source.n_labels)
         return 1.0
 
-    monkeypatch.setattr(timing, "_step_seconds", step)
-    return shapes
+    monkeypatch.setattr(requirements, "epoch_seconds", epoch)
+    return labels
 
 
-def test_seeds_share_an_estimate(tried, sweep_of):
-    found = estimate_sweep(sweep_of({"data.n_labels": [3, 5]}, steps="train", judge={"seeds": 4}), quiet=True)
-    assert list(found.points) == [(3,), (5,)]
-    assert [of.n_runs for of in found.points.values()] == [4, 4]
+def test_seeds_share_an_estimate(tried, sweep_of, tmp_path):
+    sweep = sweep_of({"data.n_labels": [3, 5]}, steps="train", judge={"seeds": 4})
+    found = estimate_sweep(sweep, tmp_path, quiet=True)
     assert tried == [3, 5]
     numbers = json.loads(as_json(found.numbers))
-    assert [point["data.n_labels"] for point in numbers["points"]] == [3, 5]
+    assert [(point["data.n_labels"], point["runs"]) for point in numbers["points"]] == [(3, 4), (5, 4)]
     assert numbers["core_hours"] == pytest.approx(sum(point["core_hours"] for point in numbers["points"]))
     title, header, _, first, *_ = found.text.splitlines()
     assert title.startswith("what the runs at every point need")
@@ -43,17 +42,16 @@ def test_points_that_will_fail_stop_no_other(tried, sweep_of, tmp_path):
         {"name": "glyphs"},
         {"name": "lost", "data.source": "files", "data.path": str(tmp_path / "lost.npz")},
     )
-    found = estimate_sweep(sweep_of(variants=variants, steps="train"), quiet=True)
-    assert [point[0] for point in found.points] == ["glyphs"]
-    ((point, error),) = found.refused.items()
-    assert point[0] == "lost"
-    assert "lost.npz: expected" in error
-    assert error in found.text
-    assert found.numbers["points"][1]["error"] == error
+    found = estimate_sweep(sweep_of(variants=variants, steps="train"), tmp_path, quiet=True)
+    glyphs, lost = found.numbers["points"]
+    assert glyphs["memory_bytes"] > 0
+    assert "memory_bytes" not in lost
+    assert "lost.npz: expected" in lost["error"]
+    assert lost["error"] in found.text
 
 
 def test_a_sweep_that_cannot_start(sweep_of, tmp_path):
     options = {"source": "files", "path": str(tmp_path / "lost.npz")}
-    found = estimate_sweep(sweep_of(data=options), quiet=True)
+    found = estimate_sweep(sweep_of(data=options), tmp_path, quiet=True)
     assert found.comment == "no member can be computed"
-    assert found.core_hours == 0
+    assert found.numbers["core_hours"] == 0

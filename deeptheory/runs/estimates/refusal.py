@@ -6,11 +6,9 @@ from pathlib import Path
 
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
-from deeptheory.runs.estimates.memory import peaks
-from deeptheory.runs.estimates.sizes import sizes_of
+from deeptheory.runs.estimates.memory_law import sizes_of
 from deeptheory.runs.network_sources import blueprint_in
 from deeptheory.runs.run import Run
-from deeptheory.store import paths
 from deeptheory.system import memory
 
 DO = "take a smaller width or batch, fewer labels, probe.inputs or --jobs; --dry-run shows the parts"
@@ -30,7 +28,7 @@ def require_memory(
     runs : iterable of (Path, Config)
         Directories, which need not exist, and configurations. Runs whose last step is done take nothing.
     steps : sequence of str
-        What is to be computed, as in `peaks`.
+        What is to be computed, as in `estimate`.
     jobs : int
         Runs computed at a time, each in a process of its own when they are several.
     quiet : bool
@@ -45,16 +43,17 @@ def require_memory(
     """
     needed = []
     for directory, config in runs:
-        if not _done(directory, steps[-1]):
-            try:
-                sizes = sizes_of(config, quiet, blueprint_in(directory))
-            except InputError:
-                if keep_going:
-                    continue
-                raise
-            step, parts = max(peaks(sizes, steps).items(), key=lambda item: item[1].total)
-            taken = min(memory.process_memory("VmRSS") or 0, sizes.program) if jobs == 1 else 0
-            needed.append((parts.total - taken, step, directory))
+        if _done(directory, steps[-1]):
+            continue
+        try:
+            sizes = sizes_of(config, quiet, blueprint_in(directory))
+        except InputError:
+            if keep_going:
+                continue
+            raise
+        taken = min(memory.process_memory("VmRSS") or 0, sizes.program) if jobs == 1 else 0
+        size, step = max((sizes.peak(step), step) for step in steps)
+        needed.append((size - taken, step, directory))
     needed = sorted(needed, reverse=True)[:jobs]
     if needed:
         _, step, directory = needed[0]
@@ -64,7 +63,6 @@ def require_memory(
 
 
 def _done(directory: Path, step: str) -> bool:
-    if (directory / paths.CONFIG).is_file():
-        with contextlib.suppress(InputError):  # a damaged file is reported where it is read
-            return Run(directory, quiet=True).done(step)
+    with contextlib.suppress(InputError):  # no run, or a damaged file, which is reported where it is read
+        return Run(directory, quiet=True).done(step)
     return False

@@ -1,0 +1,187 @@
+"""The law for the memory of a step: the program, copies of data and weights, a batch, and its largest arrays."""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from deeptheory import nn
+from deeptheory.measure.features import TOGETHER
+from deeptheory.measure.fields import BLOCK_BYTES
+from deeptheory.measure.probes.curvature import RANK, ROWS
+from deeptheory.measure.probes.lbfgs import MEMORY
+from deeptheory.measure.streaming import BATCH
+from deeptheory.runs.configuration import Config
+from deeptheory.runs.network_sources import NetworkSource
+from deeptheory.runs.run import outlined
+from deeptheory.runs.steps.layer_choice import layers_to_mask, stages_to_measure
+from deeptheory.runs.steps.training import prepare
+from deeptheory.store import paths
+from deeptheory.system import kernel_cache, memory
+
+COMPARE = "compare"  # what `deeptheory compare` does once a run is trained and measured
+LOADED, COMPILING = 70_000_000, 160_000_000  # bytes: compiled kernels with their libraries; the compiler
+TRIED = 32, 64  # inputs of the batches tried: working memory has mostly reached its bound
+MIXTURES = 60_000_000  # bytes that `theory.accuracy_from_mixture` works in, whatever it integrates
+VECTORS = 2 * MEMORY + 12  # arrays of the size of a probe that the exact solver holds at a time
+# Copies held together: of the data (all of it, and splits), and of the weights (velocity, states to store and to
+# go back to, other networks, and the masks and scores of all arms).
+COPIES = {
+    "train": (2, 4),
+    "measure": (2, 2),
+    "predict": (3, 7),
+    "prune": (3, 6),
+    "retrain": (2, 7),
+    COMPARE: (4, 8),
+}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What of a run decides how much memory and time it takes; bytes, but for counts of inputs and outputs."""
+
+    config: Config
+    source: NetworkSource
+    inputs: dict[str, int]  # by split
+    program: int
+    data: int  # images and labels of all splits
+    state: int  # parameters and buffers
+    stages: tuple[tuple[int, int], ...]  # outputs C*P and filters C of all stages that are measured
+    probed: tuple[int, ...]  # outputs of the stages whose probe has to be fitted
+    patches: tuple[tuple[int, int], ...]  # weights and outputs per filter, from the first masked layer on
+    masked: int  # layers that are masked
+    batch: dict[str, int]  # by step: outputs, gradients and working memory of its networks
+
+    def terms(self, step: str, free: float = 0.0) -> dict[str, int]:
+        """The terms of what a step holds at its peak, in bytes: a law, checked against peaks in docs/notes.md.
+
+        Features of several stages are held at a time where half of the `free` memory suffices; by default those of
+        one, the least with which a step gets through. What single criteria need alone is NOT in it.
+        """
+        data, weights = COPIES[step]
+        terms = {"program": self.program, "data": data * self.data, "weights": weights * self.state}
+        return {**terms, "batch": self.batch[step], "arrays": self._arrays(step, free)}
+
+    def peak(self, step: str, free: float = 0.0) -> int:
+        """The sum of the terms."""
+        return sum(self.terms(step, free).values())
+
+    def file(self, steps: Sequence[str]) -> int:
+        """Bytes of `run.h5` after these steps: states, class means and probes; smaller things are left out."""
+        options = self.config.prune
+        states = len(options.arms) * (1 + options.rounds * (options.schedule == "iterative")) + 1
+        measured = 12 * self.source.n_labels * sum(outputs for outputs, _ in self.stages)
+        of_step = {"train": self.state, "measure": measured, "retrain": states * self.state}
+        return sum(of_step.get(step, 0) for step in steps)
+
+    def _arrays(self, step: str, free: float) -> int:
+        inputs, labels, probe = self.inputs, self.source.n_labels, self.config.probe
+        train, outputs = inputs["train"], [size for size, _ in self.stages]
+        if step == "measure":
+            n = min(train, probe.inputs or train)
+            features = [4 * n * size for size in self.probed]
+            together = max(max(features, default=0), min(sum(features), int(TOGETHER * free)))
+            # Probes, class means; responses of all filters, or fields of all stages; fields of all label pairs.
+            filters, held_out = [filters for _, filters in self.stages], inputs["measure"]
+            fields = labels * len(self.stages) * (held_out + inputs["test"])
+            passing = 12 * labels * sum(outputs) + 8 * max(held_out * sum(filters), fields)
+            passing += min(8 * max(filters) * labels**2, BLOCK_BYTES)
+            return max(together + _solver(n, max(self.probed, default=0), labels), passing)
+        if (
+            step == "predict"
+        ):  # a head is fitted, a layer on moments of its patches, or an accuracy integrated
+            refit = max(40 * size**2 + 12 * BATCH * positions * size for size, positions in self.patches)
+            held = 4 * outputs[-1] * 2 * (train + inputs["measure"])
+            return held + max(refit, MIXTURES, _solver(train, outputs[-1], labels))
+        if step == "prune":
+            return 4 * outputs[-1] * (train + inputs["test"]) + _solver(train, outputs[-1], labels)
+        return 0
+
+
+def sizes_of(config: Config, quiet: bool = False, blueprint: str = "") -> Sizes:
+    """The sizes of a run, with the blueprint of its network if that is imported; tried once for all seeds.
+
+    Raises
+    ------
+    InputError
+        What training would refuse: data, splits, network, stages, arms.
+    """
+    return _sizes(msgspec.structs.replace(config, seed=0), quiet, blueprint)
+
+
+def steps_until(last: str) -> tuple[str, ...]:
+    """The steps of a run as far as one of them."""
+    return paths.STEPS[: paths.STEPS.index(last) + 1]
+
+
+@functools.cache
+def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
+    program, dataset = _program(), outlined(config, quiet)
+    splits, network = prepare(config, dataset, blueprint)
+    source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
+    shapes = [network.output_shape(stage) for stage in stages_to_measure(config.measure, network)]
+    stages = tuple((math.prod(shape), shape[-1]) for shape in shapes)
+    masked = layers_to_mask(config.prune, network)
+    weights = {name: array for name, array in network.parameters().items() if array.ndim > 1}
+    refitted = list(weights)[min(list(weights).index(layer.weight) for layer in masked) :]
+    retraining, inferring = _scratch(source, config.retrain.batch), _scratch(source, 0)
+    return Sizes(
+        config,
+        source,
+        inputs={name: len(getattr(splits, name)) for name in ("train", "measure", "test")},
+        program=program,
+        data=sum(array.nbytes for array in vars(dataset).values() if isinstance(array, np.ndarray)),
+        state=sum(array.nbytes for array in network.state().values()),
+        stages=stages,
+        probed=tuple(outputs for outputs, _ in stages)[: -1 if network.classifier_is_probe else None],
+        patches=tuple(
+            (weights[name][0].size, math.prod(network.output_shape(name.removesuffix(".weight"))[:-1]))
+            for name in refitted
+        ),
+        masked=len(masked),
+        batch={
+            "train": _scratch(source, config.train.batch),
+            "measure": inferring,
+            **dict.fromkeys(("predict", "prune"), 2 * inferring),  # an intact and a masked network
+            **dict.fromkeys(("retrain", COMPARE), retraining),
+        },
+    )
+
+
+@functools.cache
+def _program() -> int:
+    """Bytes that the process takes before it computed anything, and the kernels; the same whenever it is asked."""
+    resident = memory.process_memory("VmRSS") or 0
+    return resident + LOADED + (0 if kernel_cache.kernels_are_compiled() else COMPILING)
+
+
+def _solver(n: int, size: int, labels: int) -> int:
+    """Bytes beside the features (n, size): of the leading directions, or of the minimisation after them."""
+    directions = (4 * min(ROWS, n) + 44 * RANK) * size  # QR in float64: 44 bytes an element
+    return max(directions, (12 * RANK + 4 * VECTORS * labels) * size + 12 * RANK**2 * labels)
+
+
+@functools.cache
+def _scratch(source: NetworkSource, batch: int) -> int:
+    """Bytes that training steps (none for batch 0) and then tests make the layers of a network allocate."""
+    network = source.fresh(np.random.default_rng(0))
+
+    def step(images: Any) -> None:
+        logits, _ = network.forward(images, training=True)
+        network.backward(logits)
+
+    return _growth(network, batch, step) + _growth(network, BATCH, network.infer)
+
+
+def _growth(network: nn.Network, batch: int, compute: Callable[[Any], object]) -> int:
+    """Growth of the scratch with batches of this size: a straight line through two that surely fit."""
+    before, sizes, counted = network.scratch_bytes(), sorted({min(batch, tried) for tried in TRIED}), [0]
+    for size in sizes if batch else ():
+        compute(np.zeros((size, *network.input_shape), network.dtype))
+        counted.append(network.scratch_bytes() - before)
+    slope = (counted[-1] - counted[-2]) / (sizes[-1] - sizes[-2]) if len(sizes) > 1 else 0
+    return round(counted[-1] + slope * (batch - sizes[-1]))
