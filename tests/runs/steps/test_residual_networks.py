@@ -58,8 +58,8 @@ def test_the_chain(tmp_path, deeptheory, network, stages):
     np.testing.assert_array_equal(run.read_array(f"measure/stages/{last}/probe_weight"), weight)
     test = data.select(run.dataset, stored_splits(run), "test")
     for arm in ("unpruned", *run.config.prune.arms):
-        network = retrained_network(run, arm)
-        assert nn.accuracy(network, *test) == run.read_number(f"retrain/arms/{arm}/accuracy")
+        accuracy = nn.accuracy(retrained_network(run, arm), *test)
+        assert accuracy == run.read_number(f"retrain/arms/{arm}/accuracy")
     with h5py.File(run.results) as file:
         state = file["retrain/arms/afcc/state"]
         for weight_name, mask in file["prune/arms/afcc/masks"].items():
