@@ -131,8 +131,9 @@ def test_hypotheses(
       deeptheory hypothesis test all --runs out/demo --runs out/label-scaling --runs out/controls
     """
     configure(threads)
-    from deeptheory import tables
+    from deeptheory import judge, tables
     from deeptheory.reports import plot
+    from deeptheory.store import paths
     from deeptheory.studies import dispatch, hypotheses
 
     chosen = hypotheses.named(names)
@@ -143,11 +144,11 @@ def test_hypotheses(
         dispatch.simulate(study, with_data(overrides, data_path), directories[0], command_line(), jobs, quiet)
     judged = hypotheses.judge_on_runs(chosen, directories, command_line(), range(seeds), quiet)
     if out is not None:
-        hypotheses.write(judged, out)
+        hypotheses.write(judged, out / paths.HYPOTHESES, out / paths.HYPOTHESES_TEXT)
         plot.draw_hypotheses(judged, out)
     if as_json:
         click.echo(tables.as_json({"hypotheses": hypotheses.numbers(judged)}))
     else:
-        click.echo(hypotheses.text(judged))
-    if any(one.status != "supported" for one in judged):
+        click.echo(judge.verdict_table(judged))
+    if not all(one.confirmed for one in judged):
         sys.exit(EXIT_NEGATIVE)

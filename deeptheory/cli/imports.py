@@ -68,10 +68,12 @@ def import_network(
     configure(threads)
     from deeptheory import tables
     from deeptheory.interop.reading import Units, find_network
+    from deeptheory.nn.options import IMPORTED
     from deeptheory.runs import Run, import_run, imported_config
     from deeptheory.runs.run import outlined
 
-    asked = imported_config(read_configuration(config, data_path, overrides))
+    as_imported = (f'network.name="{IMPORTED}"', *overrides)  # what the retraining then starts from
+    asked = imported_config(read_configuration(config, data_path, as_imported))
     if out is not None and not only_list:
         Run.check(out, asked)
     shape = outlined(asked, quiet).input_shape

@@ -33,7 +33,7 @@ def confirm(
 ) -> None:
     """The whole chain over several seeds: every step, the verdicts and the figures.
 
-    Exit code 1 when a claim is not supported.
+    Exit code 0 when every claim is supported, 1 otherwise.
 
     \b
     Examples:
@@ -47,6 +47,7 @@ def confirm(
     from deeptheory.runs import estimate, steps_until
     from deeptheory.studies import check_directories
     from deeptheory.studies import confirm as run_study
+    from deeptheory.system.heartbeats import heartbeat
 
     asked = read_study(config, data_path, overrides, seeds)
     if dry_run:
@@ -54,14 +55,16 @@ def confirm(
         print_summary(estimate(asked, steps_until("retrain"), runs, min(jobs, len(runs)), quiet), as_json)
         return
     study = run_study(asked, out, command_line(), jobs, quiet)
-    figures = drawing.draw_all(study.runs, study.directory / "figures")
+    with heartbeat("figures", quiet):
+        figures = drawing.draw_all(study.runs, study.directory / "figures")
     if as_json:
         click.echo(tables.as_json({**study.numbers, "figures": [str(path) for path in figures]}))
     else:
         click.echo(study.text)
         click.echo("\nRun files: " + " ".join(str(run.results) for run in study.runs))
         click.echo("Figures:   " + " ".join(str(path) for path in figures))
-    if study.negative:
+        click.echo(f"\n{study.in_words(figures)}")
+    if not study.confirmed:
         sys.exit(EXIT_NEGATIVE)
 
 
@@ -91,7 +94,7 @@ def compare(
     from deeptheory import tables
     from deeptheory.reports import plot
     from deeptheory.runs import estimate, steps
-    from deeptheory.studies import check_directories, comparison_steps
+    from deeptheory.studies import check_directories, comparison_steps, soundness
     from deeptheory.studies import compare as run_comparison
 
     asked = read_study(config, data_path, overrides, seeds)
@@ -104,7 +107,8 @@ def compare(
     found, margin = compared.comparison, compared.runs[0].config.judge.margin
     alone = "-alone" if compared.runs[0].config.compare.alone else ""
     figure = compared.directory / f"accuracy-against-density{alone}.pdf"
-    plot.save(plot.draw_accuracy_against_density(found.unpruned, found.accuracy, margin), figure)
+    chance = soundness.chance(compared.runs[0])
+    plot.save(plot.draw_accuracy_against_density(found.unpruned, found.accuracy, margin, chance), figure)
     if as_json:
         click.echo(tables.as_json({**compared.numbers, "figure": str(figure)}))
     else:

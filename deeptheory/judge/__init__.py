@@ -1,13 +1,13 @@
-"""What counts as confirmed: paired tests over seeds, Holm over the claims, verdicts and their tables."""
+"""What counts as confirmed: hypotheses with fixed rules, paired tests over seeds, and verdicts."""
 
 from deeptheory.judge.arm_results import ArmResults
-from deeptheory.judge.claims import confirm_claims
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
 from deeptheory.judge.comparison_tables import comparison_tables
-from deeptheory.judge.decision import Hypothesis, Judged, Part, judge_hypotheses
+from deeptheory.judge.decision import FIXED, RULE_OPTIONS, Case, Hypothesis, Judged, Part, judge_hypotheses
 from deeptheory.judge.hypotheses import HYPOTHESES, hypothesis
-from deeptheory.judge.hypothesis_tables import hypothesis_list, hypothesis_verdicts
+from deeptheory.judge.hypothesis_tables import hypothesis_list
 from deeptheory.judge.options import JudgeOptions
+from deeptheory.judge.sampling import at_chance, clearly_below, difference_variance, paired_variance
 from deeptheory.judge.statistics import (
     PairedTest,
     equivalence,
@@ -16,33 +16,35 @@ from deeptheory.judge.statistics import (
     paired_interval,
     superiority,
 )
-from deeptheory.judge.verdict import Verdict, decide
 from deeptheory.judge.verdict_tables import arm_tables, p_text, verdict_table, with_interval
 
 __all__ = [
+    "FIXED",
     "HYPOTHESES",
+    "RULE_OPTIONS",
     "ArmResults",
+    "Case",
     "Comparison",
     "Hypothesis",
     "JudgeOptions",
     "Judged",
     "PairedTest",
     "Part",
-    "Verdict",
     "arm_tables",
+    "at_chance",
+    "clearly_below",
     "comparison_tables",
-    "confirm_claims",
-    "decide",
+    "difference_variance",
     "equivalence",
     "holm",
     "hypothesis",
     "hypothesis_list",
-    "hypothesis_verdicts",
     "judge_hypotheses",
     "non_inferiority",
     "p_text",
     "paired_differences",
     "paired_interval",
+    "paired_variance",
     "smallest_density_without_loss",
     "superiority",
     "verdict_table",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.store.paths import AFCC, UNPRUNED
@@ -35,11 +36,11 @@ class ArmResults:
         An arm is missing, numbers of seeds differ, or a number is NaN or outside 0 to 1.
     """
 
-    accuracy_before: Mapping[str, np.ndarray]
-    accuracy_after: Mapping[str, np.ndarray]
-    predicted: Mapping[str, np.ndarray] = field(default_factory=dict)
-    dilution: Mapping[str, np.ndarray] = field(default_factory=dict)
-    null_dilution: Mapping[str, np.ndarray] = field(default_factory=dict)
+    accuracy_before: Mapping[str, NDArray[np.float64]]
+    accuracy_after: Mapping[str, NDArray[np.float64]]
+    predicted: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    dilution: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    null_dilution: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for arm in (AFCC, UNPRUNED):
@@ -70,7 +71,7 @@ class ArmResults:
         """Names of the arms, in the order given."""
         return tuple(self.accuracy_after)
 
-    def _check(self, what: str, value: np.ndarray, may_miss: bool) -> None:
+    def _check(self, what: str, value: NDArray[np.float64], may_miss: bool) -> None:
         if value.shape != (self.n_seeds,) or not self.n_seeds:
             raise InputError(
                 what,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.judge.arm_results import POINTS
@@ -28,8 +29,8 @@ class Comparison:
         Numbers of seeds or densities differ, or there are none.
     """
 
-    unpruned: np.ndarray
-    accuracy: Mapping[str, Mapping[float, np.ndarray]]
+    unpruned: NDArray[np.float64]
+    accuracy: Mapping[str, Mapping[float, NDArray[np.float64]]]
 
     def __post_init__(self) -> None:
         if not self.accuracy:
@@ -49,9 +50,10 @@ class Comparison:
         """The densities, as given."""
         return tuple(next(iter(self.accuracy.values())))
 
-    def loss(self, criterion: str, density: float) -> np.ndarray:
+    def loss(self, criterion: str, density: float) -> NDArray[np.float64]:
         """Accuracy without a mask minus that of the criterion, in percentage points, (S,)."""
-        return POINTS * (self.unpruned - self.accuracy[criterion][density])
+        loss: NDArray[np.float64] = POINTS * (self.unpruned - self.accuracy[criterion][density])
+        return loss
 
 
 def smallest_density_without_loss(

@@ -1,14 +1,18 @@
 """What hypotheses are tested on: numbers of several seeds, whatever they were read from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.judge.arm_results import POINTS
+from deeptheory.judge.sampling import accuracy_variance, difference_variance, paired_variance
 
-Values = Mapping[str, np.ndarray]
+Floats = NDArray[np.float64]
+Values = Mapping[str, Floats]
+Correct = Mapping[str, list[NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
@@ -21,10 +25,13 @@ class Stages:
         The M stages.
     values : mapping of str to (S, M) float array
         By the name in `run.h5`: ``probe_accuracy``, ``snr_mean_field``, ``snr_measured``, ``noise``, and so on.
+    n_test : int
+        Number of test inputs; 0 leaves their sampling error out.
     """
 
     names: tuple[str, ...]
     values: Values
+    n_test: int = 0
 
     def __post_init__(self) -> None:
         _check(self.values, (len(self.names),), "stages")
@@ -39,9 +46,15 @@ class Arms:
     settings : mapping of str to mapping of str to (S,) float array
         What is masked and how much of it stays, such as "density 0.1", to arm to accuracies; among the arms is
         ``unpruned``, retrained equally long.
+    n_test : int
+        Number of test inputs; 0 leaves their sampling error out.
+    correct : mapping of str to mapping of str to list of S (n_test,) bool arrays
+        By setting and arm which test inputs it labels correctly, where that is known.
     """
 
     settings: Mapping[str, Values]
+    n_test: int = 0
+    correct: Mapping[str, Correct] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.settings:
@@ -49,7 +62,7 @@ class Arms:
         for setting, of_arm in self.settings.items():
             _check(of_arm, (), f"arms at {setting}")
 
-    def gain(self, arm: str, rival: str) -> dict[str, np.ndarray]:
+    def gain(self, arm: str, rival: str) -> dict[str, Floats]:
         """Accuracy of an arm minus that of its rival in percentage points, by setting, (S,).
 
         Raises
@@ -67,6 +80,23 @@ class Arms:
             raise InputError("arms", f"'{arm}' and '{rival}' among them", arms, "retrain them too")
         return found
 
+    def gain_variance(self, arm: str, rival: str) -> dict[str, Floats]:
+        """Variance of `gain` that the test inputs give, in points squared, by setting, (S,).
+
+        Paired where it is known which inputs each arm labels correctly, otherwise as of independent test sets,
+        which is more.
+        """
+        variances = {}
+        for setting in self.gain(arm, rival):
+            correct = self.correct.get(setting, {})
+            if arm in correct and rival in correct:
+                pairs = zip(correct[arm], correct[rival], strict=True)
+                variances[setting] = POINTS**2 * np.array([paired_variance(*pair) for pair in pairs])
+            elif self.n_test:
+                of_arm = self.settings[setting]
+                variances[setting] = POINTS**2 * difference_variance(of_arm[arm], of_arm[rival], self.n_test)
+        return variances
+
 
 @dataclass(frozen=True)
 class SingleLayers:
@@ -80,19 +110,32 @@ class SingleLayers:
         Retrained equally long.
     layers : mapping of str to (S,) float array
         Masked layer to accuracies.
+    n_test : int
+        Number of test inputs; 0 leaves their sampling error out.
     """
 
     density: float
-    unpruned: np.ndarray
+    unpruned: Floats
     layers: Values
+    n_test: int = 0
 
     def __post_init__(self) -> None:
         _check({"unpruned": self.unpruned, **self.layers}, (), "layers")
 
     @property
-    def gain(self) -> dict[str, np.ndarray]:
+    def gain(self) -> dict[str, Floats]:
         """Accuracy minus that of the unpruned network in percentage points, by layer, (S,)."""
         return {layer: POINTS * (accuracy - self.unpruned) for layer, accuracy in self.layers.items()}
+
+    @property
+    def gain_variance(self) -> dict[str, Floats]:
+        """Variance of `gain` as of independent test sets, in points squared, by layer, (S,)."""
+        if not self.n_test:
+            return {}
+        return {
+            layer: POINTS**2 * difference_variance(accuracy, self.unpruned, self.n_test)
+            for layer, accuracy in self.layers.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -103,20 +146,67 @@ class Predictions:
     ----------
     groups : mapping of str to tuple of two (S, A) float arrays
         Kind of prediction to what was predicted and what was measured afterwards, seed by seed.
+    n_test : int
+        Number of test inputs of what was measured; 0 leaves their sampling error out.
     """
 
-    groups: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    groups: Mapping[str, tuple[Floats, Floats]]
+    n_test: int = 0
 
     def __post_init__(self) -> None:
         for group, (predicted, measured) in self.groups.items():
             _check({"predicted": predicted, "measured": measured}, measured.shape[1:], group)
 
-    def errors(self, group: str) -> np.ndarray:
+    def errors(self, group: str) -> Floats:
         """Mean of \\|predicted - measured\\| over what was predicted, in percentage points, (S,)."""
         if group not in self.groups:
             raise InputError("predictions", f"'{group}'", ", ".join(self.groups) or "none")
         predicted, measured = self.groups[group]
-        return POINTS * np.abs(predicted - measured).mean(axis=1)
+        errors: Floats = POINTS * np.abs(predicted - measured).mean(axis=1)
+        return errors
+
+    def error_variance(self, group: str) -> Floats:
+        """Variance of `errors` that the test inputs give at most, in points squared, (S,).
+
+        That of errors which all have one sign and are made on the same inputs.
+        """
+        _, measured = self.groups[group]
+        errors = np.sqrt(accuracy_variance(measured, max(self.n_test, 1))).mean(axis=1)
+        return POINTS**2 * errors**2 if self.n_test else np.zeros(len(measured))
+
+
+@dataclass(frozen=True)
+class Dilutions:
+    """Dilution of AFCC masks at the threshold, shares.
+
+    Parameters
+    ----------
+    measured : mapping of str to (S,) float array
+        Masked layer between two stages to its dilution.
+    structureless : mapping of str to (S,) float array
+        The same layers to the dilution expected of label sets of the same sizes without structure.
+    """
+
+    measured: Values
+    structureless: Values
+
+    def __post_init__(self) -> None:
+        if not self.measured:
+            raise InputError("dilutions", "at least one masked layer between two stages", "none")
+        _check(
+            {**self.measured, **{f"{name} without structure": v for name, v in self.structureless.items()}},
+            (),
+            "dilutions",
+        )
+        if set(self.measured) != set(self.structureless):
+            raise InputError("dilutions", ", ".join(self.measured), ", ".join(self.structureless))
+
+    @property
+    def excess(self) -> Floats:
+        """Mean over layers of what is measured above what is expected, in percentage points, (S,)."""
+        layers = [self.measured[name] - self.structureless[name] for name in self.measured]
+        excess: Floats = POINTS * np.mean(layers, axis=0)
+        return excess
 
 
 @dataclass(frozen=True)
@@ -175,11 +265,11 @@ class Learning:
         The smallest one after another unit is removed instead.
     """
 
-    alpha: np.ndarray
-    theory: np.ndarray
-    simulated: np.ndarray
-    without_named: np.ndarray
-    without_other: np.ndarray
+    alpha: Floats
+    theory: Floats
+    simulated: Floats
+    without_named: Floats
+    without_other: Floats
 
     def __post_init__(self) -> None:
         _check({"simulated": self.simulated}, self.theory.shape, "times")
@@ -201,9 +291,9 @@ class Storage:
     """
 
     alpha: tuple[float, ...]
-    quenched: np.ndarray
-    annealed: np.ndarray
-    left: np.ndarray
+    quenched: Floats
+    annealed: Floats
+    left: Floats
 
     def __post_init__(self) -> None:
         _check({"left": self.left}, (len(self.alpha),), "loads")

@@ -8,7 +8,11 @@ from deeptheory.options import Options
 
 
 class JudgeOptions(Options, frozen=True):
-    """What counts as confirmed."""
+    """What counts as confirmed.
+
+    The defaults are the fixed rules of the hypotheses; another level, margin or smallest number of seeds makes the
+    verdicts exploratory.
+    """
 
     seeds: Annotated[int, Meta(ge=1, description="number of seeds of a confirm study")] = 5
     minimum_seeds: Annotated[
@@ -19,5 +23,10 @@ class JudgeOptions(Options, frozen=True):
         float, Meta(gt=0, description="largest loss of accuracy that counts as no loss, in percentage points")
     ] = 0.5
     prediction_margin: Annotated[
-        float, Meta(gt=0, description="largest error of a prediction that agrees, in percentage points")
+        float,
+        Meta(
+            gt=0,
+            description="largest mean error of field theory that agrees, in percentage points; "
+            "after retraining 1.5 times as much",
+        ),
     ] = 1.0

@@ -1,59 +1,132 @@
-"""Verdicts and arms as tables."""
+"""Verdicts and arms as tables: one style for all commands."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.judge.arm_results import ArmResults
-from deeptheory.judge.statistics import paired_interval
-from deeptheory.judge.verdict import Verdict
+from deeptheory.judge.decision import Judged, Part
+from deeptheory.judge.statistics import NORMALITY, paired_interval
 from deeptheory.store.paths import UNPRUNED
 from deeptheory.tables import Table
 
+MISSED = 0.05  # probability of a collapse that no seed shows
 
-def verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """The verdicts as a table, with the reasons and the command below it.
+
+def verdict_table(judged: Sequence[Judged]) -> Table:
+    """The verdicts on hypotheses that were judged together, one line a part, with the reasons below.
 
     Parameters
     ----------
-    verdicts : sequence of Verdict
+    judged : sequence of Judged
 
     Returns
     -------
     Table
-        Effects and intervals in percentage points; a missing number is shown as ``-``.
+        The unit of effect, interval and worst seed stands behind the effect; a missing number is shown as ``-``.
+        Below the least number of seeds there is neither interval nor p, but the number of every seed.
     """
-    header = ("", "claim", "effect", "interval", "at", "p", "p Holm", "seeds", "verdict")
-    rows = [
-        (
-            str(number),
-            verdict.claim,
-            _number(verdict.effect, "+.2f"),
-            f"[{verdict.low:+.2f}, {verdict.high:+.2f}]" if math.isfinite(verdict.low) else "-",
-            _number(verdict.interval_level, ".0%"),
-            p_text(verdict.p),
-            p_text(verdict.p_holm),
-            str(verdict.n_seeds),
-            verdict.status,
-        )
-        for number, verdict in enumerate(verdicts, start=1)
-    ]
-    title = (
-        "Effect and interval (at the level beside it) in percentage points, uncorrected; verdict by p Holm."
+    header = (
+        "",
+        "claim",
+        "of",
+        "true if",
+        "effect",
+        "unit",
+        "interval",
+        "worst seed",
+        "p",
+        "p Holm",
+        "verdict",
     )
+    rows = [_row(one, part) for one in judged for part in one.parts]
+    seeds = sorted({len(part.values) for one in judged for part in one.parts if len(part.values)})
+    title = (
+        f"Verdicts over {' or '.join(map(str, seeds)) or 'no'} seeds. Effect: mean over seeds; interval of the "
+        "test, not corrected;\nverdict by p Holm, over all claims judged together."
+    )
+    return Table(title, header, rows, left=(0, 1, 2, 3, 5, 10), notes=_notes(judged, seeds))
+
+
+def _row(one: Judged, part: Part) -> tuple[str, ...]:
+    hypothesis, test = one.hypothesis, part.test
+    known = len(part.values) > 0 and bool(np.isfinite(part.values).all())
+    worst = f"{part.values[part.worst]:+.3g} ({one.seeds[part.worst]})" if part.worst >= 0 else "-"
+    alone = len(one.parts) == 1 or part.status == one.status
+    verdict = one.verdict if alone else f"{one.verdict} (part: {part.status})"
+    return (
+        f"H{hypothesis.number}",
+        hypothesis.label,
+        "" if part.name == hypothesis.label else part.name,
+        _true_if(one),
+        f"{part.values.mean():+.3g}" if known else "-",
+        hypothesis.unit,
+        f"[{test.low:+.3g}, {test.high:+.3g}] {test.interval_level:.0%}" if test else "-",
+        worst,
+        p_text(part.p),
+        p_text(one.p_holm),
+        verdict,
+    )
+
+
+def _true_if(one: Judged) -> str:
+    bounds = one.rule.bounds
+    return f"> {bounds[0]:g}" if len(bounds) == 1 else f"{bounds[0]:g} to {bounds[1]:g}"
+
+
+def _notes(judged: Sequence[Judged], seeds: Sequence[int]) -> list[str]:
     reasons: dict[str, list[str]] = {}
-    for number, verdict in enumerate(verdicts, start=1):
-        reasons.setdefault(f"{verdict.status}: {verdict.reason}", []).append(str(number))
-    notes = [f"{', '.join(numbers)} {reason}" for reason, numbers in reasons.items()]
-    notes += [f"repeat with: {command}" for command in dict.fromkeys(verdict.command for verdict in verdicts)]
-    return Table(title, header, rows, left=(1, 8), notes=notes)
+    for one in judged:
+        for part in one.parts:
+            where = f"H{one.hypothesis.number}" + (f" {part.name}" if len(one.parts) > 1 else "")
+            reasons.setdefault(_reason(one, part), []).append(where)
+    notes = [f"{', '.join(where)} {reason}" for reason, where in reasons.items()]
+    notes += [
+        _every_seed(one, part) for one in judged for part in one.parts if not part.test and part.worst >= 0
+    ]
+    notes += [
+        f"H{one.hypothesis.number} {part.name}: {_not_normal(len(part.values))}"
+        for one in judged
+        for part in one.parts
+        if part.test and part.test.visibly_not_normal
+    ]
+    if seeds:
+        share = 1 - MISSED ** (1 / seeds[0])
+        notes.append(
+            f"{seeds[0]} seeds can all miss a collapse, however large, that befalls up to {share:.0%} of networks "
+            f"(probability {MISSED:.0%})"
+        )
+    exploratory = dict.fromkeys(text for one in judged for text in one.exploratory)
+    if exploratory:
+        notes.append(f"exploratory, no confirmation: {', '.join(exploratory)}")
+    return notes + [f"repeat with: {command}" for command in dict.fromkeys(one.command for one in judged)]
+
+
+def _not_normal(n_seeds: int) -> str:
+    return (
+        f"visibly not normal over the seeds (Shapiro-Wilk, p < {NORMALITY:g}): of t test and sign flips the "
+        f"larger p counts;\n  {n_seeds} seeds cannot keep 5 % of false positives where differences are skewed "
+        "(docs/hypotheses.md)"
+    )
+
+
+def _reason(one: Judged, part: Part) -> str:
+    if part.status == "supported" and one.status == "undecided" and len(one.parts) == 1:
+        return f"undecided: {part.reason} alone, but not after Holm"
+    return f"{part.status}: {part.reason}"
+
+
+def _every_seed(one: Judged, part: Part) -> str:
+    values = ", ".join(f"{value:+.3g} ({seed})" for seed, value in zip(one.seeds, part.values, strict=False))
+    return f"H{one.hypothesis.number} {part.name}, every seed: {values}"
 
 
 def arm_tables(
     results: ArmResults,
-    parameters_left: Mapping[str, Sequence[float] | np.ndarray],
-    multiply_adds_left: Mapping[str, Sequence[float] | np.ndarray],
+    parameters_left: Mapping[str, Sequence[float] | NDArray[np.float64]],
+    multiply_adds_left: Mapping[str, Sequence[float] | NDArray[np.float64]],
     level: float = 0.95,
 ) -> list[Table]:
     """Accuracy and cost of every arm, and the dilution of every masked layer.
@@ -76,7 +149,7 @@ def arm_tables(
     rows = [
         (
             arm,
-            _number(100 * results.accuracy_before[arm].mean(), ".2f"),
+            _number(100 * float(results.accuracy_before[arm].mean()), ".2f"),
             with_interval(100 * results.accuracy_after[arm], level),
             _prediction(results, arm),
             _number(100 * float(np.mean(parameters_left[arm])), ".1f"),
@@ -88,7 +161,7 @@ def arm_tables(
     title = f"Accuracy and shares left in percent, mean over {seeds} (+- {level:.0%} interval)."
     tables = [Table(title, header, rows)]
     layers = [
-        (layer, _number(100 * dilution.mean(), ".1f"), _null(results, layer))
+        (layer, _number(100 * float(dilution.mean()), ".1f"), _null(results, layer))
         for layer, dilution in results.dilution.items()
     ]
     if layers:
@@ -97,7 +170,7 @@ def arm_tables(
     return tables
 
 
-def with_interval(values: Sequence[float] | np.ndarray, level: float, style: str = ".2f") -> str:
+def with_interval(values: ArrayLike, level: float, style: str = ".2f") -> str:
     """Mean over seeds, and after +- half the width of its t interval where there are several.
 
     Parameters
@@ -113,20 +186,21 @@ def with_interval(values: Sequence[float] | np.ndarray, level: float, style: str
     str
         ``-`` where a value is missing or not finite.
     """
-    if not np.isfinite(values).all():
+    numbers: NDArray[np.float64] = np.asarray(values, np.float64)
+    if not np.isfinite(numbers).all():
         return "-"
-    mean, low, high = paired_interval(values, level)
+    mean, low, high = paired_interval(numbers, level)
     return format(mean, style) + ("" if math.isnan(low) else f" +- {format((high - low) / 2, style)}")
 
 
 def _prediction(results: ArmResults, arm: str) -> str:
     predicted = results.predicted.get(arm)
-    return "-" if predicted is None else _number(100 * predicted.mean(), ".2f")
+    return "-" if predicted is None else _number(100 * float(predicted.mean()), ".2f")
 
 
 def _null(results: ArmResults, layer: str) -> str:
     null = results.null_dilution.get(layer)
-    return "-" if null is None else _number(100 * null.mean(), ".1f")
+    return "-" if null is None else _number(100 * float(null.mean()), ".1f")
 
 
 def _number(value: float, style: str) -> str:

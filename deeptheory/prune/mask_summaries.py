@@ -113,21 +113,22 @@ def mask_summary(
 
 
 def warnings_of(summary: MaskSummary) -> list[str]:
-    """Warnings about masks, one line each."""
-    lines = []
+    """Warnings about masks, one for each kind with the layers that it concerns."""
+    untouched, empty, constant, unlabelled = list[str](), list[str](), list[str](), list[str]()
     for layer in summary.layers:
+        name = layer.weight.removesuffix(".weight")
         if layer.weights_kept == layer.weights_total:
-            lines.append(f"{layer.weight}: nothing was pruned in this layer")
+            untouched.append(name)
         if layer.kernels_kept == 0:
-            lines.append(f"{layer.weight}: no kernel is left, so no signal passes; lower the threshold")
+            empty.append(name)
         elif layer.outputs_without_input:
-            lines.append(
-                f"{layer.weight}: {layer.outputs_without_input} of {layer.outputs} outputs lost all their"
-                " inputs and give a constant"
-            )
+            constant.append(f"{layer.outputs_without_input} of {layer.outputs} in {name}")
         if layer.inputs_without_label:
-            lines.append(
-                f"{layer.weight}: {layer.inputs_without_label} of {layer.inputs} input filters serve no label"
-                f" at threshold {summary.threshold:g}"
-            )
-    return lines
+            unlabelled.append(f"{layer.inputs_without_label} of {layer.inputs} in {name}")
+    kinds = {
+        "nothing was pruned in": untouched,
+        "no kernel is left, so no signal passes (lower the threshold), in": empty,
+        "outputs lost all their inputs and give a constant:": constant,
+        f"input filters serve no label at threshold {summary.threshold:g}:": unlabelled,
+    }
+    return [f"{kind} {', '.join(where)}" for kind, where in kinds.items() if where]

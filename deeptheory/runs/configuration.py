@@ -13,17 +13,23 @@ from deeptheory.data.options import DataOptions
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
-from deeptheory.nn.options import NetworkOptions, Recipe
+from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe
 from deeptheory.options import Options
 from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.store.toml import toml_value
 
 
 class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The recipe of the short retraining; only its defaults differ from those of training."""
+    """The recipe of the short retraining, which goes on from where training ended (`following_training`)."""
 
     epochs: Annotated[int, msgspec.Meta(ge=1, description="passes over the training inputs")] = 4
-    learning_rate: Annotated[float, msgspec.Meta(gt=0, description="largest learning rate")] = 0.05
+    learning_rate: Annotated[
+        float,
+        msgspec.Meta(
+            gt=0,
+            description="largest learning rate; by default half of train's, 0.005 for an imported network",
+        ),
+    ] = 0.05
     schedule: Annotated[
         Literal["step", "cosine", "one-cycle"],
         msgspec.Meta(
@@ -56,6 +62,8 @@ class Config(Options, frozen=True):
 
 
 Table = TypeVar("Table", bound=Options)
+FOLLOWED = ("batch", "momentum", "l2", "l2_on_all", "shift", "flip")  # by the retraining, from the training
+IMPORTED_RATE = 0.005
 # Options that change no result of a run.
 FREE = ("checkpoint_minutes", "judge.seeds", "compare.criteria", "compare.densities", "compare.alone")
 
@@ -93,7 +101,25 @@ def read_table(path: Path) -> dict[str, Any]:
 
 def config_from(table: Mapping[str, Any]) -> Config:
     """Check a plain table of options and complete it with the defaults."""
-    return options_from(table, Config)
+    return options_from(following_training(table), Config)
+
+
+def following_training(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table with what the retraining takes over from the training, where it says nothing itself.
+
+    Batches, momentum, L2 and augmentation are those of ``train``. The learning rate starts at half of the largest
+    rate of the training, as in its later half. How an imported network was trained is not known: it starts at
+    `IMPORTED_RATE`.
+    """
+    train, retrain, network = (table.get(name, {}) for name in ("train", "retrain", "network"))
+    if not all(isinstance(part, Mapping) for part in (train, retrain, network)):
+        return table  # refused later, with its name
+    followed = {name: train[name] for name in FOLLOWED if name in train}
+    if network.get("name") == IMPORTED:
+        followed["learning_rate"] = IMPORTED_RATE
+    elif isinstance(rate := train.get("learning_rate"), int | float):
+        followed["learning_rate"] = rate / 2
+    return {**table, "retrain": {**followed, **retrain}}
 
 
 def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = "") -> Table:

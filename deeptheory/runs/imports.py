@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from deeptheory import data, nn
+from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.network_sources import blueprint
 from deeptheory.runs.run import Run, outlined
-from deeptheory.runs.steps.training import prepare
+from deeptheory.runs.steps.training import accuracy_entries, prepare, warn_of_chance
 from deeptheory.store import paths
 from deeptheory.system import interruption
 
@@ -60,10 +60,6 @@ def import_run(
             _refuse_other(run, source)
             return run
         splits, _ = prepare(config, run.dataset, blueprint(network))
-        accuracy = {
-            name: nn.accuracy(network, *data.select(run.dataset, splits, name))
-            for name in ("measure", "test")
-        }
         nothing = nn.History(*(np.empty(0) for _ in range(4)))
         tree = {
             paths.SPLITS: asdict(splits),
@@ -71,11 +67,13 @@ def import_run(
             paths.BLUEPRINT: blueprint(network),
             paths.IMPORT: dict(source),
             paths.HISTORY: asdict(nothing),
-            paths.ACCURACY: accuracy,
+            **accuracy_entries(network, run.dataset, splits),
             paths.LABEL_NAMES: run.dataset.label_names,
         }
         run.finish("train", tree, started)
-    run.log(f"imported {source['file']} as {source['architecture']}, test accuracy {accuracy['test']:.4f}")
+    accuracy = run.read_number(paths.join("train", paths.ACCURACY, "test"))
+    run.log(f"imported {source['file']} as {source['architecture']}, test accuracy {accuracy:.4f}")
+    warn_of_chance(run)
     return run
 
 

@@ -23,6 +23,7 @@ from deeptheory.store.atomic_files import UNFINISHED, write_text
 from deeptheory.store.checkpoints import CheckpointStore
 from deeptheory.store.typed_readers import Entry, TypedReaders
 from deeptheory.system import interruption, memory, provenance
+from deeptheory.system.heartbeats import heartbeat, note_output
 
 Arguments = ParamSpec("Arguments")
 
@@ -217,6 +218,7 @@ class Run(TypedReaders):
         if not self.quiet:
             sys.stderr.write(f"{self.directory.name}: {text}\n")
             sys.stderr.flush()
+            note_output()
 
     def record(self, text: str) -> None:
         """Add one line to `log.txt` alone."""
@@ -238,7 +240,8 @@ def step(
         with interruption.deferred(), run.locked():
             if not (is_step and run.done(compute.__name__)):
                 memory.reset_peak()
-                compute(run, *args, **named)
+                with heartbeat(f"{run.directory.name} {compute.__name__}", run.quiet):
+                    compute(run, *args, **named)
 
     return cast(Callable[Concatenate[Run, Arguments], None], locked)
 

@@ -43,6 +43,8 @@ ACCURACY, DENSITY, DILUTION = "accuracy", "density", "dilution"
 GIT_REVISION = "git_revision"  # of the provenance of a step
 
 # Entries of `train`.
+CHANCE = "chance"  # share of the most frequent label among the test inputs
+CORRECT = "correct"  # which test inputs a network labels correctly; also of arms and criteria
 SPLITS, LABEL_NAMES = "splits", "label_names"
 BLUEPRINT, IMPORT = "network", "import"  # of an imported network: its blueprint, and where it is from
 

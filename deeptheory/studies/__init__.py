@@ -1,7 +1,8 @@
 """What runs many runs: confirm studies, comparisons of criteria, sweeps, hypotheses on runs."""
 
 from deeptheory.studies.comparison import Compared, compare, comparison_steps
-from deeptheory.studies.confirmation import Study, check_directories, confirm
+from deeptheory.studies.confirmation import Study, confirm
+from deeptheory.studies.seed_runs import check_directories
 from deeptheory.studies.sweep import (
     Sweep,
     SweepEstimate,

@@ -16,8 +16,8 @@ from deeptheory.runs.run import Run, make_directory
 from deeptheory.runs.stored_arrays import over_seeds
 from deeptheory.store import paths
 from deeptheory.store.atomic_files import read_json, write_text
-from deeptheory.studies.confirmation import of_seeds
 from deeptheory.studies.local_processes import run_side_by_side
+from deeptheory.studies.seed_runs import of_seeds
 from deeptheory.tables import as_json
 
 OURS = ("snr-overlap", "snr-budget", "afcc")  # compared with all others
@@ -117,11 +117,8 @@ def collect(runs: Sequence[Run]) -> judge.Comparison:
     """The accuracies of finished runs, paired by seed."""
     options = runs[0].config.compare
     alone = runs[0].entry_names(paths.COMPARE_ALONE)
-    layers = (
-        [name for name in runs[0].entry_names(paths.join("train", paths.STATE)) if name in alone]
-        if options.alone
-        else [""]
-    )
+    in_order = [name for name in runs[0].entry_names(paths.join("train", paths.STATE)) if name in alone]
+    layers = in_order if options.alone else [""]
     rows = {
         f"{criterion} in {layer.removesuffix('.weight')}" if layer else criterion: (criterion, layer)
         for criterion in options.criteria

@@ -1,17 +1,15 @@
 """A confirm study: the whole chain over several seeds, judged."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import judge
-from deeptheory.judge import ArmResults, Verdict
+from deeptheory.judge import ArmResults
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import steps
 from deeptheory.runs.configuration import Config
@@ -19,9 +17,13 @@ from deeptheory.runs.estimates import require_memory
 from deeptheory.runs.run import Run, make_directory
 from deeptheory.runs.stored_arrays import over_seeds
 from deeptheory.store import paths
-from deeptheory.store.atomic_files import read_json, write_text
+from deeptheory.store.atomic_files import write_text
+from deeptheory.studies import hypotheses
 from deeptheory.studies.local_processes import run_side_by_side
-from deeptheory.tables import Table, as_json
+from deeptheory.studies.plain_words import in_words
+from deeptheory.studies.seed_runs import of_seeds
+from deeptheory.system.heartbeats import heartbeat
+from deeptheory.tables import Table
 
 
 @dataclass(frozen=True)
@@ -33,28 +35,34 @@ class Study:
     directory : Path
     runs : tuple of Run
         One per seed.
-    verdicts : tuple of Verdict
+    judged : tuple of Judged
+    results : ArmResults
     text : str
         The tables of arms and verdicts.
     """
 
     directory: Path
     runs: tuple[Run, ...]
-    verdicts: tuple[Verdict, ...]
+    judged: tuple[judge.Judged, ...]
+    results: ArmResults
     text: str
 
     @property
-    def negative(self) -> bool:
-        """Whether a claim is not supported."""
-        return any(verdict.status == "not supported" for verdict in self.verdicts)
+    def confirmed(self) -> bool:
+        """Whether every claim is supported by its fixed rule."""
+        return all(one.confirmed for one in self.judged)
 
     @property
     def numbers(self) -> dict[str, Any]:
         """The verdicts and where the run files are."""
         return {
-            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "hypotheses": hypotheses.numbers(self.judged),
             "runs": [str(run.results) for run in self.runs],
         }
+
+    def in_words(self, figures: Sequence[Path]) -> str:
+        """The study in ten lines (`plain_words`)."""
+        return in_words(self.directory, self.runs, self.results, self.judged, figures)
 
 
 def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet: bool = False) -> Study:
@@ -84,53 +92,32 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
     """
     directory = Path(directory)
     planned = of_seeds(config, directory)
-    require_memory(planned, paths.STEPS, jobs, quiet)
+    with heartbeat("memory and time of the study", quiet):
+        require_memory(planned, paths.STEPS, jobs, quiet)
     make_directory(directory)
     runs = [Run.create(place, own, quiet) for place, own in planned]
     unfinished = [run for run in runs if run.needs(paths.STEPS[-1])]
     jobs = min(jobs, len(unfinished))
     if jobs > 1:
-        _ = runs[0].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
+        with heartbeat("data set", quiet):
+            _ = runs[
+                0
+            ].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
         run_side_by_side(unfinished, jobs, quiet)
     else:
         for run in unfinished:
             steps.chain(run)
+    with heartbeat("verdicts", quiet):
+        judged = hypotheses.judge_on_runs(
+            hypotheses.confirmed_hypotheses(config), [run.directory for run in runs], command, (), quiet
+        )
     results = arm_results(runs)
-    verdicts = tuple(judge.confirm_claims(results, command, config.judge))
-    text = "\n\n".join(map(str, (*arm_tables(runs, results), judge.verdict_table(verdicts))))
-    study = Study(directory, tuple(runs), verdicts, text)
-    write_text(directory / paths.VERDICTS, as_json(study.numbers) + "\n")
+    text = "\n\n".join(map(str, (*arm_tables(runs, results), judge.verdict_table(judged))))
+    study = Study(directory, tuple(runs), tuple(judged), results, text)
+    more = {"runs": [str(run.results) for run in runs]}
+    hypotheses.write(judged, directory / paths.VERDICTS, directory / paths.TABLES, more)
     write_text(directory / paths.TABLES, text + "\n")
     return study
-
-
-def of_seeds(config: Config, directory: Path) -> list[tuple[Path, Config]]:
-    """Directory and configuration of the run of every seed."""
-    seeds = range(config.seed, config.seed + config.judge.seeds)
-    return [
-        (paths.seed_directory(directory, seed), msgspec.structs.replace(config, seed=seed)) for seed in seeds
-    ]
-
-
-def check_directories(config: Config, directory: Path) -> list[Path]:
-    """The directories of the runs of all seeds; refuses those in which they cannot be made or go on."""
-    if directory.exists():
-        make_directory(directory)
-    planned = of_seeds(config, directory)
-    for place, own in planned:
-        Run.check(place, own)
-    return [place for place, _ in planned]
-
-
-def stored_verdicts(directory: Path) -> tuple[Verdict, ...]:
-    """The verdicts of a study as its directory holds them; none where it was not judged."""
-    path = directory / paths.VERDICTS
-    if not path.is_file():
-        return ()
-    found = read_json(path)["verdicts"]
-    numbers = ("effect", "low", "high", "interval_level", "p", "p_holm")  # null where there is none
-    missing = ({name: math.nan for name in numbers if verdict[name] is None} for verdict in found)
-    return tuple(Verdict(**(verdict | none)) for verdict, none in zip(found, missing, strict=True))
 
 
 def arm_tables(runs: Sequence[Run], results: ArmResults) -> list[Table]:

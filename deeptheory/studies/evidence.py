@@ -1,21 +1,32 @@
 """Evidence for hypotheses, read from run files; errors say what is missing and which command makes it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.judge.evidence import Arms, Controls, LabelScaling, Predictions, SingleLayers, Stages
+from deeptheory.judge.evidence import (
+    Arms,
+    Controls,
+    Correct,
+    Dilutions,
+    LabelScaling,
+    Predictions,
+    SingleLayers,
+    Stages,
+)
 from deeptheory.judge.hypotheses.h10_layer_prunable import DENSITY
 from deeptheory.prune import AFCC, UNPRUNED
 from deeptheory.runs.discovery import check_one_configuration
 from deeptheory.runs.run import Run
 from deeptheory.runs.stored_arrays import over_seeds, over_stages, stage_names
 from deeptheory.store import paths
-from deeptheory.studies import comparison
+from deeptheory.studies import comparison, soundness
 
 Runs = Sequence[Run]
+Floats = NDArray[np.float64]
 OF_STAGES = (
     "probe_accuracy",
     "snr_mean_field",
@@ -33,32 +44,51 @@ def stages(runs: Runs) -> Stages:
         do = "measure runs whose measure.stages is empty"
         raise InputError(f"run {runs[0].directory}", "all stages measured", f"only {', '.join(only)}", do)
     values = {name: over_stages(runs, "measure", name) for name in OF_STAGES}
-    return Stages(tuple(stage_names(runs[0])), values)
+    return Stages(tuple(stage_names(runs[0])), values, soundness.n_test(runs[0]))
 
 
 def arms(runs: Runs) -> Arms:
     """The arms of a comparison at every density that all its criteria reached, or those of a confirm study."""
     check_one_configuration(runs, "hypothesis")
+    n_test = soundness.n_test(runs[0])
     if runs[0].has(paths.COMPARE):
-        return Arms(_compared(runs))
+        settings, correct = _compared(runs)
+        return Arms(settings, n_test, correct)
     _check(runs, "retrain")
     of_runs = runs[0].config.prune
     setting = f"density {of_runs.density:g}" if of_runs.density else f"threshold {of_runs.threshold:g}"
     names = (UNPRUNED, *of_runs.arms)
-    return Arms(
-        {setting: {arm: over_seeds(runs, paths.arm_path("retrain", arm, paths.ACCURACY)) for arm in names}}
-    )
+    groups = {arm: paths.arm_path("retrain", arm) for arm in names}
+    accuracies = {arm: over_seeds(runs, paths.join(group, paths.ACCURACY)) for arm, group in groups.items()}
+    return Arms({setting: accuracies}, n_test, {setting: _correct(runs, groups)})
 
 
-def _compared(runs: Runs) -> dict[str, dict[str, np.ndarray]]:
+def _compared(runs: Runs) -> tuple[dict[str, dict[str, Floats]], dict[str, Correct]]:
     """By density, the accuracies of the criteria that every run has reached it with, and without a mask."""
-    compared, found = comparison.compared_so_far(runs), dict[str, dict[str, np.ndarray]]()
+    compared = comparison.compared_so_far(runs)
+    settings, correct = dict[str, dict[str, Floats]](), dict[str, Correct]()
     for density in next(iter(compared.accuracy.values()), ()):
-        for criterion, at in compared.accuracy.items():
-            if not np.isnan(at[density]).any():
-                setting = found.setdefault(f"density {density:g}", {UNPRUNED: compared.unpruned})
-                setting[criterion] = at[density]
-    return found
+        reached = [name for name, at in compared.accuracy.items() if not np.isnan(at[density]).any()]
+        if not reached:
+            continue
+        setting = f"density {density:g}"
+        settings[setting] = {UNPRUNED: compared.unpruned} | {
+            name: compared.accuracy[name][density] for name in reached
+        }
+        groups = {name: paths.compare_path(name, density) for name in reached}
+        correct[setting] = _correct(runs, {UNPRUNED: paths.join(paths.COMPARE, UNPRUNED), **groups})
+    return settings, correct
+
+
+def _correct(runs: Runs, groups: Mapping[str, str]) -> Correct:
+    """Which test inputs every network labels correctly, of the arms for which all files say so."""
+    known = {}
+    for arm, group in groups.items():
+        of_runs = [soundness.correct(run, group) for run in runs]
+        found = [correct for correct in of_runs if correct is not None]
+        if len(found) == len(runs):
+            known[arm] = found
+    return known
 
 
 def single_layers(runs: Runs) -> SingleLayers:
@@ -76,6 +106,7 @@ def single_layers(runs: Runs) -> SingleLayers:
         DENSITY,
         over_seeds(runs, paths.join(paths.COMPARE, UNPRUNED, paths.ACCURACY)),
         {layer.removesuffix(".weight"): over_seeds(runs, path) for layer, path in found.items()},
+        soundness.n_test(runs[0]),
     )
 
 
@@ -100,12 +131,28 @@ def predictions(runs: Runs) -> Predictions:
         ),
     }
 
-    def read(of_paths: list[str]) -> np.ndarray:
+    def read(of_paths: list[str]) -> Floats:
         return np.array([[run.read_number(path) for path in of_paths] for run in runs])
 
     return Predictions(
-        {group: (read(predicted), read(measured)) for group, (predicted, measured) in groups.items()}
+        {group: (read(predicted), read(measured)) for group, (predicted, measured) in groups.items()},
+        soundness.n_test(runs[0]),
     )
+
+
+def dilutions(runs: Runs) -> Dilutions:
+    """Dilution of AFCC in the masked layers between two stages, and what is expected without structure."""
+    _check(runs, "predict")
+    layers = [
+        layer
+        for layer in runs[0].entry_names(paths.join("predict", paths.LAYERS))
+        if runs[0].has(paths.join("predict", paths.LAYERS, layer, paths.EXPECTED_DILUTION))
+    ]
+    measured, expected = (
+        {layer: over_seeds(runs, paths.join("predict", paths.LAYERS, layer, entry)) for layer in layers}
+        for entry in (paths.DILUTION, paths.EXPECTED_DILUTION)
+    )
+    return Dilutions(measured, expected)
 
 
 def label_scaling(runs: Runs) -> LabelScaling:
@@ -121,7 +168,7 @@ def label_scaling(runs: Runs) -> LabelScaling:
         do = "run 'deeptheory sweep simulations/label-scaling.toml --out DIR'"
         raise InputError("numbers of labels", "at least 3, with the same seeds each", found, do)
 
-    def over_numbers(value: Callable[[Run], float]) -> np.ndarray:
+    def over_numbers(value: Callable[[Run], float]) -> Floats:
         return np.array([[value(by_number[number][seed]) for number in numbers] for seed in seeds])
 
     def of_last(name: str) -> Callable[[Run], float]:
@@ -189,4 +236,5 @@ BUILDERS: dict[type[Any], Callable[[Runs], Any]] = {
     Predictions: predictions,
     LabelScaling: label_scaling,
     Controls: controls,
+    Dilutions: dilutions,
 }

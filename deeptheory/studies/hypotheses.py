@@ -1,20 +1,21 @@
 """Test hypotheses on runs: find the evidence of each among what was given, and judge all of them together."""
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from deeptheory import judge
 from deeptheory.errors import InputError
+from deeptheory.runs.configuration import Config
 from deeptheory.runs.discovery import find_runs
 from deeptheory.runs.run import Run, make_directory
-from deeptheory.store import paths
 from deeptheory.store.atomic_files import read_json, write_text
-from deeptheory.studies import companions, evidence
+from deeptheory.studies import companions, evidence, soundness
 from deeptheory.tables import Table, as_json
 
 ALL = "all"
+RIVALS = {"H7": "random", "H8": "label-permuted", "H9": "magnitude"}
 
 
 def named(names: Sequence[str]) -> list[judge.Hypothesis[Any]]:
@@ -57,19 +58,42 @@ def judge_on_runs(
     Raises
     ------
     InputError
-        A single hypothesis lacks its evidence, or a directory has no run. Of several hypotheses those that lack
-        evidence are undecided, with the reason.
+        No hypothesis has its evidence, a directory has no run, or seeds are copies of one network. Of several
+        hypotheses those that lack evidence are undecided, with the reason.
     """
     groups = _groups(directories)
-    tested = []
+    for runs in groups:
+        soundness.check_independent([run for run in runs if run.done("train")])
+    cases, errors = [], []
     for hypothesis in hypotheses:
         try:
-            tested.append((hypothesis, _evidence(hypothesis, groups, seeds, quiet)))
+            cases.append(_case(hypothesis, groups, seeds, quiet))
         except InputError as error:
-            if len(hypotheses) == 1:
-                raise
-            tested.append((hypothesis, error))
-    return judge.judge_hypotheses(tested, command)
+            errors.append(error)
+            cases.append(judge.Case(hypothesis, error))
+    if len(errors) == len(hypotheses):
+        raise errors[0]
+    return judge.judge_hypotheses(cases, command, _options(groups))
+
+
+def confirmed_hypotheses(config: Config) -> list[judge.Hypothesis[Any]]:
+    """What a confirm study judges, as its configuration fixes it.
+
+    H1 and H2 where all stages are measured, H6, H7 to H9 for the rivals among its arms, H12 and H16.
+    """
+    stages = [] if config.measure.stages else ["H1", "H2"]
+    rivals = [name for name, arm in RIVALS.items() if arm in config.prune.arms]
+    return named([*stages, "H6", *rivals, "H12", "H16"])
+
+
+def _options(groups: Sequence[Sequence[Run]]) -> judge.JudgeOptions:
+    """The judge's options of the runs, which must agree in what makes the rules."""
+    options = [runs[0].config.judge for runs in groups] or [judge.FIXED]
+    for other in options[1:]:
+        if any(getattr(other, name) != getattr(options[0], name) for name in judge.RULE_OPTIONS):
+            found = ", ".join(str(runs[0].directory.parent) for runs in groups)
+            raise InputError("options of the judge", "the same in all studies", f"others among {found}")
+    return options[0]
 
 
 def descriptions(hypotheses: Sequence[judge.Hypothesis[Any]]) -> list[dict[str, Any]]:
@@ -78,6 +102,7 @@ def descriptions(hypotheses: Sequence[judge.Hypothesis[Any]]) -> list[dict[str, 
         {
             "number": of.number,
             "name": of.name,
+            "label": of.label,
             "claim": of.claim,
             "source": of.source,
             "evidence": of.evidence.__name__,
@@ -97,100 +122,47 @@ def numbers(judged: Sequence[judge.Judged]) -> list[dict[str, Any]]:
     return [
         {
             **description,
+            "rule": one.rule.text,
             "status": one.status,
+            "exploratory": list(one.exploratory),
+            "confirmed": one.confirmed,
             "p": one.p,
             "p_holm": one.p_holm,
             "detects": one.detects,
-            "parts": [_numbers(part) for part in one.parts],
+            "seeds": list(one.seeds),
+            "parts": [_numbers(part, one.seeds) for part in one.parts],
             "command": one.command,
         }
         for one, description in zip(judged, of_hypotheses, strict=True)
     ]
 
 
-def _numbers(part: judge.Part) -> dict[str, Any]:
-    found = {
+def _numbers(part: judge.Part, seeds: Sequence[str]) -> dict[str, Any]:
+    of_part = {
         "part": part.name,
         "status": part.status,
         "reason": part.reason,
         "values": part.values.tolist(),
+        "worst_seed": seeds[part.worst] if part.worst >= 0 else None,
         "p": part.p,
     }
-    if part.test:
-        found |= {
-            name: getattr(part.test, name) for name in ("effect", "low", "high", "interval_level", "n_seeds")
-        }
-    return found
+    return of_part | (asdict(part.test) | {"p": part.p} if part.test else {})
 
 
-def summary(verdicts: Sequence[Mapping[str, Any]]) -> Table:
-    """One line for every part of every hypothesis, from `numbers` or what `write` stored."""
-    rows = [
-        (
-            f"H{of['number']}",
-            of["name"],
-            part["part"] if "effect" in part else "-",
-            _signed(part.get("effect")),
-            of["unit"],
-            f"[{_signed(part.get('low'))}, {_signed(part.get('high'))}]",
-            _p(part["p"]),
-            _p(of["p_holm"]),
-            str(part.get("n_seeds", "-")),
-            part["status"],
-            of["status"],
-        )
-        for of in verdicts
-        for part in of["parts"]
-    ]
-    header = (
-        "",
-        "hypothesis",
-        "part",
-        "effect",
-        "unit",
-        "interval",
-        "p",
-        "p Holm",
-        "seeds",
-        "part",
-        "hypothesis",
-    )
-    title = f"Hypotheses; p Holm over the {len(verdicts)} of them, intervals not corrected"
-    notes = [
-        f"H{of['number']}: {part['reason']}"
-        for of in verdicts
-        for part in of["parts"]
-        if "effect" not in part
-    ]
-    notes += [f"repeat with: {command}" for command in dict.fromkeys(of["command"] for of in verdicts)]
-    return Table(title, header, rows, left=(0, 1, 2, 4, 9, 10), notes=notes)
+def write(
+    judged: Sequence[judge.Judged], path: Path, text: Path, more: Mapping[str, Any] | None = None
+) -> None:
+    """Write verdicts as JSON and as text; the report of a study shows the table that the JSON holds."""
+    make_directory(path.parent)
+    table = judge.verdict_table(judged)
+    write_text(path, as_json({"hypotheses": numbers(judged), "table": asdict(table), **(more or {})}) + "\n")
+    write_text(text, f"{table}\n")
 
 
-def stored_summary(directory: Path) -> Table | None:
-    """That of the verdicts in a directory, if there are any."""
-    path = directory / paths.HYPOTHESES
-    return summary(read_json(path)["hypotheses"]) if path.is_file() else None
-
-
-def _signed(value: float | None) -> str:
-    return "-" if value is None or not math.isfinite(value) else f"{value:+.3g}"
-
-
-def _p(value: float | None) -> str:
-    return judge.p_text(math.nan if value is None else value)  # JSON has no NaN
-
-
-def write(judged: Sequence[judge.Judged], directory: Path) -> None:
-    """Write `hypotheses.json` and `hypotheses.txt`; in the directory of a study its report shows them."""
-    make_directory(directory)
-    write_text(directory / paths.HYPOTHESES, as_json({"hypotheses": numbers(judged)}) + "\n")
-    write_text(directory / paths.HYPOTHESES_TEXT, text(judged) + "\n")
-
-
-def text(judged: Sequence[judge.Judged]) -> str:
-    """Every hypothesis in full, and where there are several the table of all of them."""
-    full = judge.hypothesis_verdicts(judged)
-    return f"{full}\n\n{summary(numbers(judged))}" if len(judged) > 1 else full
+def stored_table(path: Path) -> Table | None:
+    """The verdicts that `write` stored, as a table; None where nothing was judged, or by an earlier version."""
+    stored = read_json(path) if path.is_file() else {}
+    return Table(**stored["table"]) if "table" in stored else None
 
 
 def _groups(directories: Sequence[Path]) -> list[list[Run]]:
@@ -205,21 +177,25 @@ def _groups(directories: Sequence[Path]) -> list[list[Run]]:
     return [*groups, single] if single else groups
 
 
-def _evidence(
+def _case(
     hypothesis: judge.Hypothesis[Any], groups: Sequence[Sequence[Run]], seeds: Sequence[int], quiet: bool
-) -> Any:
+) -> judge.Case[Any]:
     if hypothesis.evidence in companions.BUILDERS:
-        return companions.BUILDERS[hypothesis.evidence](seeds, quiet)
+        made = companions.BUILDERS[hypothesis.evidence](seeds, quiet)
+        return judge.Case(hypothesis, made, tuple(f"seed {seed}" for seed in seeds))
     found, reasons = [], []
     for runs in groups:
         try:
+            _check_labels(hypothesis, runs)
             made = evidence.BUILDERS[hypothesis.evidence](runs)
             hypothesis.parts(made)
             found.append((runs, made))
         except InputError as error:
             reasons.append(error)
     if len(found) == 1:
-        return found[0][1]
+        runs, made = found[0]
+        names = dict.fromkeys(f"seed {run.config.seed}" for run in runs)
+        return judge.Case(hypothesis, made, tuple(names), soundness.doubts(hypothesis.evidence, runs))
     if found:
         several = ", ".join(str(runs[0].directory.parent) for runs, _ in found)
         raise InputError(hypothesis.title, "one study that has what it needs", several, "name one of them")
@@ -235,3 +211,10 @@ def _evidence(
         "none",
         "name them with --runs, or have them made with --simulate",
     )
+
+
+def _check_labels(hypothesis: judge.Hypothesis[Any], runs: Sequence[Run]) -> None:
+    for run in runs:
+        if run.done("train") and (n_labels := soundness.n_labels(run)) < hypothesis.minimum_labels:
+            expected = f"networks of at least {hypothesis.minimum_labels} labels"
+            raise InputError(hypothesis.title, expected, f"{n_labels} in {run.directory}")

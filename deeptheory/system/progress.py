@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TextIO
 
-from deeptheory.system import interruption
+from deeptheory.system import heartbeats, interruption
 
 LINE_INTERVAL = 5.0  # seconds between lines in a file (a Slurm log)
 BAR_INTERVAL = 0.2  # seconds between redraws on a terminal
@@ -85,6 +85,7 @@ class Progress:
         if not self.quiet:
             self.stream.write(f"{self.title}: {text}\n")
             self.stream.flush()
+            heartbeats.note_output()
 
     def _write(self, now: float, note: str) -> None:
         share = self.done / self.total if self.total else 1.0
@@ -100,3 +101,4 @@ class Progress:
         else:
             self.stream.write(text + "\n")
         self.stream.flush()
+        heartbeats.note_output()

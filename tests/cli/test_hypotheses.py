@@ -18,15 +18,16 @@ def test_list_shows_what_fixes_a_hypothesis(deeptheory):
     ):
         assert text in result.out
     every = json.loads(deeptheory("hypothesis", "list", "--json").out)["hypotheses"]
-    assert [of["number"] for of in every] == list(range(1, 16))
+    assert [of["number"] for of in every] == list(range(1, 17))
 
 
 def test_a_study_of_one_seed_is_undecided(deeptheory, study, tmp_path):
     out = tmp_path / "out"
     result = deeptheory("hypothesis", "test", "H1", "H6", "H12", "--runs", study, "--out", out)
     assert result.code == 1
-    assert result.out.count("undecided") >= 6
-    assert "1 seed, 5 needed" in result.out
+    assert result.out.count("undecided") >= 3
+    assert "not clearly above chance" in result.out  # the tiny network
+    assert "(seed 3)" in result.out
     assert "repeat with: deeptheory" in result.out
     names = {path.name for path in out.iterdir()}
     assert names == {
@@ -39,7 +40,6 @@ def test_a_study_of_one_seed_is_undecided(deeptheory, study, tmp_path):
     stored = json.loads((out / "hypotheses.json").read_text())["hypotheses"]
     assert [of["status"] for of in stored] == ["undecided"] * 3
     assert (out / "hypotheses.txt").read_text() == result.out
-    assert "p Holm over the 3 of them" in result.out
 
 
 def test_what_needs_no_runs_is_simulated(deeptheory):
@@ -89,7 +89,7 @@ def test_a_study_is_made_first(deeptheory, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("H16",), "hypothesis: expected one of afcc-beats-label-permuted,"),
+        (("H17",), "hypothesis: expected one of afcc-beats-label-permuted,"),
         (("snr-rise",), "did you mean 'snr-rises'?"),
         (("H1", "h1"), "hypotheses: expected each once, found H1, h1"),
         (

@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from deeptheory.cli.main import commands
-from deeptheory.judge import Verdict
+from deeptheory.judge import Case, hypothesis, judge_hypotheses
 from deeptheory.reports import drawing
 from deeptheory.reports.figures import FIGURES
 from deeptheory.runs import Run
@@ -120,23 +121,25 @@ def test_inspect_shows_a_run_that_is_not_finished(deeptheory, run_until, tmp_pat
 def test_confirm_prints_the_verdicts_and_draws_the_figures(deeptheory, study, config, monkeypatch):
     monkeypatch.setattr(drawing, "draw_all", lambda runs, out: [out / "figure.pdf"])
     result = deeptheory("confirm", config, "--out", study, "--seeds", 1, "--quiet")
-    assert (result.code, result.err) == (0, "")
-    for words in ("undecided: 1 seed, 5 needed", "seed-3/run.h5", "figures/figure.pdf"):
+    assert (result.code, result.err) == (1, "")  # undecided
+    for words in ("not clearly above chance", "seed-3/run.h5", "figures/figure.pdf"):
         assert words in result.out
     assert f"repeat with: deeptheory confirm {config} --out {study} --seeds 1 --quiet" in result.out
     numbers = strict_json(deeptheory("confirm", config, "--out", study, "--json").out)
-    assert len(numbers["verdicts"]) == 6
+    assert len(numbers["hypotheses"]) == 8
     assert numbers["figures"] == [str(study / "figures" / "figure.pdf")]
-    assert strict_json((study / "verdicts.json").read_text())["verdicts"] == numbers["verdicts"]
+    assert strict_json((study / "verdicts.json").read_text())["hypotheses"] == numbers["hypotheses"]
 
 
-@pytest.mark.parametrize(("status", "code"), [("supported", 0), ("undecided", 0), ("not supported", 1)])
-def test_confirm_ends_with_1_when_a_claim_is_not_supported(
-    deeptheory, config, tmp_path, monkeypatch, status, code
+@pytest.mark.parametrize(("effect", "code"), [(3.0, 0), (0.1, 1), (-3.0, 1)])
+def test_confirm_ends_with_0_when_every_claim_is_supported(
+    deeptheory, config, tmp_path, monkeypatch, effect, code
 ):
-    verdict = Verdict("claim", 0.0, 0.0, 0.0, 0.95, 0.5, 0.5, 5, status, "reason", "command")
-    judged = Study(tmp_path, (), (verdict,), "the tables")
-    monkeypatch.setattr("deeptheory.studies.confirm", lambda *arguments, **named: judged)
+    claim = hypothesis("H7")
+    judged = judge_hypotheses([Case(claim, claim.planted(np.random.default_rng(0), effect, 5))], "")
+    study = Study(tmp_path, (), tuple(judged), None, "the tables")
+    monkeypatch.setattr("deeptheory.studies.confirm", lambda *arguments, **named: study)
+    monkeypatch.setattr(Study, "in_words", lambda study, figures: "in words")
     monkeypatch.setattr(drawing, "draw_all", lambda runs, out: [])
     result = deeptheory("confirm", config, "--out", tmp_path)
     assert result.code == code

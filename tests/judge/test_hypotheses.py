@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.judge.decision import judge_hypotheses
+from deeptheory.judge.decision import Case, judge_hypotheses
 from deeptheory.judge.evidence import (
     Arms,
     Controls,
@@ -25,7 +25,9 @@ K = np.array([3.0, 10.0, 30.0, 100.0, 300.0, 1000.0])
 
 def share_supported(of, effect):
     rng = np.random.default_rng(0)
-    found = [judge_hypotheses([(of, of.planted(rng, effect, N_SEEDS))], "")[0].status for _ in range(N_DRAWS)]
+    found = [
+        judge_hypotheses([Case(of, of.planted(rng, effect, N_SEEDS))], "")[0].status for _ in range(N_DRAWS)
+    ]
     return found.count("supported") / N_DRAWS
 
 
@@ -133,7 +135,7 @@ def test_one_layer_is_enough():
     unpruned = np.full(5, 0.9)
     scatter = 0.001 * np.array([1, -1, 0.5, -0.5, 0])
     layers = {"stage2": unpruned - 0.1 + scatter, "stage9": unpruned + scatter}
-    judged = judge_hypotheses([(hypothesis("H10"), SingleLayers(0.1, unpruned, layers))], "")[0]
+    judged = judge_hypotheses([Case(hypothesis("H10"), SingleLayers(0.1, unpruned, layers))], "")[0]
     assert judged.status == "supported"
     assert [verdict.status for verdict in judged.parts] == ["not supported", "supported"]
     with pytest.raises(InputError, match=r"density of the masked layer: expected 0\.1, found 0\.2"):
@@ -163,10 +165,10 @@ def test_distances_to_both_lines():
 def test_what_is_not_specialised_is_not_called_so():
     chance = np.exp(0.05 * np.random.default_rng(0).standard_normal((3, 5)))
     untrained = Controls(dict(zip(("trained", "untrained", "shuffled-labels"), chance, strict=True)))
-    assert judge_hypotheses([(hypothesis("H15"), untrained)], "")[0].status != "supported"
+    assert judge_hypotheses([Case(hypothesis("H15"), untrained)], "")[0].status != "supported"
     kept = np.array([3.0, 3.1, 2.9, 3.05, 2.95])
     nothing_lost = Controls({"trained": kept, "untrained": kept + 0.01, "shuffled-labels": kept - 0.01})
-    assert judge_hypotheses([(hypothesis("H15"), nothing_lost)], "")[0].status == "not supported"
+    assert judge_hypotheses([Case(hypothesis("H15"), nothing_lost)], "")[0].status == "not supported"
     with pytest.raises(
         InputError, match="controls: expected trained, untrained, shuffled-labels, found no untrained"
     ):
@@ -176,10 +178,13 @@ def test_what_is_not_specialised_is_not_called_so():
 def test_too_few_seeds_are_undecided():
     of = hypothesis("H1")
     judged = judge_hypotheses(
-        [(of, of.planted(np.random.default_rng(0), 10.0, 3))], "deeptheory hypothesis test H1"
+        [Case(of, of.planted(np.random.default_rng(0), 10.0, 3))], "deeptheory hypothesis test H1"
     )[0]
     assert judged.status == "undecided"
-    assert judged.parts[0].reason == "3 seeds, 5 needed"
+    part = judged.parts[0]
+    assert part.reason == "3 seeds, 5 needed"
+    assert (part.test, len(part.values)) == (None, 3)
+    assert math.isnan(part.p)
     assert judged.command == "deeptheory hypothesis test H1"
 
 
@@ -188,7 +193,7 @@ def test_undecided_says_how_many_seeds_are_needed():
 
     def reason(points):
         arms = Arms({"density 0.2": {"afcc": unpruned + points / 100 + scatter, "unpruned": unpruned}})
-        return judge_hypotheses([(hypothesis("H6"), arms)], "")[0].parts[0].reason
+        return judge_hypotheses([Case(hypothesis("H6"), arms)], "")[0].parts[0].reason
 
     assert reason(-0.3) == "the interval allows both; at this mean and scatter 17 seeds are needed"
     assert (
@@ -201,9 +206,9 @@ def test_undecided_says_how_many_seeds_are_needed():
 def test_missing_evidence_counts_in_the_family():
     of = hypothesis("H1")
     evidence = of.planted(np.random.default_rng(0), 3.0, 5)
-    alone = judge_hypotheses([(of, evidence)], "")[0]
+    alone = judge_hypotheses([Case(of, evidence)], "")[0]
     missing = InputError("run a", "the results of 'retrain'", "none", "run it first")
-    first, second = judge_hypotheses([(of, evidence), (hypothesis("H6"), missing)], "")
+    first, second = judge_hypotheses([Case(of, evidence), Case(hypothesis("H6"), missing)], "")
     assert alone.p_holm == alone.p == first.p
     assert first.p_holm == pytest.approx(2 * alone.p)
     assert second.status == "undecided"
@@ -217,13 +222,13 @@ def test_all_parts_need_no_correction_and_one_part_does():
         "snr_mean_field": (scatter + 0.02)[:, None] * depth,
         "snr_measured": (scatter + 0.05)[:, None] * depth,
     }
-    judged = judge_hypotheses([(hypothesis("H2"), Stages(tuple("abcdefghij"), values))], "")[0]
+    judged = judge_hypotheses([Case(hypothesis("H2"), Stages(tuple("abcdefghij"), values))], "")[0]
     assert [part.p for part in judged.parts] == [part.test.p for part in judged.parts]
     assert judged.p == max(part.p for part in judged.parts) < 0.05
     assert judged.status == "supported"
     unpruned = np.full(5, 0.9)
     layers = {"stage2": unpruned - 0.004 + scatter / 50, "stage9": unpruned - 0.1 + scatter / 50}
-    judged = judge_hypotheses([(hypothesis("H10"), SingleLayers(0.1, unpruned, layers))], "")[0]
+    judged = judge_hypotheses([Case(hypothesis("H10"), SingleLayers(0.1, unpruned, layers))], "")[0]
     assert judged.parts[0].p == pytest.approx(2 * judged.parts[0].test.p)
     assert judged.p == judged.parts[0].p
 
@@ -234,17 +239,17 @@ def test_holm_over_the_family_can_take_the_support_away():
     evidence = next(
         e
         for e in (of.planted(rng, 1.0, 5) for _ in range(100))
-        if 0.03 < judge_hypotheses([(of, e)], "")[0].p < 0.05
+        if 0.03 < judge_hypotheses([Case(of, e)], "")[0].p < 0.05
     )
-    assert judge_hypotheses([(of, evidence)], "")[0].status == "supported"
-    assert judge_hypotheses([(of, evidence)] * 2, "")[0].status == "undecided"
+    assert judge_hypotheses([Case(of, evidence)], "")[0].status == "supported"
+    assert judge_hypotheses([Case(of, evidence)] * 2, "")[0].status == "undecided"
 
 
 def test_numbers_that_are_not_finite_are_undecided():
     noise = np.ones((5, 10))
     noise[2, 9] = 0
     stages = Stages(tuple(f"stage{m}" for m in range(1, 11)), {"noise": noise})
-    judged = judge_hypotheses([(hypothesis("H3"), stages)], "")[0]
+    judged = judge_hypotheses([Case(hypothesis("H3"), stages)], "")[0]
     assert judged.status == "undecided"
     assert judged.parts[0].reason == "not a finite number in 1 of 5 seeds"
 
@@ -252,13 +257,13 @@ def test_numbers_that_are_not_finite_are_undecided():
 def test_one_part_is_enough_whatever_the_others_lack():
     unpruned = np.full(5, 0.9)
     layers = {"stage2": np.full(5, np.nan), "stage9": unpruned + 0.001 * np.array([1, -1, 0.5, -0.5, 0])}
-    judged = judge_hypotheses([(hypothesis("H10"), SingleLayers(0.1, unpruned, layers))], "")[0]
+    judged = judge_hypotheses([Case(hypothesis("H10"), SingleLayers(0.1, unpruned, layers))], "")[0]
     assert judged.status == "supported"
     assert [part.status for part in judged.parts] == ["undecided", "supported"]
 
 
 def test_names_and_numbers():
-    assert [of.number for of in HYPOTHESES.values()] == list(range(1, 16))
+    assert [of.number for of in HYPOTHESES.values()] == list(range(1, 17))
     assert hypothesis("h9") is HYPOTHESES["afcc-beats-magnitude"]
     with pytest.raises(InputError, match="did you mean 'snr-rises'"):
         hypothesis("snr-rise")

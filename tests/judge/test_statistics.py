@@ -6,6 +6,7 @@ from scipy.stats import ttest_1samp, ttest_rel
 
 from deeptheory.errors import InputError
 from deeptheory.judge import equivalence, holm, non_inferiority, paired_interval, superiority
+from deeptheory.judge.statistics import sign_flip_p
 
 ALPHA = 0.05
 
@@ -51,9 +52,11 @@ def test_a_loss_is_no_evidence_for_superiority():
 def test_interval_is_dual_to_the_test(mean):
     for row in samples(mean, 0.3, n_studies=100):
         loss, beats, agrees = non_inferiority(row, 0.5), superiority(row), equivalence(row, 0.5)
-        assert (loss.p < ALPHA) == (loss.low > -0.5)
-        assert (beats.p < ALPHA) == (beats.low > 0)
-        assert (agrees.p < ALPHA) == (agrees.low > -0.5 and agrees.high < 0.5)
+        assert (loss.p_t < ALPHA) == (loss.low > -0.5)
+        assert (beats.p_t < ALPHA) == (beats.low > 0)
+        assert (agrees.p_t < ALPHA) == (agrees.low > -0.5 and agrees.high < 0.5)
+        if loss.visibly_not_normal:
+            continue
         assert loss.excluded == (loss.high < -0.5)
         assert beats.excluded == (beats.high <= 0)
         assert agrees.excluded == (agrees.high < -0.5 or agrees.low > 0.5)
@@ -63,14 +66,14 @@ def test_interval_is_dual_to_the_test(mean):
 
 
 def test_false_positive_rates_on_planted_data():
-    """At the edge of each null hypothesis, 5 seeds, 2000 studies; the t test's rate is exact there."""
+    """At the edge of each null hypothesis, 5 seeds, 2000 studies: not above the level, and not far below."""
     n = 2000
     edge = share_below(lambda row: non_inferiority(row, 0.5), samples(-0.5, 0.25))
     assert no_more_than(edge, 0.05, n)
-    assert edge > 0.05 - 3 * math.sqrt(0.05 * 0.95 / n)
+    assert edge > 0.03
     tie = share_below(superiority, samples(0, 0.25, seed=1))
     assert no_more_than(tie, 0.025, n)
-    assert tie > 0.025 - 3 * math.sqrt(0.025 * 0.975 / n)
+    assert tie > 0.015
     assert no_more_than(share_below(lambda row: equivalence(row, 1.0), samples(1.0, 0.25, seed=2)), 0.05, n)
 
 
@@ -104,10 +107,53 @@ def test_holm_keeps_the_family_error():
     assert np.mean((p_values[:, 1:] < ALPHA).any(axis=1)) > 0.2
 
 
-@pytest.mark.parametrize(("value", "p"), [(0.0, 0.0), (-0.5, 1.0), (-0.7, 1.0)])
+@pytest.mark.parametrize(("value", "p"), [(0.0, 2**-5), (-0.5, 1.0), (-0.7, 1.0)])
 def test_differences_without_spread(value, p):
     test = non_inferiority(np.full(5, value), 0.5)
     assert (test.effect, test.low, test.high, test.p) == (value, value, value, p)
+
+
+def test_p_is_never_zero():
+    close = np.full(5, 1.0) + 1e-300 * np.arange(5)
+    assert all(test.p > 0 for test in (superiority(close), superiority(1e9 + np.arange(5.0))))
+
+
+def test_the_interval_is_never_narrower_than_the_test_inputs_allow():
+    differences = np.array([0.94, 0.94, 0.94, 0.94, 0.94])
+    test = superiority(differences, sampling_error=0.3)
+    expected = ttest_1samp([0.0, 1.0, 2.0, 3.0, 4.0], 0).confidence_interval  # only for its quantile
+    half = 0.3 * (expected(0.95).high - 2.0) / (np.std(np.arange(5.0), ddof=1) / math.sqrt(5))
+    assert (test.low, test.high) == pytest.approx((0.94 - half, 0.94 + half))
+    assert test.p > 0.03
+    scattered = np.array([0.4, -0.1, 0.7, 0.3, 0.6])
+    assert superiority(scattered, sampling_error=1e-3) == superiority(scattered)
+
+
+def test_sign_flips_are_those_of_scipy():
+    from scipy.stats import permutation_test
+
+    for values in samples(0.3, 1.0, n_studies=20, n_seeds=7):
+        reference = permutation_test(
+            (values,),
+            lambda x, axis: x.mean(axis),
+            permutation_type="samples",
+            alternative="greater",
+            n_resamples=np.inf,
+        )
+        assert sign_flip_p(values) == pytest.approx(reference.pvalue)
+    assert sign_flip_p([1.0, 2.0, 3.0]) == 1 / 8
+    many = np.random.default_rng(0).normal(0.6, 1.0, 20)
+    assert sign_flip_p(many) == pytest.approx(ttest_1samp(many, 0, alternative="greater").pvalue, rel=0.5)
+
+
+def test_the_more_careful_test_counts_where_seeds_are_visibly_not_normal():
+    skewed = np.array([1.0, 1.01, 1.02, 0.99, 2.0])
+    test = superiority(skewed)
+    assert test.visibly_not_normal
+    assert test.p == max(test.p_t, test.p_flips) == test.p_flips == 2 / 32
+    assert math.isnan(superiority([0.4, -0.1, 0.7, 0.3, 0.6]).p_flips)
+    assert not superiority(-skewed).excluded  # the other way round sign flips do not contradict either
+    assert non_inferiority(-skewed, 0.5).excluded
 
 
 def test_equal_arms_do_not_beat_each_other():

@@ -105,10 +105,8 @@ def test_report_counts_what_was_lost():
     assert (stage.weights_kept, stage.weights_total) == (12 * 9, 35 * 9)
     assert summary.density == (12 * 9 + 6 * 4) / (35 * 9 + 42 * 4)
     assert warnings_of(summary) == [
-        "stage2.conv.weight: 4 of 7 outputs lost all their inputs and give a constant",
-        "stage2.conv.weight: 1 of 5 input filters serve no label at threshold 0.5",
-        "head.linear.weight: 4 of 6 outputs lost all their inputs and give a constant",
-        "head.linear.weight: 1 of 7 input filters serve no label at threshold 0.5",
+        "outputs lost all their inputs and give a constant: 4 of 7 in stage2.conv, 4 of 6 in head.linear",
+        "input filters serve no label at threshold 0.5: 1 of 5 in stage2.conv, 1 of 7 in head.linear",
     ]
 
 
@@ -116,8 +114,8 @@ def test_warnings_of_a_layer_left_whole_and_of_one_removed():
     strengths = {"stage1": np.full((5, N_LABELS), 0.9), "stage2": np.full((7, N_LABELS), 0.9)}
     summary = prune_arm("random", context(strengths=strengths), {STAGE.weight: 35, HEAD.weight: 0}).summary
     assert warnings_of(summary) == [
-        "stage2.conv.weight: nothing was pruned in this layer",
-        "head.linear.weight: no kernel is left, so no signal passes; lower the threshold",
+        "nothing was pruned in stage2.conv",
+        "no kernel is left, so no signal passes (lower the threshold), in head.linear",
     ]
 
 

@@ -97,7 +97,7 @@ def test_what_is_kept_of_the_import(finished):
 def test_a_study_goes_on_from_an_imported_run(finished):
     config = msgspec.structs.replace(finished.config)
     study = confirm(config, finished.directory.parent, "deeptheory confirm", quiet=True)
-    assert study.verdicts
+    assert study.judged
     compared = msgspec.structs.replace(
         config,
         compare=msgspec.structs.replace(config.compare, criteria=("magnitude", "afcc"), densities=(0.5,)),

@@ -1,14 +1,14 @@
 import json
-from dataclasses import asdict
 
 import msgspec
 import numpy as np
 import pytest
 
-from deeptheory.judge import Verdict
+from deeptheory.judge import Case, hypothesis, judge_hypotheses
 from deeptheory.runs import Run
+from deeptheory.runs.configuration import to_toml
 from deeptheory.store import paths
-from deeptheory.studies import Study, confirm, confirmation
+from deeptheory.studies import Study, confirm, confirmation, hypotheses
 from deeptheory.tables import as_json
 
 COMMAND = "deeptheory confirm tiny.toml"
@@ -17,27 +17,49 @@ COMMAND = "deeptheory confirm tiny.toml"
 def test_a_study_writes_its_verdicts(finished_study):
     numbers = json.loads((finished_study / paths.VERDICTS).read_text())
     assert numbers["runs"] == [str(finished_study / "seed-3" / "run.h5")]
-    assert len(numbers["verdicts"]) == 6
-    for verdict in numbers["verdicts"]:
-        assert (verdict["n_seeds"], verdict["status"], verdict["p"]) == (1, "undecided", None)
-        assert verdict["command"] == COMMAND
+    assert [one["number"] for one in numbers["hypotheses"]] == [1, 2, 6, 7, 8, 9, 12, 16]
+    for one in numbers["hypotheses"]:
+        assert (one["status"], one["p"], one["seeds"]) == ("undecided", None, ["seed 3"])
+        assert one["command"] == COMMAND
+        assert all(len(part["values"]) == 1 for part in one["parts"])
     text = (finished_study / paths.TABLES).read_text()
     for words in (
         "unpruned ",
-        "magnitude ",
         "stage5.conv.weight",
-        "1 seed, 5 needed",
+        "not clearly above chance",
+        "(seed 3)",
         f"repeat with: {COMMAND}",
     ):
         assert words in text
 
 
-def test_stored_verdicts_are_read_back(finished_study, tmp_path):
-    verdicts = confirmation.stored_verdicts(finished_study)
-    stored = json.loads((finished_study / paths.VERDICTS).read_text())["verdicts"]
-    assert json.loads(as_json({"verdicts": [asdict(verdict) for verdict in verdicts]}))["verdicts"] == stored
-    assert np.isnan(verdicts[0].p)
-    assert confirmation.stored_verdicts(tmp_path) == ()
+def test_stored_verdicts_are_read_back_as_a_table(finished_study, tmp_path):
+    table = hypotheses.stored_table(finished_study / paths.VERDICTS)
+    assert str(table) in (finished_study / paths.TABLES).read_text()
+    assert hypotheses.stored_table(tmp_path / paths.VERDICTS) is None
+    (tmp_path / paths.VERDICTS).write_text('{"verdicts": []}')  # of an earlier version
+    assert hypotheses.stored_table(tmp_path / paths.VERDICTS) is None
+
+
+@pytest.mark.parametrize("margin", [0.5, 2.0])
+def test_confirm_and_hypothesis_test_judge_alike(study, tiny_config, margin):
+    """With the margin of the configuration, and the same hypotheses."""
+    judge = msgspec.structs.replace(tiny_config.judge, margin=margin, minimum_seeds=2, seeds=2)
+    config = msgspec.structs.replace(tiny_config, judge=judge)
+    for run in (study / "seed-3",):
+        (run / paths.CONFIG).write_text(to_toml(config))
+    confirmed = confirm(config, study, command=COMMAND, quiet=True)
+    tested = hypotheses.judge_on_runs(hypotheses.confirmed_hypotheses(config), [study], COMMAND, ())
+    found, expected = hypotheses.numbers(tested), hypotheses.numbers(confirmed.judged)
+    assert as_json({"judged": found}) == as_json({"judged": expected})
+    no_loss = next(one for one in tested if one.hypothesis.number == 6)
+    assert no_loss.rule.null == -margin
+    changed = [
+        "judge.minimum_seeds = 2 instead of 5",
+        *(["judge.margin = 2 instead of 0.5"] if margin == 2 else []),
+    ]
+    assert list(no_loss.exploratory) == changed
+    assert not any(one.confirmed for one in tested)
 
 
 def test_a_finished_study_is_read_and_not_repeated(study, tiny_config, monkeypatch):
@@ -53,7 +75,7 @@ def test_a_study_may_be_given_more_seeds(study, tiny_config):
     judge = msgspec.structs.replace(tiny_config.judge, seeds=2)
     more = confirm(msgspec.structs.replace(tiny_config, judge=judge), study, command=COMMAND, quiet=True)
     assert [run.directory.name for run in more.runs] == ["seed-3", "seed-4"]
-    assert all(verdict.n_seeds == 2 for verdict in more.verdicts)
+    assert all(one.seeds == ("seed 3", "seed 4") for one in more.judged)
 
 
 def test_the_judge_gets_the_stored_numbers(finished_study):
@@ -75,21 +97,11 @@ def test_the_judge_gets_the_stored_numbers(finished_study):
         np.testing.assert_array_equal(dilution, [run.read_number(f"predict/layers/{layer}/dilution")] * 2)
 
 
-def verdict(status):
-    return Verdict("claim", -1.0, -2.0, 0.0, 0.95, 0.01, 0.02, 5, status, "reason", COMMAND)
-
-
-@pytest.mark.parametrize(
-    ("statuses", "negative"),
-    [
-        (["supported", "undecided"], False),
-        (["supported", "not supported", "undecided"], True),
-        (["not supported"], True),
-    ],
-)
-def test_a_study_is_negative_when_a_claim_is_not_supported(tmp_path, statuses, negative):
-    verdicts = tuple(verdict(status) for status in statuses)
-    assert Study(tmp_path, (), verdicts, "").negative is negative
+@pytest.mark.parametrize("effects", [(3.0, 3.0), (3.0, -3.0)], ids=["all supported", "one is not"])
+def test_a_study_is_confirmed_when_every_claim_is_supported(tmp_path, effects):
+    rng, claim = np.random.default_rng(0), hypothesis("H7")
+    judged = judge_hypotheses([Case(claim, claim.planted(rng, effect, 5)) for effect in effects], COMMAND)
+    assert Study(tmp_path, (), tuple(judged), None, "").confirmed is (min(effects) > 0)
 
 
 def test_json_has_null_for_what_is_not_finite():

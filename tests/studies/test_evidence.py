@@ -34,6 +34,7 @@ def make(tmp_path):
             run.finish("measure", {"stage_names": list(STAGES)}, time.monotonic())
         for path, tree in dict(stored).items():
             run.store(path, tree)
+        run.store("train/splits", {"test": np.arange(50)})
         return run
 
     return made

@@ -5,6 +5,7 @@ from deeptheory.judge.hypotheses.over_stages import rises
 HYPOTHESIS = rises(
     2,
     "snr-rises",
+    "SNR rises with depth",
     "the signal-to-noise ratio of a stage rises with its depth",
     "Towards a universal mechanism for successful deep learning, Sci. Rep. 14, 5881 (2024)",
     "the SNR",

@@ -7,6 +7,7 @@ from deeptheory.judge.hypotheses.over_stages import rises
 HYPOTHESIS = rises(
     3,
     "noise-falls",
+    "noise falls with depth",
     "the noise per filter falls with the depth of the stage",
     "Towards a universal mechanism for successful deep learning, Sci. Rep. 14, 5881 (2024)",
     "-ln(noise per filter)",

@@ -1,6 +1,7 @@
 """H5: size and number of the clusters of the last stage do not depend on the number of labels."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import LabelScaling
@@ -13,7 +14,7 @@ MARGIN = 10.0  # percent per decade: a third more from 3 labels to 1000 at most
 PARTS = {"size of a cluster": "cluster_size", "clusters of a filter": "clusters_per_filter"}
 
 
-def parts(scaling: LabelScaling) -> dict[str, np.ndarray]:
+def parts(scaling: LabelScaling) -> dict[str, NDArray[np.float64]]:
     """Relative change per factor of ten in the number of labels, of both."""
     decades = np.log10(scaling.n_labels)
     return {part: 100 * slopes(decades, np.log(scaling.values[name])) for part, name in PARTS.items()}
@@ -32,6 +33,7 @@ def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> LabelScali
 HYPOTHESIS = Hypothesis(
     number=5,
     name="clusters-independent-of-labels",
+    label="clusters independent of the labels",
     claim="size and number of the clusters per filter at the last stage do not depend on the number of labels",
     source="Towards a universal mechanism for successful deep learning, Sci. Rep. 14, 5881 (2024)",
     evidence=LabelScaling,

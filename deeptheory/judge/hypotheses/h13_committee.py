@@ -1,6 +1,7 @@
 """H13: the order parameters of a soft committee machine tell how it learns and which unit can go."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Learning
@@ -12,7 +13,7 @@ BOUND = 5.0  # percent of the plateau: the scatter of one network of some 2000 i
 FROM = 10.0  # alpha: the first fall of the error is over
 
 
-def parts(learning: Learning) -> dict[str, np.ndarray]:
+def parts(learning: Learning) -> dict[str, NDArray[np.float64]]:
     """Agreement of the curves, and the removal."""
     late = learning.alpha >= FROM
     plateau = learning.theory[late].max()
@@ -36,6 +37,7 @@ def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> Learning:
 HYPOTHESIS = Hypothesis(
     number=13,
     name="committee",
+    label="committee machine predicted",
     claim="order parameters predict the learning curve of a soft committee machine, and the hidden unit that "
     "costs least",
     source="Saad and Solla, On-line learning in soft committee machines, Phys. Rev. E 52, 4225 (1995); "

@@ -1,6 +1,7 @@
 """H14: what a diluted perceptron can store lies between its two lines."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Storage
@@ -11,7 +12,7 @@ SCATTER = 0.03  # of the share of couplings left by one instance of 100
 LOADS = (0.5, 1.0, 1.5)  # patterns per original coupling
 
 
-def parts(storage: Storage) -> dict[str, np.ndarray]:
+def parts(storage: Storage) -> dict[str, NDArray[np.float64]]:
     """Distances to both lines, at every load."""
     found = {}
     for place, alpha in enumerate(storage.alpha):
@@ -30,6 +31,7 @@ def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> Storage:
 HYPOTHESIS = Hypothesis(
     number=14,
     name="capacity",
+    label="capacity between the lines",
     claim="pruning and relearning stores patterns with fewer couplings than quenched dilution, and not with "
     "fewer than the "
     "annealed bound",

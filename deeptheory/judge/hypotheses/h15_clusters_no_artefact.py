@@ -1,6 +1,7 @@
 """H15: clusters are no artefact of the procedure."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.judge.decision import Hypothesis
@@ -13,7 +14,7 @@ VANISHED = 0.1  # share of ln SNR that may be left of the trained network's
 CONTROLS = {"untrained": "untrained network", "shuffled-labels": "shuffled labels"}
 
 
-def parts(controls: Controls) -> dict[str, np.ndarray]:
+def parts(controls: Controls) -> dict[str, NDArray[np.float64]]:
     """`VANISHED` minus the share of ln SNR that a control keeps; a trained network needs an SNR above 1."""
     missing = {"trained", *CONTROLS} - set(controls.snr)
     if missing:
@@ -35,6 +36,7 @@ def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> Controls:
 HYPOTHESIS = Hypothesis(
     number=15,
     name="clusters-no-artefact",
+    label="clusters no artefact",
     claim="clusters are no artefact: without training, and with shuffled labels, the diagonal blocks of the "
     "clipped fields vanish",
     source="deeptheory",

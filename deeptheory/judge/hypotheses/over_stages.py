@@ -3,20 +3,22 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deeptheory.judge.decision import Hypothesis
+from deeptheory.judge.decision import Hypothesis, no_sampling_error
 from deeptheory.judge.evidence import Stages
 from deeptheory.judge.hypotheses.planted import per_seed, trend
 from deeptheory.judge.hypotheses.straight_lines import slopes
 from deeptheory.judge.rules import Positive
 
-Transform = Callable[[np.ndarray], np.ndarray]
+Transform = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 N_STAGES = 10  # planted
 
 
 def rises(
     number: int,
     name: str,
+    label: str,
     claim: str,
     source: str,
     what: str,
@@ -26,13 +28,14 @@ def rises(
     typical: tuple[float, float],
     transform: Transform = lambda values: values,
     inverse: Transform = lambda values: values,
+    sampling: Callable[[Stages], Mapping[str, NDArray[np.float64]]] = no_sampling_error,
 ) -> Hypothesis[Stages]:
     """The hypothesis that numbers of the stages rise with depth.
 
     Parameters
     ----------
     number : int
-    name, claim, source : str
+    name, label, claim, source : str
     what, unit : str
         What rises, and the unit of its slope.
     kinds : mapping of str to str
@@ -43,11 +46,13 @@ def rises(
         Mean over stages and scatter about the line, transformed, of planted numbers.
     transform, inverse : callable
         From the numbers to what rises, and back.
+    sampling : callable
+        As in `Hypothesis`.
     """
-    depth = np.arange(N_STAGES)
+    depth = np.arange(float(N_STAGES))
 
-    def parts(stages: Stages) -> dict[str, np.ndarray]:
-        stage = np.arange(len(stages.names))
+    def parts(stages: Stages) -> dict[str, NDArray[np.float64]]:
+        stage = np.arange(float(len(stages.names)))
         return {part: slopes(stage, transform(stages.values[kind])) for part, kind in kinds.items()}
 
     def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> Stages:
@@ -61,6 +66,7 @@ def rises(
     return Hypothesis(
         number=number,
         name=name,
+        label=label,
         claim=claim,
         source=source,
         evidence=Stages,
@@ -71,4 +77,5 @@ def rises(
         scatter=scatter,
         parts=parts,
         planted=planted,
+        sampling=sampling,
     )

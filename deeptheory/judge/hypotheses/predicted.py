@@ -1,6 +1,7 @@
 """Predicted against measured accuracy: two hypotheses of one form."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Predictions
@@ -11,22 +12,25 @@ SCATTER = 0.2  # of the mean error of a seed, points
 
 
 def predicts(
-    number: int, name: str, claim: str, source: str, groups: tuple[str, ...], bound: float
+    number: int, name: str, label: str, claim: str, source: str, groups: tuple[str, ...], bound: float
 ) -> Hypothesis[Predictions]:
     """The hypothesis that predictions are right within a bound.
 
     Parameters
     ----------
     number : int
-    name, claim, source : str
+    name, label, claim, source : str
     groups : tuple of str
         Of `Predictions`, each a part of the claim.
     bound : float
         Percentage points.
     """
 
-    def parts(predictions: Predictions) -> dict[str, np.ndarray]:
+    def parts(predictions: Predictions) -> dict[str, NDArray[np.float64]]:
         return {group: -predictions.errors(group) for group in groups}
+
+    def sampling(predictions: Predictions) -> dict[str, NDArray[np.float64]]:
+        return {group: predictions.error_variance(group) for group in groups}
 
     def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> Predictions:
         found = {}
@@ -40,14 +44,16 @@ def predicts(
     return Hypothesis(
         number=number,
         name=name,
+        label=label,
         claim=claim,
         source=source,
         evidence=Predictions,
         statistic="minus the mean of |predicted - measured test accuracy|",
         unit="points",
         null=f"a mean error of {bound:g} points",
-        rule=NoLoss(bound),
+        rule=NoLoss(bound, "prediction_margin"),
         scatter=SCATTER,
         parts=parts,
         planted=planted,
+        sampling=sampling,
     )

@@ -1,6 +1,7 @@
 """AFCC against another way to choose the connections, at equal density: three hypotheses of one form."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.judge.decision import Hypothesis
 from deeptheory.judge.evidence import Arms
@@ -22,8 +23,11 @@ def beats(number: int, rival: str, claim: str, null: str, scatter: float) -> Hyp
         Of the paired difference, points.
     """
 
-    def parts(arms: Arms) -> dict[str, np.ndarray]:
+    def parts(arms: Arms) -> dict[str, NDArray[np.float64]]:
         return arms.gain(AFCC, rival)
+
+    def sampling(arms: Arms) -> dict[str, NDArray[np.float64]]:
+        return arms.gain_variance(AFCC, rival)
 
     def planted(rng: np.random.Generator, effect: float, n_seeds: int) -> Arms:
         return made.arms(rng, AFCC, rival, made.per_seed(rng, effect, scatter, n_seeds))
@@ -31,6 +35,7 @@ def beats(number: int, rival: str, claim: str, null: str, scatter: float) -> Hyp
     return Hypothesis(
         number=number,
         name=f"afcc-beats-{rival}",
+        label=f"AFCC beats {rival}",
         claim=claim,
         source="Advanced deep architecture pruning using single filter performance, Phys. Rev. E 111, 065307 "
         "(2025); "
@@ -43,4 +48,5 @@ def beats(number: int, rival: str, claim: str, null: str, scatter: float) -> Hyp
         scatter=scatter,
         parts=parts,
         planted=planted,
+        sampling=sampling,
     )

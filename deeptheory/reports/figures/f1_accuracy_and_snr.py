@@ -9,6 +9,7 @@ from deeptheory.reports.plot import draw_accuracy_and_snr
 from deeptheory.runs import Run
 from deeptheory.runs.stored_arrays import over_stages, stage_names
 from deeptheory.store import paths
+from deeptheory.studies.soundness import chance
 
 
 def _draw(runs: Sequence[Run]) -> Figure:
@@ -20,6 +21,7 @@ def _draw(runs: Sequence[Run]) -> Figure:
         over_stages(runs, "measure", paths.SNR_MEASURED),
         runs[0].config.measure.threshold,
         n_test=n_test_inputs(runs[0]),
+        chance=chance(runs[0]),
     )
 
 

@@ -11,6 +11,7 @@ from deeptheory.reports.plot import draw_accuracy_against_dilution
 from deeptheory.runs import Run
 from deeptheory.runs.stored_arrays import over_seeds
 from deeptheory.store import paths
+from deeptheory.studies.soundness import chance
 
 
 def _draw(runs: Sequence[Run]) -> Figure:
@@ -27,6 +28,7 @@ def _draw(runs: Sequence[Run]) -> Figure:
         over_seeds(runs, paths.arm_path("retrain", prune.UNPRUNED, paths.ACCURACY)),
         n_test=n_test_inputs(runs[0]),
         margin=runs[0].config.judge.margin,
+        chance=chance(runs[0]),
     )
 
 

@@ -8,11 +8,13 @@ from deeptheory.reports.figures.definition import RunFigure
 from deeptheory.reports.plot import draw_accuracy_against_density
 from deeptheory.runs import Run
 from deeptheory.studies.comparison import compared_so_far
+from deeptheory.studies.soundness import chance
 
 
 def _draw(runs: Sequence[Run]) -> Figure:
     compared = compared_so_far(runs)
-    return draw_accuracy_against_density(compared.unpruned, compared.accuracy, runs[0].config.judge.margin)
+    margin = runs[0].config.judge.margin
+    return draw_accuracy_against_density(compared.unpruned, compared.accuracy, margin, chance(runs[0]))
 
 
 FIGURE = RunFigure(

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from deeptheory import judge
-from deeptheory.judge import Comparison, Verdict
+from deeptheory.judge import Comparison
 from deeptheory.reports import drawing, plot
 from deeptheory.reports.figures import FIGURES
 from deeptheory.reports.html import elements
@@ -16,7 +16,7 @@ from deeptheory.runs import Run
 from deeptheory.runs.configuration import to_toml
 from deeptheory.runs.summaries import step_summaries
 from deeptheory.store import paths
-from deeptheory.studies import comparison, confirmation, hypotheses, sweep
+from deeptheory.studies import comparison, confirmation, hypotheses, soundness, sweep
 from deeptheory.tables import Table
 
 CAPTIONS = {
@@ -31,11 +31,6 @@ class Source:
 
     directory: Path
     runs: Sequence[Run]
-
-    @cached_property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Verdicts of a confirm study; none for anything else."""
-        return confirmation.stored_verdicts(self.directory)
 
     @cached_property
     def compared(self) -> dict[str, Comparison]:
@@ -81,10 +76,9 @@ def results_section(source: Source) -> str:
     options, tables = source.runs[0].config.judge, list[Table]()
     if source.of_sweep:
         tables += sweep.summary_tables(source.directory)
-    if source.verdicts:
-        tables.append(judge.verdict_table(source.verdicts))
-    hypotheses_table = hypotheses.stored_summary(source.directory)
-    tables += [hypotheses_table] if hypotheses_table else []
+    for name in (paths.VERDICTS, paths.HYPOTHESES):
+        if (verdicts := hypotheses.stored_table(source.directory / name)) is not None:
+            tables.append(verdicts)
     for compared in source.compared.values():
         tables += judge.comparison_tables(compared, comparison.OURS, options)
     concluded = bool(tables)
@@ -99,7 +93,9 @@ def figures_section(source: Source) -> str:
     drawn = drawing.draw_sweep(source.runs) if source.of_sweep else drawing.draw_finished(source.runs)
     margin = source.runs[0].config.judge.margin
     for name, compared in source.compared.items():
-        drawn[name] = plot.draw_accuracy_against_density(compared.unpruned, compared.accuracy, margin)
+        drawn[name] = plot.draw_accuracy_against_density(
+            compared.unpruned, compared.accuracy, margin, soundness.chance(source.runs[0])
+        )
     parts = [elements.figure_html(plot.svg(figure, name), CAPTIONS[name]) for name, figure in drawn.items()]
     return elements.section("figures", "Figures", parts)
 

@@ -9,7 +9,13 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.intervals import Interval, draw_interval, interval, per_seed_accuracy
+from deeptheory.reports.plot.intervals import (
+    Interval,
+    draw_chance,
+    draw_interval,
+    interval,
+    per_seed_accuracy,
+)
 from deeptheory.reports.plot.styles import BLACK, DOUBLE_COLUMN, Mark, arm_marks, arm_title, styled
 
 PER_COLUMN = 8  # criteria in one column of panels, at most
@@ -19,7 +25,7 @@ SPREAD = 0.03  # shift between two criteria as a share of the density, at most: 
 
 @styled
 def draw_accuracy_against_density(
-    unpruned: ArrayLike, accuracy: Mapping[str, Mapping[float, ArrayLike]], margin: float
+    unpruned: ArrayLike, accuracy: Mapping[str, Mapping[float, ArrayLike]], margin: float, chance: float
 ) -> Figure:
     """Draw accuracy (above) and loss against the unpruned network of the same seed (below) against density.
 
@@ -36,6 +42,8 @@ def draw_accuracy_against_density(
         In the same order of seeds and with the same densities everywhere; NaN where a criterion cannot reach one.
     margin : float
         Largest loss that counts as none, in percentage points: a dotted line.
+    chance : float
+        Accuracy of always giving the most frequent label: a dotted line.
 
     Raises
     ------
@@ -65,6 +73,7 @@ def draw_accuracy_against_density(
             points = interval(values[name])
             _draw(above, x, points, marks[name], arm_title(name))
             _draw(below, x, interval(100 * (reference - values[name])), marks[name], None)
+        draw_chance(above, chance)
         above.set_ylim(-0.02, 1.0)
         below.set_ylim(*LOSSES[::-1])
         below.set_xscale("log")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.intervals import draw_interval, interval, per_seed_accuracy
+from deeptheory.reports.plot.intervals import draw_chance, draw_interval, interval, per_seed_accuracy
 from deeptheory.reports.plot.styles import (
     ARM_MARKS,
     DOUBLE_COLUMN,
@@ -33,6 +33,7 @@ def draw_accuracy_against_dilution(
     unpruned_after: ArrayLike,
     n_test: int,
     margin: float,
+    chance: float,
 ) -> Figure:
     """Draw the accuracy of each arm against total dilution, arms side by side.
 
@@ -59,6 +60,8 @@ def draw_accuracy_against_dilution(
         Number of test inputs: gives the intervals of (a) and (b) where there is one seed only.
     margin : float
         Margin of the non-inferiority test, in percentage points.
+    chance : float
+        Accuracy of always giving the most frequent label: a dotted line.
 
     Raises
     ------
@@ -97,6 +100,7 @@ def draw_accuracy_against_dilution(
     meaning = _draw_panel(panels[0], positions, arms_before, trained, marks, n_test, filled=False)
     _draw_panel(panels[1], positions, arms_after, retrained, marks, n_test, filled=True)
     panels[0].set_title(f"(a) before retraining; bars: {meaning}", loc="left")
+    draw_chance(panels[0], chance)
     panels[0].set_ylim(bottom=-0.04)  # room for the mark of an arm at chance level
     panels[1].set_title("(b) after retraining, enlarged scale", loc="left")
     for axes in panels[:2]:

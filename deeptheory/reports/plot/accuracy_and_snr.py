@@ -10,7 +10,14 @@ from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.intervals import Interval, draw_interval, interval, per_seed, per_seed_accuracy
+from deeptheory.reports.plot.intervals import (
+    Interval,
+    draw_chance,
+    draw_interval,
+    interval,
+    per_seed,
+    per_seed_accuracy,
+)
 from deeptheory.reports.plot.styles import BLUE, GREEN, SINGLE_COLUMN, VERMILLION, stage_title, styled
 
 OFFSET = 0.08  # of the two quantities of a panel to either side of their stage, so that bars do not overlap
@@ -25,6 +32,7 @@ def draw_accuracy_and_snr(
     snr_measured: ArrayLike,
     threshold: float,
     n_test: int,
+    chance: float,
 ) -> Figure:
     """Draw the probe's accuracy (above) and the SNR of the clipped fields (below) against stage.
 
@@ -47,6 +55,8 @@ def draw_accuracy_and_snr(
         Threshold at which the fields were clipped; the SNR means nothing without it.
     n_test : int
         Number of test inputs: gives the interval of the accuracy where there is one seed only.
+    chance : float
+        Accuracy of always giving the most frequent label: a dotted line.
 
     Raises
     ------
@@ -80,6 +90,7 @@ def draw_accuracy_and_snr(
             linestyle="--",
             label="Gaussian fields, predicted",
         )
+    draw_chance(above, chance)
     above.set_ylabel("test accuracy")
     above.legend(loc="best", title=f"bars: {measured.meaning}", title_fontsize=7)
 

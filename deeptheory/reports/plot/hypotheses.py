@@ -1,6 +1,5 @@
 """Figure: the verdict on a hypothesis, with every seed."""
 
-import math
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +29,7 @@ def hypothesis_verdict(judged: Judged) -> Figure:
     InputError
         There is nothing to draw: the evidence is missing.
     """
-    parts = [(part, part.test) for part in judged.parts if part.test]
+    parts = [part for part in judged.parts if part.worst >= 0]
     if not parts:
         raise InputError(
             f"figure of {judged.hypothesis.title}", "numbers of at least one part", judged.parts[0].reason
@@ -38,21 +37,21 @@ def hypothesis_verdict(judged: Judged) -> Figure:
     hypothesis = judged.hypothesis
     figure = Figure(figsize=(DOUBLE_COLUMN, MARGINS + ROW * len(parts)))
     axes = figure.subplots()
-    for bound in hypothesis.rule.bounds:
+    for bound in judged.rule.bounds:
         axes.axvline(bound, color=BLACK, linewidth=0.8, linestyle=":")
-    for row, (part, test) in enumerate(parts):
-        values = part.values
+    for row, part in enumerate(parts):
+        values, test = part.values, part.test
         axes.plot(values, np.full(len(values), row), "o", color=GREY, markersize=2.5, zorder=1)
-        if math.isfinite(test.low):
+        if test:
             axes.plot(
                 [test.low, test.high], [row, row], color=BLUE, linewidth=1.2, solid_capstyle="butt", zorder=2
             )
-        axes.plot([test.effect], [row], "D", color=BLUE, markersize=4, zorder=3)
-    axes.set_yticks(range(len(parts)), [f"{part.name}: {part.status}" for part, _ in parts])
+        axes.plot([values.mean()], [row], "D", color=BLUE, markersize=4, zorder=3)
+    axes.set_yticks(range(len(parts)), [f"{part.name}: {part.status}" for part in parts])
     axes.set_ylim(len(parts) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(f"{_short(hypothesis.statistic)}" + (f" ({hypothesis.unit})" if hypothesis.unit else ""))
-    axes.set_title(f"H{hypothesis.number}, {judged.status}: {_short(hypothesis.claim)}", fontsize=8)
+    axes.set_title(f"H{hypothesis.number}, {judged.verdict}: {_short(hypothesis.claim)}", fontsize=8)
     return figure
 
 
@@ -60,7 +59,7 @@ def draw_hypotheses(judged: Sequence[Judged], directory: Path) -> list[Path]:
     """Save the figure of every hypothesis that has numbers, such as `h07-afcc-beats-random.pdf`."""
     drawn = []
     for one in judged:
-        if any(part.test for part in one.parts):
+        if any(part.worst >= 0 for part in one.parts):
             path = directory / f"h{one.hypothesis.number:02d}-{one.hypothesis.name}.pdf"
             save(hypothesis_verdict(one), path)
             drawn.append(path)

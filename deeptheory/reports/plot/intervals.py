@@ -94,6 +94,20 @@ def wilson(share: NDArray[np.float64], n: int) -> tuple[NDArray[np.float64], NDA
     return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)  # rounding errors at 0 and 1
 
 
+def draw_chance(axes: Axes, chance: float) -> None:
+    """Draw the line of chance into a panel of accuracies."""
+    axes.axhline(chance, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
+    axes.annotate(
+        "chance",
+        (0.99, chance),
+        xycoords=("axes fraction", "data"),
+        ha="right",
+        va="bottom",
+        fontsize=6,
+        color="0.4",
+    )
+
+
 def draw_interval(axes: Axes, x: ArrayLike, points: Interval, **look: Any) -> None:
     """Means as points with their intervals as bars; `look` goes to `Axes.errorbar`."""
     # An infinite or undefined mean has no bar; matplotlib leaves its point out.

@@ -11,8 +11,8 @@ from deeptheory.runs.steps.arms import arm_context, trained_strengths
 from deeptheory.runs.steps.layer_choice import masked_layers
 from deeptheory.runs.steps.measurement import measure
 from deeptheory.runs.steps.pruning import cost_of
-from deeptheory.runs.steps.retraining import remove_checkpoints, retrain_network
-from deeptheory.runs.steps.training import stored_splits, train, trained_network
+from deeptheory.runs.steps.retraining import remove_checkpoints, retrain_network, warn_of_damage
+from deeptheory.runs.steps.training import arm_accuracy, stored_splits, train, trained_network
 from deeptheory.store import paths
 from deeptheory.system.progress import Progress
 
@@ -70,9 +70,9 @@ def check_criteria(config: Config) -> None:
 def _store_unpruned(run: Run) -> None:
     network = trained_network(run)
     retrained = retrain_network(run, prune.UNPRUNED, None, network.state(), run.config.prune)
-    run.store(
-        paths.join(paths.COMPARE, prune.UNPRUNED), {paths.ACCURACY: _test_accuracy(run, retrained.network)}
-    )
+    tree = arm_accuracy(run, retrained.network)
+    run.store(paths.join(paths.COMPARE, prune.UNPRUNED), tree)
+    warn_of_damage(run, tree)
     remove_checkpoints(run, prune.UNPRUNED, run.config.prune)
 
 
@@ -98,7 +98,7 @@ def _store_pruned(
     masks = retrained.masks
     assert masks is not None
     tree = {
-        paths.ACCURACY: _test_accuracy(run, retrained.network),
+        **arm_accuracy(run, retrained.network),
         "accuracy_masked": masked,
         paths.DENSITY: masks.total_density,
         "densities": masks.densities(),

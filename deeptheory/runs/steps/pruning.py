@@ -36,8 +36,8 @@ def prune(run: Run) -> None:
             if arm is not None:
                 masked.load_state(masked.state() | arm.update)
                 pruning.apply_masks(masked, arm.masks)
-                for line in pruning.warnings_of(arm.summary):
-                    run.log(f"warning, {name}: {line}")
+                if warnings := pruning.warnings_of(arm.summary):
+                    run.log(f"warning, {name}: {'; '.join(warnings)}")
             tree: dict[str, Any] = {
                 paths.ACCURACY: nn.accuracy(masked, *test),
                 paths.REFIT_ACCURACY: refit[name],

@@ -1,17 +1,19 @@
 """Retrain every arm under its mask, and the unpruned network equally long."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from deeptheory import data, nn, prune
+from deeptheory import data, judge, nn, prune
 from deeptheory.errors import InputError
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.steps.layer_choice import masked_layers
 from deeptheory.runs.steps.mask_revision import Revision
-from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
+from deeptheory.runs.steps.training import arm_accuracy, build_network, stored_splits, trained_network
 from deeptheory.store import paths
 
 
@@ -51,9 +53,8 @@ def _retrain_arm(run: Run, arm: str) -> None:
     update = paths.arm_path("prune", arm, paths.UPDATE)
     start = network.state() | (run.read_arrays(update) if run.has(update) else {})
     retrained = retrain_network(run, arm, masks, start, run.config.prune)
-    accuracy = nn.accuracy(retrained.network, *data.select(run.dataset, stored_splits(run), "test"))
     tree = {
-        paths.ACCURACY: accuracy,
+        **arm_accuracy(run, retrained.network),
         paths.HISTORY: asdict(retrained.history),
         paths.STATE: retrained.network.state(),
     }
@@ -62,7 +63,24 @@ def _retrain_arm(run: Run, arm: str) -> None:
         kept = sum(int(np.count_nonzero(retrained.network.parameters()[name])) for name in retrained.masks)
         tree["achieved_density"] = kept / sum(mask.size for mask in retrained.masks.values())
     run.store(paths.arm_path("retrain", arm), tree)
-    run.log(f"retrained {arm}, test accuracy {accuracy:.4f}")
+    run.log(f"retrained {arm}, test accuracy {tree[paths.ACCURACY]:.4f}")
+    if arm == prune.UNPRUNED:
+        warn_of_damage(run, tree)
+
+
+def warn_of_damage(run: Run, unpruned: Mapping[str, Any]) -> None:
+    """A line in the log where retraining cost the unpruned network clearly more than the margin of no loss."""
+    correct = paths.join("train", paths.CORRECT)
+    if not run.has(correct):
+        return
+    before = run.read_number(paths.join("train", paths.ACCURACY, "test"))
+    loss = before - unpruned[paths.ACCURACY]
+    variance = judge.paired_variance(unpruned[paths.CORRECT], run.read_array(correct))
+    if judge.clearly_below(np.array([loss]), np.array([variance]), judge.FIXED.margin / 100):
+        run.log(
+            f"warning: retraining took the unpruned network from {before:.4f} to {unpruned[paths.ACCURACY]:.4f}: "
+            "no verdict will be given; lower retrain.learning_rate, or retrain for more epochs"
+        )
 
 
 def retrain_network(

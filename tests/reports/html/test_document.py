@@ -39,8 +39,8 @@ def bytes_of(text, name):
 
 
 def test_the_report_holds_verdicts_tables_and_figures(text, finished_study):
-    for verdict in json.loads((finished_study / paths.VERDICTS).read_text())["verdicts"]:
-        assert f'<td class="text">{verdict["claim"]}</td>' in text
+    for verdict in json.loads((finished_study / paths.VERDICTS).read_text())["hypotheses"]:
+        assert f'<td class="text">{verdict["label"]}</td>' in text
     assert text.count("<svg ") == 5
     for words in (
         "deeptheory confirm tiny.toml",
@@ -56,7 +56,7 @@ def test_verdicts_on_hypotheses_are_shown(deeptheory, study, tmp_path):
     assert deeptheory("hypothesis", "test", "H1", "H10", "--runs", study, "--out", study).code == 1
     html.write_report(study, tmp_path / "report.html")
     shown = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert '<td class="text">probe-accuracy-rises</td>' in shown
+    assert '<td class="text">accuracy rises with depth</td>' in shown
     assert "layers masked alone, found none" in shown
 
 

@@ -12,7 +12,7 @@ def curves(n):
 
 
 def test_every_criterion_has_a_line_of_losses():
-    figure = draw_accuracy_against_density(UNPRUNED, curves(3), 0.5)
+    figure = draw_accuracy_against_density(UNPRUNED, curves(3), 0.5, 0.1)
     above, below = figure.axes
     assert [text.get_text() for text in above.get_legend().get_texts()] == list(curves(3))
     bars = ("None", "_", "|")
@@ -24,12 +24,12 @@ def test_every_criterion_has_a_line_of_losses():
 
 
 def test_many_criteria_share_two_columns():
-    assert len(draw_accuracy_against_density(UNPRUNED, curves(12), 0.5).axes) == 4
+    assert len(draw_accuracy_against_density(UNPRUNED, curves(12), 0.5, 0.1).axes) == 4
 
 
 def test_a_density_that_was_not_reached_has_no_point_and_the_line_leads_over_it():
     given = {"a": {0.5: UNPRUNED, 0.2: np.full(3, np.nan), 0.1: UNPRUNED - 0.3}}
-    figure = draw_accuracy_against_density(UNPRUNED, given, 0.5)
+    figure = draw_accuracy_against_density(UNPRUNED, given, 0.5, 0.1)
     curve = next(line for line in figure.axes[0].lines if line.get_marker() == "P")
     assert np.allclose(curve.get_ydata(), [0.61, 0.91])
     assert np.allclose(curve.get_xdata(), [0.1, 0.5])
@@ -37,7 +37,7 @@ def test_a_density_that_was_not_reached_has_no_point_and_the_line_leads_over_it(
 
 def test_points_of_close_densities_are_not_mixed_up():
     given = {f"criterion {i}": dict.fromkeys((0.1, 0.11, 0.5), UNPRUNED) for i in range(7)}
-    figure = draw_accuracy_against_density(UNPRUNED, given, 0.5)
+    figure = draw_accuracy_against_density(UNPRUNED, given, 0.5, 0.1)
     curves = np.array([line.get_xdata() for line in figure.axes[0].lines if line.get_marker() in "PX*<>ph"])
     assert curves.shape == (7, 3)
     assert curves[:, 0].max() < curves[:, 1].min()
@@ -46,8 +46,10 @@ def test_points_of_close_densities_are_not_mixed_up():
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(InputError, match="criteria: expected at least one, found none"):
-        draw_accuracy_against_density(UNPRUNED, {}, 0.5)
+        draw_accuracy_against_density(UNPRUNED, {}, 0.5, 0.1)
     with pytest.raises(InputError, match=r"densities of b: expected \[0.1, 0.5\], found \[0.1\]"):
-        draw_accuracy_against_density(UNPRUNED, {"a": curves(1)["criterion 0"], "b": {0.1: UNPRUNED}}, 0.5)
+        draw_accuracy_against_density(
+            UNPRUNED, {"a": curves(1)["criterion 0"], "b": {0.1: UNPRUNED}}, 0.5, 0.1
+        )
     with pytest.raises(InputError, match="seeds of a: expected 3, as unpruned"):
-        draw_accuracy_against_density(UNPRUNED, {"a": {0.1: UNPRUNED[:2]}}, 0.5)
+        draw_accuracy_against_density(UNPRUNED, {"a": {0.1: UNPRUNED[:2]}}, 0.5, 0.1)

@@ -23,6 +23,7 @@ def draw(dilutions=(0.87,), n_seeds=3, **changed):
         "unpruned_after": unpruned,
         "n_test": 1000,
         "margin": 0.5,
+        "chance": 0.1,
     }
     return draw_accuracy_against_dilution(**(values | changed))
 

@@ -18,7 +18,7 @@ def texts(axes):
 
 
 def test_panels_show_the_means_over_seeds_on_one_axis(tmp_path):
-    figure = draw_accuracy_and_snr(STAGES, ACCURACY, ACCURACY + 0.02, SNR, 0.9 * SNR, 0.3, 1000)
+    figure = draw_accuracy_and_snr(STAGES, ACCURACY, ACCURACY + 0.02, SNR, 0.9 * SNR, 0.3, 1000, 0.1)
     above, below = figure.axes
     np.testing.assert_allclose(points(above, 0), ACCURACY.mean(axis=0))
     np.testing.assert_allclose(points(above, 1), ACCURACY.mean(axis=0) + 0.02)
@@ -34,7 +34,7 @@ def test_panels_show_the_means_over_seeds_on_one_axis(tmp_path):
 
 
 def test_one_seed_without_prediction():
-    figure = draw_accuracy_and_snr(STAGES, ACCURACY[0], None, SNR[0], SNR[0], 0.5, 1000)
+    figure = draw_accuracy_and_snr(STAGES, ACCURACY[0], None, SNR[0], SNR[0], 0.5, 1000, 0.1)
     above = figure.axes[0]
     assert len(above.containers) == 1
     np.testing.assert_array_equal(above.containers[0].lines[0].get_xdata(), [0, 1, 2, 3])
@@ -46,7 +46,7 @@ def test_infinite_and_undefined_snr_are_written_out(tmp_path):
     mean_field[:, 0] = np.nan
     mean_field[:, 3] = np.inf
     measured[1, 3] = np.inf
-    figure = draw_accuracy_and_snr(STAGES, ACCURACY, None, mean_field, measured, 0.3, 1000)
+    figure = draw_accuracy_and_snr(STAGES, ACCURACY, None, mean_field, measured, 0.3, 1000, 0.1)
     assert texts(figure.axes[1]) == [r"$\infty$", "undef.", r"$\infty$"]
     assert np.all(np.isfinite(figure.axes[1].get_ylim()))
     save(figure, tmp_path / "figure.png")
@@ -54,6 +54,6 @@ def test_infinite_and_undefined_snr_are_written_out(tmp_path):
 
 def test_stages_and_values_must_agree():
     with pytest.raises(InputError, match=r"measured SNR: expected shape \(seeds, 4\), found shape \(3,\)"):
-        draw_accuracy_and_snr(STAGES, ACCURACY, None, SNR, SNR[0, :3], 0.3, 1000)
+        draw_accuracy_and_snr(STAGES, ACCURACY, None, SNR, SNR[0, :3], 0.3, 1000, 0.1)
     with pytest.raises(InputError, match="stages: expected at least one stage, found none"):
-        draw_accuracy_and_snr([], [], None, [], [], 0.3, 1000)
+        draw_accuracy_and_snr([], [], None, [], [], 0.3, 1000, 0.1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.judge.decision import judge_hypotheses
+from deeptheory.judge.decision import Case, judge_hypotheses
 from deeptheory.judge.hypotheses import hypothesis
 from deeptheory.reports.plot import draw_hypotheses, hypothesis_verdict
 
@@ -11,7 +11,7 @@ from deeptheory.reports.plot import draw_hypotheses, hypothesis_verdict
 def judged():
     beats_random = hypothesis("H7")
     evidence = beats_random.planted(np.random.default_rng(0), 2.0, 5)
-    return judge_hypotheses([(beats_random, evidence)], "command")[0]
+    return judge_hypotheses([Case(beats_random, evidence)], "command")[0]
 
 
 def test_every_part_has_its_seeds_mean_and_interval_and_the_bound_is_drawn(judged):
@@ -27,7 +27,7 @@ def test_every_part_has_its_seeds_mean_and_interval_and_the_bound_is_drawn(judge
 
 
 def test_files_are_named_by_number_and_name_and_missing_evidence_has_none(judged, tmp_path):
-    missing = judge_hypotheses([(hypothesis("H7"), InputError("runs", "a study", "none"))], "command")[0]
+    missing = judge_hypotheses([Case(hypothesis("H7"), InputError("runs", "a study", "none"))], "command")[0]
     (path,) = draw_hypotheses([judged, missing], tmp_path)
     assert path == tmp_path / "h07-afcc-beats-random.pdf"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,118 @@
+"""Whether runs allow a verdict: trained networks above chance, a reference that is whole, independent seeds."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory import judge
+from deeptheory.errors import InputError
+from deeptheory.judge.evidence import Arms, Predictions, SingleLayers
+from deeptheory.runs.run import Run
+from deeptheory.store import paths
+
+Runs = Sequence[Run]
+RETRAINED = (Arms, SingleLayers, Predictions)  # evidence that rests on the unpruned arm after retraining
+
+
+def doubts(evidence: type[Any], runs: Runs) -> tuple[str, ...]:
+    """Why runs allow no verdict on this kind of evidence, with what to do; empty when they do."""
+    trained = [run for run in runs if run.config.train.epochs and run.config.data.labels == "true"]
+    found = [not_above_chance(trained)]
+    if evidence in RETRAINED:
+        found.append(damaged_reference(runs))
+    return tuple(filter(None, found))
+
+
+def not_above_chance(runs: Runs) -> str:
+    """The runs whose trained network is not clearly above chance, if any (`judge.at_chance`)."""
+    low = [
+        run
+        for run in runs
+        if judge.at_chance([accuracy_of(run)], n_test(run), chance(run), 1 - 0.05 / len(runs))
+    ]
+    if not low:
+        return ""
+    which = ", ".join(f"{run.directory.name} {accuracy_of(run):.3f}" for run in low)
+    return (
+        f"trained networks are not clearly above chance ({chance(low[0]):.3f}): {which}; "
+        "train longer, or with another learning rate"
+    )
+
+
+def damaged_reference(runs: Runs) -> str:
+    """The runs whose unpruned arm lost clearly more than the margin of no loss by retraining, if any."""
+    group = paths.join(paths.COMPARE, paths.UNPRUNED)
+    if not all(run.has(group) for run in runs):
+        group = paths.arm_path("retrain", paths.UNPRUNED)
+    before = np.array([accuracy_of(run) for run in runs])
+    after = np.array([run.read_number(paths.join(group, paths.ACCURACY)) for run in runs])
+    sizes = np.array([n_test(run) for run in runs])
+    variances = judge.difference_variance(after, before, 1) / sizes
+    for position, run in enumerate(runs):
+        pair = [correct(run, where) for where in ("train", group)]
+        if pair[0] is not None and pair[1] is not None:
+            variances[position] = judge.paired_variance(pair[0], pair[1])
+    low = judge.clearly_below(before - after, variances, judge.FIXED.margin / 100)
+    if not low:
+        return ""
+    which = ", ".join(f"{runs[i].directory.name} {before[i]:.3f} to {after[i]:.3f}" for i in low)
+    return (
+        f"retraining damaged the reference: {which}; lower retrain.learning_rate, or retrain for more epochs"
+    )
+
+
+def accuracy_of(run: Run) -> float:
+    """Test accuracy of the trained network."""
+    return run.read_number(paths.join("train", paths.ACCURACY, "test"))
+
+
+def n_test(run: Run) -> int:
+    """Number of test inputs."""
+    return len(run.read_array(paths.join("train", paths.SPLITS, "test")))
+
+
+def chance(run: Run) -> float:
+    """Accuracy of always giving the most frequent label; files from before it was stored: of equal shares."""
+    where = paths.join("train", paths.CHANCE)
+    return run.read_number(where) if run.has(where) else 1 / n_labels(run)
+
+
+def n_labels(run: Run) -> int:
+    """Number of labels."""
+    return len(run.read_names(paths.join("train", paths.LABEL_NAMES)))
+
+
+def correct(run: Run, group: str) -> NDArray[np.bool_] | None:
+    """Which test inputs a stored network labels correctly; None in files from before it was stored."""
+    where = paths.join(group, paths.CORRECT)
+    return run.read_array(where) if run.has(where) else None
+
+
+def check_independent(runs: Runs) -> None:
+    """Refuse copies of one network as several seeds.
+
+    Raises
+    ------
+    InputError
+        Two runs hold the same imported file, or the same trained weights; both are named.
+    """
+    seen: dict[str, Run] = {}
+    for run in runs:
+        for mark in _marks(run):
+            if mark in seen:
+                found = f"the same {mark.split()[0]} in {seen[mark].directory} and {run.directory}"
+                do = "take each network once, and train or import others for more seeds"
+                raise InputError("seeds", "networks trained independently", found, do)
+            seen[mark] = run
+
+
+def _marks(run: Run) -> list[str]:
+    digest = hashlib.sha256()
+    for name, array in sorted(run.read_arrays(paths.join("train", paths.STATE)).items()):
+        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+    marks = [f"weights {digest.hexdigest()}"]
+    source = paths.join("train", paths.IMPORT)
+    return [*marks, f"file {run.read_text(paths.join(source, 'sha256'))}"] if run.has(source) else marks
