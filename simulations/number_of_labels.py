@@ -1,6 +1,6 @@
 """Does the number of labels enter as the theory says, and what must be measured to know it?
 
-python simulations/number_of_labels.py out/demo/seed-0 out/demo/seed-1 --out out/labels-glyphs.json
+python simulations/number_of_labels.py out/small-glyphs/seed-0 out/small-glyphs/seed-1 --out out/labels-glyphs.json
 
 A trained network with all its labels is asked to tell apart k of them only: the largest field among the k decides.
 Measured on the test split, averaged over all subsets of k labels (`theory.counted_subset_accuracy`), with the

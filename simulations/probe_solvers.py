@@ -1,6 +1,6 @@
 """Exact solver on features computed once against SGD through the frozen trunk: the probes of every stage.
 
-python simulations/probe_solvers.py out/demo/seed-0 --trunk-epochs 3
+python simulations/probe_solvers.py out/small-glyphs/seed-0 --trunk-epochs 3
 
 What is measured, on the train split of a trained run, accuracies on its test split:
 - features: one forward pass that makes the features of all stages (as many passes as the memory asks for);

@@ -1,6 +1,6 @@
 """Does the edge of Marchenko and Pastur tell which singular components of a trained layer can go?
 
-python simulations/rank_truncation.py out/demo/seed-0
+python simulations/rank_truncation.py out/small-glyphs/seed-0
 
 For every layer of a trained run, the others untouched and nothing retrained: its weight as a matrix (convolutions
 (O, C, 3, 3) as (O, 9 C)), the noise that `theory.noise_bulk` finds in it, and the test accuracy with its r largest

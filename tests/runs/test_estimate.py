@@ -20,7 +20,7 @@ from deeptheory.tables import as_json
 from tests.conftest import TINY
 
 PLENTY = 1e12
-DEMO = Path(__file__).parents[2] / "simulations" / "demo.toml"
+SMALL_GLYPHS = Path(__file__).parents[2] / "simulations" / "small-glyphs.toml"
 THIRTY = "data.n_labels=30", "train.epochs=2", "retrain.epochs=1"
 WIDE = *THIRTY, "data.size=32", "network.width=0.5", "data.train_per_label=100", "probe.inputs=2000"
 TERMS = "program", "data", "weights", "batch", "arrays"
@@ -58,7 +58,7 @@ def test_steps_allocate_what_the_law_says(run_until, step):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [(), THIRTY, WIDE], ids=["demo", "30 labels", "32x32"])
+@pytest.mark.parametrize("options", [(), THIRTY, WIDE], ids=["small glyphs", "30 labels", "32x32"])
 def test_real_runs_take_what_the_law_says(tmp_path, options):
     """Every command in a process of its own; the first one compiles kernels where that is still to be done."""
 
@@ -66,7 +66,7 @@ def test_real_runs_take_what_the_law_says(tmp_path, options):
         command = [sys.executable, "-m", "deeptheory", *map(str, arguments), "--threads", "1", "--quiet"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    asked = [DEMO, *(word for option in options for word in ("--set", option))]
+    asked = [SMALL_GLYPHS, *(word for option in options for word in ("--set", option))]
     call("train", *asked, "--out", tmp_path / "first", "--set", "train.epochs=1")
     for step in paths.STEPS:
         call(*(["train", *asked, "--out", tmp_path / "run"] if step == "train" else [step, tmp_path / "run"]))
@@ -180,7 +180,7 @@ def test_every_run_gets_its_share_of_the_threads(needs, monkeypatch):
 
 
 def test_an_epoch_is_tried_once_for_every_shape():
-    sizes = sizes_of(read_config(DEMO, ["network.width=0.125", "data.train_per_label=20"]))
+    sizes = sizes_of(read_config(SMALL_GLYPHS, ["network.width=0.125", "data.train_per_label=20"]))
     recipe = sizes.config.train
     first = requirements.epoch_seconds(sizes, recipe)
     assert 0 < first == requirements.epoch_seconds(sizes, recipe)
