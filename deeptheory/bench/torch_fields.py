@@ -45,7 +45,8 @@ def fields(
             single = torch.einsum("ncp,kcp->nck", features, weight)
             sums.index_add_(0, targets[rows], single)
     counts = np.bincount(labels, minlength=n_labels)
-    return (sums.numpy() / counts[:, None, None]).transpose(1, 0, 2).astype(np.float32)
+    means: NDArray[np.float32] = (sums.numpy() / counts[:, None, None]).transpose(1, 0, 2).astype(np.float32)
+    return means
 
 
 def scaled(images: NDArray[np.uint8], memory_format: torch.memory_format) -> torch.Tensor:

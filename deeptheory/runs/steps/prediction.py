@@ -22,11 +22,12 @@ from deeptheory.system.progress import Progress
 def predict(run: Run) -> None:
     """Store the prunable parameters and the predicted accuracies, with the time, before any retraining.
 
-    - For every stage: the accuracy of its probe from the means and covariances of its fields (physics 7.1).
+    - For every stage: the accuracy of its probe from the means and covariances of its fields
+      (`theory.accuracy_from_mixture`).
     - For every masked layer: AFCC's dilution, that expected without structure, and as the list of prunable
       parameters a score for each kernel (low scores go first) and whether AFCC removes it.
     - For every arm: the accuracy after retraining, from the network refitted in closed form (`prune.Predictor`),
-      and under ``head`` that of the head refitted under its mask on intact stages (physics 7.2).
+      and under ``head`` that of the head refitted under its mask on intact stages (`theory.gaussian_surrogates`).
 
     Statistics come from the measure split, those the refitted head is made from out of the train split; the
     test split is not read.

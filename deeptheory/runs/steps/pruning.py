@@ -21,7 +21,7 @@ def prune(run: Run) -> None:
     """Store the masks of every arm with their densities, costs, warnings and accuracies without retraining.
 
     ``accuracy`` is that of the masked network as it stands. ``refit_accuracy`` is that of the intact stages
-    under the masked head, refitted to its convex optimum: what section 7.2 of the theory predicts.
+    under the masked head, refitted to its convex optimum: what `predict` foretells as ``head``.
     """
     run.require("predict")
     started = time.monotonic()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import FREE, Config, complete, config_from, flatten
+from deeptheory.runs.configuration import FREE, Config, complete, config_from, flatten, following_training
 from deeptheory.runs.network_sources import require_trainable
 from deeptheory.store import paths
 from deeptheory.studies.sweep.options import Sweep, located
@@ -96,10 +96,13 @@ def run_directories(root: Path) -> list[Path]:
 
 def _configuration(common: Config, options: Mapping[str, Any], label: str) -> Config:
     table = complete(common)
-    for name, value in options.items():
-        if name != "name":
-            _set(table, name, value)
+    for name, value in following_training({**table, "retrain": {}})["retrain"].items():
+        if table["retrain"][name] == value:
+            del table["retrain"][name]  # it follows from the training of the member
     try:
+        for name, value in options.items():
+            if name != "name":
+                _set(table, name, value)
         config = config_from(table)
         require_trainable(config.network)
         return config
@@ -110,7 +113,10 @@ def _configuration(common: Config, options: Mapping[str, Any], label: str) -> Co
 def _set(table: dict[str, Any], name: str, value: Any) -> None:
     *parents, leaf = name.split(".")
     for parent in parents:
-        table = table[parent]
+        inner = table.get(parent)
+        if not isinstance(inner, dict):
+            raise InputError(f"option '{name}'", f"'{parent}' to be a table of options", repr(inner))
+        table = inner
     table[leaf] = value
 
 

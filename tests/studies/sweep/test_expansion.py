@@ -117,3 +117,18 @@ def test_the_study_of_the_number_of_labels_expands():
     assert [member.config.data.n_labels for member in found[::5]] == [3, 10, 30, 100, 300, 1000]
     assert {member.config.seed for member in found} == {20, 21, 22, 23, 24}
     assert len({member.config.data.train_per_label for member in found}) == 1
+
+
+def test_the_retraining_of_a_member_follows_from_its_training(sweep_of):
+    asked = sweep_of({"train.learning_rate": [0.02, 0.1]}, retrain={})
+    rates = {
+        member.config.train.learning_rate: member.config.retrain.learning_rate for member in expand(asked)
+    }
+    assert rates == {0.02: 0.01, 0.1: 0.05}
+    fixed = sweep_of({"train.learning_rate": [0.02, 0.1]}, retrain={"learning_rate": 0.03})
+    assert {member.config.retrain.learning_rate for member in expand(fixed)} == {0.03}
+
+
+def test_a_variant_that_puts_a_table_in_place_of_an_option_is_refused(sweep_of):
+    with pytest.raises(InputError, match=r"option 'seed.x': expected 'seed' to be a table of options"):
+        expand(sweep_of(variants=[{"name": "0", "seed.x": 1}]))
