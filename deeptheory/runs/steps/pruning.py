@@ -29,15 +29,16 @@ def prune(run: Run) -> None:
     test = data.select(run.dataset, splits, "test")
     network = trained_network(run)
     arms: dict[str, pruning.PrunedArm | None] = {pruning.UNPRUNED: None, **pruned_arms(run)}
-    refit = _refit_accuracies(run, network, arms)
+    refit, said = _refit_accuracies(run, network, arms), set[str]()
     with Progress(f"{run.directory.name} prune", len(arms), "arm", run.quiet) as progress:
         for done, (name, arm) in enumerate(arms.items(), start=1):
             masked = trained_network(run)
             if arm is not None:
                 masked.load_state(masked.state() | arm.update)
                 pruning.apply_masks(masked, arm.masks)
-                if warnings := pruning.warnings_of(arm.summary):
-                    run.log(f"warning, {name}: {'; '.join(warnings)}")
+                if news := [text for text in pruning.warnings_of(arm.summary) if text not in said]:
+                    run.log(f"warning, {name}: {'; '.join(news)}")
+                    said.update(news)  # filters without a label are the same in every arm
             tree: dict[str, Any] = {
                 paths.ACCURACY: nn.accuracy(masked, *test),
                 paths.REFIT_ACCURACY: refit[name],
