@@ -94,8 +94,8 @@ def test_it_is_no_failure():
 def test_a_second_interrupt_ends_the_process_on_the_spot():
     code = (
         "import os, signal, time\n"
-        "from deeptheory import stopping\n"
-        "with stopping.listening(), stopping.deferred():\n"
+        "from deeptheory.system import interruption\n"
+        "with interruption.listening(), interruption.deferred():\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    print('asked', flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
