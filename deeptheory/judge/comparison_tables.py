@@ -1,7 +1,5 @@
 """A comparison of criteria as tables."""
 
-import math
-
 import numpy as np
 
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
@@ -77,5 +75,6 @@ def _difference(found: tuple[PairedTest, float] | None, options: JudgeOptions) -
     if found is None:
         return "-"
     test, p = found
-    interval = "" if math.isnan(test.low) else f" [{test.low:+.2f}, {test.high:+.2f}]"
-    return f"{test.effect:+.2f}{interval}{'*' if p < 1 - options.level else ''}"
+    few = test.n_seeds < options.minimum_seeds
+    interval = "" if few else f" [{test.low:+.2f}, {test.high:+.2f}]"
+    return f"{test.effect:+.2f}{interval}{'*' if p < 1 - options.level and not few else ''}"

@@ -61,6 +61,11 @@ class Arms:
             raise InputError("arms", "at least one setting", "none")
         for setting, of_arm in self.settings.items():
             _check(of_arm, (), f"arms at {setting}")
+            for arm, accuracies in of_arm.items():
+                if not ((accuracies >= 0) & (accuracies <= 1)).all():
+                    raise InputError(
+                        f"accuracy of {arm} at {setting}", "shares within 0 and 1", str(accuracies)
+                    )
 
     def gain(self, arm: str, rival: str) -> dict[str, Floats]:
         """Accuracy of an arm minus that of its rival in percentage points, by setting, (S,).

@@ -267,8 +267,15 @@ def _checked(differences: ArrayLike) -> Floats:
 
 def _mean_and_error(values: Floats, sampling_error: float) -> tuple[float, float]:
     n = len(values)
-    error = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-    return float(values.mean()), max(error, sampling_error) if n > 1 else math.nan
+    if n == 1:
+        return float(values[0]), math.nan
+    error = 0.0 if _are_equal(values) else float(values.std(ddof=1)) / math.sqrt(n)
+    return float(values.mean()), max(error, sampling_error)
+
+
+def _are_equal(values: Floats) -> bool:
+    """Whether the values differ by rounding at most."""
+    return bool(np.ptp(values) <= 1e-9 * np.abs(values).max())
 
 
 def _test(
@@ -292,7 +299,7 @@ def _test(
 
 
 def _normality(values: Floats) -> float:
-    if len(values) < 3 or np.ptp(values) == 0:
+    if len(values) < 3 or _are_equal(values):
         return math.nan
     return float(scipy.stats.shapiro(values).pvalue)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.judge.arm_results import ArmResults
-from deeptheory.judge.decision import Judged, Part
+from deeptheory.judge.decision import FIXED, Judged, Part
 from deeptheory.judge.statistics import NORMALITY, paired_interval
 from deeptheory.store.paths import UNPRUNED
 from deeptheory.tables import Table
@@ -119,7 +119,7 @@ def _reason(one: Judged, part: Part) -> str:
 
 
 def _every_seed(one: Judged, part: Part) -> str:
-    values = ", ".join(f"{value:+.3g} ({seed})" for seed, value in zip(one.seeds, part.values, strict=False))
+    values = ", ".join(f"{value:+.3g} ({seed})" for seed, value in zip(one.seeds, part.values, strict=True))
     return f"H{one.hypothesis.number} {part.name}, every seed: {values}"
 
 
@@ -171,7 +171,7 @@ def arm_tables(
 
 
 def with_interval(values: ArrayLike, level: float, style: str = ".2f") -> str:
-    """Mean over seeds, and after +- half the width of its t interval where there are several.
+    """Mean over seeds, and after +- half the width of its t interval from five seeds on.
 
     Parameters
     ----------
@@ -189,6 +189,8 @@ def with_interval(values: ArrayLike, level: float, style: str = ".2f") -> str:
     numbers: NDArray[np.float64] = np.asarray(values, np.float64)
     if not np.isfinite(numbers).all():
         return "-"
+    if len(numbers) < FIXED.minimum_seeds:
+        return format(float(numbers.mean()), style)
     mean, low, high = paired_interval(numbers, level)
     return format(mean, style) + ("" if math.isnan(low) else f" +- {format((high - low) / 2, style)}")
 

@@ -119,7 +119,8 @@ def following_training(table: Mapping[str, Any]) -> Mapping[str, Any]:
         followed["learning_rate"] = IMPORTED_RATE
     elif isinstance(rate := train.get("learning_rate"), int | float):
         followed["learning_rate"] = rate / 2
-    return {**table, "retrain": {**followed, **retrain}}
+    others = {name: value for name, value in table.items() if name != "retrain"}
+    return {**others, "retrain": {**followed, **retrain}}  # last, so that a mistake is found in `train` first
 
 
 def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = "") -> Table:

@@ -51,7 +51,7 @@ def arms(runs: Runs) -> Arms:
     """The arms of a comparison at every density that all its criteria reached, or those of a confirm study."""
     check_one_configuration(runs, "hypothesis")
     n_test = soundness.n_test(runs[0])
-    if runs[0].has(paths.COMPARE):
+    if soundness.is_comparison(runs):
         settings, correct = _compared(runs)
         return Arms(settings, n_test, correct)
     _check(runs, "retrain")
@@ -68,6 +68,12 @@ def _compared(runs: Runs) -> tuple[dict[str, dict[str, Floats]], dict[str, Corre
     compared = comparison.compared_so_far(runs)
     settings, correct = dict[str, dict[str, Floats]](), dict[str, Correct]()
     for density in next(iter(compared.accuracy.values()), ()):
+        for run in runs:
+            for name in compared.accuracy:
+                if not run.has(paths.compare_path(name, density)):
+                    found = f"none in {run.directory}"
+                    do = "finish it with the same 'deeptheory compare' command"
+                    raise InputError(f"comparison, {name} at density {density:g}", "every seed", found, do)
         reached = [name for name, at in compared.accuracy.items() if not np.isnan(at[density]).any()]
         if not reached:
             continue

@@ -10,6 +10,7 @@ from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.discovery import find_runs
 from deeptheory.runs.run import Run, make_directory
+from deeptheory.store import paths
 from deeptheory.store.atomic_files import read_json, write_text
 from deeptheory.studies import companions, evidence, soundness
 from deeptheory.tables import Table, as_json
@@ -62,8 +63,6 @@ def judge_on_runs(
         hypotheses those that lack evidence are undecided, with the reason.
     """
     groups = _groups(directories)
-    for runs in groups:
-        soundness.check_independent([run for run in runs if run.done("train")])
     cases, errors = [], []
     for hypothesis in hypotheses:
         try:
@@ -162,7 +161,10 @@ def write(
 def stored_table(path: Path) -> Table | None:
     """The verdicts that `write` stored, as a table; None where nothing was judged, or by an earlier version."""
     stored = read_json(path) if path.is_file() else {}
-    return Table(**stored["table"]) if "table" in stored else None
+    try:
+        return Table(**stored["table"]) if "table" in stored else None
+    except TypeError as error:
+        raise InputError(f"{path}", "a table of verdicts", str(error), "judge the study again") from error
 
 
 def _groups(directories: Sequence[Path]) -> list[list[Run]]:
@@ -188,14 +190,14 @@ def _case(
         try:
             _check_labels(hypothesis, runs)
             made = evidence.BUILDERS[hypothesis.evidence](runs)
+            soundness.check_independent(runs)
             hypothesis.parts(made)
             found.append((runs, made))
         except InputError as error:
             reasons.append(error)
     if len(found) == 1:
         runs, made = found[0]
-        names = dict.fromkeys(f"seed {run.config.seed}" for run in runs)
-        return judge.Case(hypothesis, made, tuple(names), soundness.doubts(hypothesis.evidence, runs))
+        return judge.Case(hypothesis, made, _names(runs), soundness.doubts(hypothesis.evidence, runs))
     if found:
         several = ", ".join(str(runs[0].directory.parent) for runs, _ in found)
         raise InputError(hypothesis.title, "one study that has what it needs", several, "name one of them")
@@ -211,6 +213,14 @@ def _case(
         "none",
         "name them with --runs, or have them made with --simulate",
     )
+
+
+def _names(runs: Sequence[Run]) -> tuple[str, ...]:
+    """The seeds, each once (members of a sweep share them); imported networks of one seed by their directories."""
+    seeds = [f"seed {run.config.seed}" for run in runs]
+    if len(set(seeds)) < len(seeds) and runs[0].has(paths.join("train", paths.IMPORT)):
+        return tuple(run.directory.name for run in runs)
+    return tuple(dict.fromkeys(seeds))
 
 
 def _check_labels(hypothesis: judge.Hypothesis[Any], runs: Sequence[Run]) -> None:

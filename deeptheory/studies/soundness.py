@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deeptheory import judge
 from deeptheory.errors import InputError
-from deeptheory.judge.evidence import Arms, Predictions, SingleLayers
+from deeptheory.judge.evidence import Arms, Controls, Predictions, SingleLayers
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
 
@@ -19,7 +19,8 @@ RETRAINED = (Arms, SingleLayers, Predictions)  # evidence that rests on the unpr
 
 def doubts(evidence: type[Any], runs: Runs) -> tuple[str, ...]:
     """Why runs allow no verdict on this kind of evidence, with what to do; empty when they do."""
-    trained = [run for run in runs if run.config.train.epochs and run.config.data.labels == "true"]
+    exempt = evidence is Controls
+    trained = [run for run in runs if not exempt or is_trained(run)]
     found = [not_above_chance(trained)]
     if evidence in RETRAINED:
         found.append(damaged_reference(runs))
@@ -44,11 +45,12 @@ def not_above_chance(runs: Runs) -> str:
 
 def damaged_reference(runs: Runs) -> str:
     """The runs whose unpruned arm lost clearly more than the margin of no loss by retraining, if any."""
-    group = paths.join(paths.COMPARE, paths.UNPRUNED)
-    if not all(run.has(group) for run in runs):
-        group = paths.arm_path("retrain", paths.UNPRUNED)
+    compared = is_comparison(runs)
+    group = (
+        paths.join(paths.COMPARE, paths.UNPRUNED) if compared else paths.arm_path("retrain", paths.UNPRUNED)
+    )
     before = np.array([accuracy_of(run) for run in runs])
-    after = np.array([run.read_number(paths.join(group, paths.ACCURACY)) for run in runs])
+    after = np.array([_share(run, paths.join(group, paths.ACCURACY)) for run in runs])
     sizes = np.array([n_test(run) for run in runs])
     variances = judge.difference_variance(after, before, 1) / sizes
     for position, run in enumerate(runs):
@@ -66,7 +68,25 @@ def damaged_reference(runs: Runs) -> str:
 
 def accuracy_of(run: Run) -> float:
     """Test accuracy of the trained network."""
-    return run.read_number(paths.join("train", paths.ACCURACY, "test"))
+    return _share(run, paths.join("train", paths.ACCURACY, "test"))
+
+
+def _share(run: Run, path: str) -> float:
+    value = run.read_number(path)
+    if not 0 <= value <= 1:
+        raise InputError(run.location(path), "a share within 0 and 1", f"{value}", "run that step again")
+    return value
+
+
+def is_trained(run: Run) -> bool:
+    """Whether a run holds a network that was to learn its labels: no control without training or true labels."""
+    imported = run.has(paths.join("train", paths.IMPORT))
+    return imported or (run.config.train.epochs > 0 and run.config.data.labels == "true")
+
+
+def is_comparison(runs: Runs) -> bool:
+    """Whether arms are those of a comparison of criteria: a confirm study is judged on arms of its own."""
+    return runs[0].has(paths.COMPARE) and not all(run.done("retrain") for run in runs)
 
 
 def n_test(run: Run) -> int:
@@ -77,7 +97,7 @@ def n_test(run: Run) -> int:
 def chance(run: Run) -> float:
     """Accuracy of always giving the most frequent label; files from before it was stored: of equal shares."""
     where = paths.join("train", paths.CHANCE)
-    return run.read_number(where) if run.has(where) else 1 / n_labels(run)
+    return _share(run, where) if run.has(where) else 1 / n_labels(run)
 
 
 def n_labels(run: Run) -> int:
@@ -88,7 +108,13 @@ def n_labels(run: Run) -> int:
 def correct(run: Run, group: str) -> NDArray[np.bool_] | None:
     """Which test inputs a stored network labels correctly; None in files from before it was stored."""
     where = paths.join(group, paths.CORRECT)
-    return run.read_array(where) if run.has(where) else None
+    if not run.has(where):
+        return None
+    stored = run.read_array(where)
+    if stored.shape != (n_test(run),):
+        expected = f"one truth value for each of {n_test(run)} test inputs"
+        raise InputError(run.location(where), expected, f"shape {stored.shape}", "run that step again")
+    return stored
 
 
 def check_independent(runs: Runs) -> None:
@@ -97,7 +123,8 @@ def check_independent(runs: Runs) -> None:
     Raises
     ------
     InputError
-        Two runs hold the same imported file, or the same trained weights; both are named.
+        Two runs hold the same imported file, or the same trained weights, or were trained from the same seed; both
+        are named.
     """
     seen: dict[str, Run] = {}
     for run in runs:
@@ -115,4 +142,10 @@ def _marks(run: Run) -> list[str]:
         digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
     marks = [f"weights {digest.hexdigest()}"]
     source = paths.join("train", paths.IMPORT)
-    return [*marks, f"file {run.read_text(paths.join(source, 'sha256'))}"] if run.has(source) else marks
+    if run.has(source):
+        return [*marks, f"file {run.read_text(paths.join(source, 'sha256'))}"]
+    # A sweep has the same seed at every point of its grid.
+    return [
+        *marks,
+        f"seed {run.config.seed} of {run.config.data.n_labels} {run.config.train} {run.config.data.labels}",
+    ]

@@ -10,7 +10,7 @@ SILENCE = 4.5  # seconds after which a line is written
 LOOK = 0.25  # seconds between looks
 
 _last_written = time.monotonic()
-_titles: list[str] = []
+_blocks: list[object] = []  # those under way, the innermost last
 
 
 def note_output() -> None:
@@ -33,21 +33,24 @@ def heartbeat(title: str, quiet: bool = False) -> Iterator[None]:
     if quiet:
         yield
         return
-    _titles.append(title)
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(title, over, time.monotonic()), daemon=True)
     note_output()
-    over, started = threading.Event(), time.monotonic()
-    if len(_titles) == 1:
-        threading.Thread(target=_watch, args=(over, started), daemon=True).start()
+    _blocks.append(over)
     try:
+        watcher.start()
         yield
     finally:
+        _blocks.remove(over)
         over.set()
-        _titles.pop()
+        if watcher.ident is not None:
+            watcher.join()
 
 
-def _watch(over: threading.Event, started: float) -> None:
+def _watch(title: str, over: threading.Event, started: float) -> None:
     while not over.wait(LOOK):
-        if time.monotonic() - _last_written >= SILENCE and _titles:
-            sys.stderr.write(f"{_titles[-1]}: at work, {time.monotonic() - started:.0f} s so far\n")
-            sys.stderr.flush()
+        if time.monotonic() - _last_written >= SILENCE and _blocks[-1:] == [over]:
+            with contextlib.suppress(OSError, ValueError):  # a closed standard error stops no work
+                sys.stderr.write(f"{title}: at work, {time.monotonic() - started:.0f} s so far\n")
+                sys.stderr.flush()
             note_output()

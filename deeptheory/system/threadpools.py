@@ -58,6 +58,18 @@ def choose_threads(number: int) -> None:
 
 
 @contextlib.contextmanager
+def threads_chosen(number: int) -> Iterator[None]:
+    """Let calls of this package compute with that many threads in the block; `InputError` as `choose_threads`."""
+    global _chosen
+    before = _chosen
+    choose_threads(number)
+    try:
+        yield
+    finally:
+        _chosen = before
+
+
+@contextlib.contextmanager
 def kernel_threads() -> Iterator[None]:
     """Give Numba `threads()` threads and BLAS one: compiled kernels call BLAS from each of theirs at once.
 
@@ -102,4 +114,4 @@ def _blas_controller() -> Any:
 def _number_in(variable: str) -> int:
     """The number of threads in an environment variable, the first of a list; 0 where there is none."""
     first = os.environ.get(variable, "").split(",")[0].strip()
-    return int(first) if first.isdigit() else 0
+    return int(first) if first.isdecimal() else 0

@@ -87,7 +87,9 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_with_interval():
-    half = 12.7062 * 0.1 / np.sqrt(2)  # t at 97.5 % with one degree of freedom
-    assert with_interval([1.0, 1.0 + 0.1 * np.sqrt(2)], 0.95) == f"1.07 +- {half:.2f}"
+    values = 1.0 + 0.1 * np.array([-1, -1, 0, 1, 1])
+    half = 2.7764 * values.std(ddof=1) / np.sqrt(5)  # t at 97.5 % with four degrees of freedom
+    assert with_interval(values, 0.95) == f"1.00 +- {half:.2f}"
+    assert with_interval(values[1:], 0.95) == "1.02"  # fewer than five have none
     assert with_interval([0.25], 0.95, ".4f") == "0.2500"
     assert with_interval([1.0, np.nan], 0.95) == with_interval([1.0, np.inf], 0.95) == "-"

@@ -118,6 +118,12 @@ def test_p_is_never_zero():
     assert all(test.p > 0 for test in (superiority(close), superiority(1e9 + np.arange(5.0))))
 
 
+@pytest.mark.parametrize("value", [0.01, 0.1, 0.11, 0.25, 0.3, 7.7])
+def test_equal_differences_are_no_certainty_however_they_are_rounded(value):
+    assert superiority([value] * 5).p == 2 / 2**5
+    assert superiority([value * (1 + 1e-15 * k) for k in range(6)]).p == 2 / 2**6
+
+
 def test_the_interval_is_never_narrower_than_the_test_inputs_allow():
     differences = np.array([0.94, 0.94, 0.94, 0.94, 0.94])
     test = superiority(differences, sampling_error=0.3)

@@ -15,7 +15,7 @@ from deeptheory.runs.configuration import config_from, read_config
 from deeptheory.runs.estimates import COMPARE, duration, requirements, sizes_of
 from deeptheory.store import paths
 from deeptheory.studies import comparison_steps
-from deeptheory.system import memory, process_setup, threadpools
+from deeptheory.system import memory, threadpools
 from deeptheory.tables import as_json
 from tests.conftest import TINY
 
@@ -116,7 +116,7 @@ def test_finished_runs_say_what_steps_take(needs, run, monkeypatch):
     assert known.seconds == {step: run.read_number(f"{step}/wall_seconds") for step in paths.STEPS}
     assert known.not_estimated == []
     monkeypatch.setattr(threadpools, "threads", lambda: 7)  # with others, times do not count
-    monkeypatch.setattr(process_setup, "configure", lambda threads: None)
+    monkeypatch.setattr(threadpools, "allowed_threads", lambda: 7)
     assert estimate(run.config, ("train",), directories, quiet=True).seconds == {"train": 2.0}
 
 
@@ -174,9 +174,10 @@ def test_where_memory_is_short_or_unknown_it_is_said(needs, monkeypatch):
 def test_every_run_gets_its_share_of_the_threads(needs, monkeypatch):
     threads = []
     monkeypatch.setattr(threadpools, "threads", lambda: 4)
-    monkeypatch.setattr(process_setup, "configure", threads.append)
+    monkeypatch.setattr(threadpools, "choose_threads", threads.append)
+    before = threadpools._chosen
     assert needs(("train",), jobs=2).threads == 2
-    assert threads == [2, 4]
+    assert (threads, threadpools._chosen) == ([2], before)
 
 
 def test_an_epoch_is_tried_once_for_every_shape():

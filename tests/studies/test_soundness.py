@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.judge.evidence import Arms, Stages
+from deeptheory.judge.evidence import Arms, Controls, Stages
 from deeptheory.runs import Run
 from deeptheory.runs.configuration import to_toml
 from deeptheory.store import paths
-from deeptheory.studies import hypotheses, soundness
+from deeptheory.studies import evidence, hypotheses, soundness
 
 UNPRUNED = paths.arm_path("retrain", paths.UNPRUNED)
 
@@ -78,3 +78,35 @@ def test_too_few_labels_are_refused(run, monkeypatch):
         InputError, match=r"H2 snr-rises: expected networks of at least 3 labels, found 2 in "
     ):
         hypotheses.judge_on_runs(hypotheses.named(["H2"]), [run.directory], "", ())
+
+
+def test_one_seed_trained_twice_is_refused(run, tmp_path, deeptheory, assert_refused):
+    copy = Run(shutil.copytree(run.directory, tmp_path / "again"), quiet=True)
+    state = {name: array + 1 for name, array in copy.read_arrays("train/state").items()}
+    copy.add("train", {paths.STATE: state})
+    command = ("hypothesis", "test", "H1", "--runs", run.directory, "--runs", copy.directory)
+    assert_refused(deeptheory(*command), "networks trained independently", "the same seed")
+
+
+@pytest.mark.parametrize("value", [np.nan, 1.5])
+def test_stored_numbers_that_are_no_shares_are_refused(run, value):
+    run.add("train", {paths.ACCURACY: {"measure": 0.9, "test": value}})
+    with pytest.raises(InputError, match=r"train/accuracy/test.*expected a share within 0 and 1, found"):
+        soundness.doubts(Stages, [run])
+
+
+def test_only_controls_may_be_at_chance(run):
+    shuffled = msgspec.structs.replace(
+        run.config, data=msgspec.structs.replace(run.config.data, labels="shuffled")
+    )
+    run.config = shuffled
+    run.add("train", {paths.ACCURACY: {"measure": 0.2, "test": 0.2}})
+    assert "not clearly above chance" in soundness.doubts(Stages, [run])[0]
+    assert soundness.doubts(Controls, [run]) == ()
+
+
+def test_a_comparison_in_the_directory_changes_nothing_of_a_confirm_study(run):
+    before = evidence.arms([run]).settings
+    run.store(paths.compare_path("afcc", 0.95), {paths.ACCURACY: 1.0})
+    run.store("compare/unpruned", {paths.ACCURACY: 0.1})
+    assert evidence.arms([run]).settings.keys() == before.keys() == {"threshold 0.5"}

@@ -9,7 +9,7 @@ from deeptheory import prune
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.estimates.memory_law import COMPARE, Sizes, sizes_of
 from deeptheory.runs.estimates.timing import epoch_seconds, recorded
-from deeptheory.system import memory, process_setup, threadpools
+from deeptheory.system import memory, threadpools
 from deeptheory.tables import Table
 
 
@@ -125,15 +125,12 @@ def estimate(
     """
     sizes, free = sizes_of(config, quiet), memory.free_memory()
     least, file = max(map(sizes.peak, steps)), sizes.file(steps)
-    threads, share = threadpools.threads(), max(1, threadpools.threads() // jobs)
+    share = max(1, threadpools.threads() // jobs)
     recipes = {"train": config.train, "retrain": config.retrain, COMPARE: config.retrain}
-    process_setup.configure(share)
-    try:
+    with threadpools.threads_chosen(share):
         peaks, times = recorded(directories)
         tried = [step for step in steps if step in recipes and _fits(jobs * least, free)]
         per_epoch = {step: epoch_seconds(sizes, recipes[step]) for step in tried}
-    finally:
-        process_setup.configure(threads)
     parts = {step: sizes.terms(step, (free or 0) / jobs) for step in steps}
     parts |= {step: {"recorded": peak} for step, peak in peaks.items() if step in steps}
     totals = {step: sum(terms.values()) for step, terms in parts.items()}
