@@ -65,7 +65,9 @@ class Positive(Rule):
     @property
     def text(self) -> str:
         """The rule in words."""
-        return "supported if the mean over seeds is above 0, two-sided paired t test"
+        return (
+            "supported if the mean over seeds is above 0, two-sided paired t test (p is 1 where it is below)"
+        )
 
     @property
     def one_sided(self) -> bool:

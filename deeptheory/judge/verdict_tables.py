@@ -44,7 +44,7 @@ def verdict_table(judged: Sequence[Judged]) -> Table:
     rows = [_row(one, part) for one in judged for part in one.parts]
     seeds = sorted({len(part.values) for one in judged for part in one.parts if len(part.values)})
     title = (
-        f"Verdicts over {' or '.join(map(str, seeds)) or 'no'} seeds. Effect: mean over seeds; interval of the "
+        f"Verdicts over {' or '.join(map(str, seeds)) or 'no'} seed(s). Effect: mean over seeds; interval of the "
         "test, not corrected;\nverdict by p Holm, over all claims judged together."
     )
     return Table(title, header, rows, left=(0, 1, 2, 3, 5, 10), notes=_notes(judged, seeds))
@@ -60,7 +60,7 @@ def _row(one: Judged, part: Part) -> tuple[str, ...]:
         f"H{hypothesis.number}",
         hypothesis.label,
         "" if part.name == hypothesis.label else part.name,
-        _true_if(one),
+        true_if(one),
         f"{part.values.mean():+.3g}" if known else "-",
         hypothesis.unit,
         f"[{test.low:+.3g}, {test.high:+.3g}] {test.interval_level:.0%}" if test else "-",
@@ -71,7 +71,8 @@ def _row(one: Judged, part: Part) -> tuple[str, ...]:
     )
 
 
-def _true_if(one: Judged) -> str:
+def true_if(one: Judged) -> str:
+    """Where the claim is true: "> -0.5", or "-1 to 1"."""
     bounds = one.rule.bounds
     return f"> {bounds[0]:g}" if len(bounds) == 1 else f"{bounds[0]:g} to {bounds[1]:g}"
 
@@ -95,8 +96,8 @@ def _notes(judged: Sequence[Judged], seeds: Sequence[int]) -> list[str]:
     if seeds:
         share = 1 - MISSED ** (1 / seeds[0])
         notes.append(
-            f"{seeds[0]} seeds can all miss a collapse, however large, that befalls up to {share:.0%} of networks "
-            f"(probability {MISSED:.0%})"
+            f"rare collapses: with {seeds[0]} seed(s) none may show although up to {share:.0%} of networks "
+            f"collapse (probability {MISSED:.0%})"
         )
     exploratory = dict.fromkeys(text for one in judged for text in one.exploratory)
     if exploratory:

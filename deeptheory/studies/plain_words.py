@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from deeptheory.judge import ArmResults, Judged
+from deeptheory.judge.verdict_tables import true_if
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
-from deeptheory.store.paths import AFCC, UNPRUNED
+from deeptheory.store.paths import AFCC
 
 CLAIM = "each filter serves a few labels; connections between filters that share none can go (AFCC)"
 FIRST = {
@@ -30,7 +31,9 @@ def in_words(
         np.mean([run.read_number(paths.arm_path("prune", AFCC, paths.DILUTION)) for run in runs])
     )
     measured = [f"{arm} {_percent(values)}" for arm, values in results.accuracy_after.items()]
-    predicted = [f"{arm} {_percent(results.predicted[arm])}" for arm in (UNPRUNED, AFCC)]
+    predicted = [
+        f"{arm} {_percent(results.predicted[arm])}" for arm in results.arms if arm in results.predicted
+    ]
     look = [f"{path.name} ({FIRST[path.stem]})" for path in figures if path.stem in FIRST]
     lines = {
         "claimed": CLAIM,
@@ -64,4 +67,4 @@ def _with_effect(one: Judged) -> str:
     if len(one.parts) > 1 or not len(part.values):
         return one.hypothesis.label
     unit = f" {one.hypothesis.unit}" if one.hypothesis.unit else ""
-    return f"{one.hypothesis.label} ({part.values.mean():+.2g}{unit})"
+    return f"{one.hypothesis.label} ({part.values.mean():+.2g}{unit}, needed {true_if(one)})"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 SILENCE = 4.5  # seconds after which a line is written
 LOOK = 0.25  # seconds between looks
+LEAST = 1.0  # seconds that a block is at work before it says so
 
 _last_written = time.monotonic()
 _blocks: list[object] = []  # those under way, the innermost last
@@ -35,7 +36,6 @@ def heartbeat(title: str, quiet: bool = False) -> Iterator[None]:
         return
     over = threading.Event()
     watcher = threading.Thread(target=_watch, args=(title, over, time.monotonic()), daemon=True)
-    note_output()
     _blocks.append(over)
     try:
         watcher.start()
@@ -49,8 +49,9 @@ def heartbeat(title: str, quiet: bool = False) -> Iterator[None]:
 
 def _watch(title: str, over: threading.Event, started: float) -> None:
     while not over.wait(LOOK):
-        if time.monotonic() - _last_written >= SILENCE and _blocks[-1:] == [over]:
+        now = time.monotonic()
+        if now - max(_last_written, started - SILENCE + LEAST) >= SILENCE and _blocks[-1:] == [over]:
             with contextlib.suppress(OSError, ValueError):  # a closed standard error stops no work
-                sys.stderr.write(f"{title}: at work, {time.monotonic() - started:.0f} s so far\n")
+                sys.stderr.write(f"{title}: at work, {now - started:.0f} s so far\n")
                 sys.stderr.flush()
             note_output()

@@ -9,10 +9,9 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import deeptheory
 from deeptheory.system import instructions
 
-PACKAGE = Path(deeptheory.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 
 
 def cache_directory() -> Path:

@@ -8,10 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import deeptheory
 from deeptheory.system import instructions, mpi_launch, threadpools
 
-PACKAGE = Path(deeptheory.__file__).parent
+HERE = Path(__file__).parent
 RECORDED_PACKAGES = ("deeptheory", "numpy", "scipy", "numba", "h5py", "matplotlib", "msgspec")
 SLURM_VARIABLES = ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_CPUS_PER_TASK")
 
@@ -46,7 +45,7 @@ def _git_state() -> dict[str, Any]:
     def git(*arguments: str) -> str | None:
         try:
             done = subprocess.run(
-                ["git", "-C", str(PACKAGE), *arguments], capture_output=True, text=True, timeout=10
+                ["git", "-C", str(HERE), *arguments], capture_output=True, text=True, timeout=10
             )
         except (OSError, subprocess.TimeoutExpired):
             return None

@@ -106,9 +106,14 @@ def _numba_threads() -> Iterator[None]:
 def _blas_controller() -> Any:
     # Numba's np.dot calls the BLAS of scipy, which has to be loaded to be found.
     import scipy.linalg.cython_blas  # noqa: F401
-    import threadpoolctl
 
-    return threadpoolctl.ThreadpoolController()
+    before = os.environ.get("KMP_DUPLICATE_LIB_OK")
+    import threadpoolctl  # sets this variable for the process of the user
+
+    controller = threadpoolctl.ThreadpoolController()
+    if before is None:
+        os.environ.pop("KMP_DUPLICATE_LIB_OK", None)
+    return controller
 
 
 def _number_in(variable: str) -> int:

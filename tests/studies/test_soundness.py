@@ -96,10 +96,8 @@ def test_stored_numbers_that_are_no_shares_are_refused(run, value):
 
 
 def test_only_controls_may_be_at_chance(run):
-    shuffled = msgspec.structs.replace(
-        run.config, data=msgspec.structs.replace(run.config.data, labels="shuffled")
-    )
-    run.config = shuffled
+    data = msgspec.structs.replace(run.config.data, labels="shuffled")
+    run.config = msgspec.structs.replace(run.config, data=data)
     run.add("train", {paths.ACCURACY: {"measure": 0.2, "test": 0.2}})
     assert "not clearly above chance" in soundness.doubts(Stages, [run])[0]
     assert soundness.doubts(Controls, [run]) == ()

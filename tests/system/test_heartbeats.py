@@ -13,6 +13,7 @@ from deeptheory.system.heartbeats import note_output
 def eager(monkeypatch):
     monkeypatch.setattr(heartbeats, "SILENCE", 0.0)
     monkeypatch.setattr(heartbeats, "LOOK", 0.001)
+    monkeypatch.setattr(heartbeats, "LEAST", 0.0)
 
 
 def wait_for(capsys, text):

@@ -11,13 +11,19 @@ from deeptheory.system import instructions, process_setup
 
 CHANGES = """
 import json, os, sys
-import numpy, scipy.linalg.cython_blas, numba, threadpoolctl
+import numpy, scipy.linalg.cython_blas, numba
+
+def pools():
+    kept = os.environ.get("KMP_DUPLICATE_LIB_OK")
+    import threadpoolctl
+    if kept is None:
+        os.environ.pop("KMP_DUPLICATE_LIB_OK", None)
+    return threadpoolctl.threadpool_info()
 
 def state():
-    prefixes = "DEEPTHEORY_", "OMP_", "OPENBLAS_", "MKL_", "NUMBA_"
-    environment = {name: value for name, value in os.environ.items() if name.startswith(prefixes)}
+    environment = dict(os.environ)
     options = {name: repr(getattr(numba.config, name)) for name in dir(numba.config) if name.isupper()}
-    return [environment, threadpoolctl.threadpool_info(), options]
+    return [environment, pools(), options]
 
 before = state()
 exec(sys.argv[1])
