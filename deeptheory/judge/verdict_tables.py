@@ -31,6 +31,7 @@ def verdict_table(judged: Sequence[Judged]) -> Table:
     header = (
         "",
         "claim",
+        "verdict",
         "of",
         "true if",
         "effect",
@@ -39,7 +40,6 @@ def verdict_table(judged: Sequence[Judged]) -> Table:
         "worst seed",
         "p",
         "p Holm",
-        "verdict",
     )
     rows = [_row(one, part) for one in judged for part in one.parts]
     seeds = sorted({len(part.values) for one in judged for part in one.parts if len(part.values)})
@@ -47,7 +47,7 @@ def verdict_table(judged: Sequence[Judged]) -> Table:
         f"Verdicts over {' or '.join(map(str, seeds)) or 'no'} seed(s). Effect: mean over seeds; interval of the "
         "test, not corrected;\nverdict by p Holm, over all claims judged together."
     )
-    return Table(title, header, rows, left=(0, 1, 2, 3, 5, 10), notes=_notes(judged, seeds))
+    return Table(title, header, rows, left=(0, 1, 2, 3, 4, 6), notes=_notes(judged, seeds))
 
 
 def _row(one: Judged, part: Part) -> tuple[str, ...]:
@@ -59,6 +59,7 @@ def _row(one: Judged, part: Part) -> tuple[str, ...]:
     return (
         f"H{hypothesis.number}",
         hypothesis.label,
+        verdict,
         "" if part.name == hypothesis.label else part.name,
         true_if(one),
         f"{part.values.mean():+.3g}" if known else "-",
@@ -67,7 +68,6 @@ def _row(one: Judged, part: Part) -> tuple[str, ...]:
         worst,
         p_text(part.p),
         p_text(one.p_holm),
-        verdict,
     )
 
 
