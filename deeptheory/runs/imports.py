@@ -61,17 +61,18 @@ def import_run(
             return run
         splits, _ = prepare(config, run.dataset, blueprint(network))
         nothing = nn.History(*(np.empty(0) for _ in range(4)))
+        accuracies = accuracy_entries(network, run.dataset, splits)
         tree = {
             paths.SPLITS: asdict(splits),
             paths.STATE: network.state(),
             paths.BLUEPRINT: blueprint(network),
             paths.IMPORT: dict(source),
             paths.HISTORY: asdict(nothing),
-            **accuracy_entries(network, run.dataset, splits),
+            **accuracies,
             paths.LABEL_NAMES: run.dataset.label_names,
         }
         run.finish("train", tree, started)
-    accuracy = run.read_number(paths.join("train", paths.ACCURACY, "test"))
+    accuracy = accuracies[paths.ACCURACY]["test"]
     run.log(f"imported {source['file']} as {source['architecture']}, test accuracy {accuracy:.4f}")
     warn_of_chance(run)
     return run

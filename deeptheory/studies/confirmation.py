@@ -17,7 +17,6 @@ from deeptheory.runs.estimates import require_memory
 from deeptheory.runs.run import Run, make_directory
 from deeptheory.runs.stored_arrays import over_seeds
 from deeptheory.store import paths
-from deeptheory.store.atomic_files import write_text
 from deeptheory.studies import hypotheses
 from deeptheory.studies.local_processes import run_side_by_side
 from deeptheory.studies.plain_words import in_words
@@ -100,9 +99,8 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
     jobs = min(jobs, len(unfinished))
     if jobs > 1:
         with heartbeat("data set", quiet):
-            _ = runs[
-                0
-            ].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
+            # Bad data is refused, and rendered glyphs are cached, before there are processes.
+            _ = runs[0].dataset
         run_side_by_side(unfinished, jobs, quiet)
     else:
         for run in unfinished:
@@ -112,12 +110,11 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
             hypotheses.confirmed_hypotheses(config), [run.directory for run in runs], command, (), quiet
         )
     results = arm_results(runs)
-    text = "\n\n".join(map(str, (*arm_tables(runs, results), judge.verdict_table(judged))))
-    study = Study(directory, tuple(runs), tuple(judged), results, text)
     more = {"runs": [str(run.results) for run in runs]}
-    hypotheses.write(judged, directory / paths.VERDICTS, directory / paths.TABLES, more)
-    write_text(directory / paths.TABLES, text + "\n")
-    return study
+    text = hypotheses.write(
+        judged, directory / paths.VERDICTS, directory / paths.TABLES, arm_tables(runs, results), more
+    )
+    return Study(directory, tuple(runs), tuple(judged), results, text)
 
 
 def arm_tables(runs: Sequence[Run], results: ArmResults) -> list[Table]:

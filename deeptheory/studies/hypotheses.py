@@ -1,6 +1,7 @@
 """Test hypotheses on runs: find the evidence of each among what was given, and judge all of them together."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,12 @@ def judge_on_runs(
         hypotheses those that lack evidence are undecided, with the reason.
     """
     groups = _groups(directories)
+    # Once for a group, not for every hypothesis: it reads all weights.
+    check = functools.cache(lambda position: soundness.check_independent(groups[position]))
     cases, errors = [], []
     for hypothesis in hypotheses:
         try:
-            cases.append(_case(hypothesis, groups, seeds, quiet))
+            cases.append(_case(hypothesis, groups, check, seeds, quiet))
         except InputError as error:
             errors.append(error)
             cases.append(judge.Case(hypothesis, error))
@@ -149,13 +152,30 @@ def _numbers(part: judge.Part, seeds: Sequence[str]) -> dict[str, Any]:
 
 
 def write(
-    judged: Sequence[judge.Judged], path: Path, text: Path, more: Mapping[str, Any] | None = None
-) -> None:
-    """Write verdicts as JSON and as text; the report of a study shows the table that the JSON holds."""
+    judged: Sequence[judge.Judged],
+    path: Path,
+    text_path: Path,
+    above: Sequence[Table] = (),
+    more: Mapping[str, Any] | None = None,
+) -> str:
+    """Write verdicts as JSON and as text, which is returned; the report of a study shows the table in the JSON.
+
+    Parameters
+    ----------
+    judged : sequence of Judged
+    path, text_path : Path
+        Of the two files.
+    above : sequence of Table
+        What the text says before the verdicts.
+    more : mapping, optional
+        Further entries of the JSON.
+    """
     make_directory(path.parent)
     table = judge.verdict_table(judged)
+    text = "\n\n".join(map(str, (*above, table)))
     write_text(path, as_json({"hypotheses": numbers(judged), "table": asdict(table), **(more or {})}) + "\n")
-    write_text(text, f"{table}\n")
+    write_text(text_path, f"{text}\n")
+    return text
 
 
 def stored_table(path: Path) -> Table | None:
@@ -180,17 +200,21 @@ def _groups(directories: Sequence[Path]) -> list[list[Run]]:
 
 
 def _case(
-    hypothesis: judge.Hypothesis[Any], groups: Sequence[Sequence[Run]], seeds: Sequence[int], quiet: bool
+    hypothesis: judge.Hypothesis[Any],
+    groups: Sequence[Sequence[Run]],
+    check: Callable[[int], None],
+    seeds: Sequence[int],
+    quiet: bool,
 ) -> judge.Case[Any]:
     if hypothesis.evidence in companions.BUILDERS:
         made = companions.BUILDERS[hypothesis.evidence](seeds, quiet)
         return judge.Case(hypothesis, made, tuple(f"seed {seed}" for seed in seeds))
     found, reasons = [], []
-    for runs in groups:
+    for position, runs in enumerate(groups):
         try:
             _check_labels(hypothesis, runs)
             made = evidence.BUILDERS[hypothesis.evidence](runs)
-            soundness.check_independent(runs)
+            check(position)
             hypothesis.parts(made)
             found.append((runs, made))
         except InputError as error:

@@ -1,21 +1,11 @@
 """Where compiled kernels are kept."""
 
-import subprocess
-import sys
-
 import pytest
 
 from deeptheory.system import instructions, kernel_cache
+from tests.system.processes import python
 
 DIRECTORY = "from deeptheory.system import kernel_cache; print(kernel_cache.kernel_directory())"
-
-
-def python(script, environment):
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 def test_cache_directory(monkeypatch, tmp_path):

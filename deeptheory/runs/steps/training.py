@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from deeptheory import data, judge, nn
+from deeptheory.data.dataset import Images, Labels
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.network_sources import NetworkSource, stored_blueprint
@@ -44,17 +45,17 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
         before_epoch=lambda epoch, _: _keep_to_rewind(run, network, epoch),
         group=group,
     )
+    accuracies = accuracy_entries(network, dataset, splits)
     tree = {
         paths.SPLITS: asdict(splits),
         paths.STATE: network.state(),
         paths.HISTORY: asdict(history),
-        **accuracy_entries(network, dataset, splits),
+        **accuracies,
         paths.LABEL_NAMES: dataset.label_names,
     }
     run.finish("train", tree, started)
     checkpoint.remove()
-    accuracy = run.read_number(paths.join("train", paths.ACCURACY, "test"))
-    run.log(f"trained {config.network.name}, test accuracy {accuracy:.4f}")
+    run.log(f"trained {config.network.name}, test accuracy {accuracies[paths.ACCURACY]['test']:.4f}")
     if config.train.epochs and config.data.labels == "true":
         warn_of_chance(run)
 
@@ -62,27 +63,31 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
 def accuracy_entries(network: nn.Network, dataset: data.Dataset, splits: data.Splits) -> dict[str, Any]:
     """The entries of the step `train` that say how good a network is, and what chance would give."""
     images, labels = data.select(dataset, splits, "test")
-    correct = nn.predict_labels(network, images) == labels
+    on_test = _on_test(network, images, labels)
     accuracy = {
         "measure": nn.accuracy(network, *data.select(dataset, splits, "measure")),
-        "test": float(np.mean(correct)),
+        "test": on_test[paths.ACCURACY],
     }
     chance = float(np.bincount(labels).max() / len(labels))
-    return {paths.ACCURACY: accuracy, paths.CORRECT: correct, paths.CHANCE: chance}
+    return {**on_test, paths.ACCURACY: accuracy, paths.CHANCE: chance}
 
 
 def arm_accuracy(run: Run, network: nn.Network) -> dict[str, Any]:
     """Test accuracy of a network, and which test inputs it labels correctly."""
-    images, labels = data.select(run.dataset, stored_splits(run), "test")
+    return _on_test(network, *data.select(run.dataset, stored_splits(run), "test"))
+
+
+def _on_test(network: nn.Network, images: Images, labels: Labels) -> dict[str, Any]:
     correct = nn.predict_labels(network, images) == labels
     return {paths.ACCURACY: float(np.mean(correct)), paths.CORRECT: correct}
 
 
 def warn_of_chance(run: Run) -> None:
     """A line in the log where the trained network is not clearly above chance."""
-    train = run.read_tree("train")
-    accuracy, chance = train.read_number(f"{paths.ACCURACY}/test"), train.read_number(paths.CHANCE)
-    if judge.at_chance([accuracy], len(train.read_array(paths.CORRECT)), chance):
+    accuracy = run.read_number(paths.join("train", paths.ACCURACY, "test"))
+    chance = run.read_number(paths.join("train", paths.CHANCE))
+    n_test = len(run.read_array(paths.join("train", paths.CORRECT)))
+    if judge.at_chance([accuracy], n_test, chance):
         run.log(
             f"warning: test accuracy {accuracy:.4f} is not clearly above chance ({chance:.4f}): fields, masks and "
             "verdicts mean nothing; train longer, or with another learning rate"
