@@ -47,10 +47,10 @@ def arm_context(
     options = run.config.prune
     images, labels = data.select(run.dataset, stored_splits(run), "train")
     order = generator(run.config.seed, "budget").permutation(len(images))
-    measured = stages_to_measure(run.config.measure, network)
 
     def shares() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        groups = {stage: run.read_tree(paths.stage_path("measure", stage)) for stage in measured}
+        stages = stages_to_measure(run.config.measure, network)
+        groups = {stage: run.read_tree(paths.stage_path("measure", stage)) for stage in stages}
         return {
             stage: (group.read_array(paths.SIGNAL_SHARE), group.read_array(paths.VARIANCE_SHARE))
             for stage, group in groups.items()

@@ -5,23 +5,17 @@ from collections.abc import Iterable
 from deeptheory import nn, prune
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.measure import MeasureOptions
+from deeptheory.runs.configuration import Config
 from deeptheory.runs.run import Run
 
 
 def masked_layers(run: Run, network: nn.Network) -> tuple[prune.MaskedLayer, ...]:
-    """The layers to be masked; refuses stages and arms that do not exist.
-
-    Raises
-    ------
-    InputError
-        `prune.stages` or `prune.arms` does not fit the network.
-    """
+    """The layers to be masked; `InputError` where `prune.stages` does not fit the network."""
     return layers_to_mask(run.config.prune, network)
 
 
 def layers_to_mask(options: prune.PruneOptions, network: nn.Network) -> tuple[prune.MaskedLayer, ...]:
     """The layers that options name; raises what `masked_layers` raises."""
-    prune.check_arms(options.arms)
     shapes = {name: array.shape for name, array in network.parameters().items()}
     names = [stage.name for stage in network.stages]
     return prune.masked_layers(shapes, names, options.stages, options.head)
@@ -45,6 +39,15 @@ def stages_to_measure(options: MeasureOptions, network: nn.Network) -> list[str]
         found, do = ", ".join(options.stages), f"add '{names[-1]}'"
         raise InputError("measure.stages", f"the last stage, '{names[-1]}', among them", found, do)
     return [stage for stage in names if stage in options.stages]
+
+
+def check_later_steps(config: Config, network: nn.Network) -> None:
+    """Refuse stages and arms of the steps after training that do not exist, or do not fit the network.
+
+    Their options are only checked here: training is the same with all that fit.
+    """
+    prune.check_arms(config.prune.arms)
+    check_measured(layers_to_mask(config.prune, network), stages_to_measure(config.measure, network))
 
 
 def check_measured(layers: Iterable[prune.MaskedLayer], measured: list[str]) -> None:

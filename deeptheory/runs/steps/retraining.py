@@ -16,6 +16,8 @@ from deeptheory.runs.steps.mask_revision import Revision
 from deeptheory.runs.steps.training import arm_accuracy, build_network, stored_splits, trained_network
 from deeptheory.store import paths
 
+NO_PRUNING = prune.PruneOptions()  # of the unpruned arm, which depends on none of them
+
 
 @dataclass(frozen=True)
 class Retrained:
@@ -94,7 +96,7 @@ def retrain_network(
     arm : str
         A criterion, or "unpruned".
     masks : Masks or None
-        The one-shot masks; a schedule computes its own. None for the unpruned arm.
+        The one-shot masks; a schedule computes its own. None for the unpruned arm, whatever the options are.
     start : dict of str to array
         State of the network at the start of retraining; an arm from scratch has its own.
     options : PruneOptions
@@ -103,6 +105,7 @@ def retrain_network(
     -----
     The checkpoints stay until the caller has stored the result and calls `remove_checkpoints`.
     """
+    options = NO_PRUNING if masks is None else options
     if masks is not None and prune.CRITERIA[arm].from_scratch:
         network = build_network(run)
         network.load_state(network.state() | prune.scaled_to_fan_in(network.parameters(), masks))
@@ -176,6 +179,7 @@ def _fit(
 
 def remove_checkpoints(run: Run, arm: str, options: prune.PruneOptions) -> None:
     """Delete the checkpoints of `retrain_network`, when its result is stored."""
+    options = NO_PRUNING if arm == prune.UNPRUNED else options
     for number in (None, *range(len(prune.densities(options)))):
         run.checkpoint(paths.arm_checkpoint(arm, options.density, number)).remove()
 

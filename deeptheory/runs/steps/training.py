@@ -13,7 +13,7 @@ from deeptheory.runs.configuration import Config
 from deeptheory.runs.network_sources import NetworkSource, stored_blueprint
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run, step
-from deeptheory.runs.steps.layer_choice import check_measured, layers_to_mask, stages_to_measure
+from deeptheory.runs.steps.layer_choice import check_later_steps
 from deeptheory.store import paths
 
 
@@ -126,7 +126,7 @@ def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple
         raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
     source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
     network = source.fresh(generator(config.seed, "weights"))
-    check_measured(layers_to_mask(config.prune, network), stages_to_measure(config.measure, network))
+    check_later_steps(config, network)
     return splits, network
 
 
