@@ -8,6 +8,7 @@ from deeptheory.data.batches import from_batches
 from deeptheory.data.blank_glyphs import blank
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
+from deeptheory.data.label_choice import choose_labels
 from deeptheory.data.label_shuffling import shuffle_labels
 from deeptheory.data.loading import load, read_files
 from deeptheory.data.options import DataOptions
@@ -18,6 +19,7 @@ __all__ = [
     "Dataset",
     "Splits",
     "blank",
+    "choose_labels",
     "draw_splits",
     "from_batches",
     "load",

@@ -68,7 +68,8 @@ def load(options: DataOptions, quiet: bool = False) -> Dataset:
     Raises
     ------
     InputError
-        There is no readable data set at `options.path`, or an option is out of range.
+        There is no readable data set at `options.path`, it is not the one that `options` describe, or an option
+        is out of range.
     """
     if options.source == "glyphs":
         return render(
@@ -81,7 +82,32 @@ def load(options: DataOptions, quiet: bool = False) -> Dataset:
         )
     if not options.path:
         raise InputError("data.path", "the file or directory of the data set", "nothing", "set data.path")
-    return read_files(Path(options.path).expanduser(), quiet)
+    dataset = read_files(Path(options.path).expanduser(), quiet)
+    _check_description(dataset, options)
+    return dataset
+
+
+def _check_description(dataset: Dataset, options: DataOptions) -> None:
+    """Refuse another data set than the options say."""
+    height, width, _ = dataset.input_shape
+    size = options.file_size
+    for option, differs, expected, found in (
+        (
+            f"file_labels = {options.file_labels}",
+            options.file_labels not in (0, dataset.n_labels),
+            f"{options.file_labels} labels",
+            f"{dataset.n_labels}",
+        ),
+        (
+            f"file_size = {size}",
+            size and (height, width) != (size, size),
+            f"images of {size} x {size} pixels",
+            f"{height} x {width}",
+        ),
+    ):
+        if differs:
+            do = f"name the data set that the configuration is for, or change data.{option}"
+            raise InputError(f"data path {options.path}", expected, found, do)
 
 
 def read_files(path: Path, quiet: bool = False) -> Dataset:

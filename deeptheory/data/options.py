@@ -23,6 +23,18 @@ class DataOptions(Options, frozen=True):
         Literal["true", "shuffled"],
         Meta(description="shuffled: labels permuted over the images, so that there is nothing to learn"),
     ] = "true"
+    labels_used: Annotated[
+        int,
+        Meta(
+            ge=0, description="so many of the labels, drawn at random, with all their images (files); 0: all"
+        ),
+    ] = 0
+    file_labels: Annotated[
+        int, Meta(ge=0, description="number of labels that the data must have (files); 0: any")
+    ] = 0
+    file_size: Annotated[
+        int, Meta(ge=0, description="side in pixels that the images must have (files); 0: any")
+    ] = 0
     measure_share: Annotated[
         float, Meta(gt=0, lt=1, description="share of the training set held out for measuring fields")
     ] = 0.1

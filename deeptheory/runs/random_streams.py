@@ -17,6 +17,7 @@ STREAMS = (
     "revision",
     "shuffled-labels",
     "sensitivity",
+    "labels-used",
 )
 
 

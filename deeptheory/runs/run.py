@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, cast
 
 import h5py
+import msgspec
 
 from deeptheory import data
 from deeptheory.errors import InputError
@@ -85,7 +86,7 @@ class Run(TypedReaders):
     @functools.cached_property
     def dataset(self) -> data.Dataset:
         """The data set of the configuration; runs in one process share it."""
-        return labelled(_load(self.config.data, self.quiet), self.config)
+        return labelled(load_whole(self.config.data, self.quiet), self.config)
 
     @property
     def results(self) -> Path:
@@ -271,8 +272,14 @@ def make_directory(directory: Path) -> None:
 
 
 def labelled(dataset: data.Dataset, config: Config) -> data.Dataset:
-    """The data set with the labels that the configuration asks for: the true ones, or shuffled ones."""
-    if config.data.labels == "true":
+    """The data set with the labels that the configuration asks for: all or some, true or shuffled."""
+    options = config.data
+    if options.labels_used and options.source == "glyphs":
+        do = "set data.n_labels"
+        raise InputError("data.labels_used", "0 for glyphs", f"{options.labels_used}", do)
+    if options.labels_used:
+        dataset = data.choose_labels(dataset, options.labels_used, generator(config.seed, "labels-used"))
+    if options.labels == "true":
         return dataset
     return data.shuffle_labels(dataset, generator(config.seed, "shuffled-labels"))
 
@@ -283,8 +290,13 @@ def outlined(config: Config, quiet: bool = False) -> data.Dataset:
     if options.source == "glyphs":
         dataset = data.blank(options.n_labels, options.size, options.train_per_label, options.test_per_label)
     else:
-        dataset = _load(options, quiet)
+        dataset = load_whole(options, quiet)
     return labelled(dataset, config)
+
+
+def load_whole(options: data.DataOptions, quiet: bool = False) -> data.Dataset:
+    """The whole data set, which runs on some of its labels share."""
+    return _load(msgspec.structs.replace(options, labels_used=0), quiet)
 
 
 @functools.lru_cache(maxsize=1)

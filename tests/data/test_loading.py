@@ -20,6 +20,20 @@ def test_files_are_loaded_from_the_path(dataset, tmp_path):
     assert loaded.label_names == ("a", "b")
 
 
+def test_another_data_set_than_the_options_describe_is_refused(dataset, tmp_path):
+    path = str(tmp_path / "tiny.npz")
+    pack(dataset, path)
+    described = DataOptions(source="files", path=path, file_labels=2, file_size=4)
+    assert load(described).n_labels == 2
+    do = r"name the data set that the configuration is for, or change data\."
+    for option, text in (
+        ({"file_labels": 100}, f"expected 100 labels, found 2; {do}file_labels = 100"),
+        ({"file_size": 32}, f"expected images of 32 x 32 pixels, found 4 x 4; {do}file_size = 32"),
+    ):
+        with pytest.raises(InputError, match=rf"data path .*tiny\.npz: {text}"):
+            load(DataOptions(source="files", path=path, **option))
+
+
 def test_files_without_a_path_are_refused():
     with pytest.raises(
         InputError, match=r"data\.path: expected the file or directory .*, found nothing; set data"

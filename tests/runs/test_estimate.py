@@ -57,6 +57,13 @@ def test_steps_allocate_what_the_law_says(run_until, step):
     assert 0.8 < (sum(terms.values()) - terms["program"]) / allocated < 1.3
 
 
+@pytest.mark.parametrize("name", ["resnet20", "efficientnet-b0"])
+def test_networks_with_layers_that_mix_no_channels_have_their_law(name):
+    network = {"name": name, "width": 0.25} | ({"depth": 0.3} if name != "resnet20" else {})
+    sizes = sizes_of(tiny(network=network, prune={"stages": ["stage5"]}))
+    assert sizes.peak("predict", PLENTY) > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), THIRTY, WIDE], ids=["small glyphs", "30 labels", "32x32"])
 def test_real_runs_take_what_the_law_says(tmp_path, options):

@@ -19,6 +19,7 @@ FIRST = {
     "revision": 1544415595,
     "shuffled-labels": 2583268373,
     "sensitivity": 1216943931,
+    "labels-used": 3047163878,
 }
 
 

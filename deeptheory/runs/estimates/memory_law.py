@@ -10,14 +10,16 @@ import msgspec
 import numpy as np
 
 from deeptheory import nn
+from deeptheory.data import Dataset
 from deeptheory.measure.features import TOGETHER
 from deeptheory.measure.fields import BLOCK_BYTES
 from deeptheory.measure.probes.curvature import RANK, ROWS
 from deeptheory.measure.probes.lbfgs import MEMORY
 from deeptheory.measure.streaming import BATCH
+from deeptheory.prune.wiring import mixes
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.network_sources import NetworkSource
-from deeptheory.runs.run import outlined
+from deeptheory.runs.run import load_whole, outlined
 from deeptheory.runs.steps.layer_choice import layers_to_mask, stages_to_measure
 from deeptheory.runs.steps.training import prepare
 from deeptheory.store import paths
@@ -49,6 +51,7 @@ class Sizes:
     inputs: dict[str, int]  # by split
     program: int
     data: int  # images and labels of all splits
+    whole: int  # those of the whole file, where only some of its labels are used
     state: int  # parameters and buffers
     stages: tuple[tuple[int, int], ...]  # outputs C*P and filters C of all stages that are measured
     probed: tuple[int, ...]  # outputs of the stages whose probe has to be fitted
@@ -63,7 +66,11 @@ class Sizes:
         one, the least with which a step gets through. What single criteria need alone is NOT in it.
         """
         data, weights = COPIES[step]
-        terms = {"program": self.program, "data": data * self.data, "weights": weights * self.state}
+        terms = {
+            "program": self.program,
+            "data": data * self.data + self.whole,
+            "weights": weights * self.state,
+        }
         return {**terms, "batch": self.batch[step], "arrays": self._arrays(step, free)}
 
     def peak(self, step: str, free: float = 0.0) -> int:
@@ -126,7 +133,8 @@ def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
     shapes = [network.output_shape(stage) for stage in stages_to_measure(config.measure, network)]
     stages = tuple((math.prod(shape), shape[-1]) for shape in shapes)
     masked = layers_to_mask(config.prune, network)
-    weights = {name: array for name, array in network.parameters().items() if array.ndim > 1}
+    mixing = [f"{node.name}.weight" for node in network.nodes if mixes(node.layer)]
+    weights = {name: array for name, array in network.parameters().items() if name in mixing}
     refitted = list(weights)[min(list(weights).index(layer.weight) for layer in masked) :]
     retraining, inferring = _scratch(source, config.retrain.batch), _scratch(source, 0)
     return Sizes(
@@ -134,7 +142,8 @@ def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
         source,
         inputs={name: len(getattr(splits, name)) for name in ("train", "measure", "test")},
         program=program,
-        data=sum(array.nbytes for array in vars(dataset).values() if isinstance(array, np.ndarray)),
+        data=_bytes(dataset),
+        whole=_bytes(load_whole(config.data, quiet)) if config.data.labels_used else 0,
         state=sum(array.nbytes for array in network.state().values()),
         stages=stages,
         probed=tuple(outputs for outputs, _ in stages)[: -1 if network.classifier_is_probe else None],
@@ -150,6 +159,10 @@ def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
             **dict.fromkeys(("retrain", COMPARE), retraining),
         },
     )
+
+
+def _bytes(dataset: Dataset) -> int:
+    return sum(array.nbytes for array in vars(dataset).values() if isinstance(array, np.ndarray))
 
 
 @functools.cache

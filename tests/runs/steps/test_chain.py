@@ -10,6 +10,7 @@ from deeptheory import data, nn
 from deeptheory.errors import InputError
 from deeptheory.runs import Run, steps
 from deeptheory.runs.configuration import config_from
+from deeptheory.runs.run import outlined
 from deeptheory.runs.steps.training import build_network
 from deeptheory.store import paths
 from deeptheory.store.checkpoints import CheckpointStore
@@ -301,6 +302,29 @@ def test_controls_without_training_and_without_labels(finished_study, tmp_path, 
     true = Run(finished_study / "seed-3", quiet=True).dataset
     assert (run.dataset.train_images == true.train_images).all()
     assert not (run.dataset.train_labels == true.train_labels).all()
+
+
+def test_some_of_the_labels_of_a_file(tmp_path, tiny_config):
+    labels = np.tile(np.arange(6), 20)
+    images = np.broadcast_to(labels[:, None, None, None], (120, 16, 16, 1)).astype(np.uint8)
+    names = tuple("abcdef")
+    data.pack(data.Dataset("six", images, labels, images, labels, names), tmp_path / "six.npz")
+    found = []
+    for seed in (0, 1):
+        of_files = {"source": "files", "path": str(tmp_path / "six.npz"), "labels_used": 3}
+        config = with_tables(tiny_config, data=of_files, train={"epochs": 0})
+        config = msgspec.structs.replace(config, seed=seed)
+        run = Run.create(tmp_path / f"seed-{seed}", config, quiet=True)
+        steps.train(run)
+        found.append(run.read_names("train/label_names"))
+        assert run.read_array("train/state/head.linear.weight").shape[0] == 3
+        assert list(outlined(config).label_names) == found[-1]
+        drawn = run.dataset.train_images[:, 0, 0, 0]
+        assert [names[label] for label in np.unique(drawn)] == found[-1]
+    assert found[0] != found[1]  # of the run's own seed
+    glyphs = with_tables(tiny_config, data={"labels_used": 3})
+    with pytest.raises(InputError, match=r"data.labels_used: expected 0 for glyphs, found 3; set data.n_l"):
+        outlined(glyphs)
 
 
 def test_accuracy_of_every_label(run):

@@ -1,0 +1,48 @@
+"""Some of the labels of a data set."""
+
+import dataclasses
+
+import numpy as np
+
+from deeptheory.data.dataset import Dataset
+from deeptheory.errors import InputError
+
+
+def choose_labels(dataset: Dataset, n_labels: int, rng: np.random.Generator) -> Dataset:
+    """All images of labels drawn at random.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    n_labels : int
+        How many labels are kept, all choices being equally likely.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Dataset
+        Its labels 0 to `n_labels` - 1 are those drawn, in the order of `dataset`, with their names.
+
+    Raises
+    ------
+    InputError
+        Fewer than two labels are asked for, or more than there are.
+    """
+    if not 2 <= n_labels <= dataset.n_labels:
+        raise InputError(
+            "data.labels_used",
+            f"0 for all, or 2 to {dataset.n_labels}, the labels of '{dataset.name}'",
+            f"{n_labels}",
+        )
+    chosen = np.sort(rng.choice(dataset.n_labels, n_labels, replace=False))
+    number = np.full(dataset.n_labels, -1)
+    number[chosen] = np.arange(n_labels)
+    train, test = number[dataset.train_labels] >= 0, number[dataset.test_labels] >= 0
+    return dataclasses.replace(
+        dataset,
+        train_images=dataset.train_images[train],
+        train_labels=number[dataset.train_labels[train]],
+        test_images=dataset.test_images[test],
+        test_labels=number[dataset.test_labels[test]],
+        label_names=tuple(dataset.label_names[label] for label in chosen),
+    )
