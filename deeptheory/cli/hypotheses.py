@@ -54,19 +54,25 @@ def hypothesis() -> None:
     """
 
 
+FAMILY = click.option("--family", help="All hypotheses of a family, such as paper, in place of names.")
+
+
 @hypothesis.command("list")
 @click.argument("names", nargs=-1)
+@FAMILY
 @JSON
-def list_hypotheses(names: tuple[str, ...], as_json: bool) -> None:
-    """Show all hypotheses, or those named: claim, source, statistic, null, rule and power.
+def list_hypotheses(names: tuple[str, ...], family: str | None, as_json: bool) -> None:
+    """Show all hypotheses, those named or those of a family: claim, source, statistic, null, rule and power.
 
     \b
-    Example:  deeptheory hypothesis list H7
+    Examples:
+      deeptheory hypothesis list H7
+      deeptheory hypothesis list --family paper
     """
     from deeptheory import judge, tables
     from deeptheory.studies import hypotheses
 
-    chosen = hypotheses.named(names or (hypotheses.ALL,))
+    chosen = hypotheses.named(names or (() if family else (hypotheses.ALL,)), family)
     if as_json:
         click.echo(tables.as_json({"hypotheses": hypotheses.descriptions(chosen)}))
     else:
@@ -74,7 +80,8 @@ def list_hypotheses(names: tuple[str, ...], as_json: bool) -> None:
 
 
 @hypothesis.command("test")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1)
+@FAMILY
 @click.option(
     "--runs",
     "directories",
@@ -107,6 +114,7 @@ def list_hypotheses(names: tuple[str, ...], as_json: bool) -> None:
 @machine_options
 def test_hypotheses(
     names: tuple[str, ...],
+    family: str | None,
     directories: tuple[Path, ...],
     study: Path | None,
     data_path: Path | None,
@@ -118,14 +126,16 @@ def test_hypotheses(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Test hypotheses by name or number, or all of them, on finished runs.
+    """Test hypotheses by name or number, those of a family, or all of them, on finished runs.
 
-    What is tested in one call is one family (Holm). H13 and H14 compare theory with a simulation of seconds to
-    minutes and need no runs. Exit code 0 when every one is supported, 1 otherwise.
+    What is tested in one call is corrected together (Holm). With --family each is tested on the first of --runs
+    that has what it needs. H13 and H14 compare theory with a simulation of seconds to minutes and need no runs.
+    Exit code 0 when every one is supported, 1 otherwise.
 
     \b
     Examples:
       deeptheory hypothesis test H6 H7 H8 H9 --runs out/pruning --out out/verdicts
+      deeptheory hypothesis test --family paper --runs out/cifar100 --runs out/labels-cifar100 --runs out/dilution
       deeptheory hypothesis test committee
       deeptheory hypothesis test H15 --simulate simulations/controls.toml --runs out/controls --jobs 2
       deeptheory hypothesis test all --runs out/demo --runs out/label-scaling --runs out/controls
@@ -136,13 +146,15 @@ def test_hypotheses(
     from deeptheory.store import paths
     from deeptheory.studies import dispatch, hypotheses
 
-    chosen = hypotheses.named(names)
+    chosen = hypotheses.named(names, family)
     if study is not None:
         if len(directories) != 1:
             found = f"{len(directories)} directories"
             raise InputError("--simulate", "one directory, by --runs, to make the study in", found)
         dispatch.simulate(study, with_data(overrides, data_path), directories[0], command_line(), jobs, quiet)
-    judged = hypotheses.judge_on_runs(chosen, directories, command_line(), range(seeds), quiet)
+    judged = hypotheses.judge_on_runs(
+        chosen, directories, command_line(), range(seeds), quiet, first_fit=family is not None
+    )
     if out is not None:
         hypotheses.write(judged, out / paths.HYPOTHESES, out / paths.HYPOTHESES_TEXT)
         plot.draw_hypotheses(judged, out)

@@ -4,7 +4,7 @@ from deeptheory.judge.arm_results import ArmResults
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
 from deeptheory.judge.comparison_tables import comparison_tables
 from deeptheory.judge.decision import FIXED, RULE_OPTIONS, Case, Hypothesis, Judged, Part, judge_hypotheses
-from deeptheory.judge.hypotheses import HYPOTHESES, hypothesis
+from deeptheory.judge.hypotheses import HYPOTHESES, family, hypothesis
 from deeptheory.judge.hypothesis_tables import hypothesis_list
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.sampling import at_chance, clearly_below, difference_variance, paired_variance
@@ -36,6 +36,7 @@ __all__ = [
     "comparison_tables",
     "difference_variance",
     "equivalence",
+    "family",
     "holm",
     "hypothesis",
     "hypothesis_list",

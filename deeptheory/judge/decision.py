@@ -1,7 +1,7 @@
 """A claim with its decision rule, and the verdict on it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -66,6 +66,8 @@ class Hypothesis(Generic[E]):
         unit squared; parts that are left out have none.
     minimum_labels : int
         Fewest labels that the statistic needs.
+    part_rules : mapping of str to Rule
+        Of the parts that are not decided by `rule`.
     """
 
     number: int
@@ -84,6 +86,7 @@ class Hypothesis(Generic[E]):
     holds_if: Literal["all", "any"] = "all"
     sampling: Callable[[E], Mapping[str, Floats]] = no_sampling_error
     minimum_labels: int = 3  # "from 3 to 1000 labels", say the papers
+    part_rules: Mapping[str, Rule] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -94,12 +97,26 @@ class Hypothesis(Generic[E]):
         """True mean of every part at which the claim, judged alone, is supported with a power of 80 %.
 
         At the stated scatter. NaN where no mean is found so often. Where one part is enough, the level is that of
-        Holm's first step.
+        Holm's first step. A part with a rule of its own has to be as far from its own null.
         """
-        rule, level = self.rule.under(options), options.level
+        level, power = options.level, POWER
         if self.holds_if == "all":
-            return rule.found(self.scatter, n_seeds, level, POWER ** (1 / n_parts))
-        return rule.found(self.scatter, n_seeds, 1 - (1 - level) / n_parts, POWER)
+            power = POWER ** (1 / n_parts)
+        else:
+            level = 1 - (1 - level) / n_parts
+        rule = self.rule.under(options)
+        others = [of_part.under(options) for of_part in self.part_rules.values()]
+        further = [of.found(self.scatter, n_seeds, level, power) - of.null + rule.null for of in others]
+        return float(np.max([rule.found(self.scatter, n_seeds, level, power), *further]))
+
+    def rule_of(self, part: str, options: JudgeOptions = FIXED) -> Rule:
+        """The rule that decides a part."""
+        return self.part_rules.get(part, self.rule).under(options)
+
+    def rule_text(self, options: JudgeOptions = FIXED) -> str:
+        """The rules in words."""
+        others = [f"{part}: {rule.under(options).text}" for part, rule in self.part_rules.items()]
+        return "; ".join([self.rule.under(options).text, *others])
 
 
 @dataclass(frozen=True)
@@ -115,12 +132,15 @@ class Case(Generic[E]):
         Names of the seeds, in the order of the numbers; counted from 0 where they are left out.
     doubts : tuple of str
         Why these runs allow no verdict, with what to do: undecided.
+    place : str
+        Where the runs are; empty where there are none.
     """
 
     hypothesis: Hypothesis[E]
     evidence: E | InputError
     seeds: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,6 +150,8 @@ class Part:
     Attributes
     ----------
     name : str
+    rule : Rule
+        That decides it, with the margin of the options.
     values : (S,) float array
         The statistic of every seed.
     worst : int
@@ -144,6 +166,7 @@ class Part:
     """
 
     name: str
+    rule: Rule
     values: Floats
     worst: int
     test: PairedTest | None
@@ -159,8 +182,8 @@ class Judged:
     Attributes
     ----------
     hypothesis : Hypothesis
-    rule : Rule
-        Its rule, with the margin of the options.
+    rule : str
+        Its rules in words, with the margins of the options.
     status : {"supported", "not supported", "undecided"}
     parts : tuple of Part
     p : float
@@ -175,10 +198,12 @@ class Judged:
         Options that change the rule; the verdict is then no confirmation, whatever it says.
     command : str
         What repeats it.
+    place : str
+        Where the runs are; empty where there are none.
     """
 
     hypothesis: Hypothesis[Any]
-    rule: Rule
+    rule: str
     status: Status
     parts: tuple[Part, ...]
     p: float
@@ -187,6 +212,7 @@ class Judged:
     seeds: tuple[str, ...]
     exploratory: tuple[str, ...]
     command: str
+    place: str
 
     @property
     def verdict(self) -> str:
@@ -235,7 +261,7 @@ def judge_hypotheses(
     return [
         Judged(
             case.hypothesis,
-            case.hypothesis.rule.under(options),
+            case.hypothesis.rule_text(options),
             _status(case.hypothesis, found, p_holm, options),
             found,
             p,
@@ -244,6 +270,7 @@ def judge_hypotheses(
             _seeds(case, found),
             exploratory,
             command,
+            case.place,
         )
         for case, found, p, p_holm in zip(
             tested, parts, p_values.tolist(), holm(p_values).tolist(), strict=True
@@ -259,10 +286,11 @@ def _parts(case: Case[Any], options: JudgeOptions) -> tuple[Part, ...]:
         with np.errstate(divide="ignore", invalid="ignore"):  # `_part` says where a number is not finite
             values, variances = hypothesis.parts(evidence), hypothesis.sampling(evidence)
     except InputError as error:
-        return (Part(hypothesis.label, np.empty(0), -1, None, np.nan, "undecided", str(error)),)
-    rule = hypothesis.rule.under(options)
+        rule = hypothesis.rule.under(options)
+        return (Part(hypothesis.label, rule, np.empty(0), -1, None, np.nan, "undecided", str(error)),)
+    rules = {name: hypothesis.rule_of(name, options) for name in values}
     tests = {
-        name: rule.test(of_seeds, options.level, _sampling_error(variances.get(name), len(of_seeds)))
+        name: rules[name].test(of_seeds, options.level, _sampling_error(variances.get(name), len(of_seeds)))
         for name, of_seeds in values.items()
         if np.isfinite(of_seeds).all() and len(of_seeds) >= options.minimum_seeds
     }
@@ -270,7 +298,7 @@ def _parts(case: Case[Any], options: JudgeOptions) -> tuple[Part, ...]:
     if hypothesis.holds_if == "any":
         p_values = holm(p_values)
     return tuple(
-        _part(rule, case.doubts, options, name, of_seeds, tests.get(name), p)
+        _part(rules[name], case.doubts, options, name, of_seeds, tests.get(name), p)
         for (name, of_seeds), p in zip(values.items(), p_values.tolist(), strict=True)
     )
 
@@ -305,7 +333,7 @@ def _part(
         status, reason = "not supported", "the whole interval contradicts the claim"
     else:
         reason = f"the interval allows both; {_needed(rule, values, options)}"
-    return Part(name, values, worst, test, p, status, reason)
+    return Part(name, rule, values, worst, test, p, status, reason)
 
 
 def _needed(rule: Rule, values: Floats, options: JudgeOptions) -> str:

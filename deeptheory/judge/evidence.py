@@ -215,6 +215,48 @@ class Dilutions:
 
 
 @dataclass(frozen=True)
+class Diluted:
+    """A kind of network whose layers AFCC has diluted: how much, and its test accuracies after retraining.
+
+    Parameters
+    ----------
+    network : str
+        Architecture, such as "vgg11".
+    dilution : mapping of str to (S,) float array
+        Kind of the masked layers to their dilution, a share, mean over those of the kind: ``last convolutions``
+        (the last of the network among them), ``other convolutions``, ``hidden layers``, ``head``.
+    arms : Arms
+    """
+
+    network: str
+    dilution: Values
+    arms: Arms
+
+    def __post_init__(self) -> None:
+        settings = self.arms.settings
+        accuracies = {f"accuracy of {arm}": at[arm] for at in settings.values() for arm in at}
+        _check({**self.dilution, **accuracies}, (), "dilution")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What inference with a network costs, dense and compact.
+
+    Parameters
+    ----------
+    seconds, bytes : mapping of str to (S,) float array
+        ``dense`` and ``compact`` to the time of one batch, and to the size of the saved network.
+    """
+
+    seconds: Values
+    bytes: Values
+
+    def __post_init__(self) -> None:
+        for what, of_sides in (("time", self.seconds), ("bytes", self.bytes)):
+            _check({f"{what} {side}": of_sides[side] for side in ("dense", "compact")}, (), "costs")
+
+
+@dataclass(frozen=True)
 class LabelScaling:
     """Numbers against the number of labels, of networks trained on that many.
 

@@ -18,7 +18,7 @@ def hypothesis_list(hypotheses: Iterable[Hypothesis[Any]]) -> str:
                 f"  source     {of.source}",
                 f"  statistic  {of.statistic}{_unit(of)}, one number per seed",
                 f"  null       {of.null}",
-                f"  rule       {of.rule.text}; {_needs(of)}",
+                f"  rule       {of.rule_text()}; {_needs(of)}",
                 f"  power      {_detects(of, FIXED.minimum_seeds, of.detects(FIXED.minimum_seeds, 1))}",
             ]
         )

@@ -61,7 +61,7 @@ def _row(one: Judged, part: Part) -> tuple[str, ...]:
         hypothesis.label,
         verdict,
         "" if part.name == hypothesis.label else part.name,
-        true_if(one),
+        true_if(part),
         f"{part.values.mean():+.3g}" if known else "-",
         hypothesis.unit,
         f"[{test.low:+.3g}, {test.high:+.3g}] {test.interval_level:.0%}" if test else "-",
@@ -71,9 +71,9 @@ def _row(one: Judged, part: Part) -> tuple[str, ...]:
     )
 
 
-def true_if(one: Judged) -> str:
-    """Where the claim is true: "> -0.5", or "-1 to 1"."""
-    bounds = one.rule.bounds
+def true_if(part: Part) -> str:
+    """Where a part of a claim is true: "> -0.5", or "-1 to 1"."""
+    bounds = part.rule.bounds
     return f"> {bounds[0]:g}" if len(bounds) == 1 else f"{bounds[0]:g} to {bounds[1]:g}"
 
 
@@ -99,10 +99,20 @@ def _notes(judged: Sequence[Judged], seeds: Sequence[int]) -> list[str]:
             f"rare collapses: with {seeds[0]} seed(s) none may show although up to {share:.0%} of networks "
             f"collapse (probability {MISSED:.0%})"
         )
+    notes += _places(judged)
     exploratory = dict.fromkeys(text for one in judged for text in one.exploratory)
     if exploratory:
         notes.append(f"exploratory, no confirmation: {', '.join(exploratory)}")
     return notes + [f"repeat with: {command}" for command in dict.fromkeys(one.command for one in judged)]
+
+
+def _places(judged: Sequence[Judged]) -> list[str]:
+    """Which claims were tested where, if not all in one place."""
+    places: dict[str, list[str]] = {}
+    for one in judged:
+        if one.place:
+            places.setdefault(one.place, []).append(f"H{one.hypothesis.number}")
+    return [f"{', '.join(of)} on {place}" for place, of in places.items()] if len(places) > 1 else []
 
 
 def _not_normal(n_seeds: int) -> str:

@@ -68,6 +68,8 @@ TOLERANCE, INTACT, PRUNABLE = "tolerance", "intact", "prunable"
 
 # Entries of compact networks and of what they cost.
 SAVED_BYTES = "saved_bytes"
+DENSE, MASKED, COMPACT_SIDE = "dense", "masked", "compact"  # the networks that are compared
+SIDES, LATENCY, QUIET = "sides", "latency_s", "quiet"
 
 # Entries of other files: a saved network, a packed data set, the results of a sweep.
 MODEL_NETWORK, MODEL_ARRAYS = "network", ("parameters", "buffers")
@@ -157,6 +159,11 @@ def compact_path(arm: str, *entry: str) -> str:
     return join(COMPACT, arm, *entry)
 
 
-def cost_path(arm: str) -> str:
-    """Group of the costs of one arm: `cost/afcc`."""
-    return join(COST, arm)
+def cost_path(arm: str, *entry: str) -> str:
+    """Group of the costs of one arm, or an entry of it: `cost/afcc/sides/dense/saved_bytes`."""
+    return join(COST, arm, *entry)
+
+
+def batch_name(size: int) -> str:
+    """Entry of what batches of one size cost: `batch100`."""
+    return f"batch{size}"

@@ -11,6 +11,8 @@ from deeptheory.judge.evidence import (
     Arms,
     Controls,
     Correct,
+    Costs,
+    Diluted,
     Dilutions,
     LabelScaling,
     Predictions,
@@ -18,7 +20,7 @@ from deeptheory.judge.evidence import (
     Stages,
 )
 from deeptheory.judge.hypotheses.h10_layer_prunable import DENSITY
-from deeptheory.prune import AFCC, UNPRUNED
+from deeptheory.prune import AFCC, HEAD_WEIGHT, UNPRUNED
 from deeptheory.runs.discovery import check_one_configuration
 from deeptheory.runs.run import Run
 from deeptheory.runs.stored_arrays import over_seeds, over_stages, stage_names
@@ -27,6 +29,9 @@ from deeptheory.studies import comparison, soundness
 
 Runs = Sequence[Run]
 Floats = NDArray[np.float64]
+NUMBER_OF_LABELS = ("data.n_labels", "data.labels_used")  # the options that set it: of glyphs, of files
+CONVOLUTIONS = ("last convolutions", "other convolutions")  # kinds of `Diluted`
+TIMED_BATCH = 100
 OF_STAGES = (
     "probe_accuracy",
     "snr_mean_field",
@@ -161,17 +166,62 @@ def dilutions(runs: Runs) -> Dilutions:
     return Dilutions(measured, expected)
 
 
+def diluted(runs: Runs) -> Diluted:
+    """The AFCC arm of a confirm study, its masked layers by their kind."""
+    _check(runs, "retrain")
+    first = runs[0]
+    if first.config.prune.disorder != "quenched":
+        found = f"prune.disorder = '{first.config.prune.disorder}' in {first.directory}"
+        raise InputError("masks", "quenched ones", found, "name a study of them")
+    kinds: dict[str, list[Floats]] = {}
+    for layer in first.entry_names(paths.arm_path("prune", AFCC, paths.LAYERS)):
+        dilution = over_seeds(runs, paths.arm_path("prune", AFCC, paths.LAYERS, layer, paths.DILUTION))
+        kinds.setdefault(_layer_kind(first, layer), []).append(dilution)
+    if CONVOLUTIONS[0] in kinds:
+        kinds[CONVOLUTIONS[0]] += kinds.pop(CONVOLUTIONS[1], [])
+    source = paths.join("train", paths.IMPORT, "architecture")
+    network = first.read_text(source) if first.has(source) else first.config.network.name
+    return Diluted(network, {kind: np.mean(of, axis=0) for kind, of in kinds.items()}, arms(runs))
+
+
+def _layer_kind(run: Run, weight: str) -> str:
+    """Kind of a masked layer, as `Diluted` names it; of the convolutions only the last one is among the last."""
+    convolutions = [
+        name for name in run.entry_names(paths.join("train", paths.STATE)) if name.endswith(".conv.weight")
+    ]
+    if weight in convolutions:
+        return CONVOLUTIONS[weight != convolutions[-1]]
+    return "head" if weight == HEAD_WEIGHT else "hidden layers"
+
+
+def costs(runs: Runs) -> Costs:
+    """What the AFCC arm costs as a compact network, and what the dense network does."""
+    check_one_configuration(runs, "hypothesis")
+    for run in runs:
+        if not run.has(paths.cost_path(AFCC)):
+            do = f"run 'deeptheory cost {run.directory} --arm {AFCC}' when nothing else runs"
+            raise InputError(f"run {run.directory}", "what the compact network of AFCC costs", "none", do)
+
+    def of_sides(*entry: str) -> dict[str, Floats]:
+        return {
+            side: over_seeds(runs, paths.cost_path(AFCC, paths.SIDES, side, *entry))
+            for side in (paths.DENSE, paths.COMPACT_SIDE)
+        }
+
+    return Costs(of_sides(paths.batch_name(TIMED_BATCH), paths.LATENCY), of_sides(paths.SAVED_BYTES))
+
+
 def label_scaling(runs: Runs) -> LabelScaling:
     """Runs that differ in their number of labels, as many seeds of each."""
-    _check(runs, "measure", but=("data.n_labels",))
+    _check(runs, "measure", but=NUMBER_OF_LABELS)
     by_number: dict[int, dict[int, Run]] = {}
     for run in runs:
-        by_number.setdefault(run.config.data.n_labels, {})[run.config.seed] = run
+        by_number.setdefault(soundness.n_labels(run), {})[run.config.seed] = run
     numbers = sorted(by_number)
     seeds = sorted(by_number[numbers[0]])
     if len(numbers) < 3 or any(sorted(of_number) != seeds for of_number in by_number.values()):
         found = "; ".join(f"{number}: {sorted(by_number[number])}" for number in numbers)
-        do = "run 'deeptheory sweep simulations/label-scaling.toml --out DIR'"
+        do = "run 'deeptheory sweep simulations/label-scaling.toml --out DIR', or label-scaling-cifar100.toml"
         raise InputError("numbers of labels", "at least 3, with the same seeds each", found, do)
 
     def over_numbers(value: Callable[[Run], float]) -> Floats:
@@ -243,4 +293,6 @@ BUILDERS: dict[type[Any], Callable[[Runs], Any]] = {
     LabelScaling: label_scaling,
     Controls: controls,
     Dilutions: dilutions,
+    Diluted: diluted,
+    Costs: costs,
 }

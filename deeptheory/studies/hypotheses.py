@@ -20,14 +20,19 @@ ALL = "all"
 RIVALS = {"H7": "random", "H8": "label-permuted", "H9": "magnitude"}
 
 
-def named(names: Sequence[str]) -> list[judge.Hypothesis[Any]]:
-    """Hypotheses by name or number, in the order given; "all" is every one.
+def named(names: Sequence[str], family: str | None = None) -> list[judge.Hypothesis[Any]]:
+    """Hypotheses by name or number, in the order given, or those of a family; "all" is every one.
 
     Raises
     ------
     InputError
-        A name is unknown, or comes twice.
+        A name is unknown, or comes twice; neither names nor a family are given, or both.
     """
+    if bool(names) == (family is not None):
+        both = f"{', '.join(names)} and --family {family}"
+        raise InputError("hypotheses", "names or --family", both if names else "neither")
+    if family is not None:
+        return judge.family(family)
     if list(names) == [ALL]:
         return list(judge.HYPOTHESES.values())
     found = [judge.hypothesis(name) for name in names]
@@ -42,6 +47,7 @@ def judge_on_runs(
     command: str,
     seeds: Sequence[int],
     quiet: bool = False,
+    first_fit: bool = False,
 ) -> list[judge.Judged]:
     """Judge hypotheses on the runs of some directories.
 
@@ -56,6 +62,9 @@ def judge_on_runs(
     seeds : sequence of int
         Of what needs no run, because theory and simulation are computed on the spot.
     quiet : bool
+    first_fit : bool
+        Test each on the first directory that has what it needs, as a family on many studies must be; by default
+        there may be only one.
 
     Raises
     ------
@@ -69,7 +78,7 @@ def judge_on_runs(
     cases, errors = [], []
     for hypothesis in hypotheses:
         try:
-            cases.append(_case(hypothesis, groups, check, seeds, quiet))
+            cases.append(_case(hypothesis, groups, check, seeds, quiet, first_fit))
         except InputError as error:
             errors.append(error)
             cases.append(judge.Case(hypothesis, error))
@@ -111,7 +120,7 @@ def descriptions(hypotheses: Sequence[judge.Hypothesis[Any]]) -> list[dict[str, 
             "statistic": of.statistic,
             "unit": of.unit,
             "null": of.null,
-            "rule": of.rule.text,
+            "rule": of.rule_text(),
             "scatter": of.scatter,
         }
         for of in hypotheses
@@ -124,7 +133,7 @@ def numbers(judged: Sequence[judge.Judged]) -> list[dict[str, Any]]:
     return [
         {
             **description,
-            "rule": one.rule.text,
+            "rule": one.rule,
             "status": one.status,
             "exploratory": list(one.exploratory),
             "confirmed": one.confirmed,
@@ -134,6 +143,7 @@ def numbers(judged: Sequence[judge.Judged]) -> list[dict[str, Any]]:
             "seeds": list(one.seeds),
             "parts": [_numbers(part, one.seeds) for part in one.parts],
             "command": one.command,
+            "place": one.place,
         }
         for one, description in zip(judged, of_hypotheses, strict=True)
     ]
@@ -205,6 +215,7 @@ def _case(
     check: Callable[[int], None],
     seeds: Sequence[int],
     quiet: bool,
+    first_fit: bool,
 ) -> judge.Case[Any]:
     if hypothesis.evidence in companions.BUILDERS:
         made = companions.BUILDERS[hypothesis.evidence](seeds, quiet)
@@ -219,11 +230,12 @@ def _case(
             found.append((runs, made))
         except InputError as error:
             reasons.append(error)
-    if len(found) == 1:
+    if len(found) == 1 or (found and first_fit):
         runs, made = found[0]
-        return judge.Case(hypothesis, made, _names(runs), soundness.doubts(hypothesis.evidence, runs))
+        doubts = soundness.doubts(hypothesis.evidence, runs)
+        return judge.Case(hypothesis, made, _names(runs), doubts, _place(runs))
     if found:
-        several = ", ".join(str(runs[0].directory.parent) for runs, _ in found)
+        several = ", ".join(_place(runs) for runs, _ in found)
         raise InputError(hypothesis.title, "one study that has what it needs", several, "name one of them")
     if reasons:
         raise (
@@ -237,6 +249,11 @@ def _case(
         "none",
         "name them with --runs, or have them made with --simulate",
     )
+
+
+def _place(runs: Sequence[Run]) -> str:
+    """The directory of a study, or of single runs."""
+    return str(runs[0].directory if len(runs) == 1 else runs[0].directory.parent)
 
 
 def _names(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -67,4 +67,4 @@ def _with_effect(one: Judged) -> str:
     if len(one.parts) > 1 or not len(part.values):
         return one.hypothesis.label
     unit = f" {one.hypothesis.unit}" if one.hypothesis.unit else ""
-    return f"{one.hypothesis.label} ({part.values.mean():+.2g}{unit}, needed {true_if(one)})"
+    return f"{one.hypothesis.label} ({part.values.mean():+.2g}{unit}, needed {true_if(part)})"

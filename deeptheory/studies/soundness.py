@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 
 from deeptheory import judge
 from deeptheory.errors import InputError
-from deeptheory.judge.evidence import Arms, Controls, Predictions, SingleLayers
+from deeptheory.judge.evidence import Arms, Controls, Costs, Diluted, Predictions, SingleLayers
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
 
 Runs = Sequence[Run]
-RETRAINED = (Arms, SingleLayers, Predictions)  # evidence that rests on the unpruned arm after retraining
+RETRAINED = (
+    Arms,
+    Diluted,
+    SingleLayers,
+    Predictions,
+)  # evidence that rests on the unpruned arm after retraining
 
 
 def doubts(evidence: type[Any], runs: Runs) -> tuple[str, ...]:
@@ -24,6 +29,8 @@ def doubts(evidence: type[Any], runs: Runs) -> tuple[str, ...]:
     found = [not_above_chance(trained)]
     if evidence in RETRAINED:
         found.append(damaged_reference(runs))
+    if evidence is Costs:
+        found.append(disturbed(runs))
     return tuple(filter(None, found))
 
 
@@ -64,6 +71,15 @@ def damaged_reference(runs: Runs) -> str:
     return (
         f"retraining damaged the reference: {which}; lower retrain.learning_rate, or retrain for more epochs"
     )
+
+
+def disturbed(runs: Runs) -> str:
+    """The runs whose times were measured while other programs were busy, if any."""
+    busy = [run for run in runs if run.read_text(paths.cost_path(paths.AFCC, paths.QUIET)) == "no"]
+    if not busy:
+        return ""
+    which = ", ".join(run.directory.name for run in busy)
+    return f"other programs ran while times were measured: {which}; run 'deeptheory cost' again without them"
 
 
 def accuracy_of(run: Run) -> float:
@@ -147,5 +163,5 @@ def _marks(run: Run) -> list[str]:
     # A sweep has the same seed at every point of its grid.
     return [
         *marks,
-        f"seed {run.config.seed} of {run.config.data.n_labels} {run.config.train} {run.config.data.labels}",
+        f"seed {run.config.seed} of {n_labels(run)} {run.config.train} {run.config.data.labels}",
     ]

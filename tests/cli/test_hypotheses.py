@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_list_shows_what_fixes_a_hypothesis(deeptheory):
     ):
         assert text in result.out
     every = json.loads(deeptheory("hypothesis", "list", "--json").out)["hypotheses"]
-    assert [of["number"] for of in every] == list(range(1, 17))
+    assert [of["number"] for of in every] == list(range(1, 23))
 
 
 def test_a_study_of_one_seed_is_undecided(deeptheory, study, tmp_path):
@@ -89,8 +90,11 @@ def test_a_study_is_made_first(deeptheory, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("H17",), "hypothesis: expected one of afcc-beats-label-permuted,"),
+        (("H23",), "hypothesis: expected one of afcc-beats-label-permuted,"),
         (("snr-rise",), "did you mean 'snr-rises'?"),
+        ((), "hypotheses: expected names or --family, found neither"),
+        (("H1", "--family", "paper"), "expected names or --family, found H1 and --family paper"),
+        (("--family", "papr"), "family: expected one of paper, found 'papr'"),
         (("H1", "h1"), "hypotheses: expected each once, found H1, h1"),
         (
             ("H1",),
@@ -118,3 +122,19 @@ def test_what_a_run_lacks_is_named_with_its_command(deeptheory, study):
     result = deeptheory("hypothesis", "test", "H1", "H10", "--runs", study)
     assert result.code == 1
     assert "expected layers masked alone, found none" in result.out
+
+
+def test_a_family_is_tested_where_each_finds_what_it_needs(deeptheory, study, tmp_path):
+    shown = json.loads(deeptheory("hypothesis", "list", "--family", "paper", "--json").out)["hypotheses"]
+    assert [of["number"] for of in shown] == [1, 2, 3, 4, 5, 10, 17, 18, 19, 20, 21, 22]
+    again = shutil.copytree(study, tmp_path / "again")
+    command = ("hypothesis", "test", "--family", "paper", "--runs", study, "--runs", again)
+    result = deeptheory(*command)
+    assert result.code == 1
+    assert "expected a study that has what it needs" in result.out  # H21
+    assert f"run 'deeptheory cost {study}/seed-3 --arm afcc' when nothing else runs" in result.out
+    found = json.loads(deeptheory(*command, "--json").out)["hypotheses"]
+    places = {f"H{of['number']}": of["place"] for of in found}
+    assert places["H1"] == places["H17"] == str(study / "seed-3")
+    assert places["H4"] == ""
+    assert deeptheory("hypothesis", "test", "H1", *command[4:]).code == 2  # which one is not said

@@ -10,6 +10,8 @@ from deeptheory.judge.decision import Case, judge_hypotheses
 from deeptheory.judge.evidence import (
     Arms,
     Controls,
+    Costs,
+    Diluted,
     LabelScaling,
     Learning,
     Predictions,
@@ -17,7 +19,7 @@ from deeptheory.judge.evidence import (
     Stages,
     Storage,
 )
-from deeptheory.judge.hypotheses import HYPOTHESES, hypothesis
+from deeptheory.judge.hypotheses import FAMILIES, HYPOTHESES, family, hypothesis
 
 N_SEEDS, N_DRAWS = 5, 1000
 K = np.array([3.0, 10.0, 30.0, 100.0, 300.0, 1000.0])
@@ -175,6 +177,90 @@ def test_what_is_not_specialised_is_not_called_so():
         statistic("H15", Controls({"trained": kept, "shuffled-labels": kept}))
 
 
+def diluted(network="vgg11", accuracy=0.66, **dilution):
+    scatter = 0.001 * np.array([1, -1, 0.5, -0.5, 0])
+    arms = {"unpruned": np.full(5, 0.66), "afcc": accuracy + scatter}
+    shares = {kind.replace("_", " "): share + scatter for kind, share in dilution.items()}
+    return Diluted(network, shares, Arms({"threshold 0.5": arms}))
+
+
+@pytest.mark.parametrize(
+    ("name", "evidence"),
+    [
+        ("H17", diluted(last_convolutions=0.87, head=0.5)),
+        ("H18", diluted(head=0.96)),
+        ("H20", diluted("vgg16", hidden_layers=0.9, head=0.95)),
+        ("H21", diluted("efficientnet_b0", last_convolutions=0.85)),
+    ],
+)
+def test_layers_of_each_kind_are_prunable(name, evidence):
+    (judged,) = judge_hypotheses([Case(hypothesis(name), evidence)], "")
+    assert judged.status == "supported"
+    dilution, loss = judged.parts
+    assert (dilution.name, dilution.rule.bounds) == ("dilution minus 80 %", (0.0,))
+    assert (loss.name, loss.rule.bounds) == ("no loss, threshold 0.5", (-0.5,))
+
+
+def test_both_high_dilution_and_no_loss_are_needed():
+    too_little, too_much = diluted(last_convolutions=0.79), diluted(accuracy=0.64, last_convolutions=0.9)
+    for evidence, statuses in (
+        (too_little, ["not supported", "supported"]),
+        (too_much, ["supported", "not supported"]),
+    ):
+        (judged,) = judge_hypotheses([Case(hypothesis("H17"), evidence)], "")
+        assert judged.status == "not supported"
+        assert [part.status for part in judged.parts] == statuses
+    assert statistic("H17", too_much)["dilution minus 80 %"].mean() == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("name", "evidence", "text"),
+    [
+        ("H17", diluted("efficientnet-b0", last_convolutions=0.9), "expected a VGG, found efficientnet-b0"),
+        ("H21", diluted(last_convolutions=0.9), "expected an EfficientNet, found vgg11"),
+        ("H17", diluted(other_convolutions=0.9), "last convolutions and at most the head, found other conv"),
+        ("H18", diluted(last_convolutions=0.9, head=0.9), "expected head, found head and last convolutions"),
+        ("H20", diluted(hidden_layers=0.9, last_convolutions=0.9), "hidden layers and at most the head"),
+    ],
+)
+def test_other_networks_and_layers_are_refused(name, evidence, text):
+    with pytest.raises(InputError, match=text):
+        statistic(name, evidence)
+
+
+def test_every_rival_has_to_be_beaten():
+    scatter = 0.001 * np.array([1, -1, 0.5, -0.5, 0])
+    behind = {"random": 0.02, "label-permuted": 0.02, "magnitude": 0.02, "lamp": 0.02}
+
+    def judged(**gaps):
+        rivals = {rival: 0.66 - gap + scatter for rival, gap in {**behind, **gaps}.items()}
+        arms = Arms({"threshold 0.5": {"afcc": np.full(5, 0.66), **rivals}})
+        return judge_hypotheses([Case(hypothesis("H19"), arms)], "")[0]
+
+    assert judged().status == "supported"
+    worse = judged(lamp=-0.01)
+    assert worse.status == "not supported"
+    assert [part.name for part in worse.parts if part.status == "not supported"] == [
+        "minus lamp, threshold 0.5"
+    ]
+
+
+def test_logarithms_of_dense_over_compact():
+    dense, compact = np.full(5, 4.0), np.full(5, 1.0)
+    costs = Costs({"dense": dense, "compact": compact}, {"dense": compact, "compact": dense})
+    found = statistic("H22", costs)
+    assert found["time"] == pytest.approx(np.full(5, math.log(4)))
+    assert found["bytes"] == pytest.approx(np.full(5, -math.log(4)))
+
+
+def test_the_family_of_the_paper():
+    numbers = [of.number for of in family("paper")]
+    assert numbers == [1, 2, 3, 4, 5, 10, 17, 18, 19, 20, 21, 22]
+    assert all(hypothesis(name) for names in FAMILIES.values() for name in names)
+    with pytest.raises(InputError, match="family: expected one of paper, found 'papers'; did you mean 'pap"):
+        family("papers")
+
+
 def test_too_few_seeds_are_undecided():
     of = hypothesis("H1")
     judged = judge_hypotheses(
@@ -263,7 +349,7 @@ def test_one_part_is_enough_whatever_the_others_lack():
 
 
 def test_names_and_numbers():
-    assert [of.number for of in HYPOTHESES.values()] == list(range(1, 17))
+    assert [of.number for of in HYPOTHESES.values()] == list(range(1, 23))
     assert hypothesis("h9") is HYPOTHESES["afcc-beats-magnitude"]
     with pytest.raises(InputError, match="did you mean 'snr-rises'"):
         hypothesis("snr-rise")

@@ -53,7 +53,7 @@ def test_confirm_and_hypothesis_test_judge_alike(study, tiny_config, margin):
     found, expected = hypotheses.numbers(tested), hypotheses.numbers(confirmed.judged)
     assert as_json({"judged": found}) == as_json({"judged": expected})
     no_loss = next(one for one in tested if one.hypothesis.number == 6)
-    assert no_loss.rule.null == -margin
+    assert no_loss.parts[0].rule.null == -margin
     changed = [
         "judge.minimum_seeds = 2 instead of 5",
         *(["judge.margin = 2 instead of 0.5"] if margin == 2 else []),

@@ -10,7 +10,7 @@ from deeptheory.runs import Run
 from deeptheory.runs.configuration import config_from
 from deeptheory.runs.discovery import find_runs
 from deeptheory.store import paths
-from deeptheory.studies import evidence
+from deeptheory.studies import evidence, soundness
 from tests.conftest import TINY
 
 STAGES = ("stage1", "stage2", "stage3")
@@ -35,6 +35,8 @@ def make(tmp_path):
         for path, tree in dict(stored).items():
             run.store(path, tree)
         run.store("train/splits", {"test": np.arange(50)})
+        number = config.data.labels_used or config.data.n_labels
+        run.add("train", {"label_names": [str(label) for label in range(number)]})
         return run
 
     return made
@@ -95,6 +97,63 @@ def test_layers_masked_alone(make):
     )
 
 
+def test_dilution_of_the_layers_of_a_confirm_study(run):
+    found = evidence.diluted([run])
+    assert found.network == "vgg6"
+    of_layers = {
+        layer: run.read_number(f"prune/arms/afcc/layers/{layer}/dilution")
+        for layer in ("stage4.conv.weight", "stage5.conv.weight", "head.linear.weight")
+    }
+    *convolutions, head = of_layers.values()
+    assert {kind: share.item() for kind, share in found.dilution.items()} == pytest.approx(
+        {"last convolutions": np.mean(convolutions), "head": head}
+    )
+    assert found.arms.settings == evidence.arms([run]).settings
+
+
+def test_earlier_convolutions_and_hidden_layers_are_other_kinds(make):
+    state = {f"{layer}.weight": np.zeros(1) for layer in ("stage1.conv", "stage2.conv", "stage3.linear")}
+    layers = {"stage1.conv.weight": 0.9, "stage3.linear.weight": 0.8, "head.linear.weight": 0.7}
+    stored = {
+        "train/state": state,
+        "prune/arms/afcc": {"layers": {layer: {"dilution": share} for layer, share in layers.items()}},
+        **{f"retrain/arms/{arm}": {"accuracy": 0.5} for arm in ("unpruned", "afcc", "random")},
+    }
+    of_afcc = {"arms": ["afcc", "random"]}
+    run = make(0, stored, prune=of_afcc)
+    with pytest.raises(InputError, match="the results of 'retrain'"):
+        evidence.diluted([run])
+    run.finish("retrain", {}, time.monotonic())
+    assert {kind: share.item() for kind, share in evidence.diluted([run]).dilution.items()} == {
+        "other convolutions": 0.9,
+        "hidden layers": 0.8,
+        "head": 0.7,
+    }
+    annealed = make(1, prune={**of_afcc, "disorder": "annealed"})
+    annealed.finish("retrain", {}, time.monotonic())
+    with pytest.raises(InputError, match=r"masks: expected quenched ones, found prune.disorder = 'annealed'"):
+        evidence.diluted([annealed])
+
+
+def test_costs_of_dense_and_compact_networks(make):
+    run = make(0)
+    with pytest.raises(
+        InputError, match=r"what the compact .*, found none; run 'deeptheory cost .* --arm af"
+    ):
+        evidence.costs([run])
+    sides = {
+        side: {"saved_bytes": size, "batch1": {"latency_s": 9.0}, "batch100": {"latency_s": size / 100}}
+        for side, size in (("dense", 400.0), ("masked", 300.0), ("compact", 200.0))
+    }
+    run.store("cost/afcc", {"sides": sides, "quiet": "no"})
+    found = evidence.costs([run])
+    assert {side: of.item() for side, of in found.bytes.items()} == {"dense": 400, "compact": 200}
+    assert {side: of.item() for side, of in found.seconds.items()} == {"dense": 4, "compact": 2}
+    assert "other programs ran while times were measured: " in soundness.disturbed([run])
+    run.add("cost/afcc", {"quiet": "yes"})
+    assert soundness.disturbed([run]) == ""
+
+
 def test_predictions_of_a_confirm_study(run):
     groups = evidence.predictions([run]).groups
     assert groups["full heads"][0].shape == (1, 3)  # stages 3 to 5 of five
@@ -105,8 +164,9 @@ def test_predictions_of_a_confirm_study(run):
         assert measured == run.read_number(f"retrain/arms/{arm}/accuracy")
 
 
-def test_numbers_of_labels(make):
-    runs = [make(seed, data={"n_labels": number}) for seed in (0, 1) for number in (20, 5, 10)]
+@pytest.mark.parametrize(("option", "source"), [("n_labels", "glyphs"), ("labels_used", "files")])
+def test_numbers_of_labels(make, option, source):
+    runs = [make(seed, data={option: number, "source": source}) for seed in (0, 1) for number in (20, 5, 10)]
     found = evidence.label_scaling(runs)
     assert found.n_labels == (5, 10, 20)
     assert found.values["max_error"] == pytest.approx(np.array([[0.5] * 3, [0.51] * 3]))

@@ -11,6 +11,10 @@ from deeptheory.judge.decision import Hypothesis
 _MODULES = sorted(found.name for found in pkgutil.iter_modules(__path__) if re.match(r"h\d+_", found.name))
 _FOUND = (importlib.import_module(f"{__name__}.{name}").HYPOTHESIS for name in _MODULES)
 HYPOTHESES: dict[str, Hypothesis[Any]] = {of.name: of for of in _FOUND}
+# Claims that are judged together; H1 to H5 are those of the seed article.
+FAMILIES = {
+    "paper": ("H1", "H2", "H3", "H4", "H5", "H10", "H17", "H18", "H19", "H20", "H21", "H22"),
+}
 
 
 def hypothesis(name: str) -> Hypothesis[Any]:
@@ -26,3 +30,16 @@ def hypothesis(name: str) -> Hypothesis[Any]:
     if found is None:
         raise unknown_name("hypothesis", name, HYPOTHESES)
     return found
+
+
+def family(name: str) -> list[Hypothesis[Any]]:
+    """The hypotheses of a family.
+
+    Raises
+    ------
+    InputError
+        There is none of that name; the nearest one is suggested.
+    """
+    if name not in FAMILIES:
+        raise unknown_name("family", name, FAMILIES)
+    return [hypothesis(member) for member in FAMILIES[name]]

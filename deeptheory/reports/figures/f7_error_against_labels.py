@@ -21,5 +21,5 @@ FIGURE = RunFigure(
     draw=_draw,
     caption="Networks trained on different numbers of labels: error and the prediction of one distance, laws "
     "fitted to the maximal error, clusters and SNR of the last stage.",
-    may_differ=("data.n_labels",),
+    may_differ=evidence.NUMBER_OF_LABELS,
 )

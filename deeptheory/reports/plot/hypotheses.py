@@ -37,10 +37,10 @@ def hypothesis_verdict(judged: Judged) -> Figure:
     hypothesis = judged.hypothesis
     figure = Figure(figsize=(DOUBLE_COLUMN, MARGINS + ROW * len(parts)))
     axes = figure.subplots()
-    for bound in judged.rule.bounds:
-        axes.axvline(bound, color=BLACK, linewidth=0.8, linestyle=":")
     for row, part in enumerate(parts):
         values, test = part.values, part.test
+        for bound in part.rule.bounds:
+            axes.plot([bound, bound], [row - 0.5, row + 0.5], color=BLACK, linewidth=0.8, linestyle=":")
         axes.plot(values, np.full(len(values), row), "o", color=GREY, markersize=2.5, zorder=1)
         if test:
             axes.plot(

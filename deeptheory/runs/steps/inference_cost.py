@@ -21,7 +21,7 @@ from deeptheory.store import paths
 from deeptheory.system import provenance
 from deeptheory.system.progress import Progress
 
-DENSE, MASKED, COMPACT = SIDES = ("dense", "masked", "compact")
+DENSE, MASKED, COMPACT = SIDES = (paths.DENSE, paths.MASKED, paths.COMPACT_SIDE)
 BATCHES = (1, 100)
 ROUNDS = 10  # blocks of every network at every batch
 
@@ -60,20 +60,19 @@ def cost(run: Run, arms: Sequence[str] = ()) -> None:
             title = f"{run.directory.name} cost of {arm}, batch {batch}"
             turns = _timed(networks, inputs[:batch], title, run.quiet)
             for name, of_network in turns.items():
-                sides[name][f"batch{batch}"] = _batch_costs(of_network, sides[name], batch)
-            speedup[f"batch{batch}"] = _ratio(turns)
+                sides[name][paths.batch_name(batch)] = _batch_costs(of_network, sides[name], batch)
+            speedup[paths.batch_name(batch)] = _ratio(turns)
         shares = [look, machine_load.share_of_others(before, machine_load.Load.now())]
         tree = {
-            "sides": sides,
+            paths.SIDES: sides,
             "speedup": speedup,
-            "quiet": {True: "yes", False: "no", None: "unknown"}[machine_load.is_quiet(shares)],
+            paths.QUIET: {True: "yes", False: "no", None: "unknown"}[machine_load.is_quiet(shares)],
             paths.PROVENANCE: provenance.provenance(),
             paths.FINISHED: now(),
         }
         run.store(paths.cost_path(arm), tree)
-        run.log(
-            f"cost of {arm}: {speedup[f'batch{max(BATCHES)}']['ratio']:.2f} times as fast as the dense network"
-        )
+        ratio = speedup[paths.batch_name(max(BATCHES))]["ratio"]
+        run.log(f"cost of {arm}: {ratio:.2f} times as fast as the dense network")
 
 
 def _counted(network: nn.Network) -> dict[str, Any]:
@@ -104,7 +103,7 @@ def _batch_costs(turns: Turns, counts: Mapping[str, Any], batch: int) -> dict[st
         )
         source = energy.ESTIMATE
     return {
-        "latency_s": float(np.median(seconds)),
+        paths.LATENCY: float(np.median(seconds)),
         **dict(zip(("latency_low_s", "latency_high_s"), np.quantile(seconds, SPREAD), strict=True)),
         "calls": len(seconds),
         "images_per_s": batch / float(np.median(seconds)),

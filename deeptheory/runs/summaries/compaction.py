@@ -50,7 +50,7 @@ def costed(run: Run, arms: Sequence[str] = ()) -> Summary:
     lines, numbers = list[str](), {}
     for arm in chosen_arms(run, arms):
         stored = numbers[arm] = run.read_tree(paths.cost_path(arm))
-        sides = stored.read_trees("sides")
+        sides = stored.read_trees(paths.SIDES)
         lines += [f"{arm}:", *text_table(("", *SIDES, "compact/dense"), _rows(sides))]
         for batch in BATCHES:
             ratio = stored.read_numbers(f"speedup/batch{batch}")
@@ -58,7 +58,7 @@ def costed(run: Run, arms: Sequence[str] = ()) -> Summary:
                 f"batch {batch}: the compact network is {ratio['ratio']:.2f} "
                 f"({ratio['low']:.2f} to {ratio['high']:.2f}) times as fast as the dense one"
             )
-        if stored["quiet"] != "yes":
+        if stored[paths.QUIET] != "yes":
             lines.append("The machine was not known to be quiet: repeat this when nothing else runs.")
         lines.append("")
     lines += [
