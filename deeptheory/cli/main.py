@@ -7,6 +7,7 @@ import click
 import deeptheory
 from deeptheory.cli import (
     bench,
+    branching,
     export,
     hypotheses,
     imports,
@@ -62,6 +63,7 @@ def commands() -> None:
     All of it, over several seeds, with verdicts:  confirm
     Criteria against each other, over densities and seeds:  compare
     Runs over a grid of options and seeds:  sweep
+    Another analysis of the same training:  branch; --set of measure, predict, prune, retrain, chain
     What pruning saves:  compact, cost             (on a retrained run)
     Whether run files are whole:  runs verify
     A claim and its verdict:  hypothesis list, hypothesis test, sensitivity
@@ -73,6 +75,7 @@ def commands() -> None:
 
 for command in (
     *run_steps.COMMANDS,
+    branching.branch,
     studies.confirm,
     studies.compare,
     studies.compare_criteria,

@@ -38,6 +38,13 @@ SET = click.option(
     metavar="TABLE.OPTION=VALUE",
     help="Override one option of the configuration; repeatable.",
 )
+SET_LATER = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="TABLE.OPTION=VALUE",
+    help="Change an option that nothing done in the run depends on; repeatable.",
+)
 DATA = click.option(
     "--data",
     "data_path",

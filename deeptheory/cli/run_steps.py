@@ -9,6 +9,7 @@ from deeptheory.cli.options import (
     JSON,
     OUT,
     RUN,
+    SET_LATER,
     config_options,
     configure,
     machine_options,
@@ -68,14 +69,19 @@ def _step(name: str, text: str) -> click.Command:
 
     @click.command(name, help=f"{text}\n\n\b\nExample:  deeptheory {name} out/one")
     @RUN
+    @SET_LATER
     @JSON
     @machine_options
-    def command(run: Path, as_json: bool, threads: int | None, quiet: bool) -> None:
+    def command(
+        run: Path, overrides: tuple[str, ...], as_json: bool, threads: int | None, quiet: bool
+    ) -> None:
         configure(threads)
         from deeptheory.runs import Run, steps
+        from deeptheory.runs.option_changes import change_options
         from deeptheory.runs.summaries import step_summaries
 
         opened = Run(run, quiet)
+        change_options(opened, overrides, name)
         getattr(steps, name)(opened)
         print_summary(step_summaries.SUMMARIES[name](opened), as_json)
 
@@ -89,9 +95,17 @@ def _step(name: str, text: str) -> click.Command:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Accepted loss of accuracy, 0.005 for half a point: find the largest prunable set instead.",
 )
+@SET_LATER
 @JSON
 @machine_options
-def predict(run: Path, tolerance: float | None, as_json: bool, threads: int | None, quiet: bool) -> None:
+def predict(
+    run: Path,
+    tolerance: float | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    threads: int | None,
+    quiet: bool,
+) -> None:
     """Predict the prunable parameters and the accuracy without them; stored before any retraining.
 
     Without --tolerance for the arms of the configuration: AFCC and its controls. With it by the SNR budget, for
@@ -105,9 +119,11 @@ def predict(run: Path, tolerance: float | None, as_json: bool, threads: int | No
     """
     configure(threads)
     from deeptheory.runs import Run, steps
+    from deeptheory.runs.option_changes import change_options
     from deeptheory.runs.summaries import step_summaries
 
     opened = Run(run, quiet)
+    change_options(opened, overrides, "predict" if tolerance is None else "budget")
     if tolerance is None:
         steps.predict(opened)
         print_summary(step_summaries.predicted(opened), as_json)
@@ -119,17 +135,24 @@ def predict(run: Path, tolerance: float | None, as_json: bool, threads: int | No
 @click.command()
 @RUN
 @click.option("--until", default="retrain", show_default=True, metavar="STEP", help="The last step.")
+@SET_LATER
 @machine_options
-def chain(run: Path, until: str, threads: int | None, quiet: bool) -> None:
+def chain(run: Path, until: str, overrides: tuple[str, ...], threads: int | None, quiet: bool) -> None:
     """Take a run through all steps that are not done yet, whether begun or not.
 
     \b
-    Example:  deeptheory chain out/one --until measure
+    Examples:
+      deeptheory chain out/one --until measure
+      deeptheory chain out/one --set retrain.epochs=8
     """
     configure(threads)
     from deeptheory.runs import Run, steps
+    from deeptheory.runs.option_changes import change_options
 
-    steps.chain(Run(run, quiet), until)
+    opened = Run(run, quiet)
+    steps.check_until(until)
+    change_options(opened, overrides, until, chained=True)
+    steps.chain(opened, until)
 
 
 @click.command()

@@ -5,7 +5,7 @@ import functools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec, cast
@@ -17,6 +17,7 @@ from deeptheory import data
 from deeptheory.errors import InputError
 from deeptheory.runs import schema
 from deeptheory.runs.configuration import Config, differences, read_config, to_toml
+from deeptheory.runs.option_readers import TRAINING, reads
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run_locks import lock
 from deeptheory.store import hdf5, integrity, paths
@@ -171,10 +172,27 @@ class Run(TypedReaders):
             self.record(schema.migrate(self.results))
         return hdf5.open_for_reading(self.results)
 
+    def reconfigure(self, config: Config, without: Collection[str] = ()) -> None:
+        """Take another configuration, in `config.toml` and `run.h5`, and drop what it leaves without a meaning.
+
+        Parameters
+        ----------
+        config : Config
+            All that is stored and not in `without` is the same under it: the caller has made sure.
+        without : collection of str
+            Entries of `run.h5` to be deleted.
+        """
+        write_text(self.directory / paths.CONFIG, to_toml(config))
+        self.config = config
+        with hdf5.replacing(self.results) as file:
+            for path in without:
+                del file[path]
+            self.describe(file)
+
     def store(self, path: str, tree: hdf5.Tree) -> None:
         """Store one part of an unfinished step, replacing an old one; `run.h5` is replaced atomically."""
         with hdf5.replacing(self.results) as file:
-            self._describe(file)
+            self.describe(file)
             if path in file:
                 del file[path]
             hdf5.write_tree(file.create_group(path, track_order=True), tree)
@@ -197,21 +215,20 @@ class Run(TypedReaders):
         seconds = time.monotonic() - started
         stamp = {paths.FINISHED: now(), paths.WALL_SECONDS: seconds, paths.PEAK_BYTES: peak}
         with hdf5.replacing(self.results) as file:
-            self._describe(file)
             hdf5.write_tree(file.require_group(step), {**tree, **stamp})
             hdf5.write_tree(file.create_group(paths.provenance_path(step)), provenance.provenance())
-            done = [name for name in paths.STEPS if paths.join(name, paths.FINISHED) in file]
-            status = "complete" if len(done) == len(paths.STEPS) else f"done: {', '.join(done)}"
-            hdf5.replace_text(file, paths.STATUS, status)
+            self.describe(file)
 
-    def _describe(self, file: h5py.File) -> None:
+    def describe(self, file: h5py.File) -> None:
+        """Write, with every change of `run.h5`, the configuration of what is in it and the steps that are done."""
         if paths.SCHEMA_VERSION not in file:
-            start = {
-                paths.SCHEMA_VERSION: schema.VERSION,
-                paths.CONFIG_TEXT: to_toml(self.config),
-                paths.STATUS: "begun",
-            }
-            hdf5.write_tree(file, start)
+            hdf5.write_tree(file, {paths.SCHEMA_VERSION: schema.VERSION})
+        done = [name for name in paths.STEPS if paths.join(name, paths.FINISHED) in file]
+        status = "complete" if len(done) == len(paths.STEPS) else f"done: {', '.join(done)}"
+        texts = {paths.CONFIG_TEXT: to_toml(self.config), paths.STATUS: status if done else "begun"}
+        for name, text in texts.items():
+            if name not in file or hdf5.OpenFile(file).read_text(name) != text:
+                hdf5.replace_text(file, name, text)
 
     def log(self, text: str) -> None:
         """Add one line to `log.txt` and, unless quiet, to standard error."""
@@ -310,4 +327,6 @@ def _refuse_difference(run: Run, config: Config) -> None:
     ]
     if differing:
         do = "name another directory with --out, or delete the old run"
+        if not any(reads(TRAINING, name) for name, _, _ in differences(run.config, config)):
+            do += "; 'deeptheory branch' shares its training with one of other options"
         raise InputError(f"run {run.directory}", "the same configuration", "; ".join(differing), do)

@@ -31,6 +31,7 @@ REWIND = "rewind"  # the weights that iterative pruning goes back to
 COMPARE = "compare"  # accuracy of every criterion at every density
 COMPARE_ALONE = "compare-alone"  # the same with one layer masked at a time
 ROUNDS = "rounds"  # of iterative pruning, by arm and final density
+BRANCH = "branch"  # of a run that shares another one's training: where it is from, and what was taken over
 
 # Entries of the file.
 SCHEMA_VERSION, CONFIG_TEXT, STATUS = "schema_version", "config", "status"
@@ -71,6 +72,10 @@ SAVED_BYTES = "saved_bytes"
 DENSE, MASKED, COMPACT_SIDE = "dense", "masked", "compact"  # the networks that are compared
 SIDES, LATENCY, QUIET = "sides", "latency_s", "quiet"
 
+# Entries of a branch.
+BRANCH_SOURCE, BRANCH_DIGEST, BRANCH_DATE = "source", "sha256", "date"
+BRANCH_OPTIONS, BRANCH_OLD, BRANCH_NEW, BRANCH_TAKEN = "options", "old", "new", "taken_over"
+
 # Entries of other files: a saved network, a packed data set, the results of a sweep.
 MODEL_NETWORK, MODEL_ARRAYS = "network", ("parameters", "buffers")
 DATASET_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -96,6 +101,12 @@ def arm_checkpoint(arm: str, density: float, number: int | None = None) -> str:
 def probe_checkpoint(stage: str) -> str:
     """File of one probe that is being fitted."""
     return f"checkpoint-probe-{stage}.h5"
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file is a checkpoint, and neither the version before nor a damaged one."""
+    aside = path.stem.endswith((".previous", ".damaged"))
+    return path.name.startswith("checkpoint") and path.suffix == ".h5" and not aside
 
 
 def comparison_file(alone: bool, suffix: str) -> str:

@@ -1,6 +1,5 @@
 """Whether runs allow a verdict: trained networks above chance, a reference that is whole, independent seeds."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from deeptheory import judge
 from deeptheory.errors import InputError
 from deeptheory.judge.evidence import Arms, Controls, Costs, Diluted, Predictions, SingleLayers
+from deeptheory.runs.branching import weights_digest
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
 
@@ -153,10 +153,7 @@ def check_independent(runs: Runs) -> None:
 
 
 def _marks(run: Run) -> list[str]:
-    digest = hashlib.sha256()
-    for name, array in sorted(run.read_arrays(paths.join("train", paths.STATE)).items()):
-        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
-    marks = [f"weights {digest.hexdigest()}"]
+    marks = [f"weights {weights_digest(run)}"]
     source = paths.join("train", paths.IMPORT)
     if run.has(source):
         return [*marks, f"file {run.read_text(paths.join(source, 'sha256'))}"]

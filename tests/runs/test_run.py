@@ -64,8 +64,9 @@ def test_a_run_of_which_nothing_is_computed_takes_another_configuration(tmp_path
 
 def test_a_run_may_be_part_of_a_study_of_more_seeds(run, tiny_config):
     assert Run.create(run.directory, with_options(tiny_config, judge={"seeds": 4})).done("retrain")
-    with pytest.raises(InputError, match=r"found judge.margin = 0.5 there, 2.0 asked;"):
+    with pytest.raises(InputError, match=r"found judge.margin = 0.5 there, 2.0 asked;") as error:
         Run.create(run.directory, with_options(tiny_config, judge={"margin": 2.0}))
+    assert str(error.value).endswith("; 'deeptheory branch' shares its training with one of other options")
 
 
 def test_a_directory_of_other_files_is_refused(tmp_path, tiny_config):

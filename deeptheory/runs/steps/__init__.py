@@ -20,6 +20,7 @@ __all__ = [
     "budget",
     "chain",
     "check_criteria",
+    "check_until",
     "compact",
     "compare",
     "cost",
@@ -33,10 +34,15 @@ __all__ = [
 ]
 
 
+def check_until(step: str) -> None:
+    """Refuse a last step that there is not."""
+    if step not in paths.STEPS:
+        raise unknown_name("--until", step, paths.STEPS)
+
+
 def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
     """All steps up to `until` that are not done yet, in order; an error is kept in the run's log."""
-    if until not in paths.STEPS:
-        raise unknown_name("--until", until, paths.STEPS)
+    check_until(until)
     if not run.needs(until):
         return
     with interruption.deferred(), run.locked():

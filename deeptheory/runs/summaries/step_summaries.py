@@ -41,6 +41,9 @@ def overview(run: Run) -> Summary:
             f"  imported from {source['file']} as {source['architecture']}, sha256 {source['sha256']}"
         )
         lines += [f"  {note}" for note in source.read_names("notes")]
+    if run.has(paths.BRANCH):
+        record = numbers["branch"] = run.read_tree(paths.BRANCH)
+        lines += _branch_lines(record)
     for step, part in of_steps(run).items():
         lines += ["", part.text]
         numbers[step] = part.numbers
@@ -48,6 +51,23 @@ def overview(run: Run) -> Summary:
         lines += ["", part.text]
         numbers.setdefault("budget", {})[name] = part.numbers
     return Summary("\n".join(lines), numbers)
+
+
+def _branch_lines(record: StoredTree) -> list[str]:
+    """Where a branch is from, what was changed, and what it took over."""
+    names = (paths.BRANCH_OPTIONS, paths.BRANCH_OLD, paths.BRANCH_NEW)
+    changed = [
+        f"{option} from {old} to {new}"
+        for option, old, new in zip(*(record.read_names(name) for name in names), strict=True)
+    ]
+    source, date, digest, taken = (
+        record.read_text(name)
+        for name in (paths.BRANCH_SOURCE, paths.BRANCH_DATE, paths.BRANCH_DIGEST, paths.BRANCH_TAKEN)
+    )
+    return [
+        f"  branch of {source}, {date}, weights sha256 {digest}",
+        f"  changed: {'; '.join(changed) or 'nothing'}; taken over: {taken}",
+    ]
 
 
 def of_steps(run: Run) -> dict[str, Summary]:
