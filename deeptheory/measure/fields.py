@@ -110,8 +110,14 @@ def normalise(fields: NDArray[np.floating]) -> NDArray[np.float64]:
     float64 array (..., K, K)
         All zero for a filter whose largest element is not positive: dividing by a negative maximum would turn
         its matrix into ones.
+
+    Raises
+    ------
+    InputError
+        Fields that are not finite, which would look like a filter that serves nothing.
     """
     fields = np.asarray(fields, np.float64)
+    _check_finite(int(np.count_nonzero(~np.isfinite(fields).all(axis=(-2, -1)))))
     largest = fields.max(axis=(-2, -1), keepdims=True)
     positive = largest > 0
     return np.where(positive, fields / np.where(positive, largest, 1.0), 0.0)
@@ -134,7 +140,7 @@ def clip(fields: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
     Raises
     ------
     InputError
-        The threshold is out of range.
+        The threshold is out of range, or fields are not finite.
 
     Notes
     -----
@@ -178,7 +184,6 @@ def label_strengths(fields: NDArray[np.floating]) -> NDArray[np.float64]:
     fields = np.asarray(fields, np.float64)
     if fields.ndim != 3 or fields.shape[1] != fields.shape[2]:
         raise InputError("fields", "shape (C, K, K)", f"shape {fields.shape}")
-    _check_finite(int(np.count_nonzero(~np.isfinite(fields).all(axis=(1, 2)))))
     return np.ascontiguousarray(np.diagonal(normalise(fields), axis1=1, axis2=2))
 
 

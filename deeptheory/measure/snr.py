@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.errors import InputError
 from deeptheory.measure.labels import label_counts
 
 
@@ -40,7 +41,13 @@ def mean_field_snr(
         The ratio is infinite without noise and NaN without signal and noise. It is a ratio of counts of
         filters: neither the size of the fields nor their spread over inputs is in it, so it is NOT the SNR of
         a decision; and it depends on the threshold of clipping.
+
+    Raises
+    ------
+    InputError
+        Fewer than two labels: noise is a field of another label.
     """
+    _check_labels(n_labels)
     signal = n_filters * clusters_per_filter * cluster_size / n_labels
     internal = signal * (cluster_size - 1) / (n_labels - 1) if signal else 0.0
     external = n_filters * noise / (n_labels * (n_labels - 1))
@@ -83,11 +90,17 @@ def measured_snr(ones: NDArray[np.bool_] | NDArray[np.integer]) -> MeasuredSNR:
     -------
     MeasuredSNR
         As in the mean field, a ratio of counts: not the SNR of a decision.
+
+    Raises
+    ------
+    InputError
+        Fewer than two labels.
     """
     counts = (ones.sum(axis=0) if ones.ndim == 3 else ones).astype(np.int64)
     signal = np.diagonal(counts).copy()
     noise = counts - np.diag(signal)
     n_labels = len(signal)
+    _check_labels(n_labels)
     mean_noise = noise.sum() / (n_labels * (n_labels - 1))
     return MeasuredSNR(signal, noise, _ratio(float(signal.mean()), float(mean_noise)))
 
@@ -137,6 +150,11 @@ def field_snr(fields: NDArray[np.floating], labels: NDArray[np.integer]) -> Fiel
         snr = mean / np.sqrt(variance)
     np.fill_diagonal(snr, np.nan)
     return FieldSNR(mean, variance, snr)
+
+
+def _check_labels(n_labels: int) -> None:
+    if n_labels < 2:
+        raise InputError("number of labels of an SNR", "at least 2", f"{n_labels}")
 
 
 def _ratio(signal: float, noise: float) -> float:

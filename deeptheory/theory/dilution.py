@@ -2,7 +2,10 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln
+from scipy.special import gammaln, xlog1py
+
+_SMALL = 0.1  # below it the terms of a series to the power 19 suffice
+_ASYMPTOTIC = 1000.0  # from here on the series of Stirling is exact to 1e-18
 
 
 def random_dilution(n_labels: int, served_in: ArrayLike, served_out: ArrayLike) -> NDArray[np.float64]:
@@ -36,10 +39,43 @@ def random_dilution(n_labels: int, served_in: ArrayLike, served_out: ArrayLike) 
     free = n_labels - sizes_in
     possible = free >= sizes_out
     left = np.where(possible, free - sizes_out, 0)
-    log_ratio = (
-        gammaln(free + 1) - gammaln(left + 1) + gammaln(n_labels - sizes_out + 1) - gammaln(n_labels + 1)
+    apart = _log_factorial_difference(n_labels, sizes_in, sizes_out, left)
+    return np.where(possible, np.exp(np.minimum(apart, 0.0)), 0.0)
+
+
+def _log_factorial_difference(
+    n_labels: int, one: NDArray[np.int64], other: NDArray[np.int64], left: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """ln of (K - s1)! (K - s2)! / (K! (K - s1 - s2)!), without the cancellation of the logarithms at large K.
+
+    Of Stirling's leading terms, x ln x - x, those in ln K and the linear ones drop out.
+    """
+    K = float(n_labels)
+    shares = (np.asarray(number / K, np.float64) for number in (one, other, K - left))
+    first, second, both = map(_curved, shares)
+    rest: NDArray[np.float64] = (
+        K * (first + second - both)
+        + _beyond_stirling(K - one)
+        + _beyond_stirling(K - other)
+        - _beyond_stirling(left)
     )
-    return np.where(possible, np.exp(np.minimum(log_ratio, 0.0)), 0.0)
+    return rest - _beyond_stirling(K)
+
+
+def _curved(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(1 - x) ln(1 - x) + x, of order x^2."""
+    small = np.minimum(x, _SMALL)
+    series = np.sum([small**k / (k * (k - 1)) for k in range(2, 20)], axis=0)
+    return np.where(x < _SMALL, series, xlog1py(1 - x, -x) + x)
+
+
+def _beyond_stirling(x: ArrayLike) -> NDArray[np.float64]:
+    """ln x! - (x ln x - x)."""
+    number = np.asarray(x, np.float64)
+    small, large = np.clip(number, 1e-300, _ASYMPTOTIC), np.maximum(number, _ASYMPTOTIC)
+    exact = gammaln(small + 1) - (small * np.log(small) - small)
+    series = 0.5 * np.log(2 * np.pi * large) + 1 / (12 * large) - 1 / (360 * large**3)
+    return np.where(number < _ASYMPTOTIC, exact, series)
 
 
 def expected_dilution(n_labels: int, sizes_in: ArrayLike, sizes_out: ArrayLike) -> float:

@@ -4,8 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-# Relative to the mean variance: makes a singular covariance factorisable, too small to move a probability.
-_JITTER = 1e-10
+# Added to the diagonal of correlations: makes a singular covariance factorisable, too small to move a probability.
+# Rounding of the largest variances counts for more among the correlations of small ones.
+_JITTER, _LARGEST_JITTER = 1e-10, 1e-6
+_CERTAIN = 1e6  # standard deviations
 _ASYMMETRY = 1e-6  # relative to the largest element: what rounding in float32 may leave
 _REPLICATES = 8
 _BLOCK_ELEMENTS = 2_000_000
@@ -33,10 +35,11 @@ def orthant_probability(
 
     Parameters
     ----------
-    mean : float64 array (B, d)
+    mean : array (B, d)
         One mean per integral.
-    covariance : float64 array (B, d, d)
-        Symmetric positive semi-definite.
+    covariance : array (B, d, d)
+        Symmetric positive semi-definite. Its scales may differ by any factor: correlations are integrated. A
+        component of variance 0 is positive if its mean is.
     rng : numpy.random.Generator
         Draws the shifts, independent for every integral.
     n_points : int
@@ -54,6 +57,7 @@ def orthant_probability(
         If the shapes disagree, a number is not finite, or a covariance is not symmetric and positive
         semi-definite.
     """
+    mean, covariance = np.asarray(mean, np.float64), np.asarray(covariance, np.float64)
     n_integrals, dimension = _checked_shapes(mean, covariance)
     if n_points < 1:
         raise ValueError(f"n_points must be at least 1, found {n_points}")
@@ -85,10 +89,16 @@ def _replicates(
     if variance.min() < 0:
         raise _not_definite(first, variance.min(axis=1))
     tiny = np.finfo(float).tiny
-    order = np.argsort(mean / np.sqrt(variance + tiny), axis=1)
-    mean = np.take_along_axis(mean, order, axis=1)
-    ordered = covariance[np.arange(n_integrals)[:, None, None], order[:, :, None], order[:, None, :]]
-    ordered[:, np.arange(dimension), np.arange(dimension)] += _JITTER * variance.mean(axis=1)[:, None] + tiny
+    deviation = np.where(variance > 0, np.sqrt(variance), 1.0)
+    certain = np.where(mean > 0, _CERTAIN, -_CERTAIN)  # the sign of a component that does not vary
+    standardised = np.where(variance > 0, mean / deviation, certain)
+    relative = variance.mean(axis=1, keepdims=True) / np.maximum(variance, tiny)
+    jitter = np.clip(_JITTER * relative, _JITTER, _LARGEST_JITTER)
+    order = np.argsort(standardised, axis=1)
+    mean = np.take_along_axis(standardised, order, axis=1)
+    correlation = covariance / (deviation[:, :, None] * deviation[:, None, :])
+    ordered = correlation[np.arange(n_integrals)[:, None, None], order[:, :, None], order[:, None, :]]
+    ordered[:, np.arange(dimension), np.arange(dimension)] += np.take_along_axis(jitter, order, axis=1)
     factor = _cholesky(ordered, first)
 
     uniform = _lattice(n_integrals, dimension, n_points, rng)  # (B, d, 8 n)

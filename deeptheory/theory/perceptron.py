@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, ndtr
+from scipy.special import betainc, ndtr
 
 from deeptheory.theory.magnitude import checked_kept, magnitude_overlap
 
@@ -112,7 +112,8 @@ def separable_share(n_patterns: ArrayLike, n_couplings: ArrayLike) -> NDArray[np
     for name, numbers in (("n_patterns", patterns), ("n_couplings", couplings)):
         if not np.all((numbers >= 1) & (numbers == np.floor(numbers))):
             raise ValueError(f"{name} must be whole numbers of at least 1, found {numbers}")
-    share: NDArray[np.float64] = bdtr(
-        np.minimum(couplings, patterns) - 1.0, patterns.astype(np.int64) - 1, 0.5
-    )
-    return share
+    all_stored = patterns <= couplings
+    # The binomial distribution at one half as an incomplete beta function, which stays exact at large numbers.
+    beyond = np.where(all_stored, 1, patterns - couplings)
+    share: NDArray[np.float64] = betainc(beyond.astype(np.float64), couplings.astype(np.float64), 0.5)
+    return np.where(all_stored, 1.0, share)

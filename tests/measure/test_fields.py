@@ -92,3 +92,11 @@ def test_bad_input_is_named(stage):
         measure.clip(np.ones((1, 6, 6)), 1.0)
     with pytest.raises(InputError, match="1 filters with NaN"):
         measure.label_strengths(np.full((1, 2, 2), np.nan))
+
+
+@pytest.mark.parametrize("function", [measure.normalise, lambda fields: measure.clip(fields, 0.3)])
+def test_fields_that_are_not_finite_are_no_filters_without_labels(function):
+    fields = np.ones((4, 3, 3))
+    fields[1, 0, 2], fields[3, 1, 1] = np.nan, np.inf
+    with pytest.raises(InputError, match="2 filters with NaN or infinite ones"):
+        function(fields)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from deeptheory import measure
+from deeptheory.errors import InputError
 
 
 def block_filters(n_filters, n_labels, size, n_clusters, rng, extra=0):
@@ -66,3 +67,10 @@ def test_field_snr_of_gaussian_fields():
     np.testing.assert_allclose(found.snr[off], expected[off], atol=0.05)
     assert np.isnan(np.diagonal(found.snr)).all()
     np.testing.assert_allclose(found.snr[off], (found.mean / np.sqrt(np.maximum(found.variance, 1e-9)))[off])
+
+
+def test_one_label_has_no_snr():
+    with pytest.raises(InputError, match="at least 2"):
+        measure.mean_field_snr(10, 1, 1.0, 1.0, 0.0)
+    with pytest.raises(InputError, match="at least 2"):
+        measure.measured_snr(np.ones((2, 1, 1), np.bool_))

@@ -248,3 +248,44 @@ def test_a_covariance_of_one_draw_is_refused():
 def test_numbers_of_deleted_units_out_of_range_are_refused(n_deleted):
     with pytest.raises(ValueError, match=rf"n_deleted must be within 1\.\.2 .* found {n_deleted}"):
         ranked_deletions(some_parameters(), n_deleted)
+
+
+@pytest.mark.parametrize("variance", [1.0, 1e6, 1e9, 1e12, 1e15])
+def test_averages_of_fully_correlated_fields_at_any_variance(variance):
+    def equal(n_fields):
+        return np.full((n_fields, n_fields), variance)
+
+    mean = 2 / np.pi * np.arctan2(variance, np.sqrt(1 + 2 * variance))
+    assert float(I2(equal(2))) == pytest.approx(mean, rel=1e-9)
+    # <g'(u) u g(u)> and <g'(u)^2 g(u)^2> of one field u.
+    root = np.sqrt(1 + 2 * variance)
+    assert float(I3(equal(3))) == pytest.approx(2 / np.pi * variance / ((1 + variance) * root), rel=1e-9)
+    angle = np.arcsin(variance / (1 + 3 * variance))
+    assert float(I4(equal(4))) == pytest.approx(4 / np.pi**2 * angle / root, rel=1e-9)
+
+
+def test_a_curve_near_its_fixed_point_is_linear_however_long():
+    start = OrderParameters([[0.25]], [[0.1]], [[1.0]])
+    times = np.array([100, 200, 320.0])
+    curve = learning_curve(start, 0.5, [*times, 1e4, 1e9])
+    # Biehl and Schwarze: a single unit decays with one rate, past the point where integration hands over.
+    deviation = 1 - curve.R[:3, 0, 0]
+    rate = np.log(deviation[0] / deviation[1]) / (times[1] - times[0])
+    assert deviation[2] == pytest.approx(deviation[1] * np.exp(-rate * 120), rel=1e-2, abs=0)
+    np.testing.assert_allclose(curve.Q[3:], 1.0, atol=1e-12)
+    at_rest = learning_curve(curve.at(-1), 0.5, [0, 1.0])
+    np.testing.assert_allclose(at_rest.R[-1], curve.R[-1], atol=1e-12)
+
+
+def test_a_plateau_is_left_however_small_the_rates():
+    plateau = OrderParameters(np.full((2, 2), 0.3), np.full((2, 2), 0.3), np.eye(2))
+    settled = learning_curve(plateau, 0.1, [2000.0]).at(-1)
+    nudged = OrderParameters(settled.Q, settled.R + 1e-9 * np.array([[1, -1], [-1, 1]]), settled.T)
+    assert np.abs(order_parameter_rates(nudged, 0.1)[1]).max() < 1e-9
+    assert learning_curve(nudged, 0.1, [0, 2e4]).generalisation_error[-1] < 1e-6
+
+
+def test_too_many_sets_of_units_are_refused_before_they_are_made():
+    many = OrderParameters(np.eye(40), np.zeros((40, 1)), [[1.0]])
+    with pytest.raises(ValueError, match="200000 at most, found 137846528820"):
+        ranked_deletions(many, 20)

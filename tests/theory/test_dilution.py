@@ -42,3 +42,13 @@ def test_head_dilution_counts_the_removed_share():
 def test_refused_input_names_the_range(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "served_in", "served_out"),
+    [(100, 30, 40), (1000, 900, 100), (10**9, 20_000, 30_000), (10**15, 3, 10**6), (10**12, 10**5, 8)],
+)
+def test_exact_at_any_number_of_labels(n_labels, served_in, served_out):
+    few, many = sorted([served_in, served_out])
+    exact = np.exp(np.log1p(-many / (n_labels - np.arange(few, dtype=float))).sum())
+    assert float(random_dilution(n_labels, served_in, served_out)) == pytest.approx(exact, rel=1e-11)

@@ -113,3 +113,8 @@ def test_refused_numbers_are_named():
         pair_distance(np.array([[0, np.inf], [1, 0]]))
     with pytest.raises(ValueError, match="every label needs at least 1 input, found 0 of label 1"):
         counted_subset_accuracy(np.zeros((2, 3)), np.array([0, 2]), [2])
+
+
+@pytest.mark.parametrize("snr", [10.0, 40.0, 1000.0])
+def test_one_distance_of_equal_snrs_however_large(snr):
+    assert pair_distance(np.full((4, 4), snr)) == pytest.approx(np.sqrt(2) * snr, rel=1e-9)

@@ -44,3 +44,21 @@ def test_refused_input_names_the_range():
         orthant_probability(np.zeros((1, 2)), np.eye(3)[None], rng)
     with pytest.raises(ValueError, match="n_points must be at least 1, found 0"):
         orthant_probability(np.zeros((1, 2)), np.eye(2)[None], rng, 0)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e100])
+def test_scales_of_the_components_do_not_matter(scale):
+    deviations = np.sqrt([scale, 1 / scale, 1.0])
+    correlation = np.array([[1.0, 0.8, 0.3], [0.8, 1.0, 0.1], [0.3, 0.1, 1.0]])
+    covariance = correlation * deviations[:, None] * deviations
+    value, error = orthant_probability(np.zeros((1, 3)), covariance[None], np.random.default_rng(3), 512)
+    exact = 1 / 8 + np.arcsin([0.8, 0.3, 0.1]).sum() / (4 * np.pi)
+    assert abs(value[0] - exact) < 4 * error[0] + 1e-6
+    assert error[0] < 1e-3
+
+
+def test_a_component_that_does_not_vary_has_the_sign_of_its_mean():
+    covariance = np.diag([1, 0])
+    mean = np.array([[1, 2], [1, 0], [1, -1]])
+    value, _ = orthant_probability(mean, np.stack([covariance] * 3), np.random.default_rng(4))
+    np.testing.assert_allclose(value, [0.8413447, 0, 0], atol=1e-6)

@@ -52,3 +52,12 @@ def test_annealed_lies_above_quenched_and_meets_it_undiluted():
 def test_refused_input_names_the_range(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+@pytest.mark.parametrize("n_couplings", [10**7, 10**8, 5 * 10**9, 10**15])
+def test_half_of_the_problems_can_be_stored_however_many_couplings(n_couplings):
+    assert float(separable_share(2 * n_couplings, n_couplings)) == pytest.approx(0.5, abs=1e-9)
+    assert float(separable_share(n_couplings, n_couplings)) == 1
+    # One standard deviation of the number of patterns beyond the capacity: the binomial sum is Gaussian.
+    beyond = 2 * n_couplings + round(np.sqrt(2 * n_couplings))
+    assert float(separable_share(beyond, n_couplings)) == pytest.approx(0.158655, abs=2e-4)

@@ -1,5 +1,7 @@
 """Gaussian averages of g(x) = erf(x / sqrt 2) and its derivative, in closed form."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -93,30 +95,47 @@ def I4(covariance: ArrayLike) -> NDArray[np.float64]:
 
 def pair_means(c: NDArray[np.float64]) -> NDArray[np.float64]:
     """`I2` of every pair of L fields, (..., L, L), from their covariance (..., L, L)."""
-    scale = np.sqrt(1 + np.diagonal(c, axis1=-2, axis2=-1))
-    means: NDArray[np.float64] = 2 / np.pi * np.arcsin(c / (scale[..., :, None] * scale[..., None, :]))
+    variance = np.diagonal(c, axis1=-2, axis2=-1)
+    one, other = variance[..., :, None], variance[..., None, :]
+    # The arcsine of I2 as an arctangent, which stays exact where its argument comes near 1.
+    angle = np.arctan2(c, np.sqrt(1 + one + other + _positive(one * other - c**2)))
+    means: NDArray[np.float64] = 2 / np.pi * angle
     return means
 
 
 def gradient_means(c: NDArray[np.float64]) -> NDArray[np.float64]:
     """`I3` without checks."""
-    first = 1 + c[..., 0, 0]
-    lambda3 = first * (1 + c[..., 2, 2]) - c[..., 0, 2] ** 2
-    numerator = c[..., 1, 2] * first - c[..., 0, 1] * c[..., 0, 2]
-    means: NDArray[np.float64] = 2 / np.pi * numerator / (first * np.sqrt(lambda3))
+    c11, c33 = c[..., 0, 0], c[..., 2, 2]
+    lambda3 = 1 + c11 + c33 + _positive(c11 * c33 - c[..., 0, 2] ** 2)
+    numerator = c[..., 1, 2] + (c[..., 1, 2] * c11 - c[..., 0, 1] * c[..., 0, 2])
+    means: NDArray[np.float64] = 2 / np.pi * numerator / ((1 + c11) * np.sqrt(lambda3))
     return means
 
 
 def squared_gradient_means(c: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`I4` without checks."""
+    """`I4` without checks: its determinants as sums of minors, which do not cancel at large covariances."""
+    c11, c22 = c[..., 0, 0], c[..., 1, 1]
     c12, c13, c14 = c[..., 0, 1], c[..., 0, 2], c[..., 0, 3]
     c23, c24, c34 = c[..., 1, 2], c[..., 1, 3], c[..., 2, 3]
-    first, second = 1 + c[..., 0, 0], 1 + c[..., 1, 1]
-    lambda4 = first * second - c12**2
-    lambda0 = lambda4 * c34 - c23 * c24 * first - c13 * c14 * second + c12 * (c13 * c24 + c14 * c23)
-    lambda1 = lambda4 * (1 + c[..., 2, 2]) - c23**2 * first - c13**2 * second + 2 * c12 * c13 * c23
-    lambda2 = lambda4 * (1 + c[..., 3, 3]) - c24**2 * first - c14**2 * second + 2 * c12 * c14 * c24
-    return 4 / np.pi**2 * np.arcsin(lambda0 / np.sqrt(lambda1 * lambda2)) / np.sqrt(lambda4)
+    minor = c11 * c22 - c12**2
+    lambda4 = 1 + c11 + c22 + _positive(minor)
+    pairs = (c11 * c34 - c13 * c14) + (c22 * c34 - c23 * c24)
+    lambda0 = c34 + pairs + (c34 * minor - c11 * c23 * c24 - c22 * c13 * c14 + c12 * (c13 * c24 + c14 * c23))
+
+    def of_third(variance: NDArray[np.float64], c1: NDArray[np.float64], c2: NDArray[np.float64]) -> Any:
+        sums = _positive(c11 * variance - c1**2) + _positive(c22 * variance - c2**2)
+        determinant = variance * minor - c11 * c2**2 - c22 * c1**2 + 2 * c12 * c1 * c2
+        return lambda4 + variance + sums + _positive(determinant)
+
+    scale = np.sqrt(of_third(c[..., 2, 2], c13, c23)) * np.sqrt(of_third(c[..., 3, 3], c14, c24))
+    # Rounding may take the sine of fully correlated fields beyond 1.
+    means: NDArray[np.float64] = 4 / np.pi**2 * np.arcsin(np.clip(lambda0 / scale, -1, 1))
+    return means / np.sqrt(lambda4)
+
+
+def _positive(minor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A principal minor of a positive semi-definite matrix, which rounding may take below 0."""
+    return np.maximum(minor, 0.0)
 
 
 def checked_covariance(covariance: ArrayLike, n_fields: int) -> NDArray[np.float64]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from itertools import combinations
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.theory.committee.order_parameters import OrderParameters, error_with_signs, output_signs
+
+_MOST_SETS = 200_000  # ranked within a second or two
 
 
 class Deletion(NamedTuple):
@@ -47,11 +50,16 @@ def ranked_deletions(parameters: OrderParameters, n_deleted: int) -> list[Deleti
     Raises
     ------
     ValueError
-        If `n_deleted` is not within 1..K-1.
+        If `n_deleted` is not within 1..K-1, or there are more than 200,000 sets.
     """
     K = parameters.n_students
     if not 1 <= n_deleted < K:
         raise ValueError(f"n_deleted must be within 1..{K - 1} (one unit has to stay), found {n_deleted}")
+    if comb(K, n_deleted) > _MOST_SETS:
+        raise ValueError(
+            f"sets of {n_deleted} among {K} units must be {_MOST_SETS} at most, found {comb(K, n_deleted)}; "
+            "greedy_deletions finds nested ones"
+        )
     sets = np.array(list(combinations(range(K), n_deleted)))
     errors = _errors_without(parameters, sets)
     return [

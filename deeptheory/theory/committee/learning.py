@@ -1,5 +1,6 @@
 """On-line learning of a soft committee machine as differential equations of its order parameters."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +19,14 @@ from deeptheory.theory.committee.order_parameters import (
 # A symmetric plateau multiplies small differences by orders of magnitude, and at the end the error is
 # a small difference of large overlaps.
 _RELATIVE, _ABSOLUTE = 1e-11, 1e-13
+# Rates of this size, relative to the state: so near to a stable fixed point the equations are linear, where an
+# explicit integration would go on in steps of order 1.
+_NEARLY_AT_REST = 1e-9
+_LARGEST_GROWTH = 0.01  # of a deviation until the last time, for a fixed point to count as stable
+_DIFFERENCE = 1e-6
+
+
+Flow = Callable[[float, NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +97,8 @@ def order_parameter_rates(
 def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLike) -> LearningCurve:
     """Order parameters along on-line learning: `order_parameter_rates` integrated from `start` at alpha = 0.
 
+    Integrated until it is within 1e-9 of a stable fixed point, from there on linearised about it.
+
     Status: exact as N to infinity; at finite N the order parameters scatter by the order of N^(-1/2), and the end
     of a plateau depends on this scatter unless `start` has a definite asymmetry. Source: Saad and Solla (1995).
 
@@ -119,18 +130,56 @@ def learning_curve(start: OrderParameters, learning_rate: float, alpha: ArrayLik
         Q, R = unpacked(state, K, M)
         return packed(*rates(joint_covariance(Q, R, start.T), K, eta))
 
-    solution = scipy.integrate.solve_ivp(
-        flow,
-        (0.0, times[-1] or 1.0),  # solve_ivp returns nothing for a span of length 0
-        packed(start.Q, start.R),
-        method="DOP853",
-        t_eval=times,
-        rtol=_RELATIVE,
-        atol=_ABSOLUTE,
-    )
-    if not solution.success:
-        raise ArithmeticError(f"learning curve: {solution.message}")
-    return LearningCurve(times, *unpacked(solution.y.T, K, M), start.T)
+    return LearningCurve(times, *unpacked(_integrated(flow, packed(start.Q, start.R), times), K, M), start.T)
+
+
+def _integrated(flow: Flow, start: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """States (n, P) at the times, from `start` at 0."""
+
+    def moving(alpha: float, state: NDArray[np.float64]) -> float:
+        return float(np.abs(flow(alpha, state)).max() - _NEARLY_AT_REST * (1 + np.abs(state).max()))
+
+    moving.terminal = True  # type: ignore[attr-defined]  # solve_ivp ends there
+    begun, state, states = 0.0, start, [np.empty((0, len(start)))]
+    at_rest = moving(begun, state) <= 0
+    while len(left := times[times >= begun]):
+        if at_rest and (linear := _linearised(flow, state, left - begun)) is not None:
+            return np.concatenate([*states, linear])
+        solution = scipy.integrate.solve_ivp(
+            flow,
+            (
+                begun,
+                left[-1] if left[-1] > begun else begun + 1,
+            ),  # nothing is returned for a span of length 0
+            state,
+            method="DOP853",
+            t_eval=left,
+            events=None if at_rest else moving,  # from a fixed point that is not stable to the end
+            rtol=_RELATIVE,
+            atol=_ABSOLUTE,
+        )
+        if not solution.success:
+            raise ArithmeticError(f"learning curve: {solution.message}")
+        states.append(np.asarray(solution.y).T.reshape(-1, len(start)))
+        if solution.status == 0:
+            break
+        at_rest = True
+        state, begun = solution.y_events[0][-1], np.nextafter(solution.t_events[0][-1], np.inf)
+    return np.concatenate(states)
+
+
+def _linearised(
+    flow: Flow, state: NDArray[np.float64], times: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """States (n, P) at times from now near a stable fixed point; None if deviations from it grow."""
+    steps = _DIFFERENCE * np.eye(len(state))
+    columns = [(flow(0.0, state + step) - flow(0.0, state - step)) / (2 * _DIFFERENCE) for step in steps]
+    jacobian = np.stack(columns, axis=1)
+    if np.linalg.eigvals(jacobian).real.max() * times[-1] > _LARGEST_GROWTH:
+        return None
+    rates_now = flow(0.0, state)[:, None]
+    homogeneous = np.block([[jacobian, rates_now], [np.zeros((1, len(state) + 1))]])
+    return np.stack([state + scipy.linalg.expm(time * homogeneous)[:-1, -1] for time in times])
 
 
 def packed(Q: NDArray[np.float64], R: NDArray[np.float64]) -> NDArray[np.float64]:
