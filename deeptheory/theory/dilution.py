@@ -65,8 +65,9 @@ def _log_factorial_difference(
 def _curved(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """(1 - x) ln(1 - x) + x, of order x^2."""
     small = np.minimum(x, _SMALL)
-    series = np.sum([small**k / (k * (k - 1)) for k in range(2, 20)], axis=0)
-    return np.where(x < _SMALL, series, xlog1py(1 - x, -x) + x)
+    series: NDArray[np.float64] = np.sum([small**k / (k * (k - 1)) for k in range(2, 20)], axis=0)
+    exact: NDArray[np.float64] = xlog1py(1 - x, -x) + x
+    return np.where(x < _SMALL, series, exact)
 
 
 def _beyond_stirling(x: ArrayLike) -> NDArray[np.float64]:
