@@ -64,8 +64,16 @@ class Config(Options, frozen=True):
 Table = TypeVar("Table", bound=Options)
 FOLLOWED = ("batch", "momentum", "l2", "l2_on_all", "shift", "flip")  # by the retraining, from the training
 IMPORTED_RATE = 0.005
-# Options that change no result of a run.
-FREE = ("checkpoint_minutes", "judge.seeds", "compare.criteria", "compare.densities", "compare.alone")
+# Options that change no result of a run, what is only checked among them.
+FREE = (
+    "checkpoint_minutes",
+    "data.file_labels",
+    "data.file_size",
+    "judge.seeds",
+    "compare.criteria",
+    "compare.densities",
+    "compare.alone",
+)
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
