@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from deeptheory.runs.configuration import FREE
 from deeptheory.store import paths
 
 
@@ -60,7 +61,9 @@ def is_of(option: str, entries: Iterable[str]) -> bool:
 
 
 def reads(part: str, option: str) -> bool:
-    """Whether a part depends on an option: it reads it, or a part before it does."""
+    """Whether a part depends on an option: it reads it for more than a check, or a part before it does."""
+    if option in FREE:
+        return False
     return is_of(option, PARTS[part].reads) or any(reads(before, option) for before in PARTS[part].after)
 
 
