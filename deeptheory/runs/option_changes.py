@@ -53,7 +53,7 @@ def changed_config(run: Run, overrides: Sequence[str]) -> tuple[Config, list[Cha
     changes = [Change(name, old[name], new[name]) for name in new if old[name] != new[name]]
     _refuse_training(run, changes)
     if changes:
-        outline = outlined(config, quiet=True)
+        outline = outlined(config, run.quiet)
         source = NetworkSource(config.network, outline.n_labels, outline.input_shape, stored_blueprint(run))
         check_later_steps(config, source.fresh(np.random.default_rng(0)))
     return config, changes
