@@ -60,6 +60,7 @@ SNR_MEAN_FIELD, SNR_MEASURED = "snr_mean_field", "snr_measured"
 # Entries of the arms.
 RETRAINED, HEAD = "retrained", "head"  # predictions: after retraining, and of the refitted head alone
 EXPECTED_DILUTION = "expected_dilution"  # of a layer: without structure in its fields
+ACCURACY_MASKED = "accuracy_masked"  # of a criterion at one density, not retrained
 REFIT_ACCURACY, UPDATE, ARM_COST = "refit_accuracy", "update", "cost"
 
 # Entries of the budget.

@@ -11,6 +11,7 @@ from deeptheory.runs import Run
 from deeptheory.runs.stored_arrays import over_stages, stage_names
 from deeptheory.store import paths
 from deeptheory.studies import run_sweep
+from deeptheory.studies.branching import branch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -108,6 +109,24 @@ def test_accuracies_of_a_comparison(run):
     np.testing.assert_allclose(points(below), [[0.2, 30], [0.5, 10]])
     assert below.get_xlabel() == "density of the masked layers"
     assert "accuracy-against-density" not in drawing.draw_finished([run])
+
+
+def test_comparisons_of_different_epochs_share_one_figure(run_until, tmp_path):
+    trained = run_until("train")
+    short, long = (tmp_path / name for name in ("short", "long"))
+    for directory, epochs, accuracy in ((short, 1, 0.7), (long, 3, 0.8)):
+        branch(trained.directory, directory, [f"retrain.epochs={epochs}"], quiet=True)
+        run = Run(directory, quiet=True)
+        run.store(f"{paths.COMPARE}/{UNPRUNED}", {"accuracy": 0.9})
+        tree = {paths.ACCURACY: accuracy, paths.ACCURACY_MASKED: 0.5}
+        run.store(paths.compare_path("afcc", 0.5), tree)
+    figure = FIGURES["accuracy-by-epochs"].draw([Run(long, quiet=True), Run(short, quiet=True)])
+    assert [panel.get_title() for panel in figure.axes[:3]] == ["not retrained", "1 epoch", "3 epochs"]
+    np.testing.assert_allclose([points(panel)[0, 1] for panel in figure.axes[:3]], [0.5, 0.7, 0.8])
+    with pytest.raises(InputError, match="seeds of the comparisons"):
+        FIGURES["accuracy-by-epochs"].draw(
+            [Run(long, quiet=True), Run(long, quiet=True), Run(short, quiet=True)]
+        )
 
 
 def test_errors_of_a_sweep_over_numbers_of_labels(sweep_of, tmp_path):

@@ -3,6 +3,7 @@
 from deeptheory.reports.plot.accuracy_against_density import draw_accuracy_against_density
 from deeptheory.reports.plot.accuracy_against_dilution import draw_accuracy_against_dilution
 from deeptheory.reports.plot.accuracy_and_snr import draw_accuracy_and_snr
+from deeptheory.reports.plot.accuracy_by_epochs import draw_accuracy_by_epochs
 from deeptheory.reports.plot.cluster_sizes import draw_cluster_sizes
 from deeptheory.reports.plot.error_against_labels import draw_error_against_labels
 from deeptheory.reports.plot.field_matrix import draw_field_matrix
@@ -15,6 +16,7 @@ __all__ = [
     "draw_accuracy_against_density",
     "draw_accuracy_against_dilution",
     "draw_accuracy_and_snr",
+    "draw_accuracy_by_epochs",
     "draw_cluster_sizes",
     "draw_error_against_labels",
     "draw_field_matrix",

@@ -54,7 +54,7 @@ def draw_accuracy_against_density(
         raise InputError("criteria", "at least one", "none")
     reference = per_seed_accuracy("unpruned", np.reshape(unpruned, (-1, 1)), 1)
     densities = sorted(next(iter(accuracy.values())))
-    values = {name: _checked(name, curve, densities, len(reference)) for name, curve in accuracy.items()}
+    values = {name: checked_curve(name, curve, densities, len(reference)) for name, curve in accuracy.items()}
     marks = arm_marks(values)
     names = list(values)
     n_columns = -(-len(names) // PER_COLUMN)
@@ -67,12 +67,11 @@ def draw_accuracy_against_density(
         above.axhline(reference.mean(), color=BLACK, linewidth=0.6)
         below.axhline(0, color=BLACK, linewidth=0.6)
         below.axhline(margin, color=BLACK, linewidth=0.8, linestyle=":")
-        step = _shift(densities, len(chosen))
         for position, name in enumerate(chosen):
-            x = np.array(densities) * (1 + step * (position - (len(chosen) - 1) / 2))
+            x = np.array(densities) * shift_between(densities, len(chosen), position)
             points = interval(values[name])
-            _draw(above, x, points, marks[name], arm_title(name))
-            _draw(below, x, interval(100 * (reference - values[name])), marks[name], None)
+            draw_curve(above, x, points, marks[name], arm_title(name))
+            draw_curve(below, x, interval(100 * (reference - values[name])), marks[name], None)
         draw_chance(above, chance)
         above.set_ylim(-0.02, 1.0)
         below.set_ylim(*LOSSES[::-1])
@@ -89,16 +88,17 @@ def draw_accuracy_against_density(
     return figure
 
 
-def _shift(densities: list[float], n_criteria: int) -> float:
-    """Shift between two criteria: all points of a density together take half of the way to the next at most."""
+def shift_between(densities: list[float], n_criteria: int, position: int) -> float:
+    """Factor on the densities of one criterion: points of a density take half of the way to the next at most."""
     closest = np.diff(np.log(densities)).min(initial=np.inf)
-    return float(min(SPREAD, closest / 2 / n_criteria))
+    step = float(min(SPREAD, closest / 2 / n_criteria))
+    return 1 + step * (position - (n_criteria - 1) / 2)
 
 
-def _checked(
+def checked_curve(
     name: str, curve: Mapping[float, ArrayLike], densities: list[float], n_seeds: int
 ) -> NDArray[np.float64]:
-    """Accuracies (seeds, densities), NaN where a density was not reached."""
+    """Accuracies of a criterion as an array (seeds, densities), NaN where a density was not reached."""
     if sorted(curve) != densities:
         raise InputError(f"densities of {name}", str(densities), str(sorted(curve)))
     columns = []
@@ -112,7 +112,8 @@ def _checked(
     return np.column_stack(columns)
 
 
-def _draw(axes: Axes, x: NDArray[np.float64], points: Interval, mark: Mark, label: str | None) -> None:
+def draw_curve(axes: Axes, x: NDArray[np.float64], points: Interval, mark: Mark, label: str | None) -> None:
+    """Draw the means of a criterion with their intervals; the line leads over densities it lacks."""
     color, marker = mark
     known = ~np.isnan(points.mean)
     points = Interval(points.mean[known], points.low[known], points.high[known], points.meaning)

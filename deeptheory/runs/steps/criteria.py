@@ -99,7 +99,7 @@ def _store_pruned(
     assert masks is not None
     tree = {
         **arm_accuracy(run, retrained.network),
-        "accuracy_masked": masked,
+        paths.ACCURACY_MASKED: masked,
         paths.DENSITY: masks.total_density,
         "densities": masks.densities(),
         paths.ARM_COST: cost_of(network, masks),

@@ -1,0 +1,97 @@
+"""Figure: accuracy and loss against dilution after retrainings of different length, one column each."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from numpy.typing import ArrayLike
+
+from deeptheory.errors import InputError
+from deeptheory.reports.plot.accuracy_against_density import checked_curve, draw_curve, shift_between
+from deeptheory.reports.plot.intervals import Interval, draw_chance, interval, per_seed_accuracy
+from deeptheory.reports.plot.styles import BLACK, DOUBLE_COLUMN, arm_marks, arm_title, styled
+
+Curves = Mapping[str, Mapping[float, ArrayLike]]
+
+
+@styled
+def draw_accuracy_by_epochs(
+    unpruned: Mapping[int, ArrayLike], accuracy: Mapping[int, Curves], margin: float, chance: float
+) -> Figure:
+    """Draw accuracy (above) and loss against the unpruned network (below) against dilution.
+
+    One column for every number of epochs. Points are means over seeds with their intervals
+    (`intervals.interval`); the points of one dilution are moved apart by a few percent of the density.
+
+    Parameters
+    ----------
+    unpruned : mapping of epochs to array of shape (S,)
+        Test accuracy without a mask, retrained equally long; 0 epochs: as trained.
+    accuracy : mapping of epochs to mapping of criterion to mapping of density to array of shape (S,)
+        The same numbers of epochs and criteria, in the same order of seeds; 0 epochs: masked and not retrained.
+    margin : float
+        Largest loss that counts as none, in percentage points: a dotted line.
+    chance : float
+        Accuracy of always giving the most frequent label: a dotted line.
+
+    Raises
+    ------
+    InputError
+        When there is nothing to draw, or epochs, criteria, densities or seeds differ.
+    """
+    if not accuracy or set(accuracy) != set(unpruned):
+        raise InputError(
+            "epochs of retraining", f"those of the unpruned arm, {list(unpruned)}", f"{list(accuracy)}"
+        )
+    columns = sorted(accuracy)
+    names = list(accuracy[columns[0]])
+    marks = arm_marks(names)
+    figure = Figure(figsize=(DOUBLE_COLUMN, 4.4))
+    grid = figure.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
+    worst, points = 0.0, None
+    for (above, below), epochs in zip(grid.T, columns, strict=True):
+        if list(accuracy[epochs]) != names:
+            raise InputError(f"criteria after {epochs} epochs", ", ".join(names), ", ".join(accuracy[epochs]))
+        reference = per_seed_accuracy("unpruned", np.reshape(unpruned[epochs], (-1, 1)), 1)
+        above.axhline(reference.mean(), color=BLACK, linewidth=0.6)
+        below.axhline(0, color=BLACK, linewidth=0.6)
+        below.axhline(margin, color=BLACK, linewidth=0.8, linestyle=":")
+        draw_chance(above, chance)
+        for position, name in enumerate(names):
+            densities = sorted(accuracy[epochs][name])
+            values = checked_curve(name, accuracy[epochs][name], densities, len(reference))
+            x = np.array(densities) * shift_between(densities, len(names), position)
+            points = interval(values)
+            losses = interval(100 * (reference - values))
+            worst = max(worst, _largest(losses) if epochs else 0.0)
+            draw_curve(above, x, points, marks[name], arm_title(name))
+            draw_curve(below, x, losses, marks[name], None)
+        above.set_title("not retrained" if epochs == 0 else f"{epochs} epoch{'s' * (epochs > 1)}", fontsize=8)
+        _dilution_axis(below, densities)
+    above.set_ylim(0, None)
+    below.set_ylim(max(1.1 * worst, 2 * margin), -max(0.1 * worst, margin))
+    grid[0, 0].legend(fontsize=6, loc="best")
+    grid[0, 0].set_ylabel("test accuracy")
+    grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
+    meaning = points.meaning if points else ""
+    figure.suptitle(f"line: unpruned, retrained equally long; bars: {meaning}", fontsize=8)
+    return figure
+
+
+def _largest(losses: Interval) -> float:
+    return float(np.nanmax(losses.high, initial=0.0))
+
+
+def _dilution_axis(axes: Axes, densities: list[float]) -> None:
+    """A logarithmic axis of the density, marked by the dilution, which grows to the right."""
+    axes.set_xscale("log")
+    if not axes.xaxis_inverted():
+        axes.invert_xaxis()
+    axes.xaxis.set_major_locator(FixedLocator(densities))
+    axes.xaxis.set_major_formatter(lambda density, _: f"{1 - density:.3g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", labelsize=6)
+    axes.set_xlabel("dilution of the masked layers")
