@@ -30,6 +30,19 @@ def test_missing_data_are_refused_with_the_layouts_looked_for(deeptheory, assert
     assert_refused(result, "data.path: expected the file or directory of the data set, found nothing")
 
 
+def test_another_data_set_than_the_study_is_for_is_refused_before_anything_is_made(
+    deeptheory, assert_refused, config, tmp_path
+):
+    images, labels = labelled()
+    data.pack(data.Dataset("few", images, labels, images, labels, ("a", "b", "c")), tmp_path / "few.npz")
+    study = ("confirm", config, "--data", tmp_path / "few.npz", "--out", tmp_path / "study", "--set")
+    assert_refused(deeptheory(*study, "data.file_labels=100"), "few.npz: expected 100 labels, found 3; name")
+    assert_refused(
+        deeptheory(*study, "data.labels_used=4"), "data.labels_used: expected 0 for all, or 2 to 3"
+    )
+    assert not (tmp_path / "study").exists()
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".h5"])
 def test_a_truncated_archive_is_refused_and_kept(deeptheory, assert_refused, config, tmp_path, suffix):
     images, labels = labelled()
