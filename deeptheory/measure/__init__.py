@@ -20,6 +20,7 @@ from deeptheory.measure.fields import (
     label_strengths,
     normalise,
 )
+from deeptheory.measure.filter_intervals import Estimate
 from deeptheory.measure.interval_bounds import FieldBounds, field_bounds
 from deeptheory.measure.labels import balanced_subset, class_means
 from deeptheory.measure.margin_sensitivity import squared_sensitivity
@@ -44,7 +45,7 @@ from deeptheory.measure.specialisation import (
     participation_ratio,
     served_label_auc,
 )
-from deeptheory.measure.stage_measures import Estimate, StageMeasures, measure_stage
+from deeptheory.measure.stage_measures import StageMeasures, measure_stage
 from deeptheory.measure.stored_measures import stage_record
 from deeptheory.measure.streaming import Images, Measurable
 

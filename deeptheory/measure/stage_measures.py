@@ -7,21 +7,9 @@ from numpy.typing import NDArray
 
 from deeptheory.measure.clusters import all_clusters, all_noise, count_clusters
 from deeptheory.measure.fields import clip_with_strengths, iterate_fields
+from deeptheory.measure.filter_intervals import Estimate, mean_estimate, ratio_estimate, share_estimate
 from deeptheory.measure.options import MeasureOptions
 from deeptheory.measure.snr import MeanFieldSNR, MeasuredSNR, mean_field_snr, measured_snr
-
-LEVEL = 0.95  # coverage of the bootstrap intervals
-
-Counts = NDArray[np.integer] | NDArray[np.bool_]  # one per filter
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over the filters of a stage with its bootstrap interval (95 %) over filters."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -41,7 +29,7 @@ class StageMeasures:
     filter_noise, filter_cluster_noise : int64 array (C,)
         Ones outside the clusters, and those of them in columns of a cluster.
     clusters_per_filter, cluster_size, noise, share_without_label : Estimate
-        N_c, C_s (over all clusters), n, and the share of filters that serve no label.
+        N_c, C_s (over all clusters), n, and the share of filters that serve no label, with intervals over filters.
     relabelled_clusters : float64 array (number of relabellings,)
         Clusters per filter when the labels are taken in a random order instead: how far the greedy clusters depend
         on the numbering of the labels.
@@ -110,9 +98,9 @@ def measure_stage(
     served, counts = clusters >= 0, count_clusters(clusters)
     samples = rng.integers(n_filters, size=(options.bootstrap, n_filters))
     sizes = served.sum(axis=1)
-    clusters_per_filter = _mean(counts, samples)
-    cluster_size = _ratio_of_sums(sizes, counts, samples)
-    mean_noise = _mean(noise, samples)
+    clusters_per_filter = mean_estimate(counts, samples)
+    cluster_size = ratio_estimate(sizes, counts, samples)
+    mean_noise = mean_estimate(noise, samples)
     return StageMeasures(
         strengths=strengths,
         served=served,
@@ -123,7 +111,7 @@ def measure_stage(
         clusters_per_filter=clusters_per_filter,
         cluster_size=cluster_size,
         noise=mean_noise,
-        share_without_label=_mean(sizes == 0, samples),
+        share_without_label=share_estimate(sizes == 0),
         relabelled_clusters=relabelled / n_filters,
         mean_field=mean_field_snr(
             n_filters, n_labels, clusters_per_filter.value, cluster_size.value, mean_noise.value
@@ -138,18 +126,3 @@ def cluster_sizes(clusters: NDArray[np.int32]) -> NDArray[np.int64]:
     most = clusters.max(initial=-1) + 1
     sizes = np.bincount(rows * most + clusters[rows, columns], minlength=len(clusters) * most)
     return sizes[sizes > 0]
-
-
-def _mean(values: Counts, samples: NDArray[np.int64]) -> Estimate:
-    return _estimate(float(values.mean()), values[samples].mean(axis=1))
-
-
-def _ratio_of_sums(sizes: Counts, counts: Counts, samples: NDArray[np.int64]) -> Estimate:
-    """Mean over all clusters, 0 where there is none."""
-    value = sizes.sum() / max(counts.sum(), 1)
-    return _estimate(float(value), sizes[samples].sum(axis=1) / np.maximum(counts[samples].sum(axis=1), 1))
-
-
-def _estimate(value: float, resampled: NDArray[np.float64]) -> Estimate:
-    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(value, float(low), float(high))
