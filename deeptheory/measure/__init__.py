@@ -28,7 +28,7 @@ from deeptheory.measure.mean_activations import ClassStatistics, class_statistic
 from deeptheory.measure.network_measures import MeasuredStage, measure_stages
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
 from deeptheory.measure.patches import PatchMoments, mixing_layer, moments_of, patch_moments
-from deeptheory.measure.probes.fitting import fit_probe
+from deeptheory.measure.probes.fitting import fit_probe, iterate_probes
 from deeptheory.measure.probes.task import ProbeFit
 from deeptheory.measure.single_filters import FilterStatistics, filter_statistics
 from deeptheory.measure.snr import (
@@ -86,6 +86,7 @@ __all__ = [
     "fit_probe",
     "iterate_features",
     "iterate_fields",
+    "iterate_probes",
     "label_strengths",
     "low_rank_statistics",
     "mean_field_snr",

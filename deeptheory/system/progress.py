@@ -17,10 +17,10 @@ class Progress:
     ----------
     title : str
         What is computed.
-    total : int
-        Number of units of work.
+    total : float
+        Number of units of work, as far as it is known.
     unit : str
-        Name of one unit, or "%".
+        Name of one unit, or "%": then only the share is shown.
     quiet : bool
         Write nothing.
     stream : file object, optional
@@ -36,7 +36,7 @@ class Progress:
     def __init__(
         self,
         title: str,
-        total: int,
+        total: float,
         unit: str = "step",
         quiet: bool = False,
         stream: TextIO | None = None,
@@ -45,9 +45,11 @@ class Progress:
         self.title, self.total, self.unit, self.quiet, self.stoppable = title, total, unit, quiet, stoppable
         self.stream = sys.stderr if stream is None else stream
         self.terminal = self.stream.isatty()
-        self.done = 0
+        self.done: float = 0
         self.started = self.last_shown = time.monotonic()
-        self.first: tuple[int, float] | None = None  # units and time at the first report: work may be resumed
+        self.first: tuple[float, float] | None = (
+            None  # units and time at the first report: work may be resumed
+        )
         self.shown = False
 
     def __enter__(self) -> "Progress":
@@ -58,8 +60,8 @@ class Progress:
             self.stream.write("\n")
             self.stream.flush()
 
-    def advance(self, done: int, note: str = "") -> None:
-        """Set the number of units done; write when the last report is old enough.
+    def advance(self, done: float, note: str = "", total: float | None = None) -> None:
+        """Set the number of units done, and of all of them where it is known better now; write when it is time.
 
         Raises
         ------
@@ -71,6 +73,7 @@ class Progress:
         now = time.monotonic()
         self.first = self.first or (done, now)
         self.done = done
+        self.total = self.total if total is None else total
         if self.quiet:
             return
         interval = BAR_INTERVAL if self.terminal else LINE_INTERVAL
@@ -89,8 +92,8 @@ class Progress:
 
     def _write(self, now: float, note: str) -> None:
         share = self.done / self.total if self.total else 1.0
-        units = "%" if self.unit == "%" else f"{self.unit}s"
-        text = f"{self.title}: {self.done}/{self.total} {units}"
+        count = f"{100 * share:.0f} %" if self.unit == "%" else f"{self.done}/{self.total} {self.unit}s"
+        text = f"{self.title}: {count}"
         if self.first and self.done > self.first[0]:
             left = (now - self.first[1]) / (self.done - self.first[0]) * (self.total - self.done)
             text += f", {left:.0f} s left"

@@ -58,7 +58,7 @@ def test_exact_probe_reaches_the_minimum_found_by_an_independent_solver(masked, 
     assert fit.gradient_norm <= 1e-4
     assert fit.loss == pytest.approx(reference.fun, rel=1e-5)
     assert not fit.weight[~mask].any()
-    best = measure.ProbeFit(reference.x.reshape(5, 40).astype(np.float32), 0.0, 0, True, 0.0)
+    best = measure.ProbeFit(reference.x.reshape(5, 40).astype(np.float32), 0.0, 0, True, 0.0, 0.0)
     assert (
         abs(accuracy(fit, test_features, test_labels) - accuracy(best, test_features, test_labels)) <= 1 / 300
     )
@@ -72,6 +72,42 @@ def test_more_features_than_the_subspace_and_a_sparse_mask_converge_quickly():
         assert fit.converged
         assert fit.iterations < 60
         assert mask is None or not fit.weight[~mask].any()
+
+
+def test_the_loss_is_no_further_above_its_minimum_than_the_bound_says():
+    rng = np.random.default_rng(5)
+    features, labels, *_ = problem(40, 5, 300, rng)
+    rough, close = (
+        measure.fit_probe(features, labels, 5, measure.ProbeOptions(tolerance=tolerance), quiet=True)
+        for tolerance in (3e-2, 1e-5)
+    )
+    assert 0 < rough.loss - close.loss < rough.excess
+    assert close.excess < 1e-6
+
+
+def test_a_large_stage_has_most_of_its_subspace_uncoupled():
+    """1500 features, 15 labels: curvature in 150 leading directions, between 128 of them."""
+    rng = np.random.default_rng(6)
+    features, labels, *_ = problem(30, 15, 1500, rng)
+    fits = [
+        measure.fit_probe(
+            features, labels, 15, measure.ProbeOptions(tolerance=1e-4, l2=1e-2), stream, quiet=True
+        )
+        for stream in (np.random.default_rng(7), np.random.default_rng(8))
+    ]
+    assert all(fit.converged and fit.iterations < 60 for fit in fits)
+    # The minimum does not depend on the draws.
+    assert fits[0].loss == pytest.approx(fits[1].loss, rel=1e-4)
+    np.testing.assert_allclose(fits[0].weight, fits[1].weight, atol=0.02 * np.abs(fits[0].weight).max())
+
+
+def test_features_of_low_rank_have_a_smaller_subspace():
+    rng = np.random.default_rng(9)
+    features, labels, *_ = problem(30, 4, 200, rng)
+    low = (features[:, :7] @ rng.standard_normal((7, 200))).astype(np.float32)
+    low[: len(low) // 2] = 0
+    fit = measure.fit_probe(low, labels, 4, measure.ProbeOptions(), quiet=True)
+    assert fit.converged
 
 
 def test_exact_and_sgd_agree_on_accuracy():

@@ -1,6 +1,5 @@
 """Measure a PyTorch model in place."""
 
-import copy
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -164,11 +163,8 @@ def _probes(
     if options.inputs:
         chosen = measuring.balanced_subset(labels, options.inputs, rng)
         images, labels = images[chosen], labels[chosen]
-    for stage, features in measuring.iterate_features(live, images, missing, quiet=quiet):
-        title = f"probe of {stage}"
-        fit = measuring.fit_probe(
-            features, labels, n_labels, options, copy.deepcopy(rng), title=title, quiet=quiet
-        )
+    fits = measuring.iterate_probes(live, images, labels, n_labels, missing, options, rng, quiet=quiet)
+    for stage, fit in fits:
         solved = {"loss": fit.loss, "iterations": fit.iterations, "gradient_norm": fit.gradient_norm}
         probes[stage] = {"probe_weight": fit.weight, "probe": solved}
     return probes

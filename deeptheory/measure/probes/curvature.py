@@ -1,5 +1,6 @@
 """Preconditioner of the exact probe: curvature of the cross-entropy in the leading feature subspace."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,62 @@ from deeptheory.measure.probes.crossentropy import residuals
 from deeptheory.measure.probes.lbfgs import Preconditioner
 from deeptheory.system import threadpools
 
-RANK = 128  # leading directions of feature space in which the curvature is computed
-ROWS = 4096  # inputs from which the subspace is estimated
+ROWS = 2048  # inputs from which the subspace is estimated
+CURVATURE_ROWS = 2048  # inputs over which the curvature is averaged, at least
+NEGLIGIBLE = 1e-12  # squared length, relative to the largest, below which a direction is rounding
+
+
+def subspace_rank(n_features: int, n_labels: int) -> int:
+    """Leading directions of feature space in which the curvature is computed.
+
+    128 to 1024, of an eighth of all: an iteration within them is cheap. 10 a label: finding them takes few passes.
+    """
+    return min(n_features, max(128, min(1024, n_features // 8, 10 * n_labels)))
+
+
+def coupled_rank(n_features: int, n_labels: int) -> int:
+    """How many of them have the curvature between each other computed as well: 128 to 256, D/16."""
+    return min(subspace_rank(n_features, n_labels), max(128, min(256, n_features // 16)))
+
+
+def curvature_rows(n_inputs: int, n_features: int, n_labels: int) -> int:
+    """Inputs over which the curvature is averaged: all, unless that takes longer than two gradients."""
+    affordable = 4 * n_inputs * n_features // coupled_rank(n_features, n_labels) ** 2
+    return min(n_inputs, max(CURVATURE_ROWS, affordable))
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """Curvature of the cross-entropy for each output unit, in the basis of a subspace.
+
+    Attributes
+    ----------
+    coupled : array (K, c, c)
+        Along the first c directions and between them.
+    single : array (K, r - c)
+        Along the others.
+    mean : array (K,)
+        Mean of p (1 - p): the curvature per second moment of the features outside the subspace.
+    """
+
+    coupled: NDArray[np.floating]
+    single: NDArray[np.floating]
+    mean: NDArray[np.floating]
+
+    @threadpools.kernel_threads()  # many small matrices
+    def inverse(self, l2: float) -> Preconditioner:
+        """Inverse of the curvature with L2 of a probe of weights (K, r) within the subspace."""
+        n_coupled = self.coupled.shape[1]
+        coupled = np.linalg.inv(self.coupled + np.float32(l2) * np.eye(n_coupled, dtype=np.float32))
+        single = 1 / (self.single + np.float32(l2))
+
+        def apply(gradient: NDArray[np.float32]) -> NDArray[np.float32]:
+            direction = np.empty_like(gradient)
+            direction[:, :n_coupled] = np.matmul(coupled, gradient[:, :n_coupled, None])[:, :, 0]
+            direction[:, n_coupled:] = single * gradient[:, n_coupled:]
+            return direction
+
+        return apply
 
 
 @dataclass(frozen=True)
@@ -22,7 +77,7 @@ class Subspace:
     basis : float64 array (D, r)
         Orthonormal columns.
     moments : array (r,)
-        Second moment of the features along each column, increasing.
+        Second moment of the features along each column, decreasing.
     rest : float
         Mean second moment along the other directions.
     """
@@ -31,13 +86,15 @@ class Subspace:
     moments: NDArray[np.float64]
     rest: float
 
+    def at_zero_weights(self, n_labels: int) -> Curvature:
+        """The curvature at zero weights, where p = 1/K, as matrices of all directions."""
+        uniform, rank = uniform_curvature(n_labels), len(self.moments)
+        coupled = np.broadcast_to(uniform * np.diag(self.moments), (n_labels, rank, rank))
+        return Curvature(coupled, np.empty((n_labels, 0)), np.full(n_labels, uniform))
+
     @threadpools.kernel_threads()  # too small for several threads
     def preconditioner(
-        self,
-        curvatures: NDArray[np.floating],
-        n_labels: int,
-        l2: float,
-        mask: NDArray[np.bool_] | None,
+        self, curvature: Curvature, l2: float, mask: NDArray[np.bool_] | None
     ) -> Preconditioner:
         """Inverse of the block-diagonal Hessian approximation, one block per output unit.
 
@@ -47,28 +104,29 @@ class Subspace:
 
         Parameters
         ----------
-        curvatures : array (K, r, r) or (r, r)
-            S_k, or one matrix for all output units.
-        n_labels : int
+        curvature : Curvature
+            With a mask, all directions of the subspace have to be coupled.
         l2 : float
         mask : bool array (K, D), optional
         """
-        basis, rank = self.basis, self.basis.shape[1]
-        level = l2 + uniform_curvature(n_labels) * self.rest
-        inner = np.empty((n_labels, rank, rank))
-        overlap = np.eye(rank)
-        for k in range(n_labels):
-            curvature = curvatures if curvatures.ndim == 2 else curvatures[k]
+        basis, n_coupled = self.basis, curvature.coupled.shape[1]
+        level = (l2 + curvature.mean * self.rest).astype(np.float64)[:, None]
+        inner = np.empty((len(level), n_coupled, n_coupled))
+        overlap = np.eye(n_coupled)
+        for k, coupled in enumerate(curvature.coupled):
             if mask is not None:
                 kept = basis[mask[k]]
                 overlap = kept.T @ kept
-            block = np.linalg.solve(level * np.eye(rank) + curvature @ overlap, curvature)
+            block = np.linalg.solve(level[k] * np.eye(n_coupled) + coupled @ overlap, coupled)
             inner[k] = 0.5 * (block + block.T)
+        single = curvature.single / (level + curvature.single)
 
         def apply(gradient: NDArray[np.float32]) -> NDArray[np.float32]:
             # float64: where the curvature is large, two nearly equal terms are subtracted.
-            along = np.matmul(inner, (gradient @ basis)[:, :, None])[:, :, 0] @ basis.T
-            direction: NDArray[np.float32] = ((gradient - along) / level).astype(np.float32)
+            within = gradient @ basis
+            within[:, :n_coupled] = np.matmul(inner, within[:, :n_coupled, None])[:, :, 0]
+            within[:, n_coupled:] *= single
+            direction: NDArray[np.float32] = ((gradient - within @ basis.T) / level).astype(np.float32)
             return direction if mask is None else direction * mask
 
         return apply
@@ -80,8 +138,8 @@ def uniform_curvature(n_labels: int) -> float:
 
 
 def label_curvatures(
-    reduced: NDArray[np.float32], logits: NDArray[np.float32], labels: NDArray[np.int64]
-) -> NDArray[np.float32]:
+    reduced: NDArray[np.float32], logits: NDArray[np.float32], labels: NDArray[np.int64], n_coupled: int
+) -> Curvature:
     """Mean of p_k (1 - p_k) z z^T over inputs, for each output unit k.
 
     Parameters
@@ -91,39 +149,61 @@ def label_curvatures(
     logits : float32 array (n, K)
         Overwritten.
     labels : int array (n,)
-
-    Returns
-    -------
-    float32 array (K, r, r)
+    n_coupled : int
+        Of the first so many components of z the whole matrix is computed, of the others the diagonal.
     """
     variance = logits
     residuals(variance, labels)
     variance[np.arange(len(labels)), labels] += 1  # p
     variance *= 1 - variance
-    curvatures = np.empty((variance.shape[1], reduced.shape[1], reduced.shape[1]), np.float32)
+    np.maximum(variance, 0, out=variance)
+    variance *= np.float32(1 / len(labels))
+    first = np.ascontiguousarray(reduced[:, :n_coupled])
+    coupled = np.empty((variance.shape[1], first.shape[1], first.shape[1]), np.float32)
     for k, unit_variance in enumerate(variance.T):
-        weighted = reduced * np.sqrt(np.maximum(unit_variance, 0) / np.float32(len(reduced)))[:, None]
-        curvatures[k] = weighted.T @ weighted
-    return curvatures
+        weighted = first * np.sqrt(unit_variance)[:, None]
+        coupled[k] = weighted.T @ weighted
+    return Curvature(coupled, variance.T @ np.square(reduced[:, n_coupled:]), variance.sum(axis=0))
 
 
-@threadpools.kernel_threads()  # its QR is too small for several threads
-def leading_subspace(features: NDArray[np.float32], rng: np.random.Generator) -> Subspace:
+def leading_subspace(
+    features: NDArray[np.float32],
+    rank: int,
+    rng: np.random.Generator,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[Subspace, NDArray[np.float32]]:
     """Leading subspace of the features by a randomised range finder with one power iteration.
 
-    "Finding structure with randomness" (Halko, Martinsson, Tropp 2011), on at most 4096 inputs.
+    "Finding structure with randomness" (Halko, Martinsson, Tropp 2011), on at most 2048 inputs.
+
+    Returns
+    -------
+    Subspace
+        Of `rank` directions, or fewer where the features have fewer; its moments are those of all inputs.
+    reduced : float32 array (N, r)
+        The features in its basis.
     """
     n_inputs, n_features = features.shape
-    rank = min(RANK, n_features, n_inputs)
     rows = rng.choice(n_inputs, min(ROWS, n_inputs), replace=False, shuffle=False)
     sample = features[np.sort(rows)]
-    directions = rng.standard_normal((n_features, rank), np.float32)
-    for _ in range(2):
-        directions = np.linalg.qr(sample.T @ (sample @ directions))[0]
-    basis = np.linalg.qr(directions.astype(np.float64))[0]  # orthonormal beyond float32
-    reduced = sample @ basis.astype(np.float32)
-    moments, rotation = np.linalg.eigh(reduced.T.astype(np.float64) @ reduced / len(sample))
-    moments = np.maximum(moments, 0)
-    total = float(np.vdot(sample, sample)) / len(sample)
-    rest = max(0.0, total - float(moments.sum())) / max(1, n_features - rank)
-    return Subspace(basis @ rotation, moments, rest)
+    directions = sample.T @ rng.standard_normal((len(sample), min(rank, len(sample))), np.float32)
+    mixtures = _orthonormal(sample @ directions).astype(np.float32)
+    advance()
+    basis = _orthonormal(sample.T @ mixtures)
+    del sample, directions, mixtures
+    advance()
+    reduced = features @ basis.astype(np.float32)
+    moments, rotation = np.linalg.eigh((reduced.T @ reduced).astype(np.float64) / n_inputs)
+    moments, rotation = np.maximum(moments[::-1], 0), rotation[:, ::-1]
+    total = float(np.einsum("xd,xd->x", features, features).mean(dtype=np.float64))
+    rest = max(0.0, total - float(moments.sum())) / max(1, n_features - len(moments))
+    return Subspace(basis @ rotation, moments, rest), reduced @ rotation.astype(np.float32)
+
+
+def _orthonormal(columns: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Orthonormal columns of the same span, without directions that are rounding."""
+    exact = columns.astype(np.float64)  # the products below square the condition
+    squares, rotation = np.linalg.eigh(exact.T @ exact)
+    kept = squares > NEGLIGIBLE * squares[-1]
+    orthonormal: NDArray[np.float64] = exact @ (rotation[:, kept] / np.sqrt(squares[kept]))
+    return orthonormal

@@ -1,15 +1,21 @@
-"""Fit the probe of a stage to features computed once, by the solver that the options name."""
+"""Fit the probes of stages to features computed once, by the solver that the options name."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
+from deeptheory.measure.features import iterate_features
 from deeptheory.measure.labels import label_counts
 from deeptheory.measure.options import ProbeOptions
+from deeptheory.measure.probes.bar import ProbeBar
 from deeptheory.measure.probes.crossentropy import CrossEntropy
 from deeptheory.measure.probes.exact_solver import fit_exactly
 from deeptheory.measure.probes.sgd_solver import fit_by_sgd
 from deeptheory.measure.probes.task import ProbeFit, ProbeTask
+from deeptheory.measure.streaming import Images, Measurable, output_sizes
 from deeptheory.store.checkpoints import CheckpointStore
 
 
@@ -55,11 +61,12 @@ def fit_probe(
 
     Notes
     -----
-    Exact: L-BFGS, preconditioned by the curvature of each output unit in the 128 leading directions of the
-    features, and started from the solution within them. It stops when the Euclidean norm of the gradient is
-    `tolerance` times that at zero weights. At the default the accuracy on new inputs was within 0.06 points of
-    that at a ten times smaller one (CIFAR-10 features, D = 4096, K = 10 and 100, L2 1e-3 and 1e-4, with and
-    without masks). Needs, beside the features, about (N + 20 D) K * 4 + 512 N + 2^18 K bytes.
+    Exact: L-BFGS, preconditioned by the curvature of each output unit in the r leading directions of the features
+    (D/8, 128 to 1024, at most 10 K), and started from the solution within them. It stops when the Euclidean norm
+    of the gradient is `tolerance` times that at zero weights. At the default the accuracy on new inputs was within
+    0.06 points of that at a ten times smaller one (CIFAR-10 features, D = 4096, K = 10 and 100, L2 1e-3 and 1e-4,
+    with and without masks; CIFAR-100: docs/performance.md). Needs, beside the features, the larger of
+    (8192 + 28 r) D and 12 (r + 11 K) D + 12 c^2 K bytes, c = D/16 (128 to 256), and while it starts 16 N r.
 
     SGD with Nesterov momentum from zero weights: the schedule of "Advanced deep architecture pruning using single
     filter performance". Its weights still fluctuate around the minimum at the end: `gradient_norm` says how far
@@ -67,11 +74,69 @@ def fit_probe(
     """
     if features.ndim != 2 or features.dtype != np.float32:
         raise InputError("features", "a float32 array (N, D)", f"{features.dtype} of shape {features.shape}")
+    rng = np.random.default_rng(0) if rng is None else rng
+    with ProbeBar(title, {title: features.shape[1]}, quiet) as bar:
+        return _fit(features, labels, n_labels, options, rng, mask, bar, checkpoint)
+
+
+def iterate_probes(
+    network: Measurable,
+    images: Images,
+    labels: NDArray[np.integer],
+    n_labels: int,
+    stages: Sequence[str],
+    options: ProbeOptions,
+    rng: np.random.Generator,
+    title: str = "probes",
+    quiet: bool = False,
+    checkpoint: Callable[[str], CheckpointStore] | None = None,
+) -> Iterator[tuple[str, ProbeFit]]:
+    """Fit the probes of several stages one after the other, with one progress bar for all of them.
+
+    Parameters
+    ----------
+    network, images, stages
+        As in `iterate_features`.
+    labels, n_labels, options
+        As in `fit_probe`.
+    rng : numpy.random.Generator
+        Every probe gets a copy, so that it does not depend on which others are fitted.
+    checkpoint : callable, optional
+        Stage to the checkpoint of its probe.
+
+    Yields
+    ------
+    stage : str
+    fit : ProbeFit
+        As soon as it is there.
+
+    Raises
+    ------
+    InputError, interruption.Interrupted
+        As `iterate_features` and `fit_probe`.
+    """
+    sizes = output_sizes(network, images, stages)
+    with ProbeBar(title, sizes, quiet) as bar:
+        for stage, features in iterate_features(network, images, stages, f"{title}, features", quiet):
+            kept = checkpoint(stage) if checkpoint else None
+            yield stage, _fit(features, labels, n_labels, options, copy.deepcopy(rng), None, bar, kept)
+            bar.next()
+
+
+def _fit(
+    features: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    n_labels: int,
+    options: ProbeOptions,
+    rng: np.random.Generator,
+    mask: NDArray[np.bool_] | None,
+    bar: ProbeBar,
+    checkpoint: CheckpointStore | None,
+) -> ProbeFit:
     label_counts(labels, n_labels, len(features))
     shape = (n_labels, features.shape[1])
     if mask is not None and (mask.shape != shape or mask.dtype != np.bool_):
         raise InputError("mask of the probe", f"bool of shape {shape}", f"{mask.dtype} of shape {mask.shape}")
     objective = CrossEntropy(features, np.asarray(labels, np.int64), options.l2, mask)
-    rng = np.random.default_rng(0) if rng is None else rng
-    task = ProbeTask(objective, n_labels, rng, title, quiet, checkpoint)
+    task = ProbeTask(objective, n_labels, rng, bar, checkpoint)
     return fit_by_sgd(task, options) if options.solver == "sgd" else fit_exactly(task, options.tolerance)

@@ -14,7 +14,6 @@ from deeptheory.measure.probes.crossentropy import residuals
 from deeptheory.measure.probes.task import ProbeFit, ProbeTask
 from deeptheory.system import interruption
 from deeptheory.system.compiled import njit, prange
-from deeptheory.system.progress import Progress
 
 
 @njit(parallel=True)
@@ -50,11 +49,7 @@ def fit_by_sgd(task: ProbeTask, options: ProbeOptions) -> ProbeFit:
         rng.bit_generator.state = json.loads(state.read_text("generator"))
     # Divergence shows in the loss; NumPy's warnings would come first and say less.
     silent = np.errstate(over="ignore", invalid="ignore")
-    with (
-        interruption.deferred(),
-        silent,
-        Progress(task.title, options.epochs, "epoch", task.quiet) as progress,
-    ):
+    with interruption.deferred(), silent:
         for epoch in range(first_epoch, options.epochs):
             order = rng.permutation(len(features))
             for start in range(0, len(order), options.batch):
@@ -71,10 +66,10 @@ def fit_by_sgd(task: ProbeTask, options: ProbeOptions) -> ProbeFit:
                 _step(weight, velocity, gradient, mask, *rates)
             rate *= options.decay
             task.pause(functools.partial(_state, weight, velocity, epoch + 1, rate, rng))
-            progress.advance(epoch + 1)
+            task.bar.advance(epoch + 1 - first_epoch, options.epochs - epoch - 1, f"epoch {epoch + 1}")
     value, gradient = objective(weight)
     norm = float(np.linalg.norm(gradient)) / first_norm if first_norm else 0.0
-    return ProbeFit(weight, value, options.epochs, True, norm)
+    return ProbeFit(weight, value, options.epochs, True, norm, (norm * first_norm) ** 2 / (2 * options.l2))
 
 
 def _state(

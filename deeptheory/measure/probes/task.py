@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
+from deeptheory.measure.probes.bar import ProbeBar
 from deeptheory.measure.probes.crossentropy import CrossEntropy
 from deeptheory.store.checkpoints import CheckpointStore
 from deeptheory.store.typed_readers import StoredTree
@@ -31,6 +32,9 @@ class ProbeFit:
         The gradient criterion was met (exact solver only; SGD: the epochs were completed).
     gradient_norm : float
         Norm of the gradient at the end, relative to its norm at zero weights.
+    excess : float
+        The loss is at most this far above its minimum, in nats: |gradient|^2 / (2 l2), because it curves by l2 at
+        least. A bound, usually far from tight.
     """
 
     weight: NDArray[np.float32]
@@ -38,6 +42,7 @@ class ProbeFit:
     iterations: int
     converged: bool
     gradient_norm: float
+    excess: float
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,7 @@ class ProbeTask:
         Its features, labels, L2 coefficient and mask.
     n_labels : int
     rng : numpy.random.Generator
-    title : str
-    quiet : bool
+    bar : ProbeBar
         For the progress report.
     checkpoint : CheckpointStore or None
     """
@@ -59,8 +63,7 @@ class ProbeTask:
     objective: CrossEntropy
     n_labels: int
     rng: np.random.Generator
-    title: str
-    quiet: bool
+    bar: ProbeBar
     checkpoint: CheckpointStore | None
 
     @property

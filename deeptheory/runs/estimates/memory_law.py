@@ -13,7 +13,7 @@ from deeptheory import nn
 from deeptheory.data import Dataset
 from deeptheory.measure.features import TOGETHER
 from deeptheory.measure.fields import BLOCK_BYTES
-from deeptheory.measure.probes.curvature import RANK, ROWS
+from deeptheory.measure.probes.curvature import ROWS, coupled_rank, curvature_rows, subspace_rank
 from deeptheory.measure.probes.lbfgs import MEMORY
 from deeptheory.measure.streaming import BATCH
 from deeptheory.prune.wiring import mixes
@@ -174,8 +174,14 @@ def _program() -> int:
 
 def _solver(n: int, size: int, labels: int) -> int:
     """Bytes beside the features (n, size): of the leading directions, or of the minimisation after them."""
-    directions = (4 * min(ROWS, n) + 44 * RANK) * size  # QR in float64: 44 bytes an element
-    return max(directions, (12 * RANK + 4 * VECTORS * labels) * size + 12 * RANK**2 * labels)
+    if not size:
+        return 0
+    rank, coupled = min(n, subspace_rank(size, labels)), min(n, coupled_rank(size, labels))
+    reduced, rows = 4 * n * rank, curvature_rows(n, size, labels)
+    directions = (4 * min(ROWS, n) + 28 * rank) * size  # mixed in float64
+    within = 12 * rank * size + 2 * reduced + 8 * rows * rank + 28 * coupled**2 * labels
+    iterations = (12 * rank + 4 * VECTORS * labels) * size + 12 * coupled**2 * labels
+    return max(directions, 8 * rank * size + 2 * reduced, within, iterations)
 
 
 @functools.cache

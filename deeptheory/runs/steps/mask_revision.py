@@ -84,12 +84,10 @@ class Revision:
         names = [stage.name for stage in network.stages if stage.name in stages]
         images, labels = probe_inputs(run, run.config.probe.inputs, generator(run.config.seed, "probe"))
         rng = generator(run.config.seed, "probe")
-        probes = {
-            stage: measure.fit_probe(
-                features, labels, network.n_labels, run.config.probe, rng, title=stage, quiet=True
-            ).weight
-            for stage, features in measure.iterate_features(network, images, names, "probes", True)
-        }
+        fits = measure.iterate_probes(
+            network, images, labels, network.n_labels, names, run.config.probe, rng, quiet=True
+        )
+        probes = {stage: fit.weight for stage, fit in fits}
         held_out = data.select(run.dataset, stored_splits(run), "measure")
         measured = measure.measure_stages(network, *held_out, probes, quiet=True)
         return {stage: of_stage.measures.strengths for stage, of_stage in measured.items()}

@@ -1,6 +1,5 @@
 """Measure every stage of a trained network: probe, fields, clusters, SNR and specialisation."""
 
-import copy
 import time
 
 import numpy as np
@@ -57,19 +56,19 @@ def _fit_probes(run: Run, network: nn.Network, stages: list[str]) -> None:
     """Fit and store the probes of some stages, all on the same inputs and from the same random stream."""
     options, rng = run.config.probe, generator(run.config.seed, "probe")
     images, labels = probe_inputs(run, options.inputs, rng)
-    title = f"{run.directory.name} probe of"
-    for stage, features in measuring.iterate_features(network, images, stages, f"{title} stages", run.quiet):
-        checkpoint = run.checkpoint(paths.probe_checkpoint(stage))
-        fit = measuring.fit_probe(
-            features,
-            labels,
-            network.n_labels,
-            options,
-            copy.deepcopy(rng),
-            title=f"{title} {stage}",
-            quiet=run.quiet,
-            checkpoint=checkpoint,
-        )
+    fits = measuring.iterate_probes(
+        network,
+        images,
+        labels,
+        network.n_labels,
+        stages,
+        options,
+        rng,
+        f"{run.directory.name} probes",
+        run.quiet,
+        lambda stage: run.checkpoint(paths.probe_checkpoint(stage)),
+    )
+    for stage, fit in fits:
         if not fit.converged:
             run.log(
                 f"warning: the probe of {stage} stopped at a relative gradient of {fit.gradient_norm:.1e}"
