@@ -60,10 +60,10 @@ class Curvature:
         single = 1 / (self.single + np.float32(l2))
 
         def apply(gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-            direction = np.empty_like(gradient)
+            gradient, direction = _without_common(gradient), np.empty_like(gradient)
             direction[:, :n_coupled] = np.matmul(coupled, gradient[:, :n_coupled, None])[:, :, 0]
             direction[:, n_coupled:] = single * gradient[:, n_coupled:]
-            return direction
+            return _without_common(direction)
 
         return apply
 
@@ -100,7 +100,9 @@ class Subspace:
 
         The block of output unit k is ``c + M Q S_k Q^T M``: Q the basis, S_k its curvature there, M its row
         of the mask, c the L2 coefficient plus the mean curvature outside the subspace. Its inverse (Woodbury)
-        is ``(1 - M Q S_k (c + Q^T M Q S_k)^-1 Q^T M) / c``.
+        is ``(1 - M Q S_k (c + Q^T M Q S_k)^-1 Q^T M) / c``. Without a mask, what is common to all output units is
+        taken out: it changes no probability, so the loss curves there by the L2 coefficient alone, which no block
+        of one output unit tells, and the minimum has none of it.
 
         Parameters
         ----------
@@ -123,11 +125,12 @@ class Subspace:
 
         def apply(gradient: NDArray[np.float32]) -> NDArray[np.float32]:
             # float64: where the curvature is large, two nearly equal terms are subtracted.
+            gradient = gradient if mask is not None else _without_common(gradient)
             within = gradient @ basis
             within[:, :n_coupled] = np.matmul(inner, within[:, :n_coupled, None])[:, :, 0]
             within[:, n_coupled:] *= single
             direction: NDArray[np.float32] = ((gradient - within @ basis.T) / level).astype(np.float32)
-            return direction if mask is None else direction * mask
+            return _without_common(direction) if mask is None else direction * mask
 
         return apply
 
@@ -198,6 +201,12 @@ def leading_subspace(
     total = float(np.einsum("xd,xd->x", features, features).mean(dtype=np.float64))
     rest = max(0.0, total - float(moments.sum())) / max(1, n_features - len(moments))
     return Subspace(basis @ rotation, moments, rest), reduced @ rotation.astype(np.float32)
+
+
+def _without_common(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows (K, D), one for each output unit, less their mean."""
+    own: NDArray[np.float32] = rows - rows.mean(axis=0)
+    return own
 
 
 def _orthonormal(columns: NDArray[np.float32]) -> NDArray[np.float64]:
