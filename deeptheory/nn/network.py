@@ -1,14 +1,14 @@
 """A network of stages and a head; every internal quantity can be read by its dotted name."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.fusion import plan
-from deeptheory.nn.graph import Stage, input_to, nodes_of, output_shapes
+from deeptheory.nn.graph import Node, Stage, input_to, nodes_of, output_shapes
 from deeptheory.nn.kernels import Scratch
 from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.nn.layers.convolution import Linear
@@ -52,10 +52,11 @@ class Network:
         self.stages, self.head = tuple(stages), head
         self.input_shape, self.n_labels = tuple(input_shape), head.output_shape[0]
         self.dtype = np.dtype(dtype)
-        self.nodes = nodes_of((*self.stages, head))
+        self._all_stages = (*self.stages, head)
+        self.nodes = nodes_of(self._all_stages)
         self._shapes = output_shapes(self.nodes, self.input_shape)
         self._tapped_nodes = {node.name: node.name for node in self.nodes}
-        for stage in (*self.stages, head):
+        for stage in self._all_stages:
             last = f"{stage.name}.{list(stage.layers)[-1]}"
             self._tapped_nodes[stage.name] = last
             if self._shapes[last] != stage.output_shape:
@@ -141,8 +142,10 @@ class Network:
         by_node = self._by_node(observers)
         self._passes.forward(self._checked(x), by_node, infer=True, only_observed=True)
 
-    def backward(self, dlogits: Array, taps: Iterable[str] = ()) -> dict[str, Array]:
-        """Set the gradients of all parameters for the batch of the last `forward`.
+    def backward(
+        self, dlogits: Array, taps: Iterable[str] = (), stages: Collection[str] = ()
+    ) -> dict[str, Array]:
+        """Set the gradients of the parameters for the batch of the last `forward`.
 
         Parameters
         ----------
@@ -150,6 +153,9 @@ class Network:
             Gradient of the loss with respect to the logits.
         taps : names
             As in `forward`.
+        stages : names
+            The stages whose gradients are wanted, "head" for the head; all if empty. The pass goes down to the
+            lowest of them (and to the deepest tap); gradients of other stages are NOT those of this batch.
 
         Returns
         -------
@@ -159,21 +165,27 @@ class Network:
         if not self._passes.ready_for_backward:
             raise InputError("backward", "a forward pass before it", "none", "call network.forward first")
         copies: dict[str, Array] = {}
-        self._passes.backward(np.array(dlogits, self.dtype), self._copying(taps, copies))
+        trained = {node.name for node in self._nodes_of(stages) if node.layer.parameters}
+        self._passes.backward(np.array(dlogits, self.dtype), self._copying(taps, copies), trained)
         return copies
 
-    def parameters(self) -> NamedArrays:
-        """The trained arrays by dotted name ("stage1.conv.weight"), readable and replaceable."""
-        return self._named("parameters")
+    def parameters(self, stages: Collection[str] = ()) -> NamedArrays:
+        """The trained arrays by dotted name ("stage1.conv.weight"), readable and replaceable.
+
+        Of all stages, or of these ("head" for the head); `InputError` for a name that no stage has.
+        """
+        return self._named("parameters", stages)
 
     def buffers(self) -> NamedArrays:
         """The other arrays of its state ("stage1.norm.running_mean"), readable and replaceable."""
         return self._named("buffers")
 
-    def gradients(self) -> dict[str, Array]:
-        """Gradients of the parameters after `backward`; overwritten by the next one."""
+    def gradients(self, stages: Collection[str] = ()) -> dict[str, Array]:
+        """Gradients of the parameters after `backward` for the same stages; overwritten by the next one."""
         return {
-            f"{node.name}.{key}": array for node in self.nodes for key, array in node.layer.gradients.items()
+            f"{node.name}.{key}": array
+            for node in self._nodes_of(stages)
+            for key, array in node.layer.gradients.items()
         }
 
     def state(self) -> dict[str, Array]:
@@ -215,8 +227,17 @@ class Network:
         counts = {node.name: node.layer.multiply_adds(input_to(node, self._shapes)) for node in self.nodes}
         return {name: count for name, count in counts.items() if count}
 
-    def _named(self, kind: str) -> NamedArrays:
-        stores = {node.name: getattr(node.layer, kind) for node in self.nodes}
+    def _nodes_of(self, stages: Collection[str]) -> list[Node]:
+        """The layers of some stages in order of computation; all where none is named."""
+        known = {stage.name: {f"{stage.name}.{key}" for key in stage.layers} for stage in self._all_stages}
+        for stage in stages:
+            if stage not in known:
+                raise unknown_name("stage", stage, known)
+        names = set[str]().union(*(known[stage] for stage in stages or known))
+        return [node for node in self.nodes if node.name in names]
+
+    def _named(self, kind: str, stages: Collection[str] = ()) -> NamedArrays:
+        stores = {node.name: getattr(node.layer, kind) for node in self._nodes_of(stages)}
         return NamedArrays({f"{name}.{key}": (s, key) for name, s in stores.items() for key in s})
 
     def _node_of(self, tap: str) -> str:

@@ -1,6 +1,6 @@
 """Gradient descent with Nesterov momentum, L2 and masks."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ Mask = NDArray[np.bool_]
 
 
 class SGD:
-    """Nesterov's accelerated gradient on all parameters of a network (`kernels.nesterov`).
+    """Nesterov's accelerated gradient on the parameters of a network or of some stages (`kernels.nesterov`).
 
     Parameters
     ----------
@@ -28,18 +28,27 @@ class SGD:
         Put it on batch-norm parameters and biases as well.
     masks : mapping of parameter names to bool arrays
         Of the parameter's shape, or of shape 1 along some axes; where a mask is False, parameter and velocity
-        are zero from now on, also after every step.
+        are zero from now on, also after every step, whether the parameter is trained or not.
+    stages : collection of str
+        Stages that are trained, "head" for the head; all if empty. No step changes the parameters of the others,
+        not even by L2.
 
     Attributes
     ----------
     velocity : dict of arrays
-        The accumulated update of every parameter, by its name.
+        The accumulated update of every parameter, by its name; zero where it is not trained.
     """
 
     def __init__(
-        self, network: Network, momentum: float, l2: float, l2_on_all: bool, masks: Mapping[str, Mask]
+        self,
+        network: Network,
+        momentum: float,
+        l2: float,
+        l2_on_all: bool,
+        masks: Mapping[str, Mask],
+        stages: Collection[str] = (),
     ) -> None:
-        self.network, self.momentum = network, momentum
+        self.network, self.momentum, self.stages = network, momentum, stages
         parameters = network.parameters()
         self.l2 = {name: l2 if l2_on_all or a.ndim > 1 else 0.0 for name, a in parameters.items()}
         self.velocity: dict[str, Array] = {name: np.zeros_like(a) for name, a in parameters.items()}
@@ -56,8 +65,8 @@ class SGD:
         return {name: ~removed for name, removed in self._removed.items()}
 
     def step(self, rate: float) -> None:
-        """Update every parameter from the gradients of the last `backward`."""
-        parameters, gradients = self.network.parameters(), self.network.gradients()
+        """Update every trained parameter from the gradients of the last `backward`."""
+        parameters, gradients = self.network.parameters(self.stages), self.network.gradients(self.stages)
         scalar: Any = self.network.dtype.type
         for name, weight in parameters.items():
             update = kernels.nesterov_by_threads if weight.size > 2 * kernels.SHARE else kernels.nesterov

@@ -89,9 +89,15 @@ class Passes:
         self.ready_for_backward = not infer
         return h
 
-    def backward(self, dlogits: Array, observers: Mapping[str, Sequence[Observer]]) -> None:
-        """Set the gradients of all parameters, and show those of the outputs of nodes to the observers."""
-        needed = self._needing_gradients(observers)
+    def backward(
+        self, dlogits: Array, observers: Mapping[str, Sequence[Observer]], trained: Container[str]
+    ) -> None:
+        """Set the gradients of the parameters of the trained nodes, and show those of outputs to the observers.
+
+        Below the lowest node that is trained or observed nothing is computed; the gradients of the others are the
+        same to the bit. Nodes between them set the gradients of their parameters too.
+        """
+        needed = self._needing_gradients(observers, trained)
         gradients = {self.nodes[-1].name: dlogits}
         with threadpools.kernel_threads(), _silent_overflow():
             for step in reversed(self.steps):
@@ -109,11 +115,11 @@ class Passes:
                     dx = layer.backward(dout, input_gradient=not needed.isdisjoint(inputs))
                     self._add_gradients(inputs, dx, needed, gradients)
 
-    def _needing_gradients(self, observed: Container[str]) -> set[str]:
-        """Nodes that have parameters, are observed, or come after one of these."""
+    def _needing_gradients(self, observed: Container[str], trained: Container[str]) -> set[str]:
+        """Nodes that are trained or observed, or come after one of these."""
         needed = set[str]()
         for node in self.nodes:
-            if node.layer.parameters or node.name in observed or not needed.isdisjoint(node.inputs):
+            if node.name in trained or node.name in observed or not needed.isdisjoint(node.inputs):
                 needed.add(node.name)
         return needed
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,6 +96,7 @@ def fit(
     generators: Generators,
     *,
     masks: Mapping[str, Mask] | None = None,
+    stages: Collection[str] = (),
     before_epoch: BeforeEpoch = lambda epoch, masks: None,
     session: Session = DEFAULTS,
     group: Group = ALONE,
@@ -113,6 +114,10 @@ def fit(
     generators : Generators
     masks : mapping of parameter names to bool arrays, optional
         See `SGD`; enforced before the first step and at every step.
+    stages : collection of str, optional
+        The stages that are trained, "head" for the head; all if empty. The parameters of the others are held, not
+        their buffers: every batch norm normalises by the batch and follows its running statistics, as in PyTorch
+        where the parameters of a stage have the learning rate 0 in training mode.
     before_epoch : callable, optional
         Called before the first step of every epoch with the number of the epoch, from 0, and the masks in force.
         It may change the network's weights, and may return masks that replace those in force.
@@ -125,16 +130,16 @@ def fit(
     Raises
     ------
     InputError
-        Images, labels or masks do not fit the network; the checkpoint is of another training; a batch has fewer
-        inputs than there are processes; or the loss becomes NaN or infinite (the last checkpoint is kept).
+        Images, labels, masks or stages do not fit the network; the checkpoint is of another training; a batch has
+        fewer inputs than there are processes; or the loss becomes NaN or infinite (the last checkpoint is kept).
     interruption.Interrupted
         The training was stopped; its checkpoint has been written.
     """
     _check_data(network, images, labels)
     _check_parts(group, len(labels), recipe.batch)
     checkpoint = session.checkpoint
-    optimiser = SGD(network, recipe.momentum, recipe.l2, recipe.l2_on_all, masks or {})
-    now = Checkpoint(identity_of(network, labels, recipe, masks or {}))
+    optimiser = SGD(network, recipe.momentum, recipe.l2, recipe.l2_on_all, masks or {}, stages)
+    now = Checkpoint(identity_of(network, labels, recipe, masks or {}, stages))
     if checkpoint and (tree := group.from_first(checkpoint.load)):
         now = stored_checkpoint(checkpoint, tree, now.identity)
         _restore(now, network, optimiser, generators)
@@ -196,8 +201,8 @@ def _step(
     loss, dlogits = softmax_cross_entropy(logits, labels, n_inputs)
     loss, n_correct = group.sum(loss, int(np.sum(logits.argmax(axis=1) == labels)))
     if math.isfinite(loss):
-        network.backward(dlogits)
-        group.add_up(network.gradients().values())
+        network.backward(dlogits, stages=optimiser.stages)
+        group.add_up(network.gradients(optimiser.stages).values())
         optimiser.step(rate)
     return float(loss), int(n_correct)
 

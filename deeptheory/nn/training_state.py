@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +92,19 @@ class Checkpoint:
         return cls(**json.loads(tree.read_text("position")), order=tree.read_array("order"), **groups)
 
 
-def identity_of(network: Network, labels: Labels, recipe: Recipe, masks: Mapping[str, Mask]) -> str:
-    """Digest of recipe, labels, masks and shapes of the parameters, but not of the weights."""
-    digest = hashlib.sha256(msgspec.json.encode(recipe))
+def identity_of(
+    network: Network,
+    labels: Labels,
+    recipe: Recipe,
+    masks: Mapping[str, Mask],
+    stages: Collection[str] = (),
+) -> str:
+    """Digest of recipe, labels, masks, trained stages and shapes of the parameters, but not of the weights."""
+    # Not with `stages`, which the recipe of a retraining has: without any, earlier checkpoints are continued.
+    table = {name: value for name, value in msgspec.to_builtins(recipe).items() if name != "stages"}
+    digest = hashlib.sha256(msgspec.json.encode(table))
+    if stages:
+        digest.update(repr(sorted(stages)).encode())
     digest.update(repr([(name, a.shape) for name, a in network.parameters().items()]).encode())
     digest.update(np.asarray(labels, np.int64).tobytes())
     for name in sorted(masks):
@@ -116,6 +126,6 @@ def stored_checkpoint(store: CheckpointStore, tree: StoredTree, identity: str) -
     except (TypeError, ValueError) as error:
         raise InputError(f"checkpoint {store.path}", "that of a training", repr(error), do) from error
     if checkpoint.identity != identity:
-        expected = "the same network, labels, recipe and masks"
+        expected = "the same network, labels, recipe, masks and stages"
         raise InputError(f"checkpoint {store.path}", expected, "those of another training", do)
     return checkpoint

@@ -82,6 +82,36 @@ def test_gradients_of_a_whole_network(network, x, assert_gradients):
     assert_gradients(network, loss, np.random.default_rng(5), relative=2e-5)
 
 
+@pytest.mark.parametrize("name", ["vgg6", "resnet20"])
+def test_gradients_of_some_stages_are_the_same_to_the_bit_and_nothing_below_is_computed(name):
+    rng = np.random.default_rng(6)
+    network = nn.build(name, 3, (16, 16, 1), width=0.5, rng=rng)
+    images = rng.standard_normal((6, 16, 16, 1)).astype(np.float32)
+    dlogits = rng.standard_normal((6, 3)).astype(np.float32)
+    network.forward(images, training=True)
+    network.backward(dlogits)
+    whole = {key: gradient.copy() for key, gradient in network.gradients().items()}
+    names = [stage.name for stage in network.stages] + ["head"]
+    for wanted in (names[-1:], names[3:5], [names[2], names[-1]]):
+        network.forward(images, training=True)
+        for gradient in network.gradients().values():
+            gradient[...] = np.nan
+        network.backward(dlogits, stages=wanted)
+        of_stages = network.gradients(wanted)
+        assert of_stages.keys() == network.parameters(wanted).keys()
+        assert {key.split(".")[0] for key in of_stages} == set(wanted)
+        for key, gradient in of_stages.items():
+            np.testing.assert_array_equal(gradient, whole[key], err_msg=f"{key} for {wanted}")
+        below = network.gradients(names[: names.index(wanted[0])])
+        assert all(np.isnan(gradient).all() for gradient in below.values())
+
+
+def test_gradients_of_a_stage_that_does_not_exist(network, x):
+    logits, _ = network.forward(x)
+    with pytest.raises(InputError, match=r"stage: expected one of head, stage1.*found 'stage6'"):
+        network.backward(logits, stages=["stage6"])
+
+
 def test_gradient_of_an_internal(network, x):
     logits, _ = network.forward(x)
     head = network.parameters()["head.linear.weight"]

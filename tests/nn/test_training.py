@@ -1,11 +1,16 @@
 """Training: determinism, resumption, masks, failures."""
 
+import hashlib
+
 import h5py
+import msgspec
 import numpy as np
 import pytest
 
 from deeptheory import nn
 from deeptheory.errors import InputError
+from deeptheory.nn.training_state import identity_of
+from deeptheory.runs.configuration import RetrainRecipe
 from deeptheory.store.checkpoints import CheckpointStore
 from deeptheory.system.interruption import Interrupted
 
@@ -24,10 +29,12 @@ def small(seed=0):
     return nn.build("vgg6", 3, (16, 16, 1), width=1 / 16, rng=np.random.default_rng(seed))
 
 
-def train(network, recipe=RECIPE, n=25, masks=None, before_epoch=lambda epoch, masks: None, **session):
+def train(
+    network, recipe=RECIPE, n=25, masks=None, stages=(), before_epoch=lambda epoch, masks: None, **session
+):
     generators = nn.Generators(np.random.default_rng(11), np.random.default_rng(12))
-    options = {"masks": masks, "before_epoch": before_epoch, "session": nn.Session(quiet=True, **session)}
-    return nn.fit(network, *data(n), recipe, generators, **options)
+    options = {"masks": masks, "stages": stages, "before_epoch": before_epoch}
+    return nn.fit(network, *data(n), recipe, generators, **options, session=nn.Session(quiet=True, **session))
 
 
 @pytest.fixture
@@ -74,6 +81,68 @@ def test_interrupted_equals_uninterrupted(tmp_path, stop_after, n_steps, assert_
     assert {p.name for p in tmp_path.iterdir()} == {"checkpoint.h5", "checkpoint.previous.h5"}
 
 
+def test_only_the_named_stages_are_trained():
+    before = small().state()
+    recipe = nn.Recipe(epochs=1, batch=25, shift=1, l2_on_all=True)
+    part, whole = small(), small()
+    train(part, recipe, stages=("stage5", "head"))
+    train(whole, recipe)
+    for name, array in part.parameters().items():
+        trained = name.split(".")[0] in ("stage5", "head")
+        # One step on all inputs: what is trained takes the step that it takes when all are.
+        np.testing.assert_array_equal(array, (whole.parameters() if trained else before)[name], err_msg=name)
+        assert trained != np.array_equal(array, before[name]), name
+    train(part, RECIPE, stages=("stage5", "head"))  # several steps: the velocity of the others stays at zero
+    assert all((part.parameters()[name] == before[name]).all() for name in small().parameters(["stage4"]))
+
+
+def test_held_stages_follow_the_running_statistics_of_the_batches():
+    part, whole = small(), small()
+    recipe = nn.Recipe(epochs=1, batch=25, shift=1)
+    for network, stages in ((part, ["head"]), (whole, [])):
+        train(network, recipe, stages=stages)
+    for name, array in part.buffers().items():
+        np.testing.assert_array_equal(array, whole.buffers()[name])
+        assert not np.array_equal(array, small().buffers()[name])
+
+
+def test_masks_hold_in_stages_that_are_not_trained():
+    name = "stage4.conv.weight"
+    mask = np.random.default_rng(3).random(small().parameters()[name].shape) < 0.5
+    network, before = small(), small().parameters()[name]
+    train(network, masks={name: mask}, stages=["head"])
+    np.testing.assert_array_equal(network.parameters()[name], before * mask)
+
+
+def test_a_stage_that_does_not_exist_is_refused_before_training():
+    with pytest.raises(
+        InputError, match=r"stage: expected one of head, stage1.*found 'haed'; did you mean 'head'"
+    ):
+        train(small(), stages=["haed"])
+
+
+def test_some_stages_are_resumed_and_known_from_others(tmp_path, stop_after, assert_same):
+    whole, halves, fresh = small(), small(), small(seed=99)
+    stages = ("stage5", "head")
+    train(whole, stages=stages)
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(Interrupted, match="train stopped"):
+        train(halves, stages=stages, checkpoint=store, should_stop=stop_after(4))
+    with pytest.raises(InputError, match=r"expected the same .* masks and stages"):
+        train(small(), checkpoint=store)
+    train(fresh, stages=stages, checkpoint=store)
+    assert_same(whole.state(), fresh.state())
+
+
+def test_checkpoints_from_before_a_retraining_had_stages_are_continued():
+    recipe, (_, labels), network = RetrainRecipe(), data(), small()
+    fields = [name for name in recipe.__struct_fields__ if name != "stages"]
+    digest = hashlib.sha256(msgspec.json.encode({name: getattr(recipe, name) for name in fields}))
+    digest.update(repr([(name, a.shape) for name, a in network.parameters().items()]).encode())
+    digest.update(labels.tobytes())
+    assert identity_of(network, labels, recipe, {}) == digest.hexdigest()
+
+
 def test_random_draws_of_a_network_go_on_as_well(tmp_path, stop_after, assert_same):
     def network(seed):
         options = {"width": 0.25, "depth": 0.3, "stochastic_depth": 0.5}
@@ -111,7 +180,7 @@ def test_checkpoint_of_another_training_is_refused(tmp_path):
     train(small(), checkpoint=store)
     before = store.path.read_bytes()
     with pytest.raises(
-        InputError, match=r"checkpoint .*: expected the same network, labels, recipe and masks"
+        InputError, match=r"checkpoint .*: expected the same network, labels, recipe, masks and stages"
     ):
         train(small(), nn.Recipe(epochs=4, batch=8), checkpoint=store)
     assert store.path.read_bytes() == before
