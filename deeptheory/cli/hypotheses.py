@@ -23,7 +23,7 @@ from deeptheory.errors import InputError
 @JSON
 @machine_options
 def sensitivity(directories: tuple[Path, ...], as_json: bool, threads: int | None, quiet: bool) -> None:
-    """Measure again at other thresholds, with labels in other orders, and on parts of the measure split.
+    """Measure again at other thresholds, with labels in other orders, and on parts of the split measured.
 
     RUN is a measured run, or a study, which stands for all its runs. Tables of clusters, noise and SNR by stage,
     and of their trends. It is a sensitivity, not a choice: verdicts are those at the threshold of the run.

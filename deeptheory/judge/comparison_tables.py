@@ -1,5 +1,8 @@
 """A comparison of criteria as tables."""
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 
 from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
@@ -9,7 +12,9 @@ from deeptheory.judge.verdict_tables import with_interval
 from deeptheory.tables import Table
 
 
-def comparison_tables(comparison: Comparison, ours: tuple[str, ...], options: JudgeOptions) -> list[Table]:
+def comparison_tables(
+    comparison: Comparison, ours: tuple[str, ...], options: JudgeOptions, exploratory: Sequence[str] = ()
+) -> list[Table]:
     """Losses of every criterion, its smallest density without loss, and the paired differences.
 
     Parameters
@@ -18,10 +23,13 @@ def comparison_tables(comparison: Comparison, ours: tuple[str, ...], options: Ju
     ours : tuple of str
         Criteria to be compared with all others; those that are not there are left out.
     options : JudgeOptions
+    exploratory : sequence of str
+        Why the tests of these runs confirm nothing, if so (`judge.Case`).
     """
     parts = [_losses(comparison, options), _without_loss(comparison, options)]
     parts += [_differences(comparison, name, options) for name in ours if name in comparison.accuracy]
-    return parts
+    notes = [f"exploratory, no confirmation: {text}" for text in exploratory]
+    return [dataclasses.replace(part, notes=[*part.notes, *notes]) for part in parts]
 
 
 def _losses(comparison: Comparison, options: JudgeOptions) -> Table:

@@ -134,6 +134,8 @@ class Case(Generic[E]):
         Why these runs allow no verdict, with what to do: undecided.
     place : str
         Where the runs are; empty where there are none.
+    exploratory : tuple of str
+        Why a verdict on these runs confirms nothing, whatever it says.
     """
 
     hypothesis: Hypothesis[E]
@@ -141,6 +143,7 @@ class Case(Generic[E]):
     seeds: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     place: str = ""
+    exploratory: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,8 @@ class Judged:
         As `Hypothesis.detects`, for these seeds and parts; NaN below two seeds.
     seeds : tuple of str
     exploratory : tuple of str
-        Options that change the rule; the verdict is then no confirmation, whatever it says.
+        Options that change the rule, and what the `Case` says of its runs; the verdict is then no confirmation,
+        whatever it says.
     command : str
         What repeats it.
     place : str
@@ -221,7 +225,7 @@ class Judged:
 
     @property
     def confirmed(self) -> bool:
-        """Supported by the fixed rule."""
+        """Supported, and not exploratory."""
         return self.status == "supported" and not self.exploratory
 
 
@@ -249,7 +253,7 @@ def judge_hypotheses(
     -----
     Intersection-union tests: Berger, "Multiparameter hypothesis testing and acceptance sampling" (1982).
     """
-    exploratory = tuple(
+    changed = tuple(
         f"judge.{name} = {getattr(options, name):g} instead of {getattr(FIXED, name):g}"
         for name in RULE_OPTIONS
         if getattr(options, name) != getattr(FIXED, name)
@@ -268,7 +272,7 @@ def judge_hypotheses(
             p_holm,
             _detects(case.hypothesis, found, options),
             _seeds(case, found),
-            exploratory,
+            (*changed, *case.exploratory),
             command,
             case.place,
         )

@@ -100,10 +100,21 @@ def _notes(judged: Sequence[Judged], seeds: Sequence[int]) -> list[str]:
             f"collapse (probability {MISSED:.0%})"
         )
     notes += _places(judged)
-    exploratory = dict.fromkeys(text for one in judged for text in one.exploratory)
-    if exploratory:
-        notes.append(f"exploratory, no confirmation: {', '.join(exploratory)}")
+    if texts := exploratory_texts(judged):
+        notes.append(f"exploratory, no confirmation: {', '.join(texts)}")
     return notes + [f"repeat with: {command}" for command in dict.fromkeys(one.command for one in judged)]
+
+
+def exploratory_texts(judged: Sequence[Judged]) -> list[str]:
+    """Why verdicts are exploratory, each reason once; with the hypotheses where it is not all of them."""
+    concerned: dict[str, list[str]] = {}
+    for one in judged:
+        for text in one.exploratory:
+            concerned.setdefault(text, []).append(f"H{one.hypothesis.number}")
+    return [
+        text if len(which) == len(judged) else f"{text} ({', '.join(which)})"
+        for text, which in concerned.items()
+    ]
 
 
 def _places(judged: Sequence[Judged]) -> list[str]:

@@ -1,7 +1,7 @@
 """What single filters do: class means, probes, fields, clusters, noise, SNR and specialisation.
 
 Masks are decided from the measure split: no function here should be given the test labels, except to count
-accuracies.
+accuracies, or where `measure.split` asks for it.
 """
 
 from deeptheory.measure.activation_moments import (
@@ -45,7 +45,7 @@ from deeptheory.measure.specialisation import (
     participation_ratio,
     served_label_auc,
 )
-from deeptheory.measure.stage_measures import StageMeasures, measure_stage
+from deeptheory.measure.stage_measures import StageMeasures, measure_stage, stage_clusters
 from deeptheory.measure.stored_measures import stage_record
 from deeptheory.measure.streaming import Images, Measurable
 
@@ -103,6 +103,7 @@ __all__ = [
     "second_order_statistics",
     "served_label_auc",
     "squared_sensitivity",
+    "stage_clusters",
     "stage_features",
     "stage_record",
 ]

@@ -39,6 +39,13 @@ class MeasureOptions(Options, frozen=True):
         tuple[str, ...],
         Meta(description="stages measured, the last one among them; all if empty"),
     ] = ()
+    split: Annotated[
+        Literal["measure", "test"],
+        Meta(
+            description="split that fields, and so masks, are taken from; test: as the published code, and every "
+            "verdict is exploratory"
+        ),
+    ] = "measure"
     threshold: Annotated[
         float, Meta(gt=0, lt=1, description="clip fields above this share of the filter's largest")
     ] = 0.3

@@ -120,6 +120,31 @@ def measure_stage(
     )
 
 
+def stage_clusters(
+    means: NDArray[np.floating], probe_weight: NDArray[np.floating], threshold: float
+) -> NDArray[np.int32]:
+    """Clusters of the filters of one stage at a threshold (the rule of `find_clusters`).
+
+    Parameters
+    ----------
+    means, probe_weight : float array (K, C, P)
+        As for `measure_stage`.
+    threshold : float
+        Fields are clipped above this share of the filter's largest.
+
+    Returns
+    -------
+    int32 array (C, K)
+        Number of every label's cluster within its filter, -1 where the filter does not serve it. At most 128 MiB
+        of fields are held at a time.
+    """
+    blocks = [
+        all_clusters(clip_with_strengths(block.fields, threshold)[0])
+        for block in iterate_fields(means, probe_weight)
+    ]
+    return np.concatenate(blocks)
+
+
 def cluster_sizes(clusters: NDArray[np.int32]) -> NDArray[np.int64]:
     """Labels of every cluster of every filter, filter by filter."""
     rows, columns = np.nonzero(clusters >= 0)

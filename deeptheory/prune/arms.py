@@ -13,7 +13,13 @@ from deeptheory.prune.criteria import CRITERIA
 from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.mask_summaries import MaskSummary, mask_summary
 from deeptheory.prune.masks import Masks
-from deeptheory.prune.selection import Ranking, keep_density, keep_largest, masks_of_units
+from deeptheory.prune.selection import (
+    DensityNotReached,
+    Ranking,
+    keep_density,
+    keep_largest,
+    masks_of_units,
+)
 from deeptheory.store.paths import AFCC, UNPRUNED
 
 Target = float | Mapping[str, int] | None
@@ -49,14 +55,23 @@ class PrunedArm:
         return {name: int(kept.sum()) for name, kept in self.units.items()}
 
 
-def check_arms(arms: Sequence[str]) -> None:
-    """Check the names of the pruned arms.
+def check_arms(arms: Sequence[str], density: float = 0.0, density_from: str = AFCC) -> None:
+    """Check the names of the pruned arms, and whose density they take.
+
+    Parameters
+    ----------
+    arms : sequence of str
+    density : float
+        That of all arms; 0 takes the density of one of them.
+    density_from : str
+        The arm whose density at the threshold the others take.
 
     Raises
     ------
     InputError
-        An arm is not a criterion; AFCC, with which the others are compared, is missing; or the unpruned arm is
-        among them, which is always run.
+        An arm is not a criterion; AFCC, with which the others are compared, is missing; the unpruned arm is among
+        them, which is always run; the density cannot be taken from this arm, or is given as well; or an arm that
+        has one density alone would have to take another.
     """
     for arm in arms:
         if arm == UNPRUNED:
@@ -68,6 +83,24 @@ def check_arms(arms: Sequence[str]) -> None:
     if AFCC not in arms:
         found = ", ".join(arms) or "none"
         raise InputError("prune.arms", f"'{AFCC}' among them", found, "add it: the others are its rivals")
+    _check_density_from(arms, density, density_from)
+
+
+def _check_density_from(arms: Sequence[str], density: float, density_from: str) -> None:
+    what, able = "prune.density_from", [name for name, other in CRITERIA.items() if other.thresholded]
+    if density_from not in able:
+        raise unknown_name(what, density_from, able)
+    if density_from not in arms:
+        do = f"add '{density_from}' to prune.arms"
+        raise InputError(what, f"an arm of prune.arms ({', '.join(arms)})", f"'{density_from}'", do)
+    if density and density_from != AFCC:
+        expected, found = f"'{AFCC}' where prune.density is given", f"'{density_from}' beside {density:g}"
+        raise InputError(what, expected, found, "set prune.density = 0, or leave this out")
+    for arm in arms:
+        if CRITERIA[arm].one_density and (density or density_from != arm):
+            expected = f"'{arm}' and prune.density = 0: this arm has one density, which the others must take"
+            found = f"prune.density = {density:g}" if density else f"'{density_from}'"
+            raise InputError(what, expected, found, f"set prune.density_from = '{arm}', or leave the arm out")
 
 
 def scores_for(criterion: str, context: Context) -> Scores:
@@ -132,12 +165,12 @@ def prune_arm(criterion: str, context: Context, target: Target = None) -> Pruned
         The share of the masked layers' weights that is kept, within (0, 1]: the same in every layer, or, for a
         criterion that ranks all layers together, as its scores decide. Or the number of units that are kept in
         each layer (``PrunedArm.n_kept`` of another arm). Without it a unit is kept when its score exceeds the
-        context's threshold (AFCC and label-permuted only).
+        context's threshold (AFCC, label-permuted and the published indexing only).
 
     Returns
     -------
     PrunedArm
-        For AFCC and label-permuted its summary holds the natural density: that of the same scores cut at the
+        For criteria with a threshold its summary holds the natural density: that of the same scores cut at the
         threshold, whatever density the arm was given. For label-permuted this is one draw from the null
         distribution of AFCC's density, that of independent label sets.
 
@@ -145,7 +178,7 @@ def prune_arm(criterion: str, context: Context, target: Target = None) -> Pruned
     ------
     InputError
         Nothing was pruned; the criterion has no threshold; the target does not fit the layers or cannot be
-        reached (`keep_density`).
+        reached (`keep_density`), or is not the one density that the criterion has (`DensityNotReached`).
     """
     if target is not None and not isinstance(target, Mapping):
         context = dataclasses.replace(context, density=target)
@@ -157,7 +190,9 @@ def prune_arm(criterion: str, context: Context, target: Target = None) -> Pruned
     if CRITERIA[criterion].thresholded:
         cut = _above_threshold(scores, context)
         natural = masks_of_units(context.layers, cut, context.granularity).densities()
-    summary = mask_summary(masks, context.strengths, context.threshold, natural)
+    notes = CRITERIA[criterion].warnings
+    said = notes(context) if notes else ()
+    summary = mask_summary(masks, context.strengths, context.threshold, natural, said)
     update = CRITERIA[criterion].update
     return PrunedArm(criterion, scores, units, masks, summary, dict(update(context, masks)) if update else {})
 
@@ -167,6 +202,8 @@ def _kept_units(
 ) -> dict[str, NDArray[np.bool_]]:
     """The units that the target keeps, or the threshold where there is no target."""
     granularity = context.granularity
+    if CRITERIA[criterion].one_density:
+        return _only_units(criterion, context, scores, target)
     if isinstance(target, Mapping):
         if set(target) != set(scores):
             found = ", ".join(sorted(target)) or "none"
@@ -186,12 +223,31 @@ def _kept_units(
     )
 
 
+def _only_units(
+    criterion: str, context: Context, scores: Scores, target: Target
+) -> dict[str, NDArray[np.bool_]]:
+    """The units at the threshold, for a criterion without an order of removal; refuses another target."""
+    units = _above_threshold(scores, context)
+    if target is not None and target != {name: int(kept.sum()) for name, kept in units.items()}:
+        own = masks_of_units(context.layers, units, context.granularity).total_density
+        raise DensityNotReached(
+            f"density of '{criterion}'",
+            f"{own:.3g}, the only one that it has at threshold {context.threshold:g}",
+            "others for its layers" if isinstance(target, Mapping) else f"{target:g}",
+            f"let the other arms take it: prune.density_from = '{criterion}'",
+        )
+    return units
+
+
 def _above_threshold(scores: Scores, context: Context) -> dict[str, NDArray[np.bool_]]:
     return {name: score > context.threshold for name, score in scores.items()}
 
 
 def prune_arms(
-    context: Context, streams: Mapping[str, np.random.Generator], density: float = 0.0
+    context: Context,
+    streams: Mapping[str, np.random.Generator],
+    density: float = 0.0,
+    density_from: str = AFCC,
 ) -> dict[str, PrunedArm]:
     """Prune several arms at equal density.
 
@@ -202,8 +258,11 @@ def prune_arms(
     streams : mapping of str to numpy.random.Generator
         The criteria, AFCC among them, each with the source of everything random in its arm.
     density : float
-        Share of the masked layers' weights that is kept. 0 takes the density of AFCC at the context's threshold:
-        in each layer for criteria that rank within a layer, over all masked layers for the others.
+        Share of the masked layers' weights that is kept. 0 takes the density that one of the arms has at the
+        context's threshold: in each layer for criteria that rank within a layer, over all masked layers for the
+        others.
+    density_from : str
+        That arm.
 
     Returns
     -------
@@ -215,16 +274,18 @@ def prune_arms(
     InputError
         As `check_arms` and `prune_arm`.
     """
-    check_arms(list(streams))
+    check_arms(list(streams), density, density_from)
 
     def pruned(arm: str, target: Target) -> PrunedArm:
         return prune_arm(arm, dataclasses.replace(context, rng=streams[arm]), target)
 
     if density:
         return {arm: pruned(arm, density) for arm in streams}
-    afcc = pruned(AFCC, None)
-    targets: dict[str, Target] = {"layer": afcc.n_kept, "network": afcc.summary.density}
-    return {arm: afcc if arm == AFCC else pruned(arm, targets[CRITERIA[arm].scope]) for arm in streams}
+    given = pruned(density_from, None)
+    targets: dict[str, Target] = {"layer": given.n_kept, "network": given.summary.density}
+    return {
+        arm: given if arm == density_from else pruned(arm, targets[CRITERIA[arm].scope]) for arm in streams
+    }
 
 
 def _check_something_pruned(

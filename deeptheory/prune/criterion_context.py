@@ -48,6 +48,9 @@ class Context:
     shares : callable, optional
         Returns, by stage, every filter's shares of the mean and of the variance of the margins, two (C,) arrays,
         for the SNR share.
+    clusters : callable, optional
+        From a stage to the number of every label's cluster within its filter, int (C, K), -1 where the filter does
+        not serve it at the threshold (`measure.stage_clusters`), for the published indexing.
 
     Raises
     ------
@@ -67,6 +70,7 @@ class Context:
     present: Masks | None = None
     order: Callable[[], theory.BudgetOrder] | None = None
     shares: Callable[[], Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]] | None = None
+    clusters: Callable[[str], NDArray[np.integer]] | None = None
 
     def __post_init__(self) -> None:
         if not self.layers:

@@ -1,6 +1,6 @@
 """Counts of what masks removed, and warnings."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,10 +57,11 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class MaskSummary:
-    """What the masks of one arm removed; layers from the input upwards."""
+    """What the masks of one arm removed; layers from the input upwards, and what the criterion says of them."""
 
     layers: tuple[LayerSummary, ...]
     threshold: float
+    notes: tuple[str, ...] = ()
 
     @property
     def density(self) -> float:
@@ -75,7 +76,11 @@ class MaskSummary:
 
 
 def mask_summary(
-    masks: Masks, strengths: Mapping[str, NDArray[np.float64]], threshold: float, natural: Mapping[str, float]
+    masks: Masks,
+    strengths: Mapping[str, NDArray[np.float64]],
+    threshold: float,
+    natural: Mapping[str, float],
+    notes: Iterable[str] = (),
 ) -> MaskSummary:
     """Count what the masks removed.
 
@@ -88,6 +93,8 @@ def mask_summary(
         A filter serves the labels whose strength exceeds this.
     natural : mapping of str to float
         Weight name to natural density, for criteria with a threshold.
+    notes : iterable of str
+        The criterion's own warnings.
     """
     layers = []
     for layer in masks.layers:
@@ -109,11 +116,11 @@ def mask_summary(
                 natural_density=natural.get(layer.weight),
             )
         )
-    return MaskSummary(tuple(layers), threshold)
+    return MaskSummary(tuple(layers), threshold, tuple(notes))
 
 
 def warnings_of(summary: MaskSummary) -> list[str]:
-    """Warnings about masks, one for each kind with the layers that it concerns."""
+    """Warnings about masks, one for each kind with the layers that it concerns; then those of the criterion."""
     untouched, empty, constant, unlabelled = list[str](), list[str](), list[str](), list[str]()
     for layer in summary.layers:
         name = layer.weight.removesuffix(".weight")
@@ -131,4 +138,4 @@ def warnings_of(summary: MaskSummary) -> list[str]:
         "outputs lost all their inputs and give a constant:": constant,
         f"input filters serve no label at threshold {summary.threshold:g}:": unlabelled,
     }
-    return [f"{kind} {', '.join(where)}" for kind, where in kinds.items() if where]
+    return [f"{kind} {', '.join(where)}" for kind, where in kinds.items() if where] + list(summary.notes)

@@ -28,8 +28,12 @@ class PruneOptions(Options, frozen=True):
     ] = ()
     density: Annotated[
         float,
-        Meta(ge=0, le=1, description="share of the masked layers' weights kept; 0: AFCC's at its threshold"),
+        Meta(ge=0, le=1, description="share of the masked layers' weights kept; 0: that of density_from"),
     ] = 0.0
+    density_from: Annotated[
+        str,
+        Meta(description="arm whose density at its threshold the others take, layer by layer"),
+    ] = AFCC
     granularity: Annotated[
         Granularity,
         Meta(description="what is removed as one: weight, kernel, or filter (node, where fully connected)"),
@@ -58,6 +62,11 @@ class PruneOptions(Options, frozen=True):
         tuple[str, ...],
         Meta(description="criteria compared at equal density; the unpruned arm is always run beside them"),
     ] = ARMS
+
+    @property
+    def afcc_at_threshold(self) -> bool:
+        """Whether AFCC keeps the density that it has at its threshold."""
+        return not self.density and self.density_from == AFCC
 
 
 class CompareOptions(Options, frozen=True):

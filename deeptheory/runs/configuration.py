@@ -36,6 +36,10 @@ class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             description="as in training; cosine has no warm-up, which a trained network does not need"
         ),
     ] = "cosine"
+    stages: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="stages retrained, 'head' for the head, the others held; all if empty"),
+    ] = ()
 
 
 class Config(Options, frozen=True):

@@ -27,6 +27,7 @@ class Part:
 
 
 MASKS = ("prune.threshold", "prune.thresholds", "prune.granularity", "prune.stages", "prune.head")
+DENSITY = ("prune.density", "prune.density_from")
 SCHEDULE = ("prune.schedule", "prune.rounds", "prune.disorder")
 
 PARTS = {
@@ -35,7 +36,7 @@ PARTS = {
         Part("train", (), ("seed", "data", "network", "train", "prune.rewind_epoch")),
         Part("probes", ("train",), ("probe",)),
         Part("measure", ("probes",), ("measure",)),
-        Part("predict", ("measure",), (*MASKS, "prune.density", "prune.arms", "retrain.l2")),
+        Part("predict", ("measure",), (*MASKS, *DENSITY, "prune.arms", "retrain.l2")),
         Part("prune", ("predict",)),
         Part("retrain", ("prune",), ("retrain", *SCHEDULE)),
         Part("retrain-unpruned", ("train",), ("retrain",)),

@@ -16,6 +16,7 @@ from deeptheory.runs.run import Run, make_directory
 from deeptheory.runs.stored_arrays import over_seeds
 from deeptheory.store import paths
 from deeptheory.store.atomic_files import read_json, write_text
+from deeptheory.studies import soundness
 from deeptheory.studies.local_processes import run_side_by_side
 from deeptheory.studies.seed_runs import of_seeds
 from deeptheory.tables import as_json
@@ -81,7 +82,8 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
         for run in runs:
             steps.compare(run)
     comparison = collect(runs)
-    text = "\n\n".join(map(str, judge.comparison_tables(comparison, OURS, config.judge)))
+    tables = judge.comparison_tables(comparison, OURS, config.judge, soundness.not_held_out(runs))
+    text = "\n\n".join(map(str, tables))
     compared = Compared(directory, tuple(runs), comparison, text)
     write_text(
         directory / paths.comparison_file(config.compare.alone, "json"), as_json(compared.numbers) + "\n"

@@ -147,5 +147,5 @@ def arm_results(runs: Sequence[Run]) -> ArmResults:
         accuracy_after=of_arms("retrain", paths.ACCURACY),
         predicted=of_arms("predict", paths.RETRAINED),
         dilution=of_layers(paths.DILUTION),
-        null_dilution=of_layers(paths.EXPECTED_DILUTION),
+        null_dilution=of_layers(paths.EXPECTED_DILUTION) if runs[0].config.prune.afcc_at_threshold else {},
     )

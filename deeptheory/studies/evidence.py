@@ -62,6 +62,8 @@ def arms(runs: Runs) -> Arms:
     _check(runs, "retrain")
     of_runs = runs[0].config.prune
     setting = f"density {of_runs.density:g}" if of_runs.density else f"threshold {of_runs.threshold:g}"
+    if of_runs.density_from != AFCC:
+        setting += f", density of {of_runs.density_from}"
     names = (UNPRUNED, *of_runs.arms)
     groups = {arm: paths.arm_path("retrain", arm) for arm in names}
     accuracies = {arm: over_seeds(runs, paths.join(group, paths.ACCURACY)) for arm, group in groups.items()}
@@ -154,6 +156,10 @@ def predictions(runs: Runs) -> Predictions:
 def dilutions(runs: Runs) -> Dilutions:
     """Dilution of AFCC in the masked layers between two stages, and what is expected without structure."""
     _check(runs, "predict")
+    if not (options := runs[0].config.prune).afcc_at_threshold:
+        wanted = "AFCC at its own density (prune.density = 0, prune.density_from = 'afcc')"
+        found = f"prune.density = {options.density:g}, prune.density_from = '{options.density_from}'"
+        raise InputError(f"run {runs[0].directory}", wanted, found, "judge a study where it is")
     layers = [
         layer
         for layer in runs[0].entry_names(paths.join("predict", paths.LAYERS))

@@ -81,7 +81,8 @@ def judge_on_runs(
             cases.append(_case(hypothesis, groups, check, seeds, quiet, first_fit))
         except InputError as error:
             errors.append(error)
-            cases.append(judge.Case(hypothesis, error))
+            every = [run for runs in groups for run in runs]
+            cases.append(judge.Case(hypothesis, error, exploratory=soundness.not_held_out(every)))
     if len(errors) == len(hypotheses):
         raise errors[0]
     return judge.judge_hypotheses(cases, command, _options(groups))
@@ -90,11 +91,13 @@ def judge_on_runs(
 def confirmed_hypotheses(config: Config) -> list[judge.Hypothesis[Any]]:
     """What a confirm study judges, as its configuration fixes it.
 
-    H1 and H2 where all stages are measured, H6, H7 to H9 for the rivals among its arms, H12 and H16.
+    H1 and H2 where all stages are measured, H6, H7 to H9 for the rivals among its arms, H12, and H16 where AFCC is
+    cut at its threshold.
     """
     stages = [] if config.measure.stages else ["H1", "H2"]
     rivals = [name for name, arm in RIVALS.items() if arm in config.prune.arms]
-    return named([*stages, "H6", *rivals, "H12", "H16"])
+    dilution = ["H16"] if config.prune.afcc_at_threshold else []
+    return named([*stages, "H6", *rivals, "H12", *dilution])
 
 
 def _options(groups: Sequence[Sequence[Run]]) -> judge.JudgeOptions:
@@ -233,7 +236,8 @@ def _case(
     if len(found) == 1 or (found and first_fit):
         runs, made = found[0]
         doubts = soundness.doubts(hypothesis.evidence, runs)
-        return judge.Case(hypothesis, made, _names(runs), doubts, _place(runs))
+        exploratory = soundness.not_held_out(runs)
+        return judge.Case(hypothesis, made, _names(runs), doubts, _place(runs), exploratory)
     if found:
         several = ", ".join(_place(runs) for runs, _ in found)
         raise InputError(hypothesis.title, "one study that has what it needs", several, "name one of them")

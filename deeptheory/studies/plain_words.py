@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from deeptheory.judge import ArmResults, Judged
-from deeptheory.judge.verdict_tables import true_if
+from deeptheory.judge.verdict_tables import exploratory_texts, true_if
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
 from deeptheory.store.paths import AFCC
@@ -56,9 +56,9 @@ def _percent(shares: np.typing.NDArray[np.float64]) -> str:
 
 def _claims(judged: Sequence[Judged], status: str) -> str:
     labels = [_with_effect(one) for one in judged if one.status == status]
-    exploratory = any(one.exploratory for one in judged)
+    reasons = exploratory_texts(judged)
     return (", ".join(labels) or "nothing") + (
-        " (exploratory: changed rules)" if labels and exploratory else ""
+        f" (exploratory: {', '.join(reasons)})" if labels and reasons else ""
     )
 
 

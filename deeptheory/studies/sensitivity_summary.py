@@ -42,9 +42,10 @@ def sensitivity(runs: Sequence[Run]) -> Summary:
         for name in names
     }
     seeds = "1 seed" if len(runs) == 1 else f"means over {len(runs)} seeds"
-    own = runs[0].config.measure.threshold
+    options = runs[0].config.measure
     lines = [
-        f"{seeds}; threshold of the run {own:g}; 'inputs': that share of the measure split at this threshold"
+        f"{seeds}; threshold of the run {options.threshold:g}; "
+        f"'inputs': that share of the {options.split} split at this threshold"
     ]
     for number, title in TITLES.items():
         rows = [

@@ -1,4 +1,4 @@
-"""Whether runs allow a verdict: trained networks above chance, a reference that is whole, independent seeds."""
+"""Whether runs allow a verdict: networks above chance, a whole reference, independent seeds, fields held out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -80,6 +80,12 @@ def disturbed(runs: Runs) -> str:
         return ""
     which = ", ".join(run.directory.name for run in busy)
     return f"other programs ran while times were measured: {which}; run 'deeptheory cost' again without them"
+
+
+def not_held_out(runs: Runs) -> tuple[str, ...]:
+    """Why verdicts on these runs confirm nothing, if so: their fields are not held out from the test."""
+    from_test = any(run.config.measure.split == "test" for run in runs)
+    return ("not held out: fields come from the test split",) if from_test else ()
 
 
 def accuracy_of(run: Run) -> float:

@@ -73,6 +73,12 @@ def test_tables_say_what_they_show():
     assert "one minus the others" in text
     assert "absent" not in text
     assert any(line.startswith("two") and "+2.00 [" in line for line in lines)
+    assert "exploratory" not in text
+
+
+def test_tables_of_runs_that_confirm_nothing_say_so():
+    tables = comparison_tables(COMPARISON, ("one",), JudgeOptions(), ["not held out"])
+    assert [table.notes[-1] for table in tables] == ["exploratory, no confirmation: not held out"] * 3
 
 
 def test_what_does_not_fit_is_refused():

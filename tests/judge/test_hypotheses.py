@@ -20,6 +20,8 @@ from deeptheory.judge.evidence import (
     Storage,
 )
 from deeptheory.judge.hypotheses import FAMILIES, HYPOTHESES, family, hypothesis
+from deeptheory.judge.options import JudgeOptions
+from deeptheory.judge.verdict_tables import exploratory_texts, verdict_table
 
 N_SEEDS, N_DRAWS = 5, 1000
 K = np.array([3.0, 10.0, 30.0, 100.0, 300.0, 1000.0])
@@ -363,3 +365,19 @@ def test_seeds_must_be_the_same():
         Controls({"trained": np.ones(3), "untrained": np.ones(4)})
     with pytest.raises(InputError, match="numbers of labels: expected increasing"):
         LabelScaling((10, 3), {"error": np.ones((1, 2))})
+
+
+def test_runs_that_confirm_nothing_make_their_verdicts_exploratory():
+    rng, claim = np.random.default_rng(0), hypothesis("H7")
+    cases = [
+        Case(claim, claim.planted(rng, 3.0, N_SEEDS), exploratory=("not held out",)),
+        Case(claim, claim.planted(rng, 3.0, N_SEEDS)),
+    ]
+    marked, other = judge_hypotheses(cases, "")
+    assert (marked.verdict, marked.confirmed) == ("exploratory: supported", False)
+    assert (other.verdict, other.confirmed) == ("supported", True)
+    assert exploratory_texts([marked]) == ["not held out"]
+    assert exploratory_texts([marked, other]) == ["not held out (H7)"]
+    assert "exploratory, no confirmation: not held out (H7)" in verdict_table([marked, other]).notes
+    changed = judge_hypotheses(cases, "", JudgeOptions(margin=2.0))
+    assert exploratory_texts(changed) == ["judge.margin = 2 instead of 0.5", "not held out (H7)"]

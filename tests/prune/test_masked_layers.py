@@ -72,6 +72,45 @@ def test_arms():
         check_arms(("random",))
 
 
+@pytest.mark.parametrize(
+    ("arms", "density", "density_from", "words"),
+    [
+        (("afcc",), 0, "afc", "prune.density_from: expected one of .*'afc'; did you mean 'afcc'"),
+        (
+            ("afcc", "random"),
+            0,
+            "random",
+            "prune.density_from: expected one of afcc, label-permuted, published",
+        ),
+        (("afcc",), 0, "label-permuted", r"an arm of prune.arms \(afcc\), found .*; add 'label-permuted'"),
+        (
+            ("afcc", "label-permuted"),
+            0.2,
+            "label-permuted",
+            "expected 'afcc' where prune.density is given, found",
+        ),
+        (
+            ("afcc", "published-indexing"),
+            0,
+            "afcc",
+            "has one density.*set prune.density_from = 'published-index",
+        ),
+        (
+            ("afcc", "published-indexing"),
+            0.1,
+            "afcc",
+            "found prune.density = 0.1; set .*or leave the arm out",
+        ),
+    ],
+)
+def test_whose_density_the_arms_take(arms, density, density_from, words):
+    with pytest.raises(InputError, match=words):
+        check_arms(arms, density, density_from)
+    check_arms(("afcc", "label-permuted", "published-indexing"), 0, "published-indexing")
+    check_arms(("afcc", "label-permuted"), 0, "label-permuted")
+    check_arms(("afcc", "label-permuted"), 0.2)
+
+
 @pytest.mark.parametrize("threshold", [0.0, 1.0, -1.0])
 def test_threshold_range(threshold):
     with pytest.raises(msgspec.ValidationError):

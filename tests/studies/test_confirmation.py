@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from deeptheory.judge import Case, hypothesis, judge_hypotheses
+from deeptheory.reports.html import write_report
 from deeptheory.runs import Run
 from deeptheory.runs.configuration import to_toml
 from deeptheory.store import paths
@@ -60,6 +61,26 @@ def test_confirm_and_hypothesis_test_judge_alike(study, tiny_config, margin):
     ]
     assert list(no_loss.exploratory) == changed
     assert not any(one.confirmed for one in tested)
+
+
+def test_verdicts_on_fields_of_the_test_split_are_exploratory(study, tiny_config):
+    config = msgspec.structs.replace(
+        tiny_config, measure=msgspec.structs.replace(tiny_config.measure, split="test")
+    )
+    (study / "seed-3" / paths.CONFIG).write_text(to_toml(config))
+    again = confirm(config, study, command=COMMAND, quiet=True)
+    reason = "not held out: fields come from the test split"
+    assert [one.exploratory for one in again.judged] == [(reason,)] * 8
+    assert again.text.count(f"exploratory, no confirmation: {reason}") == 1
+    assert f"(exploratory: {reason})" in again.in_words([])
+    write_report(study, study / "report.html")
+    report = (study / "report.html").read_text()
+    assert f"; {reason}" in report
+    assert f"exploratory, no confirmation: {reason}" in report
+    assert '"split":"test"' in report
+    # A hypothesis that finds no evidence in them is no more confirming.
+    scaling, chance = hypotheses.judge_on_runs(hypotheses.named(["H4", "H6"]), [study], COMMAND, ())
+    assert scaling.exploratory == chance.exploratory == (reason,)
 
 
 def test_a_finished_study_is_read_and_not_repeated(study, tiny_config, monkeypatch):

@@ -78,6 +78,7 @@ class Measured:
         threshold: float = prune.PruneOptions().threshold,
         pairs: Pairs | None = None,
         granularity: prune.Granularity = "kernel",
+        density_from: str = prune.PruneOptions().density_from,
     ) -> dict[str, prune.PrunedArm]:
         """Masks by AFCC and by its rivals at equal density, of the weights between stages.
 
@@ -86,13 +87,15 @@ class Measured:
         criteria : sequence of str
             AFCC among them. Criteria that run the network (docs/criteria.md) need an imported one.
         density : float
-            Share of the masked weights that is kept; 0 for that of AFCC at the threshold.
+            Share of the masked weights that is kept; 0 for that of the arm `density_from` at the threshold.
         threshold : float
             A filter serves the labels whose strength exceeds this.
         pairs : mapping of str to (str, str), optional
             Name of a module to the stages whose filters it reads and writes, "head" in place of the second for the
             layer that gives the outputs; by default those of the attribute.
         granularity : "weight", "kernel" or "filter"
+        density_from : str
+            AFCC, or another criterion with a threshold.
 
         Returns
         -------
@@ -114,10 +117,23 @@ class Measured:
         layers = layers_of(live, self.pairs if pairs is None else pairs, shapes, self.n_labels)
         weights = {layer.weight: to_numpy(live.modules[layer.name].weight) for layer in layers}
         streams = self._rng("controls").spawn(len(criteria))
+
+        def clusters(stage: str) -> NDArray[np.int32]:
+            means = self.stages[stage]["class_means"]
+            weight = self.stages[stage]["probe_weight"].reshape(means.shape)
+            return measure.stage_clusters(means, weight, threshold)
+
         context = prune.Context(
-            layers, weights, self.strengths, threshold, streams[0], granularity, shares=self._shares
+            layers,
+            weights,
+            self.strengths,
+            threshold,
+            streams[0],
+            granularity,
+            shares=self._shares,
+            clusters=clusters,
         )
-        return prune.prune_arms(context, dict(zip(criteria, streams, strict=True)), density)
+        return prune.prune_arms(context, dict(zip(criteria, streams, strict=True)), density, density_from)
 
     def predict(
         self, arms: Mapping[str, prune.PrunedArm], l2: float = nn.Recipe().l2, quiet: bool = False

@@ -27,7 +27,9 @@ class Criterion:
     granularities : tuple of "weight", "kernel", "filter"
         The units that it can score.
     thresholded : bool
-        Whether the scores are label strengths, which the threshold of a served label can cut.
+        Whether the threshold of a served label can cut the scores.
+    one_density : bool
+        Whether that cut is its only mask, because the scores give no order.
     measured : bool
         Whether it needs measures of the filters of a stage: label strengths or shares.
     running : bool
@@ -35,6 +37,8 @@ class Criterion:
     update : callable, optional
         From a context and the masks to new values of parameters and buffers, by name, with which retraining
         starts.
+    warnings : callable, optional
+        From a context to what has to be said about its masks, beside the counts.
     from_scratch : bool
         Whether the masked network is trained from fresh weights, not from the trained ones.
     title : str, optional
@@ -45,8 +49,10 @@ class Criterion:
     scope: Scope
     granularities: tuple[Granularity, ...] = ALL
     thresholded: bool = False
+    one_density: bool = False
     measured: bool = False
     running: bool = False
     update: Callable[[Context, Masks], Mapping[str, Array]] | None = None
+    warnings: Callable[[Context], list[str]] | None = None
     from_scratch: bool = False
     title: str = ""

@@ -45,6 +45,7 @@ def stage_of_run(run: Run, stage: str) -> tuple[dict[str, Any], str]:
     signal, variance = stored.read_array(paths.SIGNAL_SHARE), stored.read_array(paths.VARIANCE_SHARE)
     numbers = {
         "name": stage,
+        "split": run.config.measure.split,
         "marks": list(marked.items()),
         "measured": level_of[thresholds[0]],
         "pruned": level_of[thresholds[1]],

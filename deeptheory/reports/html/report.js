@@ -143,7 +143,7 @@ function showFacts(clusters, found) {
     ["SNR share", `${percent(stage.snr[filter], 2)} (twice the signal share less the variance share)`],
     ["signal share", percent(stage.signal[filter], 2)],
     ["variance share", percent(stage.variance[filter], 2)],
-    ["accuracy alone", `${percent(stage.accuracy[filter], 1)} on the measure split; chance ${percent(1 / LABELS.length, 1)}`],
+    ["accuracy alone", `${percent(stage.accuracy[filter], 1)} on the ${stage.split} split; chance ${percent(1 / LABELS.length, 1)}`],
   ];
   byId("facts").replaceChildren(...facts.flatMap(([name, text]) => [element("dt", name), element("dd", text)]));
   const words = `Field matrix of filter ${filter} of ${stage.name}: ${clusters.length} clusters, noise ${found.noise}`;

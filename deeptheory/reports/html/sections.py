@@ -65,9 +65,10 @@ class Source:
         name = Path(config.data.path).name if config.data.path else config.data.source
         n_labels = len(self.runs[0].read_names(paths.join("train", paths.LABEL_NAMES)))
         seeds = ", ".join(str(run.config.seed) for run in self.runs)
+        not_held_out = "".join(f"; {text}" for text in soundness.not_held_out(self.runs))
         return (
             f"{config.network.title}, on {name} with {n_labels} labels; "
-            f"{'seed' if len(self.runs) == 1 else 'seeds'} {seeds}"
+            f"{'seed' if len(self.runs) == 1 else 'seeds'} {seeds}{not_held_out}"
         )
 
 
@@ -80,7 +81,8 @@ def results_section(source: Source) -> str:
         if (verdicts := hypotheses.stored_table(source.directory / name)) is not None:
             tables.append(verdicts)
     for compared in source.compared.values():
-        tables += judge.comparison_tables(compared, comparison.OURS, options)
+        not_held_out = soundness.not_held_out(source.runs)
+        tables += judge.comparison_tables(compared, comparison.OURS, options, not_held_out)
     concluded = bool(tables)
     if not source.of_sweep and all(run.done("retrain") for run in source.runs):
         tables += confirmation.arm_tables(source.runs, confirmation.arm_results(source.runs))

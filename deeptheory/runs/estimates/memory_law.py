@@ -93,9 +93,9 @@ class Sizes:
             features = [4 * n * size for size in self.probed]
             together = max(max(features, default=0), min(sum(features), int(TOGETHER * free)))
             # Probes, class means; responses of all filters, or fields of all stages; fields of all label pairs.
-            filters, held_out = [filters for _, filters in self.stages], inputs["measure"]
-            fields = labels * len(self.stages) * (held_out + inputs["test"])
-            passing = 12 * labels * sum(outputs) + 8 * max(held_out * sum(filters), fields)
+            filters, seen = [filters for _, filters in self.stages], inputs[self.config.measure.split]
+            fields = labels * len(self.stages) * (seen + inputs["test"])
+            passing = 12 * labels * sum(outputs) + 8 * max(seen * sum(filters), fields)
             passing += min(8 * max(filters) * labels**2, BLOCK_BYTES)
             return max(together + _solver(n, max(self.probed, default=0), labels), passing)
         if (

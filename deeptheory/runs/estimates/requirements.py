@@ -126,11 +126,12 @@ def estimate(
     sizes, free = sizes_of(config, quiet), memory.free_memory()
     least, file = max(map(sizes.peak, steps)), sizes.file(steps)
     share = max(1, threadpools.threads() // jobs)
-    recipes = {"train": config.train, "retrain": config.retrain, COMPARE: config.retrain}
+    retraining = config.retrain, config.retrain.stages
+    trainings = {"train": (config.train, ()), "retrain": retraining, COMPARE: retraining}
     with threadpools.threads_chosen(share):
         peaks, times = recorded(directories)
-        tried = [step for step in steps if step in recipes and _fits(jobs * least, free)]
-        per_epoch = {step: epoch_seconds(sizes, recipes[step]) for step in tried}
+        tried = [step for step in steps if step in trainings and _fits(jobs * least, free)]
+        per_epoch = {step: epoch_seconds(sizes, *trainings[step]) for step in tried}
     parts = {step: sizes.terms(step, (free or 0) / jobs) for step in steps}
     parts |= {step: {"recorded": peak} for step, peak in peaks.items() if step in steps}
     totals = {step: sum(terms.values()) for step, terms in parts.items()}

@@ -39,17 +39,17 @@ def recorded(directories: Iterable[Path]) -> tuple[dict[str, int], dict[str, flo
     return peaks, seconds
 
 
-def epoch_seconds(sizes: Sizes, recipe: nn.Recipe) -> float:
-    """Seconds of one epoch of training; masks and checkpoints are NOT in it."""
+def epoch_seconds(sizes: Sizes, recipe: nn.Recipe, stages: tuple[str, ...] = ()) -> float:
+    """Seconds of one epoch of training, of some stages or of all; masks and checkpoints are NOT in it."""
     tried = msgspec.structs.replace(recipe, epochs=3, learning_rate=SLOW)
-    per_step = _step_seconds(sizes.source, threadpools.threads(), tried)
+    per_step = _step_seconds(sizes.source, threadpools.threads(), tried, stages)
     return steps_per_epoch(sizes.inputs["train"], recipe.batch) * per_step
 
 
 @functools.cache
-def _step_seconds(source: NetworkSource, threads: int, recipe: nn.Recipe) -> float:
+def _step_seconds(source: NetworkSource, threads: int, recipe: nn.Recipe, stages: tuple[str, ...]) -> float:
     rng, n = np.random.default_rng(0), STEPS * recipe.batch
     images, labels = rng.integers(0, 256, (n, *source.input_shape), np.uint8), np.arange(n) % source.n_labels
-    session = nn.Session(quiet=True)
-    history = nn.fit(source.fresh(rng), images, labels, recipe, nn.Generators(rng, rng), session=session)
+    generators, session = nn.Generators(rng, rng), nn.Session(quiet=True)
+    history = nn.fit(source.fresh(rng), images, labels, recipe, generators, stages=stages, session=session)
     return float(history.seconds[1:].mean()) / STEPS

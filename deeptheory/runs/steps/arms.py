@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from deeptheory import data, nn, prune, theory
+from deeptheory import data, measure, nn, prune, theory
 from deeptheory.errors import InputError
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run
@@ -18,9 +18,9 @@ from deeptheory.store import paths
 def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
     """Masks, scores and report of every pruned arm, by name.
 
-    At `prune.density`, or without one at that of AFCC at its threshold: criteria that rank within a layer take
-    its densities layer by layer, the others its density over all masked layers. Everything random comes from
-    the run's seed, one generator per arm, so the masks are the same in every step.
+    At `prune.density`, or without one at that of the arm `prune.density_from` at its threshold: criteria that rank
+    within a layer take its densities layer by layer, the others its density over all masked layers. Everything
+    random comes from the run's seed, one generator per arm, so the masks are the same in every step.
     """
     run.require("measure")
     network, options = trained_network(run), run.config.prune
@@ -30,7 +30,7 @@ def pruned_arms(run: Run) -> dict[str, prune.PrunedArm]:
     )
     strengths = trained_strengths(run, network)
     context = arm_context(run, network, layers, streams[options.arms[0]], strengths)
-    return prune.prune_arms(context, streams, options.density)
+    return prune.prune_arms(context, streams, options.density, options.density_from)
 
 
 def arm_context(
@@ -42,7 +42,8 @@ def arm_context(
 ) -> prune.Context:
     """The context of the criteria for a network; slow parts are computed only if a criterion uses them.
 
-    The order of the SNR budget and the shares of filters are those of the trained network, whatever the network.
+    The order of the SNR budget and shares and clusters of filters are those of the trained network, whatever the
+    network.
     """
     options = run.config.prune
     images, labels = data.select(run.dataset, stored_splits(run), "train")
@@ -56,6 +57,13 @@ def arm_context(
             for stage, group in groups.items()
         }
 
+    def clusters(stage: str) -> np.ndarray:
+        group = run.read_tree(paths.stage_path("measure", stage))
+        means = group.read_array(paths.CLASS_MEANS)
+        weight = group.read_array(paths.PROBE_WEIGHT).reshape(means.shape)
+        threshold = thresholds_of_stages(options).get(stage, options.threshold)
+        return measure.stage_clusters(means, weight, threshold)
+
     return prune.Context(
         layers,
         network.parameters(),
@@ -67,6 +75,7 @@ def arm_context(
         inputs=(images[order], labels[order]),
         order=lambda: _budget_order(run, layers),
         shares=shares,
+        clusters=clusters,
     )
 
 
@@ -87,7 +96,15 @@ def trained_strengths(run: Run, network: nn.Network) -> dict[str, np.ndarray]:
 
 def scaled_strengths(run: Run, strengths: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Strengths rescaled so that the common threshold acts as the individual one of each stage."""
-    options = run.config.prune
+    options, thresholds = run.config.prune, thresholds_of_stages(run.config.prune)
+    return {
+        stage: of_stage * (options.threshold / thresholds.get(stage, options.threshold))
+        for stage, of_stage in strengths.items()
+    }
+
+
+def thresholds_of_stages(options: prune.PruneOptions) -> dict[str, float]:
+    """The individual thresholds by stage; none where all stages have the common one."""
     if options.thresholds and len(options.thresholds) != len(options.stages):
         raise InputError(
             "prune.thresholds",
@@ -95,8 +112,4 @@ def scaled_strengths(run: Run, strengths: Mapping[str, np.ndarray]) -> dict[str,
             f"{len(options.thresholds)}",
             "leave it empty for the common one",
         )
-    thresholds = dict(zip(options.stages, options.thresholds, strict=False))
-    return {
-        stage: of_stage * (options.threshold / thresholds.get(stage, options.threshold))
-        for stage, of_stage in strengths.items()
-    }
+    return dict(zip(options.stages, options.thresholds, strict=False))

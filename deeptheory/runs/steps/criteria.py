@@ -8,7 +8,7 @@ from deeptheory.runs.configuration import Config
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
-from deeptheory.runs.steps.layer_choice import masked_layers
+from deeptheory.runs.steps.layer_choice import check_retrained, masked_layers
 from deeptheory.runs.steps.measurement import measure
 from deeptheory.runs.steps.pruning import cost_of
 from deeptheory.runs.steps.retraining import remove_checkpoints, retrain_network, warn_of_damage
@@ -29,13 +29,16 @@ def compare(run: Run) -> None:
     Raises
     ------
     InputError
-        A criterion is unknown or cannot act at the granularity of the run.
+        A criterion is unknown or cannot act at the granularity of the run, or is trained from scratch where only
+        some stages are to be retrained.
     """
     check_criteria(run.config)
     train(run)
     if any(prune.CRITERIA[criterion].measured for criterion in run.config.compare.criteria):
         measure(run)
-    options, layers = run.config.compare, masked_layers(run, trained_network(run))
+    network = trained_network(run)
+    options, layers = run.config.compare, masked_layers(run, network)
+    check_retrained(run.config, network, options.criteria)
     masked = {layer.weight: (layer,) for layer in layers} if options.alone else {"": layers}
     wanted = [
         (criterion, density, name)
@@ -53,7 +56,7 @@ def compare(run: Run) -> None:
 
 
 def check_criteria(config: Config) -> None:
-    """Refuse criteria that do not exist or cannot act at the granularity that is asked for."""
+    """Refuse criteria that do not exist or cannot act at the granularity or the densities that are asked for."""
     granularity = config.prune.granularity
     for criterion in config.compare.criteria:
         if criterion not in prune.CRITERIA:
@@ -65,6 +68,9 @@ def check_criteria(config: Config) -> None:
                 "leave the criterion out, or choose another",
             )
             raise InputError(f"compare.criteria '{criterion}'", expected, granularity, do)
+        if prune.CRITERIA[criterion].one_density:
+            expected, do = "criteria that reach any density", "make it an arm, with prune.density_from"
+            raise InputError("compare.criteria", expected, f"'{criterion}', which has one", do)
 
 
 def _store_unpruned(run: Run) -> None:

@@ -1,6 +1,6 @@
 """The stages of a run that are measured, and the layers that are masked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from deeptheory import nn, prune
 from deeptheory.errors import InputError, unknown_name
@@ -46,8 +46,9 @@ def check_later_steps(config: Config, network: nn.Network) -> None:
 
     Their options are only checked here: training is the same with all that fit.
     """
-    prune.check_arms(config.prune.arms)
+    prune.check_arms(config.prune.arms, config.prune.density, config.prune.density_from)
     check_measured(layers_to_mask(config.prune, network), stages_to_measure(config.measure, network))
+    check_retrained(config, network, config.prune.arms)
 
 
 def check_measured(layers: Iterable[prune.MaskedLayer], measured: list[str]) -> None:
@@ -62,3 +63,22 @@ def check_measured(layers: Iterable[prune.MaskedLayer], measured: list[str]) -> 
     if missing := sorted(read - set(measured)):
         expected, do = "all stages that masks are made from", f"add {', '.join(missing)}, or leave it empty"
         raise InputError("measure.stages", expected, ", ".join(measured), do)
+
+
+def check_retrained(config: Config, network: nn.Network, arms: Sequence[str]) -> None:
+    """Refuse stages to be retrained that do not exist, or that arms trained from scratch could not keep to.
+
+    Raises
+    ------
+    InputError
+        `retrain.stages` names a stage that does not exist, or is given beside such an arm.
+    """
+    known = [*(stage.name for stage in network.stages), prune.HEAD]
+    for stage in config.retrain.stages:
+        if stage not in known:
+            raise unknown_name("retrain.stages", stage, known)
+    fresh = [arm for arm in arms if arm in prune.CRITERIA and prune.CRITERIA[arm].from_scratch]
+    if config.retrain.stages and fresh:
+        expected = f"all stages (an empty list) beside '{fresh[0]}', which is trained from fresh weights"
+        found, do = ", ".join(config.retrain.stages), "leave out one of the two"
+        raise InputError("retrain.stages", expected, found, do)

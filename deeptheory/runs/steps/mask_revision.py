@@ -78,7 +78,7 @@ class Revision:
         return revise
 
     def _strengths(self, network: nn.Network) -> dict[str, np.ndarray]:
-        """Label strengths of the present network: probes fitted to it, fields of the measure split."""
+        """Label strengths of the present network: probes fitted to it, fields of the split that is measured."""
         run = self.run
         stages = {stage for layer in self.layers for stage in (layer.stage_in, layer.stage_out)}
         names = [stage.name for stage in network.stages if stage.name in stages]
@@ -88,6 +88,6 @@ class Revision:
             network, images, labels, network.n_labels, names, run.config.probe, rng, quiet=True
         )
         probes = {stage: fit.weight for stage, fit in fits}
-        held_out = data.select(run.dataset, stored_splits(run), "measure")
-        measured = measure.measure_stages(network, *held_out, probes, quiet=True)
+        inputs = data.select(run.dataset, stored_splits(run), run.config.measure.split)
+        measured = measure.measure_stages(network, *inputs, probes, quiet=True)
         return {stage: of_stage.measures.strengths for stage, of_stage in measured.items()}

@@ -29,8 +29,8 @@ def predict(run: Run) -> None:
     - For every arm: the accuracy after retraining, from the network refitted in closed form (`prune.Predictor`),
       and under ``head`` that of the head refitted under its mask on intact stages (`theory.gaussian_surrogates`).
 
-    Statistics come from the measure split, those the refitted head is made from out of the train split; the
-    test split is not read.
+    Statistics come from the measure split, whatever `measure.split` says, those the refitted head is made from out
+    of the train split; the test split is not read.
     """
     run.require("measure")
     started, begun = time.monotonic(), now()

@@ -11,7 +11,7 @@ from deeptheory import data, judge, nn, prune
 from deeptheory.errors import InputError
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run, step
-from deeptheory.runs.steps.layer_choice import masked_layers
+from deeptheory.runs.steps.layer_choice import check_retrained, masked_layers
 from deeptheory.runs.steps.mask_revision import Revision
 from deeptheory.runs.steps.training import arm_accuracy, build_network, stored_splits, trained_network
 from deeptheory.store import paths
@@ -32,6 +32,10 @@ class Retrained:
 def retrain(run: Run) -> None:
     """Retrain all arms from the trained weights with the same batches and the mask enforced at every step.
 
+    With `retrain.stages` only these are trained, in every arm, the unpruned one too. The others are held at their
+    weights, but for what a mask removes of them; their batch norms go on normalising by the batch and following
+    their running statistics (`nn.fit`).
+
     If `prune.schedule` or `prune.disorder` change the masks during retraining, the final ones are stored.
 
     An arm whose criterion trains from scratch (`prune.Criterion`) starts from the run's initial weights, scaled to
@@ -41,6 +45,7 @@ def retrain(run: Run) -> None:
     Arms in the run file are skipped; an interrupted one resumes from its checkpoint.
     """
     run.require("prune")
+    check_retrained(run.config, trained_network(run), run.config.prune.arms)
     started = time.monotonic()
     for arm in (prune.UNPRUNED, *run.config.prune.arms):
         if not run.has(paths.arm_path("retrain", arm)):
@@ -168,6 +173,7 @@ def _fit(
             *(generator(run.config.seed, f"{prefix}{name}") for name in ("batches", "augmentation"))
         ),
         masks=masks,
+        stages=() if from_scratch else run.config.retrain.stages,
         before_epoch=before_epoch,
         session=nn.Session(
             run.checkpoint(paths.arm_checkpoint(arm, density, number)),

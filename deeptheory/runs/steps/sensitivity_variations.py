@@ -1,4 +1,4 @@
-"""Measure the filters again at other thresholds and on parts of the measure split."""
+"""Measure the filters again at other thresholds and on parts of the split that is measured."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -15,13 +15,13 @@ from deeptheory.store import paths
 from deeptheory.system.progress import Progress
 
 THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6)
-SHARES = (0.5, 0.25)  # of the measure split, at the threshold of the run
+SHARES = (0.5, 0.25)  # of the split that is measured, at the threshold of the run
 Means = Mapping[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
 class Variation:
-    """One way to measure: at which threshold, on which share of the measure split."""
+    """One way to measure: at which threshold, on which share of the split that is measured."""
 
     threshold: float
     share: float = 1.0
@@ -33,7 +33,7 @@ class Variation:
 
 
 def variations(run: Run) -> list[Variation]:
-    """The thresholds, the run's own among them, then the parts of the measure split."""
+    """The thresholds, the run's own among them, then the parts of the split."""
     of_run = run.config.measure.threshold
     return [Variation(threshold) for threshold in sorted({*THRESHOLDS, of_run})] + [
         Variation(of_run, share) for share in SHARES
@@ -44,7 +44,7 @@ def variations(run: Run) -> list[Variation]:
 def sensitivity(run: Run) -> None:
     """Clusters, noise and SNR of every stage under all `variations`; the probes stay as they are.
 
-    A part of the measure split is the first inputs of every label in an order drawn from the seed, one at least.
+    A part of the split is the first inputs of every label in an order drawn from the seed, one at least.
     Stored variations are skipped.
     """
     run.require("measure")
@@ -77,7 +77,7 @@ def _class_means(run: Run, share: float, probes: Means) -> Means:
         return {
             stage: run.read_array(paths.stage_path("measure", stage, paths.CLASS_MEANS)) for stage in probes
         }
-    images, labels = data.select(run.dataset, stored_splits(run), "measure")
+    images, labels = data.select(run.dataset, stored_splits(run), run.config.measure.split)
     order = generator(run.config.seed, "sensitivity").permutation(len(labels))
     chosen = []
     for label in np.unique(labels):

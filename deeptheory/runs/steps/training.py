@@ -115,8 +115,8 @@ def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple
     Raises
     ------
     InputError
-        Splits, network, the stages to be measured, the stages and arms to be masked, or the epoch to go back to
-        do not fit.
+        Splits, network, the stages to be measured, the stages and arms to be masked, the stages to be retrained,
+        or the epoch to go back to do not fit.
     """
     splits = data.draw_splits(
         dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")

@@ -116,8 +116,11 @@ def measured(run: Run) -> Summary:
         )
         for stage, of_stage in numbers.items()
     ]
+    options = run.config.measure
+    not_held_out = "fields of the test split, not held out; " if options.split == "test" else ""
     title = (
-        f"threshold {run.config.measure.threshold:g}; probe: accuracy on the test split; then means over single\n"
+        f"{not_held_out}threshold {options.threshold:g}; probe: accuracy on the test split; "
+        "then means over single\n"
         "filters: accuracy alone, AUC of their served labels against the others, labels served"
     )
     return _of_tables(numbers, Table(title, ("stage", *columns), rows))
@@ -173,7 +176,11 @@ def predicted(run: Run) -> Summary:
     arm_header = ("arm", "predicted", "loss in points", "refitted", "head alone", "head counted")
     arm_title = "predicted test accuracy of every arm; after +- the interval (95 %) of the inputs counted"
     begun = run.read_text(paths.join("predict", paths.BEGUN))
-    when = f"predicted {begun}, threshold {run.config.prune.threshold:g}"
+    options = run.config.prune
+    when = f"predicted {begun}, threshold {options.threshold:g}"
+    if not options.afcc_at_threshold:
+        given = "prune.density" if options.density else options.density_from
+        when += f"; dilution that of {given}, without structure: AFCC's at the threshold"
     numbers = {
         "begun": begun,
         "dilution": run.read_number(paths.join("predict", paths.DILUTION)),

@@ -78,6 +78,20 @@ def test_the_masks_are_those_of_the_same_network_of_ours(shared, trained, densit
                 np.testing.assert_array_equal(mask, ours, err_msg=f"{name} {weight}")
 
 
+def test_the_published_indexing_takes_the_clusters_of_the_model_at_the_threshold_of_the_masks(shared):
+    name, (stage, weight) = "published-indexing", ("14", "15.weight")
+    arms = shared.masks(["afcc", "random", name], threshold=0.5, density_from=name)
+    clipped = measuring.clip(shared.fields(stage), 0.5)
+    listed = [set(cluster) for matrix in clipped for cluster in measuring.find_clusters(matrix)]
+    sets = [listed[f] if f < len(listed) else set() for f in range(len(clipped))]
+    clipped = measuring.clip(shared.fields("18"), 0.5)
+    listed = [set(cluster) for matrix in clipped for cluster in measuring.find_clusters(matrix)]
+    above = [listed[f] if f < len(listed) else set() for f in range(len(clipped))]
+    kernels = arms[name].masks.kernels(weight)
+    assert kernels.tolist() == [[bool(a & b) for a in sets] for b in above]
+    assert {arm.masks.density(weight) for arm in arms.values()} == {kernels.mean()}
+
+
 def test_layers_named_by_the_user_are_masked_and_no_others(shared):
     arms = shared.masks(["afcc", "snr-share", "l1"], 0.5, pairs={"15": ("14", "18")}, granularity="filter")
     assert [list(arm.masks) for arm in arms.values()] == [["15.weight"]] * 3

@@ -10,11 +10,13 @@ import pytest
 from deeptheory import data, measure, nn, prune
 from deeptheory.errors import InputError
 from deeptheory.runs import Run, random_streams, steps
-from deeptheory.runs.configuration import config_from
+from deeptheory.runs.configuration import config_from, to_toml
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
 from deeptheory.runs.steps.layer_choice import masked_layers
 from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
-from deeptheory.runs.summaries.step_summaries import predicted
+from deeptheory.runs.summaries.step_summaries import measured, predicted
+from deeptheory.store import paths
+from deeptheory.studies import evidence, hypotheses
 
 ARMS = ("afcc", "random", "label-permuted", "magnitude")
 MASKED = ("stage4.conv.weight", "stage5.conv.weight", "head.linear.weight")
@@ -119,6 +121,33 @@ def test_masks_and_fields_are_decided_on_the_measure_split(finished_study, run_u
         assert not np.array_equal(found["masks"]["afcc"][name], expected["masks"]["afcc"][name])
 
 
+def test_fields_and_masks_are_those_of_the_test_split_where_it_is_asked_for(
+    finished_study, run_until, assert_same
+):
+    """As the published code takes them; predictions of accuracies keep their own split."""
+    run, expected = run_until("train"), Run(finished_study / "seed-3")
+    run.config = msgspec.structs.replace(
+        run.config, measure=msgspec.structs.replace(run.config.measure, split="test")
+    )
+    for step in ("measure", "predict", "prune"):
+        getattr(steps, step)(run)
+    images, labels = data.select(run.dataset, stored_splits(run), "test")
+    stage = run.read_tree("measure/stages/stage5")
+    probes = {"stage5": stage["probe_weight"]}
+    own = measure.measure_stages(trained_network(run), images, labels, probes, quiet=True)["stage5"]
+    np.testing.assert_array_equal(stage["class_means"], own.class_means)
+    np.testing.assert_array_equal(stage["strengths"], own.measures.strengths)
+    assert stage["probe_accuracy"] == expected.read_number("measure/stages/stage5/probe_accuracy")
+    for weight, kernels in decisions(run)["masks"]["afcc"].items():
+        assert not np.array_equal(kernels, decisions(expected)["masks"]["afcc"][weight])
+    assert_same(run.read_tree("predict/stages"), expected.read_tree("predict/stages"))
+    assert_same(run.read_tree("predict/arms/unpruned"), expected.read_tree("predict/arms/unpruned"))
+    log = (run.directory / paths.LOG).read_text()
+    assert log.count("fields and masks come from the test split") == 1
+    assert "fields of the test split, not held out; threshold 0.3" in measured(run).text
+    assert "not held out" not in measured(expected).text
+
+
 def test_the_fields_of_all_filters_add_up_to_the_mean_complete_field(run):
     images, labels = data.select(run.dataset, stored_splits(run), "measure")
     network = trained_network(run)
@@ -154,7 +183,7 @@ def test_a_run_has_what_every_criterion_needs(run, granularity):
     )
     before = network.state()
     for name, criterion in prune.CRITERIA.items():
-        if granularity not in criterion.granularities:
+        if granularity not in criterion.granularities or criterion.one_density:
             continue
         strengths = trained_strengths(run, network)
         context = arm_context(run, network, layers, np.random.default_rng(0), strengths)
@@ -189,6 +218,63 @@ def test_an_arm_from_scratch_is_trained_from_scaled_initial_weights(assert_same,
     nn.fit(network, *train, run.config.train, generators, masks=full, session=nn.Session(quiet=True))
     assert_same(found["state"], network.state())
     assert len(found["history"]["loss"]) == run.config.train.epochs != run.config.retrain.epochs
+
+
+def published(config, **options):
+    """A configuration whose arms take the density of the published indexing."""
+    arms = {"arms": ("afcc", "random", "published-indexing"), "density_from": "published-indexing"}
+    return msgspec.structs.replace(config, prune=msgspec.structs.replace(config.prune, **arms, **options))
+
+
+def mask_by_loops(run, thresholds):
+    """The published indexing of one layer between stages, from stored class means and probes."""
+    sets = []
+    for stage, threshold in thresholds.items():
+        group = run.read_tree(f"measure/stages/{stage}")
+        means = group["class_means"]
+        fields = measure.fields_from_class_means(means, group["probe_weight"].reshape(means.shape))
+        clipped = measure.clip(fields, threshold)
+        listed = [set(cluster) for matrix in clipped for cluster in measure.find_clusters(matrix)]
+        sets.append([listed[f] if f < len(listed) else set() for f in range(len(fields))])
+    return [[bool(a & b) for a in sets[0]] for b in sets[1]]
+
+
+@pytest.mark.parametrize("thresholds", [(), (0.35, 0.6)], ids=["common", "of each stage"])
+def test_the_published_indexing_goes_through_the_whole_chain(tiny_config, run_until, thresholds):
+    """At the thresholds of pruning, not at that of measuring, and the other arms at its densities."""
+    run = run_until("measure")
+    run.config = published(tiny_config, thresholds=thresholds)
+    for step in (steps.predict, steps.prune, steps.retrain):
+        step(run)
+    masks = {arm: run.read_arrays(f"prune/arms/{arm}/masks") for arm in run.config.prune.arms}
+    own = masks["published-indexing"]
+    at = dict(zip(("stage4", "stage5"), thresholds or (0.5, 0.5), strict=True))
+    expected = {
+        "stage4.conv.weight": mask_by_loops(run, {"stage3": 0.5, "stage4": at["stage4"]}),
+        "stage5.conv.weight": mask_by_loops(run, at),
+    }
+    for weight, mask in expected.items():
+        assert own[weight].tolist() == mask
+    for arm in masks:
+        assert {weight: mask.sum() for weight, mask in masks[arm].items()} == {
+            weight: mask.sum() for weight, mask in own.items()
+        }
+    assert any((masks["afcc"][weight] != own[weight]).any() for weight in own)
+    natural = run.read_number("prune/arms/afcc/layers/stage5.conv.weight/natural_density")
+    assert natural != own["stage5.conv.weight"].mean()
+    assert "dilution that of published-indexing" in predicted(run).text
+    assert run.done("retrain")
+
+
+def test_dilution_above_chance_is_judged_where_afcc_is_cut_at_its_threshold(tiny_config, run_until):
+    run = run_until("measure")
+    run.config = published(tiny_config)
+    steps.predict(run)
+    (run.directory / paths.CONFIG).write_text(to_toml(run.config), encoding="utf-8")
+    with pytest.raises(InputError, match=r"AFCC at its own density .* found .* 'published-indexing'; judge"):
+        evidence.dilutions([Run(run.directory)])
+    judged = [[one.number for one in hypotheses.confirmed_hypotheses(of)] for of in (tiny_config, run.config)]
+    assert judged == [[1, 2, 6, 7, 8, 9, 12, 16], [1, 2, 6, 7, 12]]
 
 
 def test_whole_filters_go_through_the_whole_chain(tiny_config, run_until):
