@@ -1,5 +1,6 @@
 """Figure: accuracy of the arms against dilution, before and after retraining."""
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -21,6 +22,7 @@ from deeptheory.reports.plot.styles import (
 )
 
 ARMS_PER_COLUMN = 6  # more names of arms than these need the width of two columns
+LINE = 12  # letters of a name of an arm side by side
 SPREAD = 0.4  # share of the gap between two dilutions over which the arms of one dilution are spread out
 
 
@@ -128,7 +130,7 @@ def _place_arms(axes: Axes, dilution: dict[str, NDArray[np.float64]]) -> dict[st
     n_arms = len(means)
     if next(iter(means.values())).size == 1:
         shown = [f"{mean[0]:.3f}" for mean in means.values()]
-        names = [arm_title(arm).replace("-", "-\n") for arm in means]
+        names = [textwrap.fill(arm_title(arm), LINE) for arm in means]
         if len(set(shown)) == 1:
             axes.set_xlabel(f"arm (total dilution of the masked layers: {shown[0]})")
         else:
