@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
 
 LEVEL = 0.95
@@ -54,7 +53,9 @@ def ratio_estimate(sizes: Counts, counts: Counts, samples: NDArray[np.int64]) ->
 
 def share_estimate(chosen: NDArray[np.bool_]) -> Estimate:
     """Share of the filters with Wilson's interval; resampling would call none among 16 a certainty."""
-    found = scipy.stats.binomtest(int(chosen.sum()), len(chosen)).proportion_ci(LEVEL, "wilson")
+    from scipy.stats import binomtest  # loads for half a second
+
+    found = binomtest(int(chosen.sum()), len(chosen)).proportion_ci(LEVEL, "wilson")
     return Estimate(float(chosen.mean()), float(found.low), float(found.high))
 
 
