@@ -6,6 +6,7 @@ from scipy.optimize import minimize
 from deeptheory import measure
 from deeptheory.errors import InputError
 from deeptheory.measure.probes.crossentropy import CrossEntropy
+from deeptheory.store.checkpoints import CheckpointStore
 
 
 def problem(n_per_label, n_labels, n_features, rng, noise=1.0, smallest=-2.5):
@@ -86,7 +87,7 @@ def test_the_loss_is_no_further_above_its_minimum_than_the_bound_says():
 
 
 def test_a_large_stage_has_most_of_its_subspace_uncoupled():
-    """1500 features, 15 labels: curvature in 150 leading directions, between 128 of them."""
+    """1500 features: curvature in 187 leading directions, between 128 of them."""
     rng = np.random.default_rng(6)
     features, labels, *_ = problem(30, 15, 1500, rng)
     fits = [
@@ -100,6 +101,37 @@ def test_a_large_stage_has_most_of_its_subspace_uncoupled():
     # The minimum does not depend on the draws.
     assert fits[0].loss == pytest.approx(fits[1].loss, rel=1e-4)
     np.testing.assert_allclose(fits[0].weight, fits[1].weight, atol=0.02 * np.abs(fits[0].weight).max())
+
+
+class Killed(CheckpointStore):
+    """Writes a checkpoint after the first iteration, and dies."""
+
+    due = True
+
+    def save(self, state):
+        super().save(state)
+        raise KeyboardInterrupt
+
+
+def test_a_fit_that_was_killed_ends_with_the_same_bits(tmp_path):
+    features, labels, *_ = problem(30, 15, 600, np.random.default_rng(6))
+    options = measure.ProbeOptions(tolerance=1e-4, l2=1e-2)
+
+    def fit(checkpoint):
+        return measure.fit_probe(features, labels, 15, options, quiet=True, checkpoint=checkpoint)
+
+    whole, path = fit(None), tmp_path / "probe.h5"
+    assert whole.iterations > 1
+    with pytest.raises(KeyboardInterrupt):
+        fit(Killed(path))
+    resumed = fit(CheckpointStore(path))
+    np.testing.assert_array_equal(resumed.weight, whole.weight)
+    assert resumed.iterations == whole.iterations
+    CheckpointStore(path).save({"x": whole.weight})
+    with pytest.raises(
+        InputError, match=r"probe.h5: expected that of a probe with 'within' of shape \(15, 128\)"
+    ):
+        fit(CheckpointStore(path))
 
 
 def test_features_of_low_rank_have_a_smaller_subspace():

@@ -34,7 +34,8 @@ def residuals(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
 class CrossEntropy:
     """Mean cross-entropy + l2/2 ||W||^2 of a bias-free linear probe on features held in memory.
 
-    Calling it with a weight (K, D) returns the value and the gradient (K, D), zero outside the mask.
+    Calling it with a weight (K, D) returns the value and the gradient (K, D), zero outside the mask. An offset
+    (N, K) is added to the logits.
     """
 
     def __init__(
@@ -43,11 +44,14 @@ class CrossEntropy:
         labels: NDArray[np.int64],
         l2: float,
         mask: NDArray[np.bool_] | None = None,
+        offset: NDArray[np.float32] | None = None,
     ) -> None:
-        self.features, self.labels, self.l2, self.mask = features, labels, l2, mask
+        self.features, self.labels, self.l2, self.mask, self.offset = features, labels, l2, mask, offset
 
     def __call__(self, weight: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
         residual = self.features @ weight.T  # (N, K)
+        if self.offset is not None:
+            residual += self.offset
         value = residuals(residual, self.labels) + 0.5 * self.l2 * float(np.vdot(weight, weight))
         gradient: NDArray[np.float32] = np.matmul(residual.T, self.features)
         gradient *= np.float32(1 / len(self.features))

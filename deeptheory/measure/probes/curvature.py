@@ -18,9 +18,9 @@ NEGLIGIBLE = 1e-12  # squared length, relative to the largest, below which a dir
 def subspace_rank(n_features: int, n_labels: int) -> int:
     """Leading directions of feature space in which the curvature is computed.
 
-    128 to 1024, of an eighth of all: an iteration within them is cheap. 10 a label: finding them takes few passes.
+    128 to 1024, of an eighth of all: an iteration within them is cheap. 25 a label: so is finding them.
     """
-    return min(n_features, max(128, min(1024, n_features // 8, 10 * n_labels)))
+    return min(n_features, max(128, min(1024, n_features // 8, 25 * n_labels)))
 
 
 def coupled_rank(n_features: int, n_labels: int) -> int:
@@ -44,17 +44,18 @@ class Curvature:
         Along the first c directions and between them.
     single : array (K, r - c)
         Along the others.
-    mean : array (K,)
-        Mean of p (1 - p): the curvature per second moment of the features outside the subspace.
     """
 
     coupled: NDArray[np.floating]
     single: NDArray[np.floating]
-    mean: NDArray[np.floating]
 
     @threadpools.kernel_threads()  # many small matrices
     def inverse(self, l2: float) -> Preconditioner:
-        """Inverse of the curvature with L2 of a probe of weights (K, r) within the subspace."""
+        """Inverse of the curvature with L2, for weights (K, r) within the subspace.
+
+        What is common to all output units is taken out: it changes no probability, so the loss curves there by the
+        L2 coefficient alone, which no block of one output unit tells, and the minimum has none of it.
+        """
         n_coupled = self.coupled.shape[1]
         coupled = np.linalg.inv(self.coupled + np.float32(l2) * np.eye(n_coupled, dtype=np.float32))
         single = 1 / (self.single + np.float32(l2))
@@ -86,51 +87,37 @@ class Subspace:
     moments: NDArray[np.float64]
     rest: float
 
-    def at_zero_weights(self, n_labels: int) -> Curvature:
-        """The curvature at zero weights, where p = 1/K, as matrices of all directions."""
-        uniform, rank = uniform_curvature(n_labels), len(self.moments)
-        coupled = np.broadcast_to(uniform * np.diag(self.moments), (n_labels, rank, rank))
-        return Curvature(coupled, np.empty((n_labels, 0)), np.full(n_labels, uniform))
-
     @threadpools.kernel_threads()  # too small for several threads
-    def preconditioner(
-        self, curvature: Curvature, l2: float, mask: NDArray[np.bool_] | None
+    def masked_inverse(
+        self, curvatures: NDArray[np.floating], l2: float, mask: NDArray[np.bool_]
     ) -> Preconditioner:
-        """Inverse of the block-diagonal Hessian approximation, one block per output unit.
+        """Inverse of the block-diagonal Hessian approximation under a mask, one block per output unit.
 
         The block of output unit k is ``c + M Q S_k Q^T M``: Q the basis, S_k its curvature there, M its row
         of the mask, c the L2 coefficient plus the mean curvature outside the subspace. Its inverse (Woodbury)
-        is ``(1 - M Q S_k (c + Q^T M Q S_k)^-1 Q^T M) / c``. Without a mask, what is common to all output units is
-        taken out: it changes no probability, so the loss curves there by the L2 coefficient alone, which no block
-        of one output unit tells, and the minimum has none of it.
+        is ``(1 - M Q S_k (c + Q^T M Q S_k)^-1 Q^T M) / c``.
 
         Parameters
         ----------
-        curvature : Curvature
-            With a mask, all directions of the subspace have to be coupled.
+        curvatures : array (K, r, r) or (r, r)
+            S_k, or one matrix for all output units.
         l2 : float
-        mask : bool array (K, D), optional
+        mask : bool array (K, D)
         """
-        basis, n_coupled = self.basis, curvature.coupled.shape[1]
-        level = (l2 + curvature.mean * self.rest).astype(np.float64)[:, None]
-        inner = np.empty((len(level), n_coupled, n_coupled))
-        overlap = np.eye(n_coupled)
-        for k, coupled in enumerate(curvature.coupled):
-            if mask is not None:
-                kept = basis[mask[k]]
-                overlap = kept.T @ kept
-            block = np.linalg.solve(level[k] * np.eye(n_coupled) + coupled @ overlap, coupled)
+        basis, rank, n_labels = self.basis, self.basis.shape[1], len(mask)
+        level = l2 + uniform_curvature(n_labels) * self.rest
+        inner = np.empty((n_labels, rank, rank))
+        for k in range(n_labels):
+            curvature = curvatures if curvatures.ndim == 2 else curvatures[k]
+            kept = basis[mask[k]]
+            block = np.linalg.solve(level * np.eye(rank) + curvature @ (kept.T @ kept), curvature)
             inner[k] = 0.5 * (block + block.T)
-        single = curvature.single / (level + curvature.single)
 
         def apply(gradient: NDArray[np.float32]) -> NDArray[np.float32]:
             # float64: where the curvature is large, two nearly equal terms are subtracted.
-            gradient = gradient if mask is not None else _without_common(gradient)
-            within = gradient @ basis
-            within[:, :n_coupled] = np.matmul(inner, within[:, :n_coupled, None])[:, :, 0]
-            within[:, n_coupled:] *= single
-            direction: NDArray[np.float32] = ((gradient - within @ basis.T) / level).astype(np.float32)
-            return _without_common(direction) if mask is None else direction * mask
+            along = np.matmul(inner, (gradient @ basis)[:, :, None])[:, :, 0] @ basis.T
+            direction: NDArray[np.float32] = ((gradient - along) / level).astype(np.float32)
+            return direction * mask
 
         return apply
 
@@ -166,7 +153,7 @@ def label_curvatures(
     for k, unit_variance in enumerate(variance.T):
         weighted = first * np.sqrt(unit_variance)[:, None]
         coupled[k] = weighted.T @ weighted
-    return Curvature(coupled, variance.T @ np.square(reduced[:, n_coupled:]), variance.sum(axis=0))
+    return Curvature(coupled, variance.T @ np.square(reduced[:, n_coupled:]))
 
 
 def leading_subspace(

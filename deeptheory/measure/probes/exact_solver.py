@@ -2,35 +2,33 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.measure.probes.bar import FIRST_PASSES, passes_left
-from deeptheory.measure.probes.crossentropy import CrossEntropy
+from deeptheory.measure.probes.bar import FIRST_PASSES, iterations_left
 from deeptheory.measure.probes.curvature import (
+    CURVATURE_ROWS,
     ROWS,
-    Subspace,
     coupled_rank,
-    curvature_rows,
     label_curvatures,
     leading_subspace,
     subspace_rank,
     uniform_curvature,
 )
-from deeptheory.measure.probes.lbfgs import Iterate, Minimum, minimise
+from deeptheory.measure.probes.elimination import FIRST_ITERATIONS, MAX_ITERATIONS, Eliminated
+from deeptheory.measure.probes.lbfgs import Iterate, minimise
 from deeptheory.measure.probes.task import ProbeFit, ProbeTask
 from deeptheory.store.typed_readers import StoredTree
 from deeptheory.system import interruption
 
-MAX_ITERATIONS = 300
-FIRST_ITERATIONS = 12  # with the curvature at zero weights; then that of each output unit is worth measuring
 PAIR = ("change", "bend", "curvature")  # names of a `Pair` of L-BFGS in a checkpoint
-RECENT = 4  # iterations whose gradients tell the time left
-ENOUGH_WITHIN = 0.03  # fall of the gradient within the subspace: that outside is larger then
-WITHIN = 60  # iterations that the minimum within the subspace takes, about
+RECENT = 2  # iterations whose gradients tell the time left
+STARTING = 40  # iterations within the leading directions before the first on all features, about
+OUTSIDE, WITHIN = 0.9, 0.4  # of the gradient allowed: their squares add up to less than 1
 
 
 def fit_exactly(task: ProbeTask, tolerance: float) -> ProbeFit:
@@ -44,9 +42,13 @@ def fit_exactly(task: ProbeTask, tolerance: float) -> ProbeFit:
     first_norm = float(np.linalg.norm(gradient))
     if first_norm == 0:  # features or mask are all zero
         return ProbeFit(weight, value, 0, True, 0.0, 0.0)
-    end = _minimum(task, tolerance * first_norm, _Report(task, first_norm, tolerance))
-    relative, excess = end.gradient_norm / first_norm, end.gradient_norm**2 / (2 * task.objective.l2)
-    return ProbeFit(end.x, end.value, end.iterations, end.converged, relative, excess)
+    report = _Report(task, first_norm, tolerance)
+    find = _minimum if task.objective.mask is None else _minimum_under_mask
+    weight, iterations = find(task, tolerance * first_norm, report)
+    value, gradient = task.objective(weight)
+    norm = float(np.linalg.norm(gradient))
+    relative, excess = norm / first_norm, norm**2 / (2 * task.objective.l2)
+    return ProbeFit(weight, value, iterations, relative <= tolerance, relative, excess)
 
 
 class _Report:
@@ -57,7 +59,7 @@ class _Report:
         n_inputs, n_features = task.objective.features.shape
         rank = subspace_rank(n_features, task.n_labels)
         products = rank * (6 * min(ROWS, n_inputs) + 2 * n_inputs) / (4 * n_inputs * task.n_labels)
-        self.found, self.started = 1 + products, 1 + products + WITHIN * rank / n_features
+        self.found, self.started = 1 + products, 1 + products + STARTING * rank / n_features
         self.resumed_at = self.iterations = 0
         self.recent: deque[float] = deque(maxlen=RECENT)
 
@@ -70,68 +72,85 @@ class _Report:
         self.resumed_at = self.iterations = iteration
         self.bar.advance(self.started, FIRST_PASSES)
 
-    def __call__(self, norm: float) -> None:
-        """One iteration more, and where the gradient norm is."""
+    def iterated(self, norm: float, passes: float) -> None:
+        """One iteration more; where the gradient norm is, and the passes that all iterations took."""
         self.iterations += 1
         self.recent.append(norm / self.first_norm)
-        made = self.started + self.iterations - self.resumed_at
-        left = passes_left(self.iterations, self.recent, self.tolerance)
-        self.bar.advance(made, left, f"relative gradient {norm / self.first_norm:.1e}")
+        left = iterations_left(self.iterations, self.recent, self.tolerance)
+        each = passes / (self.iterations - self.resumed_at)
+        self.bar.advance(self.started + passes, left * each, f"relative gradient {self.recent[-1]:.1e}")
 
 
-def _minimum(task: ProbeTask, gradient_norm: float, report: _Report) -> Minimum:
+def _minimum(task: ProbeTask, gradient_norm: float, report: _Report) -> tuple[NDArray[np.float32], int]:
+    objective, rng, n_labels = task.objective, task.rng, task.n_labels
+    rank = subspace_rank(objective.features.shape[1], n_labels)
+    subspace, reduced = leading_subspace(objective.features, rank, rng)
+    report.subspace_found()
+    eliminated = Eliminated(objective, n_labels, subspace, reduced, rng, WITHIN * gradient_norm)
+    level = np.float32(objective.l2 + uniform_curvature(n_labels) * subspace.rest)
+    del subspace
+    started = eliminated.passes
+    state = task.resume(x=task.zero_weight.shape, within=eliminated.within.shape)
+    resumed = None
+    if state is not None:
+        resumed = _iterate(state)
+        eliminated.within = state.read_array("within")
+        eliminated.outside_norm = state.read_number("outside_norm")
+    report.iterating_from(resumed.iteration if resumed else 0)
+
+    def keep(iterate: Callable[[], Iterate]) -> None:
+        extra = {"within": eliminated.within, "outside_norm": eliminated.outside_norm}
+        task.pause(lambda: _state(iterate()) | extra)
+
+    with interruption.deferred():
+        end = minimise(
+            eliminated,
+            task.zero_weight,
+            lambda gradient: gradient / level,
+            OUTSIDE * gradient_norm,
+            MAX_ITERATIONS,
+            lambda norm: report.iterated(norm, eliminated.passes - started),
+            resumed,
+            keep,
+        )
+    if not end.converged:  # the last call was a step that was not taken
+        eliminated(end.x)
+    return eliminated.whole(end.x), end.iterations
+
+
+def _minimum_under_mask(
+    task: ProbeTask, gradient_norm: float, report: _Report
+) -> tuple[NDArray[np.float32], int]:
+    """Weights within a subspace would not obey the mask: it serves the preconditioner only."""
     objective, rng, n_labels = task.objective, task.rng, task.n_labels
     features, labels, l2, mask = objective.features, objective.labels, objective.l2, objective.mask
+    assert mask is not None
     n_inputs, n_features = features.shape
-    n_coupled = coupled_rank(n_features, n_labels)
-    rank = subspace_rank(n_features, n_labels) if mask is None else n_coupled
-    subspace, reduced = leading_subspace(features, rank, rng)
+    subspace, reduced = leading_subspace(features, coupled_rank(n_features, n_labels), rng)
     report.subspace_found()
-    rows = np.sort(rng.choice(n_inputs, curvature_rows(n_inputs, n_features, n_labels), replace=False))
-    if mask is None:
-        within = _minimum_within(subspace, reduced, objective, n_labels, n_coupled, gradient_norm, rows)
-        start, logits = within @ subspace.basis.astype(np.float32).T, reduced[rows] @ within.T
-    else:  # weights within the subspace would not obey the mask
-        precondition = subspace.preconditioner(subspace.at_zero_weights(n_labels), l2, mask)
-        start = minimise(objective, task.zero_weight, precondition, gradient_norm, FIRST_ITERATIONS).x
-        logits = features[rows] @ start.T
-    curvature = label_curvatures(reduced[rows], logits, labels[rows], n_coupled)
-    del reduced, logits
-    precondition = subspace.preconditioner(curvature, l2, mask)
-    state = task.resume("x")
+    average = uniform_curvature(n_labels) * np.diag(subspace.moments)
+    precondition = subspace.masked_inverse(average, l2, mask)
+    start = minimise(objective, task.zero_weight, precondition, gradient_norm, FIRST_ITERATIONS).x
+    rows = np.sort(rng.choice(n_inputs, min(CURVATURE_ROWS, n_inputs), replace=False))
+    rank = reduced.shape[1]
+    curvature = label_curvatures(reduced[rows], features[rows] @ start.T, labels[rows], rank)
+    del reduced
+    precondition = subspace.masked_inverse(curvature.coupled, l2, mask)
+    state = task.resume(x=start.shape)
     resumed = None if state is None else _iterate(state)
     report.iterating_from(resumed.iteration if resumed else 0)
     with interruption.deferred():
-        return minimise(
+        end = minimise(
             objective,
             start,
             precondition,
             gradient_norm,
             MAX_ITERATIONS,
-            report,
+            lambda norm: report.iterated(norm, report.iterations + 1 - report.resumed_at),
             resumed,
             lambda iterate: task.pause(lambda: _state(iterate())),
         )
-
-
-def _minimum_within(
-    subspace: Subspace,
-    reduced: NDArray[np.float32],
-    full: CrossEntropy,
-    n_labels: int,
-    n_coupled: int,
-    gradient_norm: float,
-    rows: NDArray[np.int64],
-) -> NDArray[np.float32]:
-    """Minimum (K, r) over weights within the subspace, where an iteration costs little."""
-    objective, moments = CrossEntropy(reduced, full.labels, full.l2), subspace.moments
-    flat = (1 / (uniform_curvature(n_labels) * moments + full.l2)).astype(np.float32)
-    start = np.zeros((n_labels, len(moments)), np.float32)
-    first = minimise(objective, start, lambda g: flat * g, gradient_norm, FIRST_ITERATIONS)
-    logits = reduced[rows] @ first.x.T
-    curvature = label_curvatures(reduced[rows], logits, full.labels[rows], n_coupled)
-    gradient_norm = max(gradient_norm, ENOUGH_WITHIN * first.gradient_norm)
-    return minimise(objective, first.x, curvature.inverse(full.l2), gradient_norm, MAX_ITERATIONS).x
+    return end.x, end.iterations
 
 
 def _state(iterate: Iterate) -> dict[str, Any]:

@@ -61,12 +61,11 @@ def fit_probe(
 
     Notes
     -----
-    Exact: L-BFGS, preconditioned by the curvature of each output unit in the r leading directions of the features
-    (D/8, 128 to 1024, at most 10 K), and started from the solution within them. It stops when the Euclidean norm
-    of the gradient is `tolerance` times that at zero weights. At the default the accuracy on new inputs was within
-    0.06 points of that at a ten times smaller one (CIFAR-10 features, D = 4096, K = 10 and 100, L2 1e-3 and 1e-4,
-    with and without masks; CIFAR-100: docs/performance.md). Needs, beside the features, the larger of
-    (8192 + 28 r) D and 12 (r + 11 K) D + 12 c^2 K bytes, c = D/16 (128 to 256), and while it starts 16 N r.
+    Exact: the weights within the r leading directions of the features (D/8, 128 to 1024, at most 25 K) are
+    eliminated, and those outside found by L-BFGS (`Eliminated`); under a mask, L-BFGS on all of them. It stops
+    when the Euclidean norm of the gradient is `tolerance` times that at zero weights; docs/performance.md has how
+    accuracies and masks change with it. Needs, beside the features, about the largest of (8192 + 28 r) D,
+    4 (r + 32 K) D + 4 N r + 12 N K and 12 r D + 16 N r + 24 c^2 K bytes, c = D/16 (128 to 256).
 
     SGD with Nesterov momentum from zero weights: the schedule of "Advanced deep architecture pruning using single
     filter performance". Its weights still fluctuate around the minimum at the end: `gradient_norm` says how far

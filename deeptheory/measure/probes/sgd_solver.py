@@ -43,7 +43,7 @@ def fit_by_sgd(task: ProbeTask, options: ProbeOptions) -> ProbeFit:
     first_norm = float(np.linalg.norm(objective(weight)[1]))
     mask = np.ones((1, features.shape[1]), np.bool_) if objective.mask is None else objective.mask
     first_epoch, rate = 0, options.learning_rate
-    if state := task.resume("weight", "velocity"):
+    if state := task.resume(weight=weight.shape, velocity=weight.shape):
         weight, velocity = state.read_array("weight"), state.read_array("velocity")
         first_epoch, rate = int(state.read_number("epoch")), state.read_number("rate")
         rng.bit_generator.state = json.loads(state.read_text("generator"))

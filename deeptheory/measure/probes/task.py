@@ -71,19 +71,23 @@ class ProbeTask:
         """Weights (K, D) to start from."""
         return np.zeros((self.n_labels, self.objective.features.shape[1]), np.float32)
 
-    def resume(self, *names: str) -> StoredTree | None:
+    def resume(self, **shapes: tuple[int, ...]) -> StoredTree | None:
         """State of an earlier fit that was interrupted, or None.
+
+        Parameters
+        ----------
+        **shapes
+            Of the arrays that it has to have, by their names.
 
         Raises
         ------
         InputError
-            The checkpoint has no float32 arrays of these names and of the shape of the weights.
+            The checkpoint has no such float32 arrays.
         """
         state = self.checkpoint.load() if self.checkpoint else None
         if self.checkpoint is None or state is None:
             return None
-        shape = self.zero_weight.shape
-        for name in names:
+        for name, shape in shapes.items():
             array = state.get(name)
             if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != np.float32:
                 raise InputError(

@@ -179,9 +179,11 @@ def _solver(n: int, size: int, labels: int) -> int:
     rank, coupled = min(n, subspace_rank(size, labels)), min(n, coupled_rank(size, labels))
     reduced, rows = 4 * n * rank, curvature_rows(n, size, labels)
     directions = (4 * min(ROWS, n) + 28 * rank) * size  # mixed in float64
-    within = 12 * rank * size + 2 * reduced + 8 * rows * rank + 28 * coupled**2 * labels
-    iterations = (12 * rank + 4 * VECTORS * labels) * size + 12 * coupled**2 * labels
-    return max(directions, 8 * rank * size + 2 * reduced, within, iterations)
+    starting = 12 * rank * size + reduced + 12 * rows * rank + 24 * coupled**2 * labels
+    iterations = 4 * (rank + VECTORS * labels) * size + reduced + 8 * coupled**2 * labels
+    iterations += 4 * VECTORS * labels * rank + 12 * n * labels
+    masked = (12 * coupled + 4 * VECTORS * labels) * size + 12 * coupled**2 * labels
+    return max(directions, 8 * rank * size + 2 * reduced, starting, iterations, masked)
 
 
 @functools.cache
