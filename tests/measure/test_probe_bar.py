@@ -22,7 +22,7 @@ LONG = {
 }
 
 
-def replay(recorded, n_inputs=20_000, n_labels=100, tolerance=1e-3):
+def replay(recorded, n_inputs=20_000, n_labels=100, tolerance=9e-4):
     """What the bar has done and expects in all, in passes times features, at every report of recorded fits."""
     bar = ProbeBar("probes", {stage: float(size) for stage, (size, *_) in recorded.items()}, quiet=True)
     found = []

@@ -28,7 +28,7 @@ from deeptheory.system import interruption
 PAIR = ("change", "bend", "curvature")  # names of a `Pair` of L-BFGS in a checkpoint
 RECENT = 2  # iterations whose gradients tell the time left
 STARTING = 40  # iterations within the leading directions before the first on all features, about
-OUTSIDE, WITHIN = 0.9, 0.4  # of the gradient allowed: their squares add up to less than 1
+OUTSIDE, WITHIN = 0.3, 0.4  # of the gradient allowed: outside the leading directions the loss curves least
 
 
 def fit_exactly(task: ProbeTask, tolerance: float) -> ProbeFit:
@@ -42,9 +42,12 @@ def fit_exactly(task: ProbeTask, tolerance: float) -> ProbeFit:
     first_norm = float(np.linalg.norm(gradient))
     if first_norm == 0:  # features or mask are all zero
         return ProbeFit(weight, value, 0, True, 0.0, 0.0)
-    report = _Report(task, first_norm, tolerance)
-    find = _minimum if task.objective.mask is None else _minimum_under_mask
-    weight, iterations = find(task, tolerance * first_norm, report)
+    if task.objective.mask is None:
+        report = _Report(task, first_norm, OUTSIDE * tolerance)
+        weight, iterations = _minimum(task, tolerance * first_norm, report)
+    else:
+        report = _Report(task, first_norm, tolerance)
+        weight, iterations = _minimum_under_mask(task, tolerance * first_norm, report)
     value, gradient = task.objective(weight)
     norm = float(np.linalg.norm(gradient))
     relative, excess = norm / first_norm, norm**2 / (2 * task.objective.l2)
