@@ -46,7 +46,7 @@ class Run(TypedReaders):
         if not (self.directory / paths.CONFIG).is_file():
             do = "make a run with 'deeptheory train CONFIG --out DIR'"
             raise InputError("run", f"a directory with {paths.CONFIG}", f"{self.directory}", do)
-        self.config = read_config(self.directory / paths.CONFIG)
+        self.config = self._stored_config = read_config(self.directory / paths.CONFIG)
 
     @classmethod
     def create(cls, directory: Path, config: Config, quiet: bool = False) -> "Run":
@@ -59,13 +59,17 @@ class Run(TypedReaders):
         ------
         InputError
             The directory holds a run of another configuration (the differing options are named), holds
-            something else, or cannot be written.
+            something else, or cannot be written; another process writes the run.
         """
         directory = Path(directory)
-        begun = cls.check(directory, config)
-        if begun is None or begun.config != config:
+        cls.check(directory, config)
+        has_config = (directory / paths.CONFIG).is_file()
+        if not has_config or cls(directory, quiet).config != config:
             make_directory(directory)
-            write_text(directory / paths.CONFIG, to_toml(config))
+            with lock(directory):
+                if has_config:
+                    cls.check(directory, config)  # once more: another process may have begun it
+                write_text(directory / paths.CONFIG, to_toml(config))
         return cls(directory, quiet)
 
     @classmethod
@@ -105,11 +109,28 @@ class Run(TypedReaders):
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing the run in the block (`lock`), and repair what a killed one left."""
+        """Keep other processes from writing the run in the block (`lock`), and repair what a killed one left.
+
+        Raises
+        ------
+        InputError
+            Another process writes the run, or has changed its options since this one read them.
+        """
         with lock(self.directory) as first:
             if first:
+                self._refuse_changed_options()
                 self._mend()
             yield
+
+    def _refuse_changed_options(self) -> None:
+        present = read_config(self.directory / paths.CONFIG)
+        changed = [
+            f"{name} = {new!r} in place of {old!r}"
+            for name, old, new in differences(self._stored_config, present)
+        ]
+        if changed:
+            expected, do = "the options that this command began with", "give the command again"
+            raise InputError(f"run {self.directory}", expected, "; ".join(changed), do)
 
     def _mend(self) -> None:
         for path in self.directory.glob(UNFINISHED):
@@ -183,7 +204,7 @@ class Run(TypedReaders):
             Entries of `run.h5` to be deleted.
         """
         write_text(self.directory / paths.CONFIG, to_toml(config))
-        self.config = config
+        self.config = self._stored_config = config
         with hdf5.replacing(self.results) as file:
             for path in without:
                 del file[path]

@@ -1,10 +1,11 @@
+import json
 import os
 
 import msgspec
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, schema
+from deeptheory.runs import Run, schema, steps
 from deeptheory.runs.configuration import to_toml
 from deeptheory.store import paths
 from deeptheory.system import provenance
@@ -60,6 +61,24 @@ def test_a_run_of_which_nothing_is_computed_takes_another_configuration(tmp_path
     other = with_options(tiny_config, train={"epochs": 9})
     assert Run.create(run.directory, other).config == other
     assert Run(run.directory).config == other
+
+
+def test_another_process_at_work_keeps_the_configuration_that_it_began_with(tmp_path, tiny_config):
+    run = Run.create(tmp_path / "run", tiny_config)
+    lock = {"host": "node7", "process": 1, "started": None, "namespace": None, "since": "2030", "slurm": {}}
+    (run.directory / paths.LOCK).write_text(json.dumps({**lock, "token": "0"}))
+    with pytest.raises(InputError, match="no other process that writes it"):
+        Run.create(run.directory, with_options(tiny_config, train={"epochs": 9}))
+    assert Run(run.directory).config == tiny_config
+    assert Run.create(run.directory, tiny_config).config == tiny_config  # nothing to write
+
+
+def test_options_changed_since_they_were_read_are_refused_before_anything_is_computed(tmp_path, tiny_config):
+    run = Run.create(tmp_path / "run", tiny_config)
+    Run.create(run.directory, with_options(tiny_config, train={"epochs": 9}))
+    with pytest.raises(InputError, match=r"train.epochs = 9 in place of 2; give the command again"):
+        steps.train(run)
+    assert not run.results.exists()
 
 
 def test_a_run_may_be_part_of_a_study_of_more_seeds(run, tiny_config):

@@ -6,6 +6,7 @@ from deeptheory.runs.run import Run
 from deeptheory.runs.steps.compaction import compact
 from deeptheory.runs.steps.criteria import check_criteria, compare
 from deeptheory.runs.steps.inference_cost import cost
+from deeptheory.runs.steps.layer_choice import check_schedule
 from deeptheory.runs.steps.measurement import measure
 from deeptheory.runs.steps.prediction import predict
 from deeptheory.runs.steps.pruning import prune
@@ -47,6 +48,8 @@ def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
         return
     with interruption.deferred(), run.locked():
         try:
+            if until == paths.STEPS[-1]:  # before all that a retraining refused at the end would waste
+                check_schedule(run.config.prune, run.config.retrain.epochs)
             run.record(
                 f"begun, as far as {until}"
             )  # from here on an older failure is no longer the last word

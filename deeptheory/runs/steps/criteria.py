@@ -8,7 +8,7 @@ from deeptheory.runs.configuration import Config
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
-from deeptheory.runs.steps.layer_choice import check_retrained, masked_layers
+from deeptheory.runs.steps.layer_choice import check_retrained, check_schedule, masked_layers
 from deeptheory.runs.steps.measurement import measure
 from deeptheory.runs.steps.pruning import cost_of
 from deeptheory.runs.steps.retraining import remove_checkpoints, retrain_network, warn_of_damage
@@ -57,6 +57,8 @@ def compare(run: Run) -> None:
 
 def check_criteria(config: Config) -> None:
     """Refuse criteria that do not exist or cannot act at the granularity or the densities that are asked for."""
+    for density in config.compare.densities:
+        check_schedule(msgspec.structs.replace(config.prune, density=density), config.retrain.epochs)
     granularity = config.prune.granularity
     for criterion in config.compare.criteria:
         if criterion not in prune.CRITERIA:

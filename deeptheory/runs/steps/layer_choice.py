@@ -65,18 +65,39 @@ def check_measured(layers: Iterable[prune.MaskedLayer], measured: list[str]) -> 
         raise InputError("measure.stages", expected, ", ".join(measured), do)
 
 
+def check_schedule(options: prune.PruneOptions, epochs: int) -> None:
+    """Refuse a schedule that cannot be kept: before anything is computed for it.
+
+    Raises
+    ------
+    InputError
+        Rounds without a density to end at, of a mask that does not change, or more than there are epochs.
+    """
+    rounds = len(prune.densities(options))
+    if options.schedule != "iterative" and rounds > epochs:
+        do = "take fewer rounds or retrain longer"
+        raise InputError("prune.rounds", f"at most retrain.epochs = {epochs}", str(rounds), do)
+
+
 def check_retrained(config: Config, network: nn.Network, arms: Sequence[str]) -> None:
     """Refuse stages to be retrained that do not exist, or that arms trained from scratch could not keep to.
 
     Raises
     ------
     InputError
-        `retrain.stages` names a stage that does not exist, or is given beside such an arm.
+        `retrain.stages` names a stage that does not exist, or is given beside such an arm or an iterative
+        schedule, whose rewinding would hold the other stages at weights of an early epoch.
     """
     known = [*(stage.name for stage in network.stages), prune.HEAD]
     for stage in config.retrain.stages:
         if stage not in known:
             raise unknown_name("retrain.stages", stage, known)
+    if config.retrain.stages and config.prune.schedule == "iterative":
+        expected, found = (
+            "all stages (an empty list) beside an iterative schedule",
+            ", ".join(config.retrain.stages),
+        )
+        raise InputError("retrain.stages", expected, found, "leave out one of the two")
     fresh = [arm for arm in arms if arm in prune.CRITERIA and prune.CRITERIA[arm].from_scratch]
     if config.retrain.stages and fresh:
         expected = f"all stages (an empty list) beside '{fresh[0]}', which is trained from fresh weights"

@@ -123,12 +123,8 @@ def retrain_network(
     revision = Revision(run, arm, masks.layers, options, trained)
     if options.schedule == "iterative":
         return _iterate(run, network, revision, arm)
-    rounds, epochs = len(revision.densities), run.config.retrain.epochs
-    if rounds > epochs:
-        do = "take fewer rounds or retrain longer"
-        raise InputError("prune.rounds", f"at most retrain.epochs = {epochs}", str(rounds), do)
     history = _fit(run, network, arm, options.density, before_epoch=revision.before_epoch(network))
-    return Retrained(network, history, revision.stored(rounds - 1))
+    return Retrained(network, history, revision.stored(len(revision.densities) - 1))
 
 
 def _iterate(run: Run, network: nn.Network, revision: Revision, arm: str) -> Retrained:

@@ -112,6 +112,12 @@ def test_what_does_not_fit_is_refused(tmp_path):
         retrained(tmp_path / "two", schedule="iterative", rewind_epoch=2)
 
 
+def test_a_schedule_that_cannot_be_kept_is_refused_before_training(tmp_path):
+    with pytest.raises(InputError, match=r"prune.density: expected a density to end at"):
+        retrained(tmp_path / "run", schedule="gradual", density=0.0)
+    assert not Run(tmp_path / "run", quiet=True).begun
+
+
 def test_a_run_without_early_weights_cannot_rewind(run):
     options = prune.PruneOptions(density=DENSITY, schedule="iterative", stages=("stage4",))
     network = trained_network(run)

@@ -50,6 +50,10 @@ def whole_mask(masks, name, array):
     ("tables", "words"),
     [
         ({"retrain": {"stages": ["stage6"]}}, ["retrain.stages", "head, stage1", "'stage6'"]),
+        (
+            {"retrain": {"stages": ["head"]}, "prune": {"schedule": "iterative", "density": 0.5}},
+            ["retrain.stages", "beside an iterative schedule", "head"],
+        ),
         ({"retrain": {"stages": ["haed"]}}, ["retrain.stages", "did you mean 'head'?"]),
         (
             {"retrain": {"stages": ["head"]}, "prune": {"arms": ["afcc", "random-afcc"]}},
