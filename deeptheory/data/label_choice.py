@@ -9,7 +9,7 @@ from deeptheory.errors import InputError
 
 
 def choose_labels(dataset: Dataset, n_labels: int, rng: np.random.Generator) -> Dataset:
-    """All images of labels drawn at random.
+    """All images of labels drawn at random among those that have training images.
 
     Parameters
     ----------
@@ -28,13 +28,14 @@ def choose_labels(dataset: Dataset, n_labels: int, rng: np.random.Generator) -> 
     InputError
         Fewer than two labels are asked for, or more than there are.
     """
-    if not 2 <= n_labels <= dataset.n_labels:
+    with_images = np.unique(dataset.train_labels)
+    if not 2 <= n_labels <= len(with_images):
         raise InputError(
             "data.labels_used",
-            f"0 for all, or 2 to {dataset.n_labels}, the labels of '{dataset.name}'",
+            f"0 for all, or 2 to {len(with_images)}, the labels of '{dataset.name}' that have training images",
             f"{n_labels}",
         )
-    chosen = np.sort(rng.choice(dataset.n_labels, n_labels, replace=False))
+    chosen = np.sort(rng.choice(with_images, n_labels, replace=False))
     number = np.full(dataset.n_labels, -1)
     number[chosen] = np.arange(n_labels)
     train, test = number[dataset.train_labels] >= 0, number[dataset.test_labels] >= 0

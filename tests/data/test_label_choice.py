@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,14 @@ def test_every_label_can_be_drawn_and_all_of_them_are_the_data_set(dataset):
 
 @pytest.mark.parametrize("n_labels", [1, 7])
 def test_as_many_labels_as_there_are_at_most(dataset, n_labels):
-    text = rf"data\.labels_used: expected 0 for all, or 2 to 6, the labels of 'six', found {n_labels}"
+    text = rf"data\.labels_used: expected 0 for all, or 2 to 6, the labels of 'six' that have .*, found {n_labels}"
     with pytest.raises(InputError, match=text):
         data.choose_labels(dataset, n_labels, np.random.default_rng(0))
+
+
+def test_labels_without_training_images_are_never_drawn(dataset):
+    more = dataclasses.replace(dataset, label_names=(*dataset.label_names, "g", "h"))
+    for seed in range(20):
+        assert not {"g", "h"} & set(data.choose_labels(more, 3, np.random.default_rng(seed)).label_names)
+    with pytest.raises(InputError, match="2 to 6"):
+        data.choose_labels(more, 7, np.random.default_rng(0))
