@@ -12,7 +12,7 @@ import numpy as np
 
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config, differences
-from deeptheory.runs.option_changes import Changes, changed_config
+from deeptheory.runs.option_changes import Change, Changes, changed_config
 from deeptheory.runs.option_readers import TRAINING, stale_parts
 from deeptheory.runs.run import Run, now
 from deeptheory.runs.run_locks import lock
@@ -150,10 +150,7 @@ def _check_target(branch: Branch) -> None:
             raise InputError(f"branch {branch.directory}", expected, "other files", do)
         return
     there = Run(branch.directory, quiet=True)
-    differing = [
-        f"{name} = {toml_value(old)} there, {toml_value(new)} asked"
-        for name, old, new in differences(there.config, branch.config)
-    ]
+    differing = [Change(*difference).asked for difference in differences(there.config, branch.config)]
     if there.begun and not differing and not there.has(paths.BRANCH):
         differing = ["a run that is no branch"]
     if there.begun and not differing and _recorded(there, paths.BRANCH_DIGEST) != branch.digest:

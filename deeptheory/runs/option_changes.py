@@ -32,6 +32,11 @@ class Change:
         """As logs and summaries say it."""
         return f"{self.option} from {toml_value(self.old)} to {toml_value(self.new)}"
 
+    @property
+    def asked(self) -> str:
+        """As refusals say it."""
+        return f"{self.option} = {toml_value(self.old)} there, {toml_value(self.new)} asked"
+
 
 Changes = Sequence[Change]
 
@@ -168,4 +173,4 @@ def _command(name: str, *arguments: Path | str) -> str:
 
 
 def _values(changes: Changes) -> str:
-    return "; ".join(f"{c.option} = {toml_value(c.old)} there, {toml_value(c.new)} asked" for c in changes)
+    return "; ".join(change.asked for change in changes)

@@ -63,13 +63,13 @@ class Run(TypedReaders):
         """
         directory = Path(directory)
         cls.check(directory, config)
-        has_config = (directory / paths.CONFIG).is_file()
-        if not has_config or cls(directory, quiet).config != config:
+        path = directory / paths.CONFIG
+        if not path.is_file() or cls(directory, quiet).config != config:
             make_directory(directory)
             with lock(directory):
-                if has_config:
+                if path.is_file():
                     cls.check(directory, config)  # once more: another process may have begun it
-                write_text(directory / paths.CONFIG, to_toml(config))
+                write_text(path, to_toml(config))
         return cls(directory, quiet)
 
     @classmethod

@@ -28,11 +28,8 @@ class ProbeBar:
 
     def __init__(self, title: str, costs: Mapping[str, float], quiet: bool = False) -> None:
         self.stages, self.costs = list(costs), list(costs.values())
-        self.current, self.passes, self.spent = (
-            0,
-            0.0,
-            0.0,
-        )  # the present fit, its passes; cost of those before
+        self.current, self.passes = 0, 0.0  # the present fit
+        self.spent = 0.0  # cost of those before
         self.progress = Progress(title, 0, "%", quiet)
 
     def __enter__(self) -> "ProbeBar":

@@ -68,8 +68,9 @@ def fit_by_sgd(task: ProbeTask, options: ProbeOptions) -> ProbeFit:
             task.pause(functools.partial(_state, weight, velocity, epoch + 1, rate, rng))
             task.bar.advance(epoch + 1 - first_epoch, options.epochs - epoch - 1, f"epoch {epoch + 1}")
     value, gradient = objective(weight)
-    norm = float(np.linalg.norm(gradient)) / first_norm if first_norm else 0.0
-    return ProbeFit(weight, value, options.epochs, True, norm, (norm * first_norm) ** 2 / (2 * options.l2))
+    norm = float(np.linalg.norm(gradient))
+    relative = norm / first_norm if first_norm else 0.0
+    return ProbeFit(weight, value, options.epochs, True, relative, norm**2 / (2 * options.l2))
 
 
 def _state(

@@ -1,6 +1,6 @@
 """Figure: accuracy after retraining against density, one line per criterion."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -64,35 +64,58 @@ def draw_accuracy_against_density(
     for column in range(n_columns):
         chosen = names[column * height : (column + 1) * height]
         above, below = grid[:, column]
-        above.axhline(reference.mean(), color=BLACK, linewidth=0.6)
-        below.axhline(0, color=BLACK, linewidth=0.6)
-        below.axhline(margin, color=BLACK, linewidth=0.8, linestyle=":")
-        for position, name in enumerate(chosen):
-            x = np.array(densities) * shift_between(densities, len(chosen), position)
-            points = interval(values[name])
-            draw_curve(above, x, points, marks[name], arm_title(name))
-            draw_curve(below, x, interval(100 * (reference - values[name])), marks[name], None)
+        shown = {name: values[name] for name in chosen}
+        losses = draw_criteria(above, below, reference, shown, densities, marks, margin)
         draw_chance(above, chance)
         above.set_ylim(-0.02, 1.0)
         below.set_ylim(*LOSSES[::-1])
-        below.set_xscale("log")
-        below.xaxis.set_major_locator(FixedLocator(densities))
-        below.xaxis.set_major_formatter("{x:g}")
-        below.xaxis.set_minor_locator(NullLocator())
-        below.xaxis.set_minor_formatter(NullFormatter())
+        density_axis(below, densities, "{x:g}")
         below.set_xlabel("density of the masked layers")
         above.legend(loc="lower right", fontsize=6)
     grid[0, 0].set_ylabel("test accuracy")
     grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
-    figure.suptitle(f"after retraining; line: unpruned; bars: {points.meaning}", fontsize=8)
+    figure.suptitle(f"after retraining; line: unpruned; bars: {losses[-1].meaning}", fontsize=8)
     return figure
 
 
-def shift_between(densities: list[float], n_criteria: int, position: int) -> float:
-    """Factor on the densities of one criterion: points of a density take half of the way to the next at most."""
+def draw_criteria(
+    above: Axes,
+    below: Axes,
+    reference: NDArray[np.float64],
+    values: Mapping[str, NDArray[np.float64]],
+    densities: list[float],
+    marks: Mapping[str, Mark],
+    margin: float,
+) -> list[Interval]:
+    """Draw accuracies (seeds, densities) of criteria above and losses against `reference` (seeds, 1) below.
+
+    With the lines of the reference and of the margin; the losses are returned.
+    """
+    above.axhline(reference.mean(), color=BLACK, linewidth=0.6)
+    below.axhline(0, color=BLACK, linewidth=0.6)
+    below.axhline(margin, color=BLACK, linewidth=0.8, linestyle=":")
+    step, losses = _shift(densities, len(values)), []
+    for position, (name, accuracies) in enumerate(values.items()):
+        x = np.array(densities) * (1 + step * (position - (len(values) - 1) / 2))
+        losses.append(interval(100 * (reference - accuracies)))
+        _draw(above, x, interval(accuracies), marks[name], arm_title(name))
+        _draw(below, x, losses[-1], marks[name], None)
+    return losses
+
+
+def density_axis(axes: Axes, densities: list[float], text: str | Callable[[float, float], str]) -> None:
+    """A logarithmic axis with one mark for every density, formatted by `text`."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(densities))
+    axes.xaxis.set_major_formatter(text)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _shift(densities: list[float], n_criteria: int) -> float:
+    """Shift between two criteria: all points of a density together take half of the way to the next at most."""
     closest = np.diff(np.log(densities)).min(initial=np.inf)
-    step = float(min(SPREAD, closest / 2 / n_criteria))
-    return 1 + step * (position - (n_criteria - 1) / 2)
+    return float(min(SPREAD, closest / 2 / n_criteria))
 
 
 def checked_curve(
@@ -112,8 +135,7 @@ def checked_curve(
     return np.column_stack(columns)
 
 
-def draw_curve(axes: Axes, x: NDArray[np.float64], points: Interval, mark: Mark, label: str | None) -> None:
-    """Draw the means of a criterion with their intervals; the line leads over densities it lacks."""
+def _draw(axes: Axes, x: NDArray[np.float64], points: Interval, mark: Mark, label: str | None) -> None:
     color, marker = mark
     known = ~np.isnan(points.mean)
     points = Interval(points.mean[known], points.low[known], points.high[known], points.meaning)

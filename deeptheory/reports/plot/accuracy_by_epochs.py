@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.accuracy_against_density import checked_curve, draw_curve, shift_between
-from deeptheory.reports.plot.intervals import Interval, draw_chance, interval, per_seed_accuracy
-from deeptheory.reports.plot.styles import BLACK, DOUBLE_COLUMN, arm_marks, arm_title, styled
+from deeptheory.reports.plot.accuracy_against_density import checked_curve, density_axis, draw_criteria
+from deeptheory.reports.plot.intervals import draw_chance, per_seed_accuracy
+from deeptheory.reports.plot.styles import DOUBLE_COLUMN, arm_marks, styled
 
 Curves = Mapping[str, Mapping[float, ArrayLike]]
 
@@ -50,48 +48,28 @@ def draw_accuracy_by_epochs(
     marks = arm_marks(names)
     figure = Figure(figsize=(DOUBLE_COLUMN, 4.4))
     grid = figure.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
-    worst, points = 0.0, None
+    densities, worst = sorted(accuracy[columns[0]][names[0]]), 0.0
     for (above, below), epochs in zip(grid.T, columns, strict=True):
         if list(accuracy[epochs]) != names:
             raise InputError(f"criteria after {epochs} epochs", ", ".join(names), ", ".join(accuracy[epochs]))
         reference = per_seed_accuracy("unpruned", np.reshape(unpruned[epochs], (-1, 1)), 1)
-        above.axhline(reference.mean(), color=BLACK, linewidth=0.6)
-        below.axhline(0, color=BLACK, linewidth=0.6)
-        below.axhline(margin, color=BLACK, linewidth=0.8, linestyle=":")
+        values = {
+            name: checked_curve(name, curve, densities, len(reference))
+            for name, curve in accuracy[epochs].items()
+        }
+        losses = draw_criteria(above, below, reference, values, densities, marks, margin)
         draw_chance(above, chance)
-        for position, name in enumerate(names):
-            densities = sorted(accuracy[epochs][name])
-            values = checked_curve(name, accuracy[epochs][name], densities, len(reference))
-            x = np.array(densities) * shift_between(densities, len(names), position)
-            points = interval(values)
-            losses = interval(100 * (reference - values))
-            worst = max(worst, _largest(losses) if epochs else 0.0)
-            draw_curve(above, x, points, marks[name], arm_title(name))
-            draw_curve(below, x, losses, marks[name], None)
+        if epochs:
+            worst = max(worst, *(float(np.nanmax(loss.high, initial=0.0)) for loss in losses))
         above.set_title("not retrained" if epochs == 0 else f"{epochs} epoch{'s' * (epochs > 1)}", fontsize=8)
-        _dilution_axis(below, densities)
+        density_axis(below, densities, lambda density, _: f"{1 - density:.3g}")
+        below.tick_params(axis="x", labelsize=6)
+        below.set_xlabel("dilution of the masked layers")
+    below.invert_xaxis()  # shared
     above.set_ylim(0, None)
     below.set_ylim(max(1.1 * worst, 2 * margin), -max(0.1 * worst, margin))
     grid[0, 0].legend(fontsize=6, loc="best")
     grid[0, 0].set_ylabel("test accuracy")
     grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
-    meaning = points.meaning if points else ""
-    figure.suptitle(f"line: unpruned, retrained equally long; bars: {meaning}", fontsize=8)
+    figure.suptitle(f"line: unpruned, retrained equally long; bars: {losses[-1].meaning}", fontsize=8)
     return figure
-
-
-def _largest(losses: Interval) -> float:
-    return float(np.nanmax(losses.high, initial=0.0))
-
-
-def _dilution_axis(axes: Axes, densities: list[float]) -> None:
-    """A logarithmic axis of the density, marked by the dilution, which grows to the right."""
-    axes.set_xscale("log")
-    if not axes.xaxis_inverted():
-        axes.invert_xaxis()
-    axes.xaxis.set_major_locator(FixedLocator(densities))
-    axes.xaxis.set_major_formatter(lambda density, _: f"{1 - density:.3g}")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="x", labelsize=6)
-    axes.set_xlabel("dilution of the masked layers")

@@ -92,14 +92,10 @@ def check_retrained(config: Config, network: nn.Network, arms: Sequence[str]) ->
     for stage in config.retrain.stages:
         if stage not in known:
             raise unknown_name("retrain.stages", stage, known)
-    if config.retrain.stages and config.prune.schedule == "iterative":
-        expected, found = (
-            "all stages (an empty list) beside an iterative schedule",
-            ", ".join(config.retrain.stages),
-        )
-        raise InputError("retrain.stages", expected, found, "leave out one of the two")
     fresh = [arm for arm in arms if arm in prune.CRITERIA and prune.CRITERIA[arm].from_scratch]
-    if config.retrain.stages and fresh:
-        expected = f"all stages (an empty list) beside '{fresh[0]}', which is trained from fresh weights"
-        found, do = ", ".join(config.retrain.stages), "leave out one of the two"
-        raise InputError("retrain.stages", expected, found, do)
+    beside = f"'{fresh[0]}', which is trained from fresh weights" if fresh else ""
+    if config.prune.schedule == "iterative":
+        beside = "an iterative schedule"
+    if config.retrain.stages and beside:
+        expected, found = f"all stages (an empty list) beside {beside}", ", ".join(config.retrain.stages)
+        raise InputError("retrain.stages", expected, found, "leave out one of the two")
