@@ -11,7 +11,7 @@ from deeptheory import data, judge, nn, prune
 from deeptheory.errors import InputError
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run, step
-from deeptheory.runs.steps.layer_choice import check_retrained, masked_layers
+from deeptheory.runs.steps.layer_choice import check_retrained, check_schedule, masked_layers
 from deeptheory.runs.steps.mask_revision import Revision
 from deeptheory.runs.steps.training import arm_accuracy, build_network, stored_splits, trained_network
 from deeptheory.store import paths
@@ -46,6 +46,7 @@ def retrain(run: Run) -> None:
     """
     run.require("prune")
     check_retrained(run.config, trained_network(run), run.config.prune.arms)
+    check_schedule(run.config.prune, run.config.retrain.epochs)
     started = time.monotonic()
     for arm in (prune.UNPRUNED, *run.config.prune.arms):
         if not run.has(paths.arm_path("retrain", arm)):

@@ -118,6 +118,15 @@ def test_a_schedule_that_cannot_be_kept_is_refused_before_training(tmp_path):
     assert not Run(tmp_path / "run", quiet=True).begun
 
 
+def test_too_many_rounds_are_refused_by_the_step_of_retraining_alone(tmp_path):
+    table = {**TINY, "prune": {**TINY["prune"], "density": DENSITY, "schedule": "gradual", "rounds": 5}}
+    run = Run.create(tmp_path / "run", config_from(table), quiet=True)
+    steps.chain(run, "prune")
+    with pytest.raises(InputError, match=r"prune.rounds: expected at most retrain.epochs"):
+        steps.retrain(run)
+    assert not run.has("retrain")
+
+
 def test_a_run_without_early_weights_cannot_rewind(run):
     options = prune.PruneOptions(density=DENSITY, schedule="iterative", stages=("stage4",))
     network = trained_network(run)
