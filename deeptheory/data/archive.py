@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset, Images, Labels
+from deeptheory.data.dataset import Dataset, Images, Labels, numbers_as_names
+from deeptheory.data.npz import read_npz
 from deeptheory.errors import InputError
 from deeptheory.store.atomic_files import replacing_file
 from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES
@@ -14,6 +15,7 @@ from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES
 NPZ_SUFFIXES = (".npz",)
 HDF5_SUFFIXES = (".h5", ".hdf5")
 SUFFIXES = NPZ_SUFFIXES + HDF5_SUFFIXES
+NAMES = (*DATASET_ARRAYS, LABEL_NAMES)
 
 
 def read_archive(path: Path, name: str = "") -> Dataset:
@@ -36,9 +38,10 @@ def read_archive(path: Path, name: str = "") -> Dataset:
     """
     if not path.is_file():
         raise InputError(f"data file {path}", "a file", "no such file")
-    read = _read_npz if _is_npz(path) else _read_hdf5
     try:
-        arrays = read(path)
+        arrays = read_npz(path, NAMES) if _is_npz(path) else _read_hdf5(path)
+    except InputError:
+        raise
     except Exception as failure:  # damaged bytes can make the readers raise anything
         raise InputError(
             f"data file {path}",
@@ -81,20 +84,19 @@ def _is_npz(path: Path) -> bool:
     return path.suffix in NPZ_SUFFIXES
 
 
-def _read_npz(path: Path) -> dict[str, Any]:
-    # Opened here, because np.load does not close a damaged file.
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        return {key: file[key] for key in (*DATASET_ARRAYS, LABEL_NAMES) if key in file}
-
-
 def _read_hdf5(path: Path) -> dict[str, Any]:
     import h5py
 
+    from deeptheory.store import hdf5
+
     with h5py.File(path, "r", locking="best-effort") as file:
-        arrays = {key: file[key][()] for key in DATASET_ARRAYS if key in file}
-        if LABEL_NAMES in file:
-            arrays[LABEL_NAMES] = file[LABEL_NAMES].asstr()[()]
-    return arrays
+        entries = hdf5.OpenFile(file)
+        arrays: dict[str, Any] = {
+            key: entries.read_array(key) for key in DATASET_ARRAYS if hdf5.has(file, key)
+        }
+        if hdf5.has(file, LABEL_NAMES):
+            arrays[LABEL_NAMES] = entries.entry(LABEL_NAMES)
+        return arrays
 
 
 def _write_npz(path: Path, arrays: dict[str, NDArray[Any]], label_names: tuple[str, ...]) -> None:
@@ -115,11 +117,22 @@ def _dataset(name: str, arrays: dict[str, Any]) -> Dataset:
     train_images, train_labels = _images(arrays["train_images"]), _labels(name, arrays["train_labels"])
     test_images = _images(arrays.get("test_images", np.empty((0, *train_images.shape[1:]), np.uint8)))
     test_labels = _labels(name, arrays.get("test_labels", np.empty(0, np.int64)))
-    label_names = arrays.get(LABEL_NAMES)
-    if label_names is None:
-        label_names = range(max(train_labels.max(initial=-1), test_labels.max(initial=-1)) + 1)
-    names = tuple(str(label_name) for label_name in label_names)
+    names = (
+        _texts(name, arrays[LABEL_NAMES])
+        if LABEL_NAMES in arrays
+        else numbers_as_names(name, train_labels, test_labels)
+    )
     return Dataset(name, train_images, train_labels, test_images, test_labels, names)
+
+
+def _texts(name: str, label_names: Any) -> tuple[str, ...]:
+    if isinstance(label_names, str) or np.ndim(label_names) != 1:
+        found = "one text" if isinstance(label_names, str) else f"{np.ndim(label_names)} axes"
+        raise InputError(f"{LABEL_NAMES} of '{name}'", "one text for each label, along one axis", found)
+    try:
+        return tuple(map(str, label_names))
+    except (ValueError, SystemError) as error:  # numbers that are no characters
+        raise InputError(f"{LABEL_NAMES} of '{name}'", "texts", f"{error}", "write them again") from error
 
 
 def _images(images: Images) -> Images:

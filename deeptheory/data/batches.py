@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset, Images, Labels
+from deeptheory.data.dataset import Dataset, Images, Labels, numbers_as_names
 from deeptheory.errors import InputError
 
 LEVELS = 255
@@ -53,8 +53,7 @@ def from_batches(
         test_arrays = np.empty((0, *images.shape[1:]), np.uint8), np.empty(0, np.int64)
     else:
         test_arrays = _split(test, "test batches", mean, std)
-    n_labels = 1 + max(int(part.max(initial=-1)) for part in (labels, test_arrays[1]))
-    names = range(n_labels) if label_names is None else label_names
+    names = numbers_as_names("batches", labels, test_arrays[1]) if label_names is None else label_names
     return Dataset("batches", images, labels, *test_arrays, tuple(map(str, names)))
 
 

@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
+from deeptheory.store.paths import LABEL_NAMES
 
 Images = NDArray[np.uint8]  # (N, H, W, C), grey levels 0..255
 Labels = NDArray[np.int64]  # (N,)
+MOST_LABELS = 1_000_000  # that are named by their numbers
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Dataset:
     Raises
     ------
     InputError
-        Types or shapes do not fit, or a label is out of range.
+        Types or shapes do not fit, a label is out of range, or a name cannot be written as UTF-8.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Dataset:
     label_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        for name in (self.name, *self.label_names):
+            _require_text(name)
         for part, images, labels in (
             ("training", self.train_images, self.train_labels),
             ("test", self.test_images, self.test_labels),
@@ -87,3 +91,27 @@ class Dataset:
         """Shape (H, W, C) of one image."""
         height, width, channels = self.train_images.shape[1:]
         return height, width, channels
+
+
+def numbers_as_names(name: str, *labels: Labels) -> tuple[str, ...]:
+    """Names of labels that have none: their numbers, from 0 to the largest of all `labels`.
+
+    Raises
+    ------
+    InputError
+        The largest is no label but a number of another kind: a million or more.
+    """
+    largest = max(int(part.max(initial=-1)) for part in labels)
+    if largest >= MOST_LABELS:
+        do = f"number the labels from 0, or name them in {LABEL_NAMES}"
+        raise InputError(f"labels of '{name}'", f"labels below {MOST_LABELS}", f"label {largest}", do)
+    return tuple(map(str, range(largest + 1)))
+
+
+def _require_text(name: str) -> None:
+    """Refuse a name of a file or label that no run file can hold."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        found = ascii(name)
+        raise InputError("name of the data or of a label", "text in UTF-8", found, "rename it") from error

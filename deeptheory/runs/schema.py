@@ -40,7 +40,17 @@ def migrate(path: Path) -> str:
 
 
 def _version_of(file: h5py.File) -> int:
-    return int(hdf5.OpenFile(file).read_number(SCHEMA_VERSION)) if hdf5.has(file, SCHEMA_VERSION) else 1
+    if not hdf5.has(file, SCHEMA_VERSION):
+        return 1
+    version = hdf5.OpenFile(file).read_number(SCHEMA_VERSION)
+    if not isinstance(version, int) or version < 1:
+        raise InputError(
+            f"'{SCHEMA_VERSION}' in {file.filename}",
+            f"a whole number from 1 to {VERSION}",
+            f"{version}",
+            "restore the file: deeptheory did not write it so",
+        )
+    return version
 
 
 def _add_checksums(file: h5py.File) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from deeptheory.errors import InputError
 from deeptheory.store.atomic_files import replacing_file
 from deeptheory.store.error_buffer import Disk
-from deeptheory.store.typed_readers import Array, Entry, StoredTree, TypedReaders
+from deeptheory.store.hdf5_reading import Memory, content, item_at, require_readable, stored_checksum
+from deeptheory.store.typed_readers import Entry, StoredTree, TypedReaders
 
 Tree = Mapping[str, Any]  # str -> Tree | ndarray | number | str
 COMPRESSED_BELOW = 1 << 24  # bytes; larger arrays are weights or nearly incompressible fields
@@ -68,15 +69,19 @@ class OpenFile(TypedReaders):
     Raises
     ------
     InputError
-        By all readers, also if the checksum of a data set is wrong. One without a checksum is not checked.
+        By all readers, also if the checksum of a data set is wrong (one without a checksum is not checked), and
+        for what lies outside of the file or exceeds the memory (`hdf5_reading`).
     """
 
     def __init__(self, file: h5py.File) -> None:
-        self.file = file
+        self.file, self._memory = file, Memory()
 
     def entry(self, path: str) -> Entry:
         try:
-            return _read(self.file[path])
+            item = item_at(self.file, path)
+            if item is None:
+                raise KeyError("no such entry")
+            return _read(item, self._memory)
         except InputError:
             raise
         except Exception as error:  # h5py raises many types of errors on damaged files
@@ -89,7 +94,9 @@ class OpenFile(TypedReaders):
 def has(group: h5py.Group, path: str) -> bool:
     """Whether an entry exists; `InputError` if damage prevents the answer."""
     try:
-        return path in group
+        return item_at(group, path) is not None
+    except InputError:
+        raise
     except Exception as error:
         raise _damaged(group, path, f"{error}") from error
 
@@ -97,28 +104,25 @@ def has(group: h5py.Group, path: str) -> bool:
 def entry_names(group: h5py.Group, path: str) -> list[str]:
     """Names of the entries of a group in a group."""
     try:
-        return list(group[path])
+        return list(item_at(group, path) or ())
+    except InputError:
+        raise
     except Exception as error:
         raise _damaged(group, path, f"{error}") from error
 
 
-def _read(item: h5py.Group | h5py.Dataset) -> Entry:
+def _read(item: h5py.Group | h5py.Dataset, memory: Memory) -> Entry:
     if isinstance(item, h5py.Group):
+        inner = {name: item_at(item, name) for name in item}
         return StoredTree(
-            {name: _read(item[name]) for name in item}, item.file.filename, item.name.strip("/")
+            {name: _read(entry, memory) for name, entry in inner.items()},
+            item.file.filename,
+            item.name.strip("/"),
         )
-    value = _content(item)
-    if CHECKSUM in item.attrs and _checksum(value) != item.attrs[CHECKSUM]:
+    value = content(item, memory)
+    if stored_checksum(item, CHECKSUM) not in (None, _checksum(value)):
         raise _damaged(item.file, item.name, "others")
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _content(item: h5py.Dataset) -> str | list[str] | Array | np.generic:
-    if h5py.check_string_dtype(item.dtype):
-        text = item.asstr()[()]
-        return text if isinstance(text, str) else list(text)
-    value: Array | np.generic = item[()]
-    return value
 
 
 def _checksum(value: Any) -> int:
@@ -199,8 +203,9 @@ def previous_of(path: Path) -> Path:
 
 def sum_on_disk(item: h5py.Dataset) -> int:
     """The checksum of a data set, read in parts."""
+    require_readable(item)
     if h5py.check_string_dtype(item.dtype) or not item.ndim or not item.size:
-        return _checksum(_content(item))
+        return _checksum(content(item, Memory()))
     rows, total = max(1, BLOCK // max(1, item.nbytes // len(item))), 0
     for start in range(0, len(item), rows):
         total = zlib.crc32(_bytes(item[start : start + rows]), total)

@@ -10,6 +10,7 @@ import h5py
 from deeptheory.errors import InputError
 from deeptheory.store import hdf5
 from deeptheory.store.atomic_files import replacing_file
+from deeptheory.store.hdf5_reading import stored_checksum
 
 
 def damaged_of(path: Path) -> Path:
@@ -54,7 +55,7 @@ def verify(path: Path) -> Verification:
             return Verification(len(names), (), (f"the list of data sets ({error})",))
         for name in names:
             try:
-                expected = file[name].attrs.get(hdf5.CHECKSUM)
+                expected = stored_checksum(file[name], hdf5.CHECKSUM)
                 if hdf5.sum_on_disk(file[name]) != expected and expected is not None:
                     damaged.append(name)
                 elif expected is None:

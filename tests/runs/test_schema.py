@@ -56,5 +56,14 @@ def test_a_file_of_a_later_version_is_refused_and_kept(run):
     assert run.results.read_bytes() == before
 
 
+@pytest.mark.parametrize("version", [float("nan"), 1.5, 0, "two", [1, 2]])
+def test_a_version_that_is_no_whole_number_is_refused_and_kept(run, version):
+    set_version(run, version)
+    before = run.results.read_bytes()
+    with pytest.raises(InputError, match=rf"'schema_version' in {run.results}: expected a .*number"):
+        run.done("train")
+    assert run.results.read_bytes() == before
+
+
 def test_there_is_a_migration_from_every_version():
     assert list(schema.MIGRATIONS) == list(range(1, schema.VERSION))

@@ -1,3 +1,5 @@
+import shutil
+
 import h5py
 import pytest
 
@@ -57,6 +59,16 @@ def test_a_file_of_a_later_version_is_found(deeptheory, run):
         file[paths.SCHEMA_VERSION] = 99
     result = deeptheory("runs", "verify", run.directory)
     assert (result.code, "99" in result.out) == (1, True)
+
+
+def test_a_version_that_is_no_number_is_named_and_the_others_are_read_on(deeptheory, study):
+    broken = study / "another" / "seed-9"
+    shutil.copytree(study / "seed-3", broken)
+    with h5py.File(broken / paths.RESULTS, "r+") as file:
+        del file[paths.SCHEMA_VERSION]
+        file[paths.SCHEMA_VERSION] = float("nan")
+    result = deeptheory("runs", "verify", study)
+    assert (result.code, "2 runs, " in result.out, ", 1 damaged" in result.out) == (1, True, True)
 
 
 def test_a_run_that_is_written_is_said(deeptheory, run):
