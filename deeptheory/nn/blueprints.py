@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from deeptheory.errors import InputError
 from deeptheory.nn.graph import Stage
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
@@ -51,20 +52,31 @@ def build_from_blueprint(
     KeyError, TypeError
         The table is no blueprint.
     """
-    stages = [_stage(stage, parameters, buffers) for stage in blueprint["stages"]]
+    by_layer = _by_layer(parameters), _by_layer(buffers)
+    stages = [_stage(stage, *by_layer) for stage in blueprint["stages"]]
     return assemble(stages, tuple(blueprint["input_shape"]), blueprint["dtype"])
 
 
+def _by_layer(arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
+    """Arrays by the dotted name of their layer and their own name."""
+    grouped: dict[str, dict[str, Array]] = {}
+    for name, array in arrays.items():
+        layer, _, key = name.rpartition(".")
+        grouped.setdefault(layer, {})[key] = array
+    return grouped
+
+
 def _stage(
-    blueprint: Mapping[str, Any], parameters: Mapping[str, Array], buffers: Mapping[str, Array]
+    blueprint: Mapping[str, Any],
+    parameters: Mapping[str, Mapping[str, Array]],
+    buffers: Mapping[str, Mapping[str, Array]],
 ) -> Stage:
     layers = {}
     for key, kind, options in blueprint["layers"]:
-        prefix = f"{blueprint['name']}.{key}."
-        layer_arrays = (
-            {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            for arrays in (parameters, buffers)
-        )
-        layers[key] = make_layer(kind, options, *layer_arrays)
+        name = f"{blueprint['name']}.{key}"
+        try:
+            layers[key] = make_layer(kind, options, parameters.get(name, {}), buffers.get(name, {}))
+        except InputError as error:
+            raise InputError(f"{name}, {error.what}", error.expected, error.found, error.do) from None
     inputs = {key: tuple(names) for key, names in blueprint["inputs"].items()}
     return Stage(blueprint["name"], layers, (), inputs)

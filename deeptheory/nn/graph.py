@@ -1,5 +1,6 @@
 """The graph of a network: its layers in order of computation, each with the names of its inputs."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +8,11 @@ from typing import TypeVar
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.layers.base import Layer, Shape
+from deeptheory.system.memory import require_memory
 
 INPUT = "input"  # the name of the images as the input of a layer
+FLOAT_BYTES = 4
+LARGE = 1 << 24  # bytes of an output from which the memory is looked at
 T = TypeVar("T")
 
 
@@ -89,14 +93,17 @@ def output_shapes(nodes: Sequence[Node], input_shape: Shape) -> dict[str, Shape]
     Raises
     ------
     InputError
-        An input has the wrong shape for its layer; the error names the layer and both shapes.
+        An input has the wrong shape for its layer (the error names the layer and both shapes), or an output of
+        one input exceeds the free memory.
     """
     shapes = {INPUT: tuple(input_shape)}
     for node in nodes:
         try:
-            shapes[node.name] = node.layer.output_shape(input_to(node, shapes))
+            shape = shapes[node.name] = node.layer.output_shape(input_to(node, shapes))
         except InputError as error:
             raise InputError(f"{error.what} of {node.name}", error.expected, error.found, error.do) from None
+        if (needed := FLOAT_BYTES * math.prod(shape)) > LARGE:
+            require_memory(f"output of {node.name}, {shape}", needed, "use smaller images or another network")
     return shapes
 
 

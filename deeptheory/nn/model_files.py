@@ -3,13 +3,15 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import h5py
+import msgspec
 import numpy as np
 
 from deeptheory.errors import InputError
 from deeptheory.nn.blueprints import blueprint_of, build_from_blueprint
+from deeptheory.nn.layer_checks import WHOLE_NUMBERS
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
 from deeptheory.store import hdf5, paths
@@ -62,33 +64,52 @@ def load_model(path: str | os.PathLike[str]) -> Network:
     InputError
         The file does not exist, is no saved model, is damaged or has another format.
     """
+    if not Path(path).is_file():
+        raise InputError("model", "a file written by save_model", f"no file {path}")
     blueprint, arrays = _read(path)
-    _check_format(path, blueprint)
+    if blueprint.format != FORMAT:
+        found = f"format {blueprint.format}"
+        raise InputError(f"model {path}", f"format {FORMAT}", found, "load it with the version that wrote it")
+    _check_types(path, blueprint.dtype, arrays)
+    table = msgspec.to_builtins(blueprint)
     try:
-        return build_from_blueprint(blueprint, *(arrays[kind] for kind in paths.MODEL_ARRAYS))
-    except (KeyError, TypeError) as error:
-        raise InputError(f"model {path}", WHOLE, str(error)) from error
+        return build_from_blueprint(table, *(arrays[kind] for kind in paths.MODEL_ARRAYS))
+    except InputError as error:
+        raise InputError(f"model {path}, {error.what}", error.expected, error.found, error.do) from error
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[str, Array]]]:
+class _Stage(msgspec.Struct):
+    name: str
+    layers: Annotated[list[tuple[str, str, dict[str, int | float | list[float]]]], msgspec.Meta(min_length=1)]
+    inputs: dict[str, list[str]]
+
+
+class _Blueprint(msgspec.Struct):
+    format: int
+    dtype: Literal["float32", "float64"]
+    input_shape: Annotated[list[Annotated[int, msgspec.Meta(ge=1)]], msgspec.Meta(min_length=1)]
+    stages: Annotated[list[_Stage], msgspec.Meta(min_length=1)]
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[_Blueprint, dict[str, dict[str, Array]]]:
     """The blueprint of a network and its arrays by kind and name."""
     try:
         with h5py.File(path, "r", locking="best-effort") as file:
             entries = hdf5.OpenFile(file)
-            arrays = {kind: entries.read_arrays(kind) for kind in paths.MODEL_ARRAYS}
-            return dict(json.loads(entries.read_text(paths.MODEL_NETWORK))), arrays
-    except FileNotFoundError as error:
-        raise InputError("model", "a file written by save_model", f"no file {path}") from error
+            blueprint = msgspec.json.decode(entries.read_text(paths.MODEL_NETWORK), type=_Blueprint)
+            return blueprint, {kind: entries.read_arrays(kind) for kind in paths.MODEL_ARRAYS}
     except InputError as error:
-        raise InputError(f"model {path}", WHOLE, f"{error.what}: {error.found}") from error
-    except (OSError, TypeError, ValueError) as error:
+        raise InputError(f"model {path}", WHOLE, f"{error.what}: {error.found}", error.do) from error
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"model {path}", WHOLE, str(error)) from error
 
 
-def _check_format(path: str | os.PathLike[str], blueprint: dict[str, Any]) -> None:
-    if blueprint["format"] != FORMAT:
-        found = f"format {blueprint['format']}"
-        raise InputError(f"model {path}", f"format {FORMAT}", found, "load it with the version that wrote it")
+def _check_types(path: str | os.PathLike[str], dtype: str, arrays: dict[str, dict[str, Array]]) -> None:
+    """Refuse arrays of another type than the compiled kernels are called with."""
+    for name, array in (item for named in arrays.values() for item in named.items()):
+        expected = "int64" if name.rpartition(".")[2] in WHOLE_NUMBERS else dtype
+        if array.dtype != expected:
+            raise InputError(f"'{name}' in model {path}", f"numbers of {expected}", f"{array.dtype}")
 
 
 def _write(group: h5py.Group, name: str, array: Array) -> None:

@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import Stage, nodes_of, output_shapes
+from deeptheory.nn.layer_checks import check_arrays, check_options
 from deeptheory.nn.layers.activations import SiLU
 from deeptheory.nn.layers.base import Array, Layer, Shape
 from deeptheory.nn.layers.convolution import Conv2d, Linear
@@ -63,7 +64,8 @@ def make_layer(
     Raises
     ------
     InputError
-        An unknown kind, or options that are not those of this kind.
+        An unknown kind; options that are not those of this kind, or out of range; arrays that are not those of
+        this kind, or do not fit together.
     """
     if kind not in KINDS:
         raise unknown_name("layer", kind, KINDS)
@@ -72,7 +74,9 @@ def make_layer(
         raise InputError(
             f"options of {kind}", ", ".join(expected) or "none", ", ".join(sorted(options)) or "none"
         )
-    if issubclass(KINDS[kind], SparseLayer):
+    check_options(kind, options)
+    check_arrays(kind, options, {**parameters, **buffers})
+    if issubclass(KINDS[kind], SparseLayer | Standardise):
         return KINDS[kind](**parameters, **buffers, **options)
     layer = KINDS[kind].__new__(KINDS[kind])
     Layer.__init__(layer)  # the constructor of the kind would draw weights
@@ -93,11 +97,17 @@ def assemble(stages: Sequence[Stage], input_shape: Shape, dtype: DTypeLike) -> N
     Raises
     ------
     InputError
-        Layers do not fit together.
+        Layers do not fit together, there are none, or the last gives no number for each label.
     """
+    if not stages:
+        raise InputError("stages", "at least the head", "none")
+    if empty := [stage.name for stage in stages if not stage.layers]:
+        raise InputError(f"layers of {empty[0]}", "at least one", "none")
     nodes = nodes_of(stages)
     shapes = output_shapes(nodes, tuple(input_shape))
     *body, head = [
         replace(stage, output_shape=shapes[f"{stage.name}.{list(stage.layers)[-1]}"]) for stage in stages
     ]
+    if len(head.output_shape) != 1:
+        raise InputError(f"output of {head.name}", "one number for each label", f"shape {head.output_shape}")
     return Network(body, head, tuple(input_shape), dtype)

@@ -16,7 +16,7 @@ from deeptheory.measure.options import MeasureOptions, ProbeOptions
 from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe
 from deeptheory.options import Options
 from deeptheory.prune.options import CompareOptions, PruneOptions
-from deeptheory.store.toml import toml_value
+from deeptheory.store.toml import parse_toml, read_toml, toml_value
 
 
 class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,10 +104,10 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 def read_table(path: Path) -> dict[str, Any]:
     """Read a TOML file as it is, unchecked."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except FileNotFoundError as error:
         raise InputError("configuration", "a TOML file", f"no file {path}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise InputError("configuration", "a TOML file", f"{path}: {error}") from error
 
 
@@ -202,9 +202,11 @@ def override(table: dict[str, Any], text: str) -> None:
     if not separator or not name.strip():
         raise InputError("--set", "table.option=value, such as train.epochs=5", f"'{text}'")
     try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
+        parsed = parse_toml(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
+    except ValueError as error:
+        raise InputError("--set", "table.option=value, such as train.epochs=5", f"{error}") from error
     *parents, leaf = name.strip().split(".")
     for parent in parents:
         table = table.setdefault(parent, {})

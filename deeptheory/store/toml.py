@@ -1,16 +1,64 @@
-"""Values as TOML, which the standard library only reads."""
+"""TOML: tables from files that anyone may have written, and values to write, which the standard library cannot."""
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+LARGEST = 1 << 20  # bytes; parsing takes a second for so many
+DEEPEST = 50  # levels of tables and lists
+INTEGERS = range(-(2**63), 2**63)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a file.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    ValueError
+        More than 1 MB, not UTF-8, or as `parse_toml`.
+    """
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{path} has more than {LARGEST} bytes")
+    return parse_toml(content.decode("utf-8"))
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The table of a text.
+
+    Raises
+    ------
+    ValueError
+        No TOML (`tomllib.TOMLDecodeError`), integers that do not fit into 64 bits, or more than 50 levels of
+        tables and lists.
+    """
+    try:
+        table = tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError(f"more than {DEEPEST} levels of tables and lists") from error
+    level: list[Any] = [table]
+    for _ in range(DEEPEST):
+        inner = [value for part in level for value in (part.values() if isinstance(part, dict) else part)]
+        if any(isinstance(value, int) and value not in INTEGERS for value in inner):
+            raise ValueError("an integer of more than 64 bits")
+        level = [value for value in inner if isinstance(value, dict | list)]
+    if level:
+        raise ValueError(f"more than {DEEPEST} levels of tables and lists")
+    return table
+
 
 def toml_value(value: Any) -> str:
-    """One value as TOML."""
+    """One value as TOML; `ValueError` for a text that is not Unicode."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return msgspec.json.encode(value).decode()  # a JSON string is a TOML basic string
+        # A JSON string is a TOML basic string, but for the one control character that JSON leaves as it is.
+        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return repr(value)

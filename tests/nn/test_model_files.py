@@ -124,7 +124,7 @@ def test_a_file_without_one_of_the_arrays_is_refused(path):
     nn.save_model(path, build())
     with h5py.File(path, "r+") as file:
         del file["parameters/stage2.conv.weight"]
-    with pytest.raises(InputError, match="expected a complete file written by save_model, found 'weight'"):
+    with pytest.raises(InputError, match=r"stage2\.conv, arrays of Conv2d: expected weight, found none"):
         nn.load_model(path)
 
 
@@ -170,3 +170,74 @@ def test_a_layer_of_another_kind_cannot_be_saved(path):
     with pytest.raises(InputError, match=r"layer: expected one of .*, found 'Noise'"):
         nn.save_model(path, network)
     assert not path.exists()
+
+
+def change_array(path, name, change):
+    with h5py.File(path, "r+") as file:
+        array = file[name][()]
+        del file[name]
+        file[name] = change(array)
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda d: d["stages"][0]["layers"][0][2].update(stride=0), "stride of Conv2d.*at least 1, found 0"),
+        (lambda d: d["stages"][0]["layers"][0][2].update(stride=1e3), "stride of Conv2d.*found 1000.0"),
+        (lambda d: d["stages"][0]["layers"][0][2].update(padding=2**40), "padding of Conv2d.*at most 2147483647"),
+        (lambda d: d["stages"][0]["layers"][0][2].update(padding=10**8), "output of stage1.conv.*free memory"),
+        (lambda d: d["stages"][0]["layers"][0][2].update(groups=5), "groups of Conv2d.*a divisor of"),
+        (lambda d: d.update(stages=[]), "length >= 1"),
+        (lambda d: d["stages"][0].update(layers=[]), "length >= 1"),
+        (lambda d: d["stages"].pop(), "output of stage5: expected one number for each label"),
+        (lambda d: d.update(dtype="float16"), "Invalid enum value 'float16'"),
+        (lambda d: d.update(input_shape=[16, -16, 3]), "Expected `int` >= 1"),
+        (lambda d: d.pop("format"), "missing required field `format`"),
+        (lambda d: d["stages"][0].update(inputs={"conv": ["stage9"]}), "input of stage1.conv"),
+    ],
+)  # fmt: skip
+def test_a_description_that_no_network_has_is_refused(path, edit, words):
+    nn.save_model(path, build())
+    change(path, edit)
+    with pytest.raises(InputError, match=rf"^model .*model\.h5.*{words}"):
+        nn.load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "words"),
+    [
+        ("parameters/stage1.conv.weight", lambda a: a[0, 0, 0, 0], "weight' in .*the number 0.0"),
+        ("parameters/stage1.conv.weight", lambda a: a[0], r"stage1.conv, weight of Conv2d: expected 4 axes"),
+        ("parameters/stage1.conv.weight", lambda a: a[:0], r"expected axes of at least 1, found shape \(0, 3"),
+        ("parameters/stage1.conv.weight", lambda a: a.astype(np.int64), "numbers of float32, found int64"),
+        ("parameters/stage1.norm.bias", lambda a: a[:-1], "stage1.norm, bias of BatchNorm2d: expected 3 in place"),
+        ("parameters/stage1.norm.scale", lambda a: a, "stage1.norm, arrays of BatchNorm2d: expected weight, bias"),
+    ],
+)  # fmt: skip
+def test_arrays_that_a_kernel_would_read_beyond_are_refused(path, name, array, words):
+    nn.save_model(path, build())
+    if name.endswith("scale"):
+        with h5py.File(path, "r+") as file:
+            file[name] = np.zeros(3, np.float32)
+    else:
+        change_array(path, name, array)
+    with pytest.raises(InputError, match=words):
+        nn.load_model(path)
+
+
+def test_nothing_outside_of_the_file_is_read(path, tmp_path):
+    nn.save_model(path, build())
+    (tmp_path / "outside").write_bytes(bytes(1000))
+    with h5py.File(path, "r+") as file:
+        del file["parameters/stage1.norm.bias"]
+        file.create_dataset("parameters/stage1.norm.bias", (3,), "f4", external=[("outside", 0, 12)])
+    with pytest.raises(
+        InputError, match=r"expected a complete file written by save_model, .* external storage"
+    ):
+        nn.load_model(path)
+
+
+def test_what_is_no_file_is_refused_unopened(tmp_path):
+    os.mkfifo(tmp_path / "model.h5")
+    with pytest.raises(InputError, match="expected a file written by save_model, found no file"):
+        nn.load_model(tmp_path / "model.h5")

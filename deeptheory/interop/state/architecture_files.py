@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
+from deeptheory.nn.layer_checks import MOST, check_options
 from deeptheory.nn.rebuilding import KINDS, OPTIONS, options_of
 from deeptheory.store.atomic_files import write_text
-from deeptheory.store.toml import toml_value
+from deeptheory.store.toml import read_toml, toml_value
 
 TABLE, STAGE = ("dtype", "input_shape", "stages"), ("name", "layers", "inputs")
 DTYPES = ("float32", "float64")
-LEAST = dict.fromkeys(("groups", "n_in", "n_out", "size", "stride"), 1) | {"padding": 0}  # of integer options
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -74,10 +73,10 @@ def _inline(table: Mapping[str, Any]) -> str:
 
 def _load(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return read_toml(Path(path))
     except FileNotFoundError as error:
         raise InputError("architecture", "a TOML file", f"no file {path}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise InputError(f"architecture {path}", "a readable TOML file", str(error)) from error
 
 
@@ -92,7 +91,7 @@ class _Reader:
         dtype, shape = table["dtype"], table["input_shape"]
         if dtype not in DTYPES:
             raise unknown_name(f"{self.path}, dtype", str(dtype), DTYPES)
-        if not isinstance(shape, list) or len(shape) != 3 or not all(_is_whole(size, 1) for size in shape):
+        if not isinstance(shape, list) or len(shape) != 3 or not all(_is_size(size) for size in shape):
             raise self._error("input_shape", "[height, width, channels], each at least 1", shape)
         stages = self._tables("stages", table["stages"])
         self._check_unique("name of a stage", [INPUT, *(self._stage_name(stage) for stage in stages)])
@@ -133,12 +132,10 @@ class _Reader:
         options = {name: value for name, value in table.items() if name not in ("name", "kind")}
         known = OPTIONS[KINDS[kind]]
         self._check_keys(f"options of {stage}.{key} ({kind})", options, known, known)
-        for option, value in options.items():
-            if option in LEAST and not _is_whole(value, LEAST[option]):
-                expected = f"a whole number, at least {LEAST[option]}"
-                raise self._error(f"{option} of {stage}.{key}", expected, value)
-            if option == "probability" and not (isinstance(value, float | int) and 0 <= value < 1):
-                raise self._error(f"{option} of {stage}.{key}", "at least 0 and below 1", value)
+        try:
+            check_options(f"{stage}.{key}", options)
+        except InputError as error:
+            raise InputError(f"{self.path}, {error.what}", error.expected, error.found) from None
         if kind == nn.Standardise.__name__:
             options = self._numbers_per_channel(f"{stage}.{key}", options)
         return [key, kind, {name: options[name] for name in known}]
@@ -172,13 +169,15 @@ class _Reader:
             raise InputError(f"{self.path}, {what}", ", ".join(needed), f"no {', '.join(missing)}")
 
     def _check_unique(self, what: str, names: list[str]) -> None:
-        for index, name in enumerate(names):
-            if name in names[:index]:
+        seen = set[str]()
+        for name in names:
+            if name in seen:
                 raise self._error(what, "each name once", name)
+            seen.add(name)
 
     def _error(self, where: str, expected: str, found: Any) -> InputError:
         return InputError(f"{self.path}, {where}", expected, repr(found))
 
 
-def _is_whole(value: Any, least: int) -> bool:
-    return type(value) is int and value >= least
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= MOST

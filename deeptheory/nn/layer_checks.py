@@ -1,0 +1,78 @@
+"""What the options and arrays of layers must be, so that files from anywhere make layers that can be computed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deeptheory.errors import InputError
+from deeptheory.nn.layers.base import Array, Shape
+
+LEAST = dict.fromkeys(("groups", "n_in", "n_out", "size", "stride"), 1) | {"padding": 0}  # of integer options
+MOST = 2**31 - 1
+# Shapes of the arrays by kind of layer: one letter an axis, the same letter for the same size.
+SHAPES = {
+    "BatchNorm2d": {"weight": "C", "bias": "C", "running_mean": "C", "running_var": "C"},
+    "Conv2d": {"weight": "OIHW", "bias": "O"},
+    "Linear": {"weight": "OI", "bias": "O"},
+    "SparseConv2d": {"values": "KHW", "inputs": "K", "starts": "S", "bias": "O"},
+    "SparseLinear": {"values": "KP", "inputs": "K", "starts": "S", "bias": "O"},
+    "SqueezeExcitation": {
+        "reduce_weight": "RC",
+        "reduce_bias": "R",
+        "expand_weight": "CR",
+        "expand_bias": "C",
+    },
+    "StochasticDepth": {"seed": "1", "counter": "1"},
+}
+BIASED = ("Conv2d", "Linear", "SparseConv2d", "SparseLinear")  # whose bias may be left out
+MAY_BE_EMPTY = "K"  # kernels that a mask keeps
+WHOLE_NUMBERS = ("starts", "inputs", "seed", "counter")  # arrays of int64
+
+
+def check_options(layer: str, options: Mapping[str, Any]) -> None:
+    """Refuse values out of range; `layer` is its name in the error.
+
+    Raises
+    ------
+    InputError
+        It names the option and the layer.
+    """
+    for option, value in options.items():
+        if option in LEAST and not (type(value) is int and LEAST[option] <= value <= MOST):
+            bound = f"at least {LEAST[option]}" if type(value) is not int or value < 1 else f"at most {MOST}"
+            raise InputError(f"{option} of {layer}", f"a whole number, {bound}", repr(value))
+        if option == "probability" and not (type(value) in (int, float) and 0 <= value < 1):
+            raise InputError(f"{option} of {layer}", "at least 0 and below 1", repr(value))
+
+
+def check_arrays(kind: str, options: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    """Refuse missing and other arrays, and shapes that do not fit together, before a kernel reads beyond them.
+
+    Raises
+    ------
+    InputError
+        It names the kind and the array.
+    """
+    shapes = SHAPES.get(kind, {})
+    needed = [name for name in shapes if name != "bias" or kind not in BIASED]
+    if set(needed) - set(arrays) or set(arrays) - set(shapes):
+        found = ", ".join(sorted(arrays)) or "none"
+        raise InputError(f"arrays of {kind}", ", ".join(needed) or "none", found)
+    sizes: dict[str, int] = {"1": 1}
+    for name, axes in shapes.items():
+        if name in arrays:
+            _check_shape(f"{name} of {kind}", arrays[name].shape, axes, sizes)
+    groups = options.get("groups", 1)
+    if sizes.get("O", groups) % groups:
+        raise InputError(f"groups of {kind}", f"a divisor of {sizes['O']} outputs", f"{groups}")
+
+
+def _check_shape(what: str, shape: Shape, axes: str, sizes: dict[str, int]) -> None:
+    if len(shape) != len(axes):
+        raise InputError(what, f"{len(axes)} axes", f"shape {shape}")
+    for size, axis in zip(shape, axes, strict=True):
+        if size == 0 and axis not in MAY_BE_EMPTY:
+            raise InputError(what, "axes of at least 1", f"shape {shape}")
+        if sizes.setdefault(axis, size) != size:
+            raise InputError(
+                what, f"{sizes[axis]} in place of {size}, as in its other arrays", f"shape {shape}"
+            )
