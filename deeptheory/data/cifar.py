@@ -1,5 +1,6 @@
 """CIFAR-10 and CIFAR-100 in their official layouts, binary and python."""
 
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.data.dataset import Dataset, Images, Labels
+from deeptheory.data.files import checked_size, read_bytes
 from deeptheory.data.pickle_reader import read_pickle
 from deeptheory.errors import InputError
 
 PIXELS = 3 * 32 * 32
+BYTE = range(256)
 BATCHES_10 = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST_10 = "test_batch"
 
@@ -46,7 +49,7 @@ def read_binary_10(path: Path, quiet: bool = False) -> Dataset:
     """
     del quiet  # it takes less than the two seconds from which progress is shown
     files = [path / f"{name}.bin" for name in BATCHES_10]
-    sizes = {file: _existing(file).stat().st_size for file in files}
+    sizes = {file: checked_size(_existing(file), "CIFAR file", copies=2 * len(files)) for file in files}
     for file, size in sizes.items():
         if size != max(sizes.values()):
             found = f"{size} bytes"
@@ -116,7 +119,7 @@ def _images(pixels: NDArray[np.uint8]) -> Images:
 
 def _read_records(path: Path, n_label_bytes: int) -> tuple[Images, Labels]:
     """Images and labels of records: label bytes, the last of them the fine label, then pixels."""
-    size = _existing(path).stat().st_size
+    size = checked_size(_existing(path), "CIFAR file", copies=2)
     record = n_label_bytes + PIXELS
     if size == 0 or size % record:
         whole = max(round(size / record), 1)
@@ -131,17 +134,16 @@ def _read_records(path: Path, n_label_bytes: int) -> tuple[Images, Labels]:
 
 
 def _read_names(path: Path) -> tuple[str, ...]:
-    return tuple(_existing(path).read_text(encoding="utf-8").split())
+    return tuple(_decoded(path, read_bytes(_existing(path), "CIFAR file", copies=2)).split())
 
 
-def _field(path: Path, content: Any, key: str) -> Any:
-    if not isinstance(content, dict):
-        raise InputError(f"CIFAR file {path}", "a pickled dictionary", f"{type(content).__name__}")
+def _field(path: Path, content: dict[bytes | str, Any], key: str) -> Any:
     # The official files were written by Python 2: their keys load as bytes.
     for name in (key.encode(), key):
         if name in content:
             return content[name]
-    raise InputError(f"CIFAR file {path}", f"the entry '{key}'", ", ".join(map(str, content)) or "no entry")
+    found = reprlib.repr(list(content)) if content else "no entry"
+    raise InputError(f"CIFAR file {path}", f"the entry '{key}'", found)
 
 
 def _read_batch(path: Path, labels_key: str) -> tuple[Images, Labels]:
@@ -150,9 +152,11 @@ def _read_batch(path: Path, labels_key: str) -> tuple[Images, Labels]:
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
         found = f"{getattr(pixels, 'dtype', type(pixels).__name__)} {getattr(pixels, 'shape', '')}"
         raise InputError(f"CIFAR file {path}", f"'data' of uint8 (n, {PIXELS})", found)
-    if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
+    if not isinstance(labels, list) or not all(type(label) is int and label in BYTE for label in labels):
         raise InputError(
-            f"CIFAR file {path}", f"'{labels_key}' a list of integers", f"{type(labels).__name__}"
+            f"CIFAR file {path}",
+            f"'{labels_key}' a list of integers from 0 to 255",
+            f"{type(labels).__name__}" + " of others" * isinstance(labels, list),
         )
     return _images(pixels), np.array(labels, np.int64)
 
@@ -161,4 +165,12 @@ def _meta_names(path: Path, key: str) -> tuple[str, ...]:
     names = _field(path, read_pickle(_existing(path)), key)
     if not isinstance(names, list) or not all(isinstance(name, bytes | str) for name in names):
         raise InputError(f"CIFAR file {path}", f"'{key}' a list of names", f"{type(names).__name__}")
-    return tuple(name.decode() if isinstance(name, bytes) else name for name in names)
+    return tuple(_decoded(path, name) if isinstance(name, bytes) else name for name in names)
+
+
+def _decoded(path: Path, text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        found = f"other bytes ({error})"
+        raise InputError(f"CIFAR file {path}", "names in UTF-8", found, "unpack the archive again") from error

@@ -1,19 +1,25 @@
 """Folders of images: train/LABEL/FILE and, if there is a test set, test/LABEL/FILE."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from deeptheory.data.dataset import Dataset, Images, Labels
+from deeptheory.data.files import SMALLER
 from deeptheory.errors import InputError
 from deeptheory.system import threadpools
+from deeptheory.system.memory import require_memory
 from deeptheory.system.progress import Progress
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # others start programs, or are plug-ins
 CHANNELS = {"L": 1, "RGB": 3}
+MOST_PIXELS = 1 << 24  # of one image
 CHUNK = 100  # files that one task of the pool decodes; a task for a single file takes longer than decoding it
 
 
@@ -30,8 +36,8 @@ def read_folder(path: Path, quiet: bool = False) -> Dataset:
     Raises
     ------
     InputError
-        An image is damaged, or has another size or mode (grey or RGB); a test label is not in train; or there
-        are no images.
+        An image is damaged, is none of `FORMATS` or no regular file, or has another size or mode (grey or RGB);
+        a test label is not in train; there are no images; or they exceed the free memory.
     """
     label_names = tuple(entry.name for entry in _entries(path / "train") if entry.is_dir())
     splits = [_files(path / split, label_names) for split in ("train", "test")]
@@ -66,23 +72,22 @@ def _files(path: Path, label_names: tuple[str, ...]) -> tuple[list[Path], Labels
 
 
 def _decode(files: Sequence[Path], quiet: bool) -> Images:
-    first = _open(files[0])
-    if first.mode not in CHANNELS:
-        raise InputError(f"image {files[0]}", "mode L (grey) or RGB", f"mode {first.mode}", "convert it")
-    width, height = first.size
-    images = np.empty((len(files), height, width, CHANNELS[first.mode]), np.uint8)
+    kind = _read(files[0], _kind_of)
+    shape = (len(files), kind.height, kind.width, CHANNELS[kind.mode])
+    require_memory(f"{len(files)} images below {files[0].parents[2]}", math.prod(shape), SMALLER)
+    images = np.empty(shape, np.uint8)
+
+    def pixels(file: Path, image: Image.Image) -> Image.Image:
+        if (found := Kind(*image.size, image.mode)) != kind:
+            do = "bring all images to one size and mode"
+            raise InputError(f"image {file}", f"{kind}, as {files[0]}", f"{found}", do)
+        image.load()
+        return image
 
     def decode(start: int) -> int:
         chunk = files[start : start + CHUNK]
         for i, file in enumerate(chunk, start):
-            image = _open(file)
-            if (image.size, image.mode) != (first.size, first.mode):
-                raise InputError(
-                    f"image {file}",
-                    f"{width} x {height} pixels of mode {first.mode}, as {files[0]}",
-                    f"{image.width} x {image.height} pixels of mode {image.mode}",
-                    "bring all images to one size and mode",
-                )
+            image = _read(file, pixels)
             images[i] = np.asarray(image).reshape(images.shape[1:])
         return len(chunk)
 
@@ -95,11 +100,40 @@ def _decode(files: Sequence[Path], quiet: bool) -> Images:
     return images
 
 
-def _open(path: Path) -> Image.Image:
+class Kind(NamedTuple):
+    """Size and mode of an image, as the beginning of its file says them."""
+
+    width: int
+    height: int
+    mode: str
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height} pixels of mode {self.mode}"
+
+
+def _kind_of(path: Path, image: Image.Image) -> Kind:
+    if image.mode not in CHANNELS:
+        raise InputError(f"image {path}", "mode L (grey) or RGB", f"mode {image.mode}", "convert it")
+    kind = Kind(*image.size, image.mode)
+    if kind.width * kind.height > MOST_PIXELS:
+        raise InputError(f"image {path}", f"at most {MOST_PIXELS} pixels", f"{kind}", "scale the images down")
+    return kind
+
+
+T = TypeVar("T")
+
+
+def _read(path: Path, get: Callable[[Path, Image.Image], T]) -> T:
+    """What `get` makes of an opened image, of which only the beginning has been read."""
+    if not path.is_file():
+        found = "a directory, a device, or a pipe that may never end"
+        raise InputError(f"image {path}", "a file", found, "take it out of the folder")
     try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as failure:
+        with Image.open(path, formats=FORMATS) as image:
+            return get(path, image)
+    except InputError:
+        raise
+    except Exception as failure:  # damaged bytes can make the decoders raise anything
         found = f"{path.stat().st_size} bytes that do not decode ({failure})"
-        raise InputError(f"image {path}", "a complete image file", found) from failure
+        expected = f"a complete image file, in {', '.join(FORMATS)}"
+        raise InputError(f"image {path}", expected, found, "take it out of the folder") from failure

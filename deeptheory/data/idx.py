@@ -1,6 +1,7 @@
 """IDX files, the format of MNIST and Fashion-MNIST, plain or gzipped."""
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset, Images, Labels
+from deeptheory.data.dataset import Dataset, Images, Labels, numbers_as_names
+from deeptheory.data.files import SMALLER
 from deeptheory.errors import InputError
+from deeptheory.system.memory import require_memory
 
 SPLITS = ("train", "t10k")
 UNSIGNED_BYTE = 8  # the code of the element type
@@ -32,8 +35,7 @@ def read_idx(path: Path, quiet: bool = False) -> Dataset:
     """
     del quiet  # it takes less than the two seconds from which progress is shown
     train, test = (_read_split(path, split) for split in SPLITS)
-    n_labels = 1 + max(int(labels.max(initial=0)) for _, labels in (train, test))
-    return Dataset(path.name, *train, *test, tuple(map(str, range(n_labels))))
+    return Dataset(path.name, *train, *test, numbers_as_names(path.name, train[1], test[1]))
 
 
 def _read_split(path: Path, split: str) -> tuple[Images, Labels]:
@@ -51,30 +53,32 @@ def _find(path: Path, split: str, kind: str, n_axes: int) -> Path:
 def _read_array(path: Path, n_axes: int) -> NDArray[np.uint8]:
     if not path.is_file():
         raise InputError(f"IDX file {path}", "the file, plain or with .gz", "no such file")
-    content = _content(path)
     header = 4 + 4 * n_axes
-    if len(content) < header:
-        raise InputError(f"IDX file {path}", f"at least {header} bytes", f"{len(content)} bytes")
-    magic, *shape = struct.unpack(f">{1 + n_axes}I", content[:header])
+    first = _beginning(path, header)
+    if len(first) < header:
+        raise InputError(f"IDX file {path}", f"at least {header} bytes", f"{len(first)} bytes")
+    magic, *shape = struct.unpack(f">{1 + n_axes}I", first)
     if magic != (UNSIGNED_BYTE << 8) + n_axes:
         expected = f"magic number {(UNSIGNED_BYTE << 8) + n_axes} (unsigned bytes, {n_axes} axes)"
         raise InputError(f"IDX file {path}", expected, f"{magic}")
-    expected_bytes = header + int(np.prod(shape, dtype=np.int64))
+    expected_bytes = header + math.prod(shape)
+    require_memory(f"IDX file {path}", expected_bytes, SMALLER)
+    content = _beginning(path, expected_bytes + 1)
     if len(content) != expected_bytes:
         raise InputError(
             f"IDX file {path}",
             f"{expected_bytes} bytes (header and {' x '.join(map(str, shape))})",
-            f"{len(content)} bytes",
+            f"{len(content)} bytes" + " or more" * (len(content) > expected_bytes),
             "download it again",
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
-def _content(path: Path) -> bytes:
-    if path.suffix != ".gz":
-        return path.read_bytes()
+def _beginning(path: Path, size: int) -> bytes:
+    """The first bytes, unpacked; not more, since a small gzip file may become very large."""
     try:
-        return gzip.decompress(path.read_bytes())
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(size)
     except (gzip.BadGzipFile, EOFError, zlib.error) as failure:
         found = f"{path.stat().st_size} bytes that do not decompress ({failure})"
         raise InputError(f"IDX file {path}", "a complete gzip file", found, "download it again") from failure

@@ -1,54 +1,38 @@
-"""A pickle reader that accepts plain numpy arrays only, because a pickle can execute arbitrary code."""
+"""Pickled dictionaries of numbers, texts, lists and plain arrays, read without running anything of the file."""
 
-import pickle
+import pickletools
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy._core.multiarray import _reconstruct  # called by pickled arrays
-
+from deeptheory.data.files import read_bytes
+from deeptheory.data.pickle_machine import Machine
+from deeptheory.data.pickled_arrays import PickledArray, Refused
 from deeptheory.errors import InputError
 
-ACCEPTED = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,  # written before numpy 2
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-}
-# What the standard library and numpy raise for bytes that are no pickle.
-DAMAGE = (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
-
-class _ArrayUnpickler(pickle.Unpickler):
-    def __init__(self, path: Path, file: Any) -> None:
-        super().__init__(file, encoding="bytes")  # strings of Python 2 hold bytes
-        self.path = path
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in ACCEPTED:
-            raise InputError(
-                f"pickle {self.path}",
-                "plain numpy arrays, lists and dictionaries",
-                f"a request for {module}.{name}, which was refused",
-                "do not trust this file: get the official one",
-            )
-        return ACCEPTED[module, name]
-
-
-def read_pickle(path: Path) -> Any:
-    """Read a pickle of dictionaries, lists, numbers, strings and numpy arrays.
+def read_pickle(path: Path) -> dict[bytes | str, Any]:
+    """Read a pickled dictionary; its values are numbers, bytes, texts, lists, tuples and plain arrays.
 
     Raises
     ------
     InputError
-        The file asks for any other Python object, which is named, or is damaged.
+        The file asks for any other Python object, which is named; or it is damaged or no dictionary.
     """
-    with path.open("rb") as file:
-        try:
-            return _ArrayUnpickler(path, file).load()
-        except InputError:
-            raise
-        except DAMAGE as failure:
-            found = f"{path.stat().st_size} bytes that cannot be read ({failure})"
-            do = "unpack the official archive again"
-            raise InputError(f"pickle {path}", "a complete pickle", found, do) from failure
+    content = read_bytes(path, "pickle", copies=3)
+    try:
+        found = Machine().run(pickletools.genops(content))
+    except Refused as refusal:
+        raise InputError(
+            f"pickle {path}",
+            "plain numpy arrays, lists and dictionaries",
+            f"a request for {refusal}, which was refused",
+            "do not trust this file: get the official one",
+        ) from None
+    except Exception as failure:  # damaged bytes make the parser and the machine raise many kinds
+        said = " ".join(str(failure).split()) or type(failure).__name__
+        found_bytes = f"{len(content)} bytes that cannot be read ({said[:200]})"
+        do = "unpack the official archive again"
+        raise InputError(f"pickle {path}", "a complete pickle", found_bytes, do) from failure
+    if not isinstance(found, dict):
+        raise InputError(f"pickle {path}", "a pickled dictionary", f"a {type(found).__name__}")
+    return {key: value.value if isinstance(value, PickledArray) else value for key, value in found.items()}

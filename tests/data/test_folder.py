@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,6 +7,7 @@ from PIL import Image
 from deeptheory.data import folder as folder_module
 from deeptheory.data import read_files
 from deeptheory.errors import InputError
+from deeptheory.system import memory
 
 
 def picture(seed, mode="RGB", size=(5, 4)):
@@ -80,6 +83,54 @@ def test_a_damaged_image_is_named(directory):
     file.write_bytes(file.read_bytes()[:60])
     text = r"image .*z\.png: expected a complete image file, found 60 bytes that do not decode"
     with pytest.raises(InputError, match=text):
+        read_files(directory)
+
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\n%%EndComments\nshowpage\n%%EOF\n"
+
+
+def test_a_format_that_starts_a_program_is_refused_unread(directory, monkeypatch):
+    (directory / "train" / "dog" / "b.png").write_bytes(POSTSCRIPT)
+    Image.open(directory / "train" / "dog" / "b.png").close()  # Pillow alone takes it by its content
+
+    def started(*_, **__):
+        raise AssertionError("a program was started")
+
+    monkeypatch.setattr("subprocess.Popen", started)
+    text = (
+        r"image .*b\.png: expected a complete image file, in BMP, .*WEBP, found .*; take it out of the folder"
+    )
+    with pytest.raises(InputError, match=text):
+        read_files(directory)
+
+
+def test_what_is_no_file_is_refused_unopened(directory):
+    os.mkfifo(directory / "train" / "dog" / "b.png")
+    text = r"image .*b\.png: expected a file, found a directory, a device, or a pipe"
+    with pytest.raises(InputError, match=text):
+        read_files(directory)
+
+
+def test_images_of_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("decoded"))
+    path = tmp_path / "train" / "a" / "0.pgm"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"P5 8192 4096 255\n" + bytes(100))
+    text = r"0\.pgm: expected at most 16777216 pixels, found 8192 x 4096 pixels of mode L; scale"
+    with pytest.raises(InputError, match=text):
+        read_files(tmp_path)
+
+
+@pytest.mark.parametrize("size", [b"12000 12000", b"60000 60000"])
+def test_a_later_image_that_is_larger_is_refused_before_it_is_decoded(directory, size):
+    (directory / "train" / "dog" / "b.ppm").write_bytes(b"P6 " + size + b" 255\n" + bytes(100))
+    with pytest.raises(InputError, match=r"image .*b\.ppm: expected .*, found .*(pixels|bomb)"):
+        read_files(directory)
+
+
+def test_more_images_than_the_memory_are_refused(directory, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 100)
+    with pytest.raises(InputError, match=r"4 images below .*: expected at most 80 % of the free memory"):
         read_files(directory)
 
 

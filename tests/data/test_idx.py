@@ -99,3 +99,21 @@ def test_labels_and_images_of_different_number_are_refused(plain):
         InputError, match=r"training labels of .*: expected int64 of shape \(6,\), one for every"
     ):
         read_files(plain)
+
+
+def test_what_unpacks_to_more_than_it_says_is_not_unpacked(plain):
+    file = plain / "train-images-idx3-ubyte"
+    content = file.read_bytes()
+    file.unlink()
+    (plain / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(content + bytes(10**7)))
+    with pytest.raises(
+        InputError, match=r"expected 136 bytes .*, found 137 bytes or more; download it again"
+    ):
+        read_files(plain)
+
+
+def test_a_shape_larger_than_the_memory_is_refused_unread(plain):
+    file = plain / "train-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:4] + b"\xff" * 12)
+    with pytest.raises(InputError, match=r"idx3-ubyte: expected at most 80 % of the free memory"):
+        read_files(plain)

@@ -1,0 +1,38 @@
+"""Bytes of files, once it is known that they are regular files that fit into memory."""
+
+from pathlib import Path
+
+from deeptheory.errors import InputError
+from deeptheory.system.memory import require_memory
+
+SMALLER = "use a smaller data set, or a machine with more memory"
+
+
+def checked_size(path: Path, what: str, copies: int = 1) -> int:
+    """Size of a file in bytes.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What it is, for the error: "IDX file".
+    copies : int
+        How many times as much memory its content takes.
+
+    Raises
+    ------
+    InputError
+        No regular file (a directory, a FIFO, which would be waited for, a device), or more than the free memory.
+    """
+    if not path.is_file():
+        raise InputError(f"{what} {path}", "a file", "none, or none that is a regular file")
+    size = path.stat().st_size
+    require_memory(f"{what} {path}", copies * size, SMALLER)
+    return size
+
+
+def read_bytes(path: Path, what: str, copies: int = 1) -> bytes:
+    """All bytes of a file, under the conditions of `checked_size`."""
+    size = checked_size(path, what, copies)
+    with path.open("rb") as file:
+        return file.read(size)
