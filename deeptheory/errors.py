@@ -22,7 +22,12 @@ class InputError(ValueError):
     def __init__(self, what: str, expected: str, found: str, do: str = "") -> None:
         self.what, self.expected, self.found, self.do = what, expected, found, do
         text = f"{what}: expected {expected}, found {found}"
-        super().__init__(f"{text}; {do}" if do else text)
+        super().__init__(_printable(f"{text}; {do}" if do else text))
+
+
+def _printable(text: str) -> str:
+    """One line that any terminal shows as it is: names in files may hold what moves its cursor, or is no text."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 class RunFailed(Exception):

@@ -38,3 +38,8 @@ def test_a_script_ends_with_one_line_and_code_2(capsys):
         run_script(main)
     assert ended.value.code == 2
     assert capsys.readouterr().err == "error: threads: expected 1 to 2, found 5\n"
+
+
+def test_what_a_terminal_would_obey_is_shown_as_it_is_written():
+    error = InputError("name", "text", "\x1b[2Jé\n\x07\udcff ∑")
+    assert str(error) == "name: expected text, found \\x1b[2Jé\\n\\x07\\udcff ∑"

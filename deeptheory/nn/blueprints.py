@@ -5,6 +5,7 @@ from typing import Any
 
 from deeptheory.errors import InputError
 from deeptheory.nn.graph import Stage
+from deeptheory.nn.layer_checks import check_count
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
 from deeptheory.nn.rebuilding import assemble, make_layer, options_of
@@ -52,6 +53,7 @@ def build_from_blueprint(
     KeyError, TypeError
         The table is no blueprint.
     """
+    check_count(sum(len(stage["layers"]) for stage in blueprint["stages"]))
     by_layer = _by_layer(parameters), _by_layer(buffers)
     stages = [_stage(stage, *by_layer) for stage in blueprint["stages"]]
     return assemble(stages, tuple(blueprint["input_shape"]), blueprint["dtype"])

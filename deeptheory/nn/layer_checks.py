@@ -8,6 +8,7 @@ from deeptheory.nn.layers.base import Array, Shape
 
 LEAST = dict.fromkeys(("groups", "n_in", "n_out", "size", "stride"), 1) | {"padding": 0}  # of integer options
 MOST = 2**31 - 1
+MOST_LAYERS = 10_000
 # Shapes of the arrays by kind of layer: one letter an axis, the same letter for the same size.
 SHAPES = {
     "BatchNorm2d": {"weight": "C", "bias": "C", "running_mean": "C", "running_var": "C"},
@@ -26,6 +27,12 @@ SHAPES = {
 BIASED = ("Conv2d", "Linear", "SparseConv2d", "SparseLinear")  # whose bias may be left out
 MAY_BE_EMPTY = "K"  # kernels that a mask keeps
 WHOLE_NUMBERS = ("starts", "inputs", "seed", "counter")  # arrays of int64
+
+
+def check_count(layers: int) -> None:
+    """Refuse more layers than a network can have; the deepest that are known have a tenth of them."""
+    if layers > MOST_LAYERS:
+        raise InputError("layers", f"at most {MOST_LAYERS}", "more")
 
 
 def check_options(layer: str, options: Mapping[str, Any]) -> None:

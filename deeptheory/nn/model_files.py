@@ -11,7 +11,7 @@ import numpy as np
 
 from deeptheory.errors import InputError
 from deeptheory.nn.blueprints import blueprint_of, build_from_blueprint
-from deeptheory.nn.layer_checks import WHOLE_NUMBERS
+from deeptheory.nn.layer_checks import WHOLE_NUMBERS, check_count
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
 from deeptheory.store import hdf5, paths
@@ -97,6 +97,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[_Blueprint, dict[str, dict[str,
         with h5py.File(path, "r", locking="best-effort") as file:
             entries = hdf5.OpenFile(file)
             blueprint = msgspec.json.decode(entries.read_text(paths.MODEL_NETWORK), type=_Blueprint)
+            check_count(sum(len(stage.layers) for stage in blueprint.stages))
             return blueprint, {kind: entries.read_arrays(kind) for kind in paths.MODEL_ARRAYS}
     except InputError as error:
         raise InputError(f"model {path}", WHOLE, f"{error.what}: {error.found}", error.do) from error

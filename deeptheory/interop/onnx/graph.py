@@ -3,32 +3,16 @@
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.interop.onnx.files import array_of, read_model
+from deeptheory.interop.onnx.folding import SIZES, Allowance, folded
 from deeptheory.interop.optional_packages import needed
 from deeptheory.nn.layers.base import Array, Shape
 
-# Evaluated here when all of their inputs are constants; exporters compute paddings and shapes with them.
-FOLDED = (
-    "Add",
-    "Cast",
-    "Concat",
-    "ConstantOfShape",
-    "Div",
-    "Gather",
-    "Identity",
-    "Mul",
-    "Reshape",
-    "Slice",
-    "Squeeze",
-    "Sub",
-    "Transpose",
-    "Unsqueeze",
-)
 DOMAINS = ("", "ai.onnx")
 
 
@@ -95,24 +79,16 @@ def read_graph(path: str | os.PathLike[str]) -> OnnxGraph:
         onnx is not installed; the file or its external data are missing or damaged; its input is not a batch of
         images of a fixed size, or it has several outputs.
     """
-    onnx, message = needed("onnx"), needed("google.protobuf.message")
-    if not Path(path).is_file():
-        raise InputError("network", "an ONNX file", "no such file")
-    try:
-        model = onnx.load(path)
-        if not model.graph.node:
-            raise InputError("ONNX file", "operators", "none")
-        onnx.checker.check_model(model)
-    except (OSError, ValueError, message.DecodeError, onnx.checker.ValidationError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError("ONNX file", "a complete one, with its external data", _first_line(error)) from error
+    onnx, model = needed("onnx"), read_model(path)
     graph = model.graph
-    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    constants = {tensor.name: array_of(onnx, tensor) for tensor in graph.initializer}
     entry = _only("input", [value for value in graph.input if value.name not in constants])
     exit_ = _only("output", graph.output)
     batch, shape = _image_shape(entry)
-    operators = [_operator(onnx, node, model.opset_import) for node in _needed_for(exit_.name, graph.node)]
+    allowance = Allowance(sum(array.size for array in constants.values()))
+    operators = [
+        _operator(onnx, node, model.opset_import, allowance) for node in _needed_for(exit_.name, graph.node)
+    ]
     return OnnxGraph(operators, constants, entry.name, exit_.name, batch, shape, _dtype(onnx, entry))
 
 
@@ -133,11 +109,7 @@ def is_folded(operator: Operator, constant: Collection[str]) -> bool:
     """Whether the output is a constant: all inputs are in `constant`, or it is the shape of a value."""
     if operator.kind in ("Constant", "Shape"):
         return True
-    return operator.kind in FOLDED and all(name in constant for name in operator.inputs if name)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return operator.kind in SIZES and all(name in constant for name in operator.inputs if name)
 
 
 def _only(what: str, values: Sequence[Any]) -> Any:
@@ -149,7 +121,7 @@ def _only(what: str, values: Sequence[Any]) -> Any:
 def _image_shape(value: Any) -> tuple[int, Shape]:
     """The size of the batch, 0 if it is not fixed, and (H, W, C)."""
     sizes = [axis.dim_value or axis.dim_param or "?" for axis in value.type.tensor_type.shape.dim]
-    if len(sizes) != 4 or not all(isinstance(size, int) for size in sizes[1:]):
+    if len(sizes) != 4 or not all(isinstance(size, int) and size > 0 for size in sizes[1:]):
         expected = "images (N, C, H, W) with fixed C, H and W"
         raise InputError(f"input '{value.name}'", expected, f"({', '.join(map(str, sizes))})")
     n, channels, height, width = (size if isinstance(size, int) else 0 for size in sizes)
@@ -174,19 +146,12 @@ def _needed_for(output: str, nodes: Sequence[Any]) -> list[Any]:
     return kept[::-1]
 
 
-def _operator(onnx: Any, node: Any, versions: Any) -> Operator:
+def _operator(onnx: Any, node: Any, versions: Any, allowance: Allowance) -> Operator:
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     kind = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
 
     def fold(constants: dict[str, Array]) -> Array:
-        arrays = [onnx.numpy_helper.from_array(constants[name], name) for name in set(node.input) if name]
-        value = onnx.helper.make_empty_tensor_value_info(node.output[0])
-        graph = onnx.helper.make_graph([node], "constant", [], [value], arrays)
-        model = onnx.helper.make_model(graph, opset_imports=versions)
-        try:
-            result: Array = needed("onnx.reference").ReferenceEvaluator(model).run(None, {})[0]
-        except Exception as error:  # NumPy raises many kinds for numbers that do not fit together
-            raise InputError(f"{kind} '{node.name}'", "constants that fit", _first_line(error)) from error
-        return result
+        arrays = [constants[name] for name in node.input if name]
+        return folded(onnx, node, attributes, versions, arrays, allowance)
 
     return Operator(kind, node.name or node.output[0], node.input, node.output, attributes, fold)

@@ -30,7 +30,7 @@ def layers_of(graph: OnnxGraph) -> tuple[list[Placed], int]:
     translation = Translation(graph)
     for operator in graph.operators:
         if not is_folded(operator, translation.constants):
-            HANDLERS[operator.kind](translation, operator)
+            _handle(translation, operator)
             continue
         if translation.constants.keys() >= set(filter(None, operator.inputs)):
             value = operator.fold(translation.constants)
@@ -38,6 +38,16 @@ def layers_of(graph: OnnxGraph) -> tuple[list[Placed], int]:
             value = translation.shape_in_onnx(operator)
         translation.constants[operator.outputs[0]] = value
     return translation.placed, translation.number(graph.output)
+
+
+def _handle(translation: Translation, operator: Operator) -> None:
+    try:
+        HANDLERS[operator.kind](translation, operator)
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        found = f"others ({type(error).__name__}: {error})"
+        raise operator.error("inputs and attributes", "those that ONNX defines", found) from error
 
 
 def _check_plain(operator: Operator) -> None:

@@ -139,13 +139,13 @@ def _groups(layers: Sequence[Placed]) -> list[list[int]]:
 
 def _keys(layers: Sequence[Layer]) -> list[str]:
     """Names of the layers of a stage."""
-    names, after_depthwise = list[str](), False
+    names, counts, after_depthwise = list[str](), Counter[str](), False
     for layer in layers:
         key = KEYS[type(layer)]
         if isinstance(layer, nn.Conv2d) and layer.groups > 1:
             key, after_depthwise = DEPTHWISE, True
         elif after_depthwise and isinstance(layer, AFTER_DEPTHWISE):
             key = f"{DEPTHWISE}_{key}"
-        same = sum(other.rstrip("0123456789") == key for other in names)
-        names.append(f"{key}{same + 1}" if same else key)
+        counts[key] += 1
+        names.append(f"{key}{counts[key]}" if counts[key] > 1 else key)
     return names

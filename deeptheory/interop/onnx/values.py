@@ -8,6 +8,7 @@ import numpy as np
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.interop.onnx.graph import OnnxGraph, Operator
+from deeptheory.nn.layer_checks import check_count
 from deeptheory.nn.layers.base import Array, Layer, Shape
 
 IMAGES = -1  # the number of the images, beside those of the layers
@@ -126,6 +127,7 @@ class Translation:
 
     def place(self, operator: Operator, layer: Layer, *inputs: int) -> int:
         """Add the layer that computes the first output of an operator; returns its number."""
+        check_count(len(self.placed) + 1)
         shapes = tuple(self.shape(number) for number in inputs)
         try:
             shape = layer.output_shape(shapes if layer.joins else shapes[0])

@@ -9,7 +9,7 @@ from typing import Any
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
-from deeptheory.nn.layer_checks import MOST, check_options
+from deeptheory.nn.layer_checks import MOST, check_count, check_options
 from deeptheory.nn.rebuilding import KINDS, OPTIONS, options_of
 from deeptheory.store.atomic_files import write_text
 from deeptheory.store.toml import read_toml, toml_value
@@ -94,6 +94,7 @@ class _Reader:
         if not isinstance(shape, list) or len(shape) != 3 or not all(_is_size(size) for size in shape):
             raise self._error("input_shape", "[height, width, channels], each at least 1", shape)
         stages = self._tables("stages", table["stages"])
+        check_count(sum(len(s["layers"]) for s in stages if isinstance(s.get("layers"), list)))
         self._check_unique("name of a stage", [INPUT, *(self._stage_name(stage) for stage in stages)])
         return {"dtype": dtype, "input_shape": tuple(shape), "stages": [self._stage(s) for s in stages]}
 

@@ -1,5 +1,6 @@
 """ONNX files are read back as networks with the same outputs; what they must not hold is named."""
 
+import os
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ from deeptheory.errors import InputError
 from deeptheory.interop.dense_layers import densified
 from deeptheory.interop.onnx.reader import read_onnx
 from deeptheory.interop.onnx.writer import write_onnx
+from deeptheory.system import memory
 from tests.interop.networks import (
     NETWORKS,
     compact_network,
@@ -300,7 +302,100 @@ def test_external_data_are_read_and_missed(path, tmp_path):
     save(path, nodes, more, save_as_external_data=True, location="weights.bin", size_threshold=0)
     np.testing.assert_array_equal(read_onnx(path).parameters()["head.linear.weight"], more["w"])
     (tmp_path / "weights.bin").unlink()
-    with pytest.raises(InputError, match=r"a complete one, with its external data, found .*weights\.bin"):
+    with pytest.raises(
+        InputError, match=r"data of 'w': expected a file beside the network, found 'weights\.bin'"
+    ):
+        read_onnx(path)
+
+
+@pytest.mark.parametrize("location", ["../outside.bin", "link.bin", "pipe.bin", "/etc/hostname", ""])
+def test_external_data_anywhere_else_are_refused_unopened(tmp_path, location):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "outside.bin").write_bytes(bytes(4 * 192 * 4))
+    (inner / "link.bin").symlink_to("../outside.bin")
+    os.mkfifo(inner / "pipe.bin")
+    nodes, more = head("x", 192)
+    save(inner / "network.onnx", nodes, more)
+    model = onnx.load(inner / "network.onnx")
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value=location)
+    (inner / "network.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(
+        InputError, match=f"expected a file beside the network, found '{location}'; do not trust"
+    ):
+        read_onnx(inner / "network.onnx")
+
+
+BOMBS = {
+    "filled": ([node("ConstantOfShape", "s", "c")], {"s": [2**33]}),
+    "broadcast": ([node("Add", "row column", "c")], {"row": np.ones((1, 2**17)), "column": np.ones((2**17, 1))}),
+    "doubled": (
+        [node("Concat", f"c{i} c{i}", f"c{i + 1}", axis=0) for i in range(40)],
+        {"c0": np.ones(2)},
+    ),
+    "gathered": ([node("Gather", "rows i", "c")], {"rows": np.ones((1, 2**17)), "i": np.zeros(2**17, np.int64)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_constants_that_grow_out_of_a_few_are_refused_before_they_are_made(path, name):
+    nodes, constants = BOMBS[name]
+    last, (flatten, gemm), more = nodes[-1].output[0], *head("x", 192)
+    nodes = [*nodes, node("MatMul", f"x {last}", "z"), flatten, gemm, node("Add", "z y", "sum")]
+    save(path, nodes, {**more, **constants}, last="sum")
+    with pytest.raises(InputError, match=r"'my .*': expected at most \d+ numbers computed from constants"):
+        read_onnx(path)
+
+
+def test_constants_larger_than_the_memory_are_refused(path, monkeypatch):
+    nodes, more = head("x", 192)
+    nodes = [node("Transpose", "w", "v", perm=[0, 1]), nodes[0], node("Gemm", "flat v", "y", transB=1)]
+    save(path, nodes, more | {"w": np.ones((400, 192), np.float32)})
+    monkeypatch.setattr(memory, "free_memory", lambda: 1_300_000)
+    with pytest.raises(InputError, match="'my Transpose': expected at most 80 % of the free memory"):
+        read_onnx(path)
+
+
+def test_a_sparse_constant_is_refused(path):
+    values, places = (onnx.numpy_helper.from_array(np.array([1]), name) for name in "vp")
+    sparse = onnx.helper.make_sparse_tensor(values, places, [2**40])
+    nodes, more = head("x", 192)
+    nodes = [node("Constant", "", "c", sparse_value=sparse), *nodes, node("Add", "y c", "sum")]
+    nodes[0].ClearField("input")
+    save(path, nodes, more, last="sum")
+    with pytest.raises(InputError, match="expected a dense constant, found a sparse one"):
+        read_onnx(path)
+
+
+def test_more_layers_than_any_network_has_are_refused(path, monkeypatch):
+    nodes, more = head("x", 192)
+    monkeypatch.setattr("deeptheory.nn.layer_checks.MOST_LAYERS", 50)
+    relus = [node("Relu", f"{'y' if not i else f'r{i}'}", f"r{i + 1}") for i in range(60)]
+    save(path, [*nodes, *relus], more, last="r60")
+    with pytest.raises(InputError, match="layers: expected at most 50, found more"):
+        read_onnx(path)
+
+
+def test_a_shape_that_is_not_that_of_the_numbers_is_refused(path):
+    nodes, more = head("x", 192)
+    save(path, nodes, more)
+    model = onnx.load(path)
+    model.graph.initializer[0].dims[0] = 3  # less than there are
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="tensor 'w': expected as many numbers as its shape says"):
+        read_onnx(path)
+
+
+def test_what_our_handlers_do_not_expect_is_named_with_its_operator(path):
+    nodes, more = head("s", 192)
+    slicing = node("Slice", "x starts ends axes", "s")
+    save(path, [slicing, *nodes], {**more, "starts": [0], "ends": [2**31 - 1], "axes": [7]})
+    with pytest.raises(
+        InputError, match="of Slice 'my Slice': expected those that ONNX defines, found others"
+    ):
         read_onnx(path)
 
 
