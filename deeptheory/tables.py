@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 GAP = "  "
+COMPUTED = ("=", "+", "-", "@", "\t", "\r")  # beginnings of what spreadsheets take for a formula
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class Summary:
     text: str
     numbers: dict[str, Any]
     tables: tuple[Table, ...] = ()
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell of a CSV file: a text that spreadsheets would compute gets an apostrophe in front, which shows it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(COMPUTED) else value
 
 
 def as_json(numbers: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The command line: read arguments, call the other rooms, print. Nothing is computed here."""
 
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -31,6 +32,7 @@ def main() -> None:
     """
     try:
         with interruption.listening():
+            _require_text(sys.argv[1:])
             sys.exit(commands(standalone_mode=False))
     except InputError as error:
         click.echo(f"error: {error}", err=True)
@@ -51,6 +53,15 @@ def main() -> None:
     except interruption.Interrupted as stopped:
         click.echo(f"{stopped}; run the same command again to go on", err=True)
         sys.exit(interruption.EXIT_STOPPED)
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Refuse paths that neither run files nor messages can hold."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise InputError("argument", "text in UTF-8", ascii(argument), "rename the file") from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,7 +1,6 @@
 """Arguments and options that several commands share."""
 
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from deeptheory.errors import InputError
+from deeptheory.store.toml import toml_value
 from deeptheory.system import interruption
 from deeptheory.tables import as_json as json_text
 
@@ -169,4 +169,4 @@ def with_data(overrides: tuple[str, ...], data_path: Path | None) -> tuple[str, 
     """The overrides with those of `--data`, which `--set` may override."""
     if data_path is None:
         return overrides
-    return 'data.source="files"', f"data.path={json.dumps(str(data_path.resolve()))}", *overrides
+    return 'data.source="files"', f"data.path={toml_value(str(data_path.resolve()))}", *overrides

@@ -88,7 +88,9 @@ def _read_hdf5(path: Path) -> dict[str, Any]:
     import h5py
 
     from deeptheory.store import hdf5
+    from deeptheory.store.hdf5_heaps import require_whole_heaps
 
+    require_whole_heaps(path)
     with h5py.File(path, "r", locking="best-effort") as file:
         entries = hdf5.OpenFile(file)
         arrays: dict[str, Any] = {

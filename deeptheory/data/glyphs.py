@@ -11,6 +11,7 @@ from deeptheory.data.characters import CHARACTERS
 from deeptheory.data.dataset import Dataset, Images, Labels
 from deeptheory.errors import InputError
 from deeptheory.system.kernel_cache import cache_directory
+from deeptheory.system.memory import require_memory
 from deeptheory.system.progress import Progress
 
 SOURCES = (
@@ -21,6 +22,7 @@ SOURCES = (
 )  # the code that determines the pixels
 SIZES = (16, 32)
 CHUNK = 4096  # images rendered at a time; it limits the memory of the noise
+LABEL_BYTES = 8
 
 
 def render(
@@ -54,7 +56,8 @@ def render(
     Raises
     ------
     InputError
-        An argument is out of range; the number of distinguishable characters is limited.
+        An argument is out of range (the number of distinguishable characters is limited), or the images exceed
+        the free memory.
     """
     _check(n_labels, size, train_per_label, test_per_label, seed)
     path = _cached_file(n_labels, size, train_per_label, test_per_label, seed)
@@ -101,6 +104,9 @@ def _check(n_labels: int, size: int, train_per_label: int, test_per_label: int, 
     ):
         if value < least:
             raise InputError(name, f"at least {least}", f"{value}")
+    n_images = n_labels * (train_per_label + test_per_label)
+    do = "ask for fewer or smaller images"
+    require_memory(f"{n_images} glyphs", n_images * (size**2 + LABEL_BYTES), do)
 
 
 def _render(

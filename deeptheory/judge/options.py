@@ -14,7 +14,7 @@ class JudgeOptions(Options, frozen=True):
     verdicts exploratory.
     """
 
-    seeds: Annotated[int, Meta(ge=1, description="number of seeds of a confirm study")] = 5
+    seeds: Annotated[int, Meta(ge=1, le=100_000, description="number of seeds of a confirm study")] = 5
     minimum_seeds: Annotated[
         int, Meta(ge=2, description="fewer seeds than this leave every claim undecided")
     ] = 5

@@ -16,6 +16,7 @@ from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
 from deeptheory.store import hdf5, paths
 from deeptheory.store.atomic_files import replacing_file
+from deeptheory.store.hdf5_heaps import require_whole_heaps
 
 FORMAT = 1
 WHOLE = "a complete file written by save_model"
@@ -94,6 +95,7 @@ class _Blueprint(msgspec.Struct):
 def _read(path: str | os.PathLike[str]) -> tuple[_Blueprint, dict[str, dict[str, Array]]]:
     """The blueprint of a network and its arrays by kind and name."""
     try:
+        require_whole_heaps(Path(path))
         with h5py.File(path, "r", locking="best-effort") as file:
             entries = hdf5.OpenFile(file)
             blueprint = msgspec.json.decode(entries.read_text(paths.MODEL_NETWORK), type=_Blueprint)

@@ -10,6 +10,7 @@ import h5py
 from deeptheory.errors import InputError
 from deeptheory.store import hdf5
 from deeptheory.store.atomic_files import replacing_file
+from deeptheory.store.hdf5_heaps import require_whole_heaps
 from deeptheory.store.hdf5_reading import stored_checksum
 
 
@@ -43,12 +44,13 @@ def verify(path: Path) -> Verification:
     Raises
     ------
     InputError
-        The file is missing or cannot be opened.
+        The file is missing or cannot be opened, or a heap of its texts would be read for ever.
     """
     names: list[str] = []
     damaged: list[str] = []
     unchecked: list[str] = []
     with hdf5.open_for_reading(path) as file:
+        require_whole_heaps(path)
         try:
             file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         except Exception as error:

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from deeptheory.errors import InputError
+
 LARGEST = 1 << 20  # bytes; parsing takes a second for so many
 DEEPEST = 50  # levels of tables and lists
 INTEGERS = range(-(2**63), 2**63)
@@ -53,12 +55,15 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def toml_value(value: Any) -> str:
-    """One value as TOML; `ValueError` for a text that is not Unicode."""
+    """One value as TOML; `InputError` for a path or another text that is not Unicode."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        # A JSON string is a TOML basic string, but for the one control character that JSON leaves as it is.
-        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")
+        try:
+            text = msgspec.json.encode(value).decode()
+        except UnicodeEncodeError as error:
+            raise InputError("path or text", "text in UTF-8", ascii(value), "rename it") from error
+        return text.replace("\x7f", "\\u007F")  # the one control character that JSON has and TOML has not
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
     return repr(value)

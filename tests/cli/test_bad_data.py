@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from deeptheory import data
+from deeptheory.cli.options import read_configuration
+from deeptheory.runs.configuration import read_config, to_toml
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -92,3 +94,33 @@ def test_a_label_without_an_input_in_a_split_is_refused(deeptheory, assert_refus
     np.savez(tmp_path / "data.npz", train_images=images[keep], train_labels=labels[keep])
     result = train_on(deeptheory, config, tmp_path / "data.npz")
     assert_refused(result, "at least one input of every label, found none of label 1")
+
+
+@pytest.mark.parametrize("name", ["d\N{GRINNING FACE}.npz", "d\x7f.npz", 'd"\n\x1b[31m.npz'])
+def test_data_of_any_name_in_unicode_are_found_again(config, tmp_path, name):
+    images, labels = labelled()
+    np.savez(tmp_path / name, train_images=images, train_labels=labels)
+    read = read_configuration(config, tmp_path / name, ())
+    again = tmp_path / "again.toml"
+    again.write_text(to_toml(read), encoding="utf-8")
+    assert read_config(again) == read
+    assert read.data.path == str(tmp_path / name)
+    data.load(read.data)
+
+
+def test_a_path_that_is_no_text_is_refused(deeptheory, assert_refused, config, tmp_path):
+    result = train_on(deeptheory, config, tmp_path / "d\udcff.npz")
+    assert_refused(result, "argument: expected text in UTF-8, found '", "udcff.npz'; rename the file")
+
+
+def test_more_glyphs_than_the_memory_are_refused(deeptheory, assert_refused, config, tmp_path):
+    many = ("--set", "data.train_per_label=1000000000000")
+    result = deeptheory("train", config, "--out", tmp_path / "run", *many)
+    assert_refused(
+        result, " glyphs: expected at most 80 % of the free memory", "ask for fewer or smaller images"
+    )
+
+
+def test_more_seeds_than_any_study_has_are_refused(deeptheory, assert_refused, config, tmp_path):
+    result = deeptheory("confirm", config, "--out", tmp_path / "study", "--seeds", 10**9)
+    assert_refused(result, "judge.seeds: expected int <= 100000, found 1000000000")

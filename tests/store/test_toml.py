@@ -4,6 +4,7 @@ import tomllib
 
 import pytest
 
+from deeptheory.errors import InputError
 from deeptheory.store.toml import LARGEST, parse_toml, read_toml, toml_value
 
 
@@ -40,5 +41,5 @@ def test_any_text_is_read_back(text):
 
 
 def test_what_is_no_text_is_refused():
-    with pytest.raises(ValueError, match="surrogates not allowed"):
+    with pytest.raises(InputError, match=r"path or text: expected text in UTF-8, found '\\udcff'; rename it"):
         toml_value("\udcff")

@@ -16,7 +16,7 @@ from deeptheory.store.toml import toml_value
 from deeptheory.studies.sweep.member_states import MemberState, opened, states
 from deeptheory.studies.sweep.options import Sweep, sweep_to_toml
 from deeptheory.studies.sweep.seed_means import summary
-from deeptheory.tables import Summary, Table
+from deeptheory.tables import Summary, Table, csv_cell
 
 Row = dict[str, Any]
 
@@ -130,9 +130,10 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _write_csv(path: Path, rows: Sequence[Row]) -> None:
     with replacing_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns(rows), restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
+        names = columns(rows)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(csv_cell, names))
+        writer.writerows([csv_cell(_plain(row.get(name, ""))) for name in names] for row in rows)
 
 
 def _arrays(rows: Sequence[Row]) -> dict[str, Any]:

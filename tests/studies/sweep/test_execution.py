@@ -214,6 +214,13 @@ def test_the_arms_are_columns_of_the_members(finished_study, sweep_of, tmp_path,
     assert "retrained label-permuted" in collected.text
 
 
+def test_no_spreadsheet_computes_a_text(tmp_path):
+    results._write_csv(
+        tmp_path / "table.csv", [{"variant": "=1+1", "path": "@x", "loss": -0.5, "name": "a=b"}]
+    )
+    assert (tmp_path / "table.csv").read_text() == "variant,path,loss,name\n'=1+1,'@x,-0.5,a=b\n"
+
+
 def test_what_a_member_does_not_have_is_empty_and_what_is_not_finite_has_no_mean(tmp_path):
     rows = [{"stages": ("a", "b"), "noise": 1.0}, {"stages": ("a",)}]
     results._write_csv(tmp_path / "table.csv", rows)
