@@ -24,6 +24,7 @@ from deeptheory.nn.options import NetworkOptions, Recipe
 from deeptheory.nn.process_groups import ALONE, Group, processes
 from deeptheory.nn.rebuilding import assemble, with_arrays
 from deeptheory.nn.training import BeforeEpoch, Generators, History, Session, fit
+from deeptheory.nn.upper_parts import stage_below, upper_part
 
 __all__ = [
     "ALONE",
@@ -69,5 +70,7 @@ __all__ = [
     "reinitialise",
     "save_model",
     "softmax_cross_entropy",
+    "stage_below",
+    "upper_part",
     "with_arrays",
 ]
