@@ -108,7 +108,10 @@ def compare(
     alone = "-alone" if compared.runs[0].config.compare.alone else ""
     figure = compared.directory / f"accuracy-against-density{alone}.pdf"
     chance = soundness.chance(compared.runs[0])
-    plot.save(plot.draw_accuracy_against_density(found.unpruned, found.accuracy, margin, chance), figure)
+    drawn = plot.draw_accuracy_against_density(
+        found.unpruned, found.accuracy, margin, chance, found.predicted
+    )
+    plot.save(drawn, figure)
     if as_json:
         click.echo(tables.as_json({**compared.numbers, "figure": str(figure)}))
     else:

@@ -7,7 +7,13 @@ from deeptheory.judge.decision import FIXED, RULE_OPTIONS, Case, Hypothesis, Jud
 from deeptheory.judge.hypotheses import HYPOTHESES, family, hypothesis
 from deeptheory.judge.hypothesis_tables import hypothesis_list
 from deeptheory.judge.options import JudgeOptions
-from deeptheory.judge.sampling import at_chance, clearly_below, difference_variance, paired_variance
+from deeptheory.judge.sampling import (
+    accuracy_variance,
+    at_chance,
+    clearly_below,
+    difference_variance,
+    paired_variance,
+)
 from deeptheory.judge.statistics import (
     PairedTest,
     equivalence,
@@ -30,6 +36,7 @@ __all__ = [
     "Judged",
     "PairedTest",
     "Part",
+    "accuracy_variance",
     "arm_tables",
     "at_chance",
     "clearly_below",

@@ -23,7 +23,8 @@ class ArmResults:
     accuracy_after : mapping of str to (n_seeds,) float array
         Arm to test accuracy after retraining; ``unpruned`` is retrained equally long without a mask.
     predicted : mapping of str to (n_seeds,) float array
-        Arm to accuracy after retraining as predicted before it; NaN, or no entry, where there is none.
+        Arm to the loss after retraining, against ``unpruned``, as predicted before it, a share; NaN, or no entry,
+        where there is none.
     dilution : mapping of str to (n_seeds,) float array
         Masked layer to its dilution under AFCC, a share; every pruned arm has the same.
     null_dilution : mapping of str to (n_seeds,) float array
@@ -87,7 +88,9 @@ class ArmResults:
             raise InputError(
                 what, "a number for every seed", f"NaN at position {positions}", "run that seed again"
             )
-        known = value[~missing]
-        if known.size and (known.min() < 0 or known.max() > 1):
-            outside = known[(known < 0) | (known > 1)][0]
-            raise InputError(what, "shares within 0 and 1", f"{outside:g}", "divide percentages by 100")
+        known, lowest = value[~missing], -1 if may_miss else 0
+        if known.size and (known.min() < lowest or known.max() > 1):
+            outside = known[(known < lowest) | (known > 1)][0]
+            raise InputError(
+                what, f"shares within {lowest} and 1", f"{outside:g}", "divide percentages by 100"
+            )

@@ -1,7 +1,7 @@
 """Criteria compared over densities: losses, paired differences, and the smallest density without loss."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ class Comparison:
         Of the network without a mask, retrained equally long.
     accuracy : mapping of str to mapping of float to (S,) float array
         Of every criterion at every density; NaN where the criterion cannot reach it.
+    predicted : mapping of str to mapping of float to (S,) float array
+        Losses predicted before retraining, shares, of the criteria that were predicted for all seeds.
 
     Raises
     ------
@@ -31,6 +33,7 @@ class Comparison:
 
     unpruned: NDArray[np.float64]
     accuracy: Mapping[str, Mapping[float, NDArray[np.float64]]]
+    predicted: Mapping[str, Mapping[float, NDArray[np.float64]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.accuracy:
@@ -92,6 +95,37 @@ def smallest_density_without_loss(
         by_mean = density if mean_holds else by_mean
         by_test = density if test_holds else by_test
     return by_mean, by_test
+
+
+def density_at_margin(losses: Mapping[float, float], margin: float) -> tuple[float, float]:
+    """The densities between which the loss first passes a margin, going down from the largest density.
+
+    Parameters
+    ----------
+    losses : mapping of float to float
+        Density to mean loss, in percentage points.
+    margin : float
+        In percentage points.
+
+    Returns
+    -------
+    below, at : float
+        The loss is at most the margin at all densities down to `at` and above it at `below`; `at` is infinite if
+        the largest density loses more, `below` is 0 if none does. Where both are densities, the loss is taken as
+        linear in the logarithm of the density between them, and both are that one density. NaN where a density
+        that was not reached comes first.
+    """
+    ordered = sorted(losses.items(), reverse=True)
+    held: tuple[float, float] | None = None
+    for density, loss in ordered:
+        if not loss <= margin:
+            if held is None:
+                return density, np.inf
+            share = (margin - held[1]) / (loss - held[1])
+            found = float(np.exp(np.log(held[0]) + share * (np.log(density) - np.log(held[0]))))
+            return found, found
+        held = density, loss
+    return 0.0, ordered[-1][0]
 
 
 def paired_differences(

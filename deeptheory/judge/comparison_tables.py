@@ -5,7 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deeptheory.judge.comparison import Comparison, paired_differences, smallest_density_without_loss
+from deeptheory.judge.arm_results import POINTS
+from deeptheory.judge.comparison import (
+    Comparison,
+    density_at_margin,
+    paired_differences,
+    smallest_density_without_loss,
+)
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.statistics import PairedTest
 from deeptheory.judge.verdict_tables import with_interval
@@ -27,6 +33,8 @@ def comparison_tables(
         Why the tests of these runs confirm nothing, if so (`judge.Case`).
     """
     parts = [_losses(comparison, options), _without_loss(comparison, options)]
+    if comparison.predicted:
+        parts.append(_knees(comparison, options))
     parts += [_differences(comparison, name, options) for name in ours if name in comparison.accuracy]
     notes = [f"exploratory, no confirmation: {text}" for text in exploratory]
     return [dataclasses.replace(part, notes=[*part.notes, *notes]) for part in parts]
@@ -59,6 +67,35 @@ def _without_loss(comparison: Comparison, options: JudgeOptions) -> Table:
         found = smallest_density_without_loss(comparison, criterion, options)
         rows.append((criterion, *("-" if density is None else f"{density:g}" for density in found)))
     return Table(title, ("criterion", "by the mean", "by the test"), rows)
+
+
+def _knees(comparison: Comparison, options: JudgeOptions) -> Table:
+    """Predicted and measured losses of the criteria, and where they pass the margin."""
+    title = (
+        f"density at which the loss passes {options.margin:g} points, and losses in points, predicted before "
+        "retraining | measured after it"
+    )
+    rows = []
+    for criterion, predicted in comparison.predicted.items():
+        losses = [
+            {density: POINTS * float(np.mean(values)) for density, values in predicted.items()},
+            {
+                density: float(np.mean(comparison.loss(criterion, density)))
+                for density in comparison.densities
+            },
+        ]
+        knees = [_between(*density_at_margin(of_one, options.margin)) for of_one in losses]
+        pairs = [f"{losses[0][d]:.2f} | {losses[1][d]:.2f}" for d in comparison.densities]
+        rows.append((criterion, " | ".join(knees), *pairs))
+    return Table(title, ("criterion", f"passes {options.margin:g}", *_heads(comparison)), rows)
+
+
+def _between(below: float, at: float) -> str:
+    if np.isnan(at):
+        return "-"
+    if below == at:
+        return f"{at:.3g}"
+    return f"above {below:g}" if np.isinf(at) else f"below {at:g}"
 
 
 def _differences(comparison: Comparison, ours: str, options: JudgeOptions) -> Table:

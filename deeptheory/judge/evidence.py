@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.judge.arm_results import POINTS
-from deeptheory.judge.sampling import accuracy_variance, difference_variance, paired_variance
+from deeptheory.judge.sampling import difference_variance, paired_variance
 
 Floats = NDArray[np.float64]
 Values = Mapping[str, Floats]
@@ -145,18 +145,19 @@ class SingleLayers:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Accuracies predicted and measured, shares.
+    """Accuracies and losses of accuracy predicted and measured, shares.
 
     Parameters
     ----------
     groups : mapping of str to tuple of two (S, A) float arrays
         Kind of prediction to what was predicted and what was measured afterwards, seed by seed.
-    n_test : int
-        Number of test inputs of what was measured; 0 leaves their sampling error out.
+    variances : mapping of str to (S, A) float array
+        Kind of prediction to the variance that the test inputs give what was measured; without an entry it is
+        left out.
     """
 
     groups: Mapping[str, tuple[Floats, Floats]]
-    n_test: int = 0
+    variances: Values = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for group, (predicted, measured) in self.groups.items():
@@ -175,9 +176,10 @@ class Predictions:
 
         That of errors which all have one sign and are made on the same inputs.
         """
-        _, measured = self.groups[group]
-        errors = np.sqrt(accuracy_variance(measured, max(self.n_test, 1))).mean(axis=1)
-        return POINTS**2 * errors**2 if self.n_test else np.zeros(len(measured))
+        if group not in self.variances:
+            return np.zeros(len(self.groups[group][0]))
+        errors: Floats = np.sqrt(self.variances[group]).mean(axis=1)
+        return POINTS**2 * errors**2
 
 
 @dataclass(frozen=True)

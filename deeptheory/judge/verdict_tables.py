@@ -164,15 +164,25 @@ def arm_tables(
     Returns
     -------
     list of Table
-        All numbers in percent, as the mean over seeds; after +- half the width of its interval, which is over
-        seeds of one arm and therefore wider than that of a paired difference.
+        All numbers in percent, losses against the unpruned arm in percentage points, as means over seeds; after +-
+        half the width of the interval. That of an accuracy is over seeds of one arm and therefore wider than that
+        of a loss, which is paired.
     """
-    header = ("arm", "before", "after retraining", "predicted", "parameters left", "multiply-adds left")
+    header = (
+        "arm",
+        "before",
+        "after retraining",
+        "loss",
+        "loss predicted",
+        "parameters left",
+        "multiply-adds left",
+    )
     rows = [
         (
             arm,
             _number(100 * float(results.accuracy_before[arm].mean()), ".2f"),
             with_interval(100 * results.accuracy_after[arm], level),
+            with_interval(100 * (results.accuracy_after[UNPRUNED] - results.accuracy_after[arm]), level),
             _prediction(results, arm),
             _number(100 * float(np.mean(parameters_left[arm])), ".1f"),
             _number(100 * float(np.mean(multiply_adds_left[arm])), ".1f"),

@@ -51,7 +51,7 @@ class PatchMoments:
 
 def patch_moments(
     network: nn.Network,
-    images: NDArray[np.uint8],
+    images: NDArray[np.uint8] | NDArray[np.float32],
     layer: str,
     reference: nn.Network | None = None,
     title: str = "patches",
@@ -67,7 +67,7 @@ def patch_moments(
     Parameters
     ----------
     network : Network
-    images : uint8 array (N, H, W, C)
+    images : uint8 array (N, H, W, C), or float32 array (N, ...) as in `visit`
     layer : str
         Name of a convolution without groups or of a linear layer, "stage3.conv".
     reference : Network, optional

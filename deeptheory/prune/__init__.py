@@ -15,7 +15,7 @@ from deeptheory.prune.arms import (
 from deeptheory.prune.compaction import CompactLayer, check_agreement, compact, compact_layers, masked_network
 from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA, Criterion
-from deeptheory.prune.criteria.afcc import head_scores, kernel_scores
+from deeptheory.prune.criteria.afcc import head_scores, kernel_scores, scores_of_strengths
 from deeptheory.prune.criteria.random_afcc import scaled_to_fan_in
 from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.density_schedule import densities
@@ -32,7 +32,15 @@ from deeptheory.prune.masked_layers import (
 )
 from deeptheory.prune.masks import Masks, apply_masks
 from deeptheory.prune.options import CompareOptions, PruneOptions
-from deeptheory.prune.prediction import Prediction, Predictor, RefitPredictor, layer_predictions
+from deeptheory.prune.prediction import (
+    HEAD_INPUTS,
+    Predictor,
+    Refit,
+    RefitPredictor,
+    Refitted,
+    layer_predictions,
+    outputs_below,
+)
 from deeptheory.prune.refitting import RIDGE, images_for, images_for_patches, refit_layers, refitted_layer
 from deeptheory.prune.selection import DensityNotReached, Ranking, keep_density, keep_largest, masks_of_units
 from deeptheory.store.paths import AFCC, UNPRUNED
@@ -41,6 +49,7 @@ __all__ = [
     "AFCC",
     "CRITERIA",
     "HEAD",
+    "HEAD_INPUTS",
     "HEAD_WEIGHT",
     "RIDGE",
     "UNPRUNED",
@@ -58,12 +67,13 @@ __all__ = [
     "MaskSummary",
     "MaskedLayer",
     "Masks",
-    "Prediction",
     "Predictor",
     "PruneOptions",
     "PrunedArm",
     "Ranking",
+    "Refit",
     "RefitPredictor",
+    "Refitted",
     "Scores",
     "Target",
     "apply_masks",
@@ -88,11 +98,13 @@ __all__ = [
     "masked_network",
     "masks_for",
     "masks_of_units",
+    "outputs_below",
     "prune_arm",
     "prune_arms",
     "refit_layers",
     "refitted_layer",
     "scaled_to_fan_in",
     "scores_for",
+    "scores_of_strengths",
     "warnings_of",
 ]

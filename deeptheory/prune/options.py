@@ -83,3 +83,7 @@ class CompareOptions(Options, frozen=True):
         Meta(description="shares of the masked layers' weights kept"),
     ] = (0.5, 0.2, 0.1, 0.05, 0.02)
     alone: Annotated[bool, Meta(description="mask one layer at a time and leave the others whole")] = False
+    predict: Annotated[
+        bool,
+        Meta(description="predict the loss of every mask, of all layers together, before any is retrained"),
+    ] = False

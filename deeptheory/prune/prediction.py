@@ -1,9 +1,9 @@
-"""Accuracy of a masked network after retraining, predicted without a gradient step."""
+"""Accuracy of a masked network that is refitted without a gradient step."""
 
 import abc
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,48 +11,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import measure, nn, theory
+from deeptheory.measure.streaming import visit
 from deeptheory.nn.layers.base import Array
 from deeptheory.prune.arms import PrunedArm
 from deeptheory.prune.masked_layers import HEAD, HEAD_WEIGHT
 from deeptheory.prune.masks import apply_masks
-from deeptheory.prune.refitting import refit_layers
+from deeptheory.prune.refitting import images_for, mixing_layers, refit_layers
 
 Inputs = tuple[Array, NDArray[np.int64]]  # images, labels
 HEAD_INPUTS = 20_000  # to which the head is refitted, at most
-INTERVAL = 1.96  # standard errors on either side
+LARGEST_OUTPUT = 8192  # of a stage for one input, up to which it is computed once for all masks above it
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """The predicted accuracy of one masked network.
+class Refit:
+    """The accuracy of one masked network after the refit in closed form.
 
     Attributes
     ----------
     refitted : float
-        Accuracy after the refit in closed form, counted on the measure split.
+        Counted on the measure split.
     refitted_theory : float
         The same by `theory.accuracy_from_mixture`.
-    retrained : float
-        `theory.retrained_accuracy`, the prediction.
-    retrained_error : float
-        Half width of its 95 % interval, binomial: of the count on these inputs, not of the model.
-    loss : float
-        Accuracy of the intact network minus `retrained`.
-    loss_error : float
-        Half width of its 95 % interval, from the scatter of the paired answers of the two networks: of the count
-        on these inputs, not of the model.
+    refit_loss : float
+        Accuracy of the intact network, its head refitted in the same way, minus `refitted`: what
+        `theory.RecoveryLaw` takes. NOT the loss after retraining, which is many times smaller where networks find
+        other outputs.
     """
 
     refitted: float
     refitted_theory: float
-    retrained: float
-    retrained_error: float
-    loss: float
-    loss_error: float
+    refit_loss: float
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """A refitted network, or its part above the masks, and what it reads.
+
+    Attributes
+    ----------
+    network : Measurable
+    fitting, held_out : array (N, ...)
+        Inputs in the order in which they are fitted to, and those of the measure split: images, or the outputs of
+        the stage below the part.
+    """
+
+    network: measure.Measurable
+    fitting: Array
+    held_out: Array
 
 
 class RefitPredictor(abc.ABC):
-    """Predicts the accuracy of masked versions of one trained network, whatever computes it.
+    """Refits masked versions of one trained network, whatever computes it, and counts how accurate they are.
 
     Parameters
     ----------
@@ -89,37 +99,32 @@ class RefitPredictor(abc.ABC):
         self.stage, self.head, self.n_labels, self.l2 = stage, head, n_labels, l2
         self.held_out_images, self.held_out_labels = held_out
         self.rngs = rng.spawn(2)  # every network is refitted and integrated with the same random numbers
-        self.intact, self._intact_right = self._accuracies(network, None)
+        self.intact = self._accuracies(Refitted(network, self.images, self.held_out_images), None)
 
     @abc.abstractmethod
-    def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> measure.Measurable:
+    def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> "Refitted":
         """The masked network with its weights below the head refitted in closed form."""
 
-    def predict(self, masks: Mapping[str, NDArray[np.bool_]]) -> Prediction:
-        """Predict what a masked network reaches after retraining.
+    def predict(self, masks: Mapping[str, NDArray[np.bool_]]) -> Refit:
+        """Refit the network under masks.
 
         Parameters
         ----------
         masks : mapping of str to bool array
-            By weight name, of the weight's shape, True where kept; the head's may be among them. Without any,
-            the prediction is the accuracy of the intact network.
+            By weight name, of the weight's shape, True where kept; the head's may be among them.
         """
         below = {name: mask for name, mask in masks.items() if name != self.head}
-        (refitted, by_theory), right = self._accuracies(self.refitted(below), masks.get(self.head))
-        retrained = float(theory.retrained_accuracy(self.intact[0], refitted))
-        loss = self.intact[0] - retrained
-        scatter = np.std(self._intact_right - right) * theory.SURVIVING_SHARE
-        per_root = INTERVAL / math.sqrt(len(right))
-        spread = math.sqrt(retrained * (1 - retrained))
-        return Prediction(refitted, by_theory, retrained, per_root * spread, loss, per_root * float(scatter))
+        if not masks:
+            return Refit(*self.intact, 0.0)
+        counted, by_theory = self._accuracies(self.refitted(below), masks.get(self.head))
+        return Refit(counted, by_theory, self.intact[0] - counted)
 
-    def _accuracies(
-        self, network: measure.Measurable, mask: NDArray[np.bool_] | None
-    ) -> tuple[tuple[float, float], NDArray[np.float64]]:
-        """Counted and predicted accuracy with a refitted head, and which answers are correct (1 or 0)."""
+    def _accuracies(self, refitted: "Refitted", mask: NDArray[np.bool_] | None) -> tuple[float, float]:
+        """Counted and predicted accuracy with a refitted head."""
+        network = refitted.network
         fitting, drawing = (copy.deepcopy(rng) for rng in self.rngs)
         head = measure.fit_probe(
-            measure.stage_features(network, self.images[:HEAD_INPUTS], self.stage, quiet=True),
+            measure.stage_features(network, refitted.fitting[:HEAD_INPUTS], self.stage, quiet=True),
             self.labels[:HEAD_INPUTS],
             self.n_labels,
             measure.ProbeOptions(l2=self.l2),
@@ -127,12 +132,11 @@ class RefitPredictor(abc.ABC):
             mask=mask,
             quiet=True,
         )
-        features = measure.stage_features(network, self.held_out_images, self.stage, quiet=True)
+        features = measure.stage_features(network, refitted.held_out, self.stage, quiet=True)
         fields, labels = features @ head.weight.T, self.held_out_labels
         components = theory.mixture_components(fields, labels, drawing)
         expected = theory.accuracy_from_mixture(fields, labels, components, drawing)
-        right = (fields.argmax(axis=1) == labels).astype(np.float64)
-        return (float(right.mean()), expected.accuracy), right
+        return float(np.mean(fields.argmax(axis=1) == labels)), expected.accuracy
 
 
 class Predictor(RefitPredictor):
@@ -146,16 +150,53 @@ class Predictor(RefitPredictor):
         l2: float,
         rng: np.random.Generator,
     ) -> None:
-        self.network, self._copy, self._state = network, copy.deepcopy(network), network.state()
+        self.network = network
+        self._parts: dict[str, Refitted] = {}  # by the stage below
         stage, n_labels = network.stages[-1].name, network.n_labels
         super().__init__(network, stage, HEAD_WEIGHT, n_labels, train, held_out, l2, rng)
 
-    def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> nn.Network:
-        """The masked network after `refit_layers`; overwritten by the next call."""
-        self._copy.load_state(self._state)
-        apply_masks(self._copy, masks)
-        refit_layers(self._copy, masks, self.images, self.network, quiet=True)
-        return self._copy
+    def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> Refitted:
+        """The part above the masks after `refit_layers`, or the intact network without one."""
+        if not masks:
+            return self._part("")
+        layers = [name.removesuffix(".weight") for name in masks]
+        part = self._part(nn.stage_below(self.network, layers) if outputs_below(self.network, layers) else "")
+        assert isinstance(part.network, nn.Network)
+        masked = copy.deepcopy(part.network)
+        apply_masks(masked, masks)
+        refit_layers(masked, masks, part.fitting, part.network, quiet=True)
+        return Refitted(masked, part.fitting, part.held_out)
+
+    def _part(self, below: str) -> Refitted:
+        """The intact network above a stage, whose outputs are computed once; all of it for ""."""
+        if not below:
+            return Refitted(self.network, self.images, self.held_out_images)
+        if below not in self._parts:
+            part = nn.upper_part(self.network, below)
+            needed = [images_for(part, name) for name in mixing_layers(part)]
+            fitting = self.images[: max(HEAD_INPUTS, *needed)]
+            self._parts = {  # of one part at a time: outputs may be large
+                below: Refitted(
+                    part, *(self._outputs(below, images) for images in (fitting, self.held_out_images))
+                )
+            }
+        return self._parts[below]
+
+    def _outputs(self, stage: str, images: Array) -> NDArray[np.float32]:
+        outputs = np.empty((len(images), *self.network.output_shape(stage)), np.float32)
+
+        def keep(batch: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+            outputs[rows] = batch.reshape(-1, *outputs.shape[1:])
+
+        visit(self.network, images, np.arange(len(images)), {stage: keep}, quiet=True)
+        return outputs
+
+
+def outputs_below(network: nn.Network, layers: Collection[str]) -> int:
+    """Outputs of the stage below masked layers that are kept, per input; 0 where there is none or too many."""
+    below = nn.stage_below(network, layers) if layers else ""
+    size = math.prod(network.output_shape(below)) if below else 0
+    return size if size <= LARGEST_OUTPUT else 0
 
 
 def layer_predictions(

@@ -20,7 +20,7 @@ RIDGE = 1e-4  # of the mean variance of a patch's element
 def refit_layers(
     network: nn.Network,
     masks: Mapping[str, NDArray[np.bool_]],
-    images: NDArray[np.uint8],
+    images: NDArray[np.uint8] | NDArray[np.float32],
     reference: nn.Network,
     quiet: bool = False,
 ) -> list[str]:
@@ -41,7 +41,7 @@ def refit_layers(
         The masked network; its weights, biases and running means are replaced.
     masks : mapping of str to bool array
         By weight name, of the weight's shape, True where kept.
-    images : uint8 array (N, H, W, C)
+    images : uint8 array (N, H, W, C), or float32 array (N, ...) of inputs in the units that the network takes
         In random order: a layer uses as many of the first as give it 30 patches per weight of a filter.
     reference : Network
         The intact network.
@@ -113,6 +113,11 @@ def images_for(network: nn.Network, layer: str) -> int:
 def images_for_patches(width: int, n_positions: int) -> int:
     """`images_for` a layer of `width` weights per filter that is applied at `n_positions`."""
     return max(LEAST_IMAGES, -(-PATCHES_PER_WEIGHT * width // n_positions))
+
+
+def mixing_layers(network: nn.Network) -> list[str]:
+    """The layers that have a kernel for every pair of filters, upwards, without the head."""
+    return [node.name for node in network.nodes if mixes(node.layer) and not node.name.startswith(f"{HEAD}.")]
 
 
 def _affected(network: nn.Network, masks: Iterable[str]) -> list[str]:

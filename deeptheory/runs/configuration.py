@@ -77,6 +77,7 @@ FREE = (
     "compare.criteria",
     "compare.densities",
     "compare.alone",
+    "compare.predict",
 )
 
 

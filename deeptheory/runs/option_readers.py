@@ -36,12 +36,13 @@ PARTS = {
         Part("train", (), ("seed", "data", "network", "train", "prune.rewind_epoch")),
         Part("probes", ("train",), ("probe",)),
         Part("measure", ("probes",), ("measure",)),
-        Part("predict", ("measure",), (*MASKS, *DENSITY, "prune.arms", "retrain.l2")),
-        Part("prune", ("predict",)),
+        Part("predict", ("measure",), (*MASKS, *DENSITY, "prune.arms", "retrain")),
+        Part("prune", ("measure",), (*MASKS, *DENSITY, "prune.arms", "retrain.l2")),
         Part("retrain", ("prune",), ("retrain", *SCHEDULE)),
         Part("retrain-unpruned", ("train",), ("retrain",)),
         Part("removal-paths", ("train",)),
-        Part("budget", ("removal-paths",), ("retrain.l2",)),
+        Part("calibration", ("measure",), (*MASKS, "retrain")),  # of a budget, and what a comparison predicts
+        Part("budget", ("removal-paths",), ("retrain",)),
         Part("sensitivity", ("measure",)),
         Part("compare-unpruned", ("train",), ("retrain",)),
         Part("compare", ("train",), (*MASKS, *SCHEDULE, "retrain")),  # by criteria that need no measures

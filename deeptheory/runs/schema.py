@@ -6,10 +6,10 @@ from pathlib import Path
 import h5py
 
 from deeptheory.errors import InputError
-from deeptheory.store import hdf5
+from deeptheory.store import hdf5, paths
 from deeptheory.store.paths import SCHEMA_VERSION
 
-VERSION = 2
+VERSION = 3
 
 
 def is_current(file: h5py.File) -> bool:
@@ -61,4 +61,26 @@ def _add_checksums(file: h5py.File) -> None:
         hdf5.add_checksum(file[name])
 
 
-MIGRATIONS: dict[int, Callable[[h5py.File], None]] = {1: _add_checksums}  # from that version to the next
+def _predict_losses(file: h5py.File) -> None:
+    """Version 3 predicts losses with an interval, and no accuracies after retraining."""
+    found: list[str] = []
+    file.visit(lambda name: found.append(name) if name.endswith("/retrained_error") else None)
+    for name in found:
+        group = file[name].parent
+        stored = hdf5.OpenFile(file).read_tree(group.name)
+        loss, error = stored.read_number(paths.LOSS), stored.read_number(paths.LOSS_ERROR)
+        intact = stored.read_number("retrained") + loss
+        for entry in ("retrained", "retrained_error", paths.LOSS_ERROR):
+            del group[entry]
+        losses = {
+            paths.REFIT_LOSS: intact - stored.read_number("refitted"),
+            paths.LOSS_LOW: loss - error,
+            paths.LOSS_HIGH: loss + error,
+        }
+        hdf5.write_tree(group, losses)
+
+
+MIGRATIONS: dict[int, Callable[[h5py.File], None]] = {  # from that version to the next
+    1: _add_checksums,
+    2: _predict_losses,
+}

@@ -46,7 +46,8 @@ def stored_pieces(file: h5py.File) -> list[Piece]:
     if removal in file:
         found.append(Piece("removal-paths", paths.REMOVAL_PATHS, (removal,)))
     found += [piece for piece in _named(file, "budget", paths.BUDGET) if piece.entries != (removal,)]
-    for part in (paths.SENSITIVITY, paths.COMPACT, paths.COST, paths.ROUNDS):
+    found += _named(file, "calibration", paths.PREDICTIONS)
+    for part in (paths.SENSITIVITY, paths.COMPACT, paths.COST, paths.ROUNDS, paths.CALIBRATION):
         found += _named(file, part, part)
     order = list(PARTS)
     return sorted(found, key=lambda piece: order.index(piece.part))
@@ -54,8 +55,9 @@ def stored_pieces(file: h5py.File) -> list[Piece]:
 
 def pieces_begun(file: h5py.File) -> Iterator[str]:
     """Entries of steps that are not done and compute them anew when they go on."""
-    if "prune" in file and paths.join("prune", paths.FINISHED) not in file:
-        yield "prune"
+    yield from (
+        step for step in ("predict", "prune") if step in file and paths.join(step, paths.FINISHED) not in file
+    )
     if paths.join("measure", paths.FINISHED) not in file:
         for stage in _names(file, paths.join("measure", paths.STAGES)):
             where = paths.stage_path("measure", stage)
@@ -70,6 +72,8 @@ def checkpoints(directory: Path) -> list[Piece]:
             part = "train"
         elif path.name.startswith(paths.probe_checkpoint("").removesuffix(".h5")):
             part = "probes"
+        elif path.name.startswith(paths.calibration_checkpoint("").removesuffix(".h5")):
+            part = "calibration"
         else:
             part = "retrain-unpruned" if path.name == paths.arm_checkpoint(paths.UNPRUNED, 0) else "retrain"
         found.append(Piece(part, path.name, ()))

@@ -30,6 +30,7 @@ SENSITIVITY = "sensitivity"  # measures at other thresholds and on parts of the 
 REWIND = "rewind"  # the weights that iterative pruning goes back to
 COMPARE = "compare"  # accuracy of every criterion at every density
 COMPARE_ALONE = "compare-alone"  # the same with one layer masked at a time
+PREDICTIONS = "predictions"  # of the losses of a comparison, and the law that they follow
 ROUNDS = "rounds"  # of iterative pruning, by arm and final density
 BRANCH = "branch"  # of a run that shares another one's training: where it is from, and what was taken over
 
@@ -58,7 +59,12 @@ SIGNAL_SHARE, VARIANCE_SHARE = "signal_share", "variance_share"
 SNR_MEAN_FIELD, SNR_MEASURED = "snr_mean_field", "snr_measured"
 
 # Entries of the arms.
-RETRAINED, HEAD = "retrained", "head"  # predictions: after retraining, and of the refitted head alone
+HEAD = "head"  # the prediction of the refitted head alone
+REFIT_LOSS = "refit_loss"  # before retraining
+LOSS, LOSS_LOW, LOSS_HIGH = "loss", "loss_low", "loss_high"  # after it, and the interval
+CALIBRATION, LOSS_ERROR = "calibration", "loss_error"  # masks of no arm, retrained to predict those of arms
+RECOVERY = "recovery"  # the law that predictions follow
+PREDICTION = "prediction"  # of a prunable set
 EXPECTED_DILUTION = "expected_dilution"  # of a layer: without structure in its fields
 ACCURACY_MASKED = "accuracy_masked"  # of a criterion at one density, not retrained
 REFIT_ACCURACY, UPDATE, ARM_COST = "refit_accuracy", "update", "cost"
@@ -97,6 +103,11 @@ def arm_checkpoint(arm: str, density: float, number: int | None = None) -> str:
         *([] if number is None else [str(number)]),
     ]
     return "-".join(parts) + ".h5"
+
+
+def calibration_checkpoint(name: str) -> str:
+    """File of the retraining of a mask of no arm."""
+    return f"checkpoint-{CALIBRATION}-{name}.h5"
 
 
 def probe_checkpoint(stage: str) -> str:
@@ -149,6 +160,11 @@ def compare_path(criterion: str, density: float, layer: str = "", entry: str = "
     """Group of one criterion at one density, of all masked layers or of one: `compare-alone/LAYER/lamp/0.1`."""
     where = (COMPARE_ALONE, layer) if layer else (COMPARE,)
     return join(*where, criterion, f"{density:g}", *([entry] if entry else []))
+
+
+def prediction_path(criterion: str, density: float) -> str:
+    """Group of the loss predicted for one criterion at one density: `predictions/lamp/0.1`."""
+    return join(PREDICTIONS, criterion, f"{density:g}")
 
 
 def round_path(arm: str, density: float, number: int, *entry: str) -> str:

@@ -145,7 +145,7 @@ def arm_results(runs: Sequence[Run]) -> ArmResults:
     return ArmResults(
         accuracy_before=of_arms("prune", paths.ACCURACY),
         accuracy_after=of_arms("retrain", paths.ACCURACY),
-        predicted=of_arms("predict", paths.RETRAINED),
+        predicted=of_arms("predict", paths.LOSS),
         dilution=of_layers(paths.DILUTION),
         null_dilution=of_layers(paths.EXPECTED_DILUTION) if runs[0].config.prune.afcc_at_threshold else {},
     )

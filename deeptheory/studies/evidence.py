@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory import judge
 from deeptheory.errors import InputError
 from deeptheory.judge.evidence import (
     Arms,
@@ -124,7 +125,7 @@ def single_layers(runs: Runs) -> SingleLayers:
 
 
 def predictions(runs: Runs) -> Predictions:
-    """Heads of the later half of the stages, masked heads, and arms after retraining."""
+    """Accuracies of the heads of the later half of the stages and of masked heads, losses of retrained arms."""
     _check(runs, "retrain")
     names = stage_names(runs[0])
     late = names[(len(names) - 1) // 2 :]
@@ -138,19 +139,20 @@ def predictions(runs: Runs) -> Predictions:
             [paths.arm_path("predict", arm, paths.HEAD, paths.ACCURACY) for arm in masked],
             [paths.arm_path("prune", arm, paths.REFIT_ACCURACY) for arm in masked],
         ),
-        "retrained arms": (
-            [paths.arm_path("predict", arm, paths.RETRAINED) for arm in masked],
-            [paths.arm_path("retrain", arm, paths.ACCURACY) for arm in masked],
-        ),
     }
 
     def read(of_paths: list[str]) -> Floats:
         return np.array([[run.read_number(path) for path in of_paths] for run in runs])
 
-    return Predictions(
-        {group: (read(predicted), read(measured)) for group, (predicted, measured) in groups.items()},
-        soundness.n_test(runs[0]),
-    )
+    found = {group: (read(predicted), read(measured)) for group, (predicted, measured) in groups.items()}
+    n_test = soundness.n_test(runs[0])
+    variances = {group: judge.accuracy_variance(measured, n_test) for group, (_, measured) in found.items()}
+    losses = read([paths.arm_path("predict", arm, paths.LOSS) for arm in masked])
+    unpruned = read([paths.arm_path("retrain", UNPRUNED, paths.ACCURACY)])
+    retrained = read([paths.arm_path("retrain", arm, paths.ACCURACY) for arm in masked])
+    found["retrained arms"] = (losses, unpruned - retrained)
+    variances["retrained arms"] = judge.difference_variance(retrained, unpruned, n_test)
+    return Predictions(found, variances)
 
 
 def dilutions(runs: Runs) -> Dilutions:

@@ -9,7 +9,7 @@ from deeptheory.judge import ArmResults, Judged
 from deeptheory.judge.verdict_tables import exploratory_texts, true_if
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
-from deeptheory.store.paths import AFCC
+from deeptheory.store.paths import AFCC, UNPRUNED
 
 CLAIM = "each filter serves a few labels; connections between filters that share none can go (AFCC)"
 FIRST = {
@@ -31,16 +31,18 @@ def in_words(
         np.mean([run.read_number(paths.arm_path("prune", AFCC, paths.DILUTION)) for run in runs])
     )
     measured = [f"{arm} {_percent(values)}" for arm, values in results.accuracy_after.items()]
-    predicted = [
-        f"{arm} {_percent(results.predicted[arm])}" for arm in results.arms if arm in results.predicted
-    ]
+    pruned = [arm for arm in results.arms if arm != UNPRUNED]
+    lost = {arm: results.accuracy_after[UNPRUNED] - results.accuracy_after[arm] for arm in pruned}
+    losses = [f"{arm} {_percent(lost[arm])}" for arm in pruned]
+    predicted = [f"{arm} {_percent(results.predicted[arm])}" for arm in pruned if arm in results.predicted]
     look = [f"{path.name} ({FIRST[path.stem]})" for path in figures if path.stem in FIRST]
     lines = {
         "claimed": CLAIM,
         "done": f"{results.n_seeds} networks trained, {100 * dilution:.0f} % of the weights in the masked layers "
         "removed, all retrained",
-        "predicted": f"before any pruning, test accuracy in %: {', '.join(predicted)}",
-        "measured": f"after retraining, mean over seeds: {', '.join(measured)}",
+        "predicted": f"before any arm was pruned, points lost against unpruned: {', '.join(predicted)}",
+        "measured": f"after retraining, mean over seeds: {', '.join(losses)}",
+        "accuracy": f"after retraining, test accuracy in %: {', '.join(measured)}",
         **{status: _claims(judged, status) for status in ("supported", "not supported", "undecided")},
         "figures": str(figures[0].parent) if figures else "none",
         "look first": ", ".join(look) or "at the table of verdicts above",

@@ -11,7 +11,6 @@ from deeptheory.theory.budget.removal import (
     residuals_along,
 )
 from deeptheory.theory.budget.residual import refitted_weights, relative_noise, residual_variance
-from deeptheory.theory.budget.retraining import SURVIVING_SHARE, retrained_accuracy
 from deeptheory.theory.committee.averages import I2, I3, I4
 from deeptheory.theory.committee.deletion import Deletion, delete_units, greedy_deletions, ranked_deletions
 from deeptheory.theory.committee.learning import LearningCurve, learning_curve, order_parameter_rates
@@ -37,6 +36,13 @@ from deeptheory.theory.margin import field_margins, margin_certificate
 from deeptheory.theory.mixture import accuracy_from_mixture, mixture_components
 from deeptheory.theory.orthant import orthant_probability
 from deeptheory.theory.perceptron import annealed_capacity, capacity, quenched_capacity, separable_share
+from deeptheory.theory.recovery import (
+    Calibration,
+    LossInterval,
+    RecoveryLaw,
+    learning_time,
+    surviving_loss,
+)
 from deeptheory.theory.spectrum import (
     NoiseBulk,
     NoiseEdges,
@@ -50,16 +56,18 @@ __all__ = [
     "I2",
     "I3",
     "I4",
-    "SURVIVING_SHARE",
     "ActivationMoments",
     "BudgetOrder",
+    "Calibration",
     "Deletion",
     "FieldAccuracy",
     "LearningCurve",
     "LearningScatter",
+    "LossInterval",
     "NoiseBulk",
     "NoiseEdges",
     "OrderParameters",
+    "RecoveryLaw",
     "RemovalPaths",
     "accuracy_from_activations",
     "accuracy_from_fields",
@@ -84,6 +92,7 @@ __all__ = [
     "largest_dilution",
     "learning_curve",
     "learning_scatter",
+    "learning_time",
     "magnitude_overlap",
     "margin_certificate",
     "margin_noise",
@@ -109,8 +118,8 @@ __all__ = [
     "removal_paths",
     "residual_variance",
     "residuals_along",
-    "retrained_accuracy",
     "ridge_head",
     "separable_share",
     "sign_disagreement",
+    "surviving_loss",
 ]

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.theory import detection, dilution, magnitude, margin, orthant, perceptron, spectrum
-from deeptheory.theory.budget import residual, retraining
+from deeptheory.theory import detection, dilution, magnitude, margin, orthant, perceptron, recovery, spectrum
+from deeptheory.theory.budget import residual
 from deeptheory.theory.committee import averages, order_parameters
 
 Array = NDArray[np.float64]
@@ -175,8 +175,8 @@ FORMULAS = {
         ),
         Formula(residual.relative_noise, "e_b / Var z_b", "deeptheory", "exact, a definition"),
         Formula(
-            retraining.retrained_accuracy,
-            f"intact - {retraining.SURVIVING_SHARE} (intact - refitted)",
+            recovery.surviving_loss,
+            "P (1 - exp(-a (-ln(1 - R/P))^k))",
             "deeptheory",
             "model",
         ),

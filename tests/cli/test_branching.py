@@ -17,7 +17,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
         (("predict",), "measure", "prune.threshold", 0.4),
         (("predict", "--tolerance", 0.1), "train", "retrain.l2", 0.001),
         (("prune",), "predict", "checkpoint_minutes", 1),
-        (("retrain",), "prune", "retrain.batch", 40),
+        (("predict",), "measure", "retrain.batch", 40),
+        (("retrain",), "prune", "checkpoint_minutes", 1),
         (("chain", "--until", "predict"), "train", "prune.threshold", 0.4),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
@@ -51,16 +52,16 @@ def test_a_branch_says_what_it_took_over_and_inspect_where_it_is_from(deeptheory
     assert header.split("  ")[0] == "run"
     assert [cell.strip() for cell in row.split("  ") if cell] == [
         str(new / "seed-3"),
-        "train, measure, predict, prune",
-        "retrain",
-        "retrain",
+        "train, measure, prune",
+        "predict, retrain",
+        "predict, retrain",
     ]
     again = deeptheory("branch", study, new, "--set", "retrain.epochs=2", "--json", "--quiet")
     assert (again.code, again.err) == (0, "")
     assert json.loads(again.out)["runs"][0]["existed"]
     shown = deeptheory("inspect", new / "seed-3").out
     assert f"branch of {study / 'seed-3'}, 2" in shown
-    assert "changed: retrain.epochs from 1 to 2; taken over: train, measure, predict, prune" in shown
+    assert "changed: retrain.epochs from 1 to 2; taken over: train, measure, prune" in shown
 
 
 def test_a_branch_in_a_place_of_other_files_is_refused(deeptheory, assert_refused, study, tmp_path):

@@ -36,7 +36,7 @@ def test_a_study_of_one_seed_is_undecided(deeptheory, study, tmp_path):
         "hypotheses.txt",
         "h01-probe-accuracy-rises.pdf",
         "h06-afcc-no-loss.pdf",
-        "h12-snr-budget-prediction.pdf",
+        "h12-loss-prediction.pdf",
     }
     stored = json.loads((out / "hypotheses.json").read_text())["hypotheses"]
     assert [of["status"] for of in stored] == ["undecided"] * 3

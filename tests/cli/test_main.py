@@ -77,7 +77,7 @@ def test_json_is_json_with_the_numbers_of_the_run(deeptheory, run, command):
         assert list(numbers) == run.read_names("measure/stage_names")
         assert numbers["stage3"]["probe_accuracy"] == run.read_number("measure/stages/stage3/probe_accuracy")
     elif command == "predict":
-        assert numbers["arms"]["afcc"]["retrained"] == run.read_number("predict/arms/afcc/retrained")
+        assert numbers["arms"]["afcc"]["loss"] == run.read_number("predict/arms/afcc/loss")
         assert numbers["layers"]["head.linear.weight"]["dilution"] > 0
     elif command == "inspect":
         assert numbers["done"] == ["train", "measure", "predict", "prune", "retrain"]

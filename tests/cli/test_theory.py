@@ -22,7 +22,7 @@ EXAMPLES = {
     "head-dilution": ("n_labels=10 sizes=1,2,3", 0.8),
     "margin-certificate": ("margins=0.5,2,-1,4 delta=0.25", 0.5),
     "relative-noise": ("residual=1 variance=4", 0.25),
-    "retrained-accuracy": ("intact=0.9 refitted=0.8", 0.87),
+    "surviving-loss": ("refit_loss=0.45 accuracy=0.9 factor=0.5 exponent=1", 0.9 * (1 - 0.5**0.5)),
     "I2": ("covariance=1,0.3,0.3,1", 0.0959),
     "I3": ("covariance=1,0.3,0.2,0.3,1,0.1,0.2,0.1,1", 0.0224),
     "I4": ("covariance=1,0,0,0,0,1,0,0,0,0,1,0.5,0,0,0.5,1", 0.0512),

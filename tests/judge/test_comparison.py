@@ -10,6 +10,7 @@ from deeptheory.judge import (
     smallest_density_without_loss,
     with_interval,
 )
+from deeptheory.judge.comparison import density_at_margin
 
 UNPRUNED = np.array([0.90, 0.91, 0.92, 0.90, 0.91])
 SCATTER = np.array([0.001, -0.001, 0.0, 0.0005, -0.0005])
@@ -99,3 +100,33 @@ def test_with_interval():
     assert with_interval(values[1:], 0.95) == "1.02"  # fewer than five have none
     assert with_interval([0.25], 0.95, ".4f") == "0.2500"
     assert with_interval([1.0, np.nan], 0.95) == with_interval([1.0, np.inf], 0.95) == "-"
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ({0.5: 0.1, 0.2: 0.3}, (0.0, 0.2)),  # never passed
+        ({0.5: 0.8, 0.2: 0.1}, (0.5, np.inf)),  # passed by the largest already
+        ({0.8: -0.5, 0.2: 1.5}, (0.4, 0.4)),  # half of the way, in the logarithm
+        ({0.5: 0.2, 0.2: np.nan, 0.1: 0.1}, None),
+    ],
+)
+def test_where_a_loss_passes_the_margin(losses, expected):
+    found = density_at_margin(losses, 0.5)
+    if expected is None:
+        assert np.isnan(found[0])  # a density that was not reached says nothing of those below it
+    else:
+        assert found == pytest.approx(expected)
+
+
+def test_predictions_stand_beside_what_was_measured():
+    predicted = {"lamp": {0.5: np.array([0.001, 0.003]), 0.2: np.array([0.02, 0.03])}}
+    accuracy = {"lamp": {0.5: np.array([0.9, 0.9]), 0.2: np.array([0.88, 0.88])}}
+    compared = Comparison(np.array([0.9, 0.902]), accuracy, predicted)
+    table = comparison_tables(compared, (), JudgeOptions())[2]
+    assert table.header == ("criterion", "passes 0.5", "0.5", "0.2")
+    (row,) = table.rows
+    assert row[2:] == ("0.20 | 0.10", "2.50 | 2.10")
+    knees = [float(knee) for knee in row[1].split(" | ")]
+    assert 0.2 < knees[0] < 0.5
+    assert 0.2 < knees[1] < 0.5

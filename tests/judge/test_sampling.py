@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deeptheory.judge import at_chance, clearly_below, difference_variance, paired_variance
+from deeptheory.judge import accuracy_variance, at_chance, clearly_below, difference_variance, paired_variance
 from deeptheory.judge.evidence import Arms, Predictions, Stages
 from deeptheory.judge.hypotheses import hypothesis
 
@@ -71,5 +71,7 @@ def test_the_sampling_error_of_predictions_is_not_understated():
     rng, truth = np.random.default_rng(0), np.array([0.6, 0.8])
     measured = rng.binomial(N, truth, (4000, 2)) / N
     errors = Predictions({"arms": (np.tile(truth + 0.1, (4000, 1)), measured)}).errors("arms")
-    stated = Predictions({"arms": (truth[None] + 0.1, truth[None])}, N).error_variance("arms")
+    stated = Predictions(
+        {"arms": (truth[None] + 0.1, truth[None])}, {"arms": accuracy_variance(truth[None], N)}
+    ).error_variance("arms")
     assert stated[0] >= errors.var()

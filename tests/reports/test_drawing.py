@@ -33,6 +33,7 @@ def test_the_figures_of_a_study_keep_their_order(finished_study, runs, tmp_path)
         "cluster-sizes",
         "accuracy-against-dilution",
         "predicted-against-measured",
+        "predicted-losses",
     ]
     assert drawing.draw_all(runs, tmp_path / "new") == [tmp_path / "new" / f"{name}.pdf" for name in drawn]
     for name in drawn:  # every figure is the same to the byte when it is drawn again
@@ -90,14 +91,24 @@ def test_dilution_and_accuracies_of_the_arms(runs):
     )
 
 
-def test_predictions_of_probes_heads_and_arms(runs):
+def test_predictions_of_probes_and_heads(runs):
     (axes,) = FIGURES["predicted-against-measured"].draw(runs).axes
     arms = (UNPRUNED, *runs[0].config.prune.arms)
-    assert [len(points(axes, kind)) for kind in range(3)] == [5, len(arms), len(arms)]
-    predicted = [runs[0].read_number(f"predict/arms/{arm}/retrained") for arm in arms]
-    measured = [runs[0].read_number(f"retrain/arms/{arm}/accuracy") for arm in arms]
-    np.testing.assert_array_equal(points(axes, 2), np.column_stack([predicted, measured]))
+    assert [len(points(axes, kind)) for kind in range(2)] == [5, len(arms)]
+    predicted = [runs[0].read_number(f"predict/arms/{arm}/head/accuracy") for arm in arms]
+    measured = [runs[0].read_number(f"prune/arms/{arm}/refit_accuracy") for arm in arms]
+    np.testing.assert_array_equal(points(axes, 1), np.column_stack([predicted, measured]))
     assert axes.get_ylabel() == "measured accuracy (50 test inputs)"
+
+
+def test_predicted_losses_are_those_against_the_unpruned_arm(runs):
+    (axes,) = FIGURES["predicted-losses"].draw(runs).axes
+    unpruned = runs[0].read_number(f"retrain/arms/{UNPRUNED}/accuracy")
+    for number, arm in enumerate(runs[0].config.prune.arms):
+        predicted = 100 * runs[0].read_number(f"predict/arms/{arm}/loss")
+        measured = 100 * (unpruned - runs[0].read_number(f"retrain/arms/{arm}/accuracy"))
+        np.testing.assert_allclose(points(axes, number), [[predicted, measured]])
+    assert axes.get_ylabel() == "measured loss (points)"
 
 
 def test_accuracies_of_a_comparison(run):

@@ -88,6 +88,7 @@ DEFAULTS = {
     ),
     "compare.densities": (0.5, 0.2, 0.1, 0.05, 0.02),
     "compare.alone": False,
+    "compare.predict": False,
     "judge.seeds": 5,
     "judge.minimum_seeds": 5,
     "judge.level": 0.95,

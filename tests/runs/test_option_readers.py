@@ -10,7 +10,7 @@ from deeptheory.prune import CRITERIA, UNPRUNED
 from deeptheory.runs import Run, option_readers, steps
 from deeptheory.runs.configuration import FREE, Config, complete, config_from, flatten
 from deeptheory.runs.option_readers import is_of
-from deeptheory.runs.steps import criteria, measurement, retraining, tolerance, training
+from deeptheory.runs.steps import criteria, measurement, removal_order, retraining, tolerance, training
 from deeptheory.store import paths
 from tests.conftest import TINY
 
@@ -72,7 +72,9 @@ WITHIN = (  # parts inside of steps: where they are computed
     (training, "check_later_steps", "checks"),
     (measurement, "_fit_probes", "probes"),
     (retraining, "retrain_network", of_arm),
-    (tolerance, "_removal_paths", "removal-paths"),
+    (removal_order, "_removal_paths", "removal-paths"),
+    (tolerance, "calibrated", "calibration"),
+    (criteria, "_predict", "calibration"),
     (criteria, "_store_unpruned", "compare-unpruned"),
     (criteria, "_store_pruned", of_criterion),
 )
@@ -108,7 +110,7 @@ def read(tmp_path_factory):
         tmp_path_factory.mktemp("plain") / "run",
         prune={"arms": ["afcc", "random-afcc"], "thresholds": [0.4, 0.5]},
         probe={"solver": "sgd", "epochs": 1},
-        compare={"criteria": ["afcc", "random"], "densities": [0.5]},
+        compare={"criteria": ["afcc", "random"], "densities": [0.5], "predict": True},
     )
     changing = all_that_is_read(
         tmp_path_factory.mktemp("changing") / "run",
@@ -158,7 +160,7 @@ def test_what_no_part_reads_is_what_runs_of_one_study_may_differ_in_and_the_rule
         ("prune.threshold", "predict"),
         ("retrain.l2", "predict"),
         ("prune.schedule", "retrain"),
-        ("retrain.epochs", "retrain"),
+        ("retrain.epochs", "predict"),
         ("judge.margin", None),
     ],
 )
@@ -178,11 +180,11 @@ def test_the_first_step_that_reads_an_option(option, step):
         (
             "prune.density",
             {"train", "probes", "measure", "sensitivity", "removal-paths", "budget", "retrain-unpruned"}
-            | {"compare", "compare-measured", "compare-unpruned"},
+            | {"compare", "compare-measured", "compare-unpruned", "calibration"},
         ),
         (
             "retrain.epochs",
-            {"train", "probes", "measure", "sensitivity", "predict", "prune", "removal-paths", "budget"},
+            {"train", "probes", "measure", "sensitivity", "prune", "removal-paths"},
         ),
     ],
 )

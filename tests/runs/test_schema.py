@@ -67,3 +67,17 @@ def test_a_version_that_is_no_whole_number_is_refused_and_kept(run, version):
 
 def test_there_is_a_migration_from_every_version():
     assert list(schema.MIGRATIONS) == list(range(1, schema.VERSION))
+
+
+def test_predictions_of_an_accuracy_become_those_of_a_loss(run):
+    arm = run.read_tree("predict/arms/afcc").read_numbers("head") | {"refitted": 0.6}
+    run.store(
+        "predict/arms/afcc",
+        {**arm, "retrained": 0.81, "retrained_error": 0.04, "loss": 0.09, "loss_error": 0.02},
+    )
+    set_version(run, 2)
+    found = run.read_tree("predict/arms/afcc")
+    expected = {"refit_loss": 0.3, "loss": 0.09, "loss_low": 0.07, "loss_high": 0.11}
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert not {"retrained", "retrained_error", "loss_error"} & set(found)
+    assert integrity.verify(run.results).damaged == ()

@@ -59,8 +59,8 @@ def fresh(tmp_path_factory):
         ),
         (
             {"retrain": {"epochs": 2}},
-            "train, measure, predict, prune",
-            ["retrain"],
+            "train, measure, prune",
+            ["predict", "retrain"],
         ),
         (
             {"prune": {"arms": ["afcc", "random", "lamp"]}},
@@ -186,6 +186,11 @@ def test_a_study_goes_on_from_the_branches_of_its_runs_without_training(
     assert said["changed"]["judge.margin"] == {"old": 0.5, "new": 2.0}
     monkeypatch.setattr("deeptheory.runs.steps.training.nn.fit", None)
     monkeypatch.setattr("deeptheory.runs.steps.retraining._retrain_arm", _as_it_was(study))
+    calibrations = Run(study / "seed-3").read_trees("predict/calibration")
+    monkeypatch.setattr(
+        "deeptheory.runs.steps.calibration._calibration",
+        lambda run, predictor, name, masks: calibrations[name],
+    )
     table = {
         name: {**t, **{"prune": {"threshold": 0.4}, "judge": {"margin": 2.0}}.get(name, {})}
         for name, t in TINY.items()

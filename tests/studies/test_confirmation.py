@@ -111,7 +111,7 @@ def test_the_judge_gets_the_stored_numbers(finished_study):
             results.accuracy_after[arm], [run.read_number(f"retrain/arms/{arm}/accuracy")] * 2
         )
         np.testing.assert_array_equal(
-            results.predicted[arm], [run.read_number(f"predict/arms/{arm}/retrained")] * 2
+            results.predicted[arm], [run.read_number(f"predict/arms/{arm}/loss")] * 2
         )
     assert set(results.dilution) - set(results.null_dilution) == {"head.linear.weight"}
     for layer, dilution in results.dilution.items():

@@ -1,5 +1,6 @@
 """Evidence of hypotheses from run files; the numbers in them are made up."""
 
+import operator
 import time
 
 import numpy as np
@@ -160,8 +161,9 @@ def test_predictions_of_a_confirm_study(run):
     for arm, predicted, measured in zip(
         run.config.prune.arms, *map(np.ravel, groups["retrained arms"]), strict=True
     ):
-        assert predicted == run.read_number(f"predict/arms/{arm}/retrained")
-        assert measured == run.read_number(f"retrain/arms/{arm}/accuracy")
+        assert predicted == run.read_number(f"predict/arms/{arm}/loss")
+        accuracies = (run.read_number(f"retrain/arms/{each}/accuracy") for each in ("unpruned", arm))
+        assert measured == pytest.approx(operator.sub(*accuracies))
 
 
 @pytest.mark.parametrize(("option", "source"), [("n_labels", "glyphs"), ("labels_used", "files")])

@@ -152,8 +152,9 @@ class Measured:
         dict
             The entries of run files under ``predict``. ``stages``: the accuracy of every probe by the theory;
             ``layers``: AFCC's dilution, that expected without structure, and the prunable kernels of every masked
-            layer; ``arms``: for every arm and "unpruned" a `prune.Prediction` and, under ``head``, the accuracy of
-            the head refitted under its mask on intact stages.
+            layer; ``arms``: for every arm and "unpruned" a `prune.Refit`, the loss after retraining by
+            `theory.RecoveryLaw` with its 95 % interval, ``loss``, ``loss_low`` and ``loss_high``, and under
+            ``head`` the accuracy of the head refitted under its mask on intact stages.
 
         Raises
         ------
@@ -161,12 +162,17 @@ class Measured:
             There are no inputs to fit to (``probe_loader``); the model is masked already; a layer to be refitted
             has neither a bias nor a batch norm behind it.
 
-        Notes ----- The prediction of an arm is for the model up to its last stage, refitted in closed form, with a
-        bias-free head. A classifier with a bias or hidden layers is replaced by such a head, so compare losses,
-        not accuracies. Convolutions without groups and linear layers that the forward pass calls once are
-        refitted, from the first masked one on; other layers are not changed. The largest dilution at a tolerance
-        and the SNR budget are not predicted: they need the sensitivities of an imported network. Needs memory for
-        a copy of the model and of the probes' inputs.
+        Notes
+        -----
+        The law is not calibrated, as the model is retrained elsewhere: the interval spans an order of magnitude.
+        `theory.RecoveryLaw` takes the losses of masks that you retrained as calibrations.
+
+        The prediction of an arm is for the model up to its last stage, refitted in closed form, with a bias-free
+        head. A classifier with a bias or hidden layers is replaced by such a head, so compare losses, not
+        accuracies. Convolutions without groups and linear layers that the forward pass calls once are refitted,
+        from the first masked one on; other layers are not changed. The largest dilution at a tolerance and the
+        SNR budget are not predicted: they need the sensitivities of an imported network. Needs memory for a copy
+        of the model and of the probes' inputs.
         """
         if self.probe_inputs is None:
             do = "pass probe_loader to measure"
@@ -186,6 +192,7 @@ class Measured:
         ]
         probe = self.stages[stage]["probe_weight"]
         heads = prune.HeadPredictor(splits[0], splits[1], probe, l2, streams[1])
+        law = theory.RecoveryLaw(predictor.intact[0])
         masks_of_arms: dict[str, Mapping[str, NDArray[np.bool_]]] = {
             prune.UNPRUNED: {},
             **{name: arm.masks for name, arm in arms.items()},
@@ -194,10 +201,18 @@ class Measured:
             "stages": self._predict_stages(live, streams[2], quiet),
             "layers": prune.layer_predictions(afcc, self.strengths),
             "arms": {
-                name: asdict(predictor.predict(masks)) | {"head": asdict(heads.predict(masks.get(head)))}
+                name: self._predict_arm(predictor, law, masks)
+                | {"head": asdict(heads.predict(masks.get(head)))}
                 for name, masks in masks_of_arms.items()
             },
         }
+
+    def _predict_arm(
+        self, predictor: LivePredictor, law: theory.RecoveryLaw, masks: Mapping[str, NDArray[np.bool_]]
+    ) -> dict[str, float]:
+        refit = predictor.predict(masks)
+        found = law.predict(refit.refit_loss) if masks else theory.LossInterval(0.0, 0.0, 0.0)
+        return {**asdict(refit), "loss": found.loss, "loss_low": found.low, "loss_high": found.high}
 
     def _predict_stages(self, live: LiveModel, rng: np.random.Generator, quiet: bool) -> dict[str, Any]:
         images, labels = self.inputs.images, self.inputs.labels

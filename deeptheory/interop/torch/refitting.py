@@ -46,7 +46,7 @@ class LivePredictor(prune.RefitPredictor):
         super().__init__(live, stage, *given)
         self.mixing = mixing_layers(live, self.images[:1], stage)
 
-    def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> LiveModel:
+    def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> prune.Refitted:
         """The masked model, refitted from the first masked layer on; overwritten by the next call."""
         self.copy.model.load_state_dict(self.live.model.state_dict())
         for name, mask in masks.items():
@@ -54,7 +54,7 @@ class LivePredictor(prune.RefitPredictor):
         masked = [number for number, layer in enumerate(self.mixing) if f"{layer.name}.weight" in masks]
         for layer in self.mixing[min(masked, default=len(self.mixing)) :]:
             self._refit(layer, masks.get(f"{layer.name}.weight"))
-        return self.copy
+        return prune.Refitted(self.copy, self.images, self.held_out_images)
 
     def _refit(self, layer: Mixing, mask: NDArray[np.bool_] | None) -> None:
         intact = self.live.modules[layer.name]

@@ -1,4 +1,4 @@
-"""Predicted against measured accuracies: probes, masked heads, retrained arms."""
+"""Predicted against measured accuracies of probes and masked heads."""
 
 from collections.abc import Sequence
 
@@ -29,7 +29,6 @@ def _draw(runs: Sequence[Run]) -> Figure:
             over_arms("predict", paths.HEAD, paths.ACCURACY),
             over_arms("prune", paths.REFIT_ACCURACY),
         ),
-        "retrained arms": (over_arms("predict", paths.RETRAINED), over_arms("retrain", paths.ACCURACY)),
     }
     return draw_predicted_against_measured(groups, n_test=n_test_inputs(runs[0]))
 
@@ -39,5 +38,5 @@ FIGURE = RunFigure(
     step="retrain",
     study="confirm",
     draw=_draw,
-    caption="Predicted against measured accuracies.",
+    caption="Predicted against measured accuracies of probes and of masked, refitted heads.",
 )

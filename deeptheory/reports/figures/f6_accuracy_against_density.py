@@ -14,7 +14,9 @@ from deeptheory.studies.soundness import chance
 def _draw(runs: Sequence[Run]) -> Figure:
     compared = compared_so_far(runs)
     margin = runs[0].config.judge.margin
-    return draw_accuracy_against_density(compared.unpruned, compared.accuracy, margin, chance(runs[0]))
+    return draw_accuracy_against_density(
+        compared.unpruned, compared.accuracy, margin, chance(runs[0]), compared.predicted
+    )
 
 
 FIGURE = RunFigure(

@@ -28,15 +28,17 @@ def _draw(runs: Sequence[Run]) -> Figure:
         raise InputError(
             "seeds of the comparisons", "the same, each once", f"{seeds}", "finish those with fewer"
         )
-    unpruned, accuracy = {}, {}
+    unpruned, accuracy, predicted = {}, {}, {}
     for epochs, of_epochs in by_epochs.items():
         compared = compared_so_far(of_epochs)
         unpruned[epochs] = compared.unpruned
         accuracy[epochs] = {name: dict(curve) for name, curve in compared.accuracy.items()}
+        predicted[epochs] = compared.predicted
     first = runs[: len(next(iter(seeds.values())))]
     unpruned[0] = over_seeds(first, paths.join("train", paths.ACCURACY, "test"))
     accuracy[0] = _not_retrained(first, next(iter(accuracy.values())))
-    return draw_accuracy_by_epochs(unpruned, accuracy, runs[0].config.judge.margin, chance(runs[0]))
+    margin = runs[0].config.judge.margin
+    return draw_accuracy_by_epochs(unpruned, accuracy, margin, chance(runs[0]), predicted)
 
 
 def _not_retrained(runs: Sequence[Run], like: Curves) -> Curves:

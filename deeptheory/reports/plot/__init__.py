@@ -10,9 +10,11 @@ from deeptheory.reports.plot.field_matrix import draw_field_matrix
 from deeptheory.reports.plot.files import save
 from deeptheory.reports.plot.hypotheses import draw_hypotheses, hypothesis_verdict
 from deeptheory.reports.plot.predicted_against_measured import draw_predicted_against_measured
+from deeptheory.reports.plot.predicted_losses import Losses, draw_predicted_losses
 from deeptheory.reports.plot.svg_text import svg
 
 __all__ = [
+    "Losses",
     "draw_accuracy_against_density",
     "draw_accuracy_against_dilution",
     "draw_accuracy_and_snr",
@@ -22,6 +24,7 @@ __all__ = [
     "draw_field_matrix",
     "draw_hypotheses",
     "draw_predicted_against_measured",
+    "draw_predicted_losses",
     "hypothesis_verdict",
     "save",
     "svg",

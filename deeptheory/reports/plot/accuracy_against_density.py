@@ -25,7 +25,11 @@ SPREAD = 0.03  # shift between two criteria as a share of the density, at most: 
 
 @styled
 def draw_accuracy_against_density(
-    unpruned: ArrayLike, accuracy: Mapping[str, Mapping[float, ArrayLike]], margin: float, chance: float
+    unpruned: ArrayLike,
+    accuracy: Mapping[str, Mapping[float, ArrayLike]],
+    margin: float,
+    chance: float,
+    predicted: Mapping[str, Mapping[float, ArrayLike]] | None = None,
 ) -> Figure:
     """Draw accuracy (above) and loss against the unpruned network of the same seed (below) against density.
 
@@ -44,6 +48,8 @@ def draw_accuracy_against_density(
         Largest loss that counts as none, in percentage points: a dotted line.
     chance : float
         Accuracy of always giving the most frequent label: a dotted line.
+    predicted : mapping of criterion to mapping of density to array of shape (S,), optional
+        Losses predicted before retraining, shares: dashed lines of their means in the lower panels.
 
     Raises
     ------
@@ -66,6 +72,7 @@ def draw_accuracy_against_density(
         above, below = grid[:, column]
         shown = {name: values[name] for name in chosen}
         losses = draw_criteria(above, below, reference, shown, densities, marks, margin)
+        draw_predictions(below, {name: (predicted or {}).get(name, {}) for name in chosen}, marks)
         draw_chance(above, chance)
         above.set_ylim(-0.02, 1.0)
         below.set_ylim(*LOSSES[::-1])
@@ -74,7 +81,8 @@ def draw_accuracy_against_density(
         above.legend(loc="lower right", fontsize=6)
     grid[0, 0].set_ylabel("test accuracy")
     grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
-    figure.suptitle(f"after retraining; line: unpruned; bars: {losses[-1].meaning}", fontsize=8)
+    dashed = "; dashed: predicted" if predicted else ""
+    figure.suptitle(f"after retraining; line: unpruned; bars: {losses[-1].meaning}{dashed}", fontsize=8)
     return figure
 
 
@@ -101,6 +109,16 @@ def draw_criteria(
         _draw(above, x, interval(accuracies), marks[name], arm_title(name))
         _draw(below, x, losses[-1], marks[name], None)
     return losses
+
+
+def draw_predictions(
+    below: Axes, predicted: Mapping[str, Mapping[float, ArrayLike]], marks: Mapping[str, Mark]
+) -> None:
+    """Draw means of predicted losses, shares, as dashed lines into a panel of losses in points."""
+    for name, losses in predicted.items():
+        densities = sorted(losses)
+        means = [100 * float(np.mean(np.asarray(losses[density], np.float64))) for density in densities]
+        below.plot(densities, means, color=marks[name][0], linewidth=0.7, linestyle="--", zorder=0)
 
 
 def density_axis(axes: Axes, densities: list[float], text: str | Callable[[float, float], str]) -> None:

@@ -7,7 +7,12 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.accuracy_against_density import checked_curve, density_axis, draw_criteria
+from deeptheory.reports.plot.accuracy_against_density import (
+    checked_curve,
+    density_axis,
+    draw_criteria,
+    draw_predictions,
+)
 from deeptheory.reports.plot.intervals import draw_chance, per_seed_accuracy
 from deeptheory.reports.plot.styles import DOUBLE_COLUMN, arm_marks, styled
 
@@ -16,7 +21,11 @@ Curves = Mapping[str, Mapping[float, ArrayLike]]
 
 @styled
 def draw_accuracy_by_epochs(
-    unpruned: Mapping[int, ArrayLike], accuracy: Mapping[int, Curves], margin: float, chance: float
+    unpruned: Mapping[int, ArrayLike],
+    accuracy: Mapping[int, Curves],
+    margin: float,
+    chance: float,
+    predicted: Mapping[int, Curves] | None = None,
 ) -> Figure:
     """Draw accuracy (above) and loss against the unpruned network (below) against dilution.
 
@@ -33,6 +42,8 @@ def draw_accuracy_by_epochs(
         Largest loss that counts as none, in percentage points: a dotted line.
     chance : float
         Accuracy of always giving the most frequent label: a dotted line.
+    predicted : mapping of epochs to mapping of criterion to mapping of density to array of shape (S,), optional
+        Losses predicted before retraining, shares: dashed lines of their means in the lower panels.
 
     Raises
     ------
@@ -58,6 +69,7 @@ def draw_accuracy_by_epochs(
             for name, curve in accuracy[epochs].items()
         }
         losses = draw_criteria(above, below, reference, values, densities, marks, margin)
+        draw_predictions(below, (predicted or {}).get(epochs, {}), marks)
         draw_chance(above, chance)
         if epochs:
             worst = max(worst, *(float(np.nanmax(loss.high, initial=0.0)) for loss in losses))
@@ -71,5 +83,6 @@ def draw_accuracy_by_epochs(
     grid[0, 0].legend(fontsize=6, loc="best")
     grid[0, 0].set_ylabel("test accuracy")
     grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
-    figure.suptitle(f"line: unpruned, retrained equally long; bars: {losses[-1].meaning}", fontsize=8)
+    dashed = "; dashed: predicted" if any((predicted or {}).values()) else ""
+    figure.suptitle(f"line: unpruned, retrained equally long; bars: {losses[-1].meaning}{dashed}", fontsize=8)
     return figure

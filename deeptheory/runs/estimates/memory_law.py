@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from deeptheory import nn
+from deeptheory import nn, prune
 from deeptheory.data import Dataset
 from deeptheory.measure.features import TOGETHER
 from deeptheory.measure.fields import BLOCK_BYTES
@@ -57,6 +57,7 @@ class Sizes:
     probed: tuple[int, ...]  # outputs of the stages whose probe has to be fitted
     patches: tuple[tuple[int, int], ...]  # weights and outputs per filter, from the first masked layer on
     masked: int  # layers that are masked
+    below: int  # outputs of the stage from which masked networks are refitted
     batch: dict[str, int]  # by step: outputs, gradients and working memory of its networks
 
     def terms(self, step: str, free: float = 0.0) -> dict[str, int]:
@@ -103,6 +104,7 @@ class Sizes:
         ):  # a head is fitted, a layer on moments of its patches, or an accuracy integrated
             refit = max(40 * size**2 + 12 * BATCH * positions * size for size, positions in self.patches)
             held = 4 * outputs[-1] * 2 * (train + inputs["measure"])
+            held += 4 * self.below * (min(train, prune.HEAD_INPUTS) + inputs["measure"])
             return held + max(refit, MIXTURES, _solver(train, outputs[-1], labels))
         if step == "prune":
             return 4 * outputs[-1] * (train + inputs["test"]) + _solver(train, outputs[-1], labels)
@@ -152,10 +154,12 @@ def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
             for name in refitted
         ),
         masked=len(masked),
+        below=prune.outputs_below(network, [layer.name for layer in masked if layer.stage_out != prune.HEAD]),
         batch={
             "train": _scratch(source, config.train.batch),
             "measure": inferring,
-            **dict.fromkeys(("predict", "prune"), 2 * inferring),  # an intact and a masked network
+            "prune": 2 * inferring,  # an intact and a masked network
+            "predict": 2 * inferring + retraining,
             **dict.fromkeys(("retrain", COMPARE), retraining),
         },
     )

@@ -9,6 +9,7 @@ from deeptheory import prune
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.estimates.memory_law import COMPARE, Sizes, sizes_of
 from deeptheory.runs.estimates.timing import epoch_seconds, recorded
+from deeptheory.runs.steps.calibration import CALIBRATIONS
 from deeptheory.system import memory, threadpools
 from deeptheory.tables import Table
 
@@ -127,7 +128,10 @@ def estimate(
     least, file = max(map(sizes.peak, steps)), sizes.file(steps)
     share = max(1, threadpools.threads() // jobs)
     retraining = config.retrain, config.retrain.stages
-    trainings = {"train": (config.train, ()), "retrain": retraining, COMPARE: retraining}
+    trainings = {
+        "train": (config.train, ()),
+        **dict.fromkeys(("predict", "retrain", COMPARE), retraining),
+    }
     with threadpools.threads_chosen(share):
         peaks, times = recorded(directories)
         tried = [step for step in steps if step in trainings and _fits(jobs * least, free)]
@@ -171,13 +175,17 @@ def _fits(size: int, free: int | None) -> bool:
 
 
 def _epochs(sizes: Sizes, step: str, per_epoch: dict[str, float]) -> float:
-    """Seconds of all epochs of a step: of the training, or of the unpruned and all pruned arms."""
+    """Seconds of all epochs of a step: the training, the calibration with the unpruned arm, or the arms."""
     config = sizes.config
     training, retraining = config.train.epochs * per_epoch["train"], config.retrain.epochs * per_epoch[step]
     if step == "train":
         return training
+    calibration = (1 + len(CALIBRATIONS)) * retraining
+    if step == "predict":
+        return calibration
     masks = len(config.compare.densities) * (sizes.masked if config.compare.alone else 1)
     arms = masks * config.compare.criteria if step == COMPARE else config.prune.arms
     again = config.prune.rounds if config.prune.schedule == "iterative" else 1
     pruned = [training if prune.CRITERIA[arm].from_scratch else again * retraining for arm in arms]
-    return retraining + sum(pruned)
+    calibrated = calibration if step == COMPARE and config.compare.predict else 0.0
+    return calibrated + retraining * (step == COMPARE) + sum(pruned)

@@ -10,7 +10,7 @@ from deeptheory.errors import InputError
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run
 from deeptheory.runs.steps.layer_choice import masked_layers, stages_to_measure
-from deeptheory.runs.steps.tolerance import removal_paths, sensitivities
+from deeptheory.runs.steps.removal_order import removal_paths, sensitivities
 from deeptheory.runs.steps.training import stored_splits, trained_network
 from deeptheory.store import paths
 

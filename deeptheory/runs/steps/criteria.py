@@ -1,5 +1,7 @@
 """Prune by every criterion at every density and retrain, from one trained network."""
 
+import contextlib
+
 import msgspec
 
 from deeptheory import data, nn, prune
@@ -8,6 +10,7 @@ from deeptheory.runs.configuration import Config
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
+from deeptheory.runs.steps.calibration import law_entries, predict_losses
 from deeptheory.runs.steps.layer_choice import check_retrained, check_schedule, masked_layers
 from deeptheory.runs.steps.measurement import measure
 from deeptheory.runs.steps.pruning import cost_of
@@ -25,6 +28,9 @@ def compare(run: Run) -> None:
     the unpruned one too, are retrained with the same batches. Stored results are not computed again, so more
     criteria and densities can be added later. For a density that a criterion cannot reach, the reason is stored
     instead of an accuracy.
+
+    With `compare.predict` the loss of every mask is predicted first (`theory.RecoveryLaw`, calibrated by two masks
+    of other densities) and stored under ``predictions``.
 
     Raises
     ------
@@ -46,6 +52,8 @@ def compare(run: Run) -> None:
         for criterion in options.criteria
         for name in masked
     ]
+    if options.predict:
+        _predict(run, network)
     missing = [mask for mask in wanted if not run.has(paths.compare_path(*mask))]
     with Progress(f"{run.directory.name} compare", len(missing) + 1, "mask", run.quiet) as progress:
         if not run.has(paths.join(paths.COMPARE, prune.UNPRUNED)):
@@ -88,12 +96,9 @@ def _store_pruned(
     run: Run, criterion: str, density: float, alone: str, layers: tuple[prune.MaskedLayer, ...]
 ) -> None:
     network = trained_network(run)
-    rng = generator(run.config.seed, "controls", criterion)
     where = paths.compare_path(criterion, density, alone)
     try:
-        strengths = trained_strengths(run, network) if prune.CRITERIA[criterion].measured else {}
-        context = arm_context(run, network, layers, rng, strengths)
-        arm = prune.prune_arm(criterion, context, density)
+        arm = _pruned(run, network, criterion, density, layers)
     except prune.DensityNotReached as error:
         run.store(where, {"not_reached": str(error)})
         return
@@ -117,6 +122,32 @@ def _store_pruned(
     remove_checkpoints(run, criterion, options)
     of_layer = f"{alone}, " if alone else ""
     run.log(f"{of_layer}{criterion} at density {density:g}: test accuracy {tree[paths.ACCURACY]:.4f}")
+
+
+def _pruned(
+    run: Run, network: nn.Network, criterion: str, density: float, layers: tuple[prune.MaskedLayer, ...]
+) -> prune.PrunedArm:
+    rng = generator(run.config.seed, "controls", criterion)
+    strengths = trained_strengths(run, network) if prune.CRITERIA[criterion].measured else {}
+    return prune.prune_arm(criterion, arm_context(run, network, layers, rng, strengths), density)
+
+
+def _predict(run: Run, network: nn.Network) -> None:
+    """Store the predicted losses of all criteria at all densities, unless they are there."""
+    options = run.config.compare
+    wanted = [(criterion, density) for density in options.densities for criterion in options.criteria]
+    if all(run.has(paths.prediction_path(*mask)) for mask in wanted):
+        return
+    layers, masks = masked_layers(run, network), dict[str, prune.Masks]()
+    for criterion, density in wanted:
+        with contextlib.suppress(prune.DensityNotReached):  # which is stored in place of the accuracy
+            arm = _pruned(run, network, criterion, density, layers)
+            masks[paths.prediction_path(criterion, density)] = arm.masks
+    kept = min(options.densities), max(options.densities)
+    where = paths.join(paths.CALIBRATION, f"densities-{kept[0]:g}-{kept[1]:g}")
+    found, law = predict_losses(run, network, masks, kept, layers, where)
+    for place, prediction in found.items():
+        run.store(place, {**prediction, paths.RECOVERY: law_entries(law)})
 
 
 def _test_accuracy(run: Run, network: nn.Network) -> float:

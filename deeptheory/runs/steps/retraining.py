@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import data, judge, nn, prune
 from deeptheory.errors import InputError
@@ -49,10 +50,15 @@ def retrain(run: Run) -> None:
     check_schedule(run.config.prune, run.config.retrain.epochs)
     started = time.monotonic()
     for arm in (prune.UNPRUNED, *run.config.prune.arms):
-        if not run.has(paths.arm_path("retrain", arm)):
-            _retrain_arm(run, arm)
-        remove_checkpoints(run, arm, run.config.prune)
+        retrain_arm(run, arm)
     run.finish("retrain", {}, started)
+
+
+def retrain_arm(run: Run, arm: str) -> None:
+    """Retrain one arm and store it, unless that is done."""
+    if not run.has(paths.arm_path("retrain", arm)):
+        _retrain_arm(run, arm)
+    remove_checkpoints(run, arm, run.config.prune)
 
 
 def _retrain_arm(run: Run, arm: str) -> None:
@@ -112,19 +118,20 @@ def retrain_network(
     The checkpoints stay until the caller has stored the result and calls `remove_checkpoints`.
     """
     options = NO_PRUNING if masks is None else options
+    checkpoint = paths.arm_checkpoint(arm, options.density)
     if masks is not None and prune.CRITERIA[arm].from_scratch:
         network = build_network(run)
         network.load_state(network.state() | prune.scaled_to_fan_in(network.parameters(), masks))
-        return Retrained(network, _fit(run, network, arm, options.density, masks, from_scratch=True), masks)
+        return Retrained(network, fit_arm(run, network, arm, checkpoint, masks, from_scratch=True), masks)
     network = trained_network(run)
     trained = network.state()
     network.load_state(start)
     if masks is None or not prune.densities(options):
-        return Retrained(network, _fit(run, network, arm, options.density, masks), masks)
+        return Retrained(network, fit_arm(run, network, arm, checkpoint, masks), masks)
     revision = Revision(run, arm, masks.layers, options, trained)
     if options.schedule == "iterative":
         return _iterate(run, network, revision, arm)
-    history = _fit(run, network, arm, options.density, before_epoch=revision.before_epoch(network))
+    history = fit_arm(run, network, arm, checkpoint, before_epoch=revision.before_epoch(network))
     return Retrained(network, history, revision.stored(len(revision.densities) - 1))
 
 
@@ -145,22 +152,36 @@ def _iterate(run: Run, network: nn.Network, revision: Revision, arm: str) -> Ret
             continue
         masks = revision.masks(number, network, masks)
         network.load_state(run.read_arrays(paths.join(paths.REWIND, paths.STATE)))
-        history = _fit(run, network, arm, revision.options.density, masks, number=number)
+        checkpoint = paths.arm_checkpoint(arm, revision.options.density, number)
+        history = fit_arm(run, network, arm, checkpoint, masks)
         run.add(revision.where(number), {paths.STATE: network.state(), paths.HISTORY: asdict(history)})
     return Retrained(network, history, masks)
 
 
-def _fit(
+def fit_arm(
     run: Run,
     network: nn.Network,
-    arm: str,
-    density: float,
-    masks: prune.Masks | None = None,
+    name: str,
+    checkpoint: str,
+    masks: Mapping[str, NDArray[np.bool_]] | None = None,
     before_epoch: nn.BeforeEpoch = lambda epoch, masks: None,
     from_scratch: bool = False,
-    number: int | None = None,
 ) -> nn.History:
-    """One retraining, from its checkpoint if there is one; all see the same batches, or those of the training."""
+    """One retraining, from its checkpoint if there is one; all see the same batches, or those of the training.
+
+    Parameters
+    ----------
+    run : Run
+    network : Network
+        Trained in place, from the weights that it has.
+    name, checkpoint : str
+        Of the arm in the report of progress, and of its file.
+    masks : mapping of str to bool array, optional
+    before_epoch : callable
+        As in `nn.fit`.
+    from_scratch : bool
+        Follow the recipe and the batches of the step `train`.
+    """
     recipe, prefix = (run.config.train, "") if from_scratch else (run.config.retrain, "retrain-")
     return nn.fit(
         network,
@@ -173,8 +194,8 @@ def _fit(
         stages=() if from_scratch else run.config.retrain.stages,
         before_epoch=before_epoch,
         session=nn.Session(
-            run.checkpoint(paths.arm_checkpoint(arm, density, number)),
-            f"{run.directory.name} retrain {arm}",
+            run.checkpoint(checkpoint),
+            f"{run.directory.name} retrain {name}",
             run.quiet,
         ),
     )

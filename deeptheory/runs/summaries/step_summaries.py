@@ -147,7 +147,7 @@ def stage_numbers(run: Run, stage: str) -> dict[str, float]:
 
 
 def predicted(run: Run) -> Summary:
-    """The prunable share of every masked layer and the predicted accuracy of every arm."""
+    """The prunable share of every masked layer and the predicted loss of every arm."""
     run.require("predict")
     layers = run.read_trees(paths.join("predict", paths.LAYERS))
     arms = run.read_trees(paths.join("predict", paths.ARMS))
@@ -173,8 +173,11 @@ def predicted(run: Run) -> Summary:
         )
         for name, arm in arms.items()
     ]
-    arm_header = ("arm", "predicted", "loss in points", "refitted", "head alone", "head counted")
-    arm_title = "predicted test accuracy of every arm; after +- the interval (95 %) of the inputs counted"
+    arm_header = ("arm", "loss predicted", "95 % interval", "lost after refit", "head alone", "head counted")
+    arm_title = (
+        "predicted loss of test accuracy after retraining, in points against the unpruned arm retrained equally\n"
+        + _law(run.read_tree("predict"))
+    )
     begun = run.read_text(paths.join("predict", paths.BEGUN))
     options = run.config.prune
     when = f"predicted {begun}, threshold {options.threshold:g}"
@@ -194,7 +197,7 @@ def predicted(run: Run) -> Summary:
 
 
 def budgeted(run: Run, tolerance: float) -> Summary:
-    """The prunable share of every layer alone and of all together, and the predicted accuracy without it."""
+    """The prunable share of every layer alone and of all together, and the predicted loss without it."""
     stored = run.read_tree(paths.budget_path(tolerance))
     intact, rows, numbers = stored.read_number(paths.INTACT), [], {}
     together = stored.read_tree(paths.NETWORK).read_arrays(paths.PRUNABLE)
@@ -222,28 +225,38 @@ def budgeted(run: Run, tolerance: float) -> Summary:
         "kernels",
         "dilution",
         "by margins",
-        "predicted",
-        "loss in points",
-        "refitted",
+        "loss predicted",
+        "95 % interval",
+        "lost after refit",
     )
     title = (
         f"predicted {stored.read_text(paths.BEGUN)}; intact {intact:.4f}, "
         f"tolerance {100 * tolerance:g} points\n"
-        f"each layer alone, then '{paths.NETWORK}': all together. Intervals: 95 %, of the inputs counted"
+        f"each layer alone, then '{paths.NETWORK}': all together. Losses in points against the unpruned network "
+        "retrained equally\n" + _law(stored)
     )
     of_all = {"intact": intact, "tolerance": tolerance, "layers": numbers}
     return _of_tables(of_all, Table(title, header, rows, notes=[f"dilution when all go together: {shares}"]))
 
 
 def _prediction_cells(prediction: StoredTree) -> tuple[str, str, str]:
-    retrained, error, loss, loss_error, refitted = (
-        prediction.read_number(name)
-        for name in ("retrained", "retrained_error", "loss", "loss_error", "refitted")
+    loss, low, high, refit = (
+        100 * prediction.read_number(name)
+        for name in (paths.LOSS, paths.LOSS_LOW, paths.LOSS_HIGH, paths.REFIT_LOSS)
     )
+    return f"{loss:.2f}", f"{low:.2f} to {high:.2f}", f"{refit:.2f}"
+
+
+def _law(stored: StoredTree) -> str:
+    """The law that predictions follow and what it was found from, in a line."""
+    if paths.RECOVERY not in stored:
+        return "by the law of an earlier version: 0.3 times the loss after the refit, intervals of the count alone"
+    law = stored.read_tree(paths.RECOVERY)
+    n_masks = int(law.read_number("calibrations"))
+    source = f"{n_masks} masks of no arm, retrained" if n_masks else "the training of the network alone"
     return (
-        f"{retrained:.4f} +- {error:.4f}",
-        f"{100 * loss:+.2f} +- {100 * loss_error:.2f}",
-        f"{refitted:.4f}",
+        f"recovery law with a = {law.read_number('factor'):.3g}, k = {law.read_number('exponent'):.3g}, "
+        f"from {source}"
     )
 
 
@@ -260,33 +273,48 @@ def retrained(run: Run) -> Summary:
 
 
 def _arms(run: Run, retrained_too: bool) -> Summary:
-    header = ["arm", "masked", "refitted head", "predicted", "retrained", "dilution", "parameters left"]
+    header = [
+        "arm",
+        "masked",
+        "refitted head",
+        "retrained",
+        "loss",
+        "loss predicted",
+        "dilution",
+        "parameters left",
+    ]
     numbers, rows = {}, []
     for arm in (prune.UNPRUNED, *run.config.prune.arms):
         before = run.read_tree(paths.arm_path("prune", arm))
         numbers[arm] = {
             "accuracy_masked": before.read_number(paths.ACCURACY),
             "accuracy_refitted_head": before.read_number(paths.REFIT_ACCURACY),
-            "accuracy_predicted": run.read_number(paths.arm_path("predict", arm, paths.RETRAINED)),
+            "loss_predicted": run.read_number(paths.arm_path("predict", arm, paths.LOSS)),
             "dilution": before.read_number(paths.DILUTION) if paths.DILUTION in before else 0.0,
             **before.read_numbers(paths.ARM_COST),
         }
-        after = "-"
+        after, loss = "-", "-"
         if retrained_too:
             accuracy = run.read_number(paths.arm_path("retrain", arm, paths.ACCURACY))
             numbers[arm]["accuracy_retrained"] = accuracy
-            after = f"{accuracy:.4f}"
+            numbers[arm]["loss"] = numbers[prune.UNPRUNED]["accuracy_retrained"] - accuracy
+            after, loss = f"{accuracy:.4f}", f"{100 * numbers[arm]['loss']:.2f}"
         of_arm = numbers[arm]
         rows.append(
             (
                 arm,
-                *(f"{of_arm[f'accuracy_{name}']:.4f}" for name in ("masked", "refitted_head", "predicted")),
+                *(f"{of_arm[f'accuracy_{name}']:.4f}" for name in ("masked", "refitted_head")),
                 after,
+                loss,
+                f"{100 * of_arm['loss_predicted']:.2f}",
                 f"{of_arm['dilution']:.4f}",
                 f"{of_arm['parameters_share']:.4f}",
             )
         )
-    title = "test accuracy of every arm; dilution: share of the masked layers' weights removed"
+    title = (
+        "test accuracy of every arm; loss in points against the unpruned arm retrained equally;\n"
+        "dilution: share of the masked layers' weights removed"
+    )
     return _of_tables(numbers, Table(title, header, rows))
 
 

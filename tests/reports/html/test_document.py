@@ -41,7 +41,7 @@ def bytes_of(text, name):
 def test_the_report_holds_verdicts_tables_and_figures(text, finished_study):
     for verdict in json.loads((finished_study / paths.VERDICTS).read_text())["hypotheses"]:
         assert f'<td class="text">{verdict["label"]}</td>' in text
-    assert text.count("<svg ") == 5
+    assert text.count("<svg ") == 6
     for words in (
         "deeptheory confirm tiny.toml",
         "label-permuted",

@@ -164,11 +164,11 @@ def test_the_fields_of_all_filters_add_up_to_the_mean_complete_field(run):
 def test_the_unpruned_arm_is_predicted_without_loss_and_heads_apart_from_retrained_arms(finished_study):
     predicted = Run(finished_study / "seed-3").read_tree("predict/arms")
     unpruned = predicted["unpruned"]
-    assert (unpruned["loss"], unpruned["loss_error"]) == (0, 0)
-    assert unpruned["retrained"] == unpruned["refitted"]
+    assert (unpruned["loss"], unpruned["loss_low"], unpruned["loss_high"]) == (0, 0, 0)
     for arm in ARMS:
         of_arm = predicted[arm]
-        assert of_arm["retrained"] == pytest.approx(unpruned["retrained"] - of_arm["loss"])
+        assert of_arm["refit_loss"] == pytest.approx(unpruned["refitted"] - of_arm["refitted"])
+        assert 0 <= of_arm["loss_low"] <= of_arm["loss"] <= of_arm["loss_high"]
         assert set(of_arm["head"]) == {"accuracy", "integration_error", "counted"}
 
 

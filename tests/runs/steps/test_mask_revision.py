@@ -78,7 +78,7 @@ def test_iterative_pruning_starts_every_round_from_the_rewound_weights(tmp_path,
     run = retrained(tmp_path / "run", epochs=1, schedule="iterative", rounds=2, rewind_epoch=1)
     early = run.read_arrays(f"{paths.REWIND}/state")
     assert run.read_number(f"{paths.REWIND}/epoch") == 1
-    starts = [state for masks, state in seen if masks]
+    starts = [state for masks, state in seen if masks][2:]  # after the two masks of the calibration
     assert len(starts) == 2 * 2  # rounds of two arms
     for state in starts:
         assert all((state[name] == early[name]).all() for name in early)
@@ -124,7 +124,7 @@ def test_too_many_rounds_are_refused_by_the_step_of_retraining_alone(tmp_path):
     steps.chain(run, "prune")
     with pytest.raises(InputError, match=r"prune.rounds: expected at most retrain.epochs"):
         steps.retrain(run)
-    assert not run.has("retrain")
+    assert run.entry_names("retrain/arms") == ["unpruned"]  # which the prediction needed
 
 
 def test_a_run_without_early_weights_cannot_rewind(run):

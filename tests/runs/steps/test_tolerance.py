@@ -8,7 +8,7 @@ import pytest
 
 from deeptheory import tables
 from deeptheory.runs import Run, steps
-from deeptheory.runs.steps import tolerance
+from deeptheory.runs.steps import calibration, removal_order, tolerance
 from deeptheory.runs.summaries import step_summaries
 from deeptheory.store import paths
 
@@ -45,11 +45,11 @@ def test_every_layer_alone_and_all_together_are_within_the_tolerance(searched):
 
 def test_the_stored_prediction_is_that_of_the_stored_mask(searched):
     network = tolerance.trained_network(searched)
-    layers = tolerance.maskable_layers(network)
+    layers = removal_order.maskable_layers(network)
     found = found_at(searched)
     masks = tolerance.prune.Masks(layers, {name: ~mask for name, mask in found["prunable"].items()})
     again = tolerance.make_predictor(searched, network).predict(masks)
-    assert again.retrained == pytest.approx(found["prediction"]["retrained"], abs=1e-12)
+    assert again.refit_loss == pytest.approx(found["prediction"]["refit_loss"], abs=1e-12)
     assert again.refitted_theory == pytest.approx(found["prediction"]["refitted_theory"], abs=1e-12)
 
 
@@ -66,7 +66,8 @@ def test_a_second_tolerance_uses_the_stored_paths_and_the_first_is_not_computed_
     def never(*_, **__):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(tolerance, "_removal_paths", never)
+    monkeypatch.setattr(removal_order, "_removal_paths", never)
+    monkeypatch.setattr(calibration, "_calibration", never)
     steps.budget(searched, 0.9)
     assert found_at(searched)["dilution"] <= searched.read_number(
         f"{paths.budget_path(0.9)}/{paths.NETWORK}/dilution"
@@ -98,7 +99,8 @@ def test_the_report_has_a_line_for_every_layer_and_the_network(searched):
     found = step_summaries.budgeted(searched, TOLERANCE)
     lines = found.text.splitlines()
     assert "tolerance 30 points" in lines[0]
-    assert [line.split()[0] for line in lines[4:10]] == [
+    assert "from 2 masks of no arm, retrained" in lines[2]
+    assert [line.split()[0] for line in lines[5:11]] == [
         *(f"stage{n}.conv.weight" for n in (2, 3, 4, 5)),
         "head.linear.weight",
         "network",
@@ -115,11 +117,11 @@ def test_the_overview_of_a_run_shows_its_prunable_sets(searched):
 
 def test_wide_filters_take_costs_added_up_with_exact_residuals(searched, monkeypatch):
     network = tolerance.trained_network(searched)
-    layer = tolerance.maskable_layers(network)[1]
-    images, _ = tolerance.data.select(searched.dataset, tolerance.stored_splits(searched), "train")
-    greedy = tolerance._removal_paths(network, layer, images)
-    monkeypatch.setattr(tolerance, "EXACT_WEIGHTS", 1)
-    fast = tolerance._removal_paths(network, layer, images)
+    layer = removal_order.maskable_layers(network)[1]
+    images, _ = removal_order.data.select(searched.dataset, removal_order.stored_splits(searched), "train")
+    greedy = removal_order._removal_paths(network, layer, images)
+    monkeypatch.setattr(removal_order, "EXACT_WEIGHTS", 1)
+    fast = removal_order._removal_paths(network, layer, images)
     np.testing.assert_allclose(fast.residual[:, -1].min(), greedy.residual[:, -1].min(), rtol=0.5)
     assert np.all(greedy.residual.sum(axis=1) <= 1.001 * fast.residual.sum(axis=1))
 

@@ -1,0 +1,208 @@
+"""How much of the loss that a refit in closed form leaves survives retraining: a law with two constants."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+LEARNT = 1 - math.exp(-1)
+"""Share of the final training accuracy, above chance, at which a network counts as having learnt."""
+EXPONENT, EXPONENT_SPREAD = 0.88, 0.28
+SCALE, TIME_EXPONENT, FACTOR_SPREAD = -1.94, 0.72, 0.98
+MODEL_SPREAD = 0.24
+"""Prior of the law: k is normal; ln a is normal about SCALE - TIME_EXPONENT ln(time); single masks scatter about
+the law by MODEL_SPREAD in the logarithm. Fitted once (docs/results.md), on networks and masks of no table."""
+UNKNOWN_TIME = 0.15  # where the training of a network is not known: the middle of those of the fit
+RETRAINING_SPREAD = 0.002  # of the accuracies of two retrainings that differ in rounding alone
+LARGEST, SMALLEST = 1 - 1e-4, 1e-4  # shares of the accuracy lost within which logarithms are taken
+GRID = np.linspace(-3, 3, 41)  # in standard deviations of the prior
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
+
+
+def surviving_loss(
+    refit_loss: ArrayLike, accuracy: ArrayLike, factor: float, exponent: float
+) -> NDArray[np.float64]:
+    r"""Loss of accuracy after retraining, from that of the network refitted in closed form.
+
+    .. math:: -\ln(1 - L/P) = a\, [-\ln(1 - R/P)]^k
+
+    A refit restores the outputs that layers had; retraining finds other outputs that serve the labels as well. L
+    is what it does not recover. In these units a loss of everything is infinite and small losses are shares of P.
+    Status: model (ours); a and k belong to one network and one recipe of retraining, `RecoveryLaw` finds them.
+    Source: deeptheory.
+
+    Parameters
+    ----------
+    refit_loss : array_like
+        R, accuracy lost after `prune.refit_layers` and a refit of the head, within [0, accuracy].
+    accuracy : array_like
+        P, accuracy of the intact network, within (0, 1].
+    factor : float
+        a > 0.
+    exponent : float
+        k.
+
+    Returns
+    -------
+    float64 array
+        L, against the UNPRUNED NETWORK RETRAINED EQUALLY. NOT against the network as it was trained.
+
+    Raises
+    ------
+    ValueError
+        If a loss or an accuracy is outside its range, or the factor is not positive.
+    """
+    lost, whole = np.asarray(refit_loss, np.float64), np.asarray(accuracy, np.float64)
+    if not np.all((whole > 0) & (whole <= 1)):
+        raise ValueError(f"accuracy must be within (0, 1], found {whole}")
+    if not np.all((lost >= 0) & (lost <= whole)):
+        raise ValueError(f"refit_loss must be within [0, accuracy], found {lost}")
+    if not factor > 0:
+        raise ValueError(f"factor must be within (0, inf), found {factor}")
+    with np.errstate(divide="ignore"):
+        strength = np.log(-np.log1p(-lost / whole))  # -inf where nothing is lost, inf where everything is
+    survived: NDArray[np.float64] = whole * _share(np.log(factor) + exponent * strength)
+    return survived
+
+
+def learning_time(accuracy: Sequence[float], rates: Sequence[float], chance: float) -> float:
+    """The time that a network took to learn, in units of the learning rate times steps.
+
+    That until its training accuracy had covered 63 % of the way from chance to its final value, between the
+    middles of epochs. Status: definition (ours).
+
+    Parameters
+    ----------
+    accuracy : sequence of E float
+        Training accuracy of every epoch.
+    rates : sequence of float
+        Learning rate of every step, the same number in each of the E epochs.
+    chance : float
+
+    Raises
+    ------
+    ValueError
+        If the numbers of epochs and steps do not fit together, or there is none.
+    """
+    epochs = len(accuracy)
+    if not epochs or not len(rates) or len(rates) % epochs:
+        raise ValueError(f"rates must be as many for each of the epochs, found {len(rates)} for {epochs}")
+    reached = np.maximum.accumulate(np.concatenate([[chance], accuracy]))
+    middles = np.concatenate([[0.0], np.arange(epochs) + 0.5])
+    learnt = chance + LEARNT * (reached[-1] - chance)
+    first = int(np.argmax(reached >= learnt))
+    if first:
+        rise = (learnt - reached[first - 1]) / max(reached[first] - reached[first - 1], np.finfo(float).tiny)
+        epoch = middles[first - 1] + rise * (middles[first] - middles[first - 1])
+    else:
+        epoch = middles[1]  # never above chance
+    time = np.concatenate([[0.0], np.cumsum(rates)])
+    return float(np.interp(epoch * len(rates) / epochs, np.arange(len(time)), time))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A mask whose loss after retraining was measured.
+
+    Attributes
+    ----------
+    refit_loss, loss : float
+        R and L of `surviving_loss`, shares; on the same held-out inputs.
+    error : float
+        Standard error of `loss` by the number of inputs.
+    """
+
+    refit_loss: float
+    loss: float
+    error: float
+
+
+@dataclass(frozen=True)
+class LossInterval:
+    """A predicted loss of accuracy, a share: its median and the ends of its 95 % interval."""
+
+    loss: float
+    low: float
+    high: float
+
+
+class RecoveryLaw:
+    r"""The law of `surviving_loss` for one network and recipe: what is known of a and k, and what follows.
+
+    .. math:: \ln(-\ln(1 - L/P)) = \ln a + k \ln(-\ln(1 - R/P)) + \sigma z
+
+    with z standard normal for every mask. Before any calibration, k is normal and ln a is normal about a line in
+    the logarithm of the time of retraining in units of the network's `learning_time`: networks that learn fast
+    recover fast. Calibrations are taken in by Bayes' rule on a grid. Status: model (ours); the constants of the
+    prior were fitted once. Source: deeptheory.
+
+    Parameters
+    ----------
+    accuracy : float
+        P, of the intact network, within (0, 1].
+    time : float, optional
+        Sum of the learning rates of retraining over the `learning_time` of the network; None where its training is
+        not known.
+    calibrations : sequence of Calibration
+
+    Attributes
+    ----------
+    factor, exponent : float
+        Means of ln a, as a, and of k.
+    n_calibrations : int
+    """
+
+    def __init__(
+        self, accuracy: float, time: float | None = None, calibrations: Sequence[Calibration] = ()
+    ) -> None:
+        if not 0 < accuracy <= 1:
+            raise ValueError(f"accuracy must be within (0, 1], found {accuracy}")
+        if time is not None and not time > 0:
+            raise ValueError(f"time must be within (0, inf), found {time}")
+        self.accuracy, self.n_calibrations = accuracy, len(calibrations)
+        middle = SCALE - TIME_EXPONENT * math.log(UNKNOWN_TIME if time is None else time)
+        self._log_factor, self._exponent = np.meshgrid(
+            middle + FACTOR_SPREAD * GRID, EXPONENT + EXPONENT_SPREAD * GRID, indexing="ij"
+        )
+        prior = np.exp(-(GRID**2) / 2)
+        weights = np.log(prior[:, None] * prior)
+        for known in calibrations:
+            error = math.hypot(known.error, RETRAINING_SPREAD)
+            deviations = (self._losses(known.refit_loss) - known.loss) / error
+            likelihood = np.exp(-(deviations**2) / 2) @ WEIGHTS
+            weights = weights + np.log(likelihood + np.finfo(float).tiny)
+        self._weights = np.exp(weights - weights.max())
+        self._weights /= self._weights.sum()
+        self.factor = math.exp(float(np.sum(self._weights * self._log_factor)))
+        self.exponent = float(np.sum(self._weights * self._exponent))
+
+    def predict(self, refit_loss: float) -> LossInterval:
+        """The loss after retraining of a mask whose refit loses `refit_loss`.
+
+        The interval contains the scatter of masks about the law and what is not known of its constants; not the
+        error of counting the test inputs on which a loss is measured.
+        """
+        losses = self._losses(refit_loss).ravel()
+        weights = (self._weights[..., None] * (WEIGHTS / WEIGHTS.sum())).ravel()
+        order = np.argsort(losses)
+        reached = np.cumsum(weights[order])
+        median, low, high = (
+            float(losses[order][min(int(np.searchsorted(reached, q)), len(order) - 1)])
+            for q in (0.5, 0.025, 0.975)
+        )
+        return LossInterval(median, low, high)
+
+    def _losses(self, refit_loss: float) -> NDArray[np.float64]:
+        """L for every pair of constants and every node of the scatter."""
+        share = np.clip(refit_loss / self.accuracy, SMALLEST, LARGEST)
+        strength = math.log(-math.log1p(-share))
+        line = self._log_factor + self._exponent * strength
+        return self.accuracy * _share(line[..., None] + MODEL_SPREAD * NODES)
+
+
+def _share(strength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 - exp(-exp(y))."""
+    share: NDArray[np.float64] = -np.expm1(-np.exp(np.minimum(strength, 50.0)))
+    return share
