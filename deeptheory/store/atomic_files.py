@@ -85,5 +85,5 @@ def read_json(path: Path) -> Any:
     """Read a JSON file; `InputError` where it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}", "a readable JSON file", str(error), "write it anew") from error

@@ -32,7 +32,7 @@ def stored_results(path: Path, setting: dict[str, Any], new: Callable[[], dict[s
     try:
         results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         stored = dict(results["setting"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"results in {path}", "JSON with a setting", repr(error), "name another file with --out"
         ) from error

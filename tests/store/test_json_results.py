@@ -31,7 +31,7 @@ def test_another_setting_is_refused_by_what_differs(tmp_path):
         stored_results(path, {"inputs": 40, "cases": "K4"}, None)
 
 
-@pytest.mark.parametrize("content", ["", "{", "{}", "[1]", '"text"', '{"setting": 3}'])
+@pytest.mark.parametrize("content", ["", "{", "{}", "[1]", '"text"', '{"setting": 3}', "[" * 100_000])
 def test_a_file_that_holds_no_results_is_refused(tmp_path, content):
     path = tmp_path / "study.json"
     path.write_text(content)

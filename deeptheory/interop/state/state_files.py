@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
 from deeptheory.nn.layers.base import Array
+from deeptheory.system.memory import require_memory
 
 SAFETENSORS, PYTORCH = (".safetensors",), (".pt", ".pth")
 NESTED = ("state_dict", "model_state_dict", "model")  # keys of the state in a larger dictionary
@@ -33,6 +35,7 @@ CODES = {  # of safetensors
     "BOOL": "?",
 }
 NAMES = {"F64": "float64", "F16": "float16", "BF16": "bfloat16"}
+SMALLER = "use a smaller network, or a machine with more memory"
 SAVE = "save model.state_dict() with torch.save, or as safetensors"
 
 
@@ -67,19 +70,20 @@ def read_state(path: str | os.PathLike[str]) -> StateFile:
     Raises
     ------
     InputError
-        The file is missing, damaged or of another kind; a pickle contains more than tensors (a whole model, or
-        code); a precision or layout is not supported; numbers are not finite; or the package that reads the file
-        is not installed.
+        The file is missing, damaged, of another kind or larger than the free memory; a pickle contains more than
+        tensors (a whole model, or code); a precision or layout is not supported; numbers are not finite; or the
+        package that reads the file is not installed.
     """
     path = Path(path)
     known = " or ".join((*SAFETENSORS, *PYTORCH))
     if path.suffix not in (*SAFETENSORS, *PYTORCH):
         raise InputError(f"file {path}", f"{known}", f"'{path.suffix}'", SAVE)
+    if not path.is_file():
+        raise InputError("file of tensors", known, f"no file {path}")
+    require_memory(f"file {path}", 3 * path.stat().st_size, SMALLER)
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise InputError("file of tensors", known, f"no file {path}") from error
     except OSError as error:
         raise InputError(f"file {path}", "a file that can be read", str(error)) from error
     read = _read_safetensors if path.suffix in SAFETENSORS else _read_state_dictionary
@@ -133,17 +137,26 @@ def _read_state_dictionary(path: Path) -> tuple[dict[str, Array], dict[str, str]
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
             found = f"{dtype}, {str(tensor.layout).removeprefix('torch.')}"
             raise InputError(f"'{name}' in {path}", "a dense tensor of real numbers", found, "convert it")
-        if tensor.is_floating_point():
-            if tensor.dtype != torch.float32:
-                converted[name] = dtype
-            tensor = tensor.to(torch.float32)
-        tensors[name] = np.array(tensor.detach().numpy())
+        # A tensor may repeat few numbers along many axes, so its size says nothing about that of the file.
+        require_memory(f"'{name}' in {path}", 3 * tensor.element_size() * tensor.numel(), SMALLER)
+        try:
+            if tensor.is_floating_point():
+                if tensor.dtype != torch.float32:
+                    converted[name] = dtype
+                tensor = tensor.to(torch.float32)
+            tensors[name] = np.array(tensor.detach().numpy())
+        except (RuntimeError, TypeError) as error:  # without data, or of a type that NumPy has not
+            raise InputError(f"'{name}' in {path}", "a tensor with its numbers", f"{error}", SAVE) from error
     return tensors, converted
 
 
 def _unpickled(torch: Any, path: Path) -> Any:
     """The contents of the file as torch.load gives them, restricted to tensors and plain containers."""
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(member.file_size for member in archive.infolist())
+            require_memory(f"file {path}", 3 * unpacked, SMALLER)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -153,6 +166,8 @@ def _unpickled(torch: Any, path: Path) -> Any:
         raise InputError(
             f"file {path}", "a state dictionary of tensors", f"{found}; nothing of it was run", SAVE
         ) from error
+    except InputError:
+        raise
     except Exception as error:  # damaged bytes make torch raise many kinds
         raise _damaged(path, "a complete state dictionary", error) from error
 

@@ -40,10 +40,10 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[s
         safetensors is not installed, or the file is missing or damaged.
     """
     safetensors = needed("safetensors")
+    if not Path(path).is_file():
+        raise InputError("tensors", "a safetensors file", f"no file {path}")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise InputError("tensors", "a safetensors file", f"no file {path}") from error
     except (OSError, TypeError, safetensors.SafetensorError) as error:
         raise InputError(f"tensors {path}", "a complete safetensors file", str(error)) from error

@@ -2,12 +2,14 @@
 
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
 
 from deeptheory.errors import InputError
 from deeptheory.interop.state.state_files import read_state
+from deeptheory.system import memory
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors.torch")
@@ -129,4 +131,35 @@ def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch, ending, extra
     (tmp_path / f"net{ending}").write_bytes(b"x")
     monkeypatch.setitem(__import__("sys").modules, "torch" if extra == "torch" else "safetensors", None)
     with pytest.raises(InputError, match=rf"pip install 'deeptheory\[{extra}\]'"):
+        read_state(tmp_path / f"net{ending}")
+
+
+def test_a_few_numbers_that_stand_for_many_are_refused(tmp_path):
+    torch.save({"w": torch.zeros(1).expand(10**6, 10**7)}, tmp_path / "net.pt")
+    with pytest.raises(
+        InputError, match=r"'w' in .*: expected at most 80 % of the free memory, .*120000.0 GB"
+    ):
+        read_state(tmp_path / "net.pt")
+
+
+def test_a_tensor_without_numbers_is_refused(tmp_path):
+    torch.save({"w": torch.empty(3, device="meta")}, tmp_path / "net.pt")
+    with pytest.raises(InputError, match=r"'w' in .*: expected a tensor with its numbers, found .*meta"):
+        read_state(tmp_path / "net.pt")
+
+
+def test_a_file_that_unpacks_to_more_than_the_memory_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "net.pt"
+    torch.save(STATE, path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("net/data/9", bytes(10**7))
+    monkeypatch.setattr(memory, "free_memory", lambda: 10**6)
+    with pytest.raises(InputError, match=r"file .*net.pt: expected at most 80 % of the free memory"):
+        read_state(path)
+
+
+@pytest.mark.parametrize("ending", [".pt", ".safetensors"])
+def test_a_pipe_is_not_waited_for(tmp_path, ending):
+    os.mkfifo(tmp_path / f"net{ending}")
+    with pytest.raises(InputError, match=r"file of tensors: expected .*, found no file"):
         read_state(tmp_path / f"net{ending}")
