@@ -1,6 +1,7 @@
 """Sources of the networks of runs: options, or the blueprint of an imported network."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from deeptheory.nn.architectures import NAMES
 from deeptheory.nn.options import IMPORTED
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
+from deeptheory.system.memory import require_memory
+
+DOUBLE = 8  # bytes of a number, at most
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,21 @@ def blueprint_in(directory: Path) -> str:
 
 
 def _from_blueprint(text: str, rng: np.random.Generator) -> nn.Network:
-    described = json.loads(text)
-    arrays = (
-        {name: np.zeros(shape, described["dtype"]) for name, shape in described[kind].items()}
-        for kind in paths.MODEL_ARRAYS
-    )
-    network = nn.build_from_blueprint(described, *arrays)
+    try:
+        described = json.loads(text)
+        shapes = [described[kind] for kind in paths.MODEL_ARRAYS]
+        numbers = sum(math.prod(map(int, shape)) for named in shapes for shape in named.values())
+        require_memory("network of the run", DOUBLE * numbers, "use a smaller network")
+        arrays = (
+            {name: np.zeros(shape, described["dtype"]) for name, shape in named.items()} for named in shapes
+        )
+        network = nn.build_from_blueprint(described, *arrays)
+    except InputError:
+        raise
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        do = "import the network again"
+        raise InputError(
+            "network of the run", "a blueprint as an import stores it", str(error), do
+        ) from error
     nn.reinitialise(network, rng)
     return network

@@ -1,5 +1,6 @@
 """What a sweep asks for: a configuration and its table `[sweep]`, read from and written to TOML."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from deeptheory.runs.configuration import (
 from deeptheory.store.toml import toml_value
 
 VARIANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")  # becomes a part of directory names
+MOST_MEMBERS = 100_000
 SEED_OPTIONS = ("seed", "judge.seeds")
 
 
@@ -53,10 +55,21 @@ class Sweep:
     config : Config
         What all members have in common: seeds run from its `seed` upwards, `judge.seeds` of them.
     options : SweepOptions
+
+    Raises
+    ------
+    InputError
+        More members than are counted in a moment.
     """
 
     config: Config
     options: SweepOptions
+
+    def __post_init__(self) -> None:
+        points = math.prod(map(len, self.options.grid.values())) * max(1, len(self.options.variants))
+        if (members := points * self.config.judge.seeds) > MOST_MEMBERS:
+            do = "sweep over fewer values or seeds"
+            raise InputError("sweep", f"at most {MOST_MEMBERS} members", f"{members}", do)
 
     @property
     def varied(self) -> tuple[str, ...]:

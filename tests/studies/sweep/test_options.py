@@ -105,3 +105,11 @@ def test_nested_is_what_a_configuration_looks_like():
 def test_a_bad_sweep_is_refused(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         read(tmp_path, text)
+
+
+def test_more_members_than_can_be_counted_are_refused_before_they_are(tmp_path):
+    values = f"[{', '.join(map(str, range(1, 101)))}]"
+    text = f"[sweep.grid]\n'train.epochs' = {values}\n'train.batch' = {values}\n'data.n_labels' = {values}\n"
+    (tmp_path / "sweep.toml").write_text(text)
+    with pytest.raises(InputError, match="sweep: expected at most 100000 members, found 5000000; sweep over"):
+        read_sweep(tmp_path / "sweep.toml")
