@@ -130,9 +130,9 @@ def test_finished_runs_say_what_steps_take(needs, run, monkeypatch):
 def test_times_of_all_steps(needs):
     found = needs()
     assert found.seconds_per_epoch == {"train": 1, "predict": 1, "retrain": 1}
-    assert found.seconds == {"train": 2, "predict": 3, "retrain": 4}  # the unpruned arm and two masks first
+    assert found.seconds == {"train": 2, "predict": 4, "retrain": 4}  # the unpruned arm and three masks first
     assert found.not_estimated == ["measure", "prune"]
-    assert found.core_hours == pytest.approx(3 * 9 / 3600)
+    assert found.core_hours == pytest.approx(3 * 10 / 3600)
     iterative = {**TINY["prune"], "density": 0.2, "schedule": "iterative", "rounds": 3}
     assert needs(prune=iterative).seconds["retrain"] == 4 * 3
     assert needs(prune={**TINY["prune"], "arms": ["afcc", "random-afcc"]}).seconds["retrain"] == 1 + 2
@@ -143,7 +143,7 @@ def test_a_comparison_retrains_every_criterion_at_every_density(needs):
     steps = comparison_steps(tiny(compare=compare))
     assert steps == ("train", COMPARE)
     assert needs(steps, compare=compare).seconds[COMPARE] == 7
-    assert needs(steps, compare={**compare, "predict": True}).seconds[COMPARE] == 7 + 3
+    assert needs(steps, compare={**compare, "predict": True}).seconds[COMPARE] == 7 + 4
     assert (
         needs(steps, compare={**compare, "alone": True}).seconds[COMPARE] == 3 * 6 + 1
     )  # two stages and the head

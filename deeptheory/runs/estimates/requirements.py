@@ -9,7 +9,7 @@ from deeptheory import prune
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.estimates.memory_law import COMPARE, Sizes, sizes_of
 from deeptheory.runs.estimates.timing import epoch_seconds, recorded
-from deeptheory.runs.steps.calibration import CALIBRATIONS
+from deeptheory.runs.steps.calibration import N_CALIBRATIONS
 from deeptheory.system import memory, threadpools
 from deeptheory.tables import Table
 
@@ -180,7 +180,7 @@ def _epochs(sizes: Sizes, step: str, per_epoch: dict[str, float]) -> float:
     training, retraining = config.train.epochs * per_epoch["train"], config.retrain.epochs * per_epoch[step]
     if step == "train":
         return training
-    calibration = (1 + len(CALIBRATIONS)) * retraining
+    calibration = (1 + N_CALIBRATIONS) * retraining
     if step == "predict":
         return calibration
     masks = len(config.compare.densities) * (sizes.masked if config.compare.alone else 1)

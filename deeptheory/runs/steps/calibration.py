@@ -17,7 +17,8 @@ from deeptheory.store import paths
 from deeptheory.system.progress import Progress
 
 SURE = 0.01  # width of the intervals of losses up to which nothing is retrained to make them narrower
-CALIBRATIONS = {"random": 0.8, "magnitude": 1.25}  # criteria, and their densities over those of the arms
+SPARSER, DENSER = 0.8, 1.25  # densities of the calibration over the least and the largest of the arms
+N_CALIBRATIONS = 3
 MaskArrays = Mapping[str, NDArray[np.bool_]]
 Kept = Mapping[str, int] | float  # units of every layer, or a density
 
@@ -32,8 +33,8 @@ def predict_losses(
 ) -> tuple[dict[str, dict[str, float]], theory.RecoveryLaw]:
     """The losses of masked networks after retraining, and the law that they follow.
 
-    The law is first that of the network's training alone. Where an interval is then wider than a point, two masks
-    (`calibration_masks`) are retrained to find its constants.
+    The law is first that of the network's training alone. Where an interval is then wider than a point, masks of
+    no arm (`calibration_masks`) are retrained to find its constants.
 
     Parameters
     ----------
@@ -108,9 +109,9 @@ def calibration_masks(
     lowest: Kept,
     highest: Kept,
 ) -> dict[str, prune.Masks]:
-    """One random mask that keeps less than all arms, and one by magnitude that keeps more.
+    """A random mask that keeps less than all arms, one by magnitude that keeps more, and a random one between.
 
-    Together they enclose the losses of the arms, and the law is found between them.
+    The first two enclose the losses of the arms; the third says how the law bends where the capacity ends.
 
     Parameters
     ----------
@@ -129,9 +130,11 @@ def calibration_masks(
         granularity=options.granularity,
         network=network,
     )
+    least, most = _scaled(lowest, SPARSER, context), _scaled(highest, DENSER, context)
     return {
-        name: prune.masks_for(name, context, _scaled(lowest if factor < 1 else highest, factor, context))
-        for name, factor in CALIBRATIONS.items()
+        "random": prune.masks_for("random", context, least),
+        "random-between": prune.masks_for("random", context, _between(least, most)),
+        "magnitude": prune.masks_for("magnitude", context, most),
     }
 
 
@@ -207,3 +210,12 @@ def _scaled(kept: Kept, factor: float, context: prune.Context) -> Kept:
         name: max(1, min(round(factor * number), (number + units[name]) // 2))
         for name, number in kept.items()
     }
+
+
+def _between(least: Kept, most: Kept) -> Kept:
+    """The geometric mean of two densities, or of numbers of units."""
+    if isinstance(least, Mapping) and isinstance(most, Mapping):
+        return {name: round(math.sqrt(number * most[name])) for name, number in least.items()}
+    assert isinstance(least, float)
+    assert isinstance(most, float)
+    return math.sqrt(least * most)

@@ -29,8 +29,8 @@ def compare(run: Run) -> None:
     criteria and densities can be added later. For a density that a criterion cannot reach, the reason is stored
     instead of an accuracy.
 
-    With `compare.predict` the loss of every mask is predicted first (`theory.RecoveryLaw`, calibrated by two masks
-    of other densities) and stored under ``predictions``.
+    With `compare.predict` the loss of every mask is predicted first (`theory.RecoveryLaw`, calibrated by masks of
+    no criterion) and stored under ``predictions``.
 
     Raises
     ------

@@ -32,7 +32,8 @@ def predict(run: Run) -> None:
       (`theory.gaussian_surrogates`).
 
     The law is first that of the network's training alone. Where an interval is then wider than a point, the
-    unpruned network and two masks of no arm are retrained to find its constants, and stored under ``calibration``.
+    unpruned network and three masks of no arm are retrained to find its constants, and stored under
+    ``calibration``.
 
     Statistics come from the measure split, whatever `measure.split` says, those the refitted head is made from out
     of the train split. No prediction depends on the test split.

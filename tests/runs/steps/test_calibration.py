@@ -28,10 +28,11 @@ def test_the_masks_enclose_the_density_of_the_arms(finished):
     network, arms = trained_network(finished), pruned_arms(finished)
     afcc = arms["afcc"]
     masks = calibration.calibration_masks(finished, network, afcc.masks.layers, afcc.n_kept, afcc.n_kept)
-    assert list(masks) == ["random", "magnitude"]
+    assert list(masks) == ["random", "random-between", "magnitude"]
     for layer in afcc.masks.layers:
-        sparser, denser = (int(mask.kernels(layer.weight).sum()) for mask in masks.values())
+        sparser, between, denser = (int(mask.kernels(layer.weight).sum()) for mask in masks.values())
         assert sparser <= afcc.n_kept[layer.weight] <= denser < layer.n_kernels
+        assert sparser <= between <= denser
     assert masks["random"].total_density < afcc.masks.total_density < masks["magnitude"].total_density
     assert not np.array_equal(
         masks["random"]["head.linear.weight"], arms["random"].masks["head.linear.weight"]
@@ -43,12 +44,13 @@ def test_densities_near_one_stay_below_it(finished):
     masks = calibration.calibration_masks(finished, network, layers, 0.5, 0.9)
     assert masks["random"].total_density == pytest.approx(0.4, abs=0.05)
     assert masks["magnitude"].total_density == pytest.approx(0.95, abs=0.02)
+    assert masks["random-between"].total_density == pytest.approx((0.4 * 0.95) ** 0.5, abs=0.05)
 
 
 def test_predicted_losses_follow_the_law_that_is_stored(finished):
     stored = finished.read_tree("predict")
     law = stored.read_tree(paths.RECOVERY)
-    assert law.read_number("calibrations") == 2
+    assert law.read_number("calibrations") == 3
     known = [
         theory.Calibration(
             *(

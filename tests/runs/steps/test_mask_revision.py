@@ -78,7 +78,7 @@ def test_iterative_pruning_starts_every_round_from_the_rewound_weights(tmp_path,
     run = retrained(tmp_path / "run", epochs=1, schedule="iterative", rounds=2, rewind_epoch=1)
     early = run.read_arrays(f"{paths.REWIND}/state")
     assert run.read_number(f"{paths.REWIND}/epoch") == 1
-    starts = [state for masks, state in seen if masks][2:]  # after the two masks of the calibration
+    starts = [state for masks, state in seen if masks][3:]  # after the masks of the calibration
     assert len(starts) == 2 * 2  # rounds of two arms
     for state in starts:
         assert all((state[name] == early[name]).all() for name in early)
