@@ -1,10 +1,11 @@
 """Whether other programs use the processors of this process, which makes times meaningless."""
 
 import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from deeptheory.system import standard_streams
 
 TOLERATED = 0.1  # share of the processors that others may take
 LOOK_SECONDS = 1.0
@@ -50,7 +51,7 @@ def is_quiet(shares: list[float | None]) -> bool | None:
     worst = max(share for share in shares if share is not None)
     if worst <= TOLERATED:
         return True
-    sys.stderr.write(
+    standard_streams.say(
         f"warning: other programs take {worst:.0%} of the processors: the times are not worth much\n"
     )
     return False

@@ -1,5 +1,7 @@
 """The command line: read arguments, call the other rooms, print. Nothing is computed here."""
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -20,9 +22,9 @@ from deeptheory.cli import (
     theory,
     verification,
 )
-from deeptheory.cli.options import EXIT_BAD_INPUT
+from deeptheory.cli.options import EXIT_BAD_INPUT, EXIT_NEGATIVE
 from deeptheory.errors import InputError, RunFailed
-from deeptheory.system import interruption
+from deeptheory.system import interruption, standard_streams
 
 
 def main() -> None:
@@ -35,23 +37,26 @@ def main() -> None:
             _require_text(sys.argv[1:])
             sys.exit(commands(standalone_mode=False))
     except InputError as error:
-        click.echo(f"error: {error}", err=True)
+        standard_streams.say(f"error: {error}\n")
         sys.exit(EXIT_BAD_INPUT)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         sys.exit(EXIT_BAD_INPUT)
     except RunFailed as error:
-        click.echo(f"error: {error}", err=True)
+        standard_streams.say(f"error: {error}\n")
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # nobody reads the results, which are stored
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_NEGATIVE)
     except OSError as error:
         where, found = error.filename or "a file", error.strerror or str(error)
         do = "check its permissions and the space left on its disk"
-        click.echo(
-            f"error: {InputError(str(where), 'a path that can be read or written', found, do)}", err=True
-        )
+        refused = InputError(str(where), "a path that can be read or written", found, do)
+        standard_streams.say(f"error: {refused}\n")
         sys.exit(EXIT_BAD_INPUT)
     except interruption.Interrupted as stopped:
-        click.echo(f"{stopped}; run the same command again to go on", err=True)
+        interruption.say_stopped(stopped)
         sys.exit(interruption.EXIT_STOPPED)
 
 

@@ -1,6 +1,7 @@
 """Glyphs, the built-in data set: characters of the DejaVu faces under random warps, rendered from a seed."""
 
 import hashlib
+import os
 import warnings
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def render(
     """
     _check(n_labels, size, train_per_label, test_per_label, seed)
     path = _cached_file(n_labels, size, train_per_label, test_per_label, seed)
-    if path.is_file():
+    if os.path.isfile(path):  # False as well in a home directory that cannot be entered
         try:
             return read_archive(path, name="glyphs")
         except InputError as damage:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from deeptheory.errors import RunFailed
 from deeptheory.runs.run import Run
-from deeptheory.system import interruption, threadpools
+from deeptheory.system import interruption, parenthood, threadpools
 
 POLL = 0.2  # seconds between looks at the processes
 
@@ -20,6 +20,8 @@ def run_side_by_side(
     keep_going: bool = False,
 ) -> dict[Run, int]:
     """Give every run to a command, `jobs` at a time, each with its share of the threads.
+
+    The processes end with this one, however it ends (`parenthood`).
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def run_side_by_side(
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.pop(0)
-                running[subprocess.Popen(_command(command, run, threads, quiet))] = run
+                words = _command(command, run, threads, quiet)
+                running[subprocess.Popen(words, env=parenthood.of_child())] = run
             time.sleep(POLL)
             for process in [process for process in running if process.poll() is not None]:
                 run = running.pop(process)

@@ -1,10 +1,11 @@
 """A sign of life for work that has nothing to report for a while, such as compiling."""
 
 import contextlib
-import sys
 import threading
 import time
 from collections.abc import Iterator
+
+from deeptheory.system import standard_streams
 
 SILENCE = 4.5  # seconds after which a line is written
 LOOK = 0.25  # seconds between looks
@@ -51,7 +52,5 @@ def _watch(title: str, over: threading.Event, started: float) -> None:
     while not over.wait(LOOK):
         now = time.monotonic()
         if now - max(_last_written, started - SILENCE + LEAST) >= SILENCE and _blocks[-1:] == [over]:
-            with contextlib.suppress(OSError, ValueError):  # a closed standard error stops no work
-                sys.stderr.write(f"{title}: at work, {now - started:.0f} s so far\n")
-                sys.stderr.flush()
+            standard_streams.say(f"{title}: at work, {now - started:.0f} s so far\n")
             note_output()

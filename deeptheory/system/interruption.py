@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+from deeptheory.system import standard_streams
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2)
 EXIT_STOPPED = 75  # EX_TEMPFAIL of sysexits.h: the same command goes on
 
@@ -66,6 +68,11 @@ def deferred() -> Iterator[None]:
         _deferred -= 1
     if not _deferred:
         check()
+
+
+def say_stopped(stopped: Interrupted) -> None:
+    """Tell what ended the process, and how to go on."""
+    standard_streams.say(f"{stopped}; run the same command again to go on\n")
 
 
 def _receive(number: int, _: FrameType | None) -> None:

@@ -18,8 +18,13 @@ def cache_directory() -> Path:
     """`$DEEPTHEORY_CACHE`, else `deeptheory` in `$XDG_CACHE_HOME`, else `~/.cache/deeptheory`."""
     if chosen := os.environ.get("DEEPTHEORY_CACHE"):
         return Path(chosen)
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "deeptheory"
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared) / "deeptheory"
+    try:
+        home = Path.home()
+    except RuntimeError:  # of a user without a home directory
+        home = Path("/")
+    return home / ".cache" / "deeptheory"
 
 
 def kernel_directory() -> Path | None:

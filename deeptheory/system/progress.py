@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TextIO
 
-from deeptheory.system import heartbeats, interruption
+from deeptheory.system import heartbeats, interruption, standard_streams
 
 LINE_INTERVAL = 5.0  # seconds between lines in a file (a Slurm log)
 BAR_INTERVAL = 0.2  # seconds between redraws on a terminal
@@ -22,7 +22,7 @@ class Progress:
     unit : str
         Name of one unit, or "%": then only the share is shown.
     quiet : bool
-        Write nothing.
+        Write nothing. What cannot be written, to a closed pipe or terminal, is lost and stops nothing.
     stream : file object, optional
         Where to write; standard error by default.
     stoppable : bool
@@ -44,7 +44,7 @@ class Progress:
     ) -> None:
         self.title, self.total, self.unit, self.quiet, self.stoppable = title, total, unit, quiet, stoppable
         self.stream = sys.stderr if stream is None else stream
-        self.terminal = self.stream.isatty()
+        self.terminal = standard_streams.is_terminal(self.stream)
         self.done: float = 0
         self.started = self.last_shown = time.monotonic()
         self.first: tuple[float, float] | None = (
@@ -57,8 +57,7 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self.shown and self.terminal:
-            self.stream.write("\n")
-            self.stream.flush()
+            standard_streams.say("\n", self.stream)
 
     def advance(self, done: float, note: str = "", total: float | None = None) -> None:
         """Set the number of units done, and of all of them where it is known better now; write when it is time.
@@ -86,8 +85,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Write a line of its own before the work begins."""
         if not self.quiet:
-            self.stream.write(f"{self.title}: {text}\n")
-            self.stream.flush()
+            standard_streams.say(f"{self.title}: {text}\n", self.stream)
             heartbeats.note_output()
 
     def _write(self, now: float, note: str) -> None:
@@ -100,8 +98,8 @@ class Progress:
         text += f", {note}" if note else ""
         if self.terminal:
             bar = "#" * int(20 * share)
-            self.stream.write(f"\r\033[K[{bar:<20}] {text}")
+            text = f"\r\033[K[{bar:<20}] {text}"
         else:
-            self.stream.write(text + "\n")
-        self.stream.flush()
+            text += "\n"
+        standard_streams.say(text, self.stream)
         heartbeats.note_output()

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from deeptheory.errors import InputError
-from deeptheory.system import interruption
+from deeptheory.system import interruption, standard_streams
 
 
 def run_script(main: Callable[[], None]) -> None:
@@ -16,8 +16,8 @@ def run_script(main: Callable[[], None]) -> None:
         with interruption.listening():
             main()
     except InputError as error:
-        sys.stderr.write(f"error: {error}\n")
+        standard_streams.say(f"error: {error}\n")
         sys.exit(2)
     except interruption.Interrupted as stopped:
-        sys.stderr.write(f"{stopped}; run the same command again to go on\n")
+        interruption.say_stopped(stopped)
         sys.exit(interruption.EXIT_STOPPED)
