@@ -1,32 +1,31 @@
 """Locks of run directories: one process at a time writes a run, and a file in the directory names it."""
 
 import contextlib
+import hashlib
 import json
 import os
-import platform
-import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from deeptheory.errors import InputError
-from deeptheory.store import paths
-
-PROC = Path("/proc")
-QUERY_SECONDS = 10  # for Slurm to answer
-SLURM = "SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID"
+from deeptheory.store import exclusive_files, paths
+from deeptheory.system import process_identity
 
 _held: set[Path] = set()
+
+
+class Locked(InputError):
+    """A run that another process writes, or may be writing."""
 
 
 @contextlib.contextmanager
 def lock(directory: Path) -> Iterator[bool]:
     """Hold the lock of a run directory in the block.
 
-    A directory that cannot be written gets no lock. A lock is taken over if its process has certainly ended: it is
-    not running on this host, or its Slurm job has ended or is this job, requeued.
+    A directory that cannot be written gets no lock. A lock is taken over if its process has certainly ended
+    (`process_identity.has_ended`). Whoever takes one over holds a lock of its own on exactly that one meanwhile:
+    without it a slower process could take the lock of a quicker one for the old one.
 
     Yields
     ------
@@ -35,159 +34,83 @@ def lock(directory: Path) -> Iterator[bool]:
 
     Raises
     ------
-    InputError
-        Another process holds it; the message names host, process and start time.
+    Locked
+        Another process holds it, as far as is known; the message names host, process and start time.
     """
-    path, own_identity = directory.resolve() / paths.LOCK, _identity()
+    path = directory.resolve() / paths.LOCK
     if path in _held or not os.access(directory, os.W_OK):
         yield False
         return
-    _take(path, own_identity)
+    text = json.dumps(process_identity.identity())
+    _take(path, text)
     _held.add(path)
     try:
         yield True
     finally:
         _held.discard(path)
-        if _read(path) == own_identity:
-            with contextlib.suppress(OSError):
-                path.unlink()
+        _release(path, text)
 
 
-def holder(directory: Path) -> str | None:
-    """The process that writes a run, for messages; None if there is none, as far as this host can tell."""
-    identity = _read(directory / paths.LOCK)
-    return None if identity is None or _has_ended(identity) else _description(identity)
+def holder(directory: Path, ask: bool = True) -> str | None:
+    """The process that writes a run, for messages; None if there is none, as far as this host can tell.
+
+    Without `ask` Slurm is not asked, which takes a moment for every run.
+    """
+    text = exclusive_files.read(directory / paths.LOCK)
+    if text is None or process_identity.has_ended(_identity_in(text), directory, ask):
+        return None
+    return _described(text)
 
 
-def _take(path: Path, own_identity: dict[str, Any]) -> None:
+def _take(path: Path, text: str) -> None:
     for _ in range(3):
-        if _create(path, own_identity):
-            return
-        identity = _read(path)
-        if identity is None:  # released in the meantime
+        if exclusive_files.create(path, text):
+            break
+        there = exclusive_files.read(path)
+        if there is None:  # released in the meantime
             continue
-        if not _has_ended(identity):
-            do = f"wait for it, or delete {path} if it is not running any more"
-            raise InputError(
-                f"run {path.parent}",
-                "no other process that writes it",
-                f"one at work: {_description(identity)}",
-                do,
-            )
-        _discard(path, identity)
-    raise InputError(f"run {path.parent}", "a lock that can be taken", f"others at {path}", "try again")
+        if not process_identity.has_ended(_identity_in(there), path.parent):
+            raise _refusal(path, there)
+        if _take_over(path, there, text):
+            break
+    if (there := exclusive_files.read(path)) != text:
+        raise _refusal(path, there or "")
 
 
-def _create(path: Path, own_identity: dict[str, Any]) -> bool:
-    """Make the lock with its text atomically: as a hard link to a complete file."""
-    whole = path.with_name(f".{path.name}.{token_hex(4)}.part")
+def _take_over(path: Path, stale: str, text: str) -> bool:
+    """Replace the lock of a process that has ended, unless another one has done so; whether it was replaced."""
+    claim = path.with_name(f"{path.name}.{hashlib.sha256(stale.encode()).hexdigest()[:16]}")
+    _take(claim, text)
     try:
-        whole.write_text(json.dumps(own_identity), encoding="utf-8")
-        try:
-            os.link(whole, path)
-        except FileExistsError:
+        if exclusive_files.read(path) != stale:
             return False
-        except OSError:  # a file system without hard links
-            try:
-                with path.open("x", encoding="utf-8") as file:
-                    json.dump(own_identity, file)
-            except FileExistsError:
-                return False
-    finally:
-        whole.unlink(missing_ok=True)
-    return True
-
-
-def _discard(path: Path, stale: dict[str, Any]) -> None:
-    """Remove a stale lock; a new one that another process made in the meantime is put back."""
-    aside = path.with_name(f".{path.name}.{token_hex(4)}.part")
-    try:
-        os.rename(path, aside)
-    except FileNotFoundError:
-        return
-    if _read(aside) != stale:
-        with contextlib.suppress(OSError):
-            os.link(aside, path)
-    aside.unlink(missing_ok=True)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    try:
-        return dict(json.loads(text))
-    except (ValueError, TypeError):
-        return {}  # its process was killed while it wrote the file
-
-
-def _identity() -> dict[str, Any]:
-    return {
-        "host": platform.node(),
-        "process": os.getpid(),
-        "started": _start_of(os.getpid()),
-        "namespace": _namespace(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "slurm": {name: os.environ[name] for name in SLURM if name in os.environ},
-        "token": token_hex(8),
-    }
-
-
-def _has_ended(identity: dict[str, Any]) -> bool:
-    """Whether the process of a lock has certainly ended."""
-    if not identity:
+        exclusive_files.replace(path, text)
         return True
-    if identity["host"] == platform.node() and identity["namespace"] == _namespace():
-        return not _alive(identity["process"]) or _start_of(identity["process"]) != identity["started"]
-    job = identity["slurm"].get("SLURM_JOB_ID")
-    if job is None:
-        return False
-    # A job runs once at a time, and a requeued one keeps its number.
-    return job == os.environ.get("SLURM_JOB_ID") or _job_has_ended(job)
+    finally:
+        _release(claim, text)
 
 
-def _job_has_ended(job: str) -> bool:
-    """Whether Slurm says that a job is not in its queue; False if Slurm cannot be asked."""
-    command = ["squeue", "--noheader", "--jobs", job, "--format", "%T"]
+def _release(path: Path, text: str) -> None:
+    with contextlib.suppress(OSError):
+        if exclusive_files.read(path) == text:
+            path.unlink()
+
+
+def _refusal(path: Path, text: str) -> Locked:
+    do = f"wait for it, or delete {path} if it is not running any more"
+    what, expected = f"run {path.parent}", "no other process that writes it"
+    return Locked(what, expected, f"one at work: {_described(text)}", do)
+
+
+def _identity_in(text: str) -> dict[str, Any]:
+    """The process that a lock names; nothing of it while the lock is being made, or if somebody else made it."""
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=QUERY_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    if asked.returncode:
-        return "Invalid job id" in asked.stderr
-    return not asked.stdout.strip()
+        identity = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return identity if isinstance(identity, dict) else {}
 
 
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        pass
-    return True
-
-
-def _start_of(process: int) -> str | None:
-    """Start time of a process, in ticks since boot: distinguishes it from a later process of the same number."""
-    try:
-        boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
-        after_name = (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return f"{boot} {after_name[19]}"
-
-
-def _namespace() -> str | None:
-    """The PID namespace of this process: containers on one host have their own."""
-    try:
-        return os.readlink(PROC / "self/ns/pid")
-    except OSError:
-        return None
-
-
-def _description(identity: dict[str, Any]) -> str:
-    job = identity["slurm"].get("SLURM_JOB_ID")
-    of_job = f", Slurm job {job}" if job else ""
-    return f"process {identity['process']} on {identity['host']}{of_job}, since {identity['since']}"
+def _described(text: str) -> str:
+    identity = _identity_in(text)
+    return process_identity.described(identity) if identity else "unknown, its lock cannot be read"
