@@ -70,7 +70,7 @@ def import_network(
     from deeptheory.interop.reading import Units, find_network
     from deeptheory.nn.options import IMPORTED
     from deeptheory.runs import Run, import_run, imported_config
-    from deeptheory.runs.run import outlined
+    from deeptheory.runs.datasets import outlined
 
     as_imported = (f'network.name="{IMPORTED}"', *overrides)  # what the retraining then starts from
     asked = imported_config(read_configuration(config, data_path, as_imported))

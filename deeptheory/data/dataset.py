@@ -1,5 +1,7 @@
 """A data set in memory: images, labels and the names of the labels."""
 
+import functools
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +82,14 @@ class Dataset:
                 + (f" and {len(outside) - 1} more" * (len(outside) > 1)),
                 "give a name to every label, or correct the file",
             )
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all images and labels, 64 hexadecimal digits; names are NOT in it."""
+        digest = hashlib.sha256()
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     @property
     def n_labels(self) -> int:

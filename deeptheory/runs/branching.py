@@ -99,6 +99,8 @@ def make_branch(branch: Branch, quiet: bool = False) -> Run:
                 if entry not in copy:  # a probe is in the measures as well, which come before it
                     _copy_entry(file[entry], copy, entry)
             hdf5.write_tree(copy, {paths.BRANCH: _record(branch)})
+            if paths.DATA_FINGERPRINT in file:
+                _copy_entry(file[paths.DATA_FINGERPRINT], copy, paths.DATA_FINGERPRINT)
             for step in paths.STEPS:  # of what is there of steps that are not done
                 where = paths.provenance_path(step)
                 if where in file and where not in copy and step in copy:

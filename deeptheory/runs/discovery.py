@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from deeptheory.data.options import DataOptions
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import differences
 from deeptheory.runs.run import Run
@@ -41,7 +42,7 @@ def check_one_configuration(runs: Sequence[Run], what: str, but: Sequence[str] =
     Raises
     ------
     InputError
-        Two runs differ: the option, both values and both runs are named.
+        Two runs differ: the option, both values and both runs are named; or as `check_one_dataset` raises it.
     """
     first = runs[0]
     for run in runs[1:]:
@@ -49,3 +50,29 @@ def check_one_configuration(runs: Sequence[Run], what: str, but: Sequence[str] =
             if name != "seed" and name not in but:
                 found = f"{name} = {one!r} in {first.directory} and {other!r} in {run.directory}"
                 raise InputError(what, "runs of one configuration", found, "take them one by one")
+    check_one_dataset(runs, what)
+
+
+def check_one_dataset(runs: Sequence[Run], what: str) -> None:
+    """Refuse runs on files of one name that held different images or labels.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Those that record no data are left out.
+    what : str
+        What the runs are for, for the message.
+
+    Raises
+    ------
+    InputError
+        Two runs of the same options of data differ in their fingerprints; both are named.
+    """
+    first: dict[DataOptions, tuple[Run, str]] = {}
+    for run in runs:
+        if used := run.fingerprint:
+            one, other = first.setdefault(run.config.data, (run, used))
+            if other != used:
+                found = f"SHA-256 {other[:16]} in {one.directory} and {used[:16]} in {run.directory}"
+                do = "restore the data, and compute the runs on others anew"
+                raise InputError(what, "the same images and labels in all runs", found, do)

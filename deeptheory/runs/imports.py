@@ -12,8 +12,9 @@ import numpy as np
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
+from deeptheory.runs.datasets import outlined
 from deeptheory.runs.network_sources import blueprint
-from deeptheory.runs.run import Run, outlined
+from deeptheory.runs.run import Run
 from deeptheory.runs.steps.training import accuracy_entries, prepare, warn_of_chance
 from deeptheory.store import paths
 from deeptheory.system import interruption

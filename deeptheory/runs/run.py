@@ -3,28 +3,27 @@
 import contextlib
 import functools
 import os
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec, cast
 
 import h5py
-import msgspec
 
 from deeptheory import data
 from deeptheory.errors import InputError
-from deeptheory.runs import schema
-from deeptheory.runs.configuration import Config, differences, read_config, to_toml
+from deeptheory.runs import recorded_options, schema
+from deeptheory.runs.configuration import Config, differences, to_toml
+from deeptheory.runs.datasets import labelled, load_whole
 from deeptheory.runs.option_readers import TRAINING, reads
-from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run_locks import lock
 from deeptheory.store import hdf5, integrity, paths
 from deeptheory.store.atomic_files import UNFINISHED, write_text
 from deeptheory.store.checkpoints import CheckpointStore
 from deeptheory.store.typed_readers import Entry, TypedReaders
-from deeptheory.system import interruption, memory, provenance
+from deeptheory.system import interruption, memory, provenance, standard_streams
 from deeptheory.system.heartbeats import heartbeat, note_output
 
 Arguments = ParamSpec("Arguments")
@@ -46,7 +45,10 @@ class Run(TypedReaders):
         if not (self.directory / paths.CONFIG).is_file():
             do = "make a run with 'deeptheory train CONFIG --out DIR'"
             raise InputError("run", f"a directory with {paths.CONFIG}", f"{self.directory}", do)
-        self.config = self._stored_config = read_config(self.directory / paths.CONFIG)
+        self.config = self._stored_config = recorded_options.read(self.directory)
+        self._fingerprint = ""  # of the data, once they are loaded
+        self._kept_open: h5py.File | None = None
+        self._compared = False  # whether the options are those that the run file records
 
     @classmethod
     def create(cls, directory: Path, config: Config, quiet: bool = False) -> "Run":
@@ -90,8 +92,29 @@ class Run(TypedReaders):
 
     @functools.cached_property
     def dataset(self) -> data.Dataset:
-        """The data set of the configuration; runs in one process share it."""
-        return labelled(load_whole(self.config.data, self.quiet), self.config)
+        """The data set of the configuration; runs in one process share it.
+
+        Raises
+        ------
+        InputError
+            Its images or labels are others than those that the run was computed on so far.
+        """
+        whole, used = load_whole(self.config.data, self.quiet), self.fingerprint
+        self._fingerprint = whole.fingerprint
+        if used not in ("", self._fingerprint):
+            raise InputError(
+                f"data of run {self.directory}",
+                f"the images and labels that it was computed on (SHA-256 {used[:16]})",
+                f"others (SHA-256 {self._fingerprint[:16]})",
+                "restore them, or train a run on the new ones in another directory",
+            )
+        return labelled(whole, self.config)
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the data the run was computed on, or has loaded (`Dataset.fingerprint`); "" if neither."""
+        recorded = self.has(paths.DATA_FINGERPRINT)
+        return self.read_text(paths.DATA_FINGERPRINT) if recorded else self._fingerprint
 
     @property
     def results(self) -> Path:
@@ -104,8 +127,16 @@ class Run(TypedReaders):
         return self.results.exists() or (self.directory / paths.CHECKPOINT).exists()
 
     def checkpoint(self, name: str) -> CheckpointStore:
-        """The checkpoint of this file name (`paths`), written every `checkpoint_minutes`."""
-        return CheckpointStore(self.directory / name, 60 * self.config.checkpoint_minutes)
+        """The checkpoint of this file name (`paths`), written every `checkpoint_minutes`.
+
+        Before it `run.h5` records the options and data that it depends on.
+        """
+        return CheckpointStore(self.directory / name, 60 * self.config.checkpoint_minutes, self._record)
+
+    def _record(self) -> None:
+        if self._fingerprint and not self.has(paths.DATA_FINGERPRINT):
+            with hdf5.replacing(self.results) as file:
+                self.describe(file)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -118,12 +149,14 @@ class Run(TypedReaders):
         """
         with lock(self.directory) as first:
             if first:
-                self._refuse_changed_options()
                 self._mend()
+                self._refuse_changed_options()
+                if self.done("train"):
+                    self.checkpoint(paths.CHECKPOINT).remove()
             yield
 
     def _refuse_changed_options(self) -> None:
-        present = read_config(self.directory / paths.CONFIG)
+        present = recorded_options.read(self.directory)
         changed = [
             f"{name} = {new!r} in place of {old!r}"
             for name, old, new in differences(self._stored_config, present)
@@ -133,12 +166,16 @@ class Run(TypedReaders):
             raise InputError(f"run {self.directory}", expected, "; ".join(changed), do)
 
     def _mend(self) -> None:
-        for path in self.directory.glob(UNFINISHED):
-            path.unlink(missing_ok=True)
+        for left in (
+            UNFINISHED,
+            f"{paths.LOCK}.*",
+        ):  # of processes that were killed while they wrote or took over
+            for path in self.directory.glob(left):
+                path.unlink(missing_ok=True)
         if done := integrity.mend(self.results):
             self.log(f"warning: {done}")
-        if self.done("train"):
-            self.checkpoint(paths.CHECKPOINT).remove()
+            recorded_options.restore(self.directory)
+        recorded_options.settle(self.directory)
 
     def done(self, step: str) -> bool:
         """Whether the step's results are complete in `run.h5`."""
@@ -168,10 +205,13 @@ class Run(TypedReaders):
 
     def entry(self, path: str) -> Entry:
         """One entry of `run.h5` by its path, such as ``measure/stages/stage3``."""
-        if not self.has(path):
-            raise InputError(f"run {self.directory}", f"'{path}' in {paths.RESULTS}", "no such entry")
-        with self._open() as file:
-            return hdf5.OpenFile(file).entry(path)
+        if self._kept_open is not None or self.results.exists():
+            with self._open() as file:
+                if (numbers := hdf5.numbers_in(file, path)) is not None:
+                    return numbers
+                if hdf5.has(file, path):
+                    return hdf5.OpenFile(file).entry(path)
+        raise InputError(f"run {self.directory}", f"'{path}' in {paths.RESULTS}", "no such entry")
 
     def location(self, path: str) -> str:
         return f"'{path}' in {self.results}"
@@ -183,18 +223,37 @@ class Run(TypedReaders):
         with self._open() as file:
             return hdf5.entry_names(file, path)
 
-    def _open(self) -> h5py.File:
-        """`run.h5` for reading, brought to the present schema first."""
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Keep `run.h5` open in the block, in which much is read of it and nothing written."""
+        before = self._kept_open
+        with self._open() as self._kept_open:
+            try:
+                yield
+            finally:
+                self._kept_open = before
+
+    def _open(self) -> AbstractContextManager[h5py.File]:
+        """`run.h5` for reading, brought to the present schema first; refuses options that it does not record."""
+        if self._kept_open is not None:
+            return contextlib.nullcontext(self._kept_open)
         file = hdf5.open_for_reading(self.results)
-        if schema.is_current(file):
-            return file
-        file.close()
-        with lock(self.directory):
-            self.record(schema.migrate(self.results))
-        return hdf5.open_for_reading(self.results)
+        try:
+            if not schema.is_current(file):
+                file.close()
+                with lock(self.directory):
+                    self.record(schema.migrate(self.results))
+                file = hdf5.open_for_reading(self.results)
+            if not self._compared:
+                recorded_options.refuse_edited(file, self.directory, self._stored_config)
+                self._compared = True
+        except BaseException:
+            file.close()
+            raise
+        return cast(AbstractContextManager[h5py.File], file)
 
     def reconfigure(self, config: Config, without: Collection[str] = ()) -> None:
-        """Take another configuration, in `config.toml` and `run.h5`, and drop what it leaves without a meaning.
+        """Take another configuration, in `run.h5` and `config.toml`, and drop what it leaves without a meaning.
 
         Parameters
         ----------
@@ -203,12 +262,19 @@ class Run(TypedReaders):
         without : collection of str
             Entries of `run.h5` to be deleted.
         """
-        write_text(self.directory / paths.CONFIG, to_toml(config))
+        recorded_options.announce(self.directory, config)
         self.config = self._stored_config = config
         with hdf5.replacing(self.results) as file:
             for path in without:
                 del file[path]
             self.describe(file)
+        recorded_options.settle(self.directory)
+
+    def require_writable(self) -> None:
+        """Raise an `InputError` where results could not be stored: before they are computed."""
+        if not os.access(self.directory, os.W_OK):
+            expected, do = "a directory that can be written", "copy it elsewhere and name the copy"
+            raise InputError(f"run {self.directory}", expected, "one that is read-only", do)
 
     def store(self, path: str, tree: hdf5.Tree) -> None:
         """Store one part of an unfinished step, replacing an old one; `run.h5` is replaced atomically."""
@@ -241,9 +307,13 @@ class Run(TypedReaders):
             self.describe(file)
 
     def describe(self, file: h5py.File) -> None:
-        """Write, with every change of `run.h5`, the configuration of what is in it and the steps that are done."""
+        """Write, with every change of `run.h5`, options and data of what is in it and the steps that are done."""
         if paths.SCHEMA_VERSION not in file:
             hdf5.write_tree(file, {paths.SCHEMA_VERSION: schema.VERSION})
+        if self._fingerprint and paths.DATA_FINGERPRINT not in file:
+            if TRAINING in file:
+                self.log("the data had no fingerprint yet, now it is that of the present ones")
+            hdf5.write_tree(file, {paths.DATA_FINGERPRINT: self._fingerprint})
         done = [name for name in paths.STEPS if paths.join(name, paths.FINISHED) in file]
         status = "complete" if len(done) == len(paths.STEPS) else f"done: {', '.join(done)}"
         texts = {paths.CONFIG_TEXT: to_toml(self.config), paths.STATUS: status if done else "begun"}
@@ -255,8 +325,7 @@ class Run(TypedReaders):
         """Add one line to `log.txt` and, unless quiet, to standard error."""
         self.record(text)
         if not self.quiet:
-            sys.stderr.write(f"{self.directory.name}: {text}\n")
-            sys.stderr.flush()
+            standard_streams.say(f"{self.directory.name}: {text}\n")
             note_output()
 
     def record(self, text: str) -> None:
@@ -274,8 +343,10 @@ def step(
     @functools.wraps(compute)
     def locked(run: Run, *args: Arguments.args, **named: Arguments.kwargs) -> None:
         is_step = compute.__name__ in paths.STEPS
-        if is_step and not run.needs(compute.__name__):
-            return
+        if is_step:
+            if not run.needs(compute.__name__):
+                return
+            run.require_writable()
         with interruption.deferred(), run.locked():
             if not (is_step and run.done(compute.__name__)):
                 memory.reset_peak()
@@ -307,39 +378,6 @@ def make_directory(directory: Path) -> None:
         raise InputError("output directory", "a place that can be written", f"{error}", do) from error
     if not os.access(directory, os.W_OK):
         raise InputError("output directory", "a place that can be written", f"{directory} is read-only", do)
-
-
-def labelled(dataset: data.Dataset, config: Config) -> data.Dataset:
-    """The data set with the labels that the configuration asks for: all or some, true or shuffled."""
-    options = config.data
-    if options.labels_used and options.source == "glyphs":
-        do = "set data.n_labels"
-        raise InputError("data.labels_used", "0 for glyphs", f"{options.labels_used}", do)
-    if options.labels_used:
-        dataset = data.choose_labels(dataset, options.labels_used, generator(config.seed, "labels-used"))
-    if options.labels == "true":
-        return dataset
-    return data.shuffle_labels(dataset, generator(config.seed, "shuffled-labels"))
-
-
-def outlined(config: Config, quiet: bool = False) -> data.Dataset:
-    """The data set of a configuration for its shapes and labels; glyphs, which are slow to render, stay blank."""
-    options = config.data
-    if options.source == "glyphs":
-        dataset = data.blank(options.n_labels, options.size, options.train_per_label, options.test_per_label)
-    else:
-        dataset = load_whole(options, quiet)
-    return labelled(dataset, config)
-
-
-def load_whole(options: data.DataOptions, quiet: bool = False) -> data.Dataset:
-    """The whole data set, which runs on some of its labels share."""
-    return _load(msgspec.structs.replace(options, labels_used=0), quiet)
-
-
-@functools.lru_cache(maxsize=1)
-def _load(options: data.DataOptions, quiet: bool) -> data.Dataset:
-    return data.load(options, quiet=quiet)
 
 
 def _refuse_difference(run: Run, config: Config) -> None:

@@ -1,11 +1,11 @@
-"""Whether the files of runs are whole: every data set against its checksum, every configuration read."""
+"""Whether the files of runs are whole: data sets against their checksums, options against those recorded."""
 
+import contextlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deeptheory.errors import InputError
-from deeptheory.runs import schema
-from deeptheory.runs.configuration import read_config
+from deeptheory.runs import recorded_options, schema
 from deeptheory.runs.run_locks import holder
 from deeptheory.store import hdf5, integrity, paths
 from deeptheory.tables import Summary, text_table
@@ -70,15 +70,18 @@ def _files(directory: Path) -> list[Verified]:
     """All files but unfinished ones and damaged ones that were kept aside."""
     names = sorted(path for path in directory.glob("*.h5") if not path.name.startswith("."))
     aside = {integrity.damaged_of(path) for path in names}
-    return [_configuration(directory / paths.CONFIG), *(_hdf5(path) for path in names if path not in aside)]
+    return [_configuration(directory), *(_hdf5(path) for path in names if path not in aside)]
 
 
-def _configuration(path: Path) -> Verified:
+def _configuration(directory: Path) -> Verified:
+    path, differing = str(directory / paths.CONFIG), ""
     try:
-        read_config(path)
+        config = recorded_options.read(directory)
     except InputError as error:
-        return Verified(str(path), 0, 0, str(error))
-    return Verified(str(path), 0, 0, "")
+        return Verified(path, 0, 0, str(error))
+    with contextlib.suppress(InputError):  # a damaged file, which has a line of its own
+        differing = recorded_options.edited(directory, config)
+    return Verified(path, 0, 0, f"not what {paths.RESULTS} records: {differing}" if differing else "")
 
 
 def _hdf5(path: Path) -> Verified:

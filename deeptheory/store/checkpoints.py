@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from deeptheory.errors import InputError
@@ -20,10 +21,17 @@ class CheckpointStore:
         Its directory must exist and be writable.
     interval : float
         Seconds between checkpoints: the most that a killed process loses.
+    before : callable
+        Called before every checkpoint, to store what it depends on.
     """
 
-    def __init__(self, path: str | os.PathLike[str], interval: float = INTERVAL) -> None:
-        self.path, self.interval = Path(path), interval
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        interval: float = INTERVAL,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.path, self.interval, self.before = Path(path), interval, before
         self.written = time.monotonic()
 
     @property
@@ -50,6 +58,7 @@ class CheckpointStore:
     def save(self, state: hdf5.Tree) -> None:
         """Replace the file; an `InputError` (read-only directory, full disk) leaves the old one as it was."""
         try:
+            self.before()
             with hdf5.replacing(self.path, anew=True) as file:
                 hdf5.write_tree(file, state)
         except OSError as error:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 CONFIG = "config.toml"
+CONFIG_NEXT = "config.next.toml"  # while options are changed: what replaces the configuration
 RESULTS = "run.h5"
 CHECKPOINT = "checkpoint.h5"
 LOG = "log.txt"
@@ -18,6 +19,7 @@ SWEEP_RESULTS = "sweep.h5"
 SWEEP_SUMMARY = "sweep.txt"
 SWEEP_SLURM = "slurm"  # directory of a sweep's array scripts, of their logs and of the list of their jobs
 SLURM_JOBS = "jobs.txt"
+SWEEP_FINISHED = ".finished.json"  # members that were done when they were last looked at
 
 UNPRUNED, AFCC = "unpruned", "afcc"  # arms of every run: the one without a mask, and the one that is judged
 
@@ -36,6 +38,7 @@ BRANCH = "branch"  # of a run that shares another one's training: where it is fr
 
 # Entries of the file.
 SCHEMA_VERSION, CONFIG_TEXT, STATUS = "schema_version", "config", "status"
+DATA_FINGERPRINT = "data_sha256"  # of the images and labels that the run was computed on
 
 # Entries of a step, or of what is computed beside the steps.
 BEGUN, FINISHED, WALL_SECONDS, PEAK_BYTES = "begun", "finished", "wall_seconds", "peak_bytes"

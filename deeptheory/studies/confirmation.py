@@ -13,6 +13,7 @@ from deeptheory.judge import ArmResults
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import steps
 from deeptheory.runs.configuration import Config
+from deeptheory.runs.discovery import check_one_dataset
 from deeptheory.runs.estimates import require_memory
 from deeptheory.runs.run import Run, make_directory
 from deeptheory.runs.stored_arrays import over_seeds
@@ -97,10 +98,12 @@ def confirm(config: Config, directory: Path, command: str, jobs: int = 1, quiet:
     runs = [Run.create(place, own, quiet) for place, own in planned]
     unfinished = [run for run in runs if run.needs(paths.STEPS[-1])]
     jobs = min(jobs, len(unfinished))
-    if jobs > 1:
+    if unfinished:
         with heartbeat("data set", quiet):
             # Bad data is refused, and rendered glyphs are cached, before there are processes.
-            _ = runs[0].dataset
+            _ = unfinished[0].dataset
+            check_one_dataset(runs, f"study {directory}")
+    if jobs > 1:
         run_side_by_side(unfinished, jobs, quiet)
     else:
         for run in unfinished:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 
+import msgspec
 import pytest
 
 from deeptheory.reports.figures import FIGURES as RUN_FIGURES
@@ -96,6 +97,6 @@ def test_facts_list_what_differs(run, tmp_path):
     facts = load_script(FIGURES / "captions.py").facts
     other = Run.create(tmp_path / "other", run.config, quiet=True)
     (other.directory / "run.h5").write_bytes(run.results.read_bytes())
-    text = (other.directory / "config.toml").read_text().replace("epochs = 2 ", "epochs = 4 ")
-    (other.directory / "config.toml").write_text(text)
+    train = msgspec.structs.replace(run.config.train, epochs=4)
+    other.reconfigure(msgspec.structs.replace(run.config, train=train))
     assert "differ in train.epochs: 2, 4" in facts([run, Run(other.directory, quiet=True)])

@@ -1,15 +1,17 @@
 """Options of later steps that are changed in a trained run."""
 
 import json
+import os
 import shutil
 
 import h5py
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, steps
+from deeptheory.runs import Run
 from deeptheory.runs.configuration import to_toml
 from deeptheory.runs.option_changes import change_options
+from deeptheory.runs.verification import verify
 from deeptheory.store import paths
 
 
@@ -182,17 +184,29 @@ def test_masks_of_an_interrupted_prune_go(run_until):
     assert not run.has("prune")
 
 
-def test_a_kill_between_the_two_files_is_made_good_by_whatever_is_stored_next(run_until, monkeypatch):
-    run = run_until("train")
+@pytest.mark.parametrize(("cut_off", "threshold"), [(paths.RESULTS, 0.3), (paths.CONFIG, 0.4)])
+def test_a_kill_between_the_files_leaves_the_options_as_they_were_or_as_they_shall_be(
+    run_until, monkeypatch, cut_off, threshold
+):
+    run, replace = run_until("train"), os.replace
+
+    def killed(one, other):
+        if other == run.directory / cut_off:
+            raise TypeError
+        replace(one, other)
+
     with monkeypatch.context() as patch:
-        patch.setattr("deeptheory.store.hdf5.replacing", None)
+        patch.setattr(os, "replace", killed)
         with pytest.raises(TypeError):
             change_options(run, ["measure.threshold=0.4"], "measure")
     again = Run(run.directory, quiet=True)
-    assert again.config.measure.threshold == 0.4
-    assert "threshold = 0.3" in again.read_text(paths.CONFIG_TEXT)
-    steps.measure(again)
-    assert again.read_text(paths.CONFIG_TEXT) == to_toml(again.config)
+    assert again.config.measure.threshold == threshold
+    assert verify(run.directory).numbers["damaged"] == 0
+    with again.locked():
+        assert Run(run.directory).config.measure.threshold == threshold
+    text = (run.directory / paths.CONFIG).read_text()
+    assert text == to_toml(again.config) == again.read_text(paths.CONFIG_TEXT)
+    assert not (run.directory / paths.CONFIG_NEXT).exists()
 
 
 def test_the_state_of_the_file_is_that_of_its_steps(run_until):

@@ -8,7 +8,7 @@ import pytest
 from deeptheory.options import Options
 from deeptheory.prune import CRITERIA, UNPRUNED
 from deeptheory.runs import Run, option_readers, steps
-from deeptheory.runs.configuration import FREE, Config, complete, config_from, flatten
+from deeptheory.runs.configuration import FREE, Config, complete, config_from, flatten, to_toml
 from deeptheory.runs.option_readers import is_of
 from deeptheory.runs.steps import criteria, measurement, removal_order, retraining, tolerance, training
 from deeptheory.store import paths
@@ -85,9 +85,9 @@ def all_that_is_read(directory, **changes):
     tables = {name: {**table, **changes.get(name, {})} for name, table in TINY.items() if name != "seed"}
     run = Run.create(directory, config_from({**changes, **tables, "seed": TINY["seed"]}), quiet=True)
     recorder = Recorder(run.config)
-    run.config = recorder.config
+    text, run.config = to_toml(run.config), recorder.config
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("deeptheory.runs.run.to_toml", lambda config: "")  # a copy, from which nothing is read
+        patch.setattr("deeptheory.runs.run.to_toml", lambda config: text)  # from which nothing is read
         for module, name, part in WITHIN:
             patch.setattr(module, name, recorder.within(part, getattr(module, name)))
         computed = {

@@ -7,7 +7,6 @@ import pytest
 from deeptheory.judge import Case, hypothesis, judge_hypotheses
 from deeptheory.reports.html import write_report
 from deeptheory.runs import Run
-from deeptheory.runs.configuration import to_toml
 from deeptheory.store import paths
 from deeptheory.studies import Study, confirm, confirmation, hypotheses
 from deeptheory.tables import as_json
@@ -47,8 +46,7 @@ def test_confirm_and_hypothesis_test_judge_alike(study, tiny_config, margin):
     """With the margin of the configuration, and the same hypotheses."""
     judge = msgspec.structs.replace(tiny_config.judge, margin=margin, minimum_seeds=2, seeds=2)
     config = msgspec.structs.replace(tiny_config, judge=judge)
-    for run in (study / "seed-3",):
-        (run / paths.CONFIG).write_text(to_toml(config))
+    Run(study / "seed-3", quiet=True).reconfigure(config)
     confirmed = confirm(config, study, command=COMMAND, quiet=True)
     tested = hypotheses.judge_on_runs(hypotheses.confirmed_hypotheses(config), [study], COMMAND, ())
     found, expected = hypotheses.numbers(tested), hypotheses.numbers(confirmed.judged)
@@ -67,7 +65,7 @@ def test_verdicts_on_fields_of_the_test_split_are_exploratory(study, tiny_config
     config = msgspec.structs.replace(
         tiny_config, measure=msgspec.structs.replace(tiny_config.measure, split="test")
     )
-    (study / "seed-3" / paths.CONFIG).write_text(to_toml(config))
+    Run(study / "seed-3", quiet=True).reconfigure(config)
     again = confirm(config, study, command=COMMAND, quiet=True)
     reason = "not held out: fields come from the test split"
     assert [one.exploratory for one in again.judged] == [(reason,)] * 8
@@ -84,7 +82,7 @@ def test_verdicts_on_fields_of_the_test_split_are_exploratory(study, tiny_config
 
 
 def test_a_finished_study_is_read_and_not_repeated(study, tiny_config, monkeypatch):
-    monkeypatch.setattr("deeptheory.runs.run._load", None)  # the data are not even read
+    monkeypatch.setattr("deeptheory.runs.datasets._load", None)  # the data are not even read
     text, run_file = (study / paths.TABLES).read_text(), study / "seed-3" / paths.RESULTS
     before = run_file.stat().st_mtime_ns, run_file.read_bytes()
     again = confirm(tiny_config, study, command=COMMAND, quiet=True)

@@ -9,7 +9,6 @@ import pytest
 from deeptheory.errors import InputError
 from deeptheory.judge.evidence import Arms, Controls, Stages
 from deeptheory.runs import Run
-from deeptheory.runs.configuration import to_toml
 from deeptheory.store import paths
 from deeptheory.studies import evidence, hypotheses, soundness
 
@@ -53,8 +52,7 @@ def test_files_that_do_not_say_which_inputs_are_right_take_the_larger_error(run,
 
 def test_copies_of_one_network_are_refused(run, tmp_path, deeptheory, assert_refused):
     copy = shutil.copytree(run.directory, tmp_path / "seed-4")
-    config = msgspec.structs.replace(run.config, seed=4)
-    (copy / paths.CONFIG).write_text(to_toml(config), encoding="utf-8")
+    Run(copy, quiet=True).reconfigure(msgspec.structs.replace(run.config, seed=4))
     command = ("hypothesis", "test", "H1", "H6", "--runs", run.directory, "--runs", copy)
     assert_refused(deeptheory(*command), "seeds: expected networks trained independently", "the same weights")
 
@@ -62,10 +60,8 @@ def test_copies_of_one_network_are_refused(run, tmp_path, deeptheory, assert_ref
 def test_mixed_recipes_are_refused(run, tmp_path, deeptheory, assert_refused):
     copy = shutil.copytree(run.directory, tmp_path / "other")
     retrain = msgspec.structs.replace(run.config.retrain, learning_rate=0.01)
-    (copy / paths.CONFIG).write_text(
-        to_toml(msgspec.structs.replace(run.config, seed=4, retrain=retrain)), encoding="utf-8"
-    )
     other = Run(copy, quiet=True)
+    other.reconfigure(msgspec.structs.replace(run.config, seed=4, retrain=retrain))
     state = {name: array + 1 for name, array in other.read_arrays("train/state").items()}
     other.add("train", {paths.STATE: state})
     command = ("hypothesis", "test", "H6", "H7", "--runs", run.directory, "--runs", copy)

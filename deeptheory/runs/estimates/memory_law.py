@@ -18,14 +18,14 @@ from deeptheory.measure.probes.lbfgs import MEMORY
 from deeptheory.measure.streaming import BATCH
 from deeptheory.prune.wiring import mixes
 from deeptheory.runs.configuration import Config
+from deeptheory.runs.datasets import load_whole, outlined
 from deeptheory.runs.network_sources import NetworkSource
-from deeptheory.runs.run import load_whole, outlined
 from deeptheory.runs.steps.layer_choice import layers_to_mask, stages_to_measure
 from deeptheory.runs.steps.training import prepare
 from deeptheory.store import paths
 from deeptheory.system import kernel_cache, memory
 
-COMPARE = "compare"  # what `deeptheory compare` does once a run is trained and measured
+COMPARE = paths.COMPARE  # what `deeptheory compare` does once a run is trained and measured
 LOADED, COMPILING = 70_000_000, 160_000_000  # bytes: compiled kernels with their libraries; the compiler
 TRIED = 32, 64  # inputs of the batches tried: working memory has mostly reached its bound
 MIXTURES = 60_000_000  # bytes that `theory.accuracy_from_mixture` works in, whatever it integrates

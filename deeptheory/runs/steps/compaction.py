@@ -39,6 +39,7 @@ def compact(run: Run, arms: Sequence[str] = ()) -> None:
         path = paths.compact_file(run.directory, arm)
         if run.has(paths.compact_path(arm, paths.FINISHED)) and path.exists():
             continue
+        run.require_writable()
         network = retrained_network(run, arm)
         masks = retrained_masks(run, network, arm)
         compacted = prune.compact(network, masks)

@@ -44,6 +44,7 @@ def cost(run: Run, arms: Sequence[str] = ()) -> None:
     InputError
         As `compact`.
     """
+    run.require_writable()
     compact(run, arms)
     images, _ = data.select(run.dataset, stored_splits(run), "test")
     inputs = scale(np.resize(images, (max(BATCHES), *images.shape[1:])))

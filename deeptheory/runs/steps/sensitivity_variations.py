@@ -51,6 +51,8 @@ def sensitivity(run: Run) -> None:
     missing = [
         variation for variation in variations(run) if not run.has(paths.sensitivity_path(variation.name))
     ]
+    if missing:
+        run.require_writable()
     with Progress(f"{run.directory.name} sensitivity", len(missing) + 1, "variation", run.quiet) as progress:
         for done, variation in enumerate(missing, start=1):
             run.store(paths.sensitivity_path(variation.name), _measured(run, variation))

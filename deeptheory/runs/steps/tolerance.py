@@ -43,6 +43,7 @@ def budget(run: Run, tolerance: float) -> None:
     where = paths.budget_path(tolerance)
     if run.has(paths.budget_path(tolerance, paths.FINISHED)):
         return
+    run.require_writable()
     started, begun = time.monotonic(), now()
     network = trained_network(run)
     layers = maskable_layers(network)
