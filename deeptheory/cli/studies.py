@@ -93,13 +93,12 @@ def compare(
     configure(threads)
     from deeptheory import tables
     from deeptheory.reports import plot
-    from deeptheory.runs import estimate, steps
+    from deeptheory.runs import estimate
     from deeptheory.studies import check_directories, comparison_steps, soundness
     from deeptheory.studies import compare as run_comparison
 
     asked = read_study(config, data_path, overrides, seeds)
     if dry_run:
-        steps.check_criteria(asked)
         runs = check_directories(asked, out)
         print_summary(estimate(asked, comparison_steps(asked), runs, min(jobs, len(runs)), quiet), as_json)
         return

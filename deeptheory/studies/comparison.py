@@ -11,6 +11,7 @@ from deeptheory import judge
 from deeptheory.prune import CRITERIA, UNPRUNED
 from deeptheory.runs import steps
 from deeptheory.runs.configuration import Config
+from deeptheory.runs.discovery import check_one_dataset
 from deeptheory.runs.estimates import COMPARE, require_memory
 from deeptheory.runs.run import Run, make_directory
 from deeptheory.runs.stored_arrays import over_seeds
@@ -70,13 +71,13 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
         The process of a seed failed.
     """
     directory = Path(directory)
-    steps.check_criteria(config)
     planned = of_seeds(config, directory)
     require_memory(planned, comparison_steps(config), jobs, quiet)
     make_directory(directory)
     runs = [Run.create(place, of_seed, quiet) for place, of_seed in planned]
+    _ = runs[-1].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
+    check_one_dataset(runs, f"study {directory}")
     if jobs > 1:
-        _ = runs[0].dataset  # bad data is refused, and rendered glyphs are cached, before there are processes
         run_side_by_side(runs, jobs, quiet, ("compare-criteria",))
     else:
         for run in runs:
@@ -93,7 +94,8 @@ def compare(config: Config, directory: Path, jobs: int = 1, quiet: bool = False)
 
 
 def comparison_steps(config: Config) -> tuple[str, ...]:
-    """The steps of a comparison: measuring only if a criterion needs it."""
+    """The steps of a comparison: measuring only if a criterion needs it; refuses what `check_options` refuses."""
+    steps.check_options(config, (COMPARE,))
     measured = any(CRITERIA[criterion].measured for criterion in config.compare.criteria)
     return ("train", "measure", COMPARE) if measured else ("train", COMPARE)
 

@@ -9,6 +9,7 @@ from deeptheory.runs.configuration import Config
 from deeptheory.runs.estimates.memory_law import sizes_of
 from deeptheory.runs.network_sources import blueprint_in
 from deeptheory.runs.run import Run
+from deeptheory.runs.steps import check_options
 from deeptheory.system import memory
 
 DO = "take a smaller width or batch, fewer labels, probe.inputs or --jobs; --dry-run shows the parts"
@@ -39,13 +40,14 @@ def require_memory(
     Raises
     ------
     InputError
-        With both sizes, for the `jobs` runs that need most together; or as `sizes_of` raises it.
+        With both sizes, for the `jobs` runs that need most together; or as `check_options` or `sizes_of` raise it.
     """
     needed = []
     for directory, config in runs:
         if _done(directory, steps[-1]):
             continue
         try:
+            check_options(config, steps)
             sizes = sizes_of(config, quiet, blueprint_in(directory))
         except InputError:
             if keep_going:

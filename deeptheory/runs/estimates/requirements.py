@@ -9,6 +9,7 @@ from deeptheory import prune
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.estimates.memory_law import COMPARE, Sizes, sizes_of
 from deeptheory.runs.estimates.timing import epoch_seconds, recorded
+from deeptheory.runs.steps import check_options
 from deeptheory.runs.steps.calibration import N_CALIBRATIONS
 from deeptheory.system import memory, threadpools
 from deeptheory.tables import Table
@@ -124,6 +125,7 @@ def estimate(
     InputError
         What the steps would refuse of the configuration and the data.
     """
+    check_options(config, steps)
     sizes, free = sizes_of(config, quiet), memory.free_memory()
     least, file = max(map(sizes.peak, steps)), sizes.file(steps)
     share = max(1, threadpools.threads() // jobs)

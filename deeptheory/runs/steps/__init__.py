@@ -3,11 +3,12 @@
 from deeptheory.errors import unknown_name
 from deeptheory.runs import failure_log
 from deeptheory.runs.run import Run
+from deeptheory.runs.run_locks import Locked
 from deeptheory.runs.steps.compaction import compact
-from deeptheory.runs.steps.criteria import check_criteria, compare
+from deeptheory.runs.steps.criteria import compare
 from deeptheory.runs.steps.inference_cost import cost
-from deeptheory.runs.steps.layer_choice import check_schedule
 from deeptheory.runs.steps.measurement import measure
+from deeptheory.runs.steps.option_checks import check_options
 from deeptheory.runs.steps.prediction import predict
 from deeptheory.runs.steps.pruning import prune
 from deeptheory.runs.steps.retraining import retrain
@@ -20,7 +21,7 @@ from deeptheory.system import interruption
 __all__ = [
     "budget",
     "chain",
-    "check_criteria",
+    "check_options",
     "check_until",
     "compact",
     "compare",
@@ -46,10 +47,9 @@ def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
     check_until(until)
     if not run.needs(until):
         return
-    with interruption.deferred(), run.locked():
-        try:
-            if until == paths.STEPS[-1]:  # before all that a retraining refused at the end would waste
-                check_schedule(run.config.prune, run.config.retrain.epochs)
+    try:
+        with interruption.deferred(), run.locked():
+            check_options(run.config, paths.STEPS[: paths.STEPS.index(until) + 1])
             run.record(
                 f"begun, as far as {until}"
             )  # from here on an older failure is no longer the last word
@@ -57,6 +57,8 @@ def chain(run: Run, until: str = paths.STEPS[-1]) -> None:
                 step(run)
                 if run.done(until):
                     break
-        except Exception as error:
-            failure_log.keep(run, error)
-            raise
+    except Locked:  # the log is that of the process that writes the run
+        raise
+    except Exception as error:
+        failure_log.keep(run, error)
+        raise

@@ -5,14 +5,13 @@ import contextlib
 import msgspec
 
 from deeptheory import data, nn, prune
-from deeptheory.errors import InputError, unknown_name
-from deeptheory.runs.configuration import Config
 from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
 from deeptheory.runs.steps.calibration import law_entries, predict_losses
-from deeptheory.runs.steps.layer_choice import check_retrained, check_schedule, masked_layers
+from deeptheory.runs.steps.layer_choice import check_retrained, masked_layers
 from deeptheory.runs.steps.measurement import measure
+from deeptheory.runs.steps.option_checks import check_criteria
 from deeptheory.runs.steps.pruning import cost_of
 from deeptheory.runs.steps.retraining import remove_checkpoints, retrain_network, warn_of_damage
 from deeptheory.runs.steps.training import arm_accuracy, stored_splits, train, trained_network
@@ -39,6 +38,7 @@ def compare(run: Run) -> None:
         some stages are to be retrained.
     """
     check_criteria(run.config)
+    run.require_writable()
     train(run)
     if any(prune.CRITERIA[criterion].measured for criterion in run.config.compare.criteria):
         measure(run)
@@ -61,26 +61,6 @@ def compare(run: Run) -> None:
         for done, (criterion, density, name) in enumerate(missing, start=1):
             progress.advance(done)
             _store_pruned(run, criterion, density, name, masked[name])
-
-
-def check_criteria(config: Config) -> None:
-    """Refuse criteria that do not exist or cannot act at the granularity or the densities that are asked for."""
-    for density in config.compare.densities:
-        check_schedule(msgspec.structs.replace(config.prune, density=density), config.retrain.epochs)
-    granularity = config.prune.granularity
-    for criterion in config.compare.criteria:
-        if criterion not in prune.CRITERIA:
-            raise unknown_name("compare.criteria", criterion, prune.CRITERIA)
-        able = prune.CRITERIA[criterion].granularities
-        if granularity not in able:
-            expected, do = (
-                f"prune.granularity {' or '.join(able)}",
-                "leave the criterion out, or choose another",
-            )
-            raise InputError(f"compare.criteria '{criterion}'", expected, granularity, do)
-        if prune.CRITERIA[criterion].one_density:
-            expected, do = "criteria that reach any density", "make it an arm, with prune.density_from"
-            raise InputError("compare.criteria", expected, f"'{criterion}', which has one", do)
 
 
 def _store_unpruned(run: Run) -> None:

@@ -92,6 +92,11 @@ def check_retrained(config: Config, network: nn.Network, arms: Sequence[str]) ->
     for stage in config.retrain.stages:
         if stage not in known:
             raise unknown_name("retrain.stages", stage, known)
+    refuse_fresh_beside_stages(config, arms)
+
+
+def refuse_fresh_beside_stages(config: Config, arms: Sequence[str]) -> None:
+    """Refuse stages to be retrained beside arms or a schedule that go back to other weights."""
     fresh = [arm for arm in arms if arm in prune.CRITERIA and prune.CRITERIA[arm].from_scratch]
     beside = f"'{fresh[0]}', which is trained from fresh weights" if fresh else ""
     if config.prune.schedule == "iterative":
