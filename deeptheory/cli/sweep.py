@@ -111,10 +111,11 @@ def sweep(
     CONFIG has a table [sweep]: steps (the last step of every run), a table [sweep.grid] of options and lists of
     values, and [[sweep.variants]], sets of options with a name. Every combination with every seed is a member, a
     run directory in --out. What is done is not computed again; what failed is tried again and stops no other.
-    Exit code 1 when a member failed.
+    Exit code 1 when a member failed, or another process holds it.
 
     With --slurm every member that is not done becomes an element of a job array; told to stop before its time
-    limit, it goes back to the queue and goes on later. The script is kept in --out, in slurm/.
+    limit, it goes back to the queue and goes on later. The script is kept in --out, in slurm/. Members that cannot
+    be computed, as --dry-run says, are left out and named, with exit code 1.
 
     \b
     Examples:
@@ -141,12 +142,14 @@ def sweep(
         configure(
             min(options.cpus_per_task, threadpools.threads())
         )  # as a node computes, as far as this one can
-        needed = estimate_sweep(asked, out, quiet=quiet).comment
+        needed = estimate_sweep(asked, out, quiet=quiet)
         if dry_run:
             made = array_scripts(asked, out, options, size, command_line(), needed)
         else:
             made = submit_sweep(asked, out, options, environment, size, command_line(), needed)
         print_summary(made, as_json)
+        if made.numbers["left_out"]:
+            sys.exit(EXIT_NEGATIVE)
         return
     if dry_run:
         if index is not None:
@@ -157,12 +160,12 @@ def sweep(
         return
     if index is None:
         swept = run_sweep(asked, out, jobs, quiet)
-        text, numbers, failed = swept.text, swept.numbers, swept.failed
+        text, numbers, complete = swept.text, swept.numbers, swept.complete
     else:
         state = run_member(asked, out, index, quiet)
-        text, numbers, failed = state.text, state.numbers, state.state == "failed"
+        text, numbers, complete = state.text, state.numbers, state.state == "done"
     click.echo(tables.as_json(numbers) if as_json else text)
-    if failed:
+    if not complete:
         sys.exit(EXIT_NEGATIVE)
 
 

@@ -54,7 +54,7 @@ def test_one_member_is_computed_by_its_index(deeptheory, file, tmp_path):
     result = deeptheory(
         "sweep", out / paths.SWEEP, "--out", out, "--index", 1, "--json"
     )  # as asked, complete
-    assert json.loads(result.out) == {"member": name, "state": "done", "error": None}
+    assert json.loads(result.out) == {"member": name, "state": "done", "error": None, "locked": None}
 
 
 def test_a_failed_member_ends_the_command_with_1_and_the_reason(deeptheory, file, tmp_path):
@@ -69,6 +69,36 @@ def test_a_failed_member_ends_the_command_with_1_and_the_reason(deeptheory, file
     result = deeptheory(*arguments, "--index", 0)
     assert result.code == 1
     assert ": failed, InputError: " in result.out
+
+
+def test_a_member_that_another_host_has_locked_is_named_with_the_way_out(deeptheory, file, tmp_path):
+    out = tmp_path / "labels"
+    deeptheory("sweep", file, "--out", out, "--index", 0, *QUICK)
+    (member,) = [path.parent for path in out.glob("*/run.h5")]
+    (member / paths.RESULTS).unlink()
+    lock = {"host": "node7", "process": 1, "started": None, "namespace": None, "slurm": {}, "since": "2030"}
+    (member / paths.LOCK).write_text(json.dumps(lock))
+    reason = (
+        f"locked by process 1 on node7, since 2030: delete {member / paths.LOCK} if that is not running any"
+    )
+    result = deeptheory("sweep", file, "--out", out, "--index", 0, *QUICK)
+    assert result.code == 1
+    assert f"{member.name}: missing, {reason} more" in result.out
+    assert reason in deeptheory("sweep", "status", out).out
+    result = deeptheory("sweep", file, "--out", out, *QUICK)
+    assert result.code == 1
+    assert "2 members, 1 done, 0 partial, 0 failed, 1 missing" in result.out
+    assert reason in result.out
+
+
+def test_what_the_dry_run_says_cannot_run_is_not_submitted(deeptheory, slurm, file, tmp_path, assert_refused):
+    options = "--set", "prune.schedule=iterative", "--set", "sweep.steps=retrain", *QUICK
+    arguments = "sweep", file, "--out", tmp_path / "labels", *options
+    assert "prune.density: expected a density to end at" in deeptheory(*arguments, "--dry-run").out
+    assert_refused(
+        deeptheory(*arguments, "--slurm"), "2 members are left out: prune.density: expected a density"
+    )
+    assert not (tmp_path / "labels").exists()
 
 
 @pytest.mark.parametrize(
@@ -116,7 +146,13 @@ def test_a_sweep_goes_to_slurm(deeptheory, slurm, file, tmp_path):
     result = deeptheory(*arguments, "--json")
     assert (result.code, result.err) == (0, "")
     script = out / "slurm" / "array-1.sbatch"
-    assert json.loads(result.out) == {"members": 2, "submitted": 2, "scripts": [str(script)], "jobs": ["7"]}
+    assert json.loads(result.out) == {
+        "members": 2,
+        "submitted": 2,
+        "left_out": {},
+        "scripts": [str(script)],
+        "jobs": ["7"],
+    }
     written = script.read_text().replace(" --json\n", " --dry-run\n")
     assert "\n# longest member, time of a run with " in written
     assert without_estimate(shown.out) == without_estimate(written)

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,24 +19,28 @@ from deeptheory.store import paths
 from deeptheory.system import threadpools
 
 STEPS = 5  # training steps tried to warm up, and measured twice
+LOOKED_AT = 8  # runs of a study whose records are read: a sweep may have thousands
 SLOW = 1e-6  # learning rate of the steps tried: nothing diverges on noise
 
 
 def recorded(directories: Iterable[Path]) -> tuple[dict[str, int], dict[str, float]]:
     """Largest peak in bytes and longest time in seconds of every step that runs of one configuration have done.
 
-    Times are those of as many threads as are in use.
+    Those of the first `LOOKED_AT` of them that have done anything. Times are those of as many threads as are in
+    use.
     """
     peaks, seconds = dict[str, int](), dict[str, float]()
-    for directory in directories:
+    begun = (directory for directory in directories if (directory / paths.RESULTS).exists())
+    for directory in itertools.islice(begun, LOOKED_AT):
         with contextlib.suppress(InputError):  # no run, or a damaged file, which is reported where it is read
             run = Run(directory, quiet=True)
-            for step in paths.STEPS:
-                if run.has(peak := paths.join(step, paths.PEAK_BYTES)):  # older files lack it
-                    peaks[step] = max(peaks.get(step, 0), int(run.read_number(peak)))
-                    if run.read_number(paths.provenance_path(step, "threads")) == threadpools.threads():
-                        time = run.read_number(paths.join(step, paths.WALL_SECONDS))
-                        seconds[step] = max(seconds.get(step, 0.0), time)
+            with run.reading():
+                for step in paths.STEPS:
+                    if run.has(peak := paths.join(step, paths.PEAK_BYTES)):  # older files lack it
+                        peaks[step] = max(peaks.get(step, 0), int(run.read_number(peak)))
+                        if run.read_number(paths.provenance_path(step, "threads")) == threadpools.threads():
+                            time = run.read_number(paths.join(step, paths.WALL_SECONDS))
+                            seconds[step] = max(seconds.get(step, 0.0), time)
     return peaks, seconds
 
 

@@ -1,5 +1,6 @@
 """Summaries of a run and its steps, as the commands print them."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -128,7 +129,6 @@ def measured(run: Run) -> Summary:
 
 def stage_numbers(run: Run, stage: str) -> dict[str, float]:
     """The numbers of one measured stage that summaries print."""
-    stored = run.read_tree(paths.stage_path("measure", stage))
     numbers = (
         "probe_accuracy",
         "clusters_per_filter",
@@ -139,11 +139,13 @@ def stage_numbers(run: Run, stage: str) -> dict[str, float]:
         "snr_measured",
     )
     of_filters = ("single_filter_accuracy", "served_label_auc")
-    return {
-        **{name: stored.read_number(name) for name in numbers},
-        **{name: float(stored.read_array(name).mean()) for name in of_filters},
-        "labels_served": float(stored.read_array(paths.SERVED).sum(axis=1).mean()),
-    }
+    of_stage = functools.partial(paths.stage_path, "measure", stage)
+    with run.reading():
+        return {
+            **{name: run.read_number(of_stage(name)) for name in numbers},
+            **{name: float(run.read_array(of_stage(name)).mean()) for name in of_filters},
+            "labels_served": float(run.read_array(of_stage(paths.SERVED)).sum(axis=1).mean()),
+        }
 
 
 def predicted(run: Run) -> Summary:

@@ -1,7 +1,6 @@
 """Compute the unfinished members of a sweep; one that fails does not stop the others."""
 
-import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from deeptheory.errors import InputError
 from deeptheory.runs import failure_log, steps
 from deeptheory.runs.estimates import require_memory, steps_until
 from deeptheory.runs.run import Run, make_directory
+from deeptheory.runs.run_locks import Locked, holder
 from deeptheory.store import paths
 from deeptheory.store.atomic_files import write_text
 from deeptheory.studies.local_processes import run_side_by_side
@@ -38,9 +38,9 @@ class Swept:
     results: Summary
 
     @property
-    def failed(self) -> bool:
-        """Whether a member failed."""
-        return any(member_state.state == "failed" for member_state in self.members)
+    def complete(self) -> bool:
+        """Whether all members are done."""
+        return all(member_state.state == "done" for member_state in self.members)
 
     @property
     def text(self) -> str:
@@ -72,8 +72,8 @@ def run_sweep(sweep: Sweep, directory: Path, jobs: int = 1, quiet: bool = False)
     Returns
     -------
     Swept
-        A member that failed is one of its states; the traceback is in its `log.txt`, and the next call tries
-        it again.
+        A member that failed, or that another process holds, is one of its states; the traceback is in its
+        `log.txt`, and the next call tries it again.
 
     Raises
     ------
@@ -90,16 +90,18 @@ def run_sweep(sweep: Sweep, directory: Path, jobs: int = 1, quiet: bool = False)
     unfinished = [
         run for run, member_state in zip(runs, all_states, strict=True) if member_state.state != "done"
     ]
-    jobs, until = min(jobs, len(unfinished)), sweep.options.steps
+    jobs, until, refused = min(jobs, len(unfinished)), sweep.options.steps, dict[Path, str]()
     if jobs > 1:
         command = "chain", "--until", until
         for run, code in run_side_by_side(unfinished, jobs, quiet, command, keep_going=True).items():
-            if failure_log.last(run.directory) is None:
+            if failure_log.last(run.directory) is None and holder(run.directory) is None:
                 failure_log.keep_exit(run, code)
     else:
-        for run in unfinished:
-            _compute(run, until)
-    all_states = member_states.states(sweep, directory)
+        refused = {run.directory: text for run in unfinished if (text := _compute(run, until))}
+    all_states = [
+        _with_refusal(member_state, refused.get(member_state.directory, ""))
+        for member_state in member_states.states(sweep, directory)
+    ]
     status, results = (
         member_states.summary(sweep, directory, all_states),
         write_results(sweep, directory, all_states),
@@ -117,14 +119,14 @@ def run_member(sweep: Sweep, directory: Path, index: int, quiet: bool = False) -
     """
     directory = Path(directory)
     (run,) = _prepare(sweep, directory, index, quiet)
-    until = sweep.options.steps
+    until, refused = sweep.options.steps, ""
     try:
         require_memory([(run.directory, run.config)], steps_until(until), 1, quiet, keep_going=True)
     except InputError as error:  # kept like that of any other member that cannot be computed
         failure_log.keep(run, error)
     else:
-        _compute(run, until)
-    return member_states.states(sweep, directory)[index]
+        refused = _compute(run, until)
+    return _with_refusal(member_states.state(sweep, directory, index), refused)
 
 
 def claim(sweep: Sweep, directory: Path) -> None:
@@ -165,6 +167,19 @@ def _prepare(sweep: Sweep, directory: Path, index: int | None, quiet: bool) -> l
     return [Run.create(place, member.config, quiet) for place, member in chosen]
 
 
-def _compute(run: Run, until: str) -> None:
-    with contextlib.suppress(Exception):  # kept in the log of the run, from which its state is read
+def _compute(run: Run, until: str) -> str:
+    """Compute a run; why that was refused, if another process holds it. Other errors are in its log."""
+    try:
         steps.chain(run, until)
+    except Locked as error:
+        return str(error)
+    except Exception:
+        return ""
+    return ""
+
+
+def _with_refusal(member_state: MemberState, refused: str) -> MemberState:
+    """The state with the reason why nothing was done, where the other process is gone by now."""
+    if not refused or member_state.locked or member_state.state == "done":
+        return member_state
+    return replace(member_state, locked=refused)

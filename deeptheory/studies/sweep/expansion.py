@@ -1,8 +1,11 @@
 """The members of a sweep: one configuration each, and a directory name that tells what it is."""
 
+import functools
 import hashlib
 import itertools
+import os
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +14,22 @@ from typing import Any
 import msgspec
 
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import FREE, Config, complete, config_from, flatten, following_training
+from deeptheory.runs import recorded_options
+from deeptheory.runs.configuration import (
+    FREE,
+    Config,
+    complete,
+    config_from,
+    differences,
+    flatten,
+    following_training,
+)
 from deeptheory.runs.network_sources import require_trainable
 from deeptheory.store import paths
 from deeptheory.studies.sweep.options import Sweep, located
 
 VALUE_LENGTH, POINT_LENGTH = 24, 100  # characters of one value and of all options in a directory name
+DIGITS, OLD_DIGITS = 32, 8  # of identities: now, and in directories of earlier versions
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,7 @@ class Member:
     name : str
         Of its directory when it is new: variant, options, seed and identity.
     identity : str
-        Eight hexadecimal digits of its configuration. Another configuration is another member.
+        `DIGITS` hexadecimal digits of its configuration. Another configuration is another member.
     point : tuple
         Variant ("" without variants) and the values of `Sweep.varied`: what members of several seeds share.
     config : Config
@@ -57,10 +70,10 @@ def expand(sweep: Sweep) -> tuple[Member, ...]:
             label = _label(options, variant["name"])
             config = _configuration(sweep.config, {**options, **variant}, label)
             table = dict(flatten(complete(config)))
-            point = variant["name"], *(table[name] for name in sweep.varied)
+            point, changed = (variant["name"], *(table[name] for name in sweep.varied)), _changed(table)
             for seed in seeds:
                 with_seed = msgspec.structs.replace(config, seed=seed)
-                digits = identity(with_seed)
+                digits = _digest({**changed, "seed": seed} if seed != _defaults()["seed"] else changed)
                 name = "-".join([*([label] if label else []), f"seed-{seed}", digits])
                 if digits in members:
                     expected = "members of different configurations"
@@ -70,28 +83,61 @@ def expand(sweep: Sweep) -> tuple[Member, ...]:
 
 
 def identity(config: Config) -> str:
-    """Eight hexadecimal digits of the options that are not at their defaults and can change a result.
+    """`DIGITS` hexadecimal digits of the options that are not at their defaults and can change a result.
 
     Defaults are left out so that a new option leaves old members what they are.
     """
-    defaults = dict(flatten(complete(Config())))
-    changed = {
+    table = dict(flatten(complete(config)))
+    return _digest({**_changed(table), "seed": table["seed"]} if config.seed else _changed(table))
+
+
+def _changed(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The options but the seed that are not at their defaults and can change a result."""
+    defaults = _defaults()
+    return {
         name: value
-        for name, value in flatten(complete(config))
-        if value != defaults[name] and name not in FREE
+        for name, value in table.items()
+        if value != defaults[name] and name not in FREE and name != "seed"
     }
-    return hashlib.sha256(msgspec.json.encode(changed, order="sorted")).hexdigest()[:8]
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    return dict(flatten(complete(Config())))
+
+
+def _digest(changed: Mapping[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(changed, order="sorted")).hexdigest()[:DIGITS]
 
 
 def directories(root: Path, members: tuple[Member, ...]) -> list[Path]:
-    """Where the members are: known by their identity, whatever else an earlier call named them by."""
+    """Where the members are: known by their identity, whatever else an earlier call named them by.
+
+    Directories of earlier versions end with fewer digits; where several members begin with these, it is that of
+    which the configuration is there.
+    """
     existing = {path.name.rpartition("-")[2]: path for path in run_directories(root)}
-    return [existing.get(member.identity, root / member.name) for member in members]
+    old = {digits: path for digits, path in existing.items() if len(digits) == OLD_DIGITS}
+    alike = Counter(member.identity[:OLD_DIGITS] for member in members) if old else Counter[str]()
+
+    def place(member: Member) -> Path:
+        short = member.identity[:OLD_DIGITS]
+        earlier = old.get(short)
+        if member.identity in existing or earlier is None:
+            return existing.get(member.identity, root / member.name)
+        is_its_own = alike[short] == 1 or not differences(recorded_options.read(earlier), member.config)
+        return earlier if is_its_own else root / member.name
+
+    return [place(member) for member in members]
 
 
 def run_directories(root: Path) -> list[Path]:
     """All run directories in the directory of a sweep, by name."""
-    return sorted(path.parent for path in root.glob(f"*/{paths.CONFIG}"))
+    try:
+        names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    except FileNotFoundError:
+        return []
+    return [root / name for name in names if os.path.exists(os.path.join(root, name, paths.CONFIG))]
 
 
 def _configuration(common: Config, options: Mapping[str, Any], label: str) -> Config:

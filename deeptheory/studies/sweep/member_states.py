@@ -7,9 +7,10 @@ from typing import Any
 
 from deeptheory.errors import InputError
 from deeptheory.runs import failure_log
-from deeptheory.runs.run import Run
+from deeptheory.runs.run_locks import holder
 from deeptheory.store import paths
 from deeptheory.studies.sweep.expansion import Member, directories, expand, run_directories
+from deeptheory.studies.sweep.finished_members import FinishedMembers
 from deeptheory.studies.sweep.options import Sweep, read_sweep
 from deeptheory.tables import Summary, text_table
 
@@ -30,23 +31,29 @@ class MemberState:
         before it could say so, is partial or missing.
     error : str
         That of a failed member, in one line.
+    locked : str
+        Why a member that is not done cannot be computed just now: the process that holds its lock.
     """
 
     member: Member
     directory: Path
     state: str
     error: str
+    locked: str = ""
 
     @property
     def text(self) -> str:
-        """Its name and state; of a failed member the error and where its traceback is."""
+        """Its name and state; of a failed member the error and where its traceback is; who holds its lock."""
         text = f"{self.directory.name}: {self.state}"
-        return f"{text}, {self.error}; see {self.directory / paths.LOG}" if self.error else text
+        if self.error:
+            text += f", {self.error}; see {self.directory / paths.LOG}"
+        return f"{text}, {self.locked}" if self.locked else text
 
     @property
     def numbers(self) -> dict[str, Any]:
         """The same for programs."""
-        return {"member": self.directory.name, "state": self.state, "error": self.error or None}
+        reasons = {"error": self.error or None, "locked": self.locked or None}
+        return {"member": self.directory.name, "state": self.state, **reasons}
 
 
 def opened(directory: Path) -> Sweep:
@@ -59,25 +66,30 @@ def opened(directory: Path) -> Sweep:
 
 def states(sweep: Sweep, root: Path) -> list[MemberState]:
     """The state of every member, in the order of `expand`."""
-    members = expand(sweep)
-    return [
-        MemberState(member, directory, *_state(directory, sweep.options.steps))
-        for member, directory in zip(members, directories(root, members), strict=True)
-    ]
+    members, finished = expand(sweep), FinishedMembers(root, sweep.options.steps)
+    places = zip(members, directories(root, members), strict=True)
+    found = [_state(member, directory, finished) for member, directory in places]
+    finished.keep()
+    return found
 
 
-def _state(directory: Path, until: str) -> tuple[str, str]:
-    if not (directory / paths.CONFIG).is_file():
-        return "missing", ""
-    run = Run(directory, quiet=True)
-    try:
-        if run.done(until):
-            return "done", ""
-    except InputError:
-        pass  # a damaged file: what the last attempt says of it counts
-    if error := failure_log.last(directory):
-        return "failed", error
-    return ("partial" if run.begun else "missing"), ""
+def state(sweep: Sweep, root: Path, index: int) -> MemberState:
+    """The state of one member, by its place in the order of `expand`."""
+    member = expand(sweep)[index]
+    (directory,) = directories(root, (member,))
+    return _state(member, directory, FinishedMembers(root, sweep.options.steps))
+
+
+def _state(member: Member, directory: Path, finished: FinishedMembers) -> MemberState:
+    if finished.has(directory):
+        return MemberState(member, directory, "done", "")
+    if not directory.is_dir():
+        return MemberState(member, directory, "missing", "")
+    error, who = failure_log.last(directory) or "", holder(directory, ask=False)
+    begun = any((directory / name).exists() for name in (paths.RESULTS, paths.CHECKPOINT))
+    how_far = "failed" if error else "partial" if begun else "missing"
+    do = f"delete {directory / paths.LOCK} if that is not running any more"
+    return MemberState(member, directory, how_far, error, f"locked by {who}: {do}" if who else "")
 
 
 def status(root: Path) -> Summary:
@@ -103,7 +115,7 @@ def summary(sweep: Sweep, root: Path, all_states: list[MemberState]) -> Summary:
     undone = [(one.directory.name, one.state) for one in all_states if one.state != "done"]
     if undone:
         lines += text_table(("not done", "state"), undone, left=(0, 1))
-    lines += [member_state.text for member_state in all_states if member_state.state == "failed"]
+    lines += [one.text for one in all_states if one.error or one.locked]
     if others:
         lines.append(
             f"{len(others)} runs of other configurations are no part of it and stay as they are: "

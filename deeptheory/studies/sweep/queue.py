@@ -73,7 +73,7 @@ def refuse_queued(directory: Path) -> None:
         return
     jobs = {line.split()[0] for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()}
     shown = subprocess.run(
-        ["squeue", "--me", "--array", "--noheader", "--format=%F %T"], capture_output=True, text=True
+        ["squeue", "--array", "--noheader", "--format=%F %T"], capture_output=True, text=True
     )
     if shown.returncode:
         do = "try again when Slurm answers"

@@ -18,10 +18,23 @@ HEADER = "runs", "memory", "step", "run file", "epoch", "run", "core-hours"
 
 @dataclass(frozen=True)
 class SweepEstimate:
-    """What the members at every point need: a table, the lines below it, and for programs an entry per point."""
+    """What the members at every point need.
+
+    Attributes
+    ----------
+    text : str
+        A table and the lines below it.
+    comment : str
+        Those lines, for the header of a script.
+    refused : dict of str to str
+        By the identity of every member that cannot be computed: why.
+    numbers : dict
+        An entry per point, for programs.
+    """
 
     text: str
     comment: str
+    refused: dict[str, str]
     numbers: dict[str, Any]
 
 
@@ -54,19 +67,16 @@ def estimate_sweep(sweep: Sweep, directory: Path, jobs: int = 1, quiet: bool = F
     points: dict[tuple[Any, ...], list[tuple[Member, Path]]] = {}
     for member, path in zip(members, directories(directory, members), strict=True):
         points.setdefault(member.point[not variants :], []).append((member, path))
-    estimates, rows, refused, entries = (
-        list[Estimate](),
-        list[list[str]](),
-        list[str](),
-        list[dict[str, Any]](),
-    )
+    estimates, rows, entries = list[Estimate](), list[list[str]](), list[dict[str, Any]]()
+    reasons, refused = list[str](), dict[str, str]()
     for point, seeds in points.items():
         words = [value if isinstance(value, str) else toml_value(value) for value in point]
         config, places = seeds[0][0].config, [path for _, path in seeds]
         try:
             needs = estimate(config, steps, places, min(jobs, len(members)), quiet)
         except InputError as error:
-            refused.append(f"{' '.join(words)}: {error}")
+            reasons.append(f"{' '.join(words)}: {error}")
+            refused |= {member.identity: str(error) for member, _ in seeds}
             entry = {"error": str(error)}
         else:
             estimates.append(needs)
@@ -75,8 +85,8 @@ def estimate_sweep(sweep: Sweep, directory: Path, jobs: int = 1, quiet: bool = F
         entries.append({**dict(zip(columns, point, strict=True)), **entry})
     core_hours = sum(needs.core_hours for needs in estimates)
     comment = _comment(estimates, core_hours)
-    table = Table(TITLE, (*columns, *HEADER), rows, range(len(columns)), [*comment.splitlines(), *refused])
-    return SweepEstimate(str(table), comment, {"points": entries, "core_hours": core_hours})
+    table = Table(TITLE, (*columns, *HEADER), rows, range(len(columns)), [*comment.splitlines(), *reasons])
+    return SweepEstimate(str(table), comment, refused, {"points": entries, "core_hours": core_hours})
 
 
 def _comment(estimates: list[Estimate], core_hours: float) -> str:

@@ -87,8 +87,9 @@ def _rows(sweep: Sweep, all_states: Sequence[MemberState]) -> tuple[list[Row], l
     for member_state in all_states:
         if member_state.state == "done":
             run, names = Run(member_state.directory, quiet=True), _names(sweep, member_state)
-            members.append({**names, **_accuracies(run)})
-            stages += _stages(run, names)
+            with run.reading():
+                members.append({**names, **_accuracies(run)})
+                stages += _stages(run, names)
     return members, stages
 
 

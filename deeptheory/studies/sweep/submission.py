@@ -1,17 +1,22 @@
 """Submission of the unfinished members of a sweep to Slurm."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from deeptheory.errors import InputError
 from deeptheory.store import paths
 from deeptheory.store.atomic_files import write_text
 from deeptheory.studies.sweep import queue
 from deeptheory.studies.sweep.execution import claim, refuse_other_files
 from deeptheory.studies.sweep.member_states import states
 from deeptheory.studies.sweep.options import Sweep
+from deeptheory.studies.sweep.requirements import SweepEstimate
 from deeptheory.studies.sweep.slurm import SlurmOptions, arrays, script
 from deeptheory.tables import Summary
+
+NOTHING_KNOWN = SweepEstimate("", "", {}, {})
 
 
 def array_scripts(
@@ -20,7 +25,7 @@ def array_scripts(
     options: SlurmOptions,
     size: int | None = None,
     command: str = "",
-    estimate: str = "",
+    estimate: SweepEstimate = NOTHING_KNOWN,
 ) -> Summary:
     """The scripts that `submit_sweep` would give to Slurm; nothing is written.
 
@@ -28,29 +33,34 @@ def array_scripts(
     ----------
     sweep : Sweep
     directory : Path
-        Of the sweep. What is done there is left out.
+        Of the sweep. What is done there is left out, and what the estimate refuses.
     options : SlurmOptions
     size : int, optional
         Task ids of an array are below it; the site's MaxArraySize by default.
     command : str
         The command that asked for them.
-    estimate : str
-        Lines about memory and time for the headers.
+    estimate : SweepEstimate
+        Its lines about memory and time are for the headers.
 
     Returns
     -------
     Summary
-        The scripts one below the other; none where all members are done.
+        The scripts one below the other, and what is left out and why; none where all members are done.
 
     Raises
     ------
     InputError
-        A directory with other files, or a path that options of sbatch cannot hold.
+        A directory with other files, a path that options of sbatch cannot hold, or no member that can be computed.
     """
     directory = Path(directory)
     refuse_other_files(directory)
     all_states = states(sweep, directory)
     undone = [place for place, member_state in enumerate(all_states) if member_state.state != "done"]
+    left_out = {at: why for at in undone if (why := estimate.refused.get(all_states[at].member.identity))}
+    reasons = [f"{count} members are left out: {why}" for why, count in Counter(left_out.values()).items()]
+    if left_out and len(left_out) == len(undone):
+        raise InputError(f"sweep {directory}", "members that can be computed", "; ".join(reasons))
+    undone = [place for place in undone if place not in left_out]
     parts = arrays(undone, size or queue.array_size_limit())
     texts = []
     for number, array in enumerate(parts, start=1):
@@ -64,11 +74,13 @@ def array_scripts(
                 command=command,
                 python=sys.executable,
                 work=Path.cwd(),
-                estimate=estimate,
+                estimate="\n".join([*estimate.comment.splitlines(), *reasons]),
             )
         )
     text = "\n".join(texts).rstrip() or f"all {len(all_states)} members are done"
-    return Summary(text, {"members": len(all_states), "submitted": len(undone), "scripts": texts})
+    names = {all_states[at].directory.name: why for at, why in left_out.items()}
+    counts = {"members": len(all_states), "submitted": len(undone), "left_out": names}
+    return Summary(text, {**counts, "scripts": texts})
 
 
 def submit_sweep(
@@ -78,7 +90,7 @@ def submit_sweep(
     environment: Mapping[str, str],
     size: int | None = None,
     command: str = "",
-    estimate: str = "",
+    estimate: SweepEstimate = NOTHING_KNOWN,
 ) -> Summary:
     """Write the scripts of the members that are not done into the directory of a sweep, and submit them.
 
@@ -119,6 +131,7 @@ def submit_sweep(
         after = list(jobs)[-1] if jobs and options.max_running else None
         jobs[queue.sbatch(path, after, environment)] = str(path)
     lines = [f"job {job}: {path}" for job, path in jobs.items()]
+    lines += [f"{name} is left out: {why}" for name, why in asked.numbers["left_out"].items()]
     lines += [f"{asked.numbers['submitted']} of {asked.numbers['members']} members are in the queue"]
     lines += [f"how far they are:  deeptheory sweep status {directory}"]
     return Summary("\n".join(lines), {**asked.numbers, "scripts": list(jobs.values()), "jobs": list(jobs)})

@@ -46,7 +46,7 @@ def variants(tmp_path):
 
 def test_every_member_is_a_run_as_far_as_it_was_asked(swept):
     assert [of.state for of in swept.members] == ["done"] * 4
-    assert not swept.failed
+    assert swept.complete
     for of in swept.members:
         run = Run(of.directory)
         assert run.config == of.member.config
@@ -135,7 +135,7 @@ def test_another_configuration_makes_other_members_and_overwrites_none(swept, co
 def test_a_failing_member_does_not_stop_the_others_and_is_tried_again(sweep_of, tmp_path, monkeypatch):
     asked = sweep_of(variants=variants(tmp_path), steps="train", judge={"seeds": 1})
     swept = run_sweep(asked, tmp_path / "sweep", quiet=True)
-    assert swept.failed
+    assert not swept.complete
     damaged, fine = swept.members
     assert (damaged.state, fine.state) == ("failed", "done")
     assert damaged.error.startswith("InputError: ")

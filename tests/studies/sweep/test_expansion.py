@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from pathlib import Path
 
@@ -22,8 +23,8 @@ def names(*arguments, **options):
 
 
 def without_hash(name):
-    assert re.search(r"-[0-9a-f]{8}$", name)
-    return name[:-9]
+    assert re.search(r"-[0-9a-f]{32}$", name)
+    return name[:-33]
 
 
 def test_members_are_the_product_of_grid_variants_and_seeds():
@@ -68,7 +69,7 @@ def test_names_are_safe_and_bounded():
     found = names(grid=grid)
     for name in found:
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=-]*", name)
-        assert len(name) < 128
+        assert len(name) < 150
     assert without_hash(found[0]) == (
         "learning_rate=1e-05-path=ta_with_space_n_code.npz-stages=stage1+stage2+stage3+sta-threshold=0.5-seed-0"
     )
@@ -77,8 +78,8 @@ def test_names_are_safe_and_bounded():
 
 def test_the_identity_is_that_of_the_configuration():
     # pinned: another value would make all members of old sweeps new ones
-    assert identity(Config()) == "44136fa3"
-    assert identity(config_from({"seed": 3, "train": {"epochs": 5}})) == "0310577f"
+    assert identity(Config()) == "44136fa355b3678a1146ad16f7e8649e"
+    assert identity(config_from({"seed": 3, "train": {"epochs": 5}})).startswith("0310577f")
     same = config_from({"judge": {"seeds": 7}, "compare": {"criteria": ["lamp"]}})
     assert identity(same) == identity(Config())
     assert identity(config_from({"train": {"l2": 0}})) == identity(config_from({"train": {"l2": 0.0}}))
@@ -94,6 +95,27 @@ def test_a_member_is_found_by_its_identity_under_an_older_name(tmp_path):
     now = members(grid={"data.n_labels": [3, 10]})
     assert now[0].name != old.name
     assert directories(tmp_path, now) == [tmp_path / old.name, tmp_path / now[1].name]
+
+
+def test_directories_of_earlier_versions_are_found_by_their_eight_digits(tmp_path):
+    now = members({"judge": {"seeds": 3}})
+    for member in now[:2]:
+        Run.create(tmp_path / f"{without_hash(member.name)}-{member.identity[:8]}", member.config)
+    here = [f"{without_hash(member.name)}-{member.identity[:8]}" for member in now[:2]]
+    assert directories(tmp_path, now) == [*(tmp_path / name for name in here), tmp_path / now[2].name]
+
+
+def test_of_members_with_the_same_eight_digits_the_one_of_the_configuration_is_there(tmp_path):
+    one, other = (
+        dataclasses.replace(member, identity=f"01234567{number:024d}")
+        for number, member in enumerate(members({"judge": {"seeds": 2}}))
+    )
+    Run.create(tmp_path / "seed-1-01234567", other.config)
+    assert directories(tmp_path, (one, other)) == [tmp_path / one.name, tmp_path / "seed-1-01234567"]
+
+
+def test_many_seeds_are_many_members():
+    assert len(members({"seed": 10**9, "judge": {"seeds": 50_000}})) == 50_000
 
 
 def test_a_value_that_an_option_cannot_take_names_the_member():

@@ -68,15 +68,20 @@ def test_the_status_counts_and_names_what_is_not_done(asked, run, tmp_path):
     log = run.directory / paths.LOG
     assert report.text.splitlines() == [
         f"sweep {tmp_path}, as far as train: 2 members, 0 done, 0 partial, 1 failed, 1 missing",
-        "not done         state",
-        "------------------------",
+        f"{'not done':{len(names[0])}}  state",
+        "-" * (len(names[0]) + 9),
         f"{names[0]}  failed",
         f"{names[1]}  missing",
         f"{names[0]}: failed, ValueError: why; see {log}",
         f"1 runs of other configurations are no part of it and stay as they are: {other.directory.name}",
     ]
     assert report.numbers["counts"] == dict(zip(STATES, (0, 0, 1, 1), strict=True))
-    assert report.numbers["members"][1] == {"member": names[1], "state": "missing", "error": None}
+    assert report.numbers["members"][1] == {
+        "member": names[1],
+        "state": "missing",
+        "error": None,
+        "locked": None,
+    }
     assert report.numbers["other_runs"] == [other.directory.name]
 
 

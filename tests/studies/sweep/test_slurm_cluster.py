@@ -1,5 +1,6 @@
-"""A sweep on a real Slurm of one node: members fail, are killed, are cancelled, and reach their time limit."""
+"""A sweep on a real Slurm of one node: members are locked, killed, cancelled, and reach their time limit."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,22 +9,30 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from deeptheory.runs import Run, steps
 from deeptheory.store import paths
 from deeptheory.studies import read_sweep
+from deeptheory.studies.sweep.execution import claim
 from deeptheory.studies.sweep.member_states import states
 from deeptheory.studies.sweep.options import sweep_to_toml
 from tests.studies.sweep import slurm_cluster
 
 pytestmark = pytest.mark.skipif(bool(slurm_cluster.missing()), reason=slurm_cluster.missing())
 
-NAMES = FINE, DAMAGED, KILLED, LIMITED, CANCELLED = "fine", "damaged", "killed", "limited", "cancelled"
+NAMES = FINE, LOCKED, KILLED, LIMITED, CANCELLED = "fine", "locked", "killed", "limited", "cancelled"
+LOCK = {
+    "host": "node7",
+    "process": 1,
+    "started": None,
+    "namespace": None,
+    "since": "2030",
+    "slurm": {},
+}
 LONG = 400  # epochs: seconds, in which something can happen to a member
 CHECKPOINT = 0.002  # minutes
-PATIENCE = 120.0  # seconds, on a busy machine
+PATIENCE = 600.0  # seconds, on a busy machine
 
 
 class Watched:
@@ -131,18 +140,22 @@ def wake(process: int, number: int) -> bool:
 @pytest.fixture
 def watched(sweep_of, tmp_path):
     """The sweep of five members, not yet submitted."""
-    damaged = {"data.source": "files", "data.path": str(tmp_path / "damaged.npz")}
-    (tmp_path / "damaged.npz").write_bytes(b"damaged")
     # Members of the same options would be one, so no two train equally long.
     longer = {name: {"train.epochs": LONG + more} for more, name in enumerate((KILLED, LIMITED, CANCELLED))}
-    variants = [{"name": name, **options} for name, options in {FINE: {}, DAMAGED: damaged, **longer}.items()]
+    options = {FINE: {}, LOCKED: {"train.epochs": 2}, **longer}
+    variants = [{"name": name, **of_member} for name, of_member in options.items()]
     file = tmp_path / "sweep.toml"
     asked = sweep_of(variants=variants, steps="train", judge={"seeds": 1}, checkpoint_minutes=CHECKPOINT)
     file.write_text(sweep_to_toml(asked), encoding="utf-8")
     # Compiled once, before five processes would do it at the same time.
     steps.train(Run.create(tmp_path / "first", asked.config, quiet=True))
+    watched = Watched(file, tmp_path / "runs at 50%", tmp_path / "timeline.txt")
+    claim(asked, watched.directory)
+    member = watched.members()[LOCKED]
+    Run.create(member.directory, member.member.config, quiet=True)
+    (member.directory / paths.LOCK).write_text(json.dumps(LOCK))  # of a host that crashed
     with slurm_cluster.cluster():
-        yield Watched(file, tmp_path / "runs at 50%", tmp_path / "timeline.txt")
+        yield watched
 
 
 def test_every_member_is_accounted_for_and_the_next_submission_completes_them(
@@ -162,11 +175,15 @@ def test_every_member_is_accounted_for_and_the_next_submission_completes_them(
     os.kill(watched.held[2], signal.SIGKILL)
     slurm("scancel", cancelled)
     watched.until("the others have ended", lambda: list(watched.elements()) == [limited])
+    assert "JobState=FAILED" in slurm("scontrol", "show", "job", f"{first}_1")
     found = watched.states()
     assert found.pop(KILLED) in ("partial", "missing")
     assert found.pop(LIMITED) in ("partial", "missing")
-    assert found == {FINE: "done", DAMAGED: "failed", CANCELLED: "partial"}
-    assert "damaged.npz" in watched.members()[DAMAGED].error
+    assert found == {FINE: "done", LOCKED: "missing", CANCELLED: "partial"}
+    lock = watched.members()[LOCKED].directory / paths.LOCK
+    reason = f"locked by process 1 on node7, since 2030: delete {lock} if that is not running any more"
+    assert reason in command("sweep", "status", watched.directory)
+    assert reason in next((watched.directory / paths.SWEEP_SLURM).glob(f"{first}_1.log")).read_text()
     assert_refused(deeptheory(*arguments), f"found 1 running of job {first}; ", f"'scancel {first}'")
 
     watched.until("the signal before the time limit", lambda: wake(watched.held[3], signal.SIGUSR2))
@@ -184,9 +201,7 @@ def test_every_member_is_accounted_for_and_the_next_submission_completes_them(
     steps.train(alone)
     assert_same(Run(member.directory).read_tree("train"), alone.read_tree("train"))
 
-    dataset = Run(watched.members()[FINE].directory).dataset
-    names = "train_images", "train_labels", "test_images", "test_labels"
-    np.savez(tmp_path / "damaged.npz", **{name: getattr(dataset, name) for name in names})
+    lock.unlink()
     watched.submit()
     elements = {place: f"{watched.jobs()[-1]}_{place - 1}" for place in (2, 4)}
     watched.until("the long ones are held in training", lambda: watched.hold(elements))

@@ -9,8 +9,16 @@ from deeptheory.errors import InputError
 from deeptheory.runs import Run
 from deeptheory.store import paths
 from deeptheory.studies import read_sweep
-from deeptheory.studies.sweep import SlurmOptions, array_scripts, expand, queue, submit_sweep
+from deeptheory.studies.sweep import (
+    SlurmOptions,
+    SweepEstimate,
+    array_scripts,
+    expand,
+    queue,
+    submit_sweep,
+)
 from deeptheory.studies.sweep.execution import run_member
+from deeptheory.studies.sweep.submission import NOTHING_KNOWN
 
 GRID = {"data.n_labels": [3, 4, 5]}
 
@@ -48,11 +56,10 @@ def submit(sweep_of, tmp_path):
     """The sweep of six members into a directory."""
     asked = sweep_of(GRID, steps="train")
 
-    def call(size=None, environment=None, sweep=asked, **options):
+    def call(size=None, environment=None, sweep=asked, estimate=NOTHING_KNOWN, **options):
         environment = dict(os.environ) if environment is None else environment
-        return submit_sweep(
-            sweep, tmp_path / "labels", SlurmOptions(**options), environment, size, "deeptheory sweep"
-        )
+        asked_for, command = SlurmOptions(**options), "deeptheory sweep"
+        return submit_sweep(sweep, tmp_path / "labels", asked_for, environment, size, command, estimate)
 
     call.sweep, call.directory = asked, tmp_path / "labels"
     return call
@@ -79,7 +86,13 @@ def test_the_script_is_kept_and_given_to_slurm(slurm, submit):
         "6 of 6 members are in the queue",
         f"how far they are:  deeptheory sweep status {submit.directory}",
     ]
-    assert report.numbers == {"members": 6, "submitted": 6, "scripts": [str(script)], "jobs": ["7"]}
+    assert report.numbers == {
+        "members": 6,
+        "submitted": 6,
+        "left_out": {},
+        "scripts": [str(script)],
+        "jobs": ["7"],
+    }
 
 
 def test_the_sweep_that_was_asked_for_is_there_for_its_elements(slurm, submit, monkeypatch):
@@ -101,7 +114,7 @@ def test_nothing_is_submitted_where_all_is_done(slurm, submit):
     finish(submit, *range(6))
     report = submit()
     assert report.text == "all 6 members are done"
-    assert report.numbers == {"members": 6, "submitted": 0, "scripts": []}
+    assert report.numbers == {"members": 6, "submitted": 0, "left_out": {}, "scripts": []}
     assert not (submit.directory / "slurm").exists()
 
 
@@ -160,6 +173,33 @@ def test_another_sweep_does_not_take_the_place_of_one_in_the_queue(slurm, submit
     assert (submit.directory / paths.SWEEP).read_text() == asked
 
 
+def test_jobs_of_a_colleague_in_the_same_directory_count(slurm, submit):
+    submit()
+    slurm(squeue='case " $* " in *" --me "*) ;; *) echo "7 RUNNING";; esac')
+    with pytest.raises(InputError, match="found 1 running of job 7; "):
+        submit()
+
+
+def test_members_that_cannot_be_computed_are_left_out_and_named(slurm, submit):
+    members = expand(submit.sweep)
+    refused = {member.identity: "data: expected a file, found none" for member in members[2:4]}
+    estimate = SweepEstimate("", "largest member: 1 GB", refused, {})
+    report = submit(estimate=estimate)
+    script = (submit.directory / "slurm" / "array-1.sbatch").read_text()
+    assert "#SBATCH --array=0-1,4-5\n" in script
+    assert "# 2 members are left out: data: expected a file, found none\n" in script
+    assert report.numbers["left_out"] == {member.name: refused[member.identity] for member in members[2:4]}
+    assert f"{members[2].name} is left out: data: expected a file, found none\n" in report.text
+    assert "4 of 6 members are in the queue" in report.text
+
+
+def test_nothing_is_submitted_where_no_member_can_be_computed(slurm, submit, tmp_path):
+    refused = {member.identity: "data: expected a file, found none" for member in expand(submit.sweep)}
+    with pytest.raises(InputError, match="expected members that can be computed, found 6 members are left"):
+        submit(estimate=SweepEstimate("", "", refused, {}))
+    assert not submit.directory.exists()
+
+
 def test_a_queue_that_cannot_be_read_is_no_empty_queue(slurm, submit):
     submit()
     slurm(squeue="echo 'squeue: error: no contact' >&2; exit 1")
@@ -189,7 +229,7 @@ def test_a_machine_without_slurm_can_only_print_the_script(without_slurm, submit
         submit()
     made = array_scripts(submit.sweep, submit.directory, SlurmOptions(), command="deeptheory sweep")
     assert "#SBATCH --array=0-5\n" in made.text
-    assert made.numbers == {"members": 6, "submitted": 6, "scripts": [made.text + "\n"]}
+    assert made.numbers == {"members": 6, "submitted": 6, "left_out": {}, "scripts": [made.text + "\n"]}
     assert queue.array_size_limit() == 1001
     assert not submit.directory.exists()
 

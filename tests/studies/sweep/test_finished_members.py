@@ -1,0 +1,57 @@
+"""What was found done is known again as long as the run files are the same."""
+
+import pytest
+
+from deeptheory.runs import Run
+from deeptheory.store import hdf5, paths
+from deeptheory.studies.sweep.finished_members import FinishedMembers
+
+
+@pytest.fixture
+def run(tmp_path, tiny_config):
+    run = Run.create(tmp_path / "one", tiny_config, quiet=True)
+    run.finish("train", {}, started=0.0)
+    return run
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The files that are opened."""
+    opened, open_for_reading = [], hdf5.open_for_reading
+    monkeypatch.setattr(hdf5, "open_for_reading", lambda path: opened.append(path) or open_for_reading(path))
+    return opened
+
+
+def look(root, step="train"):
+    finished = FinishedMembers(root, step)
+    found = finished.has(root / "one")
+    finished.keep()
+    return found
+
+
+def test_a_file_is_opened_once(tmp_path, run, opened):
+    assert look(tmp_path)
+    assert look(tmp_path)
+    assert opened == [run.results]
+
+
+def test_a_file_that_changed_is_opened_again(tmp_path, run, opened):
+    assert look(tmp_path)
+    run.results.write_bytes(b"damaged")
+    assert not look(tmp_path)
+    run.results.unlink()
+    assert not look(tmp_path)
+
+
+def test_steps_are_known_apart(tmp_path, run):
+    assert look(tmp_path)
+    assert not look(tmp_path, "measure")
+    run.finish("measure", {}, started=0.0)
+    assert look(tmp_path, "measure")
+    assert look(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"train": 3}', "[" * 100_000])
+def test_what_was_kept_may_be_damaged(tmp_path, run, text):
+    (tmp_path / paths.SWEEP_FINISHED).write_text(text)
+    assert look(tmp_path)
