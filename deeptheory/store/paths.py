@@ -66,6 +66,7 @@ HEAD = "head"  # the prediction of the refitted head alone
 REFIT_LOSS = "refit_loss"  # before retraining
 LOSS, LOSS_LOW, LOSS_HIGH = "loss", "loss_low", "loss_high"  # after it, and the interval
 CALIBRATION, LOSS_ERROR = "calibration", "loss_error"  # masks of no arm, retrained to predict those of arms
+REFITS = "refits"  # of the masks whose losses are predicted
 RECOVERY = "recovery"  # the law that predictions follow
 PREDICTION = "prediction"  # of a prunable set
 EXPECTED_DILUTION = "expected_dilution"  # of a layer: without structure in its fields

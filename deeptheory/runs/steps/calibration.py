@@ -46,7 +46,7 @@ def predict_losses(
     layers : tuple of MaskedLayer
         That they mask.
     where : str
-        Group of the run file that gets the calibration.
+        Group of the run file that gets the refits and the calibration, each as soon as it is done.
 
     Returns
     -------
@@ -55,17 +55,20 @@ def predict_losses(
     law : RecoveryLaw
     """
     predictor = make_predictor(run, network)
-    law, found = theory.RecoveryLaw(predictor.intact[0], _relative_time(run)), {}
+    law, found = theory.RecoveryLaw(predictor.intact[0], _relative_time(run)), dict[str, dict[str, float]]()
     with Progress(f"{run.directory.name} predict masks", len(masks), "mask", run.quiet) as progress:
         for done, (name, mask) in enumerate(masks.items(), start=1):
-            found[name] = prediction_of(predictor, law, mask)
+            place = paths.join(where, paths.REFITS, name)
+            if not run.has(place):
+                run.store(place, asdict(predictor.predict(mask)))
+            found[name] = _prediction(law, prune.Refit(**run.read_numbers(place)), mask)
             progress.advance(done)
     widths = [each[paths.LOSS_HIGH] - each[paths.LOSS_LOW] for each in found.values()]
     if max(widths, default=0.0) > SURE:
         law = calibrated(run, predictor, calibration_masks(run, network, layers, *kept), where)
         for name, mask in masks.items():
-            if mask:
-                found[name] |= _loss_entries(law.predict(found[name][paths.REFIT_LOSS]))
+            refit = prune.Refit(**run.read_numbers(paths.join(where, paths.REFITS, name)))
+            found[name] = _prediction(law, refit, mask)
     return found, law
 
 
@@ -140,9 +143,7 @@ def calibration_masks(
 
 def prediction_of(predictor: prune.Predictor, law: theory.RecoveryLaw, masks: MaskArrays) -> dict[str, float]:
     """The entries of a prediction: accuracy after the refit, loss after retraining and its 95 % interval."""
-    refit = predictor.predict(masks)
-    found = law.predict(refit.refit_loss) if masks else theory.LossInterval(0.0, 0.0, 0.0)
-    return {**asdict(refit), **_loss_entries(found)}
+    return _prediction(law, predictor.predict(masks), masks)
 
 
 def law_entries(law: theory.RecoveryLaw) -> dict[str, float | int]:
@@ -158,9 +159,16 @@ def make_predictor(run: Run, network: nn.Network) -> prune.Predictor:
     return prune.Predictor(network, train, held_out, run.config.retrain.l2, rng)
 
 
-def _loss_entries(found: theory.LossInterval) -> dict[str, float]:
-    """The entries of a predicted loss."""
-    return {paths.LOSS: found.loss, paths.LOSS_LOW: found.low, paths.LOSS_HIGH: found.high}
+def _prediction(law: theory.RecoveryLaw, refit: prune.Refit, masks: MaskArrays) -> dict[str, float]:
+    """The entries of a prediction; masks that remove nothing lose nothing."""
+    removes = any(not mask.all() for mask in masks.values())
+    found = law.predict(refit.refit_loss) if removes else theory.LossInterval(0.0, 0.0, 0.0)
+    return {
+        **asdict(refit),
+        paths.LOSS: found.loss,
+        paths.LOSS_LOW: found.low,
+        paths.LOSS_HIGH: found.high,
+    }
 
 
 def _calibration(run: Run, predictor: prune.Predictor, name: str, masks: MaskArrays) -> dict[str, float]:

@@ -113,21 +113,25 @@ def _pruned(
 
 
 def _predict(run: Run, network: nn.Network) -> None:
-    """Store the predicted losses of all criteria at all densities, unless they are there."""
+    """Store the predicted losses of masks that are neither predicted nor retrained: a first prediction stands."""
     options = run.config.compare
     wanted = [(criterion, density) for density in options.densities for criterion in options.criteria]
-    if all(run.has(paths.prediction_path(*mask)) for mask in wanted):
-        return
     layers, masks = masked_layers(run, network), dict[str, prune.Masks]()
-    for criterion, density in wanted:
+    places = {}
+    for mask in wanted:
+        place = paths.prediction_path(*mask)
+        if run.has(place) or run.has(paths.compare_path(*mask)):
+            continue
         with contextlib.suppress(prune.DensityNotReached):  # which is stored in place of the accuracy
-            arm = _pruned(run, network, criterion, density, layers)
-            masks[paths.prediction_path(criterion, density)] = arm.masks
+            name = f"{mask[0]}-{mask[1]:g}"
+            masks[name], places[name] = _pruned(run, network, *mask, layers).masks, place
+    if not masks:
+        return
     kept = min(options.densities), max(options.densities)
     where = paths.join(paths.CALIBRATION, f"densities-{kept[0]:g}-{kept[1]:g}")
     found, law = predict_losses(run, network, masks, kept, layers, where)
-    for place, prediction in found.items():
-        run.store(place, {**prediction, paths.RECOVERY: law_entries(law)})
+    for name, prediction in found.items():
+        run.store(places[name], {**prediction, paths.RECOVERY: law_entries(law)})
 
 
 def _test_accuracy(run: Run, network: nn.Network) -> float:

@@ -1,7 +1,7 @@
 """Summaries of a run and its steps, as the commands print them."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from deeptheory import prune
@@ -195,7 +195,24 @@ def predicted(run: Run) -> Summary:
         },
         "arms": arms,
     }
-    return _of_tables(numbers, Table(when, header, rows), Table(arm_title, arm_header, arm_rows))
+    tables = [Table(when, header, rows), Table(arm_title, arm_header, arm_rows), *_calibrations(run)]
+    return _of_tables(numbers, *tables)
+
+
+def _calibrations(run: Run) -> Iterator[Table]:
+    """What was retrained to find the law, if anything was."""
+    where = paths.join("predict", paths.CALIBRATION)
+    names = [name for name in run.entry_names(where) if name != paths.REFITS]
+    if names:
+        rows = []
+        for name in names:
+            found = run.read_numbers(paths.join(where, name))
+            loss, error = 100 * found[paths.LOSS], 100 * found[paths.LOSS_ERROR]
+            rows.append((name, f"{100 * found[paths.REFIT_LOSS]:.2f}", f"{loss:.2f} +- {error:.2f}"))
+        title = (
+            "masks of no arm, retrained to find the law; points on the measure split, +- one standard error"
+        )
+        yield Table(title, ("mask", "lost after refit", "lost after retraining"), rows)
 
 
 def budgeted(run: Run, tolerance: float) -> Summary:

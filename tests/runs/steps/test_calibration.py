@@ -59,6 +59,7 @@ def test_predicted_losses_follow_the_law_that_is_stored(finished):
             )
         )
         for name in finished.entry_names(WHERE)
+        if name != paths.REFITS
     ]
     accuracy = finished.read_number("predict/arms/unpruned/refitted")
     again = theory.RecoveryLaw(accuracy, calibration._relative_time(finished), known)
@@ -85,7 +86,8 @@ def test_a_calibration_is_a_retraining_judged_on_the_measure_split(finished):
 def test_stored_calibrations_are_not_computed_again(finished_study, tmp_path, monkeypatch):
     run = Run(shutil.copytree(finished_study, tmp_path / "study") / "seed-3", quiet=True)
     before = run.read_tree("predict/arms/afcc")
-    with_calibration = {name: run.read_numbers(paths.join(WHERE, name)) for name in run.entry_names(WHERE)}
+    names = [name for name in run.entry_names(WHERE) if name != paths.REFITS]
+    with_calibration = {name: run.read_numbers(paths.join(WHERE, name)) for name in names}
     with hdf5.replacing(run.results) as file:
         del file["predict"], file[paths.provenance_path("predict")]
     for name, tree in with_calibration.items():
@@ -124,3 +126,49 @@ def test_a_comparison_predicts_every_mask_before_it_retrains_one(tmp_path):
     before = run.results.read_bytes()
     steps.compare(run)
     assert run.results.read_bytes() == before
+
+
+def test_a_first_prediction_stands_and_masks_that_are_retrained_are_not_predicted(tmp_path):
+    compared = {"criteria": ["magnitude"], "densities": [0.5], "predict": True}
+    run = Run.create(tmp_path / "run", config_from({**TINY, "compare": compared}), quiet=True)
+    steps.compare(run)
+    first = run.read_tree(paths.prediction_path("magnitude", 0.5))
+    more = {"criteria": ["magnitude", "random"], "densities": [0.5, 0.2, 1.0], "predict": False}
+    run = Run.create(tmp_path / "run", config_from({**TINY, "compare": more}), quiet=True)
+    run.store(paths.compare_path("random", 0.2), {"accuracy": 0.5})
+    run = Run.create(
+        tmp_path / "run", config_from({**TINY, "compare": {**more, "predict": True}}), quiet=True
+    )
+    steps.compare(run)
+    assert str(run.read_tree(paths.prediction_path("magnitude", 0.5))) == str(first)
+    assert not run.has(paths.prediction_path("random", 0.2))
+    whole = run.read_numbers(paths.prediction_path("magnitude", 1.0) + "/" + paths.RECOVERY)
+    assert whole["calibrations"] == 3
+    found = run.read_tree(paths.prediction_path("magnitude", 1.0))
+    assert (found["loss"], found["loss_low"], found["loss_high"]) == (0, 0, 0)
+
+
+def test_an_interrupted_prediction_goes_on_behind_the_masks_that_are_refitted(
+    finished_study, tmp_path, monkeypatch
+):
+    run = Run(shutil.copytree(finished_study, tmp_path / "study") / "seed-3", quiet=True)
+    before = run.read_tree("predict/arms/magnitude")
+    with hdf5.replacing(run.results) as file:
+        del file["predict"], file[paths.provenance_path("predict")]
+    predict, calls = prune.Predictor.predict, []
+
+    def stopping(predictor, masks):
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(masks)
+        return predict(predictor, masks)
+
+    monkeypatch.setattr(prune.Predictor, "predict", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        steps.predict(run)
+    assert len(run.entry_names(paths.join(WHERE, paths.REFITS))) == 3
+    calls.clear()
+    monkeypatch.setattr(prune.Predictor, "predict", lambda *given: calls.append(1) or predict(*given))
+    steps.predict(run)
+    assert len(calls) == 2 + 3  # arms left, and calibrations
+    assert run.read_tree("predict/arms/magnitude")["loss"] == before["loss"]
