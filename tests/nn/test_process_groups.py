@@ -160,7 +160,12 @@ def test_train_command(config, tmp_path, deeptheory):
         ended = start(2, *command, out)
         assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
     assert deeptheory(*command[2:], tmp_path / "one", "--threads", 1).code == 0
-    assert sorted(path.name for path in out.iterdir()) == ["config.toml", "log.txt", "run.h5"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "config.toml",
+        "log.txt",
+        "run.h5",
+        "run.previous.h5",  # with the options and the data alone, from before the first checkpoint
+    ]
     assert (out / "log.txt").read_text(encoding="utf-8").count("\n") == 1
     one, two = (Run(tmp_path / name, quiet=True) for name in ("one", "two"))
     assert (one.read_number("provenance/train/processes"), two.read_number("provenance/train/processes")) == (

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_covariances_that_do_not_fit_are_refused_with_the_low_rank_form(script, run, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["x", str(run.directory), "--stages", "stage5"])
+    _ = run.dataset  # before there is no memory left for it
     monkeypatch.setattr("deeptheory.system.memory.free_memory", lambda: 1000)
     with pytest.raises(SystemExit) as ended:
         run_script(script.main)
