@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 DEMO := out/demo
 # `make bench` compares with PyTorch where it is installed in .venv (pip install '.[torch]').
 AGAINST := $(if $(wildcard $(VENV)/lib/python*/site-packages/torch),--against torch)
 
-.PHONY: demo test lint bench figures clean
+.PHONY: demo test test-lowest lint bench figures clean
 
 demo: $(VENV)/ready
 	@# Exit code 1: a claim is not supported, or undecided; the table says which.
@@ -14,6 +15,12 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What depends most on the versions of the packages, with the lowest that pyproject.toml admits.
+test-lowest: $(LOWEST)/ready
+	DEEPTHEORY_CACHE=$(abspath $(LOWEST))/cache $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile \
+	    tests/store tests/data tests/judge tests/interop/onnx tests/interop/state tests/faults/test_strangers.py \
+	    tests/test_tables.py tests/test_errors.py
 
 lint: $(VENV)/ready-test
 	$(BIN)/ruff check .
@@ -30,12 +37,19 @@ figures: $(VENV)/ready
 	$(BIN)/python figures/all.py
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(LOWEST) $(DEMO)
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"deeptheory needs Python 3.11 or newer, found {v.major}.{v.minor}; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --editable .
+	touch $@
+
+$(LOWEST)/ready: pyproject.toml .ci/lowest.py
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) .ci/lowest.py > $(LOWEST)/versions.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --requirement $(LOWEST)/versions.txt
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 $(VENV)/ready-test: $(VENV)/ready
