@@ -1,7 +1,7 @@
 """Summaries of a run and its steps, as the commands print them."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from deeptheory import prune
@@ -179,6 +179,7 @@ def predicted(run: Run) -> Summary:
     arm_title = (
         "predicted loss of test accuracy after retraining, in points against the unpruned arm retrained equally\n"
         + _law(run.read_tree("predict"))
+        + _calibrations(run)
     )
     begun = run.read_text(paths.join("predict", paths.BEGUN))
     options = run.config.prune
@@ -195,24 +196,21 @@ def predicted(run: Run) -> Summary:
         },
         "arms": arms,
     }
-    tables = [Table(when, header, rows), Table(arm_title, arm_header, arm_rows), *_calibrations(run)]
-    return _of_tables(numbers, *tables)
+    return _of_tables(numbers, Table(when, header, rows), Table(arm_title, arm_header, arm_rows))
 
 
-def _calibrations(run: Run) -> Iterator[Table]:
-    """What was retrained to find the law, if anything was."""
+def _calibrations(run: Run) -> str:
+    """What was retrained to find the law, in a line of its own; nothing if nothing was."""
     where = paths.join("predict", paths.CALIBRATION)
-    names = [name for name in run.entry_names(where) if name != paths.REFITS]
-    if names:
-        rows = []
-        for name in names:
+    texts = []
+    for name in run.entry_names(where):
+        if name != paths.REFITS:
             found = run.read_numbers(paths.join(where, name))
-            loss, error = 100 * found[paths.LOSS], 100 * found[paths.LOSS_ERROR]
-            rows.append((name, f"{100 * found[paths.REFIT_LOSS]:.2f}", f"{loss:.2f} +- {error:.2f}"))
-        title = (
-            "masks of no arm, retrained to find the law; points on the measure split, +- one standard error"
-        )
-        yield Table(title, ("mask", "lost after refit", "lost after retraining"), rows)
+            refit, loss, error = (
+                100 * found[entry] for entry in (paths.REFIT_LOSS, paths.LOSS, paths.LOSS_ERROR)
+            )
+            texts.append(f"{name} {refit:.1f}, {loss:.1f} +- {error:.1f}")
+    return f"\nrefitted, retrained: {'; '.join(texts)}" if texts else ""
 
 
 def budgeted(run: Run, tolerance: float) -> Summary:
