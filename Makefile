@@ -19,8 +19,9 @@ test: $(VENV)/ready-test
 # What depends most on the versions of the packages, with the lowest that pyproject.toml admits.
 test-lowest: $(LOWEST)/ready
 	DEEPTHEORY_CACHE=$(abspath $(LOWEST))/cache $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile \
-	    tests/store tests/data tests/judge tests/interop/onnx tests/interop/state tests/faults/test_strangers.py \
-	    tests/test_tables.py tests/test_errors.py
+	    tests/store tests/data tests/judge tests/system tests/interop/onnx tests/interop/state tests/test_tables.py \
+	    tests/test_errors.py tests/cli/test_bad_input.py tests/cli/test_bad_data.py tests/cli/test_theory.py \
+	    tests/faults/test_damage.py tests/faults/test_strangers.py
 
 lint: $(VENV)/ready-test
 	$(BIN)/ruff check .
