@@ -8,7 +8,7 @@ import h5py
 
 from deeptheory.prune import CRITERIA
 from deeptheory.runs.option_readers import PARTS
-from deeptheory.store import paths
+from deeptheory.store import hdf5, paths
 
 STAMP = (paths.FINISHED, paths.WALL_SECONDS, paths.PEAK_BYTES)
 OF_PROBE = (paths.PROBE_WEIGHT, "probe")  # of a measured stage; all else is the measures'
@@ -34,7 +34,14 @@ class Piece:
 
 
 def stored_pieces(file: h5py.File) -> list[Piece]:
-    """All results in an open `run.h5`, but those of a step that would compute them anew when it goes on."""
+    """All results in an open `run.h5`, but those of a step that would compute them anew when it goes on.
+
+    Raises
+    ------
+    InputError
+        By `hdf5.require_own_entries`.
+    """
+    hdf5.require_own_entries(file)
     found = [piece for step in paths.STEPS[:-1] for piece in _whole_step(file, step)]
     found += _named(file, "probes", paths.join("measure", paths.STAGES), OF_PROBE)
     for group, part_of in _arms(file).items():

@@ -128,6 +128,28 @@ def has(group: h5py.Group, path: str) -> bool:
         raise _damaged(group, path, f"{error}") from error
 
 
+def require_own_entries(file: h5py.File) -> None:
+    """Refuse a file with links elsewhere: whoever wrote through one would change what it names.
+
+    Raises
+    ------
+    InputError
+        An external or a symbolic link anywhere in the file, or damage that prevents the answer.
+    """
+    found: list[str] = []
+
+    def note(name: bytes, link: Any) -> None:
+        if link.type != h5py.h5l.TYPE_HARD:
+            found.append(name.decode("utf-8", "replace"))
+
+    try:
+        file.id.links.visit(note, info=True)
+    except Exception as error:  # h5py raises many types of errors on damaged files
+        raise _damaged(file, "/", f"{error}") from error
+    for name in found:
+        item_at(file, name)
+
+
 def entry_names(group: h5py.Group, path: str) -> list[str]:
     """Names of the entries of a group in a group."""
     try:
@@ -201,6 +223,8 @@ def replacing(path: Path, anew: bool = False) -> Iterator[h5py.File]:
         if copied := path.exists() and not anew:
             shutil.copyfile(path, temporary)
         with open_for_writing(temporary, "r+" if copied else "w") as file:
+            if copied:
+                require_own_entries(file)
             yield file
 
 

@@ -38,6 +38,15 @@ def test_an_option_that_nothing_depends_on_is_changed_everywhere_at_once(run_unt
     assert line.endswith(" changed prune.threshold from 0.5 to 0.4")
 
 
+def test_a_run_with_a_link_elsewhere_is_refused(run_until):
+    run = run_until("train")
+    with h5py.File(run.results, "r+") as file:
+        file[paths.BUDGET] = h5py.ExternalLink("other.h5", "/")
+    assert "expected an entry of its own, found an external link to '/'" in refused(
+        run, "predict", "prune.threshold=0.4"
+    )
+
+
 def test_values_that_are_there_change_nothing(run):
     before = contents(run.directory)
     change_options(run, ["prune.threshold=0.5", "measure.stages=[]"], "retrain")

@@ -159,3 +159,17 @@ def test_another_kind_of_checksum_is_refused(tmp_path):
         pytest.raises(InputError, match="a checksum in"),
     ):
         hdf5.OpenFile(file).entry("entry")
+
+
+@pytest.mark.parametrize("make", [link, link_through_a_link])
+def test_no_file_is_changed_through_a_link(tmp_path, outside, make):
+    path = tmp_path / "run.h5"
+    with h5py.File(path, "w") as file:
+        make(file.create_group("step"), outside)
+    before = path.read_bytes()
+    with (
+        pytest.raises(InputError, match="expected an entry of its own, found a"),
+        hdf5.replacing(path) as file,
+    ):
+        file.require_group("step/entry")
+    assert path.read_bytes() == before

@@ -29,7 +29,7 @@ class MaxPool2d(Pool2d):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         out = self._out(x)
-        self.winner = self.scratch.array("winner", out.shape, np.uint8)
+        self.winner = self.scratch.array("winner", out.shape, np.min_scalar_type(self.size**2 - 1))
         kernels.max_pool_forward(x, self.size, self.stride, out, self.winner)
         return out
 

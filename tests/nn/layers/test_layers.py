@@ -143,6 +143,15 @@ def test_relu_and_max_pool_keep_nan():
     np.testing.assert_array_equal(np.isnan(nn.MaxPool2d(2).forward(x)).ravel(), [False, False, True])
 
 
+def test_the_gradient_of_a_large_window_goes_to_its_largest_element():
+    x, layer = np.zeros((1, 17, 17, 2), np.float32), nn.MaxPool2d(17)
+    x[0, 16, 3, 0] = x[0, 0, 2, 1] = 1.0
+    layer.forward(x, training=True)
+    dx = layer.backward(np.array([[[[2.0, 3.0]]]], np.float32))
+    assert np.count_nonzero(dx) == 2
+    np.testing.assert_array_equal((dx[0, 16, 3, 0], dx[0, 0, 2, 1]), (2.0, 3.0))
+
+
 def test_flatten_is_filter_major():
     x = np.arange(12.0).reshape(1, 2, 3, 2)
     np.testing.assert_array_equal(nn.Flatten().forward(x)[0], [0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11])
