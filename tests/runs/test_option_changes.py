@@ -39,7 +39,7 @@ def test_an_option_that_nothing_depends_on_is_changed_everywhere_at_once(run_unt
 
 
 def test_a_run_with_a_link_elsewhere_is_refused(run_until):
-    run = run_until("train")
+    run = run_until("measure")
     with h5py.File(run.results, "r+") as file:
         file[paths.BUDGET] = h5py.ExternalLink("other.h5", "/")
     assert "expected an entry of its own, found an external link to '/'" in refused(
