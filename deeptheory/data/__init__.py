@@ -4,6 +4,7 @@ The compiled modules (`augmentation`, `warping`) are not imported here: options 
 """
 
 from deeptheory.data.archive import pack, read_archive
+from deeptheory.data.arrays import from_arrays
 from deeptheory.data.batches import from_batches
 from deeptheory.data.blank_glyphs import blank
 from deeptheory.data.dataset import Dataset
@@ -21,6 +22,7 @@ __all__ = [
     "blank",
     "choose_labels",
     "draw_splits",
+    "from_arrays",
     "from_batches",
     "load",
     "pack",

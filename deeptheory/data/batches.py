@@ -96,16 +96,21 @@ def iterate_batches(batches: Iterable[Any], what: str) -> Iterator[tuple[NDArray
 
 def array_of(value: Any, what: str) -> NDArray[Any]:
     """An array or tensor on any device as a NumPy array of numbers; `InputError` for anything else."""
+    array = as_array(value, what)
+    if array.dtype.kind not in "biuf":
+        raise InputError(what, "an array of numbers", f"values of type {array.dtype}")
+    return array
+
+
+def as_array(value: Any, what: str) -> NDArray[Any]:
+    """An array or tensor on any device as a NumPy array of whatever it holds."""
     try:
         for method in ("detach", "cpu", "numpy"):  # those that a tensor has
             if hasattr(value, method):
                 value = getattr(value, method)()
-        array = np.asarray(value)
+        return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as failure:
         raise InputError(what, "an array of numbers", f"a {type(value).__name__} ({failure})") from failure
-    if array.dtype.kind not in "biuf":
-        raise InputError(what, "an array of numbers", f"values of type {array.dtype}")
-    return array
 
 
 def _split(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory.data.row_blocks import row_blocks
 from deeptheory.errors import InputError
 from deeptheory.store.paths import LABEL_NAMES
 
@@ -31,6 +32,8 @@ class Dataset:
         The same for the test set; `(0, H, W, C)` and `(0,)` if the source has none.
     label_names : tuple of str
         One name for every label.
+    label_numbers : tuple of int, optional
+        What the labels are numbered in the source, where that is not 0..n_labels-1; the fingerprint is of these.
 
     Raises
     ------
@@ -44,6 +47,7 @@ class Dataset:
     test_images: Images
     test_labels: Labels
     label_names: tuple[str, ...]
+    label_numbers: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.label_names):
@@ -87,8 +91,16 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of all images and labels, 64 hexadecimal digits; names are NOT in it."""
         digest = hashlib.sha256()
-        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
-            digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).data)
+        for images, labels in (
+            (self.train_images, self.train_labels),
+            (self.test_images, self.test_labels),
+        ):
+            digest.update(repr(images.shape).encode())
+            for rows in row_blocks(images):
+                digest.update(np.ascontiguousarray(images[rows]).data)
+            if self.label_numbers:
+                labels = np.array(self.label_numbers)[labels]
+            digest.update(repr(labels.shape).encode() + np.ascontiguousarray(labels).data)
         return digest.hexdigest()
 
     @property

@@ -46,4 +46,5 @@ def choose_labels(dataset: Dataset, n_labels: int, rng: np.random.Generator) -> 
         test_images=dataset.test_images[test],
         test_labels=number[dataset.test_labels[test]],
         label_names=tuple(dataset.label_names[label] for label in chosen),
+        label_numbers=tuple(dataset.label_numbers[label] for label in chosen if dataset.label_numbers),
     )

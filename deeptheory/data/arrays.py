@@ -1,0 +1,80 @@
+"""A data set from arrays of many kinds, where each has one meaning."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from deeptheory.data.batches import array_of, as_array
+from deeptheory.data.dataset import Dataset, Images
+from deeptheory.data.grey_levels import range_of, to_levels
+from deeptheory.data.image_axes import axes_of
+from deeptheory.data.label_numbers import number_labels
+from deeptheory.errors import InputError
+
+
+def from_arrays(
+    train_images: Any,
+    train_labels: Any,
+    test_images: Any = None,
+    test_labels: Any = None,
+    *,
+    label_names: Sequence[str] | None = None,
+    name: str = "arrays",
+) -> Dataset:
+    """A data set from arrays or tensors; what could mean two things is refused, with the line that mends it.
+
+    Parameters
+    ----------
+    train_images, test_images : array (N, H, W, C), (N, C, H, W), or (N, H, W) for grey
+        The channels are the axis of 1 or 3, or of fewer than rows and columns. Whole numbers in 0..255, truth
+        values, floats in [0, 1] (rounded to 256 levels), or floats that are whole grey levels of 0..255 or of
+        [-1, 1]. Without `test_images` the test set is empty, and drawn from the training images with the splits.
+    train_labels, test_labels : array (N,), (N, 1), or one-hot (N, K)
+        Whole numbers or texts. Numbers may start at 1 or have gaps: labels are those that occur, in order, named
+        by their numbers.
+    label_names : sequence of str (K,), optional
+    name : str
+        Of the data set, in errors and run files.
+
+    Returns
+    -------
+    Dataset
+        Grey levels, uint8 (N, H, W, C), labels 0..K-1. Arrays that are of this kind are NOT copied.
+
+    Raises
+    ------
+    InputError
+        Images whose axes or values could mean something else, that are not finite, or of different ranges in the
+        two sets; labels that are not one for each image; a test set of which only one array is given.
+    """
+    if (test_images is None) != (test_labels is None):
+        given = "test_images" if test_labels is None else "test_labels"
+        raise InputError(f"test set of '{name}'", "test_images and test_labels", f"{given} alone")
+    sets = ("training", train_images, train_labels), ("test", test_images, test_labels)
+    present = [part for part in sets if part[1] is not None]
+    what = [f"{part} images of '{name}'" for part, *_ in present]
+    labels = [as_array(given, f"{part} labels of '{name}'") for part, _, given in present]
+    numbered = number_labels(name, labels[0], labels[1] if len(labels) > 1 else (), label_names)
+    images = []
+    for title, (_, given, _), one_each in zip(what, present, labels, strict=True):
+        array = array_of(given, title)
+        images.append(array.transpose(axes_of(title, array.shape, len(one_each))))
+    shown = range_of(what[0], images[0])
+    if len(images) > 1 and len(images[1]) and (other := range_of(what[1], images[1])) != shown:
+        do = "scale the images of both sets alike, for example to whole numbers from 0 to 255"
+        raise InputError(what[1], f"{shown}, as those of training", f"{other}", do)
+    train, *test = (_with_channels(to_levels(part, shown)) for part in images)
+    return Dataset(
+        name,
+        train,
+        numbered.train,
+        test[0] if test else np.empty((0, *train.shape[1:]), np.uint8),
+        numbered.test,
+        numbered.names,
+        numbered.numbers,
+    )
+
+
+def _with_channels(images: Images) -> Images:
+    return images[..., None] if images.ndim == 3 else images
