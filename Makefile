@@ -7,11 +7,11 @@ DEMO := out/demo
 # `make bench` compares with PyTorch where it is installed in .venv (pip install '.[torch]').
 AGAINST := $(if $(wildcard $(VENV)/lib/python*/site-packages/torch),--against torch)
 
-.PHONY: demo test test-lowest lint bench figures clean
+.PHONY: demo test test-lowest test-install lint bench figures clean
 
 demo: $(VENV)/ready
 	@# Exit code 1: a claim is not supported, or undecided; the table says which.
-	$(BIN)/deeptheory confirm simulations/demo.toml --out $(DEMO) --jobs 2 || [ $$? -eq 1 ]
+	$(BIN)/deeptheory demo --out $(DEMO) || [ $$? -eq 1 ]
 
 test: $(VENV)/ready-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -21,7 +21,11 @@ test-lowest: $(LOWEST)/ready
 	DEEPTHEORY_CACHE=$(abspath $(LOWEST))/cache $(LOWEST)/bin/python -m pytest -n 2 --dist loadfile \
 	    tests/store tests/data tests/judge tests/system tests/interop/onnx tests/interop/state tests/test_tables.py \
 	    tests/test_errors.py tests/cli/test_bad_input.py tests/cli/test_bad_data.py tests/cli/test_theory.py \
-	    tests/faults/test_damage.py tests/faults/test_strangers.py
+	    tests/faults/test_damage.py tests/faults/test_strangers.py tests/reports/plot
+
+# What `pip install` gives, without the checkout.
+test-install:
+	.ci/install
 
 lint: $(VENV)/ready-test
 	$(BIN)/ruff check .

@@ -137,7 +137,7 @@ def test_hypotheses(
       deeptheory hypothesis test H6 H7 H8 H9 --runs out/pruning --out out/verdicts
       deeptheory hypothesis test --family paper --runs out/cifar100 --runs out/labels-cifar100 --runs out/dilution
       deeptheory hypothesis test committee
-      deeptheory hypothesis test H15 --simulate simulations/controls.toml --runs out/controls --jobs 2
+      deeptheory hypothesis test H15 --simulate controls --runs out/controls --jobs 2
       deeptheory hypothesis test all --runs out/demo --runs out/label-scaling --runs out/controls
     """
     configure(threads)

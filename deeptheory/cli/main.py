@@ -11,6 +11,7 @@ import deeptheory
 from deeptheory.cli import (
     bench,
     branching,
+    configurations,
     export,
     hypotheses,
     imports,
@@ -75,9 +76,11 @@ def commands() -> None:
     """Statistical mechanics of trained networks: measure single filters, predict what can go, confirm it.
 
     \b
+    All of it on rendered glyphs, in minutes:  demo
     The chain:  train -> measure -> predict -> prune -> retrain     (each on one run directory)
     All of it, over several seeds, with verdicts:  confirm
     Criteria against each other, over densities and seeds:  compare
+    Configurations that come with the package, to be named in place of a file:  config list, config show
     Runs over a grid of options and seeds:  sweep
     Another analysis of the same training:  branch; --set of measure, predict, prune, retrain, chain
     What pruning saves:  compact, cost             (on a retrained run)
@@ -93,8 +96,10 @@ for command in (
     *run_steps.COMMANDS,
     branching.branch,
     studies.confirm,
+    studies.demo,
     studies.compare,
     studies.compare_criteria,
+    configurations.config,
     sweep.sweep,
     hypotheses.hypothesis,
     hypotheses.sensitivity,

@@ -74,7 +74,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The configuration file and what overrides it."""
+    """The configuration, a file or the name of a packaged one, and what overrides it."""
     return click.argument("config", type=click.Path(path_type=Path))(DATA(SET(command)))
 
 

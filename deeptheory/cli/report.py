@@ -43,7 +43,10 @@ class _FigureCommand(click.Command):
 @click.argument("name")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("figures"), help="Directory for the PDF."
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Directory for the PDF; the current one by default.",
 )
 @click.option("--stage", help="Stage of the field matrix; the last one by default.")
 @click.option("--filter", "filter_index", type=click.IntRange(min=0), help="Filter of the field matrix.")
@@ -51,7 +54,7 @@ def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filt
     """Draw a figure from one or several runs (or a study's directory).
 
     \b
-    Example:  deeptheory figure accuracy-and-snr out/demo --out figures
+    Example:  deeptheory figure accuracy-and-snr out/demo
     """
     configure(None)
     from deeptheory.reports import drawing

@@ -42,9 +42,9 @@ def train(
 
     \b
     Examples:
-      deeptheory train simulations/demo.toml --out out/one --seed 3 --set train.epochs=5
-      deeptheory train simulations/demo.toml --out out/one --dry-run
-      mpiexec -n 2 deeptheory train simulations/demo.toml --out out/one
+      deeptheory train demo --out out/one --seed 3 --set train.epochs=5
+      deeptheory train demo --out out/one --dry-run
+      mpiexec -n 2 deeptheory train demo --out out/one
     """
     if as_json and not dry_run:
         do = "use 'deeptheory inspect RUN'"

@@ -119,10 +119,10 @@ def sweep(
 
     \b
     Examples:
-      deeptheory sweep simulations/label-scaling.toml --out out/labels --jobs 2
-      deeptheory sweep simulations/label-scaling.toml --out out/labels --dry-run
-      deeptheory sweep simulations/label-scaling.toml --out out/labels --index 0
-      deeptheory sweep simulations/label-scaling.toml --out out/labels --slurm --time 2:00:00 --mem 4G
+      deeptheory sweep label-scaling --out out/labels --jobs 2
+      deeptheory sweep label-scaling --out out/labels --dry-run
+      deeptheory sweep label-scaling --out out/labels --index 0
+      deeptheory sweep label-scaling --out out/labels --slurm --time 2:00:00 --mem 4G
       deeptheory sweep status out/labels
       deeptheory sweep collect out/labels
     """

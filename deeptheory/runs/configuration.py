@@ -17,6 +17,7 @@ from deeptheory.measure.options import MeasureOptions, ProbeOptions
 from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe
 from deeptheory.options import Options
 from deeptheory.prune.options import CompareOptions, PruneOptions
+from deeptheory.runs.packaged import configuration_file
 from deeptheory.store.toml import parse_toml, read_toml, toml_value
 
 
@@ -88,7 +89,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Parameters
     ----------
     path : Path
-        Configuration file; options it leaves out take their defaults.
+        Configuration file, or the name of a packaged one; options it leaves out take their defaults.
     overrides : sequence of str
         Such as ``train.epochs=5``; the value is read as TOML, or as a string if it is not TOML.
 
@@ -104,11 +105,10 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """Read a TOML file as it is, unchecked."""
+    """Read a TOML file, or a packaged configuration by its name, as it is, unchecked."""
+    path = configuration_file(path)
     try:
         return read_toml(path)
-    except FileNotFoundError as error:
-        raise InputError("configuration", "a TOML file", f"no file {path}") from error
     except (ValueError, OSError) as error:
         raise InputError("configuration", "a TOML file", f"{path}: {error}") from error
 

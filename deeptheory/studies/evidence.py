@@ -114,7 +114,7 @@ def single_layers(runs: Runs) -> SingleLayers:
     }
     found = {layer: path for layer, path in accuracies.items() if all(run.has(path) for run in runs)}
     if not found:
-        do = "run 'deeptheory compare simulations/single-layers.toml --out DIR'"
+        do = "run 'deeptheory compare single-layers --out DIR'"
         raise InputError(f"run {runs[0].directory}", "layers masked alone", "none", do)
     return SingleLayers(
         DENSITY,
@@ -229,7 +229,7 @@ def label_scaling(runs: Runs) -> LabelScaling:
     seeds = sorted(by_number[numbers[0]])
     if len(numbers) < 3 or any(sorted(of_number) != seeds for of_number in by_number.values()):
         found = "; ".join(f"{number}: {sorted(by_number[number])}" for number in numbers)
-        do = "run 'deeptheory sweep simulations/label-scaling.toml --out DIR', or label-scaling-cifar100.toml"
+        do = "run 'deeptheory sweep label-scaling --out DIR', or label-scaling-cifar100.toml"
         raise InputError("numbers of labels", "at least 3, with the same seeds each", found, do)
 
     def over_numbers(value: Callable[[Run], float]) -> Floats:
@@ -262,7 +262,7 @@ def controls(runs: Runs) -> Controls:
     seeds = sorted(kinds["trained"])
     if not seeds or any(sorted(of_kind) != seeds for of_kind in kinds.values()):
         found = "; ".join(f"{kind}: {sorted(of_kind)}" for kind, of_kind in kinds.items())
-        do = "run 'deeptheory sweep simulations/controls.toml --out DIR'"
+        do = "run 'deeptheory sweep controls --out DIR'"
         raise InputError("controls", "the same seeds trained, untrained and with shuffled labels", found, do)
     return Controls(
         {

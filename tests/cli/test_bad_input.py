@@ -117,7 +117,7 @@ def test_more_labels_than_glyphs_are_refused(deeptheory, assert_refused, config,
 @pytest.mark.parametrize("path", ["missing.toml", "", "tiny.toml/inside"])
 def test_a_configuration_that_cannot_be_read_is_refused(deeptheory, assert_refused, config, tmp_path, path):
     result = deeptheory("train", tmp_path / path, "--out", tmp_path / "run")
-    assert_refused(result, "configuration: expected a TOML file, found ")
+    assert_refused(result, "configuration: expected a TOML file")
     assert not (tmp_path / "run").exists()
 
 

@@ -36,3 +36,10 @@ def test_results_that_nobody_reads_are_no_error_message():
     script = f'"{sys.executable}" -m deeptheory hypothesis list | true'
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_windows_is_refused_in_one_line():
+    code = "import os; os.name = 'nt'; import deeptheory"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("on Windows install it in WSL")

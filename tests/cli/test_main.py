@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from deeptheory.cli.main import commands
+from deeptheory.errors import InputError
 from deeptheory.judge import Case, hypothesis, judge_hypotheses
 from deeptheory.reports import drawing
 from deeptheory.reports.figures import FIGURES
-from deeptheory.runs import Run
+from deeptheory.runs import Run, packaged, read_config
 from deeptheory.studies import Study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -164,8 +165,31 @@ def test_the_help_of_figure_names_all_of_them(deeptheory):
     ("name", "text"),
     [
         ("accuracy-against-density", "expected 'compare/unpruned/accuracy' in run.h5, found no such entry"),
-        ("error-against-labels", "run 'deeptheory sweep simulations/label-scaling.toml --out DIR'"),
+        ("error-against-labels", "run 'deeptheory sweep label-scaling --out DIR'"),
     ],
 )
 def test_figures_of_other_studies_say_what_is_missing(deeptheory, finished_study, assert_refused, name, text):
     assert_refused(deeptheory("figure", name, finished_study), text)
+
+
+def test_packaged_configurations_are_listed_and_shown(deeptheory):
+    code, out, _ = deeptheory("config", "list")
+    assert code == 0
+    assert any(
+        line.split() == ["demo", "The", "whole", "chain", "on", "rendered", "glyphs,", "six", "networks"]
+        for line in out.splitlines()
+    )
+    code, out, _ = deeptheory("config", "show", "demo")
+    assert (code, out) == (0, packaged.packaged_file("demo").read_text(encoding="utf-8"))
+
+
+def test_the_demo_is_the_packaged_configuration_confirmed(deeptheory, monkeypatch, tmp_path):
+    asked = []
+
+    def note(config, directory, command, jobs, quiet):
+        asked.append((config, directory, jobs))
+        raise InputError("stop", "a look", "one")
+
+    monkeypatch.setattr("deeptheory.studies.confirm", note)
+    deeptheory("demo", "--out", tmp_path / "demo", "--quiet")
+    assert asked == [(read_config(packaged.packaged_file("demo")), tmp_path / "demo", 2)]

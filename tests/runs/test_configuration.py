@@ -177,15 +177,15 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"^configuration: expected a TOML file, found no file .*none.toml$"):
+    with pytest.raises(
+        InputError, match=r"^configuration: expected a TOML file, or .*, found no file .*none.toml"
+    ):
         read_config(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize("name", ["", "config.toml/inside"])
-def test_a_path_that_is_no_file_is_refused(tmp_path, name):
-    (tmp_path / "config.toml").touch()
+def test_a_directory_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"^configuration: expected a TOML file, found .*[Dd]irectory"):
-        read_config(tmp_path / name)
+        read_config(tmp_path)
 
 
 def test_overrides_are_read_as_toml_or_as_text(tmp_path):

@@ -122,7 +122,7 @@ def _draw_elements(axes: Axes, elements: NDArray[np.int_]) -> None:
     """Draw zeros white and the others by their number: ones of (b), of a cluster and of the noise in (c)."""
     n_labels = len(elements)
     if n_labels <= FINE:
-        colors = ListedColormap([(1, 1, 1), *ELEMENT_COLORS.values()])
+        colors = ListedColormap(["white", *ELEMENT_COLORS.values()])
         axes.imshow(elements, cmap=colors, vmin=-0.5, vmax=3.5)
     else:
         axes.set(xlim=(-0.5, n_labels - 0.5), ylim=(n_labels - 0.5, -0.5), aspect="equal")

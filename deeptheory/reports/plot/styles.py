@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import ParamSpec
 
-import matplotlib as mpl
 import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
@@ -15,7 +14,9 @@ SINGLE_COLUMN = 3.375  # inches
 DOUBLE_COLUMN = 7.0  # inches
 STYLE = "deeptheory.reports.plot.deeptheory"  # deeptheory.mplstyle in this package
 
-BLACK, ORANGE, SKY_BLUE, GREEN, _YELLOW, BLUE, VERMILLION, PURPLE = mpl.color_sequences["okabe_ito"]
+# The colours of Okabe and Ito (2008) without yellow, which is too pale on white paper.
+BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
+BLUE, VERMILLION, PURPLE = "#0072b2", "#d55e00", "#cc79a7"
 GREY = (0.6, 0.6, 0.6)
 
 Mark = tuple[ColorType, str]  # colour, marker
@@ -27,7 +28,7 @@ ARM_MARKS: dict[str, Mark] = {
     "label-permuted": (GREEN, "^"),
     "magnitude": (VERMILLION, "v"),
 }
-# For arms and groups without a mark of their own. Yellow is left out: too pale on white paper.
+# For arms and groups without a mark of their own.
 OTHER_MARKS: tuple[Mark, ...] = (
     (PURPLE, "P"),
     (SKY_BLUE, "X"),
