@@ -10,6 +10,7 @@ from deeptheory.data.blank_glyphs import blank
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
 from deeptheory.data.label_choice import choose_labels
+from deeptheory.data.label_noise import LabelNoise, draw_label_noise
 from deeptheory.data.label_shuffling import shuffle_labels
 from deeptheory.data.loading import load, read_files
 from deeptheory.data.options import DataOptions
@@ -18,9 +19,11 @@ from deeptheory.data.splits import Splits, draw_splits, select
 __all__ = [
     "DataOptions",
     "Dataset",
+    "LabelNoise",
     "Splits",
     "blank",
     "choose_labels",
+    "draw_label_noise",
     "draw_splits",
     "from_arrays",
     "from_batches",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.data.dataset import Dataset, Images, Labels
+from deeptheory.data.label_noise import LabelNoise
 from deeptheory.errors import InputError, unknown_name
 
 SplitName = Literal["train", "measure", "test"]
@@ -25,12 +26,15 @@ class Splits:
         Indices into the test images, or into the training images when `test_from_pool`.
     test_from_pool : bool
         Whether the test split was held out of the training images because the source has no test set.
+    noise : LabelNoise, optional
+        Labels of the train split that are wrong on purpose.
     """
 
     train: Indices
     measure: Indices
     test: Indices
     test_from_pool: bool
+    noise: LabelNoise | None = None
 
 
 def draw_splits(
@@ -74,7 +78,7 @@ def draw_splits(
 
 
 def select(dataset: Dataset, splits: Splits, name: SplitName) -> tuple[Images, Labels]:
-    """Images `(n, H, W, C)` uint8 and labels `(n,)` of one split.
+    """Images `(n, H, W, C)` uint8 and labels `(n,)` of one split, the train split with its label noise.
 
     Raises
     ------
@@ -84,7 +88,10 @@ def select(dataset: Dataset, splits: Splits, name: SplitName) -> tuple[Images, L
     index = _index(splits, name)
     if name == "test" and not splits.test_from_pool:
         return dataset.test_images[index], dataset.test_labels[index]
-    return dataset.train_images[index], dataset.train_labels[index]
+    labels = dataset.train_labels
+    if name == "train" and splits.noise is not None:
+        labels = splits.noise.applied_to(labels)
+    return dataset.train_images[index], labels[index]
 
 
 def _index(splits: Splits, name: str) -> Indices:

@@ -2,6 +2,7 @@
 
 from deeptheory.nn.architectures import build
 from deeptheory.nn.blueprints import blueprint_of, build_from_blueprint
+from deeptheory.nn.early_stopping import EarlyStop, best_epoch
 from deeptheory.nn.evaluation import accuracy, predict_labels
 from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.initialisation import reinitialise
@@ -15,12 +16,12 @@ from deeptheory.nn.layers.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.layers.sparse import SparseConv2d, SparseLinear
 from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
 from deeptheory.nn.layers.standardisation import Standardise
-from deeptheory.nn.learning_rates import learning_rate
+from deeptheory.nn.learning_rates import SCHEDULES, Schedule, check_schedule, learning_rate
 from deeptheory.nn.loss import softmax_cross_entropy
 from deeptheory.nn.model_files import load_model, save_model
 from deeptheory.nn.network import Network
-from deeptheory.nn.optimiser import SGD
-from deeptheory.nn.options import NetworkOptions, Recipe
+from deeptheory.nn.optimiser import SGD, Adam, AdamW, make_optimiser
+from deeptheory.nn.options import NetworkOptions, Recipe, TrainRecipe
 from deeptheory.nn.process_groups import ALONE, Group, processes
 from deeptheory.nn.rebuilding import assemble, with_arrays
 from deeptheory.nn.training import BeforeEpoch, Generators, History, Session, fit
@@ -28,11 +29,15 @@ from deeptheory.nn.upper_parts import stage_below, upper_part
 
 __all__ = [
     "ALONE",
+    "SCHEDULES",
     "SGD",
+    "Adam",
+    "AdamW",
     "AvgPool2d",
     "BatchNorm2d",
     "BeforeEpoch",
     "Conv2d",
+    "EarlyStop",
     "Flatten",
     "Generators",
     "GlobalAveragePool",
@@ -46,6 +51,7 @@ __all__ = [
     "Node",
     "ReLU",
     "Recipe",
+    "Schedule",
     "Session",
     "SiLU",
     "SparseConv2d",
@@ -56,15 +62,19 @@ __all__ = [
     "StochasticDepth",
     "Subsample",
     "Sum",
+    "TrainRecipe",
     "accuracy",
     "activation",
     "assemble",
+    "best_epoch",
     "blueprint_of",
     "build",
     "build_from_blueprint",
+    "check_schedule",
     "fit",
     "learning_rate",
     "load_model",
+    "make_optimiser",
     "predict_labels",
     "processes",
     "reinitialise",

@@ -6,8 +6,12 @@ from deeptheory.data.dataset import Labels
 from deeptheory.nn.layers.base import Array
 
 
-def softmax_cross_entropy(logits: Array, labels: Labels, n_inputs: int | None = None) -> tuple[float, Array]:
-    """Mean over the batch of -log softmax(logits)[label], and its gradient.
+def softmax_cross_entropy(
+    logits: Array, labels: Labels, n_inputs: int | None = None, smoothing: float = 0.0
+) -> tuple[float, Array]:
+    """Mean over the batch of -sum_k t_k log softmax(logits)_k, and its gradient.
+
+    The target t is 1 at the label and 0 elsewhere, or (1 - s) there and s/K everywhere with smoothing s.
 
     Parameters
     ----------
@@ -17,6 +21,9 @@ def softmax_cross_entropy(logits: Array, labels: Labels, n_inputs: int | None = 
     n_inputs : int, optional
         Size of the whole batch if these inputs are a part of it; N by default. The losses of all parts add up to
         that of the batch.
+    smoothing : float
+        Within [0, 1): share of the target that all labels have equally (Szegedy et al., "Rethinking the inception
+        architecture"). The loss of a perfect network is not zero then, but the entropy of the target.
 
     Returns
     -------
@@ -31,6 +38,10 @@ def softmax_cross_entropy(logits: Array, labels: Labels, n_inputs: int | None = 
         total = exponentials.sum(axis=1, keepdims=True)
         loss = float(np.sum(np.log(total[:, 0]) - shifted[rows, labels], dtype=np.float64) / n_inputs)
         dlogits = exponentials / total
-    dlogits[rows, labels] -= 1
+        if smoothing:
+            uniform = np.sum(np.log(total[:, 0]) - shifted.mean(axis=1), dtype=np.float64) / n_inputs
+            loss = (1 - smoothing) * loss + smoothing * float(uniform)
+            dlogits -= dlogits.dtype.type(smoothing / logits.shape[1])
+    dlogits[rows, labels] -= 1 - smoothing
     dlogits /= n_inputs
     return loss, dlogits

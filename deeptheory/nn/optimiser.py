@@ -1,5 +1,6 @@
-"""Gradient descent with Nesterov momentum, L2 and masks."""
+"""Steps of gradient descent with L2 and masks: Nesterov momentum, Adam and AdamW."""
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,12 +11,14 @@ from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn import kernels
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.network import Network
+from deeptheory.nn.options import Recipe
 
 Mask = NDArray[np.bool_]
+BETA_SQUARE, EPSILON = 0.999, 1e-8  # of Adam, where PyTorch has them too
 
 
-class SGD:
-    """Nesterov's accelerated gradient on the parameters of a network or of some stages (`kernels.nesterov`).
+class Optimiser:
+    """What all optimisers share: the parameters of a network or of some stages, their velocity and masks.
 
     Parameters
     ----------
@@ -23,7 +26,7 @@ class SGD:
     momentum : float
         Factor on the velocity at every step.
     l2 : float
-        Strength of the L2 term, on weights of convolutions and linear layers.
+        Strength of the L2 term or of the weight decay, on weights of convolutions and linear layers.
     l2_on_all : bool
         Put it on batch-norm parameters and biases as well.
     masks : mapping of parameter names to bool arrays
@@ -36,7 +39,12 @@ class SGD:
     Attributes
     ----------
     velocity : dict of arrays
-        The accumulated update of every parameter, by its name; zero where it is not trained.
+        The accumulated update of every parameter, by its name; zero where it is not trained or masked.
+    mean_square : dict of arrays
+        Running means of squared gradients of optimisers that have them. They go on where a mask removes a
+        parameter, so that one that comes back takes steps of the size of all others.
+    n_steps : int
+        Steps taken.
     """
 
     def __init__(
@@ -52,6 +60,8 @@ class SGD:
         parameters = network.parameters()
         self.l2 = {name: l2 if l2_on_all or a.ndim > 1 else 0.0 for name, a in parameters.items()}
         self.velocity: dict[str, Array] = {name: np.zeros_like(a) for name, a in parameters.items()}
+        self.mean_square: dict[str, Array] = {}
+        self.n_steps = 0
         self.use_masks(masks)
 
     def use_masks(self, masks: Mapping[str, Mask]) -> None:
@@ -66,19 +76,30 @@ class SGD:
 
     def step(self, rate: float) -> None:
         """Update every trained parameter from the gradients of the last `backward`."""
+        self.n_steps += 1
         parameters, gradients = self.network.parameters(self.stages), self.network.gradients(self.stages)
-        scalar: Any = self.network.dtype.type
         for name, weight in parameters.items():
-            update = kernels.nesterov_by_threads if weight.size > 2 * kernels.SHARE else kernels.nesterov
-            update(
-                weight.reshape(-1),
-                gradients[name].reshape(-1),
-                self.velocity[name].reshape(-1),
-                scalar(rate),
-                scalar(self.momentum),
-                scalar(self.l2[name]),
-            )
+            self._update(name, weight.reshape(-1), gradients[name].reshape(-1), rate)
         self.enforce_masks()
+
+    def clip(self, largest: float) -> None:
+        """Scale the gradients of the last `backward` so that the norm of all together is at most `largest`.
+
+        The norm is that of the loss alone, without L2, over what is trained and not masked.
+        """
+        gradients = self.network.gradients(self.stages)
+        squares = (np.square(self._kept(name, g)).sum(dtype=np.float64) for name, g in gradients.items())
+        norm = math.sqrt(sum(squares))
+        if norm > largest:
+            for gradient in gradients.values():
+                gradient *= gradient.dtype.type(largest / norm)
+
+    def _kept(self, name: str, gradient: Array) -> Array:
+        return np.where(self._removed[name], 0, gradient) if name in self._removed else gradient
+
+    def _update(self, name: str, weight: Array, gradient: Array, rate: float) -> None:
+        """Move one flat parameter."""
+        raise NotImplementedError
 
     def enforce_masks(self) -> None:
         """Set the masked entries of parameters and velocity to zero."""
@@ -86,6 +107,63 @@ class SGD:
         for name, removed in self._removed.items():
             np.copyto(parameters[name], 0, where=removed)
             np.copyto(self.velocity[name], 0, where=removed)
+
+
+class SGD(Optimiser):
+    """Nesterov's accelerated gradient (`kernels.nesterov`)."""
+
+    def _update(self, name: str, weight: Array, gradient: Array, rate: float) -> None:
+        scalar: Any = self.network.dtype.type
+        update = kernels.nesterov_by_threads if weight.size > 2 * kernels.SHARE else kernels.nesterov
+        numbers = (scalar(number) for number in (rate, self.momentum, self.l2[name]))
+        update(weight, gradient, self.velocity[name].reshape(-1), *numbers)
+
+
+class Adam(Optimiser):
+    """Adam (`kernels.adam`): beta1 is the momentum, beta2 0.999, epsilon 1e-8, as PyTorch has them.
+
+    L2 is a part of the gradient, whose scale Adam divides out: it shrinks weights of large gradients less.
+    """
+
+    decoupled = False
+
+    def __init__(self, network: Network, *arguments: Any, **options: Any) -> None:
+        super().__init__(network, *arguments, **options)
+        self.mean_square = {name: np.zeros_like(a) for name, a in network.parameters().items()}
+
+    def _update(self, name: str, weight: Array, gradient: Array, rate: float) -> None:
+        l2, beta = self.l2[name], self.momentum
+        numbers = kernels.AdamStep(
+            rate=rate / (1 - beta**self.n_steps),
+            root=1 / math.sqrt(1 - BETA_SQUARE**self.n_steps),
+            epsilon=EPSILON,
+            keep=beta,
+            gain=1 - beta,
+            keep_square=BETA_SQUARE,
+            gain_square=1 - BETA_SQUARE,
+            l2=0.0 if self.decoupled else l2,
+            shrink=1 - rate * l2 if self.decoupled else 1.0,
+        )
+        step = kernels.AdamStep(*map(self.network.dtype.type, numbers))
+        update = kernels.adam_by_threads if weight.size > 2 * kernels.SHARE else kernels.adam
+        update(weight, gradient, self.velocity[name].reshape(-1), self.mean_square[name].reshape(-1), step)
+
+
+class AdamW(Adam):
+    """Adam whose L2 is no part of the gradient: every step takes rate*l2 of the weight away besides."""
+
+    decoupled = True
+
+
+OPTIMISERS: dict[str, type[Optimiser]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
+
+
+def make_optimiser(
+    network: Network, recipe: Recipe, masks: Mapping[str, Mask] | None = None, stages: Collection[str] = ()
+) -> Optimiser:
+    """The optimiser of a recipe before its first step."""
+    kind = OPTIMISERS[recipe.optimiser]
+    return kind(network, recipe.momentum, recipe.l2, recipe.l2_on_all, masks or {}, stages)
 
 
 def _checked_mask(network: Network, name: str, mask: Mask) -> Mask:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from msgspec import Meta
 
 from deeptheory.nn.architectures import NAMES, takers
+from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.options import Options
 
 IMPORTED = "imported"  # the name of a network that no option describes: the run holds its blueprint
@@ -53,19 +54,31 @@ class NetworkOptions(Options, frozen=True):
 
 
 class Recipe(Options, frozen=True):
-    """How a network is trained: SGD with Nesterov momentum, L2 and a learning-rate schedule."""
+    """How a network is trained, whether from scratch or again."""
 
     epochs: Annotated[
         int, Meta(ge=0, description="passes over the training inputs; 0 leaves the initial weights")
     ] = 12
     batch: Annotated[int, Meta(ge=2, description="inputs per step")] = 100
     learning_rate: Annotated[float, Meta(gt=0, description="largest learning rate of the schedule")] = 0.1
-    momentum: Annotated[float, Meta(ge=0, lt=1, description="Nesterov momentum")] = 0.9
-    l2: Annotated[float, Meta(ge=0, description="L2: l2/2 times the sum of squared weights is added")] = 5e-4
+    momentum: Annotated[float, Meta(ge=0, lt=1, description="Nesterov momentum; beta1 of adam and adamw")] = (
+        0.9
+    )
+    l2: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="L2: l2/2 times the sum of squared weights is added; adamw: its decoupled weight decay",
+        ),
+    ] = 5e-4
     l2_on_all: Annotated[bool, Meta(description="L2 also on batch-norm parameters and biases")] = False
     schedule: Annotated[
-        Literal["step", "cosine", "one-cycle"],
-        Meta(description="step: times decay every decay_every epochs; one-cycle: up, then to zero"),
+        str,
+        Meta(
+            description="step: times decay every decay_every epochs; one-cycle: up, then to zero; piecewise: "
+            "times factors from milestones on",
+            extra={"among": SCHEDULES},
+        ),
     ] = "one-cycle"
     decay: Annotated[float, Meta(gt=0, le=1, description="factor q of the step schedule")] = 0.65
     decay_every: Annotated[
@@ -73,3 +86,51 @@ class Recipe(Options, frozen=True):
     ] = 20
     shift: Annotated[int, Meta(ge=0, description="largest random shift of an image, pixels")] = 4
     flip: Annotated[bool, Meta(description="mirror images left to right at random")] = True
+    optimiser: Annotated[
+        Literal["sgd", "adam", "adamw"],
+        Meta(description="sgd has Nesterov momentum; adamw decoupled weight decay"),
+    ] = "sgd"
+    warm_up: Annotated[
+        int, Meta(ge=0, description="epochs of a linear rise before the schedule, within epochs")
+    ] = 0
+    milestones: Annotated[
+        tuple[Annotated[int, Meta(ge=1)], ...],
+        Meta(description="epochs from which on the factors of the schedule piecewise hold"),
+    ] = ()
+    factors: Annotated[
+        tuple[Annotated[float, Meta(gt=0, le=1)], ...],
+        Meta(description="on learning_rate, one for each of the milestones"),
+    ] = ()
+    clip_norm: Annotated[
+        float,
+        Meta(ge=0, description="largest norm of the whole gradient, longer ones are scaled to it; 0: any"),
+    ] = 0.0
+    label_smoothing: Annotated[
+        float, Meta(ge=0, lt=1, description="share of the target that all labels have equally")
+    ] = 0.0
+
+
+class TrainRecipe(Recipe, frozen=True):
+    """The recipe of a training from scratch.
+
+    `nn.fit` heeds what all recipes have; `patience` and `label_noise` decide what a run gives it (`nn.EarlyStop`,
+    `data.draw_label_noise`).
+    """
+
+    patience: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="epochs without a higher accuracy on the measure split until training stops; the best "
+            "weights are kept, and what is measured on that split is measured on inputs that chose them; 0: never",
+        ),
+    ] = 0
+    label_noise: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description="share of the train split's labels replaced by others, drawn at random, for all that is "
+            "trained or fitted on it; the other splits keep theirs",
+        ),
+    ] = 0.0

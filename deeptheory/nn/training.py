@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from deeptheory.data import augmentation
 from deeptheory.data.dataset import Images, Labels
 from deeptheory.errors import InputError
-from deeptheory.nn.learning_rates import learning_rate
+from deeptheory.nn.early_stopping import EarlyStop, best_epoch
+from deeptheory.nn.learning_rates import check_schedule, learning_rate
 from deeptheory.nn.loss import softmax_cross_entropy
 from deeptheory.nn.network import Network
-from deeptheory.nn.optimiser import SGD, Mask
+from deeptheory.nn.optimiser import Mask, Optimiser, make_optimiser
 from deeptheory.nn.options import Recipe
 from deeptheory.nn.process_groups import ALONE, Group
 from deeptheory.nn.training_state import Checkpoint, identity_of, stored_checkpoint
@@ -39,12 +40,20 @@ class History:
         Of the epoch's first step.
     seconds : array
         Wall time.
+    held_out : array, optional
+        Accuracy on the inputs of `EarlyStop` at the end of the epoch. The weights are those of its first maximum.
     """
 
     loss: NDArray[np.float64]
     accuracy: NDArray[np.float64]
     learning_rate: NDArray[np.float64]
     seconds: NDArray[np.float64]
+    held_out: NDArray[np.float64] | None = None
+
+    @property
+    def entries(self) -> dict[str, NDArray[np.float64]]:
+        """The curves by name, to be stored."""
+        return {name: curve for name, curve in vars(self).items() if curve is not None}
 
 
 class Generators(NamedTuple):
@@ -98,6 +107,7 @@ def fit(
     masks: Mapping[str, Mask] | None = None,
     stages: Collection[str] = (),
     before_epoch: BeforeEpoch = lambda epoch, masks: None,
+    early_stop: EarlyStop | None = None,
     session: Session = DEFAULTS,
     group: Group = ALONE,
 ) -> History:
@@ -113,7 +123,7 @@ def fit(
     recipe : Recipe
     generators : Generators
     masks : mapping of parameter names to bool arrays, optional
-        See `SGD`; enforced before the first step and at every step.
+        See `Optimiser`; enforced before the first step and at every step.
     stages : collection of str, optional
         The stages that are trained, "head" for the head; all if empty. The parameters of the others are held, not
         their buffers: every batch norm normalises by the batch and follows its running statistics, as in PyTorch
@@ -121,6 +131,9 @@ def fit(
     before_epoch : callable, optional
         Called before the first step of every epoch with the number of the epoch, from 0, and the masks in force.
         It may change the network's weights, and may return masks that replace those in force.
+    early_stop : EarlyStop, optional
+        Inputs by which the training may stop before its last epoch. The network gets the weights of its best one,
+        whether it stopped or not.
     session : Session, optional
     group : Group
         The processes that train it together, each on a part of every batch. All of them call `fit` with the
@@ -130,27 +143,30 @@ def fit(
     Raises
     ------
     InputError
-        Images, labels, masks or stages do not fit the network; the checkpoint is of another training; a batch has
-        fewer inputs than there are processes; or the loss becomes NaN or infinite (the last checkpoint is kept).
+        Images, labels, masks or stages do not fit the network; the schedule cannot be followed; the checkpoint is
+        of another training; a batch has fewer inputs than there are processes; or the loss becomes NaN or infinite
+        (the last checkpoint is kept).
     interruption.Interrupted
         The training was stopped; its checkpoint has been written.
     """
     _check_data(network, images, labels)
     _check_parts(group, len(labels), recipe.batch)
+    check_schedule(recipe, "recipe")
     checkpoint = session.checkpoint
-    optimiser = SGD(network, recipe.momentum, recipe.l2, recipe.l2_on_all, masks or {}, stages)
+    optimiser = make_optimiser(network, recipe, masks, stages)
     now = Checkpoint(identity_of(network, labels, recipe, masks or {}, stages))
     if checkpoint and (tree := group.from_first(checkpoint.load)):
         now = stored_checkpoint(checkpoint, tree, now.identity)
         _restore(now, network, optimiser, generators)
     steps = steps_per_epoch(len(labels), recipe.batch)
+    optimiser.n_steps = now.epoch * steps + now.step
     progress = Progress(
         session.title, recipe.epochs * steps, "step", session.quiet or group.rank > 0, stoppable=False
     )
     with interruption.deferred(), threadpools.kernel_threads(), network.trained_by(group), progress:
         if not kernel_cache.kernels_are_compiled():
             progress.say("compiling the kernels, half a minute on a first start")
-        while now.epoch < recipe.epochs:
+        while not _is_over(now, recipe, early_stop):
             if now.step == 0:
                 _prepare_epoch(now.epoch, before_epoch, network, optimiser, group)
                 now.order = generators.batches.permutation(len(labels))
@@ -161,7 +177,7 @@ def fit(
             part = group.part(len(index))
             inputs = augmentation.batch(images, *(array[part] for array in (index, *draws)))
             rate = learning_rate(recipe, now.epoch * steps + now.step, steps)
-            loss, n_correct = _step(optimiser, inputs, labels[index[part]], len(index), rate, group)
+            loss, n_correct = _step(optimiser, inputs, labels[index[part]], len(index), rate, recipe, group)
             if not math.isfinite(loss):
                 raise _diverged(loss, now, checkpoint)
             now.step += 1
@@ -172,11 +188,12 @@ def fit(
             mean_loss = now.totals["loss"] / now.totals["inputs"]
             progress.advance(now.epoch * steps + now.step, f"epoch {now.epoch + 1}, loss {mean_loss:.3f}")
             if now.step == steps:
-                now.close_epoch(learning_rate(recipe, now.epoch * steps, steps))
-            done = now.epoch == recipe.epochs
+                _close_epoch(now, learning_rate(recipe, now.epoch * steps, steps), network, early_stop, group)
+            done = _is_over(now, recipe, early_stop)
             stop = not done and group.agree_to_stop(session.should_stop())
             if checkpoint and group.rank == 0 and (stop or done or checkpoint.due):
-                now.state, now.velocity, now.masks = network.state(), optimiser.velocity, optimiser.masks
+                now.state, now.masks = network.state(), optimiser.masks
+                now.velocity, now.mean_square = optimiser.velocity, optimiser.mean_square
                 now.generators = {name: rng.bit_generator.state for name, rng in generators._asdict().items()}
                 checkpoint.save(now.stored)
             if stop:
@@ -184,31 +201,54 @@ def fit(
                 where = f"after step {now.step} of epoch {now.epoch + 1}"
                 raise interruption.Interrupted(f"{session.title} stopped {where}")
         group.wait()
+    if now.best:
+        network.load_state(now.best)
     return History(**now.history)
 
 
+def _close_epoch(
+    now: Checkpoint, rate: float, network: Network, early_stop: EarlyStop | None, group: Group
+) -> None:
+    """End an epoch; where the training may stop early, look how good the network is and keep the best state."""
+    if early_stop is None:
+        now.close_epoch(rate)
+        return
+    now.close_epoch(rate, held_out=group.from_first(lambda: early_stop.look_at(network)))
+    if best_epoch(now.history["held_out"]) == now.epoch - 1:
+        now.best = network.state()
+
+
+def _is_over(now: Checkpoint, recipe: Recipe, early_stop: EarlyStop | None) -> bool:
+    if early_stop is None or now.epoch == 0:
+        return now.epoch == recipe.epochs
+    return now.epoch == recipe.epochs or early_stop.is_over(now.history["held_out"])
+
+
 def _step(
-    optimiser: SGD,
+    optimiser: Optimiser,
     inputs: NDArray[np.float32],
     labels: Labels,
     n_inputs: int,
     rate: float,
+    recipe: Recipe,
     group: Group,
 ) -> tuple[float, int]:
     """One step on this process's part of a batch; mean loss and number of correct labels of the whole batch."""
     network = optimiser.network
     logits, _ = network.forward(inputs, training=True)
-    loss, dlogits = softmax_cross_entropy(logits, labels, n_inputs)
+    loss, dlogits = softmax_cross_entropy(logits, labels, n_inputs, recipe.label_smoothing)
     loss, n_correct = group.sum(loss, int(np.sum(logits.argmax(axis=1) == labels)))
     if math.isfinite(loss):
         network.backward(dlogits, stages=optimiser.stages)
         group.add_up(network.gradients(optimiser.stages).values())
+        if recipe.clip_norm:
+            optimiser.clip(recipe.clip_norm)
         optimiser.step(rate)
     return float(loss), int(n_correct)
 
 
 def _prepare_epoch(
-    epoch: int, before_epoch: BeforeEpoch, network: Network, optimiser: SGD, group: Group
+    epoch: int, before_epoch: BeforeEpoch, network: Network, optimiser: Optimiser, group: Group
 ) -> None:
     masks = group.from_first(lambda: before_epoch(epoch, optimiser.masks))
     if group.size > 1:
@@ -217,9 +257,9 @@ def _prepare_epoch(
         optimiser.use_masks(masks)
 
 
-def _restore(checkpoint: Checkpoint, network: Network, optimiser: SGD, generators: Generators) -> None:
+def _restore(checkpoint: Checkpoint, network: Network, optimiser: Optimiser, generators: Generators) -> None:
     network.load_state(checkpoint.state)
-    optimiser.velocity = checkpoint.velocity
+    optimiser.velocity, optimiser.mean_square = checkpoint.velocity, checkpoint.mean_square
     optimiser.use_masks(checkpoint.masks)
     for name, rng in generators._asdict().items():
         rng.bit_generator.state = checkpoint.generators[name]

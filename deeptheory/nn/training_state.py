@@ -22,9 +22,24 @@ from deeptheory.store.typed_readers import StoredTree
 CURVES = ("loss", "accuracy", "learning_rate", "seconds")  # one value per epoch each
 POSITION = ("identity", "epoch", "step", "totals", "generators")
 GROUPS = ("state", "velocity", "history", "masks")  # of arrays
+LATER = ("mean_square", "best")  # groups that the checkpoints of plain trainings, as of first versions, lack
 ENTRIES = {
     "velocity": "momentum"
 }  # names in files where they differ: checkpoints of first versions are resumed
+
+FIRST = (  # options of a recipe that were there when the first checkpoints were written
+    "batch",
+    "momentum",
+    "l2",
+    "l2_on_all",
+    "decay",
+    "decay_every",
+    "shift",
+    "flip",
+    "epochs",
+    "learning_rate",
+    "schedule",
+)
 
 
 @dataclass
@@ -43,9 +58,11 @@ class Checkpoint:
         Sums over the completed steps of this epoch.
     generators : dict
         States of the random generators.
-    state, velocity, masks : dict of arrays
+    state, velocity, masks, mean_square : dict of arrays
         Of the network and its optimiser.
     history : dict of float64 arrays (epochs,)
+    best : dict of arrays
+        State of the network after the epoch that is best so far, where a training may stop early.
     """
 
     identity: str
@@ -62,17 +79,23 @@ class Checkpoint:
         default_factory=lambda: {name: np.empty(0) for name in CURVES}
     )
     masks: dict[str, Mask] = field(default_factory=dict)
+    mean_square: dict[str, Array] = field(default_factory=dict)
+    best: dict[str, Array] = field(default_factory=dict)
 
-    def close_epoch(self, rate: float) -> None:
-        """Append the means of this epoch and its learning rate to the history, and begin the next epoch."""
+    def close_epoch(self, rate: float, **others: float) -> None:
+        """Append the means of this epoch, its learning rate and others to the history; begin the next epoch."""
         n_inputs = self.totals["inputs"]
         values = {
             "loss": self.totals["loss"] / n_inputs,
             "accuracy": self.totals["correct"] / n_inputs,
             "learning_rate": rate,
             "seconds": self.totals["seconds"],
+            **others,
         }
-        self.history = {name: np.append(self.history[name], value) for name, value in values.items()}
+        nothing = np.empty(0)
+        self.history = {
+            name: np.append(self.history.get(name, nothing), value) for name, value in values.items()
+        }
         self.epoch, self.step, self.order = self.epoch + 1, 0, np.empty(0, np.int64)
 
     @property
@@ -83,12 +106,14 @@ class Checkpoint:
             "position": json.dumps(position, default=np.ndarray.tolist),
             "order": self.order,
             **{ENTRIES.get(name, name): getattr(self, name) for name in GROUPS},
+            **{name: group for name in LATER if (group := getattr(self, name))},
         }
 
     @classmethod
     def from_stored(cls, tree: StoredTree) -> "Checkpoint":
         """The inverse of `stored`; `TypeError` or `ValueError` if the table holds something else."""
         groups: dict[str, Any] = {name: tree.read_arrays(ENTRIES.get(name, name)) for name in GROUPS}
+        groups |= {name: tree.read_arrays(name) for name in LATER if name in tree}
         return cls(**json.loads(tree.read_text("position")), order=tree.read_array("order"), **groups)
 
 
@@ -100,8 +125,14 @@ def identity_of(
     stages: Collection[str] = (),
 ) -> str:
     """Digest of recipe, labels, masks, trained stages and shapes of the parameters, but not of the weights."""
-    # Not with `stages`, which the recipe of a retraining has: without any, earlier checkpoints are continued.
-    table = {name: value for name, value in msgspec.to_builtins(recipe).items() if name != "stages"}
+    # Options that came later count where they are not at their defaults, so earlier checkpoints are continued;
+    # `stages`, which the recipe of a retraining has, are those of the argument.
+    defaults = msgspec.to_builtins(type(recipe)())
+    table = {
+        name: value
+        for name, value in msgspec.to_builtins(recipe).items()
+        if name in FIRST or (name != "stages" and value != defaults[name])
+    }
     digest = hashlib.sha256(msgspec.json.encode(table))
     if stages:
         digest.update(repr(sorted(stages)).encode())

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
 
@@ -14,7 +14,8 @@ from deeptheory.data.options import DataOptions
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
-from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe
+from deeptheory.nn.learning_rates import SCHEDULES
+from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe, TrainRecipe
 from deeptheory.options import Options
 from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.runs.packaged import configuration_file
@@ -33,9 +34,10 @@ class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ] = 0.05
     schedule: Annotated[
-        Literal["step", "cosine", "one-cycle"],
+        str,
         msgspec.Meta(
-            description="as in training; cosine has no warm-up, which a trained network does not need"
+            description="as in training; cosine has no warm-up, which a trained network does not need",
+            extra={"among": SCHEDULES},
         ),
     ] = "cosine"
     stages: Annotated[
@@ -58,7 +60,7 @@ class Config(Options, frozen=True):
     ] = 5.0
     data: DataOptions = DataOptions()
     network: NetworkOptions = NetworkOptions()
-    train: Recipe = Recipe()
+    train: TrainRecipe = TrainRecipe()
     probe: ProbeOptions = ProbeOptions()
     measure: MeasureOptions = MeasureOptions()
     prune: PruneOptions = PruneOptions()
@@ -68,8 +70,19 @@ class Config(Options, frozen=True):
 
 
 Table = TypeVar("Table", bound=Options)
-FOLLOWED = ("batch", "momentum", "l2", "l2_on_all", "shift", "flip")  # by the retraining, from the training
-IMPORTED_RATE = 0.005
+FOLLOWED = (  # by the retraining, from the training
+    "batch",
+    "momentum",
+    "l2",
+    "l2_on_all",
+    "shift",
+    "flip",
+    "optimiser",
+    "clip_norm",
+    "label_smoothing",
+)
+RATES = {"sgd": 0.1, "adam": 0.001, "adamw": 0.001}  # largest learning rates of a training by default
+IMPORTED_RATE = 0.005  # of a retraining by SGD; that of other optimisers is as much smaller as in `RATES`
 # Options that change no result of a run, what is only checked among them.
 FREE = (
     "checkpoint_minutes",
@@ -115,31 +128,42 @@ def read_table(path: Path) -> dict[str, Any]:
 
 def config_from(table: Mapping[str, Any]) -> Config:
     """Check a plain table of options and complete it with the defaults."""
-    return options_from(following_training(table), Config)
+    given = {name: dict(part) for name, part in table.items() if isinstance(part, Mapping)}
+    completed = {**table, **{name: {**own, **given.get(name, {})} for name, own in following(table).items()}}
+    order = sorted(
+        completed, key=lambda name: name == "retrain"
+    )  # so that a mistake is found in `train` first
+    return options_from({name: completed[name] for name in order}, Config)
 
 
-def following_training(table: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The table with what the retraining takes over from the training, where it says nothing itself.
+def following(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Defaults that depend on other options of a plain table, by the tables that they are in.
 
-    Batches, momentum, L2 and augmentation are those of ``train``. The learning rate starts at half of the largest
-    rate of the training, as in its later half. How an imported network was trained is not known: it starts at
-    `IMPORTED_RATE`.
+    The largest learning rate of the training is that of `RATES`. Batches, optimiser, momentum, L2, clipping, label
+    smoothing and augmentation of the retraining are those of ``train``. Its learning rate starts at half of the
+    largest rate of the training, as in its later half, or of that of its own optimiser if that is another. How an
+    imported network was trained is not known: it starts at `IMPORTED_RATE`.
     """
     train, retrain, network = (table.get(name, {}) for name in ("train", "retrain", "network"))
     if not all(isinstance(part, Mapping) for part in (train, retrain, network)):
-        return table  # refused later, with its name
+        return {}  # refused later, with its name
     followed = {name: train[name] for name in FOLLOWED if name in train}
+    kind = str(train.get("optimiser", "sgd"))
+    again = str(retrain.get("optimiser", kind))
+    if kind not in RATES or again not in RATES:
+        return {}
+    rate = train.get("learning_rate", RATES[kind])
     if network.get("name") == IMPORTED:
-        followed["learning_rate"] = IMPORTED_RATE
-    elif isinstance(rate := train.get("learning_rate"), int | float):
-        followed["learning_rate"] = rate / 2
-    others = {name: value for name, value in table.items() if name != "retrain"}
-    return {**others, "retrain": {**followed, **retrain}}  # last, so that a mistake is found in `train` first
+        followed["learning_rate"] = IMPORTED_RATE * RATES[again] / RATES["sgd"]
+    elif isinstance(rate, int | float):
+        followed["learning_rate"] = (rate if again == kind else RATES[again]) / 2
+    return {"train": {"learning_rate": RATES[kind]}, "retrain": followed}
 
 
 def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = "") -> Table:
     """The same for another table of options; `prefix` is where it is, such as ``sweep.``."""
     check_names(table, struct, prefix)
+    _check_choices(table, struct, prefix)
     for name, value in flatten(table):
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(prefix + name, "a finite number", str(value))
@@ -193,8 +217,7 @@ def _fields(struct: type) -> tuple[msgspec.structs.FieldInfo, ...]:
 
 
 def _toml_line(field: msgspec.structs.FieldInfo, value: Any) -> str:
-    meta = getattr(field.type, "__metadata__", ())
-    text = next((m.description for m in meta if isinstance(m, msgspec.Meta) and m.description), "")
+    text = meta_of(field).description
     line = f"{field.name} = {toml_value(value)}"
     return f"{line}  # {text}" if text else line
 
@@ -227,6 +250,22 @@ def check_names(table: Mapping[str, Any], struct: type, prefix: str = "") -> Non
         inner = known[name]
         if isinstance(inner, type) and issubclass(inner, Options) and isinstance(value, Mapping):
             check_names(value, inner, f"{prefix}{name}.")
+
+
+def _check_choices(table: Mapping[str, Any], struct: type, prefix: str) -> None:
+    """Refuse a name that is not in the table, such as that of the schedules, whose names its option can take."""
+    for field in _fields(struct):
+        value, choices = table.get(field.name), meta_of(field).extra or {}
+        if isinstance(field.type, type) and issubclass(field.type, Options) and isinstance(value, Mapping):
+            _check_choices(value, field.type, f"{prefix}{field.name}.")
+        elif isinstance(value, str) and "among" in choices and value not in choices["among"]:
+            raise unknown_name(f"{prefix}{field.name}", value, choices["among"])
+
+
+def meta_of(field: msgspec.structs.FieldInfo) -> msgspec.Meta:
+    """Range and description of an option."""
+    metadata = getattr(field.type, "__metadata__", ())
+    return next((meta for meta in metadata if isinstance(meta, msgspec.Meta)), msgspec.Meta())
 
 
 def _explain(

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from deeptheory.runs.configuration import Config
 from deeptheory.runs.datasets import outlined
 from deeptheory.runs.network_sources import blueprint
 from deeptheory.runs.run import Run
-from deeptheory.runs.steps.training import accuracy_entries, prepare, warn_of_chance
+from deeptheory.runs.steps.training import accuracy_entries, prepare, split_entries, warn_of_chance
 from deeptheory.store import paths
 from deeptheory.system import interruption
 
@@ -64,11 +63,11 @@ def import_run(
         nothing = nn.History(*(np.empty(0) for _ in range(4)))
         accuracies = accuracy_entries(network, run.dataset, splits)
         tree = {
-            paths.SPLITS: asdict(splits),
+            paths.SPLITS: split_entries(splits),
             paths.STATE: network.state(),
             paths.BLUEPRINT: blueprint(network),
             paths.IMPORT: dict(source),
-            paths.HISTORY: asdict(nothing),
+            paths.HISTORY: nothing.entries,
             **accuracies,
             paths.LABEL_NAMES: run.dataset.label_names,
         }

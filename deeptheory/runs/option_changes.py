@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import Config, complete, config_from, flatten, override
+from deeptheory.runs.configuration import RATES, Config, complete, config_from, flatten, override
 from deeptheory.runs.datasets import outlined
 from deeptheory.runs.network_sources import NetworkSource, stored_blueprint
 from deeptheory.runs.option_readers import TRAINING, first_step, reads, stale_parts
@@ -58,6 +58,7 @@ def changed_config(run: Run, overrides: Sequence[str]) -> tuple[Config, list[Cha
     old, new = (dict(flatten(complete(one))) for one in (run.config, config))
     changes = [Change(name, old[name], new[name]) for name in new if old[name] != new[name]]
     _refuse_training(run, changes)
+    _refuse_old_rate(config, changes)
     if changes:
         outline = outlined(config, run.quiet)
         source = NetworkSource(config.network, outline.n_labels, outline.input_shape, stored_blueprint(run))
@@ -122,6 +123,16 @@ def _refuse_training(run: Run, changes: Changes) -> None:
             f"{_values(of_training)}, read by the training",
             f"train another one: '{with_options(command, changes)}'",
         )
+
+
+def _refuse_old_rate(config: Config, changes: Changes) -> None:
+    """Refuse the learning rate of another optimiser, which nobody asked for."""
+    changed = {change.option for change in changes}
+    if "retrain.optimiser" in changed and "retrain.learning_rate" not in changed:
+        kind = config.retrain.optimiser
+        found = f"{config.retrain.learning_rate:g}, that of another optimiser"
+        do = f"give both; by default {kind} starts at {RATES[kind] / 2:g}"
+        raise InputError("retrain.learning_rate", f"one for {kind}", found, do)
 
 
 def _refuse_stored(run: Run, changes: Changes, pieces: Sequence[Piece], stale: Collection[str]) -> None:

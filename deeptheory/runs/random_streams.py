@@ -18,6 +18,7 @@ STREAMS = (
     "shuffled-labels",
     "sensitivity",
     "labels-used",
+    "label-noise",
 )
 
 

@@ -26,6 +26,7 @@ NETWORKS = {
 }
 STEPS = 20
 PRUNED = "stage3.conv.weight"
+ADAMW = {"optimiser": "adamw", "label_smoothing": 0.1, "clip_norm": 1.0, "schedule": "cosine", "warm_up": 1}
 
 
 def data(n=80):
@@ -36,17 +37,16 @@ def data(n=80):
     return images, labels
 
 
-def train(case, seed=5, revise=None, group=nn.ALONE, **session):
+def train(case, seed=5, revise=None, group=nn.ALONE, options=None, early_stop=None, **session):
     """Network and losses after 20 steps: in each of 5 epochs 3 batches of 24 inputs and one of 8."""
     name, dtype, rate, sizes = NETWORKS[case]
     network = nn.build(name, 3, (16, 16, 1), rng=np.random.default_rng(seed), dtype=dtype, **sizes)
-    recipe = nn.Recipe(epochs=5, batch=24, learning_rate=rate)
+    recipe = nn.Recipe(epochs=5, batch=24, learning_rate=rate, **(options or {}))
     generators = nn.Generators(np.random.default_rng(11), np.random.default_rng(12))
     before_epoch = revise(network) if revise else lambda epoch, masks: None
     session = nn.Session(quiet=True, **session)
-    history = nn.fit(
-        network, *data(), recipe, generators, before_epoch=before_epoch, session=session, group=group
-    )
+    others = {"before_epoch": before_epoch, "early_stop": early_stop, "session": session, "group": group}
+    history = nn.fit(network, *data(), recipe, generators, **others)
     return network.state(), history.loss
 
 
@@ -71,15 +71,34 @@ def revised(group, out):
 def resumed(group, out):
     """Stopped at the sixth step by the last process alone; then resumed from another start."""
     checkpoint = CheckpointStore(out / "checkpoint.h5")
-    asked = iter(range(1, STEPS))
-    try:
-        train("fused", group=group, checkpoint=checkpoint,
-              should_stop=lambda: next(asked) >= 6 and group.rank == group.size - 1)  # fmt: skip
-    except interruption.Interrupted:
+    if _stops(group, checkpoint, "fused"):
         (out / f"stopped-{group.rank}").touch()
     if group.rank == 0:
         shutil.copy(checkpoint.path, out / "stopped.h5")
     return train("fused", seed=6 + group.rank, group=group, checkpoint=checkpoint)
+
+
+def _stops(group, checkpoint, case, **options):
+    """Whether a training is stopped at the sixth step, as the last process alone is asked to."""
+    asked = iter(range(1, STEPS))
+    try:
+        train(case, group=group, checkpoint=checkpoint, **options,
+              should_stop=lambda: next(asked) >= 6 and group.rank == group.size - 1)  # fmt: skip
+    except interruption.Interrupted:
+        return True
+    return False
+
+
+def adamw(group=nn.ALONE, out=None):
+    """Another recipe, which may stop early by inputs that only the first process looks at."""
+    return train("fused-64", group=group, options=ADAMW, early_stop=nn.EarlyStop(*data(30), 1))
+
+
+def adamw_resumed(group, out):
+    recipe = {"options": ADAMW, "early_stop": nn.EarlyStop(*data(30), 1)}
+    checkpoint = CheckpointStore(out / "adamw.h5")
+    assert _stops(group, checkpoint, "fused-64", **recipe)
+    return train("fused-64", seed=6 + group.rank, group=group, checkpoint=checkpoint, **recipe)
 
 
 def begun_alone(group, out):
@@ -93,7 +112,14 @@ def failing(group, out):
     group.wait()
 
 
-OTHERS = {"revised": revised, "resumed": resumed, "begun-alone": begun_alone, "failing": failing}
+OTHERS = {
+    "revised": revised,
+    "resumed": resumed,
+    "begun-alone": begun_alone,
+    "adamw": adamw,
+    "adamw-resumed": adamw_resumed,
+    "failing": failing,
+}
 
 if __name__ == "__main__":
     out = Path(sys.argv[1])

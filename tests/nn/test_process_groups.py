@@ -104,6 +104,21 @@ def test_two_processes_train_as_one(alone, results, case):
 
 
 @needs_mpi
+def test_adam_clipping_and_early_stop_are_those_of_one_process_and_resumed_with_the_same_bits(
+    results, cases, assert_same
+):
+    expected, losses = cases.adamw()
+    for rank in range(2):
+        state, loss = loaded(results / f"adamw-{rank}.npz")
+        assert distance(state, expected) < 1e-9
+        np.testing.assert_allclose(loss, losses, rtol=1e-9)
+        again, loss_again = loaded(results / f"adamw-resumed-{rank}.npz")
+        assert_same(again, state)
+        np.testing.assert_array_equal(loss_again, loss)
+    assert_same(*(loaded(results / f"adamw-{rank}.npz")[0] for rank in range(2)))
+
+
+@needs_mpi
 def test_three_processes_with_unequal_parts_train_as_one(alone, tmp_path, assert_same):
     # 24 inputs are 8 each, the last 8 of an epoch 2, 3 and 3.
     ended = start(3, SCRIPT, tmp_path, "fused-64")

@@ -30,10 +30,17 @@ def small(seed=0):
 
 
 def train(
-    network, recipe=RECIPE, n=25, masks=None, stages=(), before_epoch=lambda epoch, masks: None, **session
+    network,
+    recipe=RECIPE,
+    n=25,
+    masks=None,
+    stages=(),
+    before_epoch=lambda epoch, masks: None,
+    early_stop=None,
+    **session,
 ):
     generators = nn.Generators(np.random.default_rng(11), np.random.default_rng(12))
-    options = {"masks": masks, "stages": stages, "before_epoch": before_epoch}
+    options = {"masks": masks, "stages": stages, "before_epoch": before_epoch, "early_stop": early_stop}
     return nn.fit(network, *data(n), recipe, generators, **options, session=nn.Session(quiet=True, **session))
 
 
@@ -136,7 +143,8 @@ def test_some_stages_are_resumed_and_known_from_others(tmp_path, stop_after, ass
 
 def test_checkpoints_from_before_a_retraining_had_stages_are_continued():
     recipe, (_, labels), network = RetrainRecipe(), data(), small()
-    fields = [name for name in recipe.__struct_fields__ if name != "stages"]
+    later = ("stages", "optimiser", "warm_up", "milestones", "factors", "clip_norm", "label_smoothing")
+    fields = [name for name in recipe.__struct_fields__ if name not in later]
     digest = hashlib.sha256(msgspec.json.encode({name: getattr(recipe, name) for name in fields}))
     digest.update(repr([(name, a.shape) for name, a in network.parameters().items()]).encode())
     digest.update(labels.tobytes())
@@ -348,3 +356,69 @@ def test_changing_masks_survive_an_interruption(tmp_path, stop_after, n_steps, a
         train(halves, before_epoch=falling_masks, checkpoint=store, should_stop=stop_after(n_steps))
     train(fresh, before_epoch=falling_masks, checkpoint=store)
     assert_same(whole.state(), fresh.state())
+
+
+RICH = nn.TrainRecipe(
+    epochs=4,
+    batch=8,
+    learning_rate=0.005,
+    shift=1,
+    optimiser="adamw",
+    schedule="piecewise",
+    milestones=(1, 2),
+    factors=(0.5, 0.1),
+    warm_up=1,
+    label_smoothing=0.1,
+    clip_norm=1.0,
+    patience=2,
+)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adamw"])
+@pytest.mark.parametrize("n_steps", [1, 3, 4, 8])
+def test_adam_masks_clipping_and_early_stop_survive_an_interruption(
+    tmp_path, stop_after, optimiser, n_steps, assert_same
+):
+    recipe = msgspec.structs.replace(RICH, optimiser=optimiser)
+    mask = {
+        "stage4.conv.weight": np.random.default_rng(3).random(small().state()["stage4.conv.weight"].shape)
+        < 0.3
+    }
+    stop = nn.EarlyStop(*data(40, seed=5), recipe.patience)
+    whole, halves, fresh = small(), small(), small(seed=99)
+    history = train(whole, recipe, masks=mask, early_stop=stop)
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
+    with pytest.raises(Interrupted):
+        train(halves, recipe, masks=mask, early_stop=stop, checkpoint=store, should_stop=stop_after(n_steps))
+    resumed = train(fresh, recipe, masks=mask, early_stop=stop, checkpoint=store)
+    assert_same(whole.state(), fresh.state())
+    assert_same({**resumed.entries}, {**history.entries})
+    assert not whole.parameters()["stage4.conv.weight"][~mask["stage4.conv.weight"]].any()
+    again = small(seed=98)  # a finished training, read once more
+    train(again, recipe, masks=mask, early_stop=stop, checkpoint=store)
+    assert_same(whole.state(), again.state())
+
+
+def test_checkpoints_of_adam_are_not_taken_for_those_of_sgd(tmp_path):
+    store = CheckpointStore(tmp_path / "checkpoint.h5")
+    train(small(), checkpoint=store)
+    with pytest.raises(InputError, match=r"expected the same network, labels, recipe"):
+        train(small(), msgspec.structs.replace(RECIPE, optimiser="adam"), checkpoint=store)
+
+
+def test_training_stops_after_its_patience_with_the_best_weights(monkeypatch):
+    accuracies = iter([0.3, 0.5, 0.5, 0.4, 0.9])
+    states = []
+
+    def look_at(self, network):
+        states.append(network.state())
+        return next(accuracies)
+
+    monkeypatch.setattr(nn.EarlyStop, "look_at", look_at)
+    network, recipe = small(), nn.Recipe(epochs=9, batch=8, learning_rate=0.01, shift=1)
+    history = train(network, recipe, early_stop=nn.EarlyStop(*data(), 2))
+    assert history.held_out.tolist() == [0.3, 0.5, 0.5, 0.4]
+    assert len(history.loss) == 4
+    for name, array in network.state().items():
+        np.testing.assert_array_equal(array, states[1][name])
+    assert "held_out" not in train(small()).entries

@@ -20,6 +20,7 @@ FIRST = {
     "shuffled-labels": 2583268373,
     "sensitivity": 1216943931,
     "labels-used": 3047163878,
+    "label-noise": 4197136327,
 }
 
 

@@ -7,7 +7,7 @@ from deeptheory import judge
 from deeptheory.nn.architectures import NAMES
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import Run, steps
-from deeptheory.runs.configuration import IMPORTED_RATE, config_from, to_toml
+from deeptheory.runs.configuration import IMPORTED_RATE, complete, config_from, to_toml
 from deeptheory.runs.steps.retraining import retrain_network, warn_of_damage
 from deeptheory.runs.steps.training import arm_accuracy, trained_network, warn_of_chance
 from deeptheory.store import paths
@@ -83,6 +83,19 @@ def test_what_follows_from_the_training():
     assert (own.learning_rate, own.flip, own.batch) == (0.3, True, 50)
     assert config_from({"network": {"name": "imported"}, **table}).retrain.learning_rate == IMPORTED_RATE
     assert config_from({}).retrain.learning_rate == config_from({}).train.learning_rate / 2
+
+
+def test_learning_rates_follow_from_the_optimiser():
+    adam = config_from({"train": {"optimiser": "adam", "clip_norm": 1.0, "label_smoothing": 0.1}})
+    assert (adam.train.learning_rate, adam.retrain.learning_rate) == (0.001, 0.0005)
+    retrained = adam.retrain
+    assert (retrained.optimiser, retrained.clip_norm, retrained.label_smoothing) == ("adam", 1.0, 0.1)
+    other = config_from({"train": {"learning_rate": 0.02}, "retrain": {"optimiser": "adamw"}})
+    assert (other.train.learning_rate, other.retrain.learning_rate) == (0.02, 0.0005)
+    imported = config_from({"network": {"name": "imported"}, "train": {"optimiser": "adam"}})
+    assert imported.retrain.learning_rate == pytest.approx(5e-5)
+    stored = config_from(complete(adam))
+    assert stored == adam
 
 
 def test_damage_and_chance_are_said_in_the_log(run):

@@ -1,5 +1,6 @@
 """The compiled kernels of nn: functions over NHWC arrays, generic over shapes, compiled once per dtype."""
 
+from deeptheory.nn.kernels.adam import AdamStep, adam, adam_by_threads
 from deeptheory.nn.kernels.elementwise import (
     SHARE,
     affine,
@@ -20,7 +21,10 @@ from deeptheory.nn.kernels.scratch import Scratch
 
 __all__ = [
     "SHARE",
+    "AdamStep",
     "Scratch",
+    "adam",
+    "adam_by_threads",
     "affine",
     "affine_pair",
     "average_pool_backward",

@@ -266,3 +266,28 @@ def nesterov(
     g = gradient + l2 * weight
     v = momentum * velocity + g
     return weight - rate * (g + momentum * v), v
+
+
+def adam(
+    weight: Array,
+    gradient: Array,
+    velocity: Array,
+    mean_square: Array,
+    t: int,
+    rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+    l2: float = 0.0,
+    decay: float = 0.0,
+) -> tuple[Array, Array, Array]:
+    """Weight, velocity and mean square after the step number t, from 1, of Adam, or of AdamW with `decay`.
+
+    g = gradient + l2*weight;  m = beta1*velocity + (1 - beta1)*g;  v = beta2*mean_square + (1 - beta2)*g**2;
+    (1 - rate*decay)*weight - rate*m/(1 - beta1**t)/(sqrt(v/(1 - beta2**t)) + epsilon). (Kingma & Ba, "Adam: a
+    method for stochastic optimization"; Loshchilov & Hutter, "Decoupled weight decay regularization".)
+    """
+    g = gradient + l2 * weight
+    m = betas[0] * velocity + (1 - betas[0]) * g
+    v = betas[1] * mean_square + (1 - betas[1]) * g**2
+    step = m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + epsilon)
+    return (1 - rate * decay) * weight - rate * step, m, v

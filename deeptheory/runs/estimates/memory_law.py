@@ -70,9 +70,16 @@ class Sizes:
         terms = {
             "program": self.program,
             "data": data * self.data + self.whole,
-            "weights": weights * self.state,
+            "weights": (weights + self._copies_of_recipe(step)) * self.state,
         }
         return {**terms, "batch": self.batch[step], "arrays": self._arrays(step, free)}
+
+    def _copies_of_recipe(self, step: str) -> int:
+        """Copies of the weights beside those of plain SGD: mean squares, the best state of an early stop."""
+        if step not in ("train", "predict", "retrain", COMPARE):
+            return 0
+        recipe = self.config.train if step == "train" else self.config.retrain
+        return (recipe.optimiser != "sgd") + (step == "train" and self.config.train.patience > 0)
 
     def peak(self, step: str, free: float = 0.0) -> int:
         """The sum of the terms."""

@@ -196,12 +196,13 @@ def _relative_time(run: Run) -> float | None:
     """Learning rates of the retraining over those until the network had learnt; None where it was imported."""
     history = paths.join("train", paths.HISTORY, paths.ACCURACY)
     accuracy = run.read_array(history) if run.has(history) else np.empty(0)
-    recipe, steps = run.config.train, steps_per_epoch(len(stored_splits(run).train), run.config.train.batch)
-    if not len(accuracy):
+    recipe, again = run.config.train, run.config.retrain
+    if not len(accuracy) or recipe.optimiser != again.optimiser:  # whose learning rates have other units
         return None
+    steps = steps_per_epoch(len(stored_splits(run).train), recipe.batch)
     chance = 1 / len(run.read_names(paths.join("train", paths.LABEL_NAMES)))
-    learnt = theory.learning_time(accuracy.tolist(), _rates(recipe, steps), chance)
-    again = run.config.retrain
+    rates = _rates(recipe, steps)[: len(accuracy) * steps]  # it may have stopped early
+    learnt = theory.learning_time(accuracy.tolist(), rates, chance)
     return sum(_rates(again, steps_per_epoch(len(stored_splits(run).train), again.batch))) / learnt
 
 

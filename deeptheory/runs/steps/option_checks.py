@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from deeptheory import prune
+from deeptheory import nn, prune
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.steps.arms import thresholds_of_stages
@@ -24,10 +24,16 @@ def check_options(config: Config, steps: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        A schedule without an end, or of more rounds than epochs; thresholds that are not one for each stage; an
-        arm or criterion that cannot act at the granularity of the run, or would have to hold stages while it is
-        trained from scratch.
+        A learning-rate schedule that cannot be followed; an early stop that may come before the epoch to go back
+        to; a schedule of pruning without an end, or of more rounds than epochs; thresholds that are not one for
+        each stage; an arm or criterion that cannot act at the granularity of the run, or would have to hold stages
+        while it is trained from scratch.
     """
+    if "train" in steps:
+        nn.check_schedule(config.train, "train")
+        check_rewinding(config)
+    if any(step in steps for step in ("predict", "retrain", paths.COMPARE)):
+        nn.check_schedule(config.retrain, "retrain")
     if any(step in steps for step in ("predict", "prune", "retrain")):
         thresholds_of_stages(config.prune)
         check_granularity("prune.arms", config.prune.arms, config.prune.granularity)
@@ -35,6 +41,14 @@ def check_options(config: Config, steps: Sequence[str]) -> None:
         check_schedule(config.prune, config.retrain.epochs)
     if paths.COMPARE in steps:
         check_criteria(config)
+
+
+def check_rewinding(config: Config) -> None:
+    """Refuse an epoch to go back to that an early stop may leave out."""
+    patience, epoch = config.train.patience, config.prune.rewind_epoch
+    if config.prune.schedule == "iterative" and patience and epoch > patience:
+        expected, do = f"at most train.patience = {patience}", "the training may stop before; wait longer"
+        raise InputError("prune.rewind_epoch", expected, f"{epoch}", do)
 
 
 def check_criteria(config: Config) -> None:

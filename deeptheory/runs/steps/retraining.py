@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,13 @@ from deeptheory.runs.random_streams import generator
 from deeptheory.runs.run import Run, step
 from deeptheory.runs.steps.layer_choice import check_retrained, check_schedule, masked_layers
 from deeptheory.runs.steps.mask_revision import Revision
-from deeptheory.runs.steps.training import arm_accuracy, build_network, stored_splits, trained_network
+from deeptheory.runs.steps.training import (
+    arm_accuracy,
+    build_network,
+    early_stop,
+    stored_splits,
+    trained_network,
+)
 from deeptheory.store import paths
 
 NO_PRUNING = prune.PruneOptions()  # of the unpruned arm, which depends on none of them
@@ -69,7 +75,7 @@ def _retrain_arm(run: Run, arm: str) -> None:
     retrained = retrain_network(run, arm, masks, start, run.config.prune)
     tree = {
         **arm_accuracy(run, retrained.network),
-        paths.HISTORY: asdict(retrained.history),
+        paths.HISTORY: retrained.history.entries,
         paths.STATE: retrained.network.state(),
     }
     if retrained.masks is not None:
@@ -154,7 +160,7 @@ def _iterate(run: Run, network: nn.Network, revision: Revision, arm: str) -> Ret
         network.load_state(run.read_arrays(paths.join(paths.REWIND, paths.STATE)))
         checkpoint = paths.arm_checkpoint(arm, revision.options.density, number)
         history = fit_arm(run, network, arm, checkpoint, masks)
-        run.add(revision.where(number), {paths.STATE: network.state(), paths.HISTORY: asdict(history)})
+        run.add(revision.where(number), {paths.STATE: network.state(), paths.HISTORY: history.entries})
     return Retrained(network, history, masks)
 
 
@@ -183,9 +189,10 @@ def fit_arm(
         Follow the recipe and the batches of the step `train`.
     """
     recipe, prefix = (run.config.train, "") if from_scratch else (run.config.retrain, "retrain-")
+    splits = stored_splits(run)
     return nn.fit(
         network,
-        *data.select(run.dataset, stored_splits(run), "train"),
+        *data.select(run.dataset, splits, "train"),
         recipe,
         nn.Generators(
             *(generator(run.config.seed, f"{prefix}{name}") for name in ("batches", "augmentation"))
@@ -193,6 +200,7 @@ def fit_arm(
         masks=masks,
         stages=() if from_scratch else run.config.retrain.stages,
         before_epoch=before_epoch,
+        early_stop=early_stop(run.config, run.dataset, splits) if from_scratch else None,
         session=nn.Session(
             run.checkpoint(checkpoint),
             f"{run.directory.name} retrain {name}",

@@ -1,10 +1,11 @@
 """Train the network of a run from its seed."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import data, judge, nn
 from deeptheory.data.dataset import Images, Labels
@@ -36,6 +37,7 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
         "generators": nn.Generators(
             generator(config.seed, "batches"), generator(config.seed, "augmentation")
         ),
+        "early_stop": early_stop(config, dataset, splits),
         "session": nn.Session(checkpoint, f"{run.directory.name} train", run.quiet),
     }
     group.from_first(lambda: (config, dataset.n_labels, dataset.input_shape, training))
@@ -47,17 +49,41 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
     )
     accuracies = accuracy_entries(network, dataset, splits)
     tree = {
-        paths.SPLITS: asdict(splits),
+        paths.SPLITS: split_entries(splits),
         paths.STATE: network.state(),
-        paths.HISTORY: asdict(history),
+        paths.HISTORY: history.entries,
         **accuracies,
         paths.LABEL_NAMES: dataset.label_names,
     }
     run.finish("train", tree, started)
     checkpoint.remove()
+    if history.held_out is not None and len(history.held_out):
+        log_best(run, history.held_out)
     run.log(f"trained {config.network.name}, test accuracy {accuracies[paths.ACCURACY]['test']:.4f}")
     if config.train.epochs and config.data.labels == "true":
         warn_of_chance(run)
+
+
+def early_stop(config: Config, dataset: data.Dataset, splits: data.Splits) -> nn.EarlyStop | None:
+    """By what a training of this configuration stops; None if it does not before its last epoch."""
+    patience = config.train.patience
+    return nn.EarlyStop(*data.select(dataset, splits, "measure"), patience) if patience else None
+
+
+def log_best(run: Run, held_out: NDArray[np.float64]) -> None:
+    """A line in the log: which epoch's weights are kept, and what that does to the measure split."""
+    best = nn.best_epoch(held_out)
+    run.log(
+        f"weights of epoch {best + 1}, the best of {len(held_out)} on the measure split ({held_out[best]:.4f}): "
+        "these inputs chose them, so accuracies on this split, predictions among them, are a little too high; the "
+        "test split was not looked at"
+    )
+
+
+def split_entries(splits: data.Splits) -> dict[str, Any]:
+    """The entries of the step `train` that say which inputs are in which split, and which labels are wrong."""
+    noise = {} if splits.noise is None else {paths.NOISE: asdict(splits.noise)}
+    return {name: value for name, value in vars(splits).items() if name != paths.NOISE} | noise
 
 
 def accuracy_entries(network: nn.Network, dataset: data.Dataset, splits: data.Splits) -> dict[str, Any]:
@@ -121,6 +147,12 @@ def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple
     splits = data.draw_splits(
         dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
     )
+    if config.train.label_noise:
+        rng = generator(config.seed, "label-noise")
+        noise = data.draw_label_noise(
+            dataset.train_labels, splits.train, dataset.n_labels, config.train.label_noise, rng
+        )
+        splits = replace(splits, noise=noise)
     if config.prune.schedule == "iterative" and config.prune.rewind_epoch >= config.train.epochs:
         expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
         raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
@@ -156,4 +188,7 @@ def stored_splits(run: Run) -> data.Splits:
     run.require("train")
     stored = run.read_tree(paths.join("train", paths.SPLITS))
     train, measure, test = (stored.read_array(split) for split in ("train", "measure", "test"))
-    return data.Splits(train, measure, test, bool(stored.read_number("test_from_pool")))
+    noise = None
+    if paths.NOISE in stored:
+        noise = data.LabelNoise(**stored.read_arrays(paths.NOISE))
+    return data.Splits(train, measure, test, bool(stored.read_number("test_from_pool")), noise)

@@ -22,7 +22,7 @@ from deeptheory.runs.configuration import (
     config_from,
     differences,
     flatten,
-    following_training,
+    following,
 )
 from deeptheory.runs.network_sources import require_trainable
 from deeptheory.store import paths
@@ -142,9 +142,10 @@ def run_directories(root: Path) -> list[Path]:
 
 def _configuration(common: Config, options: Mapping[str, Any], label: str) -> Config:
     table = complete(common)
-    for name, value in following_training({**table, "retrain": {}})["retrain"].items():
-        if table["retrain"][name] == value:
-            del table["retrain"][name]  # it follows from the training of the member
+    for part, defaults in following({**table, "retrain": {}}).items():
+        for name, value in defaults.items():
+            if table[part][name] == value:
+                del table[part][name]  # it follows from the other options of the member
     try:
         for name, value in options.items():
             if name != "name":

@@ -110,3 +110,18 @@ def test_step_by_hand():
     )
     assert velocity == 0.5 + 3.5
     assert weight == 2 - 0.1 * (3.5 + 0.5 * 4)
+
+
+def test_steps_of_adam_by_hand():
+    zeros = np.zeros(1)
+    for t in (1, 50):  # a constant gradient moves by the rate, whatever its size
+        weight, velocity, square = np.array([2.0]), zeros, zeros
+        for step in range(1, t + 1):
+            weight, velocity, square = definitions.adam(
+                weight, np.array([300.0]), velocity, square, step, 0.1, (0.9, 0.999), 1e-8
+            )
+        np.testing.assert_allclose(weight, 2 - 0.1 * t, rtol=1e-9)
+    decayed, *_ = definitions.adam(
+        np.array([2.0]), zeros, zeros, zeros, 1, 0.1, (0.9, 0.999), 1e-8, decay=0.5
+    )
+    np.testing.assert_allclose(decayed, 2 * (1 - 0.05))

@@ -11,6 +11,8 @@ from tests.conftest import TINY
 
 ITERATIVE = {"prune": {"schedule": "iterative"}}
 CASES = [
+    (("train",), {"train": {"warm_up": 2}}, "train.warm_up: expected below train.epochs = 2, found 2"),
+    (("retrain",), {"retrain": {"schedule": "piecewise"}}, "retrain.milestones: expected the epochs"),
     (
         ("train", paths.COMPARE),
         {"prune": {"rounds": 2}},
@@ -44,7 +46,7 @@ def of(changes):
     )
 
 
-@pytest.mark.parametrize(("asked", "changes", "message"), CASES[:4])
+@pytest.mark.parametrize(("asked", "changes", "message"), CASES[:6])
 def test_they_are_refused_with_the_estimate_and_before_a_study(tmp_path, asked, changes, message):
     config = of(changes)
     with pytest.raises(InputError, match=message):
