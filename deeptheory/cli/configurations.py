@@ -1,17 +1,51 @@
-"""`deeptheory config`: the configurations that come with the package."""
+"""`deeptheory config`: all options, and the configurations that come with the package."""
+
+from pathlib import Path
 
 import click
 
+from deeptheory.cli.options import SET
 
-@click.group()
-def config() -> None:
-    """Configurations that come with the package; every command takes their names in place of a file.
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--for",
+    "command",
+    default="",
+    metavar="COMMAND",
+    help="Only what it reads: train, measure, predict, prune, retrain, confirm, compare or sweep.",
+)
+@click.option(
+    "--diff",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Show what a file, or a packaged configuration by its name, changes against the defaults instead.",
+)
+@SET
+@click.pass_context
+def config(context: click.Context, command: str, file: Path | None, overrides: tuple[str, ...]) -> None:
+    """Print every option with its default, unit, range and meaning, as a configuration that can be saved.
+
+    Configurations that come with the package are listed and shown by name, which every command takes in place of a
+    file.
 
     \b
     Examples:
+      deeptheory config --for confirm > mine.toml
+      deeptheory config --set network.name=vgg6 --set train.optimiser=adam
+      deeptheory config --diff demo
       deeptheory config list
       deeptheory config show demo > mine.toml
     """
+    if context.invoked_subcommand is None:
+        from deeptheory.studies import option_listing
+
+        asked = (
+            option_listing.list_changes(file, overrides, command)
+            if file
+            else option_listing.list_options(overrides, command)
+        )
+        click.echo(asked)
 
 
 @config.command("list")

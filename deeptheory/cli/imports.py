@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from deeptheory.cli.options import DATA, JSON, SET, configure, machine_options, read_configuration
+from deeptheory.cli.options import DATA, JSON, SET, configure, machine_options, with_data
 from deeptheory.errors import InputError
 from deeptheory.store import paths
 
@@ -69,13 +69,13 @@ def import_network(
     from deeptheory import tables
     from deeptheory.interop.reading import Units, find_network
     from deeptheory.nn.options import IMPORTED
-    from deeptheory.runs import Run, import_run, imported_config
+    from deeptheory.runs import import_run, imported_config, masking_last_stages
+    from deeptheory.runs.configuration import config_from, read_options
     from deeptheory.runs.datasets import outlined
 
     as_imported = (f'network.name="{IMPORTED}"', *overrides)  # what the retraining then starts from
-    asked = imported_config(read_configuration(config, data_path, as_imported))
-    if out is not None and not only_list:
-        Run.check(out, asked)
+    table = read_options(config, with_data(as_imported, data_path))
+    asked = imported_config(config_from(table))
     shape = outlined(asked, quiet).input_shape
     units = Units(_numbers("--mean", mean), _numbers("--std", deviation), norm_epsilon)
     found = find_network(file, architecture, shape, units)
@@ -85,7 +85,10 @@ def import_network(
         found.network()
         return
     assert out is not None
-    run = import_run(out, asked, found.network(), account.source, quiet)
+    network = found.network()
+    if "stages" not in table.get("prune", {}):
+        asked = masking_last_stages(asked, network)
+    run = import_run(out, asked, network, account.source, quiet)
     accuracy = run.read_numbers(paths.join("train", paths.ACCURACY))
     if as_json:
         click.echo(tables.as_json({**account.numbers, "accuracy": accuracy, "run": str(run.results)}))

@@ -15,9 +15,15 @@ class DataOptions(Options, frozen=True):
     ] = "glyphs"
     path: Annotated[str, Meta(description="file or directory of the data set (files)")] = ""
     n_labels: Annotated[int, Meta(ge=3, le=1000, description="number of labels K (glyphs)")] = 100
-    size: Annotated[Literal[16, 32], Meta(description="side of an image in pixels (glyphs)")] = 32
-    train_per_label: Annotated[int, Meta(ge=1, description="training images per label (glyphs)")] = 200
-    test_per_label: Annotated[int, Meta(ge=1, description="test images per label (glyphs)")] = 50
+    size: Annotated[
+        Literal[16, 32], Meta(description="side of an image (glyphs)", extra={"unit": "pixels"})
+    ] = 32
+    train_per_label: Annotated[
+        int, Meta(ge=1, description="training images per label (glyphs)", extra={"unit": "images"})
+    ] = 200
+    test_per_label: Annotated[
+        int, Meta(ge=1, description="test images per label (glyphs)", extra={"unit": "images"})
+    ] = 50
     seed: Annotated[int, Meta(ge=0, description="seed of the rendering (glyphs)")] = 0
     labels: Annotated[
         Literal["true", "shuffled"],
@@ -33,7 +39,8 @@ class DataOptions(Options, frozen=True):
         int, Meta(ge=0, description="number of labels that the data must have (files); 0: any")
     ] = 0
     file_size: Annotated[
-        int, Meta(ge=0, description="side in pixels that the images must have (files); 0: any")
+        int,
+        Meta(ge=0, description="side that the images must have (files); 0: any", extra={"unit": "pixels"}),
     ] = 0
     measure_share: Annotated[
         float, Meta(gt=0, lt=1, description="share of the training set held out for measuring fields")

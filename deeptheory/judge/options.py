@@ -20,13 +20,18 @@ class JudgeOptions(Options, frozen=True):
     ] = 5
     level: Annotated[float, Meta(gt=0.5, lt=1, description="confidence level of the tests")] = 0.95
     margin: Annotated[
-        float, Meta(gt=0, description="largest loss of accuracy that counts as no loss, in percentage points")
+        float,
+        Meta(
+            gt=0,
+            description="largest loss of accuracy that counts as no loss",
+            extra={"unit": "percentage points"},
+        ),
     ] = 0.5
     prediction_margin: Annotated[
         float,
         Meta(
             gt=0,
-            description="largest mean error of field theory that agrees, in percentage points; "
-            "after retraining 1.5 times as much",
+            description="largest mean error of field theory that agrees; after retraining 1.5 times as much",
+            extra={"unit": "percentage points"},
         ),
     ] = 1.0

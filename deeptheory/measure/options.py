@@ -25,10 +25,17 @@ class ProbeOptions(Options, frozen=True):
     decay: Annotated[float, Meta(gt=0, le=1, description="sgd: factor on the learning rate per epoch")] = (
         0.975
     )
-    epochs: Annotated[int, Meta(ge=1, description="sgd: passes over the training inputs")] = 200
-    batch: Annotated[int, Meta(ge=1, description="sgd: inputs per step")] = 100
+    epochs: Annotated[
+        int, Meta(ge=1, description="sgd: passes over the training inputs", extra={"unit": "epochs"})
+    ] = 200
+    batch: Annotated[int, Meta(ge=1, description="sgd: inputs per step", extra={"unit": "inputs"})] = 100
     inputs: Annotated[
-        int, Meta(ge=0, description="training inputs used, the same number per label; 0 uses all")
+        int,
+        Meta(
+            ge=0,
+            description="training inputs used, the same number per label; 0 uses all",
+            extra={"unit": "inputs"},
+        ),
     ] = 0
 
 

@@ -57,9 +57,14 @@ class Recipe(Options, frozen=True):
     """How a network is trained, whether from scratch or again."""
 
     epochs: Annotated[
-        int, Meta(ge=0, description="passes over the training inputs; 0 leaves the initial weights")
+        int,
+        Meta(
+            ge=0,
+            description="passes over the training inputs; 0 leaves the initial weights",
+            extra={"unit": "epochs"},
+        ),
     ] = 12
-    batch: Annotated[int, Meta(ge=2, description="inputs per step")] = 100
+    batch: Annotated[int, Meta(ge=2, description="inputs per step", extra={"unit": "inputs"})] = 100
     learning_rate: Annotated[float, Meta(gt=0, description="largest learning rate of the schedule")] = 0.1
     momentum: Annotated[float, Meta(ge=0, lt=1, description="Nesterov momentum; beta1 of adam and adamw")] = (
         0.9
@@ -82,20 +87,33 @@ class Recipe(Options, frozen=True):
     ] = "one-cycle"
     decay: Annotated[float, Meta(gt=0, le=1, description="factor q of the step schedule")] = 0.65
     decay_every: Annotated[
-        int, Meta(ge=1, description="epochs dt between two factors of the step schedule")
+        int,
+        Meta(
+            ge=1, description="epochs dt between two factors of the step schedule", extra={"unit": "epochs"}
+        ),
     ] = 20
-    shift: Annotated[int, Meta(ge=0, description="largest random shift of an image, pixels")] = 4
+    shift: Annotated[
+        int, Meta(ge=0, description="largest random shift of an image", extra={"unit": "pixels"})
+    ] = 4
     flip: Annotated[bool, Meta(description="mirror images left to right at random")] = True
     optimiser: Annotated[
         Literal["sgd", "adam", "adamw"],
         Meta(description="sgd has Nesterov momentum; adamw decoupled weight decay"),
     ] = "sgd"
     warm_up: Annotated[
-        int, Meta(ge=0, description="epochs of a linear rise before the schedule, within epochs")
+        int,
+        Meta(
+            ge=0,
+            description="epochs of a linear rise before the schedule, within epochs",
+            extra={"unit": "epochs"},
+        ),
     ] = 0
     milestones: Annotated[
         tuple[Annotated[int, Meta(ge=1)], ...],
-        Meta(description="epochs from which on the factors of the schedule piecewise hold"),
+        Meta(
+            description="epochs from which on the factors of the schedule piecewise hold",
+            extra={"unit": "epochs"},
+        ),
     ] = ()
     factors: Annotated[
         tuple[Annotated[float, Meta(gt=0, le=1)], ...],
@@ -123,6 +141,7 @@ class TrainRecipe(Recipe, frozen=True):
             ge=0,
             description="epochs without a higher accuracy on the measure split until training stops; the best "
             "weights are kept, and what is measured on that split is measured on inputs that chose them; 0: never",
+            extra={"unit": "epochs"},
         ),
     ] = 0
     label_noise: Annotated[

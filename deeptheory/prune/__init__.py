@@ -31,7 +31,7 @@ from deeptheory.prune.masked_layers import (
     masked_layers,
 )
 from deeptheory.prune.masks import Masks, apply_masks
-from deeptheory.prune.options import CompareOptions, PruneOptions
+from deeptheory.prune.options import CompareOptions, PruneOptions, last_stages
 from deeptheory.prune.prediction import (
     HEAD_INPUTS,
     Predictor,
@@ -92,6 +92,7 @@ __all__ = [
     "keep_density",
     "keep_largest",
     "kernel_scores",
+    "last_stages",
     "layer_predictions",
     "mask_summary",
     "masked_layers",

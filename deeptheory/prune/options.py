@@ -1,5 +1,6 @@
 """Options of pruning."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -40,8 +41,11 @@ class PruneOptions(Options, frozen=True):
     ] = "kernel"
     stages: Annotated[
         tuple[str, ...],
-        Meta(description="stages whose weights are masked, by the labels of the stage before and their own"),
-    ] = ("stage8", "stage9", "stage10")
+        Meta(
+            description="stages whose weights are masked, by the labels of the stage before and their own; by "
+            "default the last three of the network, but not its first"
+        ),
+    ] = ("stage8", "stage9", "stage10")  # of vgg11
     head: Annotated[bool, Meta(description="mask the head as well")] = True
     schedule: Annotated[
         Literal["one-shot", "gradual", "iterative"],
@@ -56,7 +60,12 @@ class PruneOptions(Options, frozen=True):
         Meta(description="quenched: what is removed stays removed; annealed: it may come back, as trained"),
     ] = "quenched"
     rewind_epoch: Annotated[
-        int, Meta(ge=0, description="epoch of training whose weights iterative pruning goes back to")
+        int,
+        Meta(
+            ge=0,
+            description="epoch of training whose weights iterative pruning goes back to",
+            extra={"unit": "epochs"},
+        ),
     ] = 0
     arms: Annotated[
         tuple[str, ...],
@@ -67,6 +76,11 @@ class PruneOptions(Options, frozen=True):
     def afcc_at_threshold(self) -> bool:
         """Whether AFCC keeps the density that it has at its threshold."""
         return not self.density and self.density_from == AFCC
+
+
+def last_stages(names: Sequence[str]) -> tuple[str, ...]:
+    """The stages that are masked by default: the last three that have a stage before them."""
+    return tuple(names[1:][-3:])
 
 
 class CompareOptions(Options, frozen=True):

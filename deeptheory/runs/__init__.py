@@ -2,7 +2,7 @@
 
 from deeptheory.runs.configuration import Config, read_config
 from deeptheory.runs.estimates import Estimate, estimate, require_memory, steps_until
-from deeptheory.runs.imports import import_run, imported_config
+from deeptheory.runs.imports import import_run, imported_config, masking_last_stages
 from deeptheory.runs.run import Run
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "estimate",
     "import_run",
     "imported_config",
+    "masking_last_stages",
     "read_config",
     "require_memory",
     "steps_until",

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -14,10 +14,11 @@ from deeptheory.data.options import DataOptions
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
+from deeptheory.nn.architectures import stage_names
 from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe, TrainRecipe
 from deeptheory.options import Options
-from deeptheory.prune.options import CompareOptions, PruneOptions
+from deeptheory.prune.options import CompareOptions, PruneOptions, last_stages
 from deeptheory.runs.packaged import configuration_file
 from deeptheory.store.toml import parse_toml, read_toml, toml_value
 
@@ -25,7 +26,9 @@ from deeptheory.store.toml import parse_toml, read_toml, toml_value
 class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The recipe of the short retraining, which goes on from where training ended (`following_training`)."""
 
-    epochs: Annotated[int, msgspec.Meta(ge=1, description="passes over the training inputs")] = 4
+    epochs: Annotated[
+        int, msgspec.Meta(ge=1, description="passes over the training inputs", extra={"unit": "epochs"})
+    ] = 4
     learning_rate: Annotated[
         float,
         msgspec.Meta(
@@ -55,7 +58,9 @@ class Config(Options, frozen=True):
     checkpoint_minutes: Annotated[
         float,
         msgspec.Meta(
-            gt=0, description="from one checkpoint to the next; what a killed process loses at most"
+            gt=0,
+            description="from one checkpoint to the next; what a killed process loses at most",
+            extra={"unit": "minutes"},
         ),
     ] = 5.0
     data: DataOptions = DataOptions()
@@ -104,17 +109,23 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     path : Path
         Configuration file, or the name of a packaged one; options it leaves out take their defaults.
     overrides : sequence of str
-        Such as ``train.epochs=5``; the value is read as TOML, or as a string if it is not TOML.
+        Such as ``train.epochs=5``; the value is read as TOML, or as a string if it is not TOML. What stands with
+        commas for a list is a list, ``prune.stages=stage4,stage5``.
 
     Raises
     ------
     InputError
         A missing or malformed file, an unknown option, a value of the wrong type or range.
     """
+    return config_from(read_options(path, overrides))
+
+
+def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The plain table that `read_config` completes: what the file and the overrides say."""
     table = read_table(path)
     for text in overrides:
         override(table, text)
-    return config_from(table)
+    return table
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -139,13 +150,15 @@ def config_from(table: Mapping[str, Any]) -> Config:
 def following(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Defaults that depend on other options of a plain table, by the tables that they are in.
 
+    The stages that are masked are the last three of the network, that of an import aside, which is known later.
     The largest learning rate of the training is that of `RATES`. Batches, optimiser, momentum, L2, clipping, label
     smoothing and augmentation of the retraining are those of ``train``. Its learning rate starts at half of the
     largest rate of the training, as in its later half, or of that of its own optimiser if that is another. How an
     imported network was trained is not known: it starts at `IMPORTED_RATE`.
     """
-    train, retrain, network = (table.get(name, {}) for name in ("train", "retrain", "network"))
-    if not all(isinstance(part, Mapping) for part in (train, retrain, network)):
+    tables = [table.get(name, {}) for name in ("train", "retrain", "network", "prune")]
+    train, retrain, network, pruning = tables
+    if not all(isinstance(part, Mapping) for part in tables):
         return {}  # refused later, with its name
     followed = {name: train[name] for name in FOLLOWED if name in train}
     kind = str(train.get("optimiser", "sgd"))
@@ -157,7 +170,17 @@ def following(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         followed["learning_rate"] = IMPORTED_RATE * RATES[again] / RATES["sgd"]
     elif isinstance(rate, int | float):
         followed["learning_rate"] = (rate if again == kind else RATES[again]) / 2
-    return {"train": {"learning_rate": RATES[kind]}, "retrain": followed}
+    masked = {} if "stages" in pruning else _masked_by_default(network)
+    return {"train": {"learning_rate": RATES[kind]}, "prune": masked, "retrain": followed}
+
+
+def _masked_by_default(network: Mapping[str, Any]) -> dict[str, Any]:
+    """The stages of `prune` that follow from a table of network options; nothing where these are refused."""
+    try:
+        options = options_from(network, NetworkOptions, "network.")
+        return {"stages": last_stages(stage_names(options.name, **options.of_architecture))}
+    except InputError:
+        return {}
 
 
 def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = "") -> Table:
@@ -201,23 +224,29 @@ def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
 def to_toml(config: Config) -> str:
     """The complete configuration as TOML, each option with its help text."""
     scalars, tables = [], []
-    for field in _fields(Config):
+    for field in fields_of(Config):
         value = getattr(config, field.name)
         if isinstance(value, Options):
             tables.append(f"\n[{field.name}]")
-            tables.extend(_toml_line(option, getattr(value, option.name)) for option in _fields(type(value)))
+            tables.extend(
+                _toml_line(option, getattr(value, option.name)) for option in fields_of(type(value))
+            )
         else:
             scalars.append(_toml_line(field, value))
     return "\n".join(scalars + tables) + "\n"
 
 
 @functools.cache  # annotations are evaluated anew at every call
-def _fields(struct: type) -> tuple[msgspec.structs.FieldInfo, ...]:
+def fields_of(struct: type) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """The fields of a table of options."""
     return msgspec.structs.fields(struct)
 
 
 def _toml_line(field: msgspec.structs.FieldInfo, value: Any) -> str:
-    text = meta_of(field).description
+    meta = meta_of(field)
+    text = " ".join(
+        [meta.description or "", *(f"[{unit}]" for unit in [(meta.extra or {}).get("unit")] if unit)]
+    )
     line = f"{field.name} = {toml_value(value)}"
     return f"{line}  # {text}" if text else line
 
@@ -227,12 +256,7 @@ def override(table: dict[str, Any], text: str) -> None:
     name, separator, value = text.partition("=")
     if not separator or not name.strip():
         raise InputError("--set", "table.option=value, such as train.epochs=5", f"'{text}'")
-    try:
-        parsed = parse_toml(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    except ValueError as error:
-        raise InputError("--set", "table.option=value, such as train.epochs=5", f"{error}") from error
+    parsed = _as_list(value) if _is_list(name.strip()) else _parsed(value)
     *parents, leaf = name.strip().split(".")
     for parent in parents:
         table = table.setdefault(parent, {})
@@ -241,9 +265,39 @@ def override(table: dict[str, Any], text: str) -> None:
     table[leaf] = parsed
 
 
+def _parsed(text: str) -> Any:
+    """A value as TOML, or as it is."""
+    try:
+        return parse_toml(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+    except ValueError as error:
+        raise InputError("--set", "table.option=value, such as train.epochs=5", f"{error}") from error
+
+
+def _as_list(text: str) -> Any:
+    """A list as TOML, or its elements with commas between them; the shell may have taken their quotes."""
+    value = _parsed(text)
+    if not isinstance(value, str):
+        return value if isinstance(value, list) else [value]
+    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    return [_parsed(element) for element in inner.split(",") if element.strip()]
+
+
+def _is_list(name: str) -> bool:
+    """Whether an option such as ``prune.stages`` is a list; those of a sweep's grid are."""
+    if name.startswith("sweep.grid."):
+        return True
+    option: Any = Config
+    for part in name.split("."):
+        known = fields_of(option) if isinstance(option, type) and issubclass(option, Options) else ()
+        option = next((field.type for field in known if field.name == part), None)
+    return bool(get_args(option)) and get_origin(get_args(option)[0]) is tuple
+
+
 def check_names(table: Mapping[str, Any], struct: type, prefix: str = "") -> None:
     """Refuse an unknown option of a plain table and name the nearest known one."""
-    known = {field.name: field.type for field in _fields(struct)}
+    known = {field.name: field.type for field in fields_of(struct)}
     for name, value in table.items():
         if name not in known:
             raise unknown_name(f"option '{prefix}{name}'", name, known)
@@ -254,7 +308,7 @@ def check_names(table: Mapping[str, Any], struct: type, prefix: str = "") -> Non
 
 def _check_choices(table: Mapping[str, Any], struct: type, prefix: str) -> None:
     """Refuse a name that is not in the table, such as that of the schedules, whose names its option can take."""
-    for field in _fields(struct):
+    for field in fields_of(struct):
         value, choices = table.get(field.name), meta_of(field).extra or {}
         if isinstance(field.type, type) and issubclass(field.type, Options) and isinstance(value, Mapping):
             _check_choices(value, field.type, f"{prefix}{field.name}.")
@@ -298,5 +352,5 @@ def _choices(struct: type, path: str) -> tuple[Any, ...]:
     """The values that an option of a fixed choice can take."""
     option: Any = struct
     for part in path.split("."):
-        option = {field.name: field.type for field in _fields(option)}[part]
+        option = {field.name: field.type for field in fields_of(option)}[part]
     return get_args(get_args(option)[0])

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from deeptheory import nn
+from deeptheory import nn, prune
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.datasets import outlined
@@ -24,6 +24,12 @@ OF_SOURCE = ("sha256", "architecture", "notes")  # by which two imports are comp
 def imported_config(config: Config) -> Config:
     """The configuration of a run whose network is imported: no option describes it."""
     return msgspec.structs.replace(config, network=nn.NetworkOptions(name="imported"))
+
+
+def masking_last_stages(config: Config, network: nn.Network) -> Config:
+    """The configuration with the stages that are masked by default, where the options name none."""
+    stages = prune.last_stages([stage.name for stage in network.stages])
+    return msgspec.structs.replace(config, prune=msgspec.structs.replace(config.prune, stages=stages))
 
 
 def import_run(

@@ -148,3 +148,18 @@ def test_an_onnx_file(deeptheory, assert_refused, config, finished_study, tmp_pa
     assert result.out.startswith("net.onnx as ONNX, names of the graph")
     assert Run(tmp_path / "run").read_numbers("train/accuracy") == run.read_numbers("train/accuracy")
     assert deeptheory("chain", tmp_path / "run", "--quiet").code == 0
+
+
+def test_masked_stages_are_the_last_of_the_imported_network_unless_they_are_given(
+    deeptheory, config, saved, tmp_path
+):
+    text = config.read_text(encoding="utf-8")
+    (line,) = (line for line in text.splitlines() if line.startswith('stages = ["stage4", "stage5"]'))
+    config.write_text(text.replace(line, ""), encoding="utf-8")
+    arguments = ("import", saved, "--architecture", "vgg6", "--config", config, "--quiet", "--out")
+    for _ in range(2):  # the second finds the import done
+        result = deeptheory(*arguments, tmp_path / "run")
+        assert (result.code, result.err) == (0, "")
+    assert Run(tmp_path / "run", quiet=True).config.prune.stages == ("stage3", "stage4", "stage5")
+    assert deeptheory(*arguments, tmp_path / "other", "--set", "prune.stages=stage5").code == 0
+    assert Run(tmp_path / "other", quiet=True).config.prune.stages == ("stage5",)

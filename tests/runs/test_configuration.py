@@ -1,10 +1,16 @@
 import tomllib
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from deeptheory import nn
 from deeptheory.errors import InputError
+from deeptheory.nn.architectures import NAMES
 from deeptheory.runs import Config, read_config
 from deeptheory.runs.configuration import complete, config_from, flatten, to_toml
+from deeptheory.runs.steps.layer_choice import check_later_steps
+from deeptheory.studies.sweep import read_sweep
 
 # A changed default changes every result made with it: change it here too, and say so in the change log.
 DEFAULTS = {
@@ -231,3 +237,71 @@ def test_a_wrong_override_is_refused(tmp_path):
         read(tmp_path, "", "train.epoch=5")
     with pytest.raises(InputError, match=r"^train.epochs: expected int, found 'five'$"):
         read(tmp_path, "", "train.epochs=five")
+
+
+@pytest.mark.parametrize(
+    ("text", "option", "value"),
+    [
+        ("prune.stages=stage4,stage5", "prune.stages", ("stage4", "stage5")),
+        ("prune.stages = stage4 , stage5,", "prune.stages", ("stage4", "stage5")),
+        ("prune.stages=stage4", "prune.stages", ("stage4",)),
+        ("prune.stages='stage4'", "prune.stages", ("stage4",)),
+        ("prune.stages=[stage4,stage5]", "prune.stages", ("stage4", "stage5")),  # whose quotes the shell took
+        ('prune.stages=["stage4", "stage5"]', "prune.stages", ("stage4", "stage5")),
+        ("prune.stages=", "prune.stages", ()),
+        ("prune.stages=[]", "prune.stages", ()),
+        ("prune.thresholds=0.3,0.4", "prune.thresholds", (0.3, 0.4)),
+        ("compare.densities=0.2", "compare.densities", (0.2,)),
+        ("train.milestones=2,5", "train.milestones", (2, 5)),
+        ("data.path=/a,b", "data.path", "/a,b"),
+    ],
+)
+def test_lists_need_no_quotes_or_brackets(tmp_path, text, option, value):
+    assert dict(flatten(complete(read(tmp_path, "", text))))[option] == value
+
+
+def test_values_of_a_sweep_are_lists(tmp_path):
+    (tmp_path / "sweep.toml").write_text("[sweep]", encoding="utf-8")
+    options = ["sweep.grid.data.n_labels=3,10", "sweep.grid.network.name=vgg6"]
+    assert read_sweep(tmp_path / "sweep.toml", options).options.grid == {
+        "data.n_labels": [3, 10],
+        "network.name": ["vgg6"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prune.stages=5", r"^prune.stages\[0\]: expected str, found 5$"),
+        ("prune.thresholds=0.3,x", r"^prune.thresholds\[1\]: expected float, found 'x'$"),
+        ("prune.stage=a,b", r"^option 'prune.stage': .*did you mean 'stages'"),
+        ("compare.densities=0.2,2", r"^compare.densities\[1\]: expected float <= 1.0, found 2$"),
+    ],
+)
+def test_wrong_elements_of_a_list_are_named(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, "", text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_masked_stages_follow_the_network(name):
+    config = config_from({"network": {"name": name}})
+    network = nn.build(name, 3, (32, 32, 3), width=1 / 64, rng=np.random.default_rng(0))
+    check_later_steps(config, network)
+    stages = [stage.name for stage in network.stages]
+    assert config.prune.stages == tuple(stages[max(1, len(stages) - 3) :])
+    assert config_from(complete(config)) == config
+
+
+def test_masked_stages_follow_options_of_the_network_and_give_way():
+    hidden = {"name": "vgg16", "classifier": "hidden"}
+    assert config_from({"network": hidden}).prune.stages == ("stage13", "stage14", "stage15")
+    assert config_from({"network": hidden, "prune": {"stages": []}}).prune.stages == ()
+    with pytest.raises(InputError, match=r"network.name: .*did you mean 'vgg16'"):
+        config_from({"network": {"name": "vgg17"}})
+
+
+@pytest.mark.parametrize("name", ["glyphs", "small-glyphs", "cifar10-desktop", "afcc-cifar100"])
+def test_packaged_configurations_take_another_network(name):
+    assert read_config(Path(name)).prune.stages == ("stage8", "stage9", "stage10")
+    assert read_config(Path(name), ["network.name=vgg6"]).prune.stages == ("stage3", "stage4", "stage5")

@@ -1,7 +1,7 @@
 """The networks that can be built by name."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -94,6 +94,19 @@ def build(
     builder = Builder(input_shape, width, rng, dtype)
     ARCHITECTURES[name].add_stages(builder, **_complete(name, options))
     return builder.close(n_labels)
+
+
+@lru_cache
+def stage_names(name: str, **options: Any) -> tuple[str, ...]:
+    """Names of all stages of a network but the head, from the input upwards; the same at any width.
+
+    Raises
+    ------
+    InputError
+        What `build` refuses.
+    """
+    network = build(name, 3, (64, 64, 3), width=1 / 64, rng=np.random.default_rng(0), **options)
+    return tuple(stage.name for stage in network.stages)
 
 
 def takers(option: str) -> str:

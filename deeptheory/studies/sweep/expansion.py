@@ -142,7 +142,7 @@ def run_directories(root: Path) -> list[Path]:
 
 def _configuration(common: Config, options: Mapping[str, Any], label: str) -> Config:
     table = complete(common)
-    for part, defaults in following({**table, "retrain": {}}).items():
+    for part, defaults in following({**table, "prune": {}, "retrain": {}}).items():
         for name, value in defaults.items():
             if table[part][name] == value:
                 del table[part][name]  # it follows from the other options of the member

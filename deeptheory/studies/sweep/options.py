@@ -114,13 +114,17 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
 
 def sweep_to_toml(sweep: Sweep) -> str:
     """The complete sweep as TOML, which `read_sweep` reads back."""
-    options = sweep.options
+    return to_toml(sweep.config) + "\n".join(sweep_lines(sweep.options)) + "\n"
+
+
+def sweep_lines(options: SweepOptions) -> list[str]:
+    """The table ``[sweep]`` as lines of TOML."""
     lines = ["", "[sweep]", f"steps = {toml_value(options.steps)}", "", "[sweep.grid]"]
     lines += [f"{toml_value(name)} = {toml_value(values)}" for name, values in options.grid.items()]
     for variant in options.variants:
         lines += ["", "[[sweep.variants]]"]
         lines += [f"{toml_value(name)} = {toml_value(value)}" for name, value in variant.items()]
-    return to_toml(sweep.config) + "\n".join(lines) + "\n"
+    return lines
 
 
 def nested(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -154,3 +154,17 @@ def test_the_retraining_of_a_member_follows_from_its_training(sweep_of):
 def test_a_variant_that_puts_a_table_in_place_of_an_option_is_refused(sweep_of):
     with pytest.raises(InputError, match=r"option 'seed.x': expected 'seed' to be a table of options"):
         expand(sweep_of(variants=[{"name": "0", "seed.x": 1}]))
+
+
+def test_what_follows_from_network_and_optimiser_follows_in_every_member(sweep_of):
+    grid = {"network.name": ["vgg6", "mlp"], "train.optimiser": ["sgd", "adam"]}
+    sweep = sweep_of(grid, prune={}, judge={"seeds": 1})
+    found = [
+        (m.config.prune.stages, m.config.train.learning_rate, m.config.retrain.learning_rate)
+        for m in expand(sweep)
+    ]
+    vgg6, mlp = ("stage3", "stage4", "stage5"), ("stage2",)
+    rates = (0.1, 0.05), (0.001, 0.0005)
+    assert found == [(stages, *rate) for stages in (vgg6, mlp) for rate in rates]
+    given = sweep_of({"network.name": ["vgg6", "vgg11"]}, prune={"stages": ["stage4"]}, judge={"seeds": 1})
+    assert {member.config.prune.stages for member in expand(given)} == {("stage4",)}
