@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from deeptheory.cli.options import SET
+from deeptheory.cli.options import SET, load_plugins
 
 
 @click.group(invoke_without_command=True)
@@ -38,6 +38,7 @@ def config(context: click.Context, command: str, file: Path | None, overrides: t
       deeptheory config show demo > mine.toml
     """
     if context.invoked_subcommand is None:
+        load_plugins()
         from deeptheory.studies import option_listing
 
         asked = (

@@ -11,6 +11,7 @@ from deeptheory.cli.options import (
     JSON,
     command_line,
     configure,
+    load_plugins,
     machine_options,
     print_summary,
     with_data,
@@ -69,6 +70,7 @@ def list_hypotheses(names: tuple[str, ...], family: str | None, as_json: bool) -
       deeptheory hypothesis list H7
       deeptheory hypothesis list --family paper
     """
+    load_plugins()
     from deeptheory import judge, tables
     from deeptheory.studies import hypotheses
 

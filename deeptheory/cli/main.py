@@ -23,7 +23,7 @@ from deeptheory.cli import (
     theory,
     verification,
 )
-from deeptheory.cli.options import EXIT_BAD_INPUT, EXIT_NEGATIVE
+from deeptheory.cli.options import EXIT_BAD_INPUT, EXIT_NEGATIVE, add_plugin_option
 from deeptheory.errors import InputError, RunFailed
 from deeptheory.system import interruption, standard_streams
 
@@ -114,3 +114,5 @@ for command in (
     verification.runs,
 ):
     commands.add_command(command)
+    if command is not bench.bench:
+        add_plugin_option(command)

@@ -79,11 +79,45 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def configure(threads: int | None) -> None:
-    """Set the threads before anything is computed; refuse a command that MPI started several times."""
+    """Set the threads, then load plugins; refuse a command that MPI started several times."""
     from deeptheory.system import mpi_launch, process_setup
 
     mpi_launch.require_one_process()
     process_setup.configure(threads)
+    load_plugins()
+
+
+def _note_plugins(context: click.Context, _: click.Parameter, files: tuple[str, ...]) -> None:
+    context.meta[PLUGINS] = files
+
+
+PLUGINS = "deeptheory.plugins"  # in the context of a command: the files of --plugin
+
+
+def add_plugin_option(command: click.Command) -> None:
+    """Give `--plugin` to a command, and to all commands of a group; `configure` then loads what it names."""
+    for inner in (*getattr(command, "commands", {}).values(), *getattr(command, "others", {}).values()):
+        add_plugin_option(inner)
+    if not isinstance(command, click.Group) or command.invoke_without_command:
+        text = "Python file with criteria, hypotheses, networks, ... of your own (docs/extending.md); repeatable."
+        option = click.Option(
+            ["--plugin"],
+            multiple=True,
+            metavar="FILE.py",
+            expose_value=False,
+            callback=_note_plugins,
+            help=text,
+        )
+        command.params.append(option)
+
+
+def load_plugins() -> None:
+    """Execute the files of `--plugin`, and import what is installed; after `process_setup.configure`."""
+    from deeptheory import plugins
+
+    plugins.load_installed()
+    for file in click.get_current_context().meta.get(PLUGINS, ()):
+        plugins.load(file)
 
 
 @contextlib.contextmanager
@@ -102,6 +136,7 @@ def together(threads: int | None) -> Iterator["Group"]:
     try:
         if group.size > 1 and threads is not None:
             process_setup.configure(threads)
+        load_plugins()
         yield group
     except BaseException as error:
         if group.stopped and isinstance(error, interruption.Interrupted):  # in all of them

@@ -2,7 +2,7 @@
 
 import click
 
-from deeptheory.cli.options import JSON, print_summary
+from deeptheory.cli.options import JSON, load_plugins, print_summary
 
 
 @click.command()
@@ -21,6 +21,7 @@ def theory(name: str, values: tuple[str, ...], as_json: bool) -> None:
       deeptheory theory annealed-capacity kept=0.1,0.5
       deeptheory theory I2 covariance=1,0.3,0.3,1
     """
+    load_plugins()
     from deeptheory.theory.formula_summaries import formula_list, formula_values
 
     print_summary(formula_list() if name == "list" and not values else formula_values(name, values), as_json)

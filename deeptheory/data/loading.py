@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from deeptheory.data import archive, cifar, folder, idx, npy
+from deeptheory.data import archive, cifar, folder, idx
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
-from deeptheory.data.options import DataOptions
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    from deeptheory.data.options import DataOptions
 
 
 class Layout(NamedTuple):
@@ -53,11 +55,10 @@ LAYOUTS = (
     ),
     Layout("IDX (train-images-idx3-ubyte[.gz], ...)", "", idx.is_idx, idx.read_idx),
     Layout("image folder (train/LABEL/FILE)", "", folder.is_folder, folder.read_folder),
-    Layout("arrays (train_images.npy, ...)", "", npy.is_npy_folder, archive.read_folder_of_arrays),
 )
 
 
-def load(options: DataOptions, quiet: bool = False) -> Dataset:
+def load(options: "DataOptions", quiet: bool = False) -> Dataset:
     """Render or read the data set.
 
     Parameters
@@ -72,15 +73,23 @@ def load(options: DataOptions, quiet: bool = False) -> Dataset:
         There is no readable data set at `options.path`, it is not the one that `options` describe, or an option
         is out of range.
     """
-    if options.source == "glyphs":
-        return render(
-            options.n_labels,
-            options.size,
-            options.train_per_label,
-            options.test_per_label,
-            options.seed,
-            quiet,
-        )
+    if options.source not in SOURCES:
+        raise unknown_name("data.source", options.source, SOURCES)
+    return SOURCES[options.source](options, quiet)
+
+
+def _glyphs(options: "DataOptions", quiet: bool) -> Dataset:
+    return render(
+        options.n_labels,
+        options.size,
+        options.train_per_label,
+        options.test_per_label,
+        options.seed,
+        quiet,
+    )
+
+
+def _files(options: "DataOptions", quiet: bool) -> Dataset:
     if not options.path:
         raise InputError("data.path", "the file or directory of the data set", "nothing", "set data.path")
     dataset = read_files(Path(options.path).expanduser(), quiet)
@@ -88,7 +97,11 @@ def load(options: DataOptions, quiet: bool = False) -> Dataset:
     return dataset
 
 
-def _check_description(dataset: Dataset, options: DataOptions) -> None:
+# By `data.source`, from the options and `quiet`; others may join it.
+SOURCES: dict[str, Callable[["DataOptions", bool], Dataset]] = {"glyphs": _glyphs, "files": _files}
+
+
+def _check_description(dataset: Dataset, options: "DataOptions") -> None:
     """Refuse another data set than the options say."""
     height, width, _ = dataset.input_shape
     size = options.file_size

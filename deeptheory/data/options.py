@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from deeptheory.data.loading import SOURCES
 from deeptheory.options import Options
 
 
@@ -11,7 +12,7 @@ class DataOptions(Options, frozen=True):
     """The source of the inputs and their splits."""
 
     source: Annotated[
-        Literal["glyphs", "files"], Meta(description="rendered glyphs, or files under `path`")
+        str, Meta(description="rendered glyphs, or files under `path`", extra={"among": SOURCES})
     ] = "glyphs"
     path: Annotated[str, Meta(description="file or directory of the data set (files)")] = ""
     n_labels: Annotated[int, Meta(ge=3, le=1000, description="number of labels K (glyphs)")] = 100

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.data import augmentation
-from deeptheory.data.dataset import Images
 from deeptheory.measure.labels import label_counts
 from deeptheory.measure.streaming import BATCH
 from deeptheory.system import threadpools
@@ -16,7 +15,7 @@ from deeptheory.system.progress import Progress
 
 def squared_sensitivity(
     network: nn.Network,
-    images: Images,
+    images: NDArray[np.uint8],
     labels: NDArray[np.integer],
     layers: Sequence[str],
     title: str = "sensitivity",

@@ -24,6 +24,7 @@ from deeptheory.nn.optimiser import SGD, Adam, AdamW, make_optimiser
 from deeptheory.nn.options import NetworkOptions, Recipe, TrainRecipe
 from deeptheory.nn.process_groups import ALONE, Group, processes
 from deeptheory.nn.rebuilding import assemble, with_arrays
+from deeptheory.nn.sized_networks import build_sized
 from deeptheory.nn.training import BeforeEpoch, Generators, History, Session, fit
 from deeptheory.nn.upper_parts import stage_below, upper_part
 
@@ -70,6 +71,7 @@ __all__ = [
     "blueprint_of",
     "build",
     "build_from_blueprint",
+    "build_sized",
     "check_schedule",
     "fit",
     "learning_rate",

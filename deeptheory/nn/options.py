@@ -1,26 +1,28 @@
 """Options of the network and of its training."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections import ChainMap
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from deeptheory.nn.architectures import NAMES, takers
+from deeptheory.nn.architectures import ARCHITECTURES, takers
 from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.options import Options
 
 IMPORTED = "imported"  # the name of a network that no option describes: the run holds its blueprint
-
-if TYPE_CHECKING:
-    NetworkName = str
-else:
-    NetworkName = Literal[(*NAMES, IMPORTED)]
+FROM_FILE = "file"  # that of a network that a file describes
+OTHERS: dict[str, Any] = {IMPORTED: None, FROM_FILE: None}
 
 
 class NetworkOptions(Options, frozen=True):
     """Which network is built."""
 
     name: Annotated[
-        NetworkName, Meta(description="architecture; imported: that of the file given to 'deeptheory import'")
+        str,
+        Meta(
+            description="architecture; imported: that given to 'deeptheory import'; file: that of `file`",
+            extra={"among": ChainMap(ARCHITECTURES, OTHERS)},
+        ),
     ] = "vgg11"
     width: Annotated[
         float, Meta(gt=0, le=16, description="factor on the number of filters and hidden nodes")
@@ -42,15 +44,24 @@ class NetworkOptions(Options, frozen=True):
         ),
     ] = 0.0
 
+    file: Annotated[
+        str,
+        Meta(description="TOML file of stages and layers, in place of a name; relative to this file"),
+    ] = ""
+    content: Annotated[str, Meta(description="what `file` held, which is recorded in its place")] = ""
+
     @property
     def title(self) -> str:
-        """Name and width in words; an imported network has no width."""
-        return f"{self.name} network" if self.name == IMPORTED else f"{self.name}, width {self.width:g}"
+        """Name and width in words; an imported network has no width, and one from a file has its own."""
+        if self.name in OTHERS:
+            return f"{self.name} network" if self.name == IMPORTED else "network from a file"
+        return f"{self.name}, width {self.width:g}"
 
     @property
     def of_architecture(self) -> dict[str, Any]:
         """The options that only some architectures take (`build`): all but name and width."""
-        return {name: getattr(self, name) for name in self.__struct_fields__ if name not in ("name", "width")}
+        others = ("name", "width", "file", "content")
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name not in others}
 
 
 class Recipe(Options, frozen=True):

@@ -1,6 +1,7 @@
 """The complete configuration of a run: the rooms' options in one frozen table, read from and written to TOML."""
 
 import functools
+import hashlib
 import math
 import re
 import tomllib
@@ -18,7 +19,9 @@ from deeptheory.nn.architectures import stage_names
 from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe, TrainRecipe
 from deeptheory.options import Options
+from deeptheory.plugins.options import PluginOptions
 from deeptheory.prune.options import CompareOptions, PruneOptions, last_stages
+from deeptheory.runs import network_files, plugin_records
 from deeptheory.runs.packaged import configuration_file
 from deeptheory.store.toml import parse_toml, read_toml, toml_value
 
@@ -72,6 +75,7 @@ class Config(Options, frozen=True):
     retrain: RetrainRecipe = RetrainRecipe()
     compare: CompareOptions = CompareOptions()
     judge: JudgeOptions = JudgeOptions()
+    plugins: PluginOptions = PluginOptions()
 
 
 Table = TypeVar("Table", bound=Options)
@@ -98,6 +102,8 @@ FREE = (
     "compare.densities",
     "compare.alone",
     "compare.predict",
+    "plugins.files",  # where they are; their content is compared by `plugin_records`
+    "plugins.sha256",
 )
 
 
@@ -121,10 +127,20 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The plain table that `read_config` completes: what the file and the overrides say."""
+    """The plain table that `read_config` completes: what the file and the overrides say.
+
+    Its plugins are executed, its paths become those from here.
+
+    Raises
+    ------
+    InputError
+        A missing or malformed file, an override that is none, or a plugin that cannot be executed.
+    """
     table = read_table(path)
+    plugin_records.resolve(table, path.parent)
     for text in overrides:
         override(table, text)
+    plugin_records.load_named(table, path)
     return table
 
 
@@ -138,13 +154,20 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def config_from(table: Mapping[str, Any]) -> Config:
-    """Check a plain table of options and complete it with the defaults."""
+    """Check a plain table of options and complete it with the defaults.
+
+    Plugins are not executed here: those that the table names have to be there already (`plugins.load`). The
+    configuration names those of them that it uses, by their content.
+    """
+    plugin_records.require_named(table)
+    table = network_files.with_content(table)
     given = {name: dict(part) for name, part in table.items() if isinstance(part, Mapping)}
     completed = {**table, **{name: {**own, **given.get(name, {})} for name, own in following(table).items()}}
     order = sorted(
         completed, key=lambda name: name == "retrain"
     )  # so that a mistake is found in `train` first
-    return options_from({name: completed[name] for name in order}, Config)
+    config = options_from({name: completed[name] for name in order}, Config)
+    return msgspec.structs.replace(config, plugins=plugin_records.used(dict(flatten(complete(config)))))
 
 
 def following(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -178,6 +201,8 @@ def _masked_by_default(network: Mapping[str, Any]) -> dict[str, Any]:
     """The stages of `prune` that follow from a table of network options; nothing where these are refused."""
     try:
         options = options_from(network, NetworkOptions, "network.")
+        if options.content:
+            return {"stages": last_stages(network_files.stage_names(options.content))}
         return {"stages": last_stages(stage_names(options.name, **options.of_architecture))}
     except InputError:
         return {}
@@ -221,6 +246,13 @@ def differences(one: Config, other: Config) -> list[tuple[str, Any, Any]]:
     return [(name, old[name], new[name]) for name in old if name not in FREE and old[name] != new[name]]
 
 
+def shown(value: Any) -> str:
+    """A value of an option in a message: a text of several lines by its hash."""
+    if isinstance(value, str) and "\n" in value:
+        return f"a text of SHA-256 {hashlib.sha256(value.encode()).hexdigest()[:16]}"
+    return repr(value)
+
+
 def to_toml(config: Config) -> str:
     """The complete configuration as TOML, each option with its help text."""
     scalars, tables = [], []
@@ -247,7 +279,8 @@ def _toml_line(field: msgspec.structs.FieldInfo, value: Any) -> str:
     text = " ".join(
         [meta.description or "", *(f"[{unit}]" for unit in [(meta.extra or {}).get("unit")] if unit)]
     )
-    line = f"{field.name} = {toml_value(value)}"
+    lines = isinstance(value, str) and "\n" in value and "'''" not in value
+    line = f"{field.name} = " + (f"'''\n{value}'''" if lines else toml_value(value))
     return f"{line}  # {text}" if text else line
 
 

@@ -5,6 +5,7 @@ import functools
 import msgspec
 
 from deeptheory import data
+from deeptheory.data.loading import SOURCES
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.random_streams import generator
@@ -35,9 +36,9 @@ def outlined(config: Config, quiet: bool = False) -> data.Dataset:
 
 def load_whole(options: data.DataOptions, quiet: bool = False) -> data.Dataset:
     """The whole data set, which runs on some of its labels share."""
-    return _load(msgspec.structs.replace(options, labels_used=0), quiet)
+    return _load(msgspec.structs.replace(options, labels_used=0), quiet, SOURCES.get(options.source))
 
 
 @functools.lru_cache(maxsize=1)
-def _load(options: data.DataOptions, quiet: bool) -> data.Dataset:
+def _load(options: data.DataOptions, quiet: bool, source: object) -> data.Dataset:
     return data.load(options, quiet=quiet)

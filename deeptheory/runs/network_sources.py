@@ -9,8 +9,9 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.nn.architectures import NAMES
+from deeptheory.nn.architectures import ARCHITECTURES
 from deeptheory.nn.options import IMPORTED
+from deeptheory.runs import network_files
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
 from deeptheory.system.memory import require_memory
@@ -47,6 +48,8 @@ class NetworkSource:
         if self.blueprint:
             return _from_blueprint(self.blueprint, rng)
         options = self.options
+        if options.content:
+            return network_files.build(options.content, self.n_labels, self.input_shape, rng)
         require_trainable(options)
         return nn.build(
             options.name,
@@ -62,7 +65,7 @@ def require_trainable(options: nn.NetworkOptions) -> None:
     """Refuse the options of an imported network, which do not determine one."""
     if options.name == IMPORTED:
         do = "'deeptheory import FILE' makes a run of such a network"
-        raise InputError("network.name", f"one of {', '.join(NAMES)}", f"'{IMPORTED}'", do)
+        raise InputError("network.name", f"one of {', '.join(ARCHITECTURES)}", f"'{IMPORTED}'", do)
 
 
 def blueprint(network: nn.Network) -> str:

@@ -12,7 +12,7 @@ from deeptheory.errors import InputError
 from deeptheory.runs.configuration import RATES, Config, complete, config_from, flatten, override
 from deeptheory.runs.datasets import outlined
 from deeptheory.runs.network_sources import NetworkSource, stored_blueprint
-from deeptheory.runs.option_readers import TRAINING, first_step, reads, stale_parts
+from deeptheory.runs.option_readers import TRAINING, first_step, is_of, reads, stale_parts
 from deeptheory.runs.run import Run
 from deeptheory.runs.steps.layer_choice import check_later_steps
 from deeptheory.runs.stored_parts import Piece, checkpoints, described, pieces_begun, stored_pieces
@@ -56,7 +56,11 @@ def changed_config(run: Run, overrides: Sequence[str]) -> tuple[Config, list[Cha
         override(table, text)
     config = config_from(table)
     old, new = (dict(flatten(complete(one))) for one in (run.config, config))
-    changes = [Change(name, old[name], new[name]) for name in new if old[name] != new[name]]
+    changes = [
+        Change(name, old[name], new[name])
+        for name in new
+        if old[name] != new[name] and not is_of(name, ("plugins",))  # they follow from the others
+    ]
     _refuse_training(run, changes)
     _refuse_old_rate(config, changes)
     if changes:

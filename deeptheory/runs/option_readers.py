@@ -53,8 +53,8 @@ PARTS = {
     )
 }
 TRAINING = "train"
-# Options of studies and of checkpoints: no result of a run depends on them.
-UNREAD = ("checkpoint_minutes", "judge", "compare")
+# Options of studies, checkpoints and plugins: no result of a run depends on them, but on what they are named in.
+UNREAD = ("checkpoint_minutes", "judge", "compare", "plugins")
 
 
 def is_of(option: str, entries: Iterable[str]) -> bool:

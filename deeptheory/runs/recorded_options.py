@@ -6,17 +6,40 @@ import tomllib
 from pathlib import Path
 
 import h5py
+import msgspec
 
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import Config, config_from, differences, read_config, to_toml
+from deeptheory.plugins import refuse_changed
+from deeptheory.runs import plugin_records
+from deeptheory.runs.configuration import (
+    FREE,
+    Config,
+    complete,
+    config_from,
+    differences,
+    flatten,
+    read_table,
+    shown,
+    to_toml,
+)
+from deeptheory.runs.option_readers import stale_parts
+from deeptheory.runs.stored_parts import checkpoints, stored_pieces
 from deeptheory.store import hdf5, paths
 from deeptheory.store.atomic_files import write_text
+from deeptheory.store.toml import parse_toml
 
 
 def read(directory: Path) -> Config:
-    """The options of a run, also where a change of them was cut off between its two files."""
+    """The options of a run, also where a change of them was cut off between its two files.
+
+    Raises
+    ------
+    InputError
+        A damaged file; a plugin that is recorded and not there, or that has changed although a result depends on
+        it. None is executed.
+    """
     upcoming = directory / paths.CONFIG_NEXT
-    return read_config(upcoming if _is_recorded(directory) else directory / paths.CONFIG)
+    return _read(upcoming if _is_recorded(directory) else directory / paths.CONFIG)
 
 
 def announce(directory: Path, config: Config) -> None:
@@ -32,11 +55,30 @@ def settle(directory: Path) -> None:
     upcoming.unlink(missing_ok=True)
 
 
+def follow_plugins(directory: Path, config: Config) -> None:
+    """Bring `config.toml` to the present content of plugins on which nothing stored depends."""
+    if config.plugins.files and not (directory / paths.CONFIG_NEXT).exists():
+        path = directory / paths.CONFIG
+        there = read_table(path).get("plugins", {})
+        if [*there.get("sha256", ())] != [*config.plugins.sha256]:
+            write_text(path, to_toml(config))
+
+
 def restore(directory: Path) -> None:
     """Bring `config.toml` to what `run.h5` records, after that went back to an earlier version."""
     recorded = _recorded_text(directory)
-    if recorded and edited(directory, read_config(directory / paths.CONFIG)):
+    if recorded and edited(directory, _read(directory / paths.CONFIG)):
         write_text(directory / paths.CONFIG, recorded)
+
+
+def edited_tables(directory: Path) -> str:
+    """As `edited`, of the texts as they stand: of a run whose plugins are not there."""
+    recorded = _recorded_text(directory)
+    old, new = (
+        dict(flatten(table)) for table in (parse_toml(recorded), read_table(directory / paths.CONFIG))
+    )
+    differing = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in FREE]
+    return ", ".join(differing) if recorded else ""
 
 
 def edited(directory: Path, config: Config) -> str:
@@ -65,9 +107,37 @@ def refuse_edited(file: h5py.File, directory: Path, config: Config) -> None:
 def _differing(recorded: str, config: Config) -> str:
     if recorded == to_toml(config):
         return ""
-    old = config_from(tomllib.loads(recorded))
+    table = tomllib.loads(recorded)
+    table.pop("plugins", None)  # whose changes `read` has looked at
+    old = config_from(table)
     found = differences(old, config)
-    return "; ".join(f"{name} = {new!r} in place of {before!r}" for name, before, new in found)
+    return "; ".join(f"{name} = {shown(new)} in place of {shown(before)}" for name, before, new in found)
+
+
+def _read(path: Path) -> Config:
+    table = read_table(path)
+    recorded = table.pop("plugins", {})
+    same, changed = plugin_records.require_recorded(recorded, path.parent)
+    config = config_from(table)
+    for plugin, sha256 in changed:
+        if _depends(path.parent, config, plugin.sha256):
+            refuse_changed(plugin.path, sha256, plugin.sha256)
+    return msgspec.structs.replace(config, plugins=plugin_records.joined(config.plugins, same))
+
+
+def _depends(directory: Path, config: Config, sha256: str) -> bool:
+    """Whether a result that is stored or half done depends on what a plugin defines of a run's options."""
+    uses = [
+        (option, name)
+        for option, name, plugin in plugin_records.named(dict(flatten(complete(config))))
+        if plugin.sha256 == sha256
+    ]
+    pieces = checkpoints(directory)
+    if (directory / paths.RESULTS).exists():
+        with hdf5.open_for_reading(directory / paths.RESULTS) as file:
+            pieces += stored_pieces(file)
+    stale, names = stale_parts(option for option, _ in uses), {name for _, name in uses}
+    return any(piece.part in stale or piece.name in names for piece in pieces)
 
 
 def _is_recorded(directory: Path) -> bool:

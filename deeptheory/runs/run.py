@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, cast
 
 import h5py
+import msgspec
 
 from deeptheory import data
 from deeptheory.errors import InputError
-from deeptheory.runs import recorded_options, schema
-from deeptheory.runs.configuration import Config, differences, to_toml
+from deeptheory.runs import plugin_records, recorded_options, schema
+from deeptheory.runs.configuration import Config, differences, shown, to_toml
 from deeptheory.runs.datasets import labelled, load_whole
 from deeptheory.runs.option_readers import TRAINING, reads
 from deeptheory.runs.run_locks import lock
@@ -66,7 +67,14 @@ class Run(TypedReaders):
         directory = Path(directory)
         cls.check(directory, config)
         path = directory / paths.CONFIG
-        if not path.is_file() or cls(directory, quiet).config != config:
+        if _begun(directory):
+            there = cls(directory, quiet).config
+            joined = plugin_records.joined(config.plugins, there.plugins)
+            config = msgspec.structs.replace(config, plugins=joined)
+            same = there == config
+        else:
+            same = path.is_file() and path.read_text(encoding="utf-8") == to_toml(config)
+        if not same:
             make_directory(directory)
             with lock(directory):
                 if path.is_file():
@@ -81,8 +89,8 @@ class Run(TypedReaders):
             return None
         make_directory(directory)  # refuses a file, or a directory that is read-only
         if (directory / paths.CONFIG).is_file():
-            run = cls(directory, quiet=True)
-            if run.begun:
+            if _begun(directory):
+                run = cls(directory, quiet=True)
                 _refuse_difference(run, config)
                 return run
         elif any(directory.iterdir()):
@@ -124,7 +132,7 @@ class Run(TypedReaders):
     @property
     def begun(self) -> bool:
         """Whether anything was computed: there are results or a checkpoint."""
-        return self.results.exists() or (self.directory / paths.CHECKPOINT).exists()
+        return _begun(self.directory)
 
     def checkpoint(self, name: str) -> CheckpointStore:
         """The checkpoint of this file name (`paths`), written every `checkpoint_minutes`.
@@ -158,7 +166,7 @@ class Run(TypedReaders):
     def _refuse_changed_options(self) -> None:
         present = recorded_options.read(self.directory)
         changed = [
-            f"{name} = {new!r} in place of {old!r}"
+            f"{name} = {shown(new)} in place of {shown(old)}"
             for name, old, new in differences(self._stored_config, present)
         ]
         if changed:
@@ -320,6 +328,9 @@ class Run(TypedReaders):
         for name, text in texts.items():
             if name not in file or hdf5.OpenFile(file).read_text(name) != text:
                 hdf5.replace_text(file, name, text)
+        for written in plugin_records.keep_copies(self.directory, self.config.plugins):
+            self.record(written)
+        recorded_options.follow_plugins(self.directory, self.config)
 
     def log(self, text: str) -> None:
         """Add one line to `log.txt` and, unless quiet, to standard error."""
@@ -361,6 +372,10 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _begun(directory: Path) -> bool:
+    return (directory / paths.RESULTS).exists() or (directory / paths.CHECKPOINT).exists()
+
+
 def make_directory(directory: Path) -> None:
     """Make a directory that can be written to.
 
@@ -382,7 +397,8 @@ def make_directory(directory: Path) -> None:
 
 def _refuse_difference(run: Run, config: Config) -> None:
     differing = [
-        f"{name} = {old!r} there, {new!r} asked" for name, old, new in differences(run.config, config)
+        f"{name} = {shown(old)} there, {shown(new)} asked"
+        for name, old, new in differences(run.config, config)
     ]
     if differing:
         do = "name another directory with --out, or delete the old run"

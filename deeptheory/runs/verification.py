@@ -6,6 +6,8 @@ from pathlib import Path
 
 from deeptheory.errors import InputError
 from deeptheory.runs import recorded_options, schema
+from deeptheory.runs.configuration import Config
+from deeptheory.runs.plugin_records import PluginNotGiven
 from deeptheory.runs.run_locks import holder
 from deeptheory.store import hdf5, integrity, paths
 from deeptheory.tables import Summary, text_table
@@ -76,11 +78,16 @@ def _files(directory: Path) -> list[Verified]:
 def _configuration(directory: Path) -> Verified:
     path, differing = str(directory / paths.CONFIG), ""
     try:
-        config = recorded_options.read(directory)
+        config: Config | None = recorded_options.read(directory)
+    except PluginNotGiven:
+        config = None
     except InputError as error:
         return Verified(path, 0, 0, str(error))
     with contextlib.suppress(InputError):  # a damaged file, which has a line of its own
-        differing = recorded_options.edited(directory, config)
+        if config is None:
+            differing = recorded_options.edited_tables(directory)
+        else:
+            differing = recorded_options.edited(directory, config)
     return Verified(path, 0, 0, f"not what {paths.RESULTS} records: {differing}" if differing else "")
 
 

@@ -11,6 +11,7 @@ LOCK = "run.lock"
 VERDICTS = "verdicts.json"
 TABLES = "verdicts.txt"
 FIGURES = "figures"
+PLUGINS = "plugins"  # directory of the copies of what a run used
 HYPOTHESES = "hypotheses.json"
 HYPOTHESES_TEXT = "hypotheses.txt"
 SWEEP = "sweep.toml"

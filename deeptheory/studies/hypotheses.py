@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from deeptheory import judge
+from deeptheory import judge, plugins
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.discovery import find_runs
@@ -125,9 +125,16 @@ def descriptions(hypotheses: Sequence[judge.Hypothesis[Any]]) -> list[dict[str, 
             "null": of.null,
             "rule": of.rule_text(),
             "scatter": of.scatter,
+            **_plugin(of),
         }
         for of in hypotheses
     ]
+
+
+def _plugin(of: judge.Hypothesis[Any]) -> dict[str, Any]:
+    """File and hash of a hypothesis that is none of the package's."""
+    found = plugins.definition("hypothesis", of.name)
+    return {"plugin": {"file": found.plugin.path, "sha256": found.plugin.sha256}} if found else {}
 
 
 def numbers(judged: Sequence[judge.Judged]) -> list[dict[str, Any]]:

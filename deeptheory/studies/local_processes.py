@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from deeptheory.errors import RunFailed
+from deeptheory.runs import plugin_records
 from deeptheory.runs.run import Run
 from deeptheory.system import interruption, parenthood, threadpools
 
@@ -73,4 +74,5 @@ def run_side_by_side(
 
 def _command(words: Sequence[str], run: Run, threads: int, quiet: bool) -> list[str]:
     command = [sys.executable, "-m", "deeptheory", *words, str(run.directory), "--threads", str(threads)]
+    command += plugin_records.arguments([run.config.plugins])
     return [*command, "--quiet"] if quiet else command

@@ -29,6 +29,7 @@ WIDTH = 100  # of lines of text
 KINDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 FOLLOWS = "# An option right behind a # follows from others (network, training); take the # away to set it."
+AS_GIVEN = ("network.file", "plugins.files")  # which a run records in another form
 EXAMPLE = '# "train.epochs" = [6, 12]  # options and lists of their values: every combination is a run'
 
 READERS: dict[str, Callable[[str], bool]] = {
@@ -96,6 +97,7 @@ def list_changes(path: Path, overrides: Sequence[str] = (), command: str = "") -
     table = read_options(path, overrides)
     of_sweep = sweep_lines(read_sweep(path, overrides).options) if table.pop("sweep", None) else []
     values = dict(flatten(complete(config_from(table))))
+    values |= {name: value for name, value in flatten(table) if name in AS_GIVEN and value}
     defaults = {name: _default(table, name) for name in values if _gives(table, name)}
     asked = _reader(command)
     changed = [name for name, default in defaults.items() if values[name] != default and asked(name)]

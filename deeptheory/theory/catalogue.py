@@ -1,6 +1,7 @@
 """Formulas that the command `deeptheory theory` evaluates, by name, with equation, source and status."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isqrt
@@ -13,6 +14,9 @@ from deeptheory.theory import detection, dilution, magnitude, margin, orthant, p
 from deeptheory.theory.budget import residual
 from deeptheory.theory.committee import averages, order_parameters
 
+OUT_OF_RANGE = re.compile(
+    r"(.+?) must be (.+), found (.+)", re.DOTALL
+)  # what a `ValueError` of a function says
 Array = NDArray[np.float64]
 Kind = Literal["number", "whole", "list", "square"]
 

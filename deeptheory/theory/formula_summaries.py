@@ -2,13 +2,12 @@
 
 import itertools
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.tables import Summary, text_table
-from deeptheory.theory.catalogue import FORMULAS, Formula
+from deeptheory.theory.catalogue import FORMULAS, OUT_OF_RANGE, Formula
 
 Value = float | tuple[float, ...]
 
@@ -45,6 +44,8 @@ def formula_values(name: str, assignments: Sequence[str]) -> Summary:
         point = dict(zip(given, numbers, strict=True))
         try:
             values.append({**point, **formula.evaluate(**point)})
+        except InputError:  # of a plugin
+            raise
         except (ValueError, OverflowError) as error:
             raise _as_input_error(formula, error) from error
     rows = [[_shown(number) for number in point.values()] for point in values]
@@ -116,7 +117,7 @@ def _number(formula: Formula, name: str, text: str) -> float:
 
 def _as_input_error(formula: Formula, error: Exception) -> InputError:
     """The range that a formula names, in the form of every other message."""
-    named = re.fullmatch(r"(.+?) must be (.+), found (.+)", str(error), re.DOTALL)
+    named = OUT_OF_RANGE.fullmatch(str(error))
     if named is None:
         return InputError(formula.name, "numbers within their range", str(error))
     what, expected, found = named.groups()

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from msgspec import ValidationError, convert
 
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.nn.architectures import ARCHITECTURES, NAMES, Architecture
+from deeptheory.runs.configuration import config_from
 
 
 def build(name, input_shape=(32, 32, 3), **options):
@@ -78,9 +78,9 @@ def test_every_network_runs_forward_and_backward(name):
 
 def test_every_name_is_an_option():
     for name in NAMES:
-        assert convert({"name": name}, nn.NetworkOptions).name == name
-    with pytest.raises(ValidationError):
-        convert({"name": "vgg12"}, nn.NetworkOptions)
+        assert config_from({"network": {"name": name}}).network.name == name
+    with pytest.raises(InputError, match=r"network\.name: expected one of .*vgg11.*did you mean 'vgg16'"):
+        config_from({"network": {"name": "vgg12"}})
 
 
 def test_every_option_of_an_architecture_is_one_of_the_configuration_with_the_same_default():

@@ -34,6 +34,8 @@ DEFAULTS = {
     "network.classifier": "linear",
     "network.depth": 1.0,
     "network.stochastic_depth": 0.0,
+    "network.file": "",
+    "network.content": "",
     "train.epochs": 12,
     "train.batch": 100,
     "train.learning_rate": 0.1,
@@ -114,6 +116,8 @@ DEFAULTS = {
     "judge.level": 0.95,
     "judge.margin": 0.5,
     "judge.prediction_margin": 1.0,
+    "plugins.files": (),
+    "plugins.sha256": (),
 }
 
 

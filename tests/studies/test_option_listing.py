@@ -118,3 +118,14 @@ def test_the_command(deeptheory, assert_refused, tmp_path):
     )
     assert_refused(deeptheory("config", "--for", "mesure"), "did you mean 'measure'?")
     assert deeptheory("config", "list").out.startswith("configuration")
+
+
+def test_what_a_run_records_in_another_form_is_shown_as_it_is_given(tmp_path):
+    layer = '[{name = "linear", kind = "Linear", nodes = 5}]'
+    stages = "".join(f'[[stages]]\nname = "{name}"\nlayers = {layer}\n' for name in ("stage1", "head"))
+    text = f'dtype = "float32"\ninput_shape = [16, 16, 1]\n{stages}'
+    (tmp_path / "net.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "mine.toml").write_text('[network]\nfile = "net.toml"\n', encoding="utf-8")
+    assert list_changes(tmp_path / "mine.toml") == (
+        f'[network]\nfile = "{tmp_path / "net.toml"}"  # default: ""'
+    )

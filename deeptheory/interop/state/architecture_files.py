@@ -1,4 +1,8 @@
-"""An architecture as TOML that can be read and edited: stages, their layers one a line, and their inputs."""
+"""An architecture as TOML that can be read and edited: stages, their layers one a line, and their inputs.
+
+A network of new weights is made from such a file alone (`nn.build_sized`), with the sizes that its layers have
+there; where tensors come with it, sizes are theirs, and what the file says of them is not read.
+"""
 
 import os
 import re
@@ -10,42 +14,52 @@ from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layer_checks import MOST, check_count, check_options
+from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
 from deeptheory.nn.rebuilding import KINDS, OPTIONS, options_of
 from deeptheory.store.atomic_files import write_text
-from deeptheory.store.toml import read_toml, toml_value
+from deeptheory.store.toml import parse_toml, read_toml, toml_value
 
 TABLE, STAGE = ("dtype", "input_shape", "stages"), ("name", "layers", "inputs")
 DTYPES = ("float32", "float64")
+# What a layer may say of its sizes, by kind; the other numbers follow from its inputs.
+SIZES = {"Conv2d": ("filters", "size", "bias"), "Linear": ("nodes", "bias"), "SqueezeExcitation": ("hidden",)}
+Sizes = dict[str, dict[str, Any]]  # by the dotted name of the layer
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def write_architecture(path: str | os.PathLike[str], network: nn.Network) -> None:
     """Write the architecture of a network, without its arrays; an existing file of that name is replaced.
 
+    The head's outputs are left out: there is one for each label of the data.
+
     Raises
     ------
     InputError
         A layer of a kind that cannot be rebuilt, or a file that cannot be written.
     """
-    description = nn.blueprint_of(network)
+    try:
+        write_text(Path(path), architecture_text(nn.blueprint_of(network), _sizes_of(network)))
+    except OSError as error:
+        raise InputError(f"architecture {path}", "a place that can be written", str(error)) from error
+
+
+def architecture_text(description: Mapping[str, Any], sizes: Sizes) -> str:
+    """The text of a file, from what `read_sized` gives."""
     lines = [
-        "# A network of deeptheory: its stages in order, the head last. Sizes are those of its tensors.",
+        "# A network of deeptheory: its stages in order, the head last, with one output for each label.",
         f"dtype = {toml_value(description['dtype'])}",
         f"input_shape = {toml_value(description['input_shape'])}  # height, width, channels",
     ]
     for stage in description["stages"]:
         lines += ["", "[[stages]]", f"name = {toml_value(stage['name'])}", "layers = ["]
         lines += [
-            f"    {_inline({'name': key, 'kind': kind, **options})},"
+            f"    {_inline({'name': key, 'kind': kind, **sizes.get(_dotted(stage, key), {}), **options})},"
             for key, kind, options in stage["layers"]
         ]
         lines.append("]")
         if stage["inputs"]:
             lines.append(f"inputs = {_inline(stage['inputs'])}")
-    try:
-        write_text(Path(path), "\n".join(lines) + "\n")
-    except OSError as error:
-        raise InputError(f"architecture {path}", "a place that can be written", str(error)) from error
+    return "\n".join(lines) + "\n"
 
 
 def read_architecture(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -61,6 +75,48 @@ def read_architecture(path: str | os.PathLike[str]) -> dict[str, Any]:
         range; a name is given twice.
     """
     return _Reader(str(path)).description(_load(path))
+
+
+def read_sized(path: str | os.PathLike[str], text: str = "") -> tuple[dict[str, Any], Sizes]:
+    """The same, and by dotted name the ``filters``, ``size``, ``nodes``, ``hidden`` and ``bias`` of layers.
+
+    Parameters
+    ----------
+    path : path
+        Of the file, or what stands for it in errors.
+    text : str
+        In place of the file.
+
+    Raises
+    ------
+    InputError
+        As `read_architecture`.
+    """
+    reader = _Reader(str(path))
+    return reader.description(_parse(path, text) if text else _load(path)), reader.sizes
+
+
+def _sizes_of(network: nn.Network) -> Sizes:
+    sizes: Sizes = {}
+    for stage in (*network.stages, network.head):
+        for key, layer in stage.layers.items():
+            arrays, found = layer.parameters, dict[str, Any]()
+            if type(layer) is nn.Conv2d:
+                filters, _, height, width = arrays["weight"].shape
+                found = {"filters": filters, "size": height if height == width else [height, width]}
+            elif type(layer) is nn.Linear and stage is not network.head:
+                found = {"nodes": len(arrays["weight"])}
+            elif type(layer) is SqueezeExcitation:
+                found = {"hidden": len(arrays["reduce_bias"])}
+            if type(layer) in (nn.Conv2d, nn.Linear) and "bias" in arrays:
+                found["bias"] = True
+            if found:
+                sizes[f"{stage.name}.{key}"] = found
+    return sizes
+
+
+def _dotted(stage: Mapping[str, Any], key: str) -> str:
+    return f"{stage['name']}.{key}"
 
 
 def _inline(table: Mapping[str, Any]) -> str:
@@ -80,11 +136,19 @@ def _load(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"architecture {path}", "a readable TOML file", str(error)) from error
 
 
+def _parse(path: str | os.PathLike[str], text: str) -> dict[str, Any]:
+    try:
+        return parse_toml(text)
+    except ValueError as error:
+        raise InputError(f"architecture {path}", "a readable TOML text", str(error)) from error
+
+
 class _Reader:
     """Checks a table part by part; every error begins with the file and the part of it."""
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.sizes: Sizes = {}
 
     def description(self, table: Mapping[str, Any]) -> dict[str, Any]:
         self._check_keys("architecture", table, TABLE, TABLE)
@@ -130,9 +194,13 @@ class _Reader:
         key, kind = self._name(f"name of a layer of {stage}", table["name"]), table["kind"]
         if kind not in KINDS:
             raise unknown_name(f"{self.path}, kind of {stage}.{key}", str(kind), KINDS)
+        known, of_size = OPTIONS[KINDS[kind]], SIZES.get(kind, ())
         options = {name: value for name, value in table.items() if name not in ("name", "kind")}
-        known = OPTIONS[KINDS[kind]]
-        self._check_keys(f"options of {stage}.{key} ({kind})", options, known, known)
+        self._check_keys(f"options of {stage}.{key} ({kind})", options, (*known, *of_size), known)
+        if sizes := {name: options.pop(name) for name in of_size if name in options}:
+            self.sizes[f"{stage}.{key}"] = sizes
+        for name, value in sizes.items():
+            self._check_size(f"{name} of {stage}.{key}", name, value)
         try:
             check_options(f"{stage}.{key}", options)
         except InputError as error:
@@ -140,6 +208,16 @@ class _Reader:
         if kind == nn.Standardise.__name__:
             options = self._numbers_per_channel(f"{stage}.{key}", options)
         return [key, kind, {name: options[name] for name in known}]
+
+    def _check_size(self, what: str, name: str, value: Any) -> None:
+        if name == "bias":
+            if not isinstance(value, bool):
+                raise self._error(what, "true or false", value)
+        elif name == "size" and isinstance(value, list):
+            if len(value) != 2 or not all(map(_is_size, value)):
+                raise self._error(what, "[height, width], each at least 1", value)
+        elif not _is_size(value):
+            raise self._error(what, "a whole number, at least 1", value)
 
     def _numbers_per_channel(self, layer: str, options: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
         for option, value in options.items():

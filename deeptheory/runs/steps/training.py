@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from deeptheory import data, judge, nn
 from deeptheory.data.dataset import Images, Labels
 from deeptheory.errors import InputError
+from deeptheory.runs import plugin_records
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.network_sources import NetworkSource, stored_blueprint
 from deeptheory.runs.random_streams import generator
@@ -127,6 +128,7 @@ def train_along(group: nn.Group) -> None:
     """
     while (sent := group.from_first()) is not None:
         config, n_labels, input_shape, training = sent
+        plugin_records.load_recorded(config.plugins)
         network = NetworkSource(config.network, n_labels, input_shape).fresh(
             generator(config.seed, "weights")
         )

@@ -3,14 +3,15 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from deeptheory.errors import InputError
 from deeptheory.options import Options
+from deeptheory.runs import plugin_records
 from deeptheory.runs.configuration import (
     Config,
     check_names,
@@ -25,6 +26,7 @@ from deeptheory.store.toml import toml_value
 
 VARIANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")  # becomes a part of directory names
 MOST_MEMBERS = 100_000
+NETWORK_FILE = "network.file"
 SEED_OPTIONS = ("seed", "judge.seeds")
 
 
@@ -96,11 +98,14 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         an option in both grid and variants, a variant without a name or with that of another.
     """
     table = read_table(path)
+    plugin_records.resolve(table, path.parent)
     grid = table["sweep"].get("grid") if isinstance(table.get("sweep"), dict) else None
     if isinstance(grid, dict):
         table["sweep"]["grid"] = nested(grid)  # as the overrides name them
     for text in overrides:
         override(table, text)
+    plugin_records.load_named(table, path)
+    _resolve_networks(table.get("sweep"), path.parent)
     if "sweep" not in table:
         do = "add [sweep], and the options that differ under [sweep.grid]"
         raise InputError("configuration", "a table [sweep]", f"none in {path}", do)
@@ -109,7 +114,26 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         _check_grid(asked["grid"])
     sweep = Sweep(config_from(table), options_from(asked, SweepOptions, "sweep."))
     _check_variants(sweep.options)
-    return sweep
+    return replace(sweep, config=_with_plugins(sweep))
+
+
+def _resolve_networks(sweep: Any, directory: Path) -> None:
+    """Make the paths of networks in variants absolute, which are relative to the file of the sweep."""
+    variants = sweep.get("variants") if isinstance(sweep, dict) else None
+    for variant in variants if isinstance(variants, list) else ():
+        if isinstance(variant, dict):
+            plugin_records.resolve(variant, directory)
+            if isinstance(file := variant.get(NETWORK_FILE), str):
+                variant[NETWORK_FILE] = str((directory / Path(file).expanduser()).absolute())
+
+
+def _with_plugins(sweep: Sweep) -> Config:
+    """The common configuration with the plugins that the members name as well."""
+    points = [{name: value} for name, values in sweep.options.grid.items() for value in values]
+    used = sweep.config.plugins
+    for options in (*points, *sweep.options.variants):
+        used = plugin_records.joined(used, plugin_records.used(options))
+    return structs.replace(sweep.config, plugins=used)
 
 
 def sweep_to_toml(sweep: Sweep) -> str:
@@ -168,6 +192,9 @@ def _flat(sweep: Any) -> Any:
 
 def _check_grid(grid: Mapping[str, Any]) -> None:
     _check_options(grid, "sweep.grid")
+    if NETWORK_FILE in grid:
+        do = "give each a name in [[sweep.variants]]"
+        raise InputError("sweep.grid", "options whose values are short", f"'{NETWORK_FILE}'", do)
     for name, values in grid.items():
         if not isinstance(values, list) or not values:
             raise InputError(f"sweep.grid '{name}'", "a list of values", repr(values))

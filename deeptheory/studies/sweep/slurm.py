@@ -111,6 +111,7 @@ def script(
     python: str,
     work: Path,
     estimate: str = "",
+    plugins: Sequence[str] = (),
 ) -> str:
     """The sbatch script of one array: short, for people to read and to edit.
 
@@ -136,6 +137,8 @@ def script(
         The directory to which relative paths of the configuration refer, absolute.
     estimate : str
         Lines for the header: memory and time that the members are expected to take.
+    plugins : sequence of str
+        Arguments that give an element the plugins of this process (`runs.plugin_records.arguments`).
 
     Raises
     ------
@@ -166,6 +169,7 @@ def script(
         f"#SBATCH --signal=USR2@{WARNING}",
     ]
     place = f"$((SLURM_ARRAY_TASK_ID + {array.offset}))" if array.offset else "$SLURM_ARRAY_TASK_ID"
+    given = "".join(f" {shlex.quote(word)}" for word in plugins)
     sweep, out, own_cache = (
         shlex.quote(str(path)) for path in (directory / paths.SWEEP, directory, directory / ".cache")
     )
@@ -184,7 +188,7 @@ def script(
             f"index={place}",
             'srun --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" \\',
             f"    {shlex.quote(python)} -m deeptheory sweep {sweep} \\",
-            f'    --out {out} --index "$index" --threads "$SLURM_CPUS_PER_TASK"',
+            f'    --out {out} --index "$index" --threads "$SLURM_CPUS_PER_TASK"' + given,
             "code=$?",
             "",
             f"# {EXIT_STOPPED}: told to stop, it stored where it is. This element alone goes back to the queue.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deeptheory.errors import InputError
+from deeptheory.runs import plugin_records
 from deeptheory.store import paths
 from deeptheory.store.atomic_files import write_text
 from deeptheory.studies.sweep import queue
@@ -62,7 +63,7 @@ def array_scripts(
         raise InputError(f"sweep {directory}", "members that can be computed", "; ".join(reasons))
     undone = [place for place in undone if place not in left_out]
     parts = arrays(undone, size or queue.array_size_limit())
-    texts = []
+    plugins, texts = plugin_records.arguments(one.member.config.plugins for one in all_states), []
     for number, array in enumerate(parts, start=1):
         which = f"{len(array.task_ids)} of {len(all_states)} members of the sweep {directory}"
         texts.append(
@@ -75,6 +76,7 @@ def array_scripts(
                 python=sys.executable,
                 work=Path.cwd(),
                 estimate="\n".join([*estimate.comment.splitlines(), *reasons]),
+                plugins=plugins,
             )
         )
     text = "\n".join(texts).rstrip() or f"all {len(all_states)} members are done"

@@ -55,7 +55,8 @@ def test_a_layer_is_a_line(path):
     lines = path.read_text().splitlines()
     assert 'dtype = "float32"' in lines
     assert "input_shape = [16, 16, 3]  # height, width, channels" in lines
-    assert '    {name = "conv", kind = "Conv2d", groups = 1, stride = 2, padding = 1},' in lines
+    conv = '{name = "conv", kind = "Conv2d", filters = 2, size = 3, groups = 1, stride = 2, padding = 1}'
+    assert f"    {conv}," in lines
     assert 'inputs = {shortcut = ["stage7"], sum = ["stage9.norm", "stage9.shortcut"]}' in lines
     assert sum(line.startswith("    {name") for line in lines) == len(build("resnet20").nodes)
 
