@@ -7,7 +7,7 @@ from deeptheory.data.archive import pack, read_archive
 from deeptheory.data.arrays import from_arrays
 from deeptheory.data.batches import from_batches
 from deeptheory.data.blank_glyphs import blank
-from deeptheory.data.dataset import Dataset
+from deeptheory.data.dataset import Dataset, Images
 from deeptheory.data.glyphs import render
 from deeptheory.data.label_choice import choose_labels
 from deeptheory.data.label_noise import LabelNoise, draw_label_noise
@@ -19,6 +19,7 @@ from deeptheory.data.splits import Splits, draw_splits, select
 __all__ = [
     "DataOptions",
     "Dataset",
+    "Images",
     "LabelNoise",
     "Splits",
     "blank",

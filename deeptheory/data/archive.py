@@ -1,13 +1,16 @@
-"""Data sets in one file, `.npz` or HDF5, with the arrays named in `store.paths`."""
+"""Data sets in one file, `.npz` or HDF5, or a directory of `.npy` files."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset, Images, Labels, numbers_as_names
-from deeptheory.data.npz import read_npz
+from deeptheory.data import npy, npz
+from deeptheory.data.array_names import arrays_by_meaning
+from deeptheory.data.arrays import from_arrays
+from deeptheory.data.dataset import Dataset
 from deeptheory.errors import InputError
 from deeptheory.store.atomic_files import replacing_file
 from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES
@@ -15,47 +18,55 @@ from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES
 NPZ_SUFFIXES = (".npz",)
 HDF5_SUFFIXES = (".h5", ".hdf5")
 SUFFIXES = NPZ_SUFFIXES + HDF5_SUFFIXES
-NAMES = (*DATASET_ARRAYS, LABEL_NAMES)
+Arrays = dict[str, Any]  # arrays, stored arrays, or lists of texts
+
+
+class Kind(NamedTuple):
+    """A kind of file: its name for errors, and what reads the arrays that are known by their names."""
+
+    name: str
+    read: Callable[[Path], Arrays]
 
 
 def read_archive(path: Path, name: str = "") -> Dataset:
-    """Read a data set from one `.npz` or HDF5 file.
+    """Read a data set from one `.npz` or HDF5 file, or from a directory of `.npy` files.
 
-    Images are uint8 `(N, H, W, C)` or `(N, H, W)`. Without `test_images` the test set is empty; without
-    `label_names` labels are named by their number.
+    Arrays are found by their names (`array_names`), and are of the kinds that `from_arrays` takes. Images that are
+    too many for the memory stay in their file, unless they are compressed.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file or directory.
     name : str, optional
         Name of the data set; by default that of the file.
 
     Raises
     ------
     InputError
-        The file is missing or damaged, or an array is missing or of the wrong type or shape.
+        The file is missing or damaged; arrays are missing, or could be several things.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"data file {path}", "a file", "no such file")
+    kind = _kind_of(path)
     try:
-        arrays = read_npz(path, NAMES) if _is_npz(path) else _read_hdf5(path)
+        arrays = kind.read(path)
     except InputError:
         raise
     except Exception as failure:  # damaged bytes can make the readers raise anything
         raise InputError(
             f"data file {path}",
-            f"a complete {'.npz' if _is_npz(path) else 'HDF5'} file of plain arrays",
+            f"a complete {kind.name} file of plain arrays",
             f"{path.stat().st_size} bytes that cannot be read ({failure})",
             "write it again, for example with deeptheory.data.pack",
         ) from failure
-    missing = [key for key in DATASET_ARRAYS[:2] if key not in arrays]
-    if "test_images" in arrays and "test_labels" not in arrays:
-        missing.append("test_labels")
-    if missing:
-        found = ", ".join(sorted(arrays)) or "no known array"
-        raise InputError(f"data file {path}", f"the arrays {', '.join(missing)}", found)
     return _dataset(name or path.name, arrays)
+
+
+def read_folder_of_arrays(path: Path, quiet: bool = False) -> Dataset:
+    """`read_archive` as a layout of directories."""
+    del quiet
+    return read_archive(path)
 
 
 def pack(dataset: Dataset, path: str | Path) -> None:
@@ -72,7 +83,7 @@ def pack(dataset: Dataset, path: str | Path) -> None:
             f"data file {path}", f"a name that ends in {', '.join(SUFFIXES)}", f"'{path.suffix}'"
         )
     arrays = {key: getattr(dataset, key) for key in DATASET_ARRAYS}
-    write = _write_npz if _is_npz(path) else _write_hdf5
+    write = _write_npz if path.suffix in NPZ_SUFFIXES else _write_hdf5
     try:
         with replacing_file(path) as temporary:
             write(temporary, arrays, dataset.label_names)
@@ -80,25 +91,41 @@ def pack(dataset: Dataset, path: str | Path) -> None:
         raise InputError(f"data file {path}", "a directory that can be written to", f"{failure}") from failure
 
 
-def _is_npz(path: Path) -> bool:
-    return path.suffix in NPZ_SUFFIXES
+def _kind_of(path: Path) -> Kind:
+    if path.is_dir():
+        return Kind("numpy", _read_npy_folder)
+    return Kind(".npz", _read_npz) if path.suffix in NPZ_SUFFIXES else Kind("HDF5", _read_hdf5)
 
 
-def _read_hdf5(path: Path) -> dict[str, Any]:
-    import h5py
+def _read_npz(path: Path) -> Arrays:
+    opened = f'f = np.load("{path.name}")'
+    names = arrays_by_meaning(f"data file {path}", npz.array_names(path), _rewritten(opened, 'f["{}"]'))
+    return _renamed(names, npz.read_npz(path, names.values()))
 
-    from deeptheory.store import hdf5
-    from deeptheory.store.hdf5_heaps import require_whole_heaps
 
-    require_whole_heaps(path)
-    with h5py.File(path, "r", locking="best-effort") as file:
-        entries = hdf5.OpenFile(file)
-        arrays: dict[str, Any] = {
-            key: entries.read_array(key) for key in DATASET_ARRAYS if hdf5.has(file, key)
-        }
-        if hdf5.has(file, LABEL_NAMES):
-            arrays[LABEL_NAMES] = entries.entry(LABEL_NAMES)
-        return arrays
+def _read_npy_folder(path: Path) -> Arrays:
+    mended = "mv OTHER.npy train_images.npy, and so on for train_labels, test_images and test_labels"
+    names = arrays_by_meaning(f"data folder {path}", npy.array_names(path), mended)
+    return _renamed(names, npy.read_npy_folder(path, names.values()))
+
+
+def _read_hdf5(path: Path) -> Arrays:
+    from deeptheory.data import hdf5_arrays
+
+    mended = _rewritten(f'f = h5py.File("{path.name}")', 'f["{}"][:]')
+    with hdf5_arrays.opened(path) as file:
+        names = arrays_by_meaning(f"data file {path}", hdf5_arrays.array_names(file), mended)
+        return _renamed(names, hdf5_arrays.read(file, names.values()))
+
+
+def _rewritten(opened: str, array: str) -> str:
+    """The line of code that writes a file with other names."""
+    arrays = ", ".join(f"{name}={array.format('...')}" for name in DATASET_ARRAYS)
+    return f'{opened}; np.savez("own.npz", {arrays})'
+
+
+def _renamed(names: dict[str, str], arrays: Arrays) -> Arrays:
+    return {meaning: arrays[name] for meaning, name in names.items()}
 
 
 def _write_npz(path: Path, arrays: dict[str, NDArray[Any]], label_names: tuple[str, ...]) -> None:
@@ -115,16 +142,9 @@ def _write_hdf5(path: Path, arrays: dict[str, NDArray[Any]], label_names: tuple[
         hdf5.write(target, LABEL_NAMES, list(label_names), dtype=hdf5.STRING)
 
 
-def _dataset(name: str, arrays: dict[str, Any]) -> Dataset:
-    train_images, train_labels = _images(arrays["train_images"]), _labels(name, arrays["train_labels"])
-    test_images = _images(arrays.get("test_images", np.empty((0, *train_images.shape[1:]), np.uint8)))
-    test_labels = _labels(name, arrays.get("test_labels", np.empty(0, np.int64)))
-    names = (
-        _texts(name, arrays[LABEL_NAMES])
-        if LABEL_NAMES in arrays
-        else numbers_as_names(name, train_labels, test_labels)
-    )
-    return Dataset(name, train_images, train_labels, test_images, test_labels, names)
+def _dataset(name: str, arrays: Arrays) -> Dataset:
+    names = _texts(name, arrays[LABEL_NAMES]) if LABEL_NAMES in arrays else None
+    return from_arrays(*map(arrays.get, DATASET_ARRAYS), label_names=names, name=name)
 
 
 def _texts(name: str, label_names: Any) -> tuple[str, ...]:
@@ -132,16 +152,6 @@ def _texts(name: str, label_names: Any) -> tuple[str, ...]:
         found = "one text" if isinstance(label_names, str) else f"{np.ndim(label_names)} axes"
         raise InputError(f"{LABEL_NAMES} of '{name}'", "one text for each label, along one axis", found)
     try:
-        return tuple(map(str, label_names))
+        return tuple(text.decode() if isinstance(text, bytes) else str(text) for text in label_names)
     except (ValueError, SystemError) as error:  # numbers that are no characters
         raise InputError(f"{LABEL_NAMES} of '{name}'", "texts", f"{error}", "write them again") from error
-
-
-def _images(images: Images) -> Images:
-    return images[..., None] if images.ndim == 3 else images
-
-
-def _labels(name: str, labels: NDArray[Any]) -> Labels:
-    if labels.dtype.kind not in "iu":
-        raise InputError(f"labels of '{name}'", "integers", f"{labels.dtype}")
-    return labels.astype(np.int64)

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from deeptheory.data.batches import array_of, as_array
+from deeptheory.data.array_like import array_of, as_array
 from deeptheory.data.dataset import Dataset, Images
-from deeptheory.data.grey_levels import range_of, to_levels
-from deeptheory.data.image_axes import axes_of
+from deeptheory.data.grey_levels import LEVELS, Range, range_of, to_levels
+from deeptheory.data.image_axes import axes_of, ordered
 from deeptheory.data.label_numbers import number_labels
+from deeptheory.data.row_blocks import row_blocks
+from deeptheory.data.stored_array import StoredArray
+from deeptheory.data.stored_images import StoredImages, in_memory
 from deeptheory.errors import InputError
 
 
@@ -56,15 +60,16 @@ def from_arrays(
     what = [f"{part} images of '{name}'" for part, *_ in present]
     labels = [as_array(given, f"{part} labels of '{name}'") for part, _, given in present]
     numbered = number_labels(name, labels[0], labels[1] if len(labels) > 1 else (), label_names)
-    images = []
+    arrays, axes = [], []
     for title, (_, given, _), one_each in zip(what, present, labels, strict=True):
-        array = array_of(given, title)
-        images.append(array.transpose(axes_of(title, array.shape, len(one_each))))
-    shown = range_of(what[0], images[0])
-    if len(images) > 1 and len(images[1]) and (other := range_of(what[1], images[1])) != shown:
+        arrays.append(given if isinstance(given, StoredArray) else array_of(given, title))
+        axes.append(axes_of(title, arrays[-1].shape, len(one_each)))
+    shown = range_of(what[0], arrays[0])
+    if len(arrays) > 1 and len(arrays[1]) and (other := range_of(what[1], arrays[1])) != shown:
         do = "scale the images of both sets alike, for example to whole numbers from 0 to 255"
         raise InputError(what[1], f"{shown}, as those of training", f"{other}", do)
-    train, *test = (_with_channels(to_levels(part, shown)) for part in images)
+    train, *test = (_grey(array, order, shown) for array, order in zip(arrays, axes, strict=True))
+    _refuse_alpha(what[0], train)
     return Dataset(
         name,
         train,
@@ -76,5 +81,19 @@ def from_arrays(
     )
 
 
-def _with_channels(images: Images) -> Images:
-    return images[..., None] if images.ndim == 3 else images
+def _grey(array: NDArray[Any] | StoredArray, axes: tuple[int, ...], shown: Range) -> Images:
+    """Images (N, H, W, C) of grey levels."""
+    if isinstance(array, StoredArray):
+        return StoredImages(array, axes, shown, np.arange(len(array)))
+    return to_levels(ordered(array, axes), shown)
+
+
+def _refuse_alpha(what: str, images: Images) -> None:
+    """Refuse images whose last channel is white everywhere, one more than those of grey or colour."""
+    if images.shape[3] not in (2, 4):
+        return
+    for rows in row_blocks(images):
+        if (in_memory(images[rows])[..., -1] != LEVELS).any():
+            return
+    found = f"{images.shape[3]}, of which the last is white everywhere: an alpha channel"
+    raise InputError(what, "channels that differ between images", found, "images = images[..., :-1]")

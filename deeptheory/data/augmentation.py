@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.data.dataset import Images
+from deeptheory.data.stored_images import StoredImages, in_memory
 from deeptheory.system.compiled import njit
 
 Inputs = NDArray[np.float32]  # (N, H, W, C), scaled to [-1, 1]
@@ -12,11 +13,11 @@ HALF_RANGE = np.float32(127.5)  # grey levels 0..255 become (level - 127.5) / 12
 
 def scale(images: Images) -> Inputs:
     """Grey levels `(..., )` uint8 as float32 in [-1, 1]: 0 is -1, 255 is 1."""
-    return (images.astype(np.float32) - HALF_RANGE) / HALF_RANGE
+    return (in_memory(images).astype(np.float32) - HALF_RANGE) / HALF_RANGE
 
 
 @njit(nogil=True)
-def _gather(images: Images, index: NDArray[np.int64], out: Inputs) -> None:
+def _gather(images: NDArray[np.uint8], index: NDArray[np.int64], out: Inputs) -> None:
     for n in range(len(index)):
         levels, scaled = images[index[n]], out[n]
         for i in range(levels.size):
@@ -34,6 +35,8 @@ def gather(images: Images | Inputs, index: NDArray[np.int64], out: Inputs) -> In
     out : ndarray of float32 `(n or more, H, W, C)`
     """
     chosen = out[: len(index)]
+    if isinstance(images, StoredImages):
+        images, index = images[index].read(), np.arange(len(index))
     if images.dtype == np.float32:
         return np.take(images, index, axis=0, out=chosen, mode="clip")  # "raise" would copy first
     _gather(np.ascontiguousarray(images).reshape(len(images), -1), index, chosen.reshape(len(index), -1))
@@ -67,7 +70,6 @@ def draw(
     return shifts, flips
 
 
-@njit(nogil=True)
 def batch(
     images: Images, index: NDArray[np.int64], shifts: NDArray[np.int64], flips: NDArray[np.bool_]
 ) -> Inputs:
@@ -88,6 +90,16 @@ def batch(
     -------
     ndarray of float32 `(n, H, W, C)`
     """
+    if isinstance(images, StoredImages):
+        images, index = images[index].read(), np.arange(len(index))
+    inputs: Inputs = _batch(images, index, shifts, flips)
+    return inputs
+
+
+@njit(nogil=True)
+def _batch(
+    images: NDArray[np.uint8], index: NDArray[np.int64], shifts: NDArray[np.int64], flips: NDArray[np.bool_]
+) -> Inputs:
     _, height, width, channels = images.shape
     out = np.full((len(index), height, width, channels), np.float32(-1.0))
     for n in range(len(index)):

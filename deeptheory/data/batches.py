@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset, Images, Labels, numbers_as_names
+from deeptheory.data.array_like import array_of
+from deeptheory.data.arrays import from_arrays
+from deeptheory.data.dataset import Dataset, Labels
+from deeptheory.data.grey_levels import LEVELS, WHOLE
 from deeptheory.errors import InputError
 
-LEVELS = 255
 KINDS = ("images", "labels")
-WHOLE = 0.01  # grey levels; rounding to float32 after a normalisation gives less than 0.001
 
 
 def from_batches(
@@ -32,7 +33,7 @@ def from_batches(
         channels than rows and columns, by which the two layouts are distinguished. Images are uint8, floats in
         [0, 1], or floats normalised by `mean` and `std`. Without `test` the test set is empty.
     label_names : sequence of str, optional
-        By default the numbers from 0 to the largest label.
+        By default the numbers of the labels that occur.
     mean, std : float or sequence of float (C,), optional
         The normalisation (x - mean)/std of the images in [0, 1], which is undone. All commands scale grey levels
         to [-1, 1] (mean = std = 0.5), so that a model trained with another normalisation sees other values.
@@ -49,12 +50,8 @@ def from_batches(
         images are not integer grey levels from 0 to 255 (to within 0.01).
     """
     images, labels = _split(train, "training batches", mean, std)
-    if test is None:
-        test_arrays = np.empty((0, *images.shape[1:]), np.uint8), np.empty(0, np.int64)
-    else:
-        test_arrays = _split(test, "test batches", mean, std)
-    names = numbers_as_names("batches", labels, test_arrays[1]) if label_names is None else label_names
-    return Dataset("batches", images, labels, *test_arrays, tuple(map(str, names)))
+    tests = (None, None) if test is None else _split(test, "test batches", mean, std)
+    return from_arrays(images, labels, *tests, label_names=label_names, name="batches")
 
 
 def iterate_batches(batches: Iterable[Any], what: str) -> Iterator[tuple[NDArray[Any], Labels]]:
@@ -94,31 +91,12 @@ def iterate_batches(batches: Iterable[Any], what: str) -> Iterator[tuple[NDArray
         raise InputError(what, "at least one batch", "none")
 
 
-def array_of(value: Any, what: str) -> NDArray[Any]:
-    """An array or tensor on any device as a NumPy array of numbers; `InputError` for anything else."""
-    array = as_array(value, what)
-    if array.dtype.kind not in "biuf":
-        raise InputError(what, "an array of numbers", f"values of type {array.dtype}")
-    return array
-
-
-def as_array(value: Any, what: str) -> NDArray[Any]:
-    """An array or tensor on any device as a NumPy array of whatever it holds."""
-    try:
-        for method in ("detach", "cpu", "numpy"):  # those that a tensor has
-            if hasattr(value, method):
-                value = getattr(value, method)()
-        return np.asarray(value)
-    except (TypeError, ValueError, RuntimeError) as failure:
-        raise InputError(what, "an array of numbers", f"a {type(value).__name__} ({failure})") from failure
-
-
 def _split(
     batches: Iterable[Any],
     what: str,
     mean: float | Sequence[float] | None,
     std: float | Sequence[float] | None,
-) -> tuple[Images, Labels]:
+) -> tuple[NDArray[np.uint8], Labels]:
     parts = [(_levels(images, what, mean, std), labels) for images, labels in iterate_batches(batches, what)]
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return images, labels
@@ -129,7 +107,7 @@ def _levels(
     what: str,
     mean: float | Sequence[float] | None,
     std: float | Sequence[float] | None,
-) -> Images:
+) -> NDArray[np.uint8]:
     """Images as grey levels, uint8 (n, H, W, C)."""
     if images.ndim != 4 or images.shape[1] == images.shape[3]:
         expected = "shape (N, C, H, W) or (N, H, W, C) with fewer channels than rows and columns"

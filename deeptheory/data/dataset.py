@@ -1,4 +1,4 @@
-"""A data set in memory: images, labels and the names of the labels."""
+"""A data set, in memory or, if it is too large, in its file: images, labels and the names of the labels."""
 
 import functools
 import hashlib
@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.data.row_blocks import row_blocks
+from deeptheory.data.stored_images import StoredImages, in_memory
 from deeptheory.errors import InputError
-from deeptheory.store.paths import LABEL_NAMES
 
-Images = NDArray[np.uint8]  # (N, H, W, C), grey levels 0..255
+Images = NDArray[np.uint8] | StoredImages  # (N, H, W, C), grey levels 0..255
 Labels = NDArray[np.int64]  # (N,)
-MOST_LABELS = 1_000_000  # that are named by their numbers
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Dataset:
     name : str
         Its name in run files.
     train_images : ndarray of uint8 `(N, H, W, C)`
-        Grey levels 0..255.
+        Grey levels 0..255; `StoredImages` where they are too many for the memory.
     train_labels : ndarray of int64 `(N,)`
         Each in 0..n_labels-1.
     test_images, test_labels : ndarray
@@ -97,7 +96,7 @@ class Dataset:
         ):
             digest.update(repr(images.shape).encode())
             for rows in row_blocks(images):
-                digest.update(np.ascontiguousarray(images[rows]).data)
+                digest.update(np.ascontiguousarray(in_memory(images[rows])).data)
             if self.label_numbers:
                 labels = np.array(self.label_numbers)[labels]
             digest.update(repr(labels.shape).encode() + np.ascontiguousarray(labels).data)
@@ -113,21 +112,6 @@ class Dataset:
         """Shape (H, W, C) of one image."""
         height, width, channels = self.train_images.shape[1:]
         return height, width, channels
-
-
-def numbers_as_names(name: str, *labels: Labels) -> tuple[str, ...]:
-    """Names of labels that have none: their numbers, from 0 to the largest of all `labels`.
-
-    Raises
-    ------
-    InputError
-        The largest is no label but a number of another kind: a million or more.
-    """
-    largest = max(int(part.max(initial=-1)) for part in labels)
-    if largest >= MOST_LABELS:
-        do = f"number the labels from 0, or name them in {LABEL_NAMES}"
-        raise InputError(f"labels of '{name}'", f"labels below {MOST_LABELS}", f"label {largest}", do)
-    return tuple(map(str, range(largest + 1)))
 
 
 def _require_text(name: str) -> None:

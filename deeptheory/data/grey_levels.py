@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Images
 from deeptheory.data.row_blocks import row_blocks
+from deeptheory.data.stored_array import StoredArray
 from deeptheory.errors import InputError
 
 LEVELS = 255
@@ -72,7 +72,7 @@ class Survey:
         return given.black - slack <= self.lowest and self.highest <= given.white + slack
 
 
-def range_of(what: str, images: NDArray[Any]) -> Range:
+def range_of(what: str, images: NDArray[Any] | StoredArray) -> Range:
     """The values of black and white in images `(N, ...)`, as far as their type and values leave no doubt.
 
     - Truth values, and floats in [0, 1]: 0 and 1.
@@ -124,7 +124,7 @@ def scaled(images: Any, given: Range) -> NDArray[np.float64]:
     return (np.asarray(images, np.float64) - given.black) * (LEVELS / (given.white - given.black))
 
 
-def to_levels(images: NDArray[Any], given: Range) -> Images:
+def to_levels(images: NDArray[Any], given: Range) -> NDArray[np.uint8]:
     """Images as uint8, rounded to whole grey levels; those that are uint8 are not copied."""
     if images.dtype == np.uint8:
         return images

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data.dataset import Dataset, Images, Labels, numbers_as_names
+from deeptheory.data.arrays import from_arrays
+from deeptheory.data.dataset import Dataset
 from deeptheory.data.files import SMALLER
 from deeptheory.errors import InputError
 from deeptheory.system.memory import require_memory
@@ -35,13 +36,11 @@ def read_idx(path: Path, quiet: bool = False) -> Dataset:
     """
     del quiet  # it takes less than the two seconds from which progress is shown
     train, test = (_read_split(path, split) for split in SPLITS)
-    return Dataset(path.name, *train, *test, numbers_as_names(path.name, train[1], test[1]))
+    return from_arrays(*train, *test, name=path.name)
 
 
-def _read_split(path: Path, split: str) -> tuple[Images, Labels]:
-    images = _read_array(_find(path, split, "images", 3), 3)
-    labels = _read_array(_find(path, split, "labels", 1), 1)
-    return images[..., None], labels.astype(np.int64)
+def _read_split(path: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return _read_array(_find(path, split, "images", 3), 3), _read_array(_find(path, split, "labels", 1), 1)
 
 
 def _find(path: Path, split: str, kind: str, n_axes: int) -> Path:

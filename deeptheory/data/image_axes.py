@@ -1,6 +1,9 @@
 """Which axis of an array of images is which."""
 
 import math
+from typing import Any
+
+from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 
@@ -56,3 +59,9 @@ def _unrolled(shape: tuple[int, ...]) -> str:
         if channels * side**2 == shape[1]:
             return f"-1, {side}, {side}" if channels == 1 else f"-1, {channels}, {side}, {side}"
     return "-1, rows, columns"
+
+
+def ordered(images: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
+    """Images as (N, H, W, C), of one channel where they have no axis for it; not copied."""
+    moved = images.transpose(axes)
+    return moved[..., None] if moved.ndim == 3 else moved

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data.dataset import MOST_LABELS, Labels
+from deeptheory.data.dataset import Labels
 from deeptheory.errors import InputError
 from deeptheory.store.paths import LABEL_NAMES
 
+MOST_LABELS = 1_000_000  # a number that is no label but of another kind
 RENUMBERED = "names, labels = np.unique(labels, return_inverse=True)"
 EXPECTED = "one whole number or text for each image (N,), or one-hot rows (N, K)"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from deeptheory.data import archive, cifar, folder, idx
+from deeptheory.data import archive, cifar, folder, idx, npy
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
 from deeptheory.errors import InputError, unknown_name
@@ -55,6 +55,7 @@ LAYOUTS = (
     ),
     Layout("IDX (train-images-idx3-ubyte[.gz], ...)", "", idx.is_idx, idx.read_idx),
     Layout("image folder (train/LABEL/FILE)", "", folder.is_folder, folder.read_folder),
+    Layout("arrays (train_images.npy, ...)", "", npy.is_npy_folder, archive.read_folder_of_arrays),
 )
 
 

@@ -1,22 +1,26 @@
 """Arrays of `.npz` files, each read only after what it claims was compared with its bytes and with the memory."""
 
+import struct
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from deeptheory.errors import InputError
+from deeptheory.data.npy import CHUNK, SUFFIX, Arrays, Header, read_content, read_header
+from deeptheory.data.stored_array import StoredArray
 from deeptheory.system.memory import require_memory
 
-CHUNK = 1 << 24  # bytes read at a time
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+LOCAL_HEADER = 30  # bytes before the name of a member
+UNPACKED = "unpack it (unzip FILE -d FOLDER) and name the folder: its arrays may be larger than the memory"
 
 
-def read_npz(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Those arrays that the file has.
+def array_names(path: Path) -> list[str]:
+    """Names of the arrays."""
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(SUFFIX) for name in archive.namelist() if name.endswith(SUFFIX)]
+
+
+def read_npz(path: Path, names: Iterable[str]) -> Arrays:
+    """Some arrays of a file; images that are too many for the memory stay in it if it is not compressed.
 
     Raises
     ------
@@ -25,33 +29,26 @@ def read_npz(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     OSError, ValueError, zipfile.BadZipFile, zlib.error
         Damaged bytes.
     """
+    arrays: Arrays = {}
     with zipfile.ZipFile(path) as archive:
-        members = {name: f"{name}.npy" for name in names if f"{name}.npy" in archive.namelist()}
-        size = sum(archive.getinfo(member).file_size for member in members.values())
-        require_memory(f"data file {path}", size, "use a smaller data set, or a machine with more memory")
-        arrays = {}
-        for name, member in members.items():
-            with archive.open(member) as file:
-                arrays[name] = _read_array(f"'{name}' in {path}", file, archive.getinfo(member).file_size)
-        return arrays
+        for name in names:
+            info = archive.getinfo(f"{name}{SUFFIX}")
+            with archive.open(info) as file:
+                what = f"'{name}' in {path}"
+                header = read_header(what, file, info.file_size)
+                if header.stays_in_file and info.compress_type == zipfile.ZIP_STORED:
+                    while file.read(CHUNK):  # compares the checksum at the end
+                        pass
+                    arrays[name] = _stored(path, info, header)
+                else:
+                    require_memory(f"data file {path}", header.n_bytes, UNPACKED)
+                    arrays[name] = read_content(what, file, header)
+    return arrays
 
 
-def _read_array(what: str, file: IO[bytes], size: int) -> NDArray[Any]:
-    version = np.lib.format.read_magic(file)
-    if version not in HEADERS:
-        raise InputError(what, "version 1 or 2 of the format", f"version {version[0]}.{version[1]}")
-    shape, by_columns, dtype = HEADERS[version](file)
-    if dtype.kind not in "biufSU":
-        raise InputError(what, "numbers or texts", f"{dtype}", "write plain arrays")
-    held = size - file.tell()
-    count = int(np.prod(shape, dtype=object))
-    if min(shape, default=1) < 0 or count * dtype.itemsize != held:
-        expected = f"shape {shape} of {dtype}, {count * dtype.itemsize} bytes"
-        raise InputError(what, expected, f"{held} bytes", "write the file again")
-    array = np.empty(shape[::-1] if by_columns else shape, dtype)
-    flat = array.reshape(-1).view(np.uint8) if held else np.empty(0, np.uint8)
-    for start in range(0, held, CHUNK):
-        part = flat[start : start + CHUNK]
-        if file.readinto(part.data) != len(part):  # type: ignore[attr-defined]
-            raise InputError(what, f"{held} bytes", "fewer", "write the file again")
-    return array.T if by_columns else array
+def _stored(path: Path, info: zipfile.ZipInfo, header: Header) -> StoredArray:
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        n_name, n_extra = struct.unpack("<26xHH", file.read(LOCAL_HEADER))
+    begin = info.header_offset + LOCAL_HEADER + n_name + n_extra + header.begin
+    return StoredArray.at(path, begin, header.shape, header.dtype)

@@ -1,7 +1,8 @@
 """Stratified splits: train for the weights, measure for fields and masks, test for the accuracy."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,11 @@ from deeptheory.data.label_noise import LabelNoise
 from deeptheory.errors import InputError, unknown_name
 
 SplitName = Literal["train", "measure", "test"]
+FEWEST = {
+    "train": 2,
+    "measure": 2,
+    "test": 1,
+}  # inputs of every label; covariances, for predictions, take two
 Indices = NDArray[np.int64]
 
 
@@ -42,6 +48,9 @@ def draw_splits(
 ) -> Splits:
     """Draw the splits, the same share of every label (rounded to whole inputs, at least one).
 
+    Labels that leave a split too few inputs are refused here, before anything is computed, not by the first step
+    that takes their covariances.
+
     Parameters
     ----------
     dataset : Dataset
@@ -56,7 +65,7 @@ def draw_splits(
     Raises
     ------
     InputError
-        A share is not between 0 and 1, or a label has no input in a split.
+        A share is not between 0 and 1, or a label has fewer inputs in a split than `FEWEST`.
     """
     for name, share in (("measure_share", measure_share), ("test_share", test_share)):
         if not 0 < share < 1:
@@ -71,8 +80,7 @@ def draw_splits(
         test = np.arange(len(dataset.test_labels))
     measure, left = _take(left, measure_share)
     splits = Splits(np.sort(np.concatenate(left)), measure, test, test_from_pool)
-    names: tuple[SplitName, ...] = ("train", "measure", "test")
-    for name in names:
+    for name in get_args(SplitName):
         _check_every_label(dataset, splits, name)
     return splits
 
@@ -112,11 +120,21 @@ def _check_every_label(dataset: Dataset, splits: Splits, name: SplitName) -> Non
     in_pool = name != "test" or splits.test_from_pool
     labels = dataset.train_labels if in_pool else dataset.test_labels
     counts = np.bincount(labels[_index(splits, name)], minlength=dataset.n_labels)
-    if (counts == 0).any():
-        label = int(np.flatnonzero(counts == 0)[0])
+    if (counts < FEWEST[name]).any():
+        label = int(np.flatnonzero(counts < FEWEST[name])[0])
         raise InputError(
             f"split '{name}' of '{dataset.name}'",
-            "at least one input of every label",
-            f"none of label {label} ('{dataset.label_names[label]}')",
-            "give this label more inputs, or change the shares of the splits",
+            f"at least {FEWEST[name]} input{'s' * (FEWEST[name] > 1)} of every label",
+            f"{counts[label]} of label {label} ('{dataset.label_names[label]}')",
+            _more_inputs(dataset, splits, name, label),
         )
+
+
+def _more_inputs(dataset: Dataset, splits: Splits, name: SplitName, label: int) -> str:
+    """What to do about a label with too few inputs in a split."""
+    held = sum(
+        int((dataset.train_labels[_index(splits, part)] == label).sum()) for part in ("train", "measure")
+    )
+    if name == "measure" and held >= FEWEST["train"] + FEWEST["measure"]:
+        return f"set data.measure_share={math.ceil(100 * FEWEST['measure'] / held) / 100:g}"
+    return "give this label more inputs, or change the shares of the splits"

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.data import augmentation
+from deeptheory.data.dataset import Images
 from deeptheory.measure.labels import label_counts
 from deeptheory.measure.streaming import BATCH
 from deeptheory.system import threadpools
@@ -15,7 +16,7 @@ from deeptheory.system.progress import Progress
 
 def squared_sensitivity(
     network: nn.Network,
-    images: NDArray[np.uint8],
+    images: Images,
     labels: NDArray[np.integer],
     layers: Sequence[str],
     title: str = "sensitivity",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deeptheory import nn
 from deeptheory.data import augmentation
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.measure.streaming import BATCH
+from deeptheory.measure.streaming import BATCH, Images
 from deeptheory.system import memory
 from deeptheory.system.progress import Progress
 
@@ -51,7 +51,7 @@ class PatchMoments:
 
 def patch_moments(
     network: nn.Network,
-    images: NDArray[np.uint8] | NDArray[np.float32],
+    images: Images,
     layer: str,
     reference: nn.Network | None = None,
     title: str = "patches",

@@ -6,14 +6,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data import augmentation
+from deeptheory.data import augmentation, dataset
 from deeptheory.errors import InputError
 from deeptheory.system import threadpools
 from deeptheory.system.progress import Progress
 
 BATCH = 100  # inputs per forward pass: the activations of a small network stay in the cache
 
-Images = NDArray[np.uint8] | NDArray[np.float32]
+Images = dataset.Images | NDArray[np.float32]
 StageObserver = Callable[[NDArray[np.float32], NDArray[np.int64]], None]
 
 

@@ -175,7 +175,7 @@ def fit(
             index = now.order[now.step * recipe.batch : (now.step + 1) * recipe.batch]
             draws = augmentation.draw(generators.augment, len(index), recipe.shift, recipe.flip)
             part = group.part(len(index))
-            inputs = augmentation.batch(images, *(array[part] for array in (index, *draws)))
+            inputs = augmentation.batch(images, index[part], draws[0][part], draws[1][part])
             rate = learning_rate(recipe, now.epoch * steps + now.step, steps)
             loss, n_correct = _step(optimiser, inputs, labels[index[part]], len(index), rate, recipe, group)
             if not math.isfinite(loss):

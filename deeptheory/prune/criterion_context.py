@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import nn, theory
+from deeptheory.data.dataset import Images
 from deeptheory.errors import InputError
 from deeptheory.nn.layers.base import Array
 from deeptheory.prune.masked_layers import HEAD, Granularity, MaskedLayer
@@ -66,7 +67,7 @@ class Context:
     granularity: Granularity = "kernel"
     density: float | None = None
     network: nn.Network | None = None
-    inputs: tuple[NDArray[np.uint8], NDArray[np.int64]] | None = None
+    inputs: tuple[Images, NDArray[np.int64]] | None = None
     present: Masks | None = None
     order: Callable[[], theory.BudgetOrder] | None = None
     shares: Callable[[], Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]] | None = None
@@ -130,7 +131,7 @@ class Context:
         """The weights of a layer, one row per filter, (out, D)."""
         return self.weights[layer.weight].reshape(layer.shape[0], -1).astype(np.float64)
 
-    def running(self) -> tuple[nn.Network, NDArray[np.uint8], NDArray[np.int64]]:
+    def running(self) -> tuple[nn.Network, Images, NDArray[np.int64]]:
         """The network, images and labels; `InputError` where there are none."""
         if self.network is None or self.inputs is None:
             raise InputError(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from deeptheory import measure, nn
 from deeptheory.data import augmentation
+from deeptheory.data.dataset import Images
 from deeptheory.measure.patches import order_of_weights, unfold
 
 BATCH = 100
@@ -14,7 +15,7 @@ BLOCK = 2**20  # numbers in the gradients of single inputs that are in memory at
 
 
 def gauss_newton_diagonal(
-    network: nn.Network, images: NDArray[np.uint8], layers: Sequence[str], rng: np.random.Generator
+    network: nn.Network, images: Images, layers: Sequence[str], rng: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
     r"""Curvature of the mean cross-entropy along every weight, without the curvature of the fields.
 

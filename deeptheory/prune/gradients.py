@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.data import augmentation
+from deeptheory.data.dataset import Images
 from deeptheory.errors import InputError
 from deeptheory.nn.kernels import Scratch
 from deeptheory.nn.layers.base import Array
@@ -18,7 +19,7 @@ BATCH = 100
 
 
 def batch_gradients(
-    network: nn.Network, images: NDArray[np.uint8], labels: NDArray[np.int64], names: Sequence[str]
+    network: nn.Network, images: Images, labels: NDArray[np.int64], names: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, Array]]]:
     """Gradients of the mean cross-entropy of every batch of 100 inputs.
 
@@ -66,7 +67,7 @@ def batch_gradients(
 
 
 def mean_gradients(
-    network: nn.Network, images: NDArray[np.uint8], labels: NDArray[np.int64], names: Sequence[str]
+    network: nn.Network, images: Images, labels: NDArray[np.int64], names: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
     """Gradients of the mean cross-entropy of all inputs, float64 by name; otherwise as `batch_gradients`."""
     totals = {name: np.zeros(network.parameters()[name].shape) for name in names}

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import measure, nn, theory
-from deeptheory.measure.streaming import visit
-from deeptheory.nn.layers.base import Array
+from deeptheory.measure.streaming import Images, visit
 from deeptheory.prune.arms import PrunedArm
 from deeptheory.prune.masked_layers import HEAD, HEAD_WEIGHT
 from deeptheory.prune.masks import apply_masks
 from deeptheory.prune.refitting import images_for, mixing_layers, refit_layers
 
-Inputs = tuple[Array, NDArray[np.int64]]  # images, labels
+Inputs = tuple[Images, NDArray[np.int64]]  # images, labels
 HEAD_INPUTS = 20_000  # to which the head is refitted, at most
 LARGEST_OUTPUT = 8192  # of a stage for one input, up to which it is computed once for all masks above it
 
@@ -57,8 +56,8 @@ class Refitted:
     """
 
     network: measure.Measurable
-    fitting: Array
-    held_out: Array
+    fitting: Images
+    held_out: Images
 
 
 class RefitPredictor(abc.ABC):
@@ -182,7 +181,7 @@ class Predictor(RefitPredictor):
             }
         return self._parts[below]
 
-    def _outputs(self, stage: str, images: Array) -> NDArray[np.float32]:
+    def _outputs(self, stage: str, images: Images) -> NDArray[np.float32]:
         outputs = np.empty((len(images), *self.network.output_shape(stage)), np.float32)
 
         def keep(batch: NDArray[np.float32], rows: NDArray[np.int64]) -> None:

@@ -20,7 +20,7 @@ RIDGE = 1e-4  # of the mean variance of a patch's element
 def refit_layers(
     network: nn.Network,
     masks: Mapping[str, NDArray[np.bool_]],
-    images: NDArray[np.uint8] | NDArray[np.float32],
+    images: measure.Images,
     reference: nn.Network,
     quiet: bool = False,
 ) -> list[str]:

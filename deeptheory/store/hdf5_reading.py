@@ -91,8 +91,26 @@ def require_readable(item: Any) -> None:
     Raises
     ------
     InputError
-        A group; another type; external or virtual storage; a filter other than `FILTERS`; or more than the free
-        memory, as it is claimed or as its compressed bytes say.
+        As of `require_own`; or more than the free memory, as it is claimed or as its compressed bytes say.
+    """
+    require_own(item)
+    text = h5py.check_string_dtype(item.dtype)
+    needed = item.nbytes + (item.size * TEXT_BYTES if text else 0)
+    if item.chunks is not None:
+        needed += _chunk_bytes(item)
+    if needed > UNWATCHED:
+        require_memory(_name(item), needed, "use a smaller file, or a machine with more memory")
+    if h5py.h5z.FILTER_DEFLATE in _filters(item):
+        _require_true_chunks(item)
+
+
+def require_own(item: Any) -> None:
+    """Refuse what is no data set of numbers or texts, or lies outside of its file.
+
+    Raises
+    ------
+    InputError
+        A group; another type; external or virtual storage; or a filter other than `FILTERS`.
     """
     if not isinstance(item, h5py.Dataset):
         raise _refused(item, "", "a data set", "a group or a type")
@@ -103,17 +121,23 @@ def require_readable(item: Any) -> None:
     if stored.get_layout() == h5py.h5d.VIRTUAL or stored.get_external_count():
         found = "a virtual data set" if stored.get_layout() == h5py.h5d.VIRTUAL else "external storage"
         raise _refused(item, "", "numbers that this file holds", f"{found}, which is read from other files")
-    filters = [stored.get_filter(number)[0] for number in range(stored.get_nfilters())]
-    if unknown := [code for code in filters if code not in FILTERS]:
+    if unknown := [code for code in _filters(item) if code not in FILTERS]:
         found = f"number {unknown[0]}"
         raise _refused(item, "", f"no filter but {', '.join(FILTERS.values())}", found)
-    needed = item.nbytes + (item.size * TEXT_BYTES if text else 0)
-    if item.chunks is not None:
-        needed += _chunk_bytes(item)
-    if needed > UNWATCHED:
-        require_memory(_name(item), needed, "use a smaller file, or a machine with more memory")
-    if h5py.h5z.FILTER_DEFLATE in filters:
-        _require_true_chunks(item)
+
+
+def place_of(item: h5py.Dataset) -> int | None:
+    """Where in its file the numbers of a data set lie one after the other; None where they do not, or not yet."""
+    require_own(item)
+    if item.id.get_create_plist().get_layout() != h5py.h5d.CONTIGUOUS:
+        return None
+    place: int | None = item.id.get_offset()
+    return place
+
+
+def _filters(item: h5py.Dataset) -> list[int]:
+    stored = item.id.get_create_plist()
+    return [stored.get_filter(number)[0] for number in range(stored.get_nfilters())]
 
 
 def _require_true_chunks(item: h5py.Dataset) -> None:

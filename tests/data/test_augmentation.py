@@ -15,7 +15,9 @@ def plain_batch(images, index, shifts, flips):
     return augmentation.scale(np.array(out))
 
 
-PLAIN = getattr(augmentation.batch, "py_func", augmentation.batch)  # itself where compilation is switched off
+PLAIN = getattr(
+    augmentation._batch, "py_func", augmentation._batch
+)  # itself where compilation is switched off
 
 
 @pytest.mark.parametrize("kernel", [augmentation.batch, PLAIN], ids=["compiled", "plain"])

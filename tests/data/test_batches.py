@@ -101,7 +101,7 @@ BROKEN[4, 0, 0, 0] = np.nan
         (batches(LEVELS[..., 0]), {}, ["(N, C, H, W) or (N, H, W, C)", "(3, 5, 4)"]),
         (batches(LEVELS[:, :3]), {}, ["fewer channels than rows and columns", "(3, 3, 4, 3)"]),
         (batches(LEVELS.astype(np.int64)), {}, ["uint8 or floats", "int64"]),
-        (batches(LEVELS, -LABELS), {}, ["labels in 0..0", "label -2"]),
+        (batches(LEVELS, -LABELS), {}, ["labels from 0", "label -2"]),
         (batches(LEVELS), {"label_names": ["a"]}, ["labels in 0..0", "label 2"]),
     ],
 )

@@ -54,31 +54,38 @@ def test_select_gives_the_images_of_a_split(n_test):
     assert len(labels) == len(splits.test)
 
 
-def test_every_label_gives_at_least_one_input_to_measure():
-    splits = draw_splits(make([3, 30], 1), 0.1, 0.2, np.random.default_rng(0))
-    assert np.array_equal(np.bincount(splits.measure // 3 > 0), [1, 3])
+def test_every_label_gives_two_inputs_to_measure():
+    splits = draw_splits(make([4, 30], 1), 0.5, 0.2, np.random.default_rng(0))
+    assert np.array_equal(np.bincount(splits.measure // 4 > 0), [2, 15])
 
 
 @pytest.mark.parametrize(
     ("counts", "n_test", "text"),
     [
         (
-            [5, 0],
+            [25, 0],
             1,
-            "split 'train' of 'tiny': expected at least one input of every label, found none of label 1 .'b'",
+            "split 'train' of 'tiny': expected at least 2 inputs of every label, found 0 of label 1 .'b'",
         ),
+        ([25, 2], 1, "split 'train' of 'tiny': .* found 1 of label 1 .'b'.; give this label more inputs"),
+        ([25, 3], 0, "split 'train' of 'tiny': .* found 1 of label 1 .'b'"),
+        ([25, 3], 1, "split 'measure' of 'tiny': .* found 1 of label 1 .'b'.; give this label more inputs"),
         (
-            [5, 1],
+            [25, 12],
             1,
-            "split 'train' of 'tiny': expected at least one input of every label, found none of label 1 .'b'",
+            r"split 'measure' of 'tiny': .* found 1 of label 1 .'b'.; set data\.measure_share=0\.17$",
         ),
-        ([5, 2], 0, "split 'train' of 'tiny': .* found none of label 1 .'b'.; give this label more inputs"),
-        ([5, 5], [1, 0], "split 'test' of 'tiny': .* found none of label 1 .'b'"),
+        ([25, 25], [1, 0], "split 'test' of 'tiny': .* at least 1 input of .* found 0 of label 1 .'b'"),
     ],
 )
-def test_a_label_without_input_in_a_split_is_named(counts, n_test, text):
+def test_a_label_with_too_few_inputs_in_a_split_is_named(counts, n_test, text):
     with pytest.raises(InputError, match=text):
         draw_splits(make(counts, n_test), 0.1, 0.2, np.random.default_rng(0))
+
+
+def test_the_share_that_is_named_suffices():
+    splits = draw_splits(make([25, 12], 1), 0.17, 0.2, np.random.default_rng(0))
+    assert (splits.measure >= 25).sum() == 2
 
 
 @pytest.mark.parametrize("shares", [(0.0, 0.2), (0.1, 1.0), (float("nan"), 0.2)])

@@ -199,7 +199,7 @@ def test_an_epoch_is_tried_once_for_every_shape():
     ("tables", "text"),
     [
         ({"prune": {**TINY["prune"], "stages": ["stage44"]}}, "did you mean 'stage4'"),
-        ({"data": {**TINY["data"], "train_per_label": 1}}, "at least one input of every label"),
+        ({"data": {**TINY["data"], "train_per_label": 1}}, "at least 2 inputs of every label"),
     ],
 )
 def test_bad_input_is_refused_as_by_the_run(needs, tables, text):

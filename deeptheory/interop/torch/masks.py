@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.data.batches import array_of
+from deeptheory.data.array_like import array_of
 from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
 from deeptheory.interop.state.tensor_files import read_tensors, write_tensors

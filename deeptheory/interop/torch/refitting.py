@@ -41,6 +41,8 @@ class Mixing:
 class LivePredictor(prune.RefitPredictor):
     """`prune.RefitPredictor` of a live model; parameters as there."""
 
+    images: NDArray[np.float32]  # as the model takes them
+
     def __init__(self, live: LiveModel, stage: str, *given: Any) -> None:
         self.live, self.copy = live, LiveModel(copy.deepcopy(live.model))
         super().__init__(live, stage, *given)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import measure, nn, theory
+from deeptheory.data.dataset import Images
 from deeptheory.nn.layers.base import Array
 from deeptheory.prune.criterion_context import Context, Scores
 from deeptheory.prune.masked_layers import MaskedLayer
@@ -123,7 +124,7 @@ def update(context: Context, masks: Masks) -> Mapping[str, Array]:
 
 
 def _moment(
-    network: nn.Network, images: NDArray[np.uint8], layer: MaskedLayer
+    network: nn.Network, images: Images, layer: MaskedLayer
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Second moment and mean of the layer's patches; the covariance where the mean can be restored."""
     enough = images[: min(images_for(network, layer.name), IMAGES)]

@@ -14,6 +14,7 @@ from deeptheory.bench.cases import timed
 from deeptheory.bench.comparison import SPREAD, ratio_interval
 from deeptheory.bench.interleaving import Turns, in_turn
 from deeptheory.data.augmentation import scale
+from deeptheory.data.stored_images import in_memory
 from deeptheory.runs.run import Run, now, step
 from deeptheory.runs.steps.compaction import chosen_arms, compact, retrained_network
 from deeptheory.runs.steps.training import stored_splits
@@ -47,7 +48,7 @@ def cost(run: Run, arms: Sequence[str] = ()) -> None:
     run.require_writable()
     compact(run, arms)
     images, _ = data.select(run.dataset, stored_splits(run), "test")
-    inputs = scale(np.resize(images, (max(BATCHES), *images.shape[1:])))
+    inputs = scale(np.resize(in_memory(images[: max(BATCHES)]), (max(BATCHES), *images.shape[1:])))
     for arm in chosen_arms(run, arms):
         networks = {
             DENSE: retrained_network(run, prune.UNPRUNED),

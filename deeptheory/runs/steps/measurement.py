@@ -80,7 +80,7 @@ def _fit_probes(run: Run, network: nn.Network, stages: list[str]) -> None:
         run.store(paths.stage_path("measure", stage), {paths.PROBE_WEIGHT: fit.weight, "probe": solved})
 
 
-def probe_inputs(run: Run, n_inputs: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def probe_inputs(run: Run, n_inputs: int, rng: np.random.Generator) -> tuple[data.Images, np.ndarray]:
     """Images and labels of the train split to fit probes to: `n_inputs`, or all if it is 0.
 
     With a fresh stream "probe" and the configured number they are those of the run's own probes, and fewer are a

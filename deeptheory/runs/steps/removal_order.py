@@ -42,7 +42,7 @@ def removal_paths(
     return removals
 
 
-def _removal_paths(network: nn.Network, layer: prune.MaskedLayer, images: np.ndarray) -> theory.RemovalPaths:
+def _removal_paths(network: nn.Network, layer: prune.MaskedLayer, images: data.Images) -> theory.RemovalPaths:
     enough = images[: prune.images_for(network, layer.name)]
     moments = measure.patch_moments(network, enough, layer.name, quiet=True)
     weight = network.parameters()[layer.weight]

@@ -85,9 +85,9 @@ def _class_means(run: Run, share: float, probes: Means) -> Means:
     for label in np.unique(labels):
         of_label = order[labels[order] == label]
         chosen += of_label[: max(1, round(share * len(of_label)))].tolist()
-    chosen.sort()
+    rows = np.sort(chosen)
     statistics = measuring.filter_statistics(
-        trained_network(run), images[chosen], labels[chosen], probes, quiet=True
+        trained_network(run), images[rows], labels[rows], probes, quiet=True
     )
     return {stage: of_stage.means for stage, of_stage in statistics.items()}
 

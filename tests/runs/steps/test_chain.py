@@ -286,7 +286,7 @@ def test_a_label_without_an_input_in_a_split_is_named(tmp_path, tiny_config):
     data.pack(data.Dataset("few", images, labels, images, labels, ("a", "b", "c")), tmp_path / "few.npz")
     tables = {"data": {"source": "files", "path": str(tmp_path / "few.npz")}}
     run = Run.create(tmp_path / "run", with_tables(tiny_config, **tables), quiet=True)
-    expected = r"^split 'train' of 'few.npz': expected .* of every label, found none of label 1 .*;"
+    expected = r"^split 'train' of 'few.npz': expected .* of every label, found 0 of label 1 .*;"
     with pytest.raises(InputError, match=expected):
         steps.train(run)
 
