@@ -279,9 +279,14 @@ def _toml_line(field: msgspec.structs.FieldInfo, value: Any) -> str:
     text = " ".join(
         [meta.description or "", *(f"[{unit}]" for unit in [(meta.extra or {}).get("unit")] if unit)]
     )
-    lines = isinstance(value, str) and "\n" in value and "'''" not in value
-    line = f"{field.name} = " + (f"'''\n{value}'''" if lines else toml_value(value))
+    line = f"{field.name} = " + (f"'''\n{value}'''" if _is_plain_lines(value) else toml_value(value))
     return f"{line}  # {text}" if text else line
+
+
+def _is_plain_lines(value: Any) -> bool:
+    """Whether a value is a text of several lines that TOML can hold as it is."""
+    lines = value.split("\n") if isinstance(value, str) and "'''" not in value else []
+    return len(lines) > 1 and not lines[-1] and all(line.isprintable() for line in lines)
 
 
 def override(table: dict[str, Any], text: str) -> None:
