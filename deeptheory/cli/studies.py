@@ -88,7 +88,9 @@ def demo(context: click.Context, out: Path, jobs: int, threads: int | None, quie
     \b
     Example:  deeptheory demo --out out/demo
     """
-    context.invoke(confirm, config=Path("demo"), out=out, jobs=jobs, threads=threads, quiet=quiet)
+    from deeptheory.runs.packaged import packaged_file
+
+    context.invoke(confirm, config=packaged_file("demo"), out=out, jobs=jobs, threads=threads, quiet=quiet)
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """What single filters do: class means, probes, fields, clusters, noise, SNR and specialisation.
 
 Masks are decided from the measure split: no function here should be given the test labels, except to count
-accuracies, or where `measure.split` asks for it.
+accuracies, or where `measure.split` asks for it. Every word is explained in docs/concepts.md.
 """
 
 from deeptheory.measure.activation_moments import (

@@ -1,6 +1,6 @@
 """The six decorators. Each puts a function into the table of its kind and returns it as it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -97,7 +97,13 @@ def hypothesis(name: str, number: int, **fields: Any) -> Decorator[F]:
     return decorate
 
 
-def formula(equation: str, source: str, status: str, arrays: Mapping[str, Any] | None = None) -> Decorator[F]:
+def formula(
+    equation: str,
+    source: str,
+    status: str,
+    arrays: Mapping[str, Any] | None = None,
+    symbols: Sequence[str] = (),
+) -> Decorator[F]:
     """A formula of the catalogue, for `deeptheory theory`, under the name of the function.
 
     Its parameters and their defaults are those of the function, which returns a number or a named tuple of
@@ -107,6 +113,7 @@ def formula(equation: str, source: str, status: str, arrays: Mapping[str, Any] |
     ----------
     equation, source, status : str
     arrays : mapping of str to "list" or "square", optional
+    symbols : sequence of str
         As in `theory.catalogue.Formula`.
 
     Raises
@@ -120,7 +127,9 @@ def formula(equation: str, source: str, status: str, arrays: Mapping[str, Any] |
         return isinstance(error, ValueError) and OUT_OF_RANGE.fullmatch(str(error)) is not None
 
     def decorate(function: F) -> F:
-        made = Formula(guarded(function, is_of_a_number), equation, source, status, arrays or {})
+        made = Formula(
+            guarded(function, is_of_a_number), equation, source, status, arrays or {}, tuple(symbols)
+        )
         define("formula", made.name, function, FORMULAS, made)
         return function
 

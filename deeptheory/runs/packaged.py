@@ -33,14 +33,16 @@ def packaged_file(name: str) -> Path:
 def configuration_file(path: Path) -> Path:
     """What a command was given as its configuration: a file, or the name of a packaged one.
 
-    A file of that name comes first.
+    A file of that name comes first, a directory does not.
 
     Raises
     ------
     InputError
         Neither is there.
     """
-    return path if path.exists() else _packaged(str(path), "a TOML file, or the name of a packaged one")
+    if path.exists() and not (path.is_dir() and str(path) in configuration_names()):
+        return path
+    return _packaged(str(path), "a TOML file, or the name of a packaged one")
 
 
 def _packaged(name: str, expected: str) -> Path:

@@ -35,6 +35,8 @@ class Formula:
         As in the function's docstring, which also says what the number does not mean.
     arrays : mapping of str to "list" or "square"
         Parameters that take several numbers: a list, or a square matrix row by row.
+    symbols : tuple of str
+        What each symbol of the equation is, with its parameter where it has one.
     """
 
     function: Callable[..., Any]
@@ -42,6 +44,7 @@ class Formula:
     source: str
     status: str
     arrays: Mapping[str, Kind] = field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -129,25 +132,123 @@ _COVARIANCE: dict[str, Kind] = {"covariance": "square"}
 FORMULAS = {
     formula.name: formula
     for formula in (
-        Formula(dilution.random_dilution, "C(K-s1, s2) / C(K, s2)", "deeptheory", _RANDOM),
         Formula(
-            magnitude.magnitude_overlap, "R^2 = f + 2 B phi(B), f = 2 (1 - Phi(B))", "deeptheory", _GAUSSIAN
+            dilution.random_dilution,
+            "C(K-s1, s2) / C(K, s2)",
+            "deeptheory",
+            _RANDOM,
+            symbols=(
+                "K: n_labels",
+                "s1, s2: served_in, served_out, labels of the filters before and after",
+                "C(n, k): binomial",
+            ),
         ),
-        Formula(magnitude.sign_disagreement, "arccos(R) / pi", "Sheppard (1899)", "exact, Gaussian fields"),
-        Formula(perceptron.capacity, "1 / int_{-k}^inf Dt (t + k)^2", _GARDNER, "exact, N to infinity"),
-        Formula(perceptron.quenched_capacity, "f alpha_c(k)", _BOUTEN, "exact, N to infinity"),
-        Formula(perceptron.annealed_capacity, "[f + 2 B phi(B)] alpha_c(k)", _BOUTEN, _BOUND),
-        Formula(perceptron.separable_share, "2^(1-P) sum_{k<N} C(P-1, k)", "Cover (1965)", "exact, every N"),
-        Formula(detection.detection_accuracy, "int Dz Phi(z + d')^(K-1)", "Green and Swets (1966)", _EQUAL),
         Formula(
-            detection.detection_error_linear, "(K-1) Phi(-d' / sqrt 2)", "deeptheory", "exact as a bound"
+            magnitude.magnitude_overlap,
+            "R^2 = f + 2 B phi(B), f = 2 (1 - Phi(B))",
+            "deeptheory",
+            _GAUSSIAN,
+            symbols=(
+                "R: overlap (cosine) of weights before and after pruning",
+                "f: kept, the share of largest magnitude",
+                "phi, Phi: standard normal density and distribution",
+            ),
         ),
-        Formula(spectrum.noise_edges, "sigma^2 (1 +- sqrt(M/N))^2", _NOISE, "exact, N, M to infinity"),
+        Formula(
+            magnitude.sign_disagreement,
+            "arccos(R) / pi",
+            "Sheppard (1899)",
+            "exact, Gaussian fields",
+            symbols=("R^2: squared_overlap of the weights",),
+        ),
+        Formula(
+            perceptron.capacity,
+            "1 / int_{-k}^inf Dt (t + k)^2",
+            _GARDNER,
+            "exact, N to infinity",
+            symbols=(
+                "k: margin",
+                "Dt: standard normal measure",
+                "result: patterns per coupling",
+            ),
+        ),
+        Formula(
+            perceptron.quenched_capacity,
+            "f alpha_c(k)",
+            _BOUTEN,
+            "exact, N to infinity",
+            symbols=(
+                "f: kept, the share of couplings, chosen before the patterns are known",
+                "alpha_c(k): capacity at margin k",
+            ),
+        ),
+        Formula(
+            perceptron.annealed_capacity,
+            "[f + 2 B phi(B)] alpha_c(k)",
+            _BOUTEN,
+            _BOUND,
+            symbols=(
+                "f: kept, the share of couplings, chosen by the best choice",
+                "alpha_c(k): capacity at margin k",
+                "f = 2 (1 - Phi(B))",
+            ),
+        ),
+        Formula(
+            perceptron.separable_share,
+            "2^(1-P) sum_{k<N} C(P-1, k)",
+            "Cover (1965)",
+            "exact, every N",
+            symbols=(
+                "P: n_patterns",
+                "N: n_couplings",
+                "C(n, k): binomial",
+            ),
+        ),
+        Formula(
+            detection.detection_accuracy,
+            "int Dz Phi(z + d')^(K-1)",
+            "Green and Swets (1966)",
+            _EQUAL,
+            symbols=(
+                "d': distance of the true field from a rival's, in standard deviations of one field",
+                "K: n_labels",
+                "Dz: standard normal measure",
+            ),
+        ),
+        Formula(
+            detection.detection_error_linear,
+            "(K-1) Phi(-d' / sqrt 2)",
+            "deeptheory",
+            "exact as a bound",
+            symbols=(
+                "K: n_labels",
+                "d': distance, as in detection-accuracy",
+            ),
+        ),
+        Formula(
+            spectrum.noise_edges,
+            "sigma^2 (1 +- sqrt(M/N))^2",
+            _NOISE,
+            "exact, N, M to infinity",
+            symbols=(
+                "M: n_rows",
+                "N: n_columns",
+                "sigma^2: variance of an element",
+                "result: eigenvalues of W^T W / N",
+            ),
+        ),
         Formula(
             spectrum.noise_density,
             "sqrt((l+ - l)(l - l-)) / (2 pi sigma^2 (M/N) l)",
             _NOISE,
             "exact, N, M to infinity",
+            symbols=(
+                "l: eigenvalue of W^T W / N",
+                "l-, l+: noise-edges",
+                "M: n_rows",
+                "N: n_columns",
+                "sigma^2: variance of an element",
+            ),
         ),
         Formula(
             spectrum.noise_bulk,
@@ -155,6 +256,7 @@ FORMULAS = {
             "deeptheory, after Gavish and Donoho (2014)",
             "model",
             {"singular_values": "list"},
+            symbols=("s: singular_values of W, of shape (n_rows, n_columns)",),
         ),
         Formula(
             dilution.expected_dilution,
@@ -162,6 +264,11 @@ FORMULAS = {
             "deeptheory",
             _RANDOM,
             {"sizes_in": "list", "sizes_out": "list"},
+            symbols=(
+                "K: n_labels",
+                "s1 of sizes_in and s2 of sizes_out, the labels that each filter serves",
+                "mean over all pairs",
+            ),
         ),
         Formula(
             dilution.head_dilution,
@@ -169,6 +276,11 @@ FORMULAS = {
             "deeptheory",
             "exact (a count)",
             {"sizes": "list"},
+            symbols=(
+                "K: n_labels",
+                "|D_f| of sizes, the labels that filter f serves",
+                "C: how many filters",
+            ),
         ),
         Formula(
             margin.margin_certificate,
@@ -176,13 +288,33 @@ FORMULAS = {
             "deeptheory",
             "exact, for the given inputs",
             {"margins": "list"},
+            symbols=(
+                "margins: true output minus largest rival, one per input",
+                "delta: largest change of an output by the mask",
+            ),
         ),
-        Formula(residual.relative_noise, "e_b / Var z_b", "deeptheory", "exact, a definition"),
+        Formula(
+            residual.relative_noise,
+            "e_b / Var z_b",
+            "deeptheory",
+            "exact, a definition",
+            symbols=(
+                "e_b: residual, the variance of filter b left unexplained by the inputs kept",
+                "z_b: its input, of the given variance",
+            ),
+        ),
         Formula(
             recovery.surviving_loss,
             "P (1 - exp(-a (-ln(1 - R/P))^k))",
             "deeptheory",
             "model",
+            symbols=(
+                "P: accuracy that can be lost",
+                "R: refit_loss",
+                "a: factor",
+                "k: exponent",
+                "result: loss after retraining",
+            ),
         ),
         Formula(
             orthant_probability,
@@ -190,14 +322,33 @@ FORMULAS = {
             "Genz (1992)",
             "unbiased, with its own error",
             {"mean": "list", **_COVARIANCE},
+            symbols=(
+                "x: Gaussian vector of the given mean and covariance",
+                "seed: of the integration points",
+            ),
         ),
-        Formula(averages.I2, "(2/pi) asin(C12 / sqrt((1+C11)(1+C22)))", _SAAD, _FIELDS, _COVARIANCE),
+        Formula(
+            averages.I2,
+            "(2/pi) asin(C12 / sqrt((1+C11)(1+C22)))",
+            _SAAD,
+            _FIELDS,
+            _COVARIANCE,
+            symbols=(
+                "g(x) = erf(x / sqrt 2)",
+                "C: covariance of the two fields",
+            ),
+        ),
         Formula(
             averages.I3,
             "<g'(u) v g(w)> = (2/pi) (C23 (1+C11) - C12 C13) / ((1+C11) sqrt(L3))",
             _SAAD,
             _FIELDS,
             _COVARIANCE,
+            symbols=(
+                "g(x) = erf(x / sqrt 2)",
+                "C: covariance of the fields u, v, w, in this order",
+                "L3 = (1+C11)(1+C33) - C13^2",
+            ),
         ),
         Formula(
             averages.I4,
@@ -205,6 +356,11 @@ FORMULAS = {
             _SAAD,
             _FIELDS,
             _COVARIANCE,
+            symbols=(
+                "g(x) = erf(x / sqrt 2)",
+                "C: covariance of the fields u, v, w, z",
+                "L0, L1, L2, L4: docs/theory.md",
+            ),
         ),
         Formula(
             generalisation_error,
@@ -212,6 +368,10 @@ FORMULAS = {
             _SAAD,
             "exact, Gaussian inputs",
             {"Q": "square", "R": "list", "T": "square"},
+            symbols=(
+                "Q, T: overlaps among the students' and among the teachers' weights",
+                "R: of students (rows) with teachers",
+            ),
         ),
     )
 }

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +11,14 @@ from deeptheory.tables import Summary, text_table
 from deeptheory.theory.catalogue import FORMULAS, OUT_OF_RANGE, Formula
 
 Value = float | tuple[float, ...]
+LINE = 110  # characters
 
 
 def formula_list() -> Summary:
-    """Every formula with its parameters, equation, source and status."""
+    """Every formula with its parameters, equation, status, source and symbols."""
     text = "\n".join(
-        f"{name} {_usage(formula)}\n    {_meaning(formula)}" for name, formula in FORMULAS.items()
+        "\n".join((f"{name} {_usage(formula)}", f"    {_meaning(formula)}", *_symbols(formula)))
+        for name, formula in FORMULAS.items()
     )
     return Summary(text, {"formulas": [_described(formula) for formula in FORMULAS.values()]})
 
@@ -60,11 +63,23 @@ def _described(formula: Formula) -> dict[str, Any]:
         "equation": formula.equation,
         "source": formula.source,
         "status": formula.status,
+        "symbols": list(formula.symbols),
     }
 
 
 def _meaning(formula: Formula) -> str:
     return f"{formula.equation}; {formula.status}; {formula.source}"
+
+
+def _symbols(formula: Formula) -> list[str]:
+    indent = " " * 8
+    return textwrap.wrap(
+        "; ".join(formula.symbols),
+        LINE,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+    )
 
 
 def _usage(formula: Formula) -> str:

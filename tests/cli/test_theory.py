@@ -94,7 +94,7 @@ def test_lists_give_every_combination(deeptheory):
     assert values[3]["result"] == pytest.approx(float(theory.detection_accuracy(2.5, 10)))
 
 
-def test_the_list_has_every_formula_with_equation_source_and_status(deeptheory):
+def test_the_list_has_every_formula_with_equation_source_status_and_symbols(deeptheory):
     text = deeptheory("theory", "list").out
     listed = json.loads(deeptheory("theory", "list", "--json").out)["formulas"]
     assert [formula["name"] for formula in listed] == list(FORMULAS)
@@ -102,6 +102,8 @@ def test_the_list_has_every_formula_with_equation_source_and_status(deeptheory):
         assert all(
             formula[what] and formula[what] in text for what in ("name", "equation", "source", "status")
         )
+        assert formula["symbols"], "every symbol of the equation is explained"
+        assert formula["symbols"][0].split()[0] in text
     assert listed[5]["parameters"] == {"kept": None, "margin": 0.0}
     assert "\nannealed-capacity kept margin=0\n" in text
     assert "\northant-probability mean=a,b,... covariance=row,row,... seed=0\n" in text

@@ -34,6 +34,12 @@ def test_those_inside_of_an_installed_package_come_first(tmp_path, monkeypatch):
     assert packaged.packaged_file("mine") == inside / "mine.toml"
 
 
+def test_a_directory_of_the_name_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("demo").mkdir()
+    assert packaged.configuration_file(Path("demo")) == packaged.packaged_file("demo")
+
+
 def test_a_file_of_the_name_comes_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("demo").write_text("seed = 5", encoding="utf-8")

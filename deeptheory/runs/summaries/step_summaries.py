@@ -124,7 +124,10 @@ def measured(run: Run) -> Summary:
         "then means over single\n"
         "filters: accuracy alone, AUC of their served labels against the others, labels served"
     )
-    return _of_tables(numbers, Table(title, ("stage", *columns), rows))
+    notes = (
+        "N_c clusters per filter, C_s labels per cluster, noise: ones outside them; the words: docs/concepts.md",
+    )
+    return _of_tables(numbers, Table(title, ("stage", *columns), rows, notes=notes))
 
 
 def stage_numbers(run: Run, stage: str) -> dict[str, float]:
