@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 DEMO := out/demo
+SITE := out/docs
 # `make bench` compares with PyTorch where it is installed in .venv (pip install '.[torch]').
 AGAINST := $(if $(wildcard $(VENV)/lib/python*/site-packages/torch),--against torch)
 
-.PHONY: demo test test-lowest test-install lint bench figures clean
+.PHONY: demo test test-lowest test-install lint docs bench figures clean
 
 demo: $(VENV)/ready
 	@# Exit code 1: a claim is not supported, or undecided; the table says which.
@@ -32,6 +33,10 @@ lint: $(VENV)/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site, without a network; open out/docs/index.html.
+docs: $(VENV)/ready-docs
+	$(BIN)/python -m sphinx -n -W --keep-going -q -j 2 docs $(SITE)
+
 bench: $(VENV)/ready
 	for width in 1 0.25; do for case in train-step inference measure memory; do \
 	    $(BIN)/deeptheory bench $$case --width $$width $(AGAINST) --out benchmarks/results || exit; \
@@ -42,7 +47,7 @@ figures: $(VENV)/ready
 	$(BIN)/python figures/all.py
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(DEMO)
+	rm -rf $(VENV) $(LOWEST) $(DEMO) $(SITE)
 
 $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"deeptheory needs Python 3.11 or newer, found {v.major}.{v.minor}; try: make PYTHON=python3.11 $(MAKECMDGOALS)")'
@@ -59,4 +64,8 @@ $(LOWEST)/ready: pyproject.toml .ci/lowest.py
 
 $(VENV)/ready-test: $(VENV)/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+$(VENV)/ready-docs: $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@

@@ -49,6 +49,12 @@ def compacted(setting: Setting) -> nn.Network:
     return prune.compact(network, prune.masks_for("random", context, setting.density))
 
 
+def size_of_model(file: str) -> dict[str, int]:
+    """The `size` and `channels` of the images that the network of a file takes."""
+    height, _, channels = nn.load_model(file).input_shape
+    return {"size": height, "channels": channels}
+
+
 def _loaded(setting: Setting) -> nn.Network:
     network = nn.load_model(setting.model)
     if network.input_shape != setting.input_shape:

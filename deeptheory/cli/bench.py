@@ -39,12 +39,16 @@ def bench_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
     for name, kind, default, text in (
         ("--batch", COUNT, 100, "Inputs per step."),
-        ("--channels", COUNT, 3, "Channels of an image; glyphs have 1."),
-        ("--size", COUNT, 32, "Side of an image in pixels."),
         ("--width", POSITIVE, 1.0, "Factor on the number of filters."),
         ("--network", str, "vgg11", "Network by name."),
     ):
         command = click.option(name, type=kind, default=default, show_default=True, help=text)(command)
+    for name, default, text in (
+        ("--channels", "3", "Channels of an image; glyphs have 1."),
+        ("--size", "32", "Side of an image in pixels."),
+    ):
+        # No value when not given: a model's file knows its own.
+        command = click.option(name, type=COUNT, show_default=default, help=text)(command)
     return command
 
 
@@ -80,7 +84,7 @@ def _bench(name: str, text: str) -> None:
         command = click.option(
             "--model",
             default="",
-            help="RUN/compact-ARM.h5, of this network and size, in place of random masks.",
+            help="RUN/compact-ARM.h5 of this network in place of random masks; size and channels are in it.",
         )(command)
     text += f"\n\n\b\nExample:  deeptheory bench {name} --width 0.25 --against torch"
     bench.command(name, help=text)(command)
@@ -117,7 +121,12 @@ def _setting(threads: int | None, **setting: Any) -> Any:
     from deeptheory.bench import Setting
     from deeptheory.system import threadpools
 
-    return Setting(threads=threadpools.threads(), **setting)
+    given = {name: value for name, value in setting.items() if value is not None}
+    if given.get("model"):
+        from deeptheory.bench.engine_steps import size_of_model
+
+        given = size_of_model(given["model"]) | given
+    return Setting(threads=threadpools.threads(), **given)
 
 
 def _show(summary: Any, out: Path | None, as_json: bool) -> None:

@@ -150,13 +150,18 @@ def test_a_compact_network_of_a_run(monkeypatch, tmp_path):
         compare("compact", other, rounds=1, silent=True)
 
 
-def test_a_compact_network_of_grey_images(monkeypatch, tmp_path):
+def test_a_compact_network_says_the_size_and_channels_of_its_images(monkeypatch, tmp_path, deeptheory):
     monkeypatch.setattr("deeptheory.bench.alternation.BLOCK_SECONDS", 0.0)
     path = tmp_path / "compact-afcc.h5"
     setting = Setting(network="vgg6", width=0.5, size=16, channels=1, batch=4, density=0.1)
     nn.save_model(path, engine_steps.compacted(setting))
-    of_run = msgspec.structs.replace(setting, model=str(path))
-    assert "16x16x1" in comparison_summary(compare("compact", of_run, rounds=1, silent=True)).text
+    of_run = "--model", path, "--network", "vgg6", "--width", 0.5
+    found = deeptheory("bench", "compact", *of_run, "--batch", 4, "--rounds", 1, "--quiet")
+    assert found.code == 0
+    assert "16x16x1" in found.out
+    refused = deeptheory("bench", "compact", *of_run, "--channels", 3, "--quiet")
+    assert refused.code == 2
+    assert "expected images of 16 x 16 x 3, found images of 16 x 16 x 1" in refused.err
 
 
 def test_the_memory_of_ours_is_that_of_a_process_that_does_not_compile(monkeypatch):

@@ -33,8 +33,8 @@ class ProbeFit:
     gradient_norm : float
         Norm of the gradient at the end, relative to its norm at zero weights.
     excess : float
-        The loss is at most this far above its minimum, in nats: |gradient|^2 / (2 l2), because it curves by l2 at
-        least. A bound, usually far from tight.
+        The loss is at most this far above its minimum, in nats: ``|gradient|^2 / (2 l2)``, because it curves by l2
+        at least. A bound, usually far from tight.
     """
 
     weight: NDArray[np.float32]

@@ -38,7 +38,7 @@ def draw_predicted_losses(losses: Mapping[str, Losses], margin: float) -> Figure
     """Draw measured against predicted losses in percentage points, one colour and marker per criterion.
 
     Both axes are linear within one point of zero and logarithmic beyond, so that losses of half a point and of
-    fifty can be read. The legend gives the mean of |predicted - measured| of every criterion.
+    fifty can be read. The legend gives the mean of ``|predicted - measured|`` of every criterion.
 
     Parameters
     ----------
