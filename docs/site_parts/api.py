@@ -24,6 +24,7 @@ ROOMS = (
     "runs.estimates",
     "studies",
     "studies.sweep",
+    "plugins",
     "interop.torch",
     "reports.html",
     "reports.plot",

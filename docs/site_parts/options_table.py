@@ -1,86 +1,75 @@
-"""The directive `options`: every option of a table of options with its type, default, range and meaning.
+"""The directive `options`: every option with its values, default and meaning, as `deeptheory config` has them.
 
-Their names between backticks, in all pages, are links to it.
+Their names between backticks, in all other pages, are links to it.
 """
 
-import importlib
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-import msgspec
 from docutils import nodes
-from docutils.parsers.rst import Directive, directives
+from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from deeptheory.options import Options
-from deeptheory.runs.configuration import Config
+from deeptheory.runs.configuration import (
+    Config,
+    complete,
+    config_from,
+    fields_of,
+    flatten,
+    following,
+    meta_of,
+)
 from deeptheory.store.toml import toml_value
+from deeptheory.studies.option_listing import range_of
 
 PAGE = "reference/options"
-BOUNDS = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
-COLUMNS = "option", "type and range", "default", "meaning"
+COLUMNS = "option", "values", "default", "meaning"
 
 
-def tables(struct: type[Options], name: str = "") -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    """Every table of a struct, its own options first: its name and a row for each option."""
-    fields = msgspec.structs.fields(struct)
-    inner = [field for field in fields if isinstance(field.type, type) and issubclass(field.type, Options)]
-    rows = [_row(name, field) for field in fields if field not in inner]
-    if rows:
-        yield name, rows
-    for field in inner:
-        yield from tables(field.type, f"{name}.{field.name}".lstrip("."))
+def tables(
+    struct: type[Options] = Config, table: str = ""
+) -> Iterator[tuple[str, list[tuple[str, str, str, str]]]]:
+    """Every table of options, those without a table first: its name, and a row for each option."""
+    defaults = complete(config_from({}))
+    values = dict(flatten(defaults))
+    followed = dict(flatten(following({**defaults, "prune": {}, "retrain": {}})))
+    inner = {field.name: field.type for field in fields_of(struct) if _is_table(field.type)}
+    rows = []
+    for field in fields_of(struct):
+        name = f"{table}.{field.name}".lstrip(".")
+        if field.name not in inner:
+            follows = ", follows from others" if values[name] == followed.get(name) else ""
+            rows.append(
+                (
+                    name,
+                    range_of(field),
+                    f"``{toml_value(values[name])}``{follows}",
+                    meta_of(field).description or "",
+                )
+            )
+    yield table, rows
+    for name, kind in inner.items():
+        yield from tables(kind, name)
 
 
-def _row(table: str, field: msgspec.structs.FieldInfo) -> tuple[str, ...]:
-    meta = [part for part in getattr(field.type, "__metadata__", ()) if isinstance(part, msgspec.Meta)]
-    default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()  # type: ignore[operator]
-    meaning = next((part.description for part in meta if part.description), "")
-    name = f"{table}.{field.name}".lstrip(".")
-    return f"``{name}``", _kind(field.type), f"``{toml_value(default)}``", str(meaning)
-
-
-def _kind(annotation: Any) -> str:
-    """A type in words, with its range."""
-    if origin := getattr(annotation, "__metadata__", None):
-        bounds = [
-            f"{words} {getattr(meta, name):g}"
-            for meta in origin
-            for name, words in BOUNDS
-            if isinstance(meta, msgspec.Meta) and getattr(meta, name) is not None
-        ]
-        return ", ".join([_kind(annotation.__origin__), *bounds])
-    if get_origin(annotation) is Literal:
-        return " | ".join(f"``{choice}``" for choice in get_args(annotation))
-    if get_origin(annotation) in (tuple, list):
-        return f"list of {_kind(get_args(annotation)[0])}"
-    if get_origin(annotation) is dict:
-        return "table"
-    return {int: "whole number", float: "number", bool: "true | false", str: "text"}[annotation]
-
-
-def anchor(name: str) -> str:
-    """Where an option is on its page."""
-    return f"option-{name}"
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Options)
 
 
 class OptionsTable(Directive):
-    """``.. options:: module.Struct``, with the name of its table where it is not that of a whole file."""
-
-    required_arguments = 1
-    option_spec = {"table": directives.unchanged}  # noqa: RUF012
+    """``.. options::``"""
 
     def run(self) -> list[nodes.Node]:
-        module, _, name = self.arguments[0].rpartition(".")
-        struct = getattr(importlib.import_module(module), name)
         lines = []
-        for table, rows in tables(struct, self.options.get("table", "")):
+        for table, rows in tables():
             title = f"[{table}]" if table else "Without a table"
             lines += [title, "-" * len(title), ""]
-            lines += [".. list-table::", "   :header-rows: 1", "   :widths: 25 20 20 35", ""]
-            for row in (COLUMNS, *rows):
-                lines += [f"   {'*' if number == 0 else ' '} - {cell}" for number, cell in enumerate(row)]
+            lines += [".. list-table::", "   :header-rows: 1", "   :widths: 25 25 15 35", ""]
+            for name, *others in (COLUMNS, *rows):
+                cells = [f"``{name}``" if name != COLUMNS[0] else name, *others]
+                lines += [f"   {'*' if number == 0 else ' '} - {cell}" for number, cell in enumerate(cells)]
             lines += [""]
         parent = nodes.section()
         parent.document = self.state.document
@@ -91,11 +80,14 @@ class OptionsTable(Directive):
         return parent.children
 
 
+def anchor(name: str) -> str:
+    """Where an option is on its page."""
+    return f"option-{name}"
+
+
 def link_options(app: Sphinx, tree: nodes.document, page: str) -> None:
     """Make links of the names of options in the other pages."""
-    if page == PAGE:
-        return
-    known = {row[0].strip("`") for _, rows in tables(Config) for row in rows if "." in row[0]}
+    known = {row[0] for _, rows in tables() for row in rows if "." in row[0]} if page != PAGE else ()
     for literal in list(tree.findall(nodes.literal)):
         name = literal.astext()
         if name in known and not isinstance(literal.parent, nodes.reference | nodes.title):
