@@ -1,26 +1,38 @@
-"""Folders of images: train/LABEL/FILE and, if there is a test set, test/LABEL/FILE."""
+"""Folders of images: train/LABEL/FILE and, if there is a test set, test/LABEL/FILE or val/LABEL/FILE."""
 
 import math
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeVar
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
-from deeptheory.data.dataset import Dataset, Images, Labels
-from deeptheory.data.files import SMALLER
+from deeptheory.data.dataset import Dataset, Labels
+from deeptheory.data.image_files import (
+    COLOUR,
+    GREY,
+    SUFFIXES,
+    picture,
+    read_image,
+    require_depth,
+    require_one_meaning,
+)
 from deeptheory.errors import InputError
 from deeptheory.system import threadpools
 from deeptheory.system.memory import require_memory
 from deeptheory.system.progress import Progress
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # others start programs, or are plug-ins
-CHANNELS = {"L": 1, "RGB": 3}
-MOST_PIXELS = 1 << 24  # of one image
+TEST_SETS = ("test", "val", "valid", "validation")
+CHANNELS = {GREY: 1, COLOUR: 3}
 CHUNK = 100  # files that one task of the pool decodes; a task for a single file takes longer than decoding it
+FEWER = "set data.resize, or write them as train_images.npy, which may be larger than the memory"
+
+
+class _Coloured(Exception):
+    """A colour image among grey ones."""
 
 
 def is_folder(path: Path) -> bool:
@@ -28,27 +40,39 @@ def is_folder(path: Path) -> bool:
     return (path / "train").is_dir()
 
 
-def read_folder(path: Path, quiet: bool = False) -> Dataset:
+def read_folder(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
     """Read every image file, in sorted order; labels are the sorted names of the folders in train.
 
-    Files without the suffix of an image are skipped. All images must have the size and mode of the first.
+    The test set is the folder test, or, where there is none, val, valid or validation. Files without the suffix of
+    an image are passed over. Grey images among coloured ones get three equal channels.
+
+    Parameters
+    ----------
+    path : Path
+    quiet : bool
+        Show no progress.
+    resize : int
+        Images are scaled until their shorter side has so many pixels, and cut to the square in the middle
+        (bilinear, with anti-aliasing); 0: they must all have the size of the first.
 
     Raises
     ------
     InputError
-        An image is damaged, is none of `FORMATS` or no regular file, or has another size or mode (grey or RGB);
-        a test label is not in train; there are no images; or they exceed the free memory.
+        An image is damaged or no regular file, has another size, or pixels that could mean several things
+        (`image_files`); images would be passed over, in a second test set or without a label; a test label is not
+        in train; there are no images; or they exceed the free memory.
     """
     label_names = tuple(entry.name for entry in _entries(path / "train") if entry.is_dir())
-    splits = [_files(path / split, label_names) for split in ("train", "test")]
+    tests = _test_sets(path, label_names)
+    splits = [_files(path / split, label_names) for split in ("train", *tests)]
     files = [file for split_files, _ in splits for file in split_files]
     if not splits[0][0]:
         raise InputError(
             f"folder {path / 'train'}", f"LABEL/FILE with suffix {', '.join(SUFFIXES)}", "no image"
         )
-    images = _decode(files, quiet)
-    n_train = len(splits[0][0])
-    return Dataset(path.name, images[:n_train], splits[0][1], images[n_train:], splits[1][1], label_names)
+    images = _decode(path, files, resize, quiet)
+    n_train, test_labels = len(splits[0][0]), splits[1][1] if tests else np.empty(0, np.int64)
+    return Dataset(path.name, images[:n_train], splits[0][1], images[n_train:], test_labels, label_names)
 
 
 def _entries(path: Path) -> list[Path]:
@@ -57,37 +81,106 @@ def _entries(path: Path) -> list[Path]:
     )
 
 
+def _test_sets(path: Path, label_names: tuple[str, ...]) -> list[str]:
+    """The name of the folder of the test set, if there is one; refuses folders that would be passed over."""
+    folders = [entry.name for entry in _entries(path) if entry.is_dir() and entry.name != "train"]
+    found = [name for name in folders if name in TEST_SETS]
+    others = [name for name in folders if name not in TEST_SETS]
+    passed_over = found[1:] + [n for n in others if any((path / n / label).is_dir() for label in label_names)]
+    if passed_over:
+        raise InputError(
+            f"folder {path}",
+            f"train and one of {', '.join(TEST_SETS)}",
+            ", ".join(["train", *found[:1], *passed_over]),
+            f"move away or rename what would be passed over: mv {shlex.quote(str(path / passed_over[0]))} OTHER",
+        )
+    return found
+
+
 def _files(path: Path, label_names: tuple[str, ...]) -> tuple[list[Path], Labels]:
     files: list[Path] = []
     counts = np.zeros(len(label_names), np.int64)
     for folder in _entries(path):
         if not folder.is_dir():
+            if folder.suffix.lower() in SUFFIXES:
+                raise InputError(
+                    f"image {folder}", f"{path.name}/LABEL/FILE", "no label", "move it to a label"
+                )
             continue
         if folder.name not in label_names:
             raise InputError(f"folder {folder}", "a label that train has too", f"'{folder.name}'")
         images = [file for file in _entries(folder) if file.suffix.lower() in SUFFIXES]
+        if inner := [entry for entry in _entries(folder) if entry not in images and entry.is_dir()]:
+            found = f"a folder '{inner[0].name}', which would be passed over"
+            do = f"move its images up: mv {shlex.quote(str(inner[0]))}/* {shlex.quote(str(folder))}"
+            raise InputError(f"folder {folder}", "files", found, do)
         counts[label_names.index(folder.name)] = len(images)
         files += images
     return files, np.repeat(np.arange(len(label_names)), counts)
 
 
-def _decode(files: Sequence[Path], quiet: bool) -> Images:
-    kind = _read(files[0], _kind_of)
-    shape = (len(files), kind.height, kind.width, CHANNELS[kind.mode])
-    require_memory(f"{len(files)} images below {files[0].parents[2]}", math.prod(shape), SMALLER)
-    images = np.empty(shape, np.uint8)
+class _Pictures:
+    """What makes pictures of one size of image files."""
 
-    def pixels(file: Path, image: Image.Image) -> Image.Image:
-        if (found := Kind(*image.size, image.mode)) != kind:
-            do = "bring all images to one size and mode"
-            raise InputError(f"image {file}", f"{kind}, as {files[0]}", f"{found}", do)
-        image.load()
-        return image
+    def __init__(self, resize: int) -> None:
+        self.resize, self.deepest = resize, list[int]()
+        self.first: tuple[Path, tuple[int, int]] | None = None
+
+    def upright(self, path: Path, image: Image.Image) -> Image.Image:
+        require_one_meaning(path, image)
+        if not self.resize:
+            self._require_size(path, image.size, turned=True)
+        made = picture(path, image, self.deepest)
+        if self.resize:
+            return ImageOps.fit(made, (self.resize, self.resize), Image.Resampling.BILINEAR)
+        self._require_size(path, made.size)
+        return made
+
+    def _require_size(self, path: Path, size: tuple[int, int], turned: bool = False) -> None:
+        """Refuse another size than that of the first; where the image may be `turned` yet, either way."""
+        if self.first is None:
+            return
+        file, expected = self.first
+        if size != expected and not (turned and size == expected[::-1]):
+            pixels = [f"{width} x {height} pixels" for width, height in (expected, size)]
+            do = "bring all images to one size, for example by data.resize"
+            raise InputError(f"image {path}", f"{pixels[0]}, as {file}", pixels[1], do)
+
+
+def _decode(path: Path, files: Sequence[Path], resize: int, quiet: bool) -> NDArray[np.uint8]:
+    pictures = _Pictures(resize)
+    first = read_image(files[0], pictures.upright)
+    pictures.first = files[0], first.size
+    try:
+        images = _decode_as(first.mode, first.size, path, files, pictures, quiet)
+    except _Coloured:
+        images = _decode_as(COLOUR, first.size, path, files, pictures, quiet)
+    require_depth(path, pictures.deepest)
+    return images
+
+
+def _decode_as(
+    mode: str,
+    size: tuple[int, int],
+    path: Path,
+    files: Sequence[Path],
+    pictures: _Pictures,
+    quiet: bool,
+) -> NDArray[np.uint8]:
+    """All pictures, as grey ones or in colours."""
+    width, height = size
+    shape = (len(files), height, width, CHANNELS[mode])
+    require_memory(f"{len(files)} images below {path}", math.prod(shape), FEWER)
+    images = np.empty(shape, np.uint8)
 
     def decode(start: int) -> int:
         chunk = files[start : start + CHUNK]
         for i, file in enumerate(chunk, start):
-            image = _read(file, pixels)
+            image = read_image(file, pictures.upright)
+            if image.mode != mode:
+                if mode == GREY:
+                    raise _Coloured
+                image = image.convert(mode)
             images[i] = np.asarray(image).reshape(images.shape[1:])
         return len(chunk)
 
@@ -95,45 +188,10 @@ def _decode(files: Sequence[Path], quiet: bool) -> Images:
         ThreadPoolExecutor(threadpools.threads()) as pool,
         Progress("read images", len(files), "image", quiet) as progress,
     ):
-        for count in pool.map(decode, range(0, len(files), CHUNK)):
-            progress.advance(progress.done + count)
+        try:
+            for count in pool.map(decode, range(0, len(files), CHUNK)):
+                progress.advance(progress.done + count)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return images
-
-
-class Kind(NamedTuple):
-    """Size and mode of an image, as the beginning of its file says them."""
-
-    width: int
-    height: int
-    mode: str
-
-    def __str__(self) -> str:
-        return f"{self.width} x {self.height} pixels of mode {self.mode}"
-
-
-def _kind_of(path: Path, image: Image.Image) -> Kind:
-    if image.mode not in CHANNELS:
-        raise InputError(f"image {path}", "mode L (grey) or RGB", f"mode {image.mode}", "convert it")
-    kind = Kind(*image.size, image.mode)
-    if kind.width * kind.height > MOST_PIXELS:
-        raise InputError(f"image {path}", f"at most {MOST_PIXELS} pixels", f"{kind}", "scale the images down")
-    return kind
-
-
-T = TypeVar("T")
-
-
-def _read(path: Path, get: Callable[[Path, Image.Image], T]) -> T:
-    """What `get` makes of an opened image, of which only the beginning has been read."""
-    if not path.is_file():
-        found = "a directory, a device, or a pipe that may never end"
-        raise InputError(f"image {path}", "a file", found, "take it out of the folder")
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            return get(path, image)
-    except InputError:
-        raise
-    except Exception as failure:  # damaged bytes can make the decoders raise anything
-        found = f"{path.stat().st_size} bytes that do not decode ({failure})"
-        expected = f"a complete image file, in {', '.join(FORMATS)}"
-        raise InputError(f"image {path}", expected, found, "take it out of the folder") from failure

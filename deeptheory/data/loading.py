@@ -80,6 +80,7 @@ def load(options: "DataOptions", quiet: bool = False) -> Dataset:
 
 
 def _glyphs(options: "DataOptions", quiet: bool) -> Dataset:
+    _refuse_resize(options.resize, "glyphs")
     return render(
         options.n_labels,
         options.size,
@@ -93,7 +94,7 @@ def _glyphs(options: "DataOptions", quiet: bool) -> Dataset:
 def _files(options: "DataOptions", quiet: bool) -> Dataset:
     if not options.path:
         raise InputError("data.path", "the file or directory of the data set", "nothing", "set data.path")
-    dataset = read_files(Path(options.path).expanduser(), quiet)
+    dataset = read_files(Path(options.path).expanduser(), quiet, options.resize)
     _check_description(dataset, options)
     return dataset
 
@@ -125,16 +126,25 @@ def _check_description(dataset: Dataset, options: "DataOptions") -> None:
             raise InputError(f"data path {options.path}", expected, found, do)
 
 
-def read_files(path: Path, quiet: bool = False) -> Dataset:
+def read_files(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
     """Read the data set at `path`: an archive file, or a directory in one of the `LAYOUTS`.
+
+    Parameters
+    ----------
+    path : Path
+    quiet : bool
+        Show no progress.
+    resize : int
+        Side in pixels to which the images of a folder are scaled and cut (`folder.read_folder`); 0: as they are.
 
     Raises
     ------
     InputError
-        No layout or more than one matches, or files are damaged.
+        No layout or more than one matches, files are damaged, or `resize` is given and it is no folder of images.
     """
     known = "; ".join([*(layout.description for layout in LAYOUTS), f"a file {', '.join(archive.SUFFIXES)}"])
     if path.is_file() and path.suffix in archive.SUFFIXES:
+        _refuse_resize(resize, "a file of arrays")
         return archive.read_archive(path)
     if not path.is_dir():
         found = "a file of another kind" if path.exists() else "no such file or directory"
@@ -148,4 +158,13 @@ def read_files(path: Path, quiet: bool = False) -> Dataset:
         found = "; ".join(f"{layout.description} in {directory}" for layout, directory in matches)
         raise InputError(f"data path {path}", "one layout", found, "name the directory of one of them")
     layout, directory = matches[0]
+    if layout.read is folder.read_folder:
+        return folder.read_folder(directory, quiet, resize)
+    _refuse_resize(resize, layout.description)
     return layout.read(directory, quiet)
+
+
+def _refuse_resize(resize: int, layout: str) -> None:
+    if resize:
+        do = "set data.resize=0; it is for folders of images"
+        raise InputError("data.resize", f"0 for {layout}", f"{resize}", do)

@@ -43,6 +43,14 @@ class DataOptions(Options, frozen=True):
         int,
         Meta(ge=0, description="side that the images must have (files); 0: any", extra={"unit": "pixels"}),
     ] = 0
+    resize: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="side to which images of a folder are scaled and cut (files); 0: as they are",
+            extra={"unit": "pixels"},
+        ),
+    ] = 0
     measure_share: Annotated[
         float, Meta(gt=0, lt=1, description="share of the training set held out for measuring fields")
     ] = 0.1

@@ -64,18 +64,15 @@ def test_a_cifar_file_of_the_wrong_size_is_refused(deeptheory, assert_refused, c
     assert_refused(train_on(deeptheory, config, tmp_path), "data_batch_4.bin", "found no such file")
 
 
-@pytest.mark.parametrize(("size", "mode", "found"), [((15, 16), "L", "15 x 16"), ((16, 16), "RGB", "RGB")])
-def test_an_image_of_another_size_or_mode_is_refused(
-    deeptheory, assert_refused, config, tmp_path, size, mode, found
-):
+def test_an_image_of_another_size_is_refused(deeptheory, assert_refused, config, tmp_path):
     for label in ("a", "b", "c"):
         directory = tmp_path / "images" / "train" / label
         directory.mkdir(parents=True)
         for i in range(4):
             Image.new("L", (16, 16)).save(directory / f"{i}.png")
-    Image.new(mode, size).save(tmp_path / "images" / "train" / "b" / "3.png")
+    Image.new("L", (15, 16)).save(tmp_path / "images" / "train" / "b" / "3.png")
     result = train_on(deeptheory, config, tmp_path / "images")
-    assert_refused(result, str(Path("train", "b", "3.png")), found)
+    assert_refused(result, str(Path("train", "b", "3.png")), "15 x 16", "data.resize")
 
 
 def test_a_label_outside_the_range_is_refused(deeptheory, assert_refused, config, tmp_path):

@@ -23,6 +23,7 @@ DEFAULTS = {
     "data.train_per_label": 200,
     "data.test_per_label": 50,
     "data.seed": 0,
+    "data.resize": 0,
     "data.measure_share": 0.1,
     "data.test_share": 0.2,
     "data.labels": "true",
