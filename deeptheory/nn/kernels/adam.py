@@ -49,7 +49,7 @@ def adam_by_threads(weight, gradient, velocity, mean_square, step):
         adam(weight[share], gradient[share], velocity[share], mean_square[share], step)
 
 
-@njit()
+@njit(error_model="numpy")  # a check of every division for zero would keep the loop from vectors
 def adam(weight, gradient, velocity, mean_square, step):
     """One step of Adam on flat arrays, in place (Kingma & Ba, "Adam: a method for stochastic optimization").
 
