@@ -1,18 +1,19 @@
-"""What commands print: tables as data and as plain text, their numbers as JSON."""
+"""What commands print: tables as data, as plain text and as HTML, their numbers as JSON."""
 
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 GAP = "  "
 COMPUTED = ("=", "+", "-", "@", "\t", "\r")  # beginnings of what spreadsheets take for a formula
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table:
-    """One table; `str` makes plain text of it.
+    """One table; `str` makes plain text of it, and a notebook shows it as HTML.
 
     Attributes
     ----------
@@ -36,6 +37,23 @@ class Table:
     def __str__(self) -> str:
         return "\n".join([self.title, *text_table(self.header, self.rows, self.left), *self.notes])
 
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        sides = ["left" if column in self.left else "right" for column in range(len(self.header))]
+
+        def line(kind: str, cells: Sequence[str]) -> str:
+            shown = zip(cells, sides, strict=True)
+            inside = "".join(
+                f'<{kind} style="text-align: {side}">{escape(cell)}</{kind}>' for cell, side in shown
+            )
+            return f"<tr>{inside}</tr>"
+
+        body = "".join(line("td", row) for row in self.rows)
+        caption = f'<caption style="text-align: left">{escape(self.title)}</caption>'
+        notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
+        return f"<table>{caption}<thead>{line('th', self.header)}</thead><tbody>{body}</tbody></table>{notes}"
+
 
 def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
     """Lines of a table: the header, a rule, the rows; columns in `left` to the left, the others to the right."""
@@ -51,13 +69,20 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Seque
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """A text for people, its numbers for programs, and its tables for other layouts."""
 
     text: str
     numbers: dict[str, Any]
     tables: tuple[Table, ...] = ()
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        shown = [table._repr_html_() for table in self.tables]
+        return "\n".join(shown) if shown else f"<pre>{escape(self.text)}</pre>"
 
 
 def csv_cell(value: Any) -> Any:

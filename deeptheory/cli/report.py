@@ -46,7 +46,7 @@ class _FigureCommand(click.Command):
     "--out",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="Directory for the PDF; the current one by default.",
+    help="Directory for the PDF, or a file that ends in .pdf or .png; by default the current directory.",
 )
 @click.option("--stage", help="Stage of the field matrix; the last one by default.")
 @click.option("--filter", "filter_index", type=click.IntRange(min=0), help="Filter of the field matrix.")
@@ -54,7 +54,9 @@ def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filt
     """Draw a figure from one or several runs (or a study's directory).
 
     \b
-    Example:  deeptheory figure accuracy-and-snr out/demo
+    Examples:
+      deeptheory figure accuracy-and-snr out/demo
+      deeptheory figure field-matrix out/one --stage stage5 --filter 5 --out filter-5.png
     """
     configure(None)
     from deeptheory.reports import drawing

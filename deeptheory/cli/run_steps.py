@@ -156,19 +156,20 @@ def chain(run: Path, until: str, overrides: tuple[str, ...], threads: int | None
 
 
 @click.command()
-@RUN
+@click.argument("directory", metavar="RUN_OR_STUDY", type=click.Path(path_type=Path))
 @JSON
-def inspect(run: Path, as_json: bool) -> None:
-    """Show one run in a screenful: what it is, what is done, every stage, every arm.
+def inspect(directory: Path, as_json: bool) -> None:
+    """Show a run in a screenful: what it is, what is done, every stage, every arm. Or list a study or a sweep.
 
     \b
-    Example:  deeptheory inspect out/demo/seed-0
+    Examples:
+      deeptheory inspect out/demo/seed-0
+      deeptheory inspect out/demo
     """
     configure(None)
-    from deeptheory.runs import Run
-    from deeptheory.runs.summaries import step_summaries
+    from deeptheory.studies.overview import overview
 
-    print_summary(step_summaries.overview(Run(run, quiet=True)), as_json)
+    print_summary(overview(directory), as_json)
 
 
 COMMANDS = (

@@ -13,9 +13,10 @@ from deeptheory.errors import InputError
 
 Images = NDArray[np.uint8] | StoredImages  # (N, H, W, C), grey levels 0..255
 Labels = NDArray[np.int64]  # (N,)
+SHOWN = 12  # names of labels in the short form of a data set
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Labelled images of one size, checked on construction.
 
@@ -85,6 +86,23 @@ class Dataset:
                 + (f" and {len(outside) - 1} more" * (len(outside) > 1)),
                 "give a name to every label, or correct the file",
             )
+
+    def __repr__(self) -> str:
+        height, width, channels = self.input_shape
+        shown = ", ".join(self.label_names[:SHOWN]) + ", ..." * (self.n_labels > SHOWN)
+        return (
+            f"Dataset '{self.name}': {self.n_labels} labels, images of {height} x {width} x {channels}\n"
+            f"{self._counts(self.train_labels)} for training, {self._counts(self.test_labels)} for testing\n"
+            f"labels: {shown}"
+        )
+
+    def _counts(self, labels: Labels) -> str:
+        """How many inputs, and how many of each label: "200 (10 a label)"."""
+        if not len(labels):
+            return "none"
+        counts = np.bincount(labels, minlength=self.n_labels)
+        least, most = counts.min(), counts.max()
+        return f"{len(labels)} ({least}{'' if least == most else f' to {most}'} a label)"
 
     @functools.cached_property
     def fingerprint(self) -> str:

@@ -20,7 +20,7 @@ FEWEST = {
 Indices = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Splits:
     """Sorted indices of the inputs of each split.
 
@@ -41,6 +41,13 @@ class Splits:
     test: Indices
     test_from_pool: bool
     noise: LabelNoise | None = None
+
+    def __repr__(self) -> str:
+        test = "training images, as there is no test set" if self.test_from_pool else "test images"
+        return (
+            f"Splits: {len(self.train)} inputs to train, {len(self.measure)} to measure, "
+            f"{len(self.test)} to test\ntrain and measure from the training images, test from the {test}"
+        )
 
 
 def draw_splits(

@@ -15,6 +15,7 @@ from deeptheory.nn.layers.convolution import Linear
 from deeptheory.nn.named_arrays import NamedArrays
 from deeptheory.nn.passes import Observer, Passes
 from deeptheory.nn.process_groups import ALONE, Group
+from deeptheory.tables import Table
 
 
 class Network:
@@ -71,6 +72,51 @@ class Network:
         for node in self.nodes[:-1]:
             if not self._passes.n_readers[node.name]:
                 raise InputError(f"output of {node.name}", "a layer that reads it", "none", "leave it out")
+
+    def __repr__(self) -> str:
+        parameters, multiply_adds = self.parameters(), sum(self.multiply_adds().values())
+        size = sum(array.size for array in parameters.values())
+        return (
+            f"Network: {len(self.stages)} stages and a head, images of {_shown(self.input_shape)} to "
+            f"{self.n_labels} labels\n{size} parameters of {self.dtype}, {multiply_adds} multiply-adds per image\n"
+            "summary() lists the stages"
+        )
+
+    def summary(self) -> Table:
+        """A line for every stage: its layers, its output, parameters and multiply-adds per image.
+
+        Examples
+        --------
+        >>> network = nn.build("lenet", 10, (28, 28, 1), rng=np.random.default_rng(0))
+        >>> network
+        Network: 4 stages and a head, images of 28 x 28 x 1 to 10 labels
+        44416 parameters of float32, 281640 multiply-adds per image
+        summary() lists the stages
+        >>> network.summary()
+        images of 28 x 28 x 1; multiply-adds per image, zeros included
+        stage   layers                 output       parameters  not zero  multiply-adds
+        -------------------------------------------------------------------------------
+        stage1  conv, relu, pool       12 x 12 x 6         156       150          86400
+        stage2  conv, relu, pool       4 x 4 x 16         2416      2400         153600
+        stage3  flatten, linear, relu  120               30840     30720          30720
+        stage4  linear, relu           84                10164     10080          10080
+        head    flatten, linear        10                  840       840            840
+        all                                              44416     44190         281640
+        """
+        counts = self.multiply_adds()
+        rows, totals = list[tuple[str, ...]](), [0, 0, 0]
+        for stage in self._all_stages:
+            arrays = self.parameters((stage.name,)).values()
+            numbers = (
+                sum(array.size for array in arrays),
+                sum(int(np.count_nonzero(array)) for array in arrays),
+                sum(counts.get(f"{stage.name}.{key}", 0) for key in stage.layers),
+            )
+            totals = [total + number for total, number in zip(totals, numbers, strict=True)]
+            rows.append((stage.name, ", ".join(stage.layers), _shown(stage.output_shape), *map(str, numbers)))
+        header = ("stage", "layers", "output", "parameters", "not zero", "multiply-adds")
+        title = f"images of {_shown(self.input_shape)}; multiply-adds per image, zeros included"
+        return Table(title, header, [*rows, ("all", "", "", *map(str, totals))], left=(0, 1, 2))
 
     @property
     def classifier_is_probe(self) -> bool:
@@ -266,6 +312,10 @@ class Network:
             )
         # Writeable, because the kernels are compiled for writeable arrays.
         return np.require(x, self.dtype, ["C", "A", "W"])
+
+
+def _shown(shape: Shape) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _copier(copies: dict[str, Array], name: str) -> Observer:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from deeptheory.errors import InputError
 from deeptheory.nn import Network
 from deeptheory.prune.masked_layers import MaskedLayer
+from deeptheory.tables import text_table
 
 
 class Masks(Mapping[str, NDArray[np.bool_]]):
@@ -45,6 +46,14 @@ class Masks(Mapping[str, NDArray[np.bool_]]):
 
     def __len__(self) -> int:
         return len(self._full)
+
+    def __repr__(self) -> str:
+        kept, sizes = self.kept(), {layer.weight: layer.size for layer in self.layers}
+        rows = [
+            (name, str(kept[name]), str(size), f"{kept[name] / size:.4f}") for name, size in sizes.items()
+        ]
+        total = ("all", str(sum(kept.values())), str(sum(sizes.values())), f"{self.total_density:.4f}")
+        return "\n".join(["Masks:", *text_table(("weight", "kept", "of", "density"), [*rows, total])])
 
     def kernels(self, name: str) -> NDArray[np.bool_]:
         """Kernels of one layer with any weight kept, (out, n_inputs) bool."""

@@ -1,5 +1,6 @@
 """Figures of runs: check that the runs belong together and have what a figure needs, draw it, save it."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,10 +8,11 @@ from matplotlib.figure import Figure
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.reports import plot
-from deeptheory.reports.figures import FIGURES
+from deeptheory.reports.figures import FIGURES, RunFigure
 from deeptheory.runs import Run
 from deeptheory.runs.discovery import check_one_configuration, find_runs
 from deeptheory.runs.run import make_directory
+from deeptheory.store import paths
 
 
 def draw(
@@ -20,7 +22,33 @@ def draw(
     stage: str | None = None,
     filter_index: int | None = None,
 ) -> Path:
-    """Draw one figure from runs of one configuration and save it as ``out/NAME.pdf``.
+    """Draw one figure from runs of one configuration and save it.
+
+    Parameters
+    ----------
+    name, directories, stage, filter_index
+        As in `figure_of`.
+    out : Path
+        A file whose name ends in .pdf or .png, or a directory, made if missing, which gets ``NAME.pdf``.
+
+    Raises
+    ------
+    InputError
+        As `figure_of`; a file or directory that cannot be written.
+    """
+    figure = figure_of(name, directories, stage, filter_index)
+    path = out
+    if out.suffix.lower() not in plot.SUFFIXES or out.is_dir():
+        make_directory(out)
+        path = out / f"{name}.pdf"
+    plot.save(figure, path)
+    return path
+
+
+def figure_of(
+    name: str, directories: Sequence[Path], stage: str | None = None, filter_index: int | None = None
+) -> Figure:
+    """One figure of runs of one configuration.
 
     Parameters
     ----------
@@ -28,8 +56,6 @@ def draw(
         One of `FIGURES`.
     directories : sequence of Path
         Run directories, or directories of studies, which stand for all their runs.
-    out : Path
-        Directory, made if missing.
     stage : str, optional
         Of a figure of one filter; the last stage by default.
     filter_index : int, optional
@@ -38,25 +64,48 @@ def draw(
     Raises
     ------
     InputError
-        An unknown figure, stage or filter, a run that lacks the step, runs of different configurations, a
-        directory that cannot be written.
+        An unknown figure, stage or filter, runs that lack what it shows (the command that computes it is named),
+        runs of different configurations.
     """
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
     figure = FIGURES[name]
     runs = [run for directory in directories for run in find_runs(directory)]
     check_one_configuration(runs, "figure", figure.may_differ)
-    for run in runs:
-        run.require(figure.step)
+    _require(figure, runs, directories)
     given = {"stage": stage, "filter_index": filter_index}
     choice = {option: value for option, value in given.items() if value is not None}
     if choice and not figure.of_one_filter:
         expected = " or ".join(f"figure {one.name}" for one in FIGURES.values() if one.of_one_filter)
         raise InputError("--stage and --filter", expected, f"figure {name}", "leave them out")
-    make_directory(out)
-    path = out / f"{name}.pdf"
-    plot.save(figure.draw(runs, **choice), path)
-    return path
+    return figure.draw(runs, **choice)
+
+
+def _require(figure: RunFigure, runs: Sequence[Run], directories: Sequence[Path]) -> None:
+    """Refuse runs that lack what a figure shows, and name the command that computes it."""
+    lacking = [run for run in runs if not run.done(figure.step)]
+    what = figure.step
+    if figure.study == "compare" and not lacking:
+        lacking, what = [run for run in runs if not run.has(paths.COMPARE)], "compare"
+    if lacking:
+        names = ", ".join(run.directory.name for run in lacking)
+        found = f"none in {names}" if len(runs) > 1 else f"none in {lacking[0].directory}"
+        do = f"run '{_command(figure, lacking[0], directories)}' first"
+        raise InputError(f"figure {figure.name}", f"the results of '{what}'", found, do)
+
+
+def _command(figure: RunFigure, run: Run, directories: Sequence[Path]) -> str:
+    """What computes what a figure lacks: of a run alone, or of the study that it lies in."""
+    alone = any(run.directory == directory for directory in map(Path, directories))
+    study, config = run.directory.parent, run.directory / paths.CONFIG
+    if not alone and (study / paths.SWEEP).is_file():
+        return shlex.join(["deeptheory", "sweep", str(study / paths.SWEEP), "--out", str(study)])
+    if not alone:
+        command = "compare" if figure.study == "compare" else "confirm"
+        return shlex.join(["deeptheory", command, str(config), "--out", str(study)])
+    if figure.study == "compare":
+        return shlex.join(["deeptheory", "compare-criteria", str(run.directory)])
+    return shlex.join(["deeptheory", "chain", str(run.directory), "--until", figure.step])
 
 
 def draw_all(runs: Sequence[Run], out: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """The data sets of runs: read once for all runs of a process, with the labels that each of them asks for."""
 
-import functools
+import contextlib
+from collections.abc import Iterator
 
 import msgspec
 
@@ -35,10 +36,29 @@ def outlined(config: Config, quiet: bool = False) -> data.Dataset:
 
 
 def load_whole(options: data.DataOptions, quiet: bool = False) -> data.Dataset:
-    """The whole data set, which runs on some of its labels share."""
-    return _load(msgspec.structs.replace(options, labels_used=0), quiet, SOURCES.get(options.source))
+    """The whole data set, which runs on some of its labels share; the last one is kept."""
+    key = _key(options)
+    if key not in _kept:
+        loaded = data.load(key[0], quiet=quiet)
+        _kept.clear()
+        _kept[key] = loaded
+    return _kept[key]
 
 
-@functools.lru_cache(maxsize=1)
-def _load(options: data.DataOptions, quiet: bool, source: object) -> data.Dataset:
-    return data.load(options, quiet=quiet)
+@contextlib.contextmanager
+def standing_for(options: data.DataOptions, dataset: data.Dataset) -> Iterator[None]:
+    """Take a data set in memory, in the block, for the file that it will be written to."""
+    _kept.clear()
+    _kept[_key(options)] = dataset
+    try:
+        yield
+    finally:
+        _kept.clear()
+
+
+Key = tuple[data.DataOptions, object]  # the object: what a plug-in of this name reads
+_kept: dict[Key, data.Dataset] = {}
+
+
+def _key(options: data.DataOptions) -> Key:
+    return msgspec.structs.replace(options, labels_used=0), SOURCES.get(options.source)

@@ -6,6 +6,7 @@ from pathlib import Path
 from deeptheory.data.options import DataOptions
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import differences
+from deeptheory.runs.contents import no_run, runs_inside
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
 
@@ -16,15 +17,14 @@ def find_runs(directory: Path) -> list[Run]:
     Raises
     ------
     InputError
-        There is neither.
+        There is neither; what is there instead is said.
     """
     directory = Path(directory)
     if (directory / paths.CONFIG).is_file():
         return [Run(directory, quiet=True)]
-    inside = [Run(path.parent, quiet=True) for path in sorted(directory.glob(f"*/{paths.CONFIG}"))]
+    inside = [Run(path, quiet=True) for path in runs_inside(directory)]
     if not inside:
-        do = "name a run directory or the directory of a study"
-        raise InputError(f"run {directory}", f"{paths.CONFIG} in it or in the directories in it", "none", do)
+        raise no_run(directory)
     return sorted(inside, key=lambda run: run.config.seed)
 
 

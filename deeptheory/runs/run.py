@@ -17,6 +17,7 @@ from deeptheory import data
 from deeptheory.errors import InputError
 from deeptheory.runs import plugin_records, recorded_options, schema
 from deeptheory.runs.configuration import Config, differences, shown, to_toml
+from deeptheory.runs.contents import no_run
 from deeptheory.runs.datasets import labelled, load_whole
 from deeptheory.runs.option_readers import TRAINING, reads
 from deeptheory.runs.run_locks import lock
@@ -44,8 +45,7 @@ class Run(TypedReaders):
     def __init__(self, directory: Path, quiet: bool = False) -> None:
         self.directory, self.quiet = Path(directory), quiet
         if not (self.directory / paths.CONFIG).is_file():
-            do = "make a run with 'deeptheory train CONFIG --out DIR'"
-            raise InputError("run", f"a directory with {paths.CONFIG}", f"{self.directory}", do)
+            raise no_run(self.directory)
         self.config = self._stored_config = recorded_options.read(self.directory)
         self._fingerprint = ""  # of the data, once they are loaded
         self._kept_open: h5py.File | None = None

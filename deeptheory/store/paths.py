@@ -7,6 +7,7 @@ CONFIG_NEXT = "config.next.toml"  # while options are changed: what replaces the
 RESULTS = "run.h5"
 CHECKPOINT = "checkpoint.h5"
 LOG = "log.txt"
+DATA = "data.h5"  # of a run or study on arrays that Python handed over
 LOCK = "run.lock"
 VERDICTS = "verdicts.json"
 TABLES = "verdicts.txt"
@@ -58,7 +59,7 @@ BLUEPRINT, IMPORT = "network", "import"  # of an imported network: its blueprint
 # Entries of `measure` and of its stages; the other measures have the names of `measure.StageMeasures`.
 STAGE_NAMES = "stage_names"
 PROBE_WEIGHT, PROBE_ACCURACY, LABEL_ACCURACY = "probe_weight", "probe_accuracy", "label_accuracy"
-STRENGTHS, CLASS_MEANS, SERVED = "strengths", "class_means", "served"
+STRENGTHS, CLASS_MEANS, SERVED, CLUSTERS = "strengths", "class_means", "served", "clusters"
 CLUSTER_SIZES, FILTER_NOISE = "cluster_sizes", "filter_noise"
 SIGNAL_SHARE, VARIANCE_SHARE = "signal_share", "variance_share"
 SNR_MEAN_FIELD, SNR_MEASURED = "snr_mean_field", "snr_measured"
@@ -73,6 +74,7 @@ RECOVERY = "recovery"  # the law that predictions follow
 PREDICTION = "prediction"  # of a prunable set
 EXPECTED_DILUTION = "expected_dilution"  # of a layer: without structure in its fields
 ACCURACY_MASKED = "accuracy_masked"  # of a criterion at one density, not retrained
+NOT_REACHED = "not_reached"  # of a criterion at a density: why it cannot
 REFIT_ACCURACY, UPDATE, ARM_COST = "refit_accuracy", "update", "cost"
 
 # Entries of the budget.

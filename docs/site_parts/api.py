@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.util.nodes import make_refnode
 
 ROOMS = (
+    "front",
     "data",
     "nn",
     "measure",

@@ -23,9 +23,10 @@ def test_a_real_process_ends_with_2_and_without_a_traceback(tmp_path):
     command = [sys.executable, "-c", "from deeptheory.cli.main import main; main()", "inspect", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert done.stderr.startswith(
-        f"error: run: expected a directory with config.toml, found {tmp_path}; make a run"
+    expected = (
+        f"error: run: expected a directory with config.toml, found {tmp_path}, which is empty; make a run"
     )
+    assert done.stderr.startswith(expected)
     assert "Traceback" not in done.stderr
 
 
@@ -260,7 +261,8 @@ def test_a_figure_of_a_run_that_lacks_the_step_is_refused(
 ):
     run = run_until(last)
     result = deeptheory("figure", name, run.directory, "--out", tmp_path / "figures")
-    assert_refused(result, f"expected the results of '{lacking}', found none; run 'deeptheory {lacking} ")
+    command = f"run 'deeptheory chain {run.directory} --until {lacking}' first"
+    assert_refused(result, f"expected the results of '{lacking}', found none in {run.directory}; {command}")
 
 
 @pytest.mark.parametrize(
@@ -280,9 +282,7 @@ def test_a_wrong_stage_or_filter_is_refused(
 
 def test_a_figure_of_a_directory_without_runs_is_refused(deeptheory, assert_refused, tmp_path):
     result = deeptheory("figure", "cluster-sizes", tmp_path, "--out", tmp_path / "figures")
-    assert_refused(
-        result, f"run {tmp_path}: expected config.toml in it or in the directories in it, found none"
-    )
+    assert_refused(result, f"expected a directory with config.toml, found {tmp_path}, which is empty")
 
 
 def test_a_figure_of_runs_of_two_configurations_is_refused(

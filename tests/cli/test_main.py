@@ -164,12 +164,31 @@ def test_the_help_of_figure_names_all_of_them(deeptheory):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("accuracy-against-density", "expected 'compare/unpruned/accuracy' in run.h5, found no such entry"),
+        (
+            "accuracy-against-density",
+            "run 'deeptheory compare {study}/seed-3/config.toml --out {study}' first",
+        ),
+        ("accuracy-by-epochs", "expected the results of 'compare', found none in {study}/seed-3"),
         ("error-against-labels", "run 'deeptheory sweep label-scaling --out DIR'"),
     ],
 )
 def test_figures_of_other_studies_say_what_is_missing(deeptheory, finished_study, assert_refused, name, text):
-    assert_refused(deeptheory("figure", name, finished_study), text)
+    assert_refused(deeptheory("figure", name, finished_study), text.format(study=finished_study))
+
+
+def test_a_figure_goes_to_a_file_or_into_a_directory(deeptheory, finished_study, tmp_path):
+    for out, expected in (("a.png", "a.png"), ("b.PDF", "b.PDF"), ("new", "new/cluster-sizes.pdf")):
+        result = deeptheory("figure", "cluster-sizes", finished_study, "--out", tmp_path / out)
+        assert result.out == f"{tmp_path / expected}\n"
+        assert (tmp_path / expected).is_file()
+
+
+def test_inspect_lists_a_study(deeptheory, finished_study):
+    result = deeptheory("inspect", finished_study)
+    assert result.code == 0
+    assert "seed-3     3  train, measure, predict, prune, retrain" in result.out
+    assert "Verdicts over 1 seed(s)" in result.out
+    assert json.loads(deeptheory("inspect", finished_study, "--json").out)["runs"][0]["run"] == "seed-3"
 
 
 def test_packaged_configurations_are_listed_and_shown(deeptheory):

@@ -82,7 +82,7 @@ def test_verdicts_on_fields_of_the_test_split_are_exploratory(study, tiny_config
 
 
 def test_a_finished_study_is_read_and_not_repeated(study, tiny_config, monkeypatch):
-    monkeypatch.setattr("deeptheory.runs.datasets._load", None)  # the data are not even read
+    monkeypatch.setattr("deeptheory.runs.run.load_whole", None)  # the data are not even read
     text, run_file = (study / paths.TABLES).read_text(), study / "seed-3" / paths.RESULTS
     before = run_file.stat().st_mtime_ns, run_file.read_bytes()
     again = confirm(tiny_config, study, command=COMMAND, quiet=True)

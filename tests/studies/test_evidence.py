@@ -209,5 +209,5 @@ def test_runs_are_found_by_seed(make, tmp_path):
     assert [run.config.seed for run in find_runs(tmp_path / "study")] == [2, 10]
     one = next((tmp_path / "study").iterdir())
     assert [run.directory for run in find_runs(one)] == [one]
-    with pytest.raises(InputError, match=r"config.toml in it or in the directories in it, found none"):
+    with pytest.raises(InputError, match=r"a directory with config\.toml, found .*, which holds study"):
         find_runs(tmp_path)

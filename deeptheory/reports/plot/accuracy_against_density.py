@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,6 +15,7 @@ from deeptheory.reports.plot.intervals import (
     interval,
     per_seed_accuracy,
 )
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import BLACK, DOUBLE_COLUMN, Mark, arm_marks, arm_title, styled
 
 PER_COLUMN = 8  # criteria in one column of panels, at most

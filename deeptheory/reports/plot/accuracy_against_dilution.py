@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.reports.plot.intervals import draw_chance, draw_interval, interval, per_seed_accuracy
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import (
     ARM_MARKS,
     DOUBLE_COLUMN,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import ColorType
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +17,7 @@ from deeptheory.reports.plot.intervals import (
     per_seed,
     per_seed_accuracy,
 )
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import BLUE, GREEN, SINGLE_COLUMN, VERMILLION, stage_title, styled
 
 OFFSET = 0.08  # of the two quantities of a panel to either side of their stage, so that bars do not overlap

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from deeptheory.errors import InputError
@@ -14,6 +13,7 @@ from deeptheory.reports.plot.accuracy_against_density import (
     draw_predictions,
 )
 from deeptheory.reports.plot.intervals import draw_chance, per_seed_accuracy
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import DOUBLE_COLUMN, arm_marks, styled
 
 Curves = Mapping[str, Mapping[float, ArrayLike]]

@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from deeptheory.errors import InputError
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import BLUE, DOUBLE_COLUMN, SINGLE_COLUMN, stage_title, styled
 
 COLUMNS = 5

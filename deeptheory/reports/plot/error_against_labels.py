@@ -3,7 +3,6 @@
 import numpy as np
 import scipy
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from matplotlib.typing import ColorType
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from deeptheory import theory
 from deeptheory.judge.evidence import LabelScaling
 from deeptheory.judge.hypotheses.h04_error_linear_in_labels import fit_power
 from deeptheory.reports.plot.intervals import draw_interval, interval
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import (
     BLACK,
     BLUE,

@@ -6,13 +6,13 @@ from itertools import chain
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.measure.fields import clip
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import BLACK, BLUE, DOUBLE_COLUMN, VERMILLION, styled
 
 ONE, IN_CLUSTER, NOISE = 1, 2, 3

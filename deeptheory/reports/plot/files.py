@@ -7,11 +7,12 @@ import matplotlib.style
 from matplotlib.figure import Figure
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.styles import STYLE
+from deeptheory.reports.plot.notebook_figure import STYLE
 from deeptheory.store.atomic_files import replacing_file
 
 # Dots per inch; in a PDF this concerns the images alone, fine enough there for matrices of 1000 labels.
 DPI = {".pdf": 600, ".png": 200}
+SUFFIXES = tuple(DPI)
 
 
 def save(figure: Figure, path: str | Path) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from deeptheory.errors import InputError
 from deeptheory.judge import Judged
 from deeptheory.reports.plot.files import save
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import BLACK, BLUE, DOUBLE_COLUMN, GREY, styled
 
 ROW, MARGINS = 0.24, 0.95  # inches: of one part, and of everything else

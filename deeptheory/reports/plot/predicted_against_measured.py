@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from itertools import cycle
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from deeptheory.errors import InputError
 from deeptheory.reports.plot.intervals import per_seed_accuracy, wilson
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import (
     BLACK,
     BLUE,

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
+from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import BLACK, GREY, SINGLE_COLUMN, arm_marks, arm_title, styled
 
 Floats = NDArray[np.float64]

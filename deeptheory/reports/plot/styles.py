@@ -5,14 +5,13 @@ from functools import wraps
 from typing import ParamSpec
 
 import matplotlib.style
-from matplotlib.figure import Figure
 from matplotlib.typing import ColorType
 
 from deeptheory.prune.criteria import CRITERIA
+from deeptheory.reports.plot.notebook_figure import STYLE, Figure
 
 SINGLE_COLUMN = 3.375  # inches
 DOUBLE_COLUMN = 7.0  # inches
-STYLE = "deeptheory.reports.plot.deeptheory"  # deeptheory.mplstyle in this package
 
 # The colours of Okabe and Ito (2008) without yellow, which is too pale on white paper.
 BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"

@@ -6,7 +6,7 @@ import re
 import matplotlib.style
 from matplotlib.figure import Figure
 
-from deeptheory.reports.plot.styles import STYLE
+from deeptheory.reports.plot.notebook_figure import STYLE
 
 RASTER = 200  # dots per inch of the images in a figure
 REFERENCE = re.compile(r'( id="|href="#|url\(#)')

@@ -80,7 +80,7 @@ def _store_pruned(
     try:
         arm = _pruned(run, network, criterion, density, layers)
     except prune.DensityNotReached as error:
-        run.store(where, {"not_reached": str(error)})
+        run.store(where, {paths.NOT_REACHED: str(error)})
         return
     start = network.state() | arm.update
     network.load_state(start)

@@ -51,6 +51,9 @@ def overview(run: Run) -> Summary:
     for name, part in of_budgets(run).items():
         lines += ["", part.text]
         numbers.setdefault("budget", {})[name] = part.numbers
+    for name, part in of_comparisons(run).items():
+        lines += ["", part.text]
+        numbers[name] = part.numbers
     return Summary("\n".join(lines), numbers)
 
 
@@ -83,6 +86,42 @@ def of_budgets(run: Run) -> dict[str, Summary]:
         for name in run.entry_names(paths.BUDGET)
         if run.has(paths.join(paths.BUDGET, name, paths.FINISHED))
     }
+
+
+def of_comparisons(run: Run) -> dict[str, Summary]:
+    """The criteria that were compared, with all layers masked together and with one at a time."""
+    layers = run.entry_names(paths.COMPARE_ALONE)
+    groups = (paths.COMPARE, *(paths.join(paths.COMPARE_ALONE, layer) for layer in layers))
+    return {group: compared(run, group) for group in groups if run.has(group)}
+
+
+def compared(run: Run, group: str) -> Summary:
+    """A line for every criterion and density of a comparison: masked, retrained, loss and prediction."""
+    unpruned = run.read_number(paths.join(paths.COMPARE, paths.UNPRUNED, paths.ACCURACY))
+    numbers: dict[str, Any] = {paths.UNPRUNED: unpruned}
+    rows = []
+    for criterion in (name for name in run.entry_names(group) if name != paths.UNPRUNED):
+        for density in run.entry_names(paths.join(group, criterion)):
+            found = run.read_tree(paths.join(group, criterion, density))
+            if paths.NOT_REACHED in found:
+                rows.append((criterion, density, *("-",) * 4, found.read_text(paths.NOT_REACHED)))
+                continue
+            accuracy, masked = (found.read_number(name) for name in (paths.ACCURACY, paths.ACCURACY_MASKED))
+            of_mask = {"accuracy": accuracy, "accuracy_masked": masked, "loss": unpruned - accuracy}
+            loss = paths.join(paths.PREDICTIONS, criterion, density, paths.LOSS)
+            if group == paths.COMPARE and run.has(loss):
+                of_mask["loss_predicted"] = run.read_number(loss)
+            numbers.setdefault(criterion, {})[density] = of_mask
+            predicted = f"{100 * of_mask['loss_predicted']:.2f}" if "loss_predicted" in of_mask else "-"
+            cells = (f"{masked:.4f}", f"{accuracy:.4f}", f"{100 * of_mask['loss']:.2f}", predicted)
+            rows.append((criterion, density, *cells, ""))
+    alone = group.removeprefix(paths.COMPARE).removeprefix("-alone/")
+    title = (
+        f"criteria compared{f', {alone} masked alone' if alone else ''}; unpruned {unpruned:.4f}; loss in points "
+        "against it,\nretrained equally long"
+    )
+    header = ("criterion", "density", "masked", "retrained", "loss", "loss predicted", "")
+    return _of_tables(numbers, Table(title, header, rows, left=(0, 6)))
 
 
 def measured(run: Run) -> Summary:

@@ -175,9 +175,7 @@ def test_a_run_that_is_not_measured_is_refused(deeptheory, assert_refused, run_u
 
 def test_a_directory_without_runs_is_refused(deeptheory, assert_refused, tmp_path):
     result = deeptheory("report", tmp_path, "--out", tmp_path / "report.html")
-    assert_refused(
-        result, f"run {tmp_path}: expected config.toml in it or in the directories in it, found none"
-    )
+    assert_refused(result, f"expected a directory with config.toml, found {tmp_path}, which is empty")
 
 
 @pytest.mark.parametrize(
