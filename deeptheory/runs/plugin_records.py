@@ -178,6 +178,9 @@ def _require(file: str, sha256: str, copy: Path | None = None) -> None:
     if now := _of_file(file):
         plugins.refuse_changed(file, sha256, now.sha256)
     kept = f"; a copy is {copy}" if copy and copy.exists() else ""
+    if not os.path.isabs(file) and not file.endswith(".py"):
+        expected, do = f"the function of SHA-256 {sha256}", f"run the cell of the notebook that has it{kept}"
+        raise PluginNotGiven(f"plugin {file}", expected, "none defined", do)
     do = f"read it, then give it by --plugin FILE.py (plugins.load in Python), which executes it{kept}"
     raise PluginNotGiven(f"plugin {file}", f"the file of SHA-256 {sha256}", "none given", do)
 

@@ -1,6 +1,7 @@
 """Plugins of runs: recorded, asked for, never executed from a run, refused once results depend on others."""
 
 import hashlib
+import linecache
 import shutil
 
 import pytest
@@ -15,6 +16,7 @@ from deeptheory.runs.configuration import complete, config_from, differences, fl
 from deeptheory.runs.option_changes import change_options
 from deeptheory.runs.plugin_records import PluginNotGiven
 from deeptheory.runs.verification import verify
+from deeptheory.store.toml import toml_value
 from deeptheory.studies.local_processes import run_side_by_side
 from deeptheory.studies.sweep import SlurmOptions, array_scripts, options, read_sweep
 from deeptheory.studies.sweep.expansion import expand
@@ -250,6 +252,29 @@ def test_a_function_of_a_notebook_goes_to_no_other_process(trained):
     assert config.plugins.files == (str(trained.config.plugins.files[0]), "scores")
     with pytest.raises(InputError, match=r"plugin scores: expected a file, .*found a notebook; .*jobs=1"):
         plugin_records.arguments([config.plugins])
+
+
+def test_a_run_in_a_notebook_records_the_text_of_the_function(place, one_thread):
+    def cell():
+        name = "/tmp/ipykernel/7.py"
+        linecache.cache[name] = len(CRITERION), None, CRITERION.splitlines(keepends=True), name
+        exec(compile(CRITERION, name, "exec"), {"__name__": "__main__"})
+
+    cell()
+    table = {"network.name": "lenet", "compare.criteria": ["mine"], "compare.densities": [0.5]}
+    overrides = [f"{name}={toml_value(value)}" for name, value in table.items()]
+    run = Run.create(
+        place / "run", read_config(place / "own.toml", [*overrides, "prune.stages=[]"]), quiet=True
+    )
+    steps.compare(run)
+    assert run.config.plugins.files == ("scores",)
+    (kept,) = (place / "run" / "plugins").iterdir()
+    assert kept.read_text(encoding="utf-8") == CRITERION.partition("\n\n\n")[2]
+    forget()
+    with pytest.raises(PluginNotGiven, match=r"plugin scores: .*none defined; run the cell of the notebook"):
+        Run(place / "run")
+    cell()
+    assert Run(place / "run").config == run.config
 
 
 SWEEP = CONFIG + "[sweep]\nsteps = 'train'\n[sweep.grid]\n'network.name' = ['two', 'lenet']\n"
