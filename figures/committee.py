@@ -89,7 +89,7 @@ def draw_committee(learning: Panel, overlaps: Panel, removed: Panel, sets: Sets)
     figure = Figure(figsize=(DOUBLE_COLUMN, 5.0))
     above, below = figure.subplots(2, 2)
     meaning = _draw_curves(above[0], learning, logarithmic=True)
-    above[0].legend(title=f"lines: theory, bars: {meaning}", title_fontsize=7)  # for all panels
+    above[0].legend(title=f"lines: theory; {meaning}", title_fontsize=7)  # for all panels
     _draw_curves(above[1], overlaps, logarithmic=False)
     _draw_curves(below[0], removed, logarithmic=True)
     _draw_sets(below[1], sets)

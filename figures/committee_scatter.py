@@ -10,6 +10,7 @@ import numpy as np
 from command_line import read_results, results_parser, save_figure
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import ArrayLike
 
 from deeptheory.errors import InputError
@@ -17,6 +18,7 @@ from deeptheory.reports.plot.styles import BLACK, BLUE, DOUBLE_COLUMN, GREY, ORA
 from deeptheory.system.scripts import run_script
 
 BAND = 2.0  # standard deviations of one network
+LINEAR = 10.0  # times up to which the axis is linear
 
 
 class Deviations(NamedTuple):
@@ -90,10 +92,11 @@ def _draw_deviations(axes: Axes, case: Deviations) -> None:
     axes.plot(alpha, 100 * deviation.mean(axis=0), color=ORANGE, label=f"mean of {len(deviation)}")
     axes.axhline(0, color=BLACK, linewidth=0.6)
     axes.set_title(case.title)
-    axes.set_xscale("symlog", linthresh=10)
+    axes.set_xscale("symlog", linthresh=LINEAR)
     axes.set_xlim(0, alpha[-1])
-    axes.set_xlabel(r"$\alpha$ (inputs seen per input dimension)")
-    axes.set_ylabel(r"$\epsilon_g$ - theory (% of plateau)")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.set_xlabel(rf"$\alpha$ (inputs per input dimension; linear to {LINEAR:g}, then logarithmic)")
+    axes.set_ylabel(r"$\epsilon_g$ $-$ theory (% of plateau)")
 
 
 def _draw_sizes(axes: Axes, sizes: Sizes) -> None:
@@ -114,7 +117,7 @@ def _draw_sizes(axes: Axes, sizes: Sizes) -> None:
     axes.axhline(0, color=BLACK, linewidth=0.6)
     axes.set_title(sizes.title)
     axes.set_xlabel(r"$1000 / N$")
-    axes.set_ylabel("simulated - predicted (%)")
+    axes.set_ylabel("simulated − predicted (%)")
     axes.legend(loc="lower right")
 
 

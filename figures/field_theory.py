@@ -11,10 +11,12 @@ import numpy as np
 from command_line import parser, read_results, save_figure
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.intervals import per_seed_accuracy
+from deeptheory.reports.plot.intervals import draw_chance, per_seed_accuracy
 from deeptheory.reports.plot.styles import (
     BLACK,
     BLUE,
@@ -47,7 +49,7 @@ class Heads(NamedTuple):
 
 
 @styled
-def draw_head_accuracies(panels: Mapping[str, Mapping[str, Heads]]) -> Figure:
+def draw_head_accuracies(panels: Mapping[str, Mapping[str, Heads]], chance: Mapping[str, float]) -> Figure:
     """Draw predicted against measured accuracy above, predicted - measured below, one column per data set.
 
     Full heads are filled points, masked ones open. The legends give the mean of |predicted - measured| and
@@ -58,6 +60,8 @@ def draw_head_accuracies(panels: Mapping[str, Mapping[str, Heads]]) -> Figure:
     ----------
     panels : mapping of data set to mapping of kind to Heads
         At most four kinds, in the same order in every panel.
+    chance : mapping of data set to float
+        Accuracy of always giving the most frequent label: a line.
 
     Raises
     ------
@@ -82,11 +86,24 @@ def draw_head_accuracies(panels: Mapping[str, Mapping[str, Heads]]) -> Figure:
         above.plot([low, high], [low, high], color=BLACK, linewidth=0.6, zorder=0)
         below.axhspan(-AIM, AIM, color=GREY, alpha=0.3, linewidth=0, zorder=0)
         below.axhline(0, color=BLACK, linewidth=0.6, zorder=0)
+        above.margins(y=0.08)
+        draw_chance(above, chance[title])
         above.set_title(title)
         above.set_ylabel("predicted accuracy")
         below.set(xlabel="measured accuracy", ylabel="predicted − measured (points)")
         # Predictions are close to the measured accuracies, so the corner above the line is free.
         above.legend(loc="upper left", title="mean absolute error and bias in points", title_fontsize=7)
+    points: dict[str, Any] = {"color": BLACK, "marker": "o", "markersize": 3, "linestyle": "none"}
+    figure.legend(
+        handles=[
+            Line2D([], [], label="no mask", **points),
+            Line2D([], [], label="masked", fillstyle="none", **points),
+            Patch(facecolor=GREY, alpha=0.3, label=f"within {AIM:g} point"),
+            Line2D([], [], color=BLACK, linewidth=0.6, label="as measured"),
+        ],
+        loc="outside upper center",
+        ncols=4,
+    )
     return figure
 
 
@@ -132,10 +149,11 @@ def main() -> None:
         "results", nargs="+", metavar="TITLE=FILE", help="title of a data set and its JSON file"
     )
     arguments = options.parse_args()
-    panels = {}
+    panels, chance = {}, {}
     for given in arguments.results:
         title, _, file = given.rpartition("=")
-        runs = read_results(Path(file))["runs"]
+        results = read_results(Path(file))
+        runs, chance[title] = results["runs"], results["chance"]
         heads = [head for run in runs.values() for stage in run.values() for head in stage]
         panels[title] = {
             kind: Heads(
@@ -145,7 +163,7 @@ def main() -> None:
             )
             for kind, predicted, measured in KINDS
         }
-    save_figure(draw_head_accuracies(panels), arguments.out, "field-theory")
+    save_figure(draw_head_accuracies(panels, chance), arguments.out, "field-theory")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.intervals import per_seed_accuracy
+from deeptheory.reports.plot.intervals import draw_chance, per_seed_accuracy
 from deeptheory.reports.plot.styles import (
     BLACK,
     BLUE,
@@ -39,7 +39,9 @@ Curves = Mapping[str, tuple[ArrayLike, ArrayLike]]
 
 
 @styled
-def draw_margin_certificate(panels: Mapping[str, Mapping[str, Curves]], untouched: float) -> Figure:
+def draw_margin_certificate(
+    panels: Mapping[str, Mapping[str, Curves]], untouched: float, chance: float
+) -> Figure:
     """Draw accuracies against dilution, one row per criterion and one column per set of masked layers.
 
     Parameters
@@ -49,6 +51,8 @@ def draw_margin_certificate(panels: Mapping[str, Mapping[str, Curves]], untouche
         accuracy first: dilutions (T,) within (0, 1] and accuracies (T,) within 0 and 1. At most 5 curves.
     untouched : float
         Accuracy without masks, where all curves begin.
+    chance : float
+        Accuracy of always giving the most frequent label: a line.
 
     Raises
     ------
@@ -70,8 +74,10 @@ def draw_margin_certificate(panels: Mapping[str, Mapping[str, Curves]], untouche
     for axes, target in zip(grid[0], columns, strict=True):
         title = stage_title(target)
         axes.set_title(f"stage {title}" if title != target else target)
-    grid[0, 0].set(xlim=(-0.03, 1), ylim=(-0.03, 1))
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(MARKS))
+    grid[0, 0].set(xlim=(-0.03, 1), ylim=(0, 1))
+    for axes in grid.flat:
+        draw_chance(axes, chance)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     figure.supxlabel("dilution of the masked layers", fontsize=8)
     figure.supylabel("test accuracy without retraining", fontsize=8)
     return figure
@@ -84,7 +90,9 @@ def _draw(axes: Axes, name: str, curves: Curves, untouched: float) -> None:
         order = np.argsort(at)
         x, y = np.append(0, at[order]), np.append(untouched, heights[order])
         style = "-" if color == BLACK else "--"
-        axes.plot(x, y, color=color, marker=marker, markersize=2.5, linestyle=style, label=label)
+        axes.plot(
+            x, y, color=color, marker=marker, markersize=2.5, linestyle=style, label=label, clip_on=False
+        )
 
 
 def _checked_dilution(name: str, dilution: ArrayLike) -> NDArray[np.float64]:
@@ -107,7 +115,11 @@ def main() -> None:
                 label: (dilution, [accuracies[name] for accuracies in densities.values()])
                 for name, label in LABELS.items()
             }
-    save_figure(draw_margin_certificate(panels, results["accuracy"]), arguments.out, "margin-certificate")
+    save_figure(
+        draw_margin_certificate(panels, results["accuracy"], results["chance"]),
+        arguments.out,
+        "margin-certificate",
+    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,14 @@ from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.intervals import draw_interval, interval, per_seed, per_seed_accuracy
+from deeptheory.reports.plot.intervals import (
+    Interval,
+    draw_interval,
+    interval,
+    per_seed,
+    per_seed_accuracy,
+)
+from deeptheory.reports.plot.scales import SCALE, loss_axis, loss_limits
 from deeptheory.reports.plot.styles import (
     BLACK,
     BLUE,
@@ -31,7 +38,7 @@ from deeptheory.reports.plot.styles import (
 )
 from deeptheory.system.scripts import run_script
 
-SHOWN = 6.0  # percentage points of the lower panels
+SMALLEST = 1e-5  # error that a logarithmic axis begins with, where none is measured
 MARKS: tuple[Mark, ...] = (
     (BLUE, "s"),
     (SKY_BLUE, "^"),
@@ -67,18 +74,17 @@ class LabelCurves:
 
 
 @styled
-def draw_number_of_labels(data_sets: Mapping[str, LabelCurves], shown: float) -> Figure:
+def draw_number_of_labels(data_sets: Mapping[str, LabelCurves]) -> Figure:
     """Draw error against k - 1 (above, logarithmic) and predicted minus measured accuracy (below).
 
     Points are means over seeds, bars those of `intervals.interval`; the band is one standard deviation between
-    subsets. On the logarithmic axes the linear law has slope 1.
+    subsets. On the logarithmic axes the linear law has slope 1; laws below half of the smallest measured error
+    leave the upper panels. The lower panels hold every difference, on the scale of `scales.SCALE`.
 
     Parameters
     ----------
     data_sets : mapping of title to LabelCurves
         One column each.
-    shown : float
-        Largest difference that the lower panels show, in percentage points; what is beyond is left out.
 
     Raises
     ------
@@ -88,7 +94,9 @@ def draw_number_of_labels(data_sets: Mapping[str, LabelCurves], shown: float) ->
     if not data_sets:
         raise InputError("data sets", "at least one", "none")
     figure = Figure(figsize=(DOUBLE_COLUMN, 4.6))
-    above, below = figure.subplots(2, len(data_sets), sharex="col", squeeze=False)
+    above, below = figure.subplots(2, len(data_sets), sharex="col", sharey="row", squeeze=False)
+    drawn: list[Interval] = []
+    lowest = 1.0
     for column, (title, data) in enumerate(data_sets.items()):
         sizes = np.asarray(data.sizes)
         measured = per_seed_accuracy(f"accuracy of {title}", data.measured, len(sizes))
@@ -97,11 +105,14 @@ def draw_number_of_labels(data_sets: Mapping[str, LabelCurves], shown: float) ->
         }
         scatter = per_seed(f"scatter of {title}", data.scatter, len(sizes)).mean(axis=0)
         _draw_errors(above[column], sizes, measured, scatter, excess)
-        _draw_excess(below[column], sizes, excess, shown)
-        above[column].set_title(f"{title}\nbars: {interval(measured).meaning}")
+        drawn += _draw_excess(below[column], sizes, excess)
+        above[column].set_title(f"{title}\n{interval(measured).meaning}")
         below[column].set_xlabel("labels asked for, $k$ (axis: $k - 1$)")
+        lowest = min(lowest, 1 - float(measured.mean(axis=0).max()))
+    above[0].set_ylim(max(lowest, SMALLEST) / 2, 1)
+    loss_axis(below[0], "y", loss_limits(end for points in drawn for end in (points.low, points.high)))
     above[0].set_ylabel("test error")
-    below[0].set_ylabel("predicted $-$ measured\naccuracy (points)")
+    below[0].set_ylabel(f"predicted $-$ measured accuracy\nin points, {SCALE}", fontsize=7)
     figure.legend(*above[0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
     return figure
 
@@ -128,7 +139,8 @@ def _draw_errors(
         linewidth=0,
         label="between subsets",
     )
-    axes.set(xscale="log", yscale="log", ylim=(error.min() / 2, 1))
+    axes.plot(sizes - 1, 1 - 1 / sizes, color="0.5", linewidth=0.8, linestyle="-.", label="chance")
+    axes.set(xscale="log", yscale="log")
     axes.set_xticks(sizes - 1, [str(size) for size in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -136,13 +148,15 @@ def _draw_errors(
 
 
 def _draw_excess(
-    axes: Axes, sizes: NDArray[np.int_], excess: Mapping[str, NDArray[np.float64]], shown: float
-) -> None:
+    axes: Axes, sizes: NDArray[np.int_], excess: Mapping[str, NDArray[np.float64]]
+) -> list[Interval]:
+    drawn = []
     axes.axhline(0, color=BLACK, linewidth=0.6)
     for (_, values), (color, marker) in zip(excess.items(), MARKS, strict=False):
         look = {"color": color, "marker": marker, "markersize": 3}
-        draw_interval(axes, sizes - 1, interval(100 * values), **look)
-    axes.set_ylim(-shown, shown)
+        drawn.append(interval(100 * values))
+        draw_interval(axes, sizes - 1, drawn[-1], **look)
+    return drawn
 
 
 def curves(path: Path) -> LabelCurves:
@@ -166,7 +180,7 @@ def main() -> None:
     arguments = options.parse_args()
     titled = zip(arguments.titles, arguments.results, strict=True)
     data_sets = {title: curves(path) for title, path in titled}
-    save_figure(draw_number_of_labels(data_sets, SHOWN), arguments.out, "number-of-labels")
+    save_figure(draw_number_of_labels(data_sets), arguments.out, "number-of-labels")
 
 
 if __name__ == "__main__":

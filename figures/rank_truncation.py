@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.intervals import per_seed_accuracy
+from deeptheory.reports.plot.intervals import draw_chance, per_seed_accuracy
 from deeptheory.reports.plot.styles import BLUE, DOUBLE_COLUMN, GREY, ORANGE, VERMILLION, stage_title, styled
 from deeptheory.system.scripts import run_script
 
@@ -50,7 +50,9 @@ class Truncation:
 
 
 @styled
-def draw_rank_truncation(layers: Mapping[str, Truncation], untouched: float, margin: float) -> Figure:
+def draw_rank_truncation(
+    layers: Mapping[str, Truncation], untouched: float, margin: float, chance: float
+) -> Figure:
     """Draw test accuracy against the share of singular components kept, one panel per layer.
 
     The others are untouched and nothing is retrained. The vertical line is the rank that the edge of the
@@ -65,6 +67,8 @@ def draw_rank_truncation(layers: Mapping[str, Truncation], untouched: float, mar
         Test accuracy of the whole network.
     margin : float
         Width of the band in percentage points.
+    chance : float
+        Accuracy of always giving the most frequent label: a line.
 
     Raises
     ------
@@ -108,7 +112,9 @@ def draw_rank_truncation(layers: Mapping[str, Truncation], untouched: float, mar
     for axes in panels[max(len(layers) - COLUMNS, 0) : len(layers)]:
         axes.tick_params(labelbottom=True)
     panels[0].set(xlim=(-0.03, 1.03), ylim=(0, 1))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    for axes in panels[: len(layers)]:
+        draw_chance(axes, chance)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     figure.supxlabel("share of singular components kept", fontsize=8)
     figure.supylabel("test accuracy", fontsize=8)
     return figure
@@ -129,7 +135,11 @@ def main() -> None:
         )
         for name, layer in results["layers"].items()
     }
-    save_figure(draw_rank_truncation(layers, results["accuracy"], MARGIN), arguments.out, "rank-truncation")
+    save_figure(
+        draw_rank_truncation(layers, results["accuracy"], MARGIN, results["chance"]),
+        arguments.out,
+        "rank-truncation",
+    )
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from deeptheory.runs.steps.training import stored_splits, trained_network
 from deeptheory.runs.stored_arrays import stage_names
 from deeptheory.store import paths
 from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.studies.soundness import chance
 from deeptheory.system import provenance
 from deeptheory.system.scripts import run_script
 from deeptheory.tables import text_table
@@ -251,6 +252,7 @@ def main() -> None:
         results = stored_results(
             arguments.out, setting, lambda: {"machine": provenance.provenance(), "runs": {}}
         )
+        results["chance"] = chance(run)
         of_run = results["runs"].setdefault(str(run.config.seed), {})
         left = [name for name in names if len(of_run.get(name, ())) < len(heads)]
         for name, stage in stages(run, n_inputs, left, all_names):

@@ -35,6 +35,7 @@ from deeptheory.runs import Run
 from deeptheory.runs.steps.training import stored_splits, trained_network
 from deeptheory.store import paths
 from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.studies.soundness import chance
 from deeptheory.system import provenance
 from deeptheory.system.scripts import run_script
 from deeptheory.tables import text_table
@@ -158,6 +159,7 @@ def main() -> None:
     results = stored_results(out, setting, lambda: {"targets": {}})
     study = Study(run, arguments.inputs, arguments.seed)
     results["accuracy"] = float(np.mean(study.margins > 0))
+    results["chance"] = chance(run)
     results["median_margin"] = float(np.median(study.margins))
     results["machine"] = provenance.provenance()
     for number, (target, layers) in enumerate(study.targets(arguments.stages).items()):

@@ -25,6 +25,7 @@ from deeptheory import data, nn, theory
 from deeptheory.runs import Run
 from deeptheory.runs.steps.training import stored_splits, trained_network
 from deeptheory.store.json_results import store_results, stored_results
+from deeptheory.studies.soundness import chance
 from deeptheory.system import provenance
 from deeptheory.system.scripts import run_script
 from deeptheory.tables import text_table
@@ -129,6 +130,7 @@ def main() -> None:
     results = stored_results(out, setting, lambda: {"layers": {}})
     results |= {
         "accuracy": study.accuracy({}),
+        "chance": chance(Run(arguments.run, quiet=True)),
         "n_test": len(study.labels),
         "machine": provenance.provenance(),
     }

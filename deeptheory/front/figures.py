@@ -25,7 +25,7 @@ def draw(
     ----------
     name : str
         As in `deeptheory figure`: "field-matrix", "accuracy-and-snr", "cluster-sizes",
-        "accuracy-against-dilution", "predicted-losses", "predicted-against-measured",
+        "accuracy-by-arm", "predicted-losses", "predicted-against-measured",
         "accuracy-against-density", "accuracy-by-epochs", "error-against-labels".
     runs : Run, Study, path, or a sequence of these
         Runs of one configuration.

@@ -15,7 +15,7 @@ CLAIM = "each filter serves a few labels; connections between filters that share
 FIRST = {
     "accuracy-and-snr": "what each stage knows, and how clearly",
     "field-matrix": "the labels that one filter serves",
-    "accuracy-against-dilution": "what pruning cost, arm by arm",
+    "accuracy-by-arm": "what pruning cost, arm by arm",
 }
 
 

@@ -252,7 +252,7 @@ def test_an_unknown_figure_is_refused_with_the_nearest(deeptheory, assert_refuse
         ("cluster-sizes", "train", "measure"),
         ("field-matrix", "train", "measure"),
         ("accuracy-and-snr", "measure", "predict"),
-        ("accuracy-against-dilution", "prune", "retrain"),
+        ("accuracy-by-arm", "prune", "retrain"),
         ("predicted-against-measured", "predict", "retrain"),
     ],
 )

@@ -28,7 +28,7 @@ def draw(finished_study, tmp_path):
     damaged.mkdir()
     results = tmp_path / "rank_truncation.json"
     results.write_text(
-        json.dumps({"setting": {"seed": 0}, "accuracy": 0.8, "layers": {"head.weight": LAYER}})
+        json.dumps({"setting": {"seed": 0}, "accuracy": 0.8, "chance": 0.1, "layers": {"head.weight": LAYER}})
     )
     sources = tmp_path / "sources.toml"
     sources.write_text(
@@ -65,7 +65,7 @@ def test_two_calls_write_the_same_bytes_and_name_what_is_missing(draw, finished_
     first, second = draw("one"), draw("two")
     assert first.returncode == second.returncode == 1
     assert "perceptron-capacity: no nowhere.json; make it with: python simulations/perceptron" in first.stdout
-    assert f"cluster-sizes: run {tmp_path / 'damaged'}: expected config.toml" in first.stdout
+    assert f"found {tmp_path / 'damaged'}, which is empty" in first.stdout
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     drawn = ("accuracy-and-snr", "rank-truncation")
     assert names == [f"{name}.{suffix}" for name in drawn for suffix in ("pdf", "txt")]

@@ -25,7 +25,10 @@ def test_lines_are_theory_and_points_means_over_seeds(tmp_path):
     assert 10 < len(points.get_xdata()) < 25
     np.testing.assert_allclose(points.get_ydata(), 1.1 * np.exp(-points.get_xdata() / 30))
     np.testing.assert_array_equal(points.get_xdata()[[0, -1]], [0, 100])
-    assert figure.axes[0].get_legend().get_title().get_text() == "lines: theory, bars: 95% interval, 3 seeds"
+    assert (
+        figure.axes[0].get_legend().get_title().get_text()
+        == "lines: theory; bars: 95% interval of the mean, 3 seeds"
+    )
     save(figure, tmp_path / "figure.png")
 
 

@@ -12,13 +12,13 @@ PANELS = {criterion: dict.fromkeys(("head", "stage10", "all"), CURVES) for crite
 
 
 def test_a_panel_per_criterion_and_layer_with_curves_from_the_untouched_accuracy(tmp_path):
-    figure = script.draw_margin_certificate(PANELS, 0.9)
+    figure = script.draw_margin_certificate(PANELS, 0.9, 0.1)
     assert [axes.get_title() for axes in figure.axes] == ["head", "stage 10", "all", "", "", ""]
     assert [axes.get_ylabel() for axes in figure.axes] == ["AFCC", "", "", "random", "", ""]
-    measured, guaranteed = figure.axes[4].lines
+    measured, guaranteed, _ = figure.axes[4].lines
     np.testing.assert_allclose(measured.get_xydata(), [[0, 0.9], [0.1, 0.8], [0.5, 0.6]])
     np.testing.assert_allclose(guaranteed.get_xydata(), [[0, 0.9], [0.1, 0.3]])
-    assert [text.get_text() for text in figure.legends[0].texts] == ["measured", "guaranteed"]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["measured", "guaranteed", "chance: 0.1"]
     save(figure, tmp_path / "figure.png")
 
 
@@ -42,4 +42,4 @@ def test_a_panel_per_criterion_and_layer_with_curves_from_the_untouched_accuracy
 )
 def test_panels_that_cannot_be_drawn_are_refused(panels, message):
     with pytest.raises(InputError, match=message):
-        script.draw_margin_certificate(panels, 0.9)
+        script.draw_margin_certificate(panels, 0.9, 0.1)

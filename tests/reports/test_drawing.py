@@ -31,7 +31,7 @@ def test_the_figures_of_a_study_keep_their_order(finished_study, runs, tmp_path)
         "accuracy-and-snr",
         "field-matrix",
         "cluster-sizes",
-        "accuracy-against-dilution",
+        "accuracy-by-arm",
         "predicted-against-measured",
         "predicted-losses",
     ]
@@ -76,7 +76,7 @@ def test_cluster_sizes_add_up_over_runs(runs):
 
 
 def test_dilution_and_accuracies_of_the_arms(runs):
-    before, after, difference = FIGURES["accuracy-against-dilution"].draw(runs).axes
+    before, after, difference = FIGURES["accuracy-by-arm"].draw(runs).axes
     unpruned = runs[0].read_number(f"retrain/arms/{UNPRUNED}/accuracy")
     for number, arm in enumerate(runs[0].config.prune.arms):
         retrained = runs[0].read_number(f"retrain/arms/{arm}/accuracy")
@@ -98,7 +98,8 @@ def test_predictions_of_probes_and_heads(runs):
     predicted = [runs[0].read_number(f"predict/arms/{arm}/head/accuracy") for arm in arms]
     measured = [runs[0].read_number(f"prune/arms/{arm}/refit_accuracy") for arm in arms]
     np.testing.assert_array_equal(points(axes, 1), np.column_stack([predicted, measured]))
-    assert axes.get_ylabel() == "measured accuracy (50 test inputs)"
+    (legend,) = axes.figure.legends
+    assert legend.get_title().get_text() == "errors in points; bars: 95% binomial, 50 inputs"
 
 
 def test_predicted_losses_are_those_against_the_unpruned_arm(runs):
@@ -118,7 +119,7 @@ def test_accuracies_of_a_comparison(run):
     above, below = FIGURES["accuracy-against-density"].draw([run]).axes
     np.testing.assert_allclose(points(above), [[0.2, 0.6], [0.5, 0.8]])
     np.testing.assert_allclose(points(below), [[0.2, 30], [0.5, 10]])
-    assert below.get_xlabel() == "density of the masked layers"
+    assert below.get_xlabel() == "density of the masked layers (share kept)"
     assert "accuracy-against-density" not in drawing.draw_finished([run])
 
 
@@ -151,7 +152,7 @@ def test_errors_of_a_sweep_over_numbers_of_labels(sweep_of, tmp_path):
     errors, fits, clusters = figure.axes
     np.testing.assert_allclose(points(errors, 1), [[K, 1 - by_labels[K]] for K in (3, 4, 5)])
     assert (errors.get_ylabel(), fits.get_ylabel()) == ("test error", "maximal error over labels")
-    assert clusters.get_ylabel() == "last stage"
+    assert clusters.get_ylabel() == "number or SNR, last stage"
     assert drawing.draw_sweep(runs[:2]) == {}  # two numbers of labels make no curve
     with pytest.raises(InputError, match=r"figure: expected runs of one configuration, found data\.n_labels"):
         drawing.draw("cluster-sizes", [tmp_path / "sweep"], tmp_path)

@@ -12,6 +12,7 @@ from deeptheory.reports.plot import draw_predicted_against_measured
 from deeptheory.runs import Run
 from deeptheory.runs.stored_arrays import over_stages
 from deeptheory.store import paths
+from deeptheory.studies.soundness import chance
 
 
 def _draw(runs: Sequence[Run]) -> Figure:
@@ -30,7 +31,7 @@ def _draw(runs: Sequence[Run]) -> Figure:
             over_arms("prune", paths.REFIT_ACCURACY),
         ),
     }
-    return draw_predicted_against_measured(groups, n_test=n_test_inputs(runs[0]))
+    return draw_predicted_against_measured(groups, n_test=n_test_inputs(runs[0]), chance=chance(runs[0]))
 
 
 FIGURE = RunFigure(

@@ -1,8 +1,8 @@
 """Drawing: plain arrays in, a matplotlib figure in the style of the package out, `save` to PDF or PNG."""
 
 from deeptheory.reports.plot.accuracy_against_density import draw_accuracy_against_density
-from deeptheory.reports.plot.accuracy_against_dilution import draw_accuracy_against_dilution
 from deeptheory.reports.plot.accuracy_and_snr import draw_accuracy_and_snr
+from deeptheory.reports.plot.accuracy_by_arm import draw_accuracy_by_arm
 from deeptheory.reports.plot.accuracy_by_epochs import draw_accuracy_by_epochs
 from deeptheory.reports.plot.cluster_sizes import draw_cluster_sizes
 from deeptheory.reports.plot.error_against_labels import draw_error_against_labels
@@ -17,8 +17,8 @@ __all__ = [
     "SUFFIXES",
     "Losses",
     "draw_accuracy_against_density",
-    "draw_accuracy_against_dilution",
     "draw_accuracy_and_snr",
+    "draw_accuracy_by_arm",
     "draw_accuracy_by_epochs",
     "draw_cluster_sizes",
     "draw_error_against_labels",

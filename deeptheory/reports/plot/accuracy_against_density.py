@@ -10,16 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from deeptheory.errors import InputError
 from deeptheory.reports.plot.intervals import (
     Interval,
+    accuracy_interval,
     draw_chance,
     draw_interval,
     interval,
     per_seed_accuracy,
 )
 from deeptheory.reports.plot.notebook_figure import Figure
+from deeptheory.reports.plot.scales import SCALE, accuracy_axis, loss_axis, loss_limits
 from deeptheory.reports.plot.styles import BLACK, DOUBLE_COLUMN, Mark, arm_marks, arm_title, styled
 
 PER_COLUMN = 8  # criteria in one column of panels, at most
-LOSSES = (-1.0, 8.0)  # percentage points shown in the lower panels
 SPREAD = 0.03  # shift between two criteria as a share of the density, at most: intervals can be told apart
 
 
@@ -35,8 +36,8 @@ def draw_accuracy_against_density(
 
     Points are means over seeds with their intervals (`intervals.interval`); the points of one density are moved
     apart by a few percent of it, less where densities are close. Lines lead over densities that a criterion
-    lacks. The lower panels show small losses only: what leaves them is in the upper ones. Where there are more
-    than eight criteria they share two columns.
+    lacks. The lower panels hold every loss, on the scale of `scales.SCALE`. Where there are more than eight
+    criteria they share two columns.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def draw_accuracy_against_density(
     margin : float
         Largest loss that counts as none, in percentage points: a dotted line.
     chance : float
-        Accuracy of always giving the most frequent label: a dotted line.
+        Accuracy of always giving the most frequent label: a line.
     predicted : mapping of criterion to mapping of density to array of shape (S,), optional
         Losses predicted before retraining, shares: dashed lines of their means in the lower panels.
 
@@ -67,23 +68,47 @@ def draw_accuracy_against_density(
     height = -(-len(names) // n_columns)
     figure = Figure(figsize=(DOUBLE_COLUMN, 5.2))
     grid = figure.subplots(2, n_columns, squeeze=False, sharex=True, sharey="row")
+    highest, losses, drawn = float(reference.max()), [], []
     for column in range(n_columns):
         chosen = names[column * height : (column + 1) * height]
         above, below = grid[:, column]
         shown = {name: values[name] for name in chosen}
-        losses = draw_criteria(above, below, reference, shown, densities, marks, margin)
-        draw_predictions(below, {name: (predicted or {}).get(name, {}) for name in chosen}, marks)
-        draw_chance(above, chance)
-        above.set_ylim(-0.02, 1.0)
-        below.set_ylim(*LOSSES[::-1])
+        losses += draw_criteria(above, below, reference, shown, densities, marks, margin)
+        drawn += draw_predictions(below, {name: (predicted or {}).get(name, {}) for name in chosen}, marks)
+        highest = max(highest, *(float(np.nanmax(curve)) for curve in shown.values()))
         density_axis(below, densities, "{x:g}")
-        below.set_xlabel("density of the masked layers")
-        above.legend(loc="lower right", fontsize=6)
-    grid[0, 0].set_ylabel("test accuracy")
-    grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
-    dashed = "; dashed: predicted" if predicted else ""
-    figure.suptitle(f"after retraining; line: unpruned; bars: {losses[-1].meaning}{dashed}", fontsize=8)
+        below.set_xlabel("density of the masked layers (share kept)")
+    finish_panels(grid, highest, losses, drawn, chance, margin)
+    for above in grid[0]:
+        columns = 6 if n_columns == 1 else 3
+        above.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns)
+    title = "after retraining; black line: unpruned, retrained equally long"
+    figure.suptitle(f"{title}; {meaning_of(losses, drawn)}", fontsize=8)
     return figure
+
+
+def finish_panels(
+    grid: NDArray[np.object_],
+    highest: float,
+    losses: list[Interval],
+    predicted: list[NDArray[np.float64]],
+    chance: float,
+    margin: float,
+) -> None:
+    """Set the axes of accuracies (first row) and of losses (second row) so that they hold all of the points."""
+    limits = loss_limits([*(end for loss in losses for end in (loss.mean, loss.low, loss.high)), *predicted])
+    for above, below in grid.T:
+        accuracy_axis(above, highest)
+        draw_chance(above, chance)
+        loss_axis(below, "y", limits)
+        below.set_ylim(limits[::-1])
+    grid[0, 0].set_ylabel("test accuracy")
+    grid[1, 0].set_ylabel(f"loss in points (dotted: {margin:g})\n{SCALE}", fontsize=7)
+
+
+def meaning_of(losses: list[Interval], predicted: list[NDArray[np.float64]]) -> str:
+    """What bars and dashed lines are, for a title."""
+    return losses[0].meaning + ("; dashed: predicted loss" if predicted else "")
 
 
 def draw_criteria(
@@ -106,19 +131,22 @@ def draw_criteria(
     for position, (name, accuracies) in enumerate(values.items()):
         x = np.array(densities) * (1 + step * (position - (len(values) - 1) / 2))
         losses.append(interval(100 * (reference - accuracies)))
-        _draw(above, x, interval(accuracies), marks[name], arm_title(name))
+        _draw(above, x, accuracy_interval(accuracies), marks[name], arm_title(name))
         _draw(below, x, losses[-1], marks[name], None)
     return losses
 
 
 def draw_predictions(
     below: Axes, predicted: Mapping[str, Mapping[float, ArrayLike]], marks: Mapping[str, Mark]
-) -> None:
-    """Draw means of predicted losses, shares, as dashed lines into a panel of losses in points."""
+) -> list[NDArray[np.float64]]:
+    """Draw means of predicted losses, shares, as dashed lines into a panel of losses in points; returns them."""
+    drawn = []
     for name, losses in predicted.items():
         densities = sorted(losses)
-        means = [100 * float(np.mean(np.asarray(losses[density], np.float64))) for density in densities]
-        below.plot(densities, means, color=marks[name][0], linewidth=0.7, linestyle="--", zorder=0)
+        if densities:
+            drawn.append(np.array([100 * np.mean(np.asarray(losses[density])) for density in densities]))
+            below.plot(densities, drawn[-1], color=marks[name][0], linewidth=0.7, linestyle="--", zorder=0)
+    return drawn
 
 
 def density_axis(axes: Axes, densities: list[float], text: str | Callable[[float, float], str]) -> None:
@@ -158,5 +186,13 @@ def _draw(axes: Axes, x: NDArray[np.float64], points: Interval, mark: Mark, labe
     known = ~np.isnan(points.mean)
     points = Interval(points.mean[known], points.low[known], points.high[known], points.meaning)
     draw_interval(
-        axes, x[known], points, color=color, marker=marker, markersize=3, linewidth=0.7, label=label
+        axes,
+        x[known],
+        points,
+        color=color,
+        marker=marker,
+        markersize=3,
+        linewidth=0.7,
+        label=label,
+        clip_on=False,
     )

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from deeptheory.errors import InputError
 from deeptheory.reports.plot.intervals import (
     Interval,
+    accuracy_interval,
     draw_chance,
     draw_interval,
     interval,
@@ -18,6 +19,7 @@ from deeptheory.reports.plot.intervals import (
     per_seed_accuracy,
 )
 from deeptheory.reports.plot.notebook_figure import Figure
+from deeptheory.reports.plot.scales import accuracy_axis
 from deeptheory.reports.plot.styles import BLUE, GREEN, SINGLE_COLUMN, VERMILLION, stage_title, styled
 
 OFFSET = 0.08  # of the two quantities of a panel to either side of their stage, so that bars do not overlap
@@ -56,7 +58,8 @@ def draw_accuracy_and_snr(
     n_test : int
         Number of test inputs: gives the interval of the accuracy where there is one seed only.
     chance : float
-        Accuracy of always giving the most frequent label: a dotted line.
+        Accuracy of always giving the most frequent label: a line. The SNR of fields without structure, whose
+        clipped elements are as frequent on the diagonal as beside it, is 1: a line as well.
 
     Raises
     ------
@@ -75,11 +78,12 @@ def draw_accuracy_and_snr(
     figure = Figure(figsize=(SINGLE_COLUMN, 3.7))
     above, below = figure.subplots(2, 1, sharex=True)
 
-    measured = interval(per_seed_accuracy("accuracy", accuracy, n_stages), n_test)
+    measured = accuracy_interval(per_seed_accuracy("accuracy", accuracy, n_stages), n_test)
+    highest = float(measured.high.max())
     shift = 0.0 if predicted is None else OFFSET
     draw_interval(above, position - shift, measured, color=BLUE, marker="o", label="probe, measured")
     if predicted is not None:
-        theory = interval(per_seed_accuracy("predicted accuracy", predicted, n_stages))
+        theory = accuracy_interval(per_seed_accuracy("predicted accuracy", predicted, n_stages))
         draw_interval(
             above,
             position + shift,
@@ -90,9 +94,11 @@ def draw_accuracy_and_snr(
             linestyle="--",
             label="Gaussian fields, predicted",
         )
+        highest = max(highest, float(theory.high.max()))
+    accuracy_axis(above, highest)
     draw_chance(above, chance)
     above.set_ylabel("test accuracy")
-    above.legend(loc="best", title=f"bars: {measured.meaning}", title_fontsize=7)
+    above.legend(loc="best", title=measured.meaning, title_fontsize=7)
 
     mean_field = interval(per_seed("mean-field SNR", snr_mean_field, n_stages))
     counted = interval(per_seed("measured SNR", snr_measured, n_stages))
@@ -112,11 +118,12 @@ def draw_accuracy_and_snr(
     below.set_ylabel(rf"SNR ($\theta = {threshold:g}$)")
     below.margins(y=0.15)
     below.set_ylim(bottom=0)
-    below.legend(loc="lower right")
+    draw_chance(below, 1, "no structure")
+    below.legend(loc="best")
     below.set_xticks(position, [stage_title(stage) for stage in stages])
     below.set_xlim(-0.5, n_stages - 0.5)
     below.set_xlabel("stage")
-    below.yaxis.set_major_locator(MaxNLocator(5))
+    below.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     return figure
 
 

@@ -11,8 +11,10 @@ from deeptheory.reports.plot.accuracy_against_density import (
     density_axis,
     draw_criteria,
     draw_predictions,
+    finish_panels,
+    meaning_of,
 )
-from deeptheory.reports.plot.intervals import draw_chance, per_seed_accuracy
+from deeptheory.reports.plot.intervals import per_seed_accuracy
 from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import DOUBLE_COLUMN, arm_marks, styled
 
@@ -30,7 +32,8 @@ def draw_accuracy_by_epochs(
     """Draw accuracy (above) and loss against the unpruned network (below) against dilution.
 
     One column for every number of epochs. Points are means over seeds with their intervals
-    (`intervals.interval`); the points of one dilution are moved apart by a few percent of the density.
+    (`intervals.interval`); the points of one dilution are moved apart by a few percent of the density. The lower
+    panels hold every loss, on the scale of `scales.SCALE`.
 
     Parameters
     ----------
@@ -41,7 +44,7 @@ def draw_accuracy_by_epochs(
     margin : float
         Largest loss that counts as none, in percentage points: a dotted line.
     chance : float
-        Accuracy of always giving the most frequent label: a dotted line.
+        Accuracy of always giving the most frequent label: a line.
     predicted : mapping of epochs to mapping of criterion to mapping of density to array of shape (S,), optional
         Losses predicted before retraining, shares: dashed lines of their means in the lower panels.
 
@@ -57,9 +60,10 @@ def draw_accuracy_by_epochs(
     columns = sorted(accuracy)
     names = list(accuracy[columns[0]])
     marks = arm_marks(names)
-    figure = Figure(figsize=(DOUBLE_COLUMN, 4.4))
+    figure = Figure(figsize=(DOUBLE_COLUMN, 4.6))
     grid = figure.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
-    densities, worst = sorted(accuracy[columns[0]][names[0]]), 0.0
+    densities = sorted(accuracy[columns[0]][names[0]])
+    highest, losses, drawn = 0.0, [], []
     for (above, below), epochs in zip(grid.T, columns, strict=True):
         if list(accuracy[epochs]) != names:
             raise InputError(f"criteria after {epochs} epochs", ", ".join(names), ", ".join(accuracy[epochs]))
@@ -68,21 +72,16 @@ def draw_accuracy_by_epochs(
             name: checked_curve(name, curve, densities, len(reference))
             for name, curve in accuracy[epochs].items()
         }
-        losses = draw_criteria(above, below, reference, values, densities, marks, margin)
-        draw_predictions(below, (predicted or {}).get(epochs, {}), marks)
-        draw_chance(above, chance)
-        if epochs:
-            worst = max(worst, *(float(np.nanmax(loss.high, initial=0.0)) for loss in losses))
+        losses += draw_criteria(above, below, reference, values, densities, marks, margin)
+        drawn += draw_predictions(below, (predicted or {}).get(epochs, {}), marks)
+        highest = max(highest, reference.max(), *(float(np.nanmax(curve)) for curve in values.values()))
         above.set_title("not retrained" if epochs == 0 else f"{epochs} epoch{'s' * (epochs > 1)}", fontsize=8)
         density_axis(below, densities, lambda density, _: f"{1 - density:.3g}")
         below.tick_params(axis="x", labelsize=6)
         below.set_xlabel("dilution of the masked layers")
     below.invert_xaxis()  # shared
-    above.set_ylim(0, None)
-    below.set_ylim(max(1.1 * worst, 2 * margin), -max(0.1 * worst, margin))
-    grid[0, 0].legend(fontsize=6, loc="best")
-    grid[0, 0].set_ylabel("test accuracy")
-    grid[1, 0].set_ylabel(f"loss (points; dotted: {margin:g})")
-    dashed = "; dashed: predicted" if any((predicted or {}).values()) else ""
-    figure.suptitle(f"line: unpruned, retrained equally long; bars: {losses[-1].meaning}{dashed}", fontsize=8)
+    finish_panels(grid, highest, losses, drawn, chance, margin)
+    title = f"black line: unpruned, retrained equally long; {meaning_of(losses, drawn)}"
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=6, title=title, title_fontsize=8)
     return figure

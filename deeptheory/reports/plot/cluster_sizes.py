@@ -12,7 +12,7 @@ from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import BLUE, DOUBLE_COLUMN, SINGLE_COLUMN, stage_title, styled
 
 COLUMNS = 5
-HEADROOM = 1.45  # of the tallest bar: leaves room for the numbers written in each panel
+HEADROOM = 1.6  # of the tallest bar: leaves room for the numbers written in each panel
 
 
 @styled
@@ -20,7 +20,7 @@ def draw_cluster_sizes(sizes: Mapping[str, ArrayLike], n_filters: Mapping[str, i
     """Draw the histogram of cluster sizes of each stage, in clusters per filter.
 
     All panels share their axes. The bars of a stage add up to its mean number of clusters per filter, N_c,
-    written in the panel with the mean cluster size C_s over all clusters.
+    written in the panel with the mean cluster size C_s over all clusters and the number of filters.
 
     Parameters
     ----------
@@ -68,10 +68,11 @@ def draw_cluster_sizes(sizes: Mapping[str, ArrayLike], n_filters: Mapping[str, i
         axes.set_title(f"stage {title}" if title != stage else stage)
         text = f"$N_c$ = {len(stage_sizes) / n_filters[stage]:.2f}\n"
         text += f"$C_s$ = {stage_sizes.mean():.2f}" if stage_sizes.size else "no cluster"
+        text += f"\n{n_filters[stage]} filters"
         axes.annotate(
             text, (0.94, 0.92), xycoords="axes fraction", ha="right", va="top", fontsize=7, linespacing=1.3
         )
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     for axes in panels[len(counted) :]:
         axes.remove()
     # With axes shared, the last panel of a column names the sizes even where the row below is not full.

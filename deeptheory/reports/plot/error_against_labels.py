@@ -31,11 +31,11 @@ FINE = 200  # points of a curve
 def draw_error_against_labels(scaling: LabelScaling) -> Figure:
     """Draw against the number of labels K, on a logarithmic axis, of networks trained on that many.
 
-    (a) Mean error and maximal error over labels, and the prediction of one distance d' between the true and a
-    rival field, 1 - P = 1 - int Dz Phi(z + d')^(K-1), with d' from the mean error at K = 10 (or the number nearest
-    to it) and nothing else fitted. (b) The maximal error with the line, the power and the logarithm that fit its
-    means best by least squares. (c) Size and number of the clusters per filter at the last stage, and its
-    mean-field SNR.
+    (a) Mean error and maximal error over labels, that of chance (1 - 1/K, labels equally frequent), and the
+    prediction of one distance d' between the true and a rival field, 1 - P = 1 - int Dz Phi(z + d')^(K-1), with d'
+    from the mean error at K = 10 (or the number nearest to it) and nothing else fitted. (b) The maximal error with
+    the line, the power and the logarithm that fit its means best by least squares. (c) Size and number of the
+    clusters per filter at the last stage, and its mean-field SNR.
 
     Parameters
     ----------
@@ -60,6 +60,7 @@ def draw_error_against_labels(scaling: LabelScaling) -> Figure:
         linewidth=0.8,
         label=f"$d'$ = {distance:.2f}, from $K$ = {K[nearest]:g}",
     )
+    errors.plot(fine, 1 - 1 / fine, color="0.5", linewidth=0.8, linestyle="-.", zorder=0, label="chance")
     errors.set_ylabel("test error")
 
     mean = scaling.values["max_error"].mean(axis=0)
@@ -71,7 +72,7 @@ def draw_error_against_labels(scaling: LabelScaling) -> Figure:
     _draw(clusters, K, scaling.values["cluster_size"], GREEN, "s", "labels per cluster")
     _draw(clusters, K, scaling.values["clusters_per_filter"], ORANGE, "D", "clusters per filter")
     _draw(clusters, K, scaling.values["snr_mean_field"], PURPLE, "P", "SNR, mean field")
-    clusters.set_ylabel("last stage")
+    clusters.set_ylabel("number or SNR, last stage")
 
     for axes, panel in ((errors, "(a)"), (fits, "(b)"), (clusters, "(c)")):
         axes.set_xscale("log")
@@ -82,8 +83,9 @@ def draw_error_against_labels(scaling: LabelScaling) -> Figure:
         axes.set_ylim(bottom=0)
         axes.set_title(panel, loc="left", fontsize=8)
         axes.legend(fontsize=6)
-    fits.set_ylim(0, min(1.05, 1.2 * float(scaling.values["max_error"].max())))
-    figure.supxlabel(f"number of labels $K$ ({meaning})", fontsize=8)
+    errors.set_ylim(top=1.04)
+    fits.set_ylim(0, min(1.04, 1.2 * float(scaling.values["max_error"].max())))
+    figure.supxlabel(f"number of labels $K$ on which the network is trained ({meaning})", fontsize=8)
     return figure
 
 

@@ -74,7 +74,7 @@ def draw_field_matrix(
         axes.set_xlabel("output $j$")
         axes.set_ylabel("input label $i$")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(6, integer=True))
+            axis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     _draw_sorted(panels[2], clipped, clusters)
     figure.legend(
         handles=[

@@ -15,7 +15,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean over seeds with the ends of its interval, each `(M,)`, and what the interval is, in words."""
+    """Mean over seeds with the ends of its interval, each `(M,)`, and what its bars are, in words."""
 
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -77,13 +77,19 @@ def interval(values: NDArray[np.float64], n_test: int | None = None) -> Interval
         with np.errstate(invalid="ignore"):  # an infinite SNR has no interval
             deviation = values.std(axis=0, ddof=1)
         half = stdtrit(n_seeds - 1, 0.5 + LEVEL / 2) * deviation / np.sqrt(n_seeds)
-        return Interval(mean, mean - half, mean + half, f"95% interval, {n_seeds} seeds")
+        return Interval(mean, mean - half, mean + half, f"bars: 95% interval of the mean, {n_seeds} seeds")
     if n_seeds == 2:
-        return Interval(mean, values.min(axis=0), values.max(axis=0), "range of 2 seeds")
+        return Interval(mean, values.min(axis=0), values.max(axis=0), "bars: range of 2 seeds")
     if n_test is None:
-        return Interval(mean, mean, mean, "1 seed")
+        return Interval(mean, mean, mean, "1 seed, no interval")
     low, high = wilson(mean, n_test)
-    return Interval(mean, low, high, f"95% binomial, 1 seed, {n_test} inputs")
+    return Interval(mean, low, high, f"bars: 95% binomial, 1 seed, {n_test} inputs")
+
+
+def accuracy_interval(values: NDArray[np.float64], n_test: int | None = None) -> Interval:
+    """As `interval`, of accuracies: its ends are cut to 0 and 1."""
+    of = interval(values, n_test)
+    return Interval(of.mean, np.clip(of.low, 0, 1), np.clip(of.high, 0, 1), of.meaning)
 
 
 def wilson(share: NDArray[np.float64], n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -94,18 +100,14 @@ def wilson(share: NDArray[np.float64], n: int) -> tuple[NDArray[np.float64], NDA
     return np.clip(centre - half, 0, share), np.clip(centre + half, share, 1)  # rounding errors at 0 and 1
 
 
-def draw_chance(axes: Axes, chance: float) -> None:
-    """Draw the line of chance into a panel of accuracies."""
-    axes.axhline(chance, color="0.5", linewidth=0.8, linestyle=":", zorder=0)
-    axes.annotate(
-        "chance",
-        (0.99, chance),
-        xycoords=("axes fraction", "data"),
-        ha="right",
-        va="bottom",
-        fontsize=6,
-        color="0.4",
+def draw_chance(axes: Axes, chance: float, name: str = "chance") -> None:
+    """Draw the line of chance into a panel whose limits are set; the legend says where it is."""
+    limits = axes.get_ylim()
+    outside = "" if min(limits) <= chance <= max(limits) else ", outside"
+    axes.axhline(
+        chance, color="0.5", linewidth=0.8, linestyle="-.", zorder=0, label=f"{name}: {chance:.3g}{outside}"
     )
+    axes.set_ylim(limits)
 
 
 def draw_interval(axes: Axes, x: ArrayLike, points: Interval, **look: Any) -> None:

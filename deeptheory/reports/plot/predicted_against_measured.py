@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot.intervals import per_seed_accuracy, wilson
+from deeptheory.reports.plot.intervals import draw_chance, per_seed_accuracy, wilson
 from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import (
     BLACK,
@@ -25,7 +25,9 @@ KIND_MARKS: tuple[Mark, ...] = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), *O
 
 
 @styled
-def draw_predicted_against_measured(groups: Mapping[str, tuple[ArrayLike, ArrayLike]], n_test: int) -> Figure:
+def draw_predicted_against_measured(
+    groups: Mapping[str, tuple[ArrayLike, ArrayLike]], n_test: int, chance: float
+) -> Figure:
     """Draw measured against predicted accuracy, one colour and marker per kind of prediction.
 
     The legend gives for each kind, in percentage points, the root mean square of predicted - measured (rms)
@@ -38,6 +40,8 @@ def draw_predicted_against_measured(groups: Mapping[str, tuple[ArrayLike, ArrayL
         masked and refitted heads and of the retrained arms.
     n_test : int
         Number of test inputs of each measured accuracy: the bars are 95% binomial (Wilson) intervals.
+    chance : float
+        Accuracy of always giving the most frequent label: a line.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def draw_predicted_against_measured(groups: Mapping[str, tuple[ArrayLike, ArrayL
             per_seed_accuracy(f"measured accuracy of {kind}", measured, n_points)[0],
         )
 
-    figure = Figure(figsize=(SINGLE_COLUMN, 3.25 + 0.16 * len(pairs)))
+    figure = Figure(figsize=(SINGLE_COLUMN, 3.4 + 0.16 * len(pairs)))
     axes = figure.subplots()
     drawn = []
     for (kind, (predicted, measured)), (color, marker) in zip(pairs.items(), cycle(KIND_MARKS), strict=False):
@@ -83,16 +87,17 @@ def draw_predicted_against_measured(groups: Mapping[str, tuple[ArrayLike, ArrayL
     limits = (everything.min() - pad, everything.max() + pad)
     axes.plot(limits, limits, color=BLACK, linewidth=0.6, zorder=0)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
-    axes.set_xlabel("predicted accuracy")
-    axes.set_ylabel(f"measured accuracy ({n_test} test inputs)")
+    draw_chance(axes, chance)
+    axes.set_xlabel("predicted accuracy (line: equal to the measured)")
+    axes.set_ylabel("measured accuracy")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     handles, names = axes.get_legend_handles_labels()
     figure.legend(
         handles,
         names,
         loc="outside upper center",
-        title="errors in percentage points",
+        title=f"errors in points; bars: 95% binomial, {n_test} inputs",
         title_fontsize=7,
         alignment="left",
     )

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.reports.plot.notebook_figure import Figure
+from deeptheory.reports.plot.scales import SCALE, loss_axis, loss_limits
 from deeptheory.reports.plot.styles import BLACK, GREY, SINGLE_COLUMN, arm_marks, arm_title, styled
 
 Floats = NDArray[np.float64]
@@ -37,8 +37,8 @@ class Losses:
 def draw_predicted_losses(losses: Mapping[str, Losses], margin: float) -> Figure:
     """Draw measured against predicted losses in percentage points, one colour and marker per criterion.
 
-    Both axes are linear within one point of zero and logarithmic beyond, so that losses of half a point and of
-    fifty can be read. The legend gives the mean of ``|predicted - measured|`` of every criterion.
+    Both axes are on the scale of `scales.SCALE`, so that losses of half a point and of fifty can be read. The
+    legend gives the mean of ``|predicted - measured|`` of every criterion.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def draw_predicted_losses(losses: Mapping[str, Losses], margin: float) -> Figure
         for what, values in vars(of_one).items():
             if not np.isfinite(values).all():
                 raise InputError(f"{what} losses of {name}", "finite numbers", "one that is not")
-    figure = Figure(figsize=(SINGLE_COLUMN, 3.5 + 0.13 * len(losses)))
+    figure = Figure(figsize=(SINGLE_COLUMN, 3.6 + 0.08 * len(losses)))
     axes = figure.subplots()
-    everything = [0.0]
+    everything: list[Floats] = []
     marks = arm_marks(losses)
     for name, of_one in losses.items():
         color, marker = marks[name]
@@ -75,24 +75,25 @@ def draw_predicted_losses(losses: Mapping[str, Losses], margin: float) -> Figure
             markerfacecolor="none",
             linestyle="none",
             elinewidth=0.4,
+            markersize=5,
+            markeredgewidth=0.7,
             label=f"{arm_title(name)}: {wrong:.2f} ({len(of_one.measured)})",
         )
-        everything += [*points["low"], *points["high"], *points["measured"]]
-    limits = (min(everything) - 0.5, 1.3 * max(*everything, 1.0))
+        everything += [points["low"], points["high"]]
+        everything += [points["measured"] - points["error"], points["measured"] + points["error"]]
+    limits = loss_limits(everything)
     axes.axhspan(limits[0], margin, color=GREY, alpha=0.25, linewidth=0)
     axes.plot(limits, limits, color=BLACK, linewidth=0.6, zorder=0)
-    axes.set_xscale("symlog", linthresh=1.0)
-    axes.set_yscale("symlog", linthresh=1.0)
-    axes.set(xlim=limits, ylim=limits, aspect="equal")
-    ticks = [tick for tick in (-2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 50) if limits[0] <= tick <= limits[1]]
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
-        axis.set_minor_locator(NullLocator())
+    loss_axis(axes, "x", limits)
+    loss_axis(axes, "y", limits)
+    axes.set_aspect("equal")
     axes.set_xlabel("predicted loss (points)")
     axes.set_ylabel("measured loss (points)")
     figure.legend(
         loc="outside upper center",
-        title=f"mean |predicted − measured| in points (masks); grey: at most {margin:g} lost",
+        title="mean |predicted − measured| in points (masks)\n"
+        f"bars: 95% intervals; grey: at most {margin:g} lost\n"
+        f"axes: {SCALE}",
         title_fontsize=7,
         alignment="left",
         ncols=2,

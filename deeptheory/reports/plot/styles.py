@@ -26,16 +26,31 @@ ARM_MARKS: dict[str, Mark] = {
     "random": (ORANGE, "s"),
     "label-permuted": (GREEN, "^"),
     "magnitude": (VERMILLION, "v"),
+    "lamp": (PURPLE, "P"),
+    "snr-overlap": (SKY_BLUE, "X"),
+    "snr-budget": (BLACK, "*"),
+    "magnitude-global": (VERMILLION, "<"),
+    "snip": (SKY_BLUE, ">"),
+    "grasp": (GREEN, "p"),
+    "synflow": (ORANGE, "h"),
+    "taylor": (PURPLE, "d"),
+    "obd": (VERMILLION, "X"),
+    "obs": (BLACK, "P"),
+    "random-afcc": (BLUE, "s"),
+    "published-indexing": (BLUE, "*"),
+    "l1": (VERMILLION, "^"),
+    "geometric-median": (GREEN, "D"),
+    "snr-share": (BLACK, "o"),
 }
 # For arms and groups without a mark of their own.
 OTHER_MARKS: tuple[Mark, ...] = (
-    (PURPLE, "P"),
-    (SKY_BLUE, "X"),
-    (BLACK, "*"),
-    (PURPLE, "<"),
-    (SKY_BLUE, ">"),
-    (GREEN, "p"),
-    (ORANGE, "h"),
+    (PURPLE, ">"),
+    (SKY_BLUE, "D"),
+    (GREEN, "h"),
+    (ORANGE, "<"),
+    (BLUE, "p"),
+    (PURPLE, "X"),
+    (SKY_BLUE, "v"),
 )
 
 P = ParamSpec("P")

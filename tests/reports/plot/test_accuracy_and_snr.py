@@ -29,7 +29,8 @@ def test_panels_show_the_means_over_seeds_on_one_axis(tmp_path):
     assert below.get_ylim()[0] == 0
     assert [tick.get_text() for tick in below.get_xticklabels()] == ["1", "2", "3", "4"]
     assert below.get_ylabel() == r"SNR ($\theta = 0.3$)"
-    assert above.get_legend().get_title().get_text() == "bars: 95% interval, 3 seeds"
+    assert above.get_legend().get_title().get_text() == "bars: 95% interval of the mean, 3 seeds"
+    assert below.get_legend().get_texts()[0].get_text() == "no structure: 1"
     save(figure, tmp_path / "figure.png")
 
 

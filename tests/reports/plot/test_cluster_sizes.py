@@ -13,9 +13,9 @@ def test_bars_are_clusters_per_filter_and_add_up_to_their_mean_number(tmp_path):
     heights = [[bar.get_height() for bar in axes.patches] for axes in figure.axes]
     np.testing.assert_allclose(heights, [[1, 0, 0, 0.5], [0, 0, 0, 0], [0.5, 0.75, 0.25, 0]])
     texts = [axes.texts[0].get_text() for axes in figure.axes]
-    assert texts[0] == "$N_c$ = 1.50\n$C_s$ = 2.00"
-    assert texts[1] == "$N_c$ = 0.00\nno cluster"
-    assert texts[2] == "$N_c$ = 1.50\n$C_s$ = 1.83"
+    assert texts[0] == "$N_c$ = 1.50\n$C_s$ = 2.00\n2 filters"
+    assert texts[1] == "$N_c$ = 0.00\nno cluster\n8 filters"
+    assert texts[2] == "$N_c$ = 1.50\n$C_s$ = 1.83\n4 filters"
     assert [axes.get_title() for axes in figure.axes] == ["stage 1", "stage 2", "stage 3"]
     save(figure, tmp_path / "figure.png")
 

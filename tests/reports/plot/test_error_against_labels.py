@@ -27,7 +27,8 @@ def test_panels_hold_the_numbers():
     errors, fits, clusters = draw_error_against_labels(LabelScaling((3, 10, 30, 100), values)).axes
     of_errors = errors.get_lines()[0].get_xydata()
     np.testing.assert_allclose(of_errors, np.column_stack([K, [0.15, 0.25, 0.35, 0.45]]))
-    prediction = errors.get_lines()[-1]
+    prediction, chance = errors.get_lines()[-2:]
+    np.testing.assert_allclose(chance.get_ydata()[[0, -1]], [2 / 3, 0.99])
     assert prediction.get_ydata()[-1] == pytest.approx(
         1 - theory.detection_accuracy(distance_of(0.75, 10), 100)
     )

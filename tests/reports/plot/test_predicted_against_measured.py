@@ -12,15 +12,16 @@ GROUPS = {
 
 
 def test_legend_gives_rms_and_bias_in_points(tmp_path):
-    figure = draw_predicted_against_measured(GROUPS, 2000)
+    figure = draw_predicted_against_measured(GROUPS, 2000, 0.1)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     # Errors in points: +1, -1, +2 and -1, -3.
-    assert texts == ["probes of stages: rms 1.41, bias +0.67", "retrained arms: rms 2.24, bias −2.00"]
+    assert texts[0] == "chance: 0.1, outside"
+    assert texts[1:] == ["probes of stages: rms 1.41, bias +0.67", "retrained arms: rms 2.24, bias −2.00"]
     save(figure, tmp_path / "figure.png")
 
 
 def test_axes_are_equal_with_the_identity_and_all_points_inside():
-    axes = draw_predicted_against_measured(GROUPS, 2000).axes[0]
+    axes = draw_predicted_against_measured(GROUPS, 2000, 0.1).axes[0]
     assert axes.get_xlim() == axes.get_ylim()
     assert axes.get_aspect() == 1
     low, high = axes.get_xlim()
@@ -35,7 +36,7 @@ def test_axes_are_equal_with_the_identity_and_all_points_inside():
 
 def test_every_kind_is_drawn_even_when_the_marks_repeat():
     groups = {f"kind {number}": ([0.5], [0.5]) for number in range(len(KIND_MARKS) + 1)}
-    assert len(draw_predicted_against_measured(groups, 100).axes[0].containers) == len(groups)
+    assert len(draw_predicted_against_measured(groups, 100, 0.1).axes[0].containers) == len(groups)
 
 
 @pytest.mark.parametrize(
@@ -55,4 +56,4 @@ def test_every_kind_is_drawn_even_when_the_marks_repeat():
 )
 def test_bad_input(groups, message):
     with pytest.raises(InputError, match=message):
-        draw_predicted_against_measured(groups, 100)
+        draw_predicted_against_measured(groups, 100, 0.1)

@@ -17,12 +17,15 @@ def test_legend_gives_the_mean_error_in_points_and_the_number_of_masks(tmp_path)
     figure = draw_predicted_losses(FOUND, 0.5)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["AFCC: 1.50 (2)", "random: 5.00 (2)"]
+    title = figure.legends[0].get_title().get_text()
+    assert "axes: linear within 1 point, logarithmic beyond" in title
     save(figure, tmp_path / "figure.png")
 
 
 def test_points_and_bars_are_in_points_and_inside_equal_axes():
     (axes,) = draw_predicted_losses(FOUND, 0.5).axes
     assert axes.get_xlim() == axes.get_ylim()
+    assert axes.get_xscale() == axes.get_yscale() == "symlog"
     low, high = axes.get_xlim()
     for container, of_one in zip(axes.containers, FOUND.values(), strict=True):
         np.testing.assert_allclose(

@@ -2,6 +2,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from deeptheory.prune.options import PruneOptions
 from deeptheory.reports.plot import draw_predicted_against_measured
 from deeptheory.reports.plot.styles import (
     ARM_MARKS,
@@ -14,7 +15,9 @@ from deeptheory.reports.plot.styles import (
 
 
 def small_figure():
-    return draw_predicted_against_measured({"probes": (np.array([0.4, 0.6]), np.array([0.41, 0.59]))}, 1000)
+    return draw_predicted_against_measured(
+        {"probes": (np.array([0.4, 0.6]), np.array([0.41, 0.59]))}, 1000, 0.1
+    )
 
 
 def test_drawing_neither_reads_nor_changes_the_users_settings():
@@ -35,13 +38,15 @@ def test_drawing_opens_no_window_and_keeps_no_figure():
 
 
 def test_arms_differ_in_marker_and_keep_theirs():
-    marks = arm_marks(["lamp", "afcc", "snr-budget", "random"])
+    marks = arm_marks(["mine", "afcc", "theirs", "random"])
     assert marks["afcc"] == ARM_MARKS["afcc"]
     assert marks["random"] == ARM_MARKS["random"]
-    assert marks["lamp"] == OTHER_MARKS[0]
-    assert marks["snr-budget"] == OTHER_MARKS[1]
-    markers = [marker for _, marker in (*ARM_MARKS.values(), *OTHER_MARKS)]
-    assert len(set(markers)) == len(markers)
+    assert marks["mine"] == OTHER_MARKS[0]
+    assert marks["theirs"] == OTHER_MARKS[1]
+    every = [*ARM_MARKS.values(), *OTHER_MARKS]
+    assert len(set(every)) == len(every)
+    markers = [ARM_MARKS[arm][1] for arm in ("unpruned", *PruneOptions().arms, "lamp")]
+    assert len(set(markers)) == len(markers)  # told apart without colours
 
 
 @pytest.mark.parametrize(

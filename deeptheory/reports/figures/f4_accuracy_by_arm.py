@@ -1,4 +1,4 @@
-"""Accuracy of the arms against dilution, before and after retraining."""
+"""Accuracy of the arms, side by side, before and after retraining."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from deeptheory import prune
 from deeptheory.reports.figures.definition import RunFigure, n_test_inputs
-from deeptheory.reports.plot import draw_accuracy_against_dilution
+from deeptheory.reports.plot import draw_accuracy_by_arm
 from deeptheory.runs import Run
 from deeptheory.runs.stored_arrays import over_seeds
 from deeptheory.store import paths
@@ -18,9 +18,9 @@ def _draw(runs: Sequence[Run]) -> Figure:
     arms = runs[0].config.prune.arms
 
     def of_arms(step: str, entry: str) -> dict[str, ArrayLike]:
-        return {arm: over_seeds(runs, paths.arm_path(step, arm, entry))[:, None] for arm in arms}
+        return {arm: over_seeds(runs, paths.arm_path(step, arm, entry)) for arm in arms}
 
-    return draw_accuracy_against_dilution(
+    return draw_accuracy_by_arm(
         of_arms("prune", paths.DILUTION),
         of_arms("prune", paths.ACCURACY),
         of_arms("retrain", paths.ACCURACY),
@@ -33,9 +33,10 @@ def _draw(runs: Sequence[Run]) -> Figure:
 
 
 FIGURE = RunFigure(
-    "accuracy-against-dilution",
+    "accuracy-by-arm",
     step="retrain",
     study="confirm",
     draw=_draw,
-    caption="Test accuracy of every arm before and after retraining against its dilution.",
+    caption="Test accuracy of every arm, before and after retraining, and its difference from the unpruned arm of "
+    "the same seed; the axis says the dilution.",
 )
