@@ -1,4 +1,4 @@
-"""The table of all entries of `run.h5` against the files of real runs, in both directions, and against its page."""
+"""The table of all entries of `run.h5` against files of real runs, in both directions, and its page."""
 
 from pathlib import Path
 
@@ -26,7 +26,9 @@ RARE = ("slurm/VARIABLE", paths.NOT_REACHED)
 
 def config(**tables):
     small = {**TINY, "train": {**TINY["train"], "epochs": 2}, "prune": MASKED}
-    return config_from({**small, **{name: {**small.get(name, {}), **table} for name, table in tables.items()}})
+    return config_from(
+        {**small, **{name: {**small.get(name, {}), **table} for name, table in tables.items()}}
+    )
 
 
 @pytest.fixture(scope="module")
