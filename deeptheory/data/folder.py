@@ -103,9 +103,8 @@ def _files(path: Path, label_names: tuple[str, ...]) -> tuple[list[Path], Labels
     for folder in _entries(path):
         if not folder.is_dir():
             if folder.suffix.lower() in SUFFIXES:
-                raise InputError(
-                    f"image {folder}", f"{path.name}/LABEL/FILE", "no label", "move it to a label"
-                )
+                do = f"move it to its label: mv {shlex.quote(str(folder))} {shlex.quote(str(path))}/LABEL"
+                raise InputError(f"image {folder}", f"{path.name}/LABEL/FILE", "no label", do)
             continue
         if folder.name not in label_names:
             raise InputError(f"folder {folder}", "a label that train has too", f"'{folder.name}'")

@@ -1,6 +1,7 @@
 """The memory that this process may still take, and the refusal of results that exceed it."""
 
 import contextlib
+import resource
 from pathlib import Path
 
 from deeptheory.errors import InputError
@@ -12,10 +13,17 @@ MEMORY_SHARE = 0.8  # of the free memory for one result; what computes it needs 
 def free_memory() -> int | None:
     """Bytes of memory that can still be taken, or None where the system does not say.
 
-    The smaller of what the machine has available and what control groups, such as Slurm's --mem, leave.
+    The smallest of what the machine has available, what control groups, such as Slurm's --mem, leave, and what a
+    limit of the address space (`ulimit -v`) does.
     """
-    left = [size for size in (_available_memory(), cgroups.memory_left()) if size is not None]
-    return min(left, default=None)
+    sizes = _available_memory(), cgroups.memory_left(), _address_space_left()
+    return min((size for size in sizes if size is not None), default=None)
+
+
+def _address_space_left() -> int | None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    taken = None if limit == resource.RLIM_INFINITY else process_memory("VmSize")
+    return None if taken is None else max(limit - taken, 0)
 
 
 def _available_memory() -> int | None:
@@ -27,7 +35,10 @@ def _available_memory() -> int | None:
 
 
 def process_memory(key: str) -> int | None:
-    """An entry of /proc/self/status in bytes: "VmRSS" now, "VmHWM" at its largest; None where there is none."""
+    """An entry of /proc/self/status in bytes; None where there is none.
+
+    "VmRSS" is the memory now, "VmHWM" at its largest, "VmSize" the address space.
+    """
     # Not getrusage: its maximum counts the parent's memory at the moment of the fork.
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/self/status").read_text().splitlines():

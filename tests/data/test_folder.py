@@ -160,7 +160,7 @@ def test_other_folders_are_passed_over(directory):
     [
         (
             "train/0.png",
-            r"image .*train/0\.png: expected train/LABEL/FILE, found no label; move it to a label",
+            r"image .*train/0\.png: expected train/LABEL/FILE, found no label; .*: mv .*/train/LABEL$",
         ),
         ("test/0.png", r"image .*test/0\.png: expected test/LABEL/FILE"),
         (

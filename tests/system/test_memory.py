@@ -26,3 +26,11 @@ def test_the_peak_counts_from_where_it_is_reset():
     memory.reset_peak()
     assert memory.process_memory("VmHWM") < before - 200_000_000
     assert memory.process_memory("VmHWM") >= memory.process_memory("VmRSS") - 1_000_000
+
+
+def test_a_limit_of_the_address_space_counts(monkeypatch):
+    taken = memory.process_memory("VmSize")
+    monkeypatch.setattr("resource.getrlimit", lambda _: (taken + 10**6, -1))
+    assert memory.free_memory() <= 10**6
+    monkeypatch.setattr("resource.getrlimit", lambda _: (taken // 2, -1))
+    assert memory.free_memory() == 0
