@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 DEMO := out/demo
+FORMAT := pdf
 SITE := out/docs
 # `make bench` compares with PyTorch where it is installed in .venv (pip install '.[torch]').
 AGAINST := $(if $(wildcard $(VENV)/lib/python*/site-packages/torch),--against torch)
@@ -42,9 +43,9 @@ bench: $(VENV)/ready
 	    $(BIN)/deeptheory bench $$case --width $$width $(AGAINST) --out benchmarks/results || exit; \
 	done; $(BIN)/deeptheory bench layers --width $$width --out benchmarks/results || exit; done
 
-# From the results that are in out/ (figures/sources.toml says which command makes which) into out/figures.
+# From the results that are in out/ (figures/sources.toml says which command makes which) into out/figures; FORMAT=png or svg.
 figures: $(VENV)/ready
-	$(BIN)/python figures/all.py
+	$(BIN)/python figures/all.py --format $(FORMAT)
 
 clean:
 	rm -rf $(VENV) $(LOWEST) $(DEMO) $(SITE)

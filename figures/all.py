@@ -1,6 +1,6 @@
 """Draw every figure of sources.toml whose results are there, with the facts of its caption beside it as text.
 
-What is not there is named with the command that makes it, and the exit code is then 1. Two calls on the same
+What is not there is named with the commands that make it, and the exit code is then 1. Two calls on the same
 results write the same bytes.
 """
 
@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from captions import facts
 
 from deeptheory.errors import InputError
-from deeptheory.reports import drawing
+from deeptheory.reports import drawing, plot
 from deeptheory.runs.discovery import find_runs
 from deeptheory.runs.run import make_directory
 from deeptheory.store.atomic_files import write_text
@@ -23,7 +24,7 @@ from deeptheory.system.scripts import run_script
 HERE = Path(__file__).parent
 
 
-def caption(name: str, source: dict[str, str], results: Path) -> str:
+def caption(name: str, source: dict[str, Any], results: Path, made_by: str, picture_format: str) -> str:
     """What the figure shows, of which results, and how to make it again."""
     if results.is_dir():
         of_results = facts(find_runs(results))
@@ -31,34 +32,36 @@ def caption(name: str, source: dict[str, str], results: Path) -> str:
         setting = json.loads(results.read_text(encoding="utf-8"))["setting"]
         of_results = "\n".join(f"{key}: {value}" for key, value in setting.items())
     if "script" in source:
-        command = f"python figures/{source['script']} {results}"
+        command = f"python figures/{source['script']} {results} --out {name}.{picture_format}"
     else:
-        command = f"deeptheory figure {name} {results} --out figures"
-    lines = [name, source["shows"], of_results, f"results: {source['made_by']}", f"figure: {command}"]
+        command = f"deeptheory figure {name} {results} --format {picture_format}"
+    lines = [name, source["shows"], of_results, f"results: {made_by}", f"figure: {command}"]
     return "\n".join(lines) + "\n"
 
 
-def run(script: str, results: Path, out: Path) -> None:
+def run(script: str, results: Path, path: Path) -> None:
     """Draw one figure with its script; what it reports as an error is raised here."""
-    command = [sys.executable, str(HERE / script), str(results), "--out", str(out)]
+    command = [sys.executable, str(HERE / script), str(results), "--out", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1].removeprefix("error: "))
 
 
-def draw(name: str, source: dict[str, str], out: Path) -> str:
-    """Draw one figure; returns an empty text, or what is missing or went wrong."""
-    results = Path(source["results"])
-    if not results.exists():
-        return f"no {results}; make it with: {source['made_by']}"
+def draw(name: str, source: dict[str, Any], path: Path) -> str:
+    """Draw one figure from the first results that are there; returns an empty text, or what is missing."""
+    there = {Path(results): do for results, do in source["results"].items() if Path(results).exists()}
+    if not there:
+        ways = [f"{results}; make it with: {do}" for results, do in source["results"].items()]
+        return f"no {', or '.join(ways)}"
+    results, made_by = next(iter(there.items()))
     try:
         if "script" in source:
-            run(source["script"], results, out)
+            run(source["script"], results, path)
         else:
-            drawing.draw(name, [results], out)
+            drawing.draw(name, [results], path)
     except (InputError, RuntimeError) as error:
         return str(error)
-    write_text(out / f"{name}.txt", caption(name, source, results))
+    write_text(path.with_suffix(".txt"), caption(name, source, results, made_by, path.suffix[1:]))
     return ""
 
 
@@ -69,15 +72,17 @@ def main() -> None:
         "--sources", type=Path, default=HERE / "sources.toml", help="TOML file of the figures"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("out/figures"), help="directory of the PDF and text files"
+        "--out", type=Path, default=Path("out/figures"), help="directory of the figures and text files"
     )
+    parser.add_argument("--format", choices=plot.FORMATS, default="pdf", help="of the figures")
     arguments = parser.parse_args()
     make_directory(arguments.out)
     missing = 0
     for name, source in tomllib.loads(arguments.sources.read_text(encoding="utf-8")).items():
-        problem = draw(name, source, arguments.out)
+        path = arguments.out / f"{name}.{arguments.format}"
+        problem = draw(name, source, path)
         missing += bool(problem)
-        print(f"{name}: {problem or arguments.out / f'{name}.pdf'}")
+        print(f"{name}: {problem or path}")
     sys.exit(1 if missing else 0)
 
 

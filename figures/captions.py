@@ -21,6 +21,8 @@ def facts(runs: Sequence[Run]) -> str:
     stored = {run.read_text(paths.provenance_path("train", paths.GIT_REVISION)) for run in runs}
     revisions = sorted({revision[:10] or "unknown" for revision in stored})
     trained = "" if config.network.name == IMPORTED else f", trained for {config.train.epochs} epochs"
+    if first.done("retrain") or first.has(paths.COMPARE):
+        trained += f", arms retrained for {config.retrain.epochs}"
     splits = first.read_tree(paths.join("train", paths.SPLITS))
     lines = [
         f"runs: {len(runs)}, of seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",

@@ -14,8 +14,12 @@ from deeptheory.runs.run import make_directory
 def parser(description: str | None) -> argparse.ArgumentParser:
     """A parser with ``--out``."""
     made = argparse.ArgumentParser(description=description)
+    suffixes = ", ".join(f".{name}" for name in plot.FORMATS)
     made.add_argument(
-        "--out", type=Path, default=Path("figures"), help="directory of the PDF, or a .pdf or .png file"
+        "--out",
+        type=Path,
+        default=Path("figures"),
+        help=f"directory of the PDF, or a file that ends in {suffixes}",
     )
     return made
 
@@ -34,7 +38,7 @@ def read_results(path: Path) -> Any:
 
 def save_figure(figure: Figure, out: Path, name: str) -> None:
     """Save a figure as ``out/NAME.pdf``, or as `out` if that names a file, and print the path."""
-    path = out if out.suffix else out / f"{name}.pdf"
+    path = plot.picture_path(out, name)
     make_directory(path.parent)
     plot.save(figure, path)
     print(path)

@@ -46,19 +46,32 @@ class _FigureCommand(click.Command):
     "--out",
     type=click.Path(path_type=Path),
     default=Path(),
-    help="Directory for the PDF, or a file that ends in .pdf or .png; by default the current directory.",
+    help="Directory for the figure, or a file that ends in .pdf, .png or .svg; by default the current directory.",
+)
+@click.option(
+    "--format",
+    "picture_format",
+    type=click.Choice(("pdf", "png", "svg")),
+    help="Of the file in a directory; pdf by default.",
 )
 @click.option("--stage", help="Stage of the field matrix; the last one by default.")
 @click.option("--filter", "filter_index", type=click.IntRange(min=0), help="Filter of the field matrix.")
-def figure(name: str, runs: tuple[Path, ...], out: Path, stage: str | None, filter_index: int | None) -> None:
+def figure(
+    name: str,
+    runs: tuple[Path, ...],
+    out: Path,
+    picture_format: str | None,
+    stage: str | None,
+    filter_index: int | None,
+) -> None:
     """Draw a figure from one or several runs (or a study's directory).
 
     \b
     Examples:
-      deeptheory figure accuracy-and-snr out/demo
+      deeptheory figure accuracy-and-snr out/demo --format svg
       deeptheory figure field-matrix out/one --stage stage5 --filter 5 --out filter-5.png
     """
     configure(None)
     from deeptheory.reports import drawing
 
-    click.echo(drawing.draw(name, runs, out, stage=stage, filter_index=filter_index))
+    click.echo(drawing.draw(name, runs, out, stage, filter_index, picture_format))

@@ -21,6 +21,7 @@ def draw(
     out: Path,
     stage: str | None = None,
     filter_index: int | None = None,
+    picture_format: str | None = None,
 ) -> Path:
     """Draw one figure from runs of one configuration and save it.
 
@@ -29,18 +30,18 @@ def draw(
     name, directories, stage, filter_index
         As in `figure_of`.
     out : Path
-        A file whose name ends in .pdf or .png, or a directory, made if missing, which gets ``NAME.pdf``.
+        A file (its name has a suffix), or a directory, which gets ``NAME.FORMAT``; made if missing.
+    picture_format : str, optional
+        As in `plot.picture_path`.
 
     Raises
     ------
     InputError
-        As `figure_of`; a file or directory that cannot be written.
+        As `figure_of` and `plot.picture_path`; a file or directory that cannot be written.
     """
+    path = plot.picture_path(out, name, picture_format)
     figure = figure_of(name, directories, stage, filter_index)
-    path = out
-    if out.suffix.lower() not in plot.SUFFIXES or out.is_dir():
-        make_directory(out)
-        path = out / f"{name}.pdf"
+    make_directory(path.parent)
     plot.save(figure, path)
     return path
 

@@ -181,6 +181,9 @@ def test_a_figure_goes_to_a_file_or_into_a_directory(deeptheory, finished_study,
         result = deeptheory("figure", "cluster-sizes", finished_study, "--out", tmp_path / out)
         assert result.out == f"{tmp_path / expected}\n"
         assert (tmp_path / expected).is_file()
+    result = deeptheory("figure", "cluster-sizes", finished_study, "--out", tmp_path, "--format", "svg")
+    assert result.out == f"{tmp_path / 'cluster-sizes.svg'}\n"
+    assert (tmp_path / "cluster-sizes.svg").read_text().startswith("<?xml")
 
 
 def test_inspect_lists_a_study(deeptheory, finished_study):

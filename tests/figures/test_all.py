@@ -35,27 +35,32 @@ def draw(finished_study, tmp_path):
         f"""
         [accuracy-and-snr]
         shows = "Accuracy and SNR."
-        results = "{finished_study}"
-        made_by = "deeptheory confirm tiny.toml"
+        results."out/absent" = "deeptheory confirm absent.toml"
+        results."{finished_study}" = "deeptheory confirm tiny.toml"
         [cluster-sizes]
         shows = "Clusters."
-        results = "{damaged}"
-        made_by = "deeptheory confirm tiny.toml"
+        results."{damaged}" = "deeptheory confirm tiny.toml"
         [rank-truncation]
         shows = "Ranks."
         script = "rank_truncation.py"
-        results = "{results}"
-        made_by = "python simulations/rank_truncation.py tiny/seed-3"
+        results."{results}" = "python simulations/rank_truncation.py tiny/seed-3"
         [perceptron-capacity]
         shows = "Capacities."
         script = "perceptron_capacity.py"
-        results = "nowhere.json"
-        made_by = "python simulations/perceptron_capacity.py --out nowhere.json"
+        results."nowhere.json" = "python simulations/perceptron_capacity.py --out nowhere.json"
         """
     )
 
-    def run(out):
-        command = [sys.executable, FIGURES / "all.py", "--sources", sources, "--out", tmp_path / out]
+    def run(out, *options):
+        command = [
+            sys.executable,
+            FIGURES / "all.py",
+            "--sources",
+            sources,
+            "--out",
+            tmp_path / out,
+            *options,
+        ]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     return run
@@ -75,10 +80,10 @@ def test_two_calls_write_the_same_bytes_and_name_what_is_missing(draw, finished_
     for fact in (
         "Accuracy and SNR.",
         "runs: 1, of seed 3",
-        "vgg6, width 0.125",
+        "vgg6, width 0.125, trained for 2 epochs, arms retrained for 1",
         "150 train, 50 measure, 50 test",
         "results: deeptheory confirm tiny.toml\n",
-        f"figure: deeptheory figure accuracy-and-snr {finished_study} --out figures\n",
+        f"figure: deeptheory figure accuracy-and-snr {finished_study} --format pdf\n",
     ):
         assert fact in text
     text = (tmp_path / "one" / "rank-truncation.txt").read_text()
@@ -86,15 +91,25 @@ def test_two_calls_write_the_same_bytes_and_name_what_is_missing(draw, finished_
     assert "\nfigure: python figures/rank_truncation.py " in text
 
 
+def test_pictures_come_in_the_format_that_is_asked_for(draw, tmp_path):
+    assert draw("svg", "--format", "svg").returncode == 1
+    names = sorted(path.name for path in (tmp_path / "svg").iterdir())
+    drawn = ("accuracy-and-snr", "rank-truncation")
+    assert names == [f"{name}.{suffix}" for name in drawn for suffix in ("svg", "txt")]
+    assert "--format svg" in (tmp_path / "svg" / "accuracy-and-snr.txt").read_text()
+    assert "--out rank-truncation.svg" in (tmp_path / "svg" / "rank-truncation.txt").read_text()
+
+
 def test_every_source_can_be_drawn_and_made():
     sources = tomllib.loads((FIGURES / "sources.toml").read_text())
     for name, source in sources.items():
         assert (FIGURES / source["script"]).is_file() if "script" in source else name in RUN_FIGURES
-        program, *words = source["made_by"].split()
-        if program == "python":
-            assert (ROOT / words[0]).is_file()
-        else:
-            assert set(configuration_names()) & set(words)
+        for made_by in source["results"].values():
+            program, *words = made_by.split()
+            if program == "python":
+                assert (ROOT / words[0]).is_file()
+            else:
+                assert {*configuration_names(), "demo"} & set(words)
 
 
 def test_facts_list_what_differs(run, tmp_path):

@@ -6,21 +6,23 @@ import pytest
 from PIL import Image
 
 from deeptheory.errors import InputError
-from deeptheory.reports.plot import draw_cluster_sizes, draw_field_matrix, save
+from deeptheory.reports.plot import FORMATS, draw_cluster_sizes, draw_field_matrix, picture_path, save
 
 
 def small_figure():
     return draw_cluster_sizes({"stage1": [1, 2, 2]}, {"stage1": 2})
 
 
-def test_the_same_figure_gives_the_same_bytes(tmp_path, monkeypatch):
+@pytest.mark.parametrize("picture_format", FORMATS)
+def test_the_same_figure_gives_the_same_bytes(tmp_path, monkeypatch, picture_format):
     field = np.random.default_rng(0).normal(size=(12, 12))
-    for name, moment in (("first.pdf", "1000000000"), ("second.pdf", "1700000000")):
+    for name, moment in (("first", "1000000000"), ("second", "1700000000")):
         monkeypatch.setenv("SOURCE_DATE_EPOCH", moment)
-        save(draw_field_matrix(field, 0.5, []), tmp_path / name)
-    first = (tmp_path / "first.pdf").read_bytes()
-    assert first == (tmp_path / "second.pdf").read_bytes()
-    assert b"CreationDate" not in first
+        save(draw_field_matrix(field, 0.5, []), tmp_path / f"{name}.{picture_format}")
+    first = (tmp_path / f"first.{picture_format}").read_bytes()
+    assert first == (tmp_path / f"second.{picture_format}").read_bytes()
+    assert b"Date" not in first
+    assert b"date" not in first
 
 
 def test_pdf_has_the_width_of_a_column_and_truetype_fonts(tmp_path):
@@ -49,8 +51,28 @@ def test_existing_file_is_replaced_and_nothing_else_left(tmp_path):
 
 
 def test_other_suffix(tmp_path):
-    with pytest.raises(InputError, match=r"expected a name ending in \.pdf or \.png, found '\.svg'"):
-        save(small_figure(), tmp_path / "figure.svg")
+    with pytest.raises(InputError, match=r"expected a name ending in \.pdf, \.png, \.svg, found '\.eps'"):
+        save(small_figure(), tmp_path / "figure.eps")
+
+
+def test_a_name_with_a_suffix_is_the_file_and_another_one_its_directory(tmp_path):
+    (tmp_path / "run-0.4").mkdir()
+    for out, asked, expected in (
+        ("new", None, "new/clusters.pdf"),
+        ("new", "png", "new/clusters.png"),
+        ("one.svg", None, "one.svg"),
+        ("one.PNG", "png", "one.PNG"),
+        ("run-0.4", "svg", "run-0.4/clusters.svg"),
+    ):
+        assert picture_path(tmp_path / out, "clusters", asked) == tmp_path / expected
+    with pytest.raises(
+        InputError, match=r"expected a name ending in .*, found '\.5'; or make that directory first"
+    ):
+        picture_path(tmp_path / "run-0.5", "clusters")
+    with pytest.raises(
+        InputError, match=r"--format: expected svg, as '.*one\.svg' ends, found png; leave it out"
+    ):
+        picture_path(tmp_path / "one.svg", "clusters", "png")
 
 
 def test_missing_directory(tmp_path):
