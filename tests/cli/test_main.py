@@ -48,7 +48,7 @@ def test_train_makes_a_run_that_the_other_commands_go_on_with(deeptheory, config
     assert (run.config.seed, run.config.train.epochs) == (5, 1)
     for command, words in (
         ("measure", "SNR measured"),
-        ("predict", "head alone"),
+        ("predict", "head: theory"),
         ("prune", "label-permuted"),
         ("retrain", "label-permuted"),
     ):

@@ -1,4 +1,4 @@
-"""The recovery law of a run: what its own training says, and masks of no arm that are retrained to find it."""
+"""The recovery law of a run: what its training says, and calibration masks, of no arm, retrained to find it."""
 
 import math
 from collections.abc import Mapping

@@ -11,6 +11,8 @@ from deeptheory.store import paths
 from deeptheory.store.typed_readers import StoredTree
 from deeptheory.tables import Summary, Table
 
+LOSS_COLUMNS = ("loss predicted", "95 % interval", "loss after refit")
+
 
 def _of_tables(numbers: dict[str, Any], *tables: Table) -> Summary:
     return Summary("\n\n".join(map(str, tables)), numbers, tables)
@@ -217,7 +219,10 @@ def predicted(run: Run) -> Summary:
         )
         for name, arm in arms.items()
     ]
-    arm_header = ("arm", "loss predicted", "95 % interval", "lost after refit", "head alone", "head counted")
+    arm_header = ("arm", *LOSS_COLUMNS, "head: theory", "counted")
+    notes = [
+        "head: accuracy of the intact stages under the masked head, refitted; by field theory, and counted"
+    ]
     arm_title = (
         "predicted loss of test accuracy after retraining, in points against the unpruned arm retrained equally\n"
         + _law(run.read_tree("predict"))
@@ -238,7 +243,7 @@ def predicted(run: Run) -> Summary:
         },
         "arms": arms,
     }
-    return _of_tables(numbers, Table(when, header, rows), Table(arm_title, arm_header, arm_rows))
+    return _of_tables(numbers, Table(when, header, rows), Table(arm_title, arm_header, arm_rows, notes=notes))
 
 
 def _calibrations(run: Run) -> str:
@@ -252,7 +257,7 @@ def _calibrations(run: Run) -> str:
                 100 * found[entry] for entry in (paths.REFIT_LOSS, paths.LOSS, paths.LOSS_ERROR)
             )
             texts.append(f"{name} {refit:.1f}, {loss:.1f} +- {error:.1f}")
-    return f"\nrefitted, retrained: {'; '.join(texts)}" if texts else ""
+    return f"\ncalibration masks, loss after refit, after retraining: {'; '.join(texts)}" if texts else ""
 
 
 def budgeted(run: Run, tolerance: float) -> Summary:
@@ -284,9 +289,7 @@ def budgeted(run: Run, tolerance: float) -> Summary:
         "kernels",
         "dilution",
         "by margins",
-        "loss predicted",
-        "95 % interval",
-        "lost after refit",
+        *LOSS_COLUMNS,
     )
     title = (
         f"predicted {stored.read_text(paths.BEGUN)}; intact {intact:.4f}, "
@@ -312,10 +315,10 @@ def _law(stored: StoredTree) -> str:
         return "by the law of an earlier version: 0.3 times the loss after the refit, intervals of the count alone"
     law = stored.read_tree(paths.RECOVERY)
     n_masks = int(law.read_number("calibrations"))
-    source = f"{n_masks} masks of no arm, retrained" if n_masks else "the training of the network alone"
+    source = f"{n_masks} calibration masks that were retrained" if n_masks else "the training alone"
     return (
         f"recovery law with a = {law.read_number('factor'):.3g}, k = {law.read_number('exponent'):.3g}, "
-        f"from {source}"
+        f"found from {source}"
     )
 
 

@@ -99,7 +99,7 @@ def test_the_report_has_a_line_for_every_layer_and_the_network(searched):
     found = step_summaries.budgeted(searched, TOLERANCE)
     lines = found.text.splitlines()
     assert "tolerance 30 points" in lines[0]
-    assert "from 2 masks of no arm, retrained" in lines[2]
+    assert "found from 2 calibration masks that were retrained" in lines[2]
     assert [line.split()[0] for line in lines[5:11]] == [
         *(f"stage{n}.conv.weight" for n in (2, 3, 4, 5)),
         "head.linear.weight",
