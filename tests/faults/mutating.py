@@ -128,7 +128,7 @@ class DataFiles:
         from deeptheory.data import read_archive
 
         self.path.write_bytes(content)
-        read_archive(self.path)
+        _ = read_archive(self.path).fingerprint
 
 
 class Archives(DataFiles):
@@ -141,6 +141,37 @@ class Archives(DataFiles):
             names = np.array(["a", "b", "c"])
             save(self.path, train_images=images, train_labels=labels, label_names=names)
             self.seeds.append(self.path.read_bytes())
+
+
+class InFile(DataFiles):
+    """Data sets in HDF5 whose images stay in their file, as if they were too many for the memory."""
+
+    def __init__(self, directory):
+        from deeptheory.data import stored_array
+
+        stored_array.COPIES = 10**12
+        super().__init__(directory)
+
+
+class NpyFolders:
+    """The same of a folder of arrays, as bytes and as floats with the channels first."""
+
+    def __init__(self, directory):
+        from deeptheory.data import stored_array
+
+        stored_array.COPIES = 10**12
+        images, labels = labelled_images()
+        np.save(directory / "labels.npy", labels)
+        self.path, self.seeds = directory / "images.npy", []
+        for array in (images, (images / 255).astype(np.float32).transpose(0, 3, 1, 2).copy()):
+            np.save(self.path, array)
+            self.seeds.append(self.path.read_bytes())
+
+    def read(self, content):
+        from deeptheory.data import read_files
+
+        self.path.write_bytes(content)
+        _ = read_files(self.path.parent).fingerprint
 
 
 class Models:
@@ -264,6 +295,8 @@ KINDS = {
     "onnx": Onnx,
     "safetensors": Tensors,
     "toml": Toml,
+    "in-file": InFile,
+    "npy": NpyFolders,
 }
 
 

@@ -13,13 +13,15 @@ MANY = {
     "onnx": 500,
     "safetensors": 500,
     "toml": 500,
+    "in-file": 2_000,
+    "npy": 2_000,
 }
 
 
 @pytest.mark.parametrize(
     ("kind", "count"),
     [("pickles", 300)]
-    + [(kind, FEW) for kind in ("data", "npz", "toml")]
+    + [(kind, FEW) for kind in ("data", "npz", "toml", "in-file", "npy")]
     + [pytest.param(kind, count, marks=pytest.mark.slow) for kind, count in MANY.items()],
 )
 def test_mutants_are_read_or_refused(tmp_path, kind, count):
