@@ -98,8 +98,8 @@ def _kind_of(path: Path) -> Kind:
 
 
 def _read_npz(path: Path) -> Arrays:
-    opened = f'f = np.load("{path.name}")'
-    names = arrays_by_meaning(f"data file {path}", npz.array_names(path), _rewritten(opened, 'f["{}"]'))
+    mended = _rewritten("np.load", path)
+    names = arrays_by_meaning(f"data file {path}", npz.array_names(path), mended)
     return _renamed(names, npz.read_npz(path, names.values()))
 
 
@@ -112,16 +112,17 @@ def _read_npy_folder(path: Path) -> Arrays:
 def _read_hdf5(path: Path) -> Arrays:
     from deeptheory.data import hdf5_arrays
 
-    mended = _rewritten(f'f = h5py.File("{path.name}")', 'f["{}"][:]')
+    mended = _rewritten("h5py.File", path, all_of="[:]")
     with hdf5_arrays.opened(path) as file:
         names = arrays_by_meaning(f"data file {path}", hdf5_arrays.array_names(file), mended)
         return _renamed(names, hdf5_arrays.read(file, names.values()))
 
 
-def _rewritten(opened: str, array: str) -> str:
-    """The line of code that writes a file with other names."""
-    arrays = ", ".join(f"{name}={array.format('...')}" for name in DATASET_ARRAYS)
-    return f'{opened}; np.savez("own.npz", {arrays})'
+def _rewritten(opener: str, path: Path, all_of: str = "") -> str:
+    """The line of code that writes a file with other names; `arrays_by_meaning` fills in those it knows."""
+    arrays = ", ".join(f'{name}=f["{{{name}}}"]{all_of}' for name in DATASET_ARRAYS)
+    name = path.name.replace("{", "{{").replace("}", "}}")
+    return f'f = {opener}("{name}"); np.savez("own.npz", {arrays})'
 
 
 def _renamed(names: dict[str, str], arrays: Arrays) -> Arrays:

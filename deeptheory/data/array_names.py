@@ -1,6 +1,7 @@
 """Names of the arrays of a data set: which of them is which, where there is no doubt."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from deeptheory.errors import InputError
@@ -54,7 +55,8 @@ def arrays_by_meaning(what: str, names: Iterable[str], mended: str) -> dict[str,
     names : iterable of str
         Of its arrays.
     mended : str
-        The line of code that writes it with the names of `DATASET_ARRAYS`, for errors.
+        The line of code that writes it with the names of `DATASET_ARRAYS`, for errors; those in braces are
+        replaced by the arrays that were found.
 
     Raises
     ------
@@ -63,10 +65,12 @@ def arrays_by_meaning(what: str, names: Iterable[str], mended: str) -> dict[str,
     """
     names = sorted(names)
     present = known_arrays(names)
+    found = {meaning: several[0] for meaning, several in present.items() if len(several) == 1}
+    whole = {f"train_{kind}": found[kind] for kind in KINDS if kind in found}
+    mended = mended.format_map(defaultdict(lambda: "...", whole | found))
     for several in present.values():
         if len(several) > 1:
             raise InputError(what, "one array for each part", " and ".join(several), mended)
-    found = {meaning: name for meaning, (name,) in present.items()}
     _take_as(found, what, mended, {"images": "train_images", "labels": "train_labels"})
     _take_as(found, what, mended, {f"validation_{kind}": f"test_{kind}" for kind in KINDS})
     needed = DATASET_ARRAYS if any(name in found for name in DATASET_ARRAYS[2:]) else DATASET_ARRAYS[:2]
@@ -81,5 +85,5 @@ def _take_as(found: dict[str, str], what: str, mended: str, other_names: Mapping
     given = {name: found.pop(name) for name in other_names if name in found}
     if given and (doubled := [found[name] for name in other_names.values() if name in found]):
         both = ", ".join([*doubled, *given.values()])
-        raise InputError(what, "either of them, for the other would be passed over", both, mended)
+        raise InputError(what, "only one of the two sets, for the other would be passed over", both, mended)
     found |= {other_names[name]: array for name, array in given.items()}

@@ -215,6 +215,10 @@ def test_files_and_folders(tmp_path, monkeypatch, beginning, write):
     assert lines or mending[0] in str(refused.value)
     for line in lines:
         assert line in str(refused.value)
+        if line.startswith("f = "):
+            monkeypatch.chdir(tmp_path)
+            exec(line, {"np": np})
+            read_files(tmp_path / "own.npz")
         if "image" in line and "save(file)" in line:
             (file,) = set((tmp_path / "train" / "a").iterdir()) - {tmp_path / "train" / "a" / "0.png"}
             with Image.open(file) as image:
