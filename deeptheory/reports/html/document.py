@@ -1,6 +1,7 @@
 """The report as one file: assembled from what the runs have stored."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,14 +12,27 @@ from typing import Any
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.reports.html import elements, sections
-from deeptheory.reports.html.filters import masks_of_run, stage_of_run
+from deeptheory.reports.html.filters import accuracies_of_run, masks_of_run, stage_of_run
+from deeptheory.reports.html.glossary import glossary_section, linked
+from deeptheory.reports.html.label_images import labels_section
+from deeptheory.reports.html.lacks import lacks_html
+from deeptheory.reports.html.opening import opening_section
+from deeptheory.reports.html.source import Source
 from deeptheory.runs import Run, stored_arrays
 from deeptheory.runs.discovery import check_one_configuration, find_runs
 from deeptheory.store import paths
 from deeptheory.store.atomic_files import write_text
 
+WORD = re.compile(r"\[\[(.*?)\]\]")  # in the parts of the page: a link to its definition
 LARGEST = 200_000_000  # bytes of fields; a browser is slow above
-SCRIPTS = ("fields.js", "matrix.js", "list.js", "report.js")  # each uses those before it
+SCRIPTS = (
+    "glossary.js",
+    "fields.js",
+    "matrix.js",
+    "list.js",
+    "compare.js",
+    "report.js",
+)  # each uses those before it
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ def write_report(directory: Path, path: Path, stages: Sequence[str] = ()) -> Wri
     Parameters
     ----------
     directory : Path
-        A measured run, a study whose runs are all measured, or a sweep, of which the measured members are taken.
+        A measured run, or a study or a sweep, of which the measured runs are taken.
     path : Path
         The HTML file; an existing one is replaced.
     stages : sequence of str
@@ -59,29 +73,35 @@ def write_report(directory: Path, path: Path, stages: Sequence[str] = ()) -> Wri
     Raises
     ------
     InputError
-        The directory holds no runs, a run is not measured, a stage does not exist, the fields take more than
+        The directory holds no runs, none is measured, a stage does not exist, the fields take more than
         200 MB, or the file cannot be written.
 
     Notes
     -----
-    Fields are stored in 8 bits relative to the largest element of each filter (`field_levels.levels`): clipping
-    them is exact, their values are rounded, and negative values are shown as zero.
+    Fields are stored as few small whole numbers (`field_codes.encode`): clipping them is exact at the
+    thresholds of the run, their values are rounded to 0.02 of the largest element of each filter, or less.
     """
     path = Path(path)
     _check_path(path)
-    source = sections.Source(Path(directory), _runs(Path(directory)))
+    source = Source(Path(directory), *_runs(Path(directory)))
     known = list(dict.fromkeys(stage for run in source.runs for stage in stored_arrays.stage_names(run)))
     for stage in stages:
         if stage not in known:
             raise unknown_name("--stages", stage, known)
     shown = tuple(stage for stage in known if stage in stages or not stages)
     data = _data(source, shown)
+    labels, of_labels = labels_section(source.runs)
     text = Template(_resource("report.html")).substitute(
         title=escape(source.title),
         summary=escape(source.summary),
-        style=_resource("report.css"),
+        style=_resource("report.css") + of_labels,
+        opening=opening_section(source),
+        lacks=lacks_html(source),
+        labels=labels,
+        words=glossary_section(),
         results=sections.results_section(source),
-        filters=_resource("filters.html"),
+        filters=_with_words("filters.html"),
+        compare=_with_words("compare.html"),
         figures=sections.figures_section(source),
         tables=sections.tables_section(source),
         provenance=sections.provenance_section(source),
@@ -107,22 +127,27 @@ def _resource(name: str) -> str:
     return resources.files("deeptheory.reports.html").joinpath(name).read_text(encoding="utf-8")
 
 
-def _runs(directory: Path) -> list[Run]:
-    """The runs of a study, all measured and of one configuration, or the measured members of a sweep."""
+def _with_words(name: str) -> str:
+    return WORD.sub(lambda found: linked(*found[1].split("|")), _resource(name))
+
+
+def _runs(directory: Path) -> tuple[list[Run], list[Run]]:
+    """The measured runs of a study of one configuration, or members of a sweep, and those not measured."""
     runs = find_runs(directory)
+    measured = [run for run in runs if run.done("measure")]
+    others = [run for run in runs if run not in measured]
     if not (directory / paths.SWEEP).is_file():
         check_one_configuration(runs, "report")
-        for run in runs:
-            run.require("measure")
-        return runs
-    measured = [run for run in runs if run.done("measure")]
+        if not measured:
+            runs[0].require("measure")
+        return measured, others
     if not measured:
         do = 'finish the sweep with steps = "measure" or more'
         raise InputError(f"sweep {directory}", "a member that is measured", f"none of {len(runs)}", do)
-    return measured
+    return measured, others
 
 
-def _data(source: sections.Source, stages: Sequence[str]) -> list[str]:
+def _data(source: Source, stages: Sequence[str]) -> list[str]:
     """HTML elements with the numbers of all filters; stops at the first stage that exceeds the largest size."""
     data, described, size = list[str](), list[dict[str, Any]](), 0
     for key, (run, name) in enumerate(zip(source.runs, source.names, strict=True)):
@@ -140,5 +165,15 @@ def _data(source: sections.Source, stages: Sequence[str]) -> list[str]:
         masks, kept = masks_of_run(run)
         data.append(elements.data_html(f"masks-{key}", kept))
         labels = run.read_names(paths.join("train", paths.LABEL_NAMES))
-        described.append({"key": key, "name": name, "labels": labels, "stages": stages_of_run, **masks})
+        accuracies = accuracies_of_run(run)
+        described.append(
+            {
+                "key": key,
+                "name": name,
+                "labels": labels,
+                "stages": stages_of_run,
+                "accuracies": accuracies,
+                **masks,
+            }
+        )
     return [elements.json_html("filters-data", {"runs": described}), *data]

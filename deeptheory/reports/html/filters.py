@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import measure
 from deeptheory.prune.criteria import snr_share
 from deeptheory.prune.masked_layers import HEAD
-from deeptheory.reports.html.field_levels import edges, levels, marks, packed
+from deeptheory.reports.html.field_codes import arrays_of, encode, packed, precision
 from deeptheory.runs import Run
 from deeptheory.runs.stored_arrays import stage_names
+from deeptheory.runs.summaries.step_summaries import stage_numbers
 from deeptheory.store import paths
+from deeptheory.studies.sweep.seed_means import OF_STAGE
 
 NO_CLUSTER = 65535
 DIGITS = 4  # significant, of the numbers of a filter
@@ -33,22 +34,30 @@ def stage_of_run(run: Run, stage: str) -> tuple[dict[str, Any], str]:
     -------
     numbers : dict
         Of every filter: number of labels served, noise, cluster noise, signal and variance shares, accuracy. Of
-        the stage: the levels that correspond to the thresholds of measuring and pruning.
+        the stage: the thresholds of measuring and pruning, the precision of the fields, and the printed means.
     packed : str
-        The cluster of every label as the run stored it, uint16 (C, K), 65535 where it is not served; then the
-        fields, uint8 (C, K, K), as `field_levels.levels` gives them.
+        As the run stored them, the cluster of every label, uint16 (C, K), 65535 where it is not served, and a bit
+        for every filter and label, set if it is served at the threshold of pruning; then the fields as
+        `field_codes.arrays_of` gives them.
     """
     stored = run.read_tree(paths.stage_path("measure", stage))
     thresholds = run.config.measure.threshold, prune_threshold(run, stage)
-    marked = marks(thresholds)
-    level_of = {threshold: level for level, threshold in marked.items()}
     signal, variance = stored.read_array(paths.SIGNAL_SHARE), stored.read_array(paths.VARIANCE_SHARE)
+    means = stored.read_array(paths.CLASS_MEANS)
+    weight = stored.read_array(paths.PROBE_WEIGHT).reshape(means.shape)
+    means_of = stage_numbers(run, stage)
+    rounded = {head: format(means_of[name], style) for name, (head, style) in OF_STAGE.items()}
+    exact = sorted(set(thresholds))
+    codes = list(encode(means, weight, exact))
     numbers = {
         "name": stage,
         "split": run.config.measure.split,
-        "marks": list(marked.items()),
-        "measured": level_of[thresholds[0]],
-        "pruned": level_of[thresholds[1]],
+        "measured": thresholds[0],
+        "pruned": thresholds[1],
+        "exact": exact,
+        "factored": codes[0].numbers.ndim == 3,
+        "precision": precision(len(means)),
+        "means": {head: None if text == "nan" else text for head, text in rounded.items()},
         "served": stored.read_array(paths.SERVED).sum(axis=1).tolist(),
         "noise": stored.read_array(paths.FILTER_NOISE).tolist(),
         "clusterNoise": stored.read_array("filter_cluster_noise").tolist(),
@@ -57,13 +66,18 @@ def stage_of_run(run: Run, stage: str) -> tuple[dict[str, Any], str]:
         "snr": _rounded(snr_share.from_shares(signal, variance)),
         "accuracy": _rounded(stored.read_array("single_filter_accuracy")),
     }
-    means = stored.read_array(paths.CLASS_MEANS)
-    weight = stored.read_array(paths.PROBE_WEIGHT).reshape(means.shape)
-    upper = edges(marked)
-    fields = [levels(block.fields, upper) for block in measure.iterate_fields(means, weight)]
     of_labels = stored.read_array("clusters")
     clusters = np.where(of_labels >= 0, of_labels, NO_CLUSTER).astype("<u2")
-    return numbers, packed(clusters, *fields)
+    served = np.packbits(stored.read_array(paths.STRENGTHS) > thresholds[1])
+    return numbers, packed(clusters, served, *arrays_of(codes))
+
+
+def accuracies_of_run(run: Run) -> dict[str, str]:
+    """Test accuracy of every arm after retraining in percent; empty where the run is not retrained."""
+    arms = (paths.UNPRUNED, *run.config.prune.arms) if run.done("retrain") else ()
+    return {
+        arm: f"{100 * run.read_number(paths.arm_path('retrain', arm, paths.ACCURACY)):.2f}" for arm in arms
+    }
 
 
 def prune_threshold(run: Run, stage: str) -> float:

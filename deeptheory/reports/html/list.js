@@ -8,6 +8,12 @@ const COLUMNS = [
   { name: "kernels kept", value: (stage, filter, kept) => kept[filter], shown: (value) => value ?? "–" },
 ];
 
+const WORDS = new Map(
+  [...document.querySelectorAll("#words dl > div")].map((one) => [one.querySelector("dt").textContent, one.id]),
+);
+WORDS.set("labels served", WORDS.get("served label"));
+const IMAGES = new Map([...document.querySelectorAll("ul.labels li")].map((one, row) => [one.dataset.name, row]));
+
 function percent(share, digits) {
   return share === null ? "–" : `${(100 * share).toFixed(digits)} %`.replace("-", "−");
 }
@@ -16,6 +22,22 @@ function element(name, text, attributes = {}) {
   const made = document.createElement(name);
   if (text !== undefined) made.textContent = text;
   Object.entries(attributes).forEach(([key, value]) => made.setAttribute(key, value));
+  return made;
+}
+
+// A word that is a link to its definition, where it has one.
+function termElement(name, text) {
+  const made = element(name);
+  const key = WORDS.get(text);
+  made.append(key ? element("a", text, { class: "term", href: `#${key}` }) : text);
+  return made;
+}
+
+// The images of a label, if the report has them.
+function labelImage(name) {
+  const row = IMAGES.get(name);
+  const made = element("span", undefined, { class: row === undefined ? "" : "label-image one", "aria-hidden": "true" });
+  if (row !== undefined) made.style.setProperty("--row", row);
   return made;
 }
 

@@ -20,14 +20,12 @@ async function choose(run, name, filter = null) {
   asked += 1;
   const mine = asked;
   const stage = run.stages.find((one) => one.name === name);
-  const unpacking = await Promise.all([loadStage(run, stage), loadMasks(run)]);
+  const unpacking = await Promise.all([loadStageOnce(run, stage), loadMasks(run)]);
   if (mine !== asked) return;
   [loaded, masks] = unpacking;
   fill(byId("stage"), run.stages.map((one) => one.name), name);
   fill(byId("arm"), run.arms.length ? run.arms : ["not pruned"], chosen.arm);
-  if (!chosen.stage || edge(chosen.stage, chosen.threshold) !== edge(stage, chosen.threshold)) {
-    chosen.threshold = stage.measured;
-  }
+  if (!chosen.stage || chosen.threshold === chosen.stage.measured) chosen.threshold = stage.measured;
   LABELS = run.labels;
   Object.assign(chosen, { run, stage, arm: run.arms.length ? byId("arm").value : null });
   chosen.filter = Math.min(filter ?? typicalFilter(stage), stage.served.length - 1);
@@ -49,9 +47,10 @@ function chooseRun(name) {
 
 function labelThresholds() {
   const { stage } = chosen;
-  byId("measured").textContent = `measured: ${edge(stage, stage.measured)}`;
-  byId("pruned").textContent = `pruned: ${edge(stage, stage.pruned)}`;
+  byId("measured").textContent = `measured: ${stage.measured}`;
+  byId("pruned").textContent = `pruned: ${stage.pruned}`;
   byId("pruned").hidden = stage.pruned === stage.measured;
+  byId("precision").textContent = stage.precision;
 }
 
 function showList() {
@@ -77,6 +76,7 @@ function showFilter(filter) {
   byId("name").textContent = `${chosen.stage.name}, filter ${filter}, ${chosen.run.name}`;
   showMatrix();
   showConnections();
+  drawArms();
 }
 
 // `scrollIntoView` would move the whole page too.
@@ -93,19 +93,23 @@ function showMatrix() {
   const field = fieldOf(loaded, filter);
   const atRun = threshold === stage.measured;
   const clusters = atRun ? storedClusters(loaded, filter) : findClusters(field, threshold);
+  const noise = atRun
+    ? { noise: stage.noise[filter], inColumns: stage.clusterNoise[filter] }
+    : countNoise(field, threshold, clusters);
   const sorted = byId("sorted").checked;
   const clipped = byId("clipped").checked;
-  view = { stage, field, threshold, clusters, clipped, sorted, order: orderOfLabels(clusters, sorted) };
+  const shown = { clipped, sorted, order: orderOfLabels(clusters, sorted, LABELS), names: LABELS };
+  view = { stage, field, threshold, clusters, ...shown };
   drawMatrix(byId("matrix"), view);
   showThreshold();
   showLegend();
   showClusters(clusters);
-  showFacts(clusters, countNoise(field, threshold, clusters));
+  showFacts(clusters, noise);
 }
 
 function showThreshold() {
   const { stage, threshold } = chosen;
-  const text = Number(edge(stage, threshold).toFixed(4)).toString();
+  const text = String(threshold);
   byId("threshold").value = threshold;
   byId("threshold").setAttribute("aria-valuetext", text);
   byId("threshold-value").textContent = text;
@@ -121,7 +125,7 @@ function showLegend() {
   };
   const items = view.clipped
     ? [swatch("in-cluster", "one, in a cluster"), swatch("noise", "one outside: noise"), swatch("zero", "zero")]
-    : [element("span", "0 or below"), element("i", undefined, { class: "ramp" }), element("span", "1, the largest")];
+    : [element("span", "−1 or below"), element("i", undefined, { class: "ramp" }), element("span", "1, the largest; 0 in the middle")];
   byId("legend").replaceChildren(...items, swatch("square", "cluster"));
 }
 
@@ -130,22 +134,27 @@ function names(labels) {
 }
 
 function showClusters(clusters) {
-  const items = clusters.map((cluster) => element("li", names(cluster)));
+  const items = clusters.map((cluster) => {
+    const item = element("li", names(cluster));
+    item.prepend(...cluster.map((label) => labelImage(LABELS[label])));
+    return item;
+  });
   byId("clusters").replaceChildren(...(items.length ? items : [element("li", "none: no label is served")]));
 }
 
 function showFacts(clusters, found) {
-  const { stage, filter } = chosen;
+  const { stage, filter, threshold } = chosen;
+  const about = stage.exact.includes(threshold) ? "" : "about ";
   const served = clusters.flat().sort((one, other) => one - other);
   const facts = [
-    ["labels served", `${served.length} of ${LABELS.length}${served.length ? ": " : ""}${names(served)}`],
-    ["noise", `${found.noise}, of which ${found.inColumns} in columns of a cluster`],
+    ["labels served", `${about}${served.length} of ${LABELS.length}${served.length ? ": " : ""}${names(served)}`],
+    ["noise", `${about}${found.noise}, of which ${found.inColumns} in columns of a cluster`],
     ["SNR share", `${percent(stage.snr[filter], 2)} (twice the signal share less the variance share)`],
     ["signal share", percent(stage.signal[filter], 2)],
     ["variance share", percent(stage.variance[filter], 2)],
     ["accuracy alone", `${percent(stage.accuracy[filter], 1)} on the ${stage.split} split; chance ${percent(1 / LABELS.length, 1)}`],
   ];
-  byId("facts").replaceChildren(...facts.flatMap(([name, text]) => [element("dt", name), element("dd", text)]));
+  byId("facts").replaceChildren(...facts.flatMap(([name, text]) => [termElement("dt", name), element("dd", text)]));
   const words = `Field matrix of filter ${filter} of ${stage.name}: ${clusters.length} clusters, noise ${found.noise}`;
   byId("matrix").setAttribute("aria-label", words);
 }
@@ -205,10 +214,10 @@ async function connectionPart({ side, stage: name, of, neighbours }) {
 
 // Labels shared are those of AFCC: served by both at the threshold of pruning.
 async function neighbourList(stage, neighbours) {
-  const own = servedLabels(fieldOf(loaded, chosen.filter), chosen.stage.pruned);
-  const others = await loadStage(chosen.run, stage);
+  const own = servedWhenPruned(loaded, chosen.filter);
+  const others = await loadStageOnce(chosen.run, stage);
   const found = neighbours.map((neighbour) => {
-    const served = new Set(servedLabels(fieldOf(others, neighbour), stage.pruned));
+    const served = new Set(servedWhenPruned(others, neighbour));
     return { neighbour, shared: own.filter((label) => served.has(label)) };
   });
   found.sort((one, other) => other.shared.length - one.shared.length || one.neighbour - other.neighbour);
@@ -242,13 +251,13 @@ function onPoint(event) {
   const found = elementAt(byId("matrix"), view, event);
   if (!found) return;
   const [i, j] = found;
-  const level = view.field[i * LABELS.length + j];
-  const value = level ? `${edge(view.stage, level - 1).toFixed(3)} to ${edge(view.stage, level).toFixed(3)}` : "0 or below";
-  byId("readout").textContent = `input label ${LABELS[i]}, output ${LABELS[j]}: ${value}`;
+  const value = view.field[i * LABELS.length + j].toFixed(view.stage.precision < 0.01 ? 3 : 2).replace("-", "−");
+  const parts = [labelImage(LABELS[i]), `input label ${LABELS[i]}, output ${LABELS[j]}: ${value} `, labelImage(LABELS[j])];
+  byId("readout").replaceChildren(...parts);
 }
 
-function setThreshold(level) {
-  chosen.threshold = level;
+function setThreshold(threshold) {
+  chosen.threshold = threshold;
   showMatrix();
 }
 
@@ -266,7 +275,10 @@ function listen() {
   document.querySelector("#list tbody").addEventListener("keydown", onKey);
   byId("matrix").addEventListener("keydown", onKey);
   ["pointermove", "pointerdown"].forEach((name) => byId("matrix").addEventListener(name, onPoint));
-  const redraw = () => drawMatrix(byId("matrix"), view);
+  const redraw = () => {
+    drawMatrix(byId("matrix"), view);
+    SIDES.filter((side) => pair[side]).forEach((side) => drawMatrix(byId(`${side}-matrix`), pair[side]));
+  };
   window.addEventListener("resize", redraw);
   // Paper is white, whatever the screen is.
   ["(prefers-color-scheme: dark)", "print"].forEach((media) => matchMedia(media).addEventListener("change", redraw));
@@ -277,4 +289,8 @@ function listen() {
 
 fill(byId("run"), DATA.runs.map((run) => run.name));
 listen();
-chooseRun(byId("run").value);
+listenToPair();
+chooseRun(byId("run").value).then(() => {
+  SIDES.forEach((side) => { byId(`${side}-filter`).value = chosen.filter; });
+  drawPair();
+});

@@ -1,22 +1,17 @@
 """The sections of a report, from what a run, a study or a sweep has stored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from html import escape
-from pathlib import Path
 
 from deeptheory import judge
-from deeptheory.judge import Comparison
 from deeptheory.reports import drawing, plot
 from deeptheory.reports.figures import FIGURES
 from deeptheory.reports.html import elements
 from deeptheory.reports.html.provenance import provenance_tables
-from deeptheory.runs import Run
+from deeptheory.reports.html.source import Source
 from deeptheory.runs.configuration import to_toml
 from deeptheory.runs.summaries import step_summaries
 from deeptheory.store import paths
-from deeptheory.studies import comparison, confirmation, hypotheses, soundness, sweep
+from deeptheory.studies import comparison, confirmation, soundness, sweep
 from deeptheory.tables import Table
 
 CAPTIONS = {
@@ -25,61 +20,12 @@ CAPTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a report is made of: a directory, its runs by seed, and what was concluded from them."""
-
-    directory: Path
-    runs: Sequence[Run]
-
-    @cached_property
-    def compared(self) -> dict[str, Comparison]:
-        """The comparisons of criteria, by the name of their figure."""
-        stored = {
-            f"accuracy-against-density{'-alone' * alone}": comparison.stored_comparison(self.directory, alone)
-            for alone in (False, True)
-        }
-        return {name: compared for name, compared in stored.items() if compared}
-
-    @cached_property
-    def of_sweep(self) -> bool:
-        """Whether the runs are members of a sweep, which differ in more than their seeds."""
-        return (self.directory / paths.SWEEP).is_file()
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the runs: their seeds, or their directories in a sweep."""
-        return [run.directory.name if self.of_sweep else f"seed {run.config.seed}" for run in self.runs]
-
-    @property
-    def title(self) -> str:
-        """The name of the directory, without its path."""
-        return f"deeptheory report: {self.directory.resolve().name}"
-
-    @property
-    def summary(self) -> str:
-        """Network, data and seeds in one line."""
-        if self.of_sweep:
-            return f"a sweep, {len(self.runs)} of its members"
-        config = self.runs[0].config
-        name = Path(config.data.path).name if config.data.path else config.data.source
-        n_labels = len(self.runs[0].read_names(paths.join("train", paths.LABEL_NAMES)))
-        seeds = ", ".join(str(run.config.seed) for run in self.runs)
-        not_held_out = "".join(f"; {text}" for text in soundness.not_held_out(self.runs))
-        return (
-            f"{config.network.title}, on {name} with {n_labels} labels; "
-            f"{'seed' if len(self.runs) == 1 else 'seeds'} {seeds}{not_held_out}"
-        )
-
-
 def results_section(source: Source) -> str:
     """Verdicts and tables of a study, and the table of arms if every run is retrained."""
     options, tables = source.runs[0].config.judge, list[Table]()
     if source.of_sweep:
         tables += sweep.summary_tables(source.directory)
-    for name in (paths.VERDICTS, paths.HYPOTHESES):
-        if (verdicts := hypotheses.stored_table(source.directory / name)) is not None:
-            tables.append(verdicts)
+    tables += source.verdicts.values()
     for compared in source.compared.values():
         not_held_out = soundness.not_held_out(source.runs)
         tables += judge.comparison_tables(compared, comparison.OURS, options, not_held_out)

@@ -7,7 +7,7 @@ import pytest
 
 from deeptheory import measure
 from deeptheory.reports import html
-from deeptheory.reports.html.field_levels import edges, marks
+from deeptheory.reports.html.field_codes import encode
 from deeptheory.runs import Run
 from deeptheory.runs.configuration import config_from
 from deeptheory.store import paths
@@ -96,18 +96,23 @@ def test_clusters_noise_and_names_are_those_of_python(tab, study):
 
 def test_stored_clusters_are_those_of_the_fields(tab, study):
     show(tab, STAGE, FILTER)
-    level, edge = tab.evaluate("[chosen.stage.measured, edge(chosen.stage, chosen.stage.measured)]")
-    assert edge == 0.3
+    assert tab.evaluate("chosen.stage.measured") == 0.3
     expected = measure.find_clusters(measure.clip(field_of(study, FILTER), 0.3))
-    assert tab.evaluate(f"findClusters(fieldOf(loaded, {FILTER}), {level})") == expected
+    assert tab.evaluate(f"findClusters(fieldOf(loaded, {FILTER}), 0.3)") == expected
     assert tab.evaluate(f"storedClusters(loaded, {FILTER})") == expected
 
 
-def test_edges_are_those_of_the_levels(tab, study):
-    run = Run(study / "seed-3", quiet=True)
-    expected = edges(marks((run.config.measure.threshold, run.config.prune.threshold)))
-    found = tab.evaluate("Array.from({ length: 256 }, (_, level) => edge(chosen.stage, level))")
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+@pytest.mark.parametrize("stage", ["stage1", "stage4", "stage5"])
+def test_fields_are_those_of_the_codes_to_the_bit(tab, study, stage):
+    show(tab, stage, 0)
+    of_stage = Run(study / "seed-3", quiet=True).read_tree(paths.stage_path("measure", stage))
+    means = of_stage["class_means"]
+    codes = list(encode(means, of_stage["probe_weight"].reshape(means.shape), (0.3, 0.5)))
+    for index in (0, 3, len(codes) - 1):
+        found = tab.evaluate(f"Array.from(fieldOf(loaded, {index}))")
+        np.testing.assert_array_equal(found, codes[index].field((0.3, 0.5)).ravel())
+        served = of_stage["strengths"][index] > 0.5
+        assert tab.evaluate(f"servedWhenPruned(loaded, {index})") == served.nonzero()[0].tolist()
 
 
 def test_clusters_and_noise_of_any_matrix_are_those_of_python(tab):
@@ -209,9 +214,117 @@ def test_members_of_a_sweep_have_their_own_labels(chromium, tmp_path):
     for name, n_labels in zip(names, (3, 5), strict=True):
         choose(chromium, "run", name)
         chromium.wait_for(f"chosen.run.name === '{name}'")
-        assert chromium.evaluate("[chosen.stage.name, LABELS.length, loaded.levels.length]") == [
+        assert chromium.evaluate("[chosen.stage.name, LABELS.length, fieldOf(loaded, 0).length]") == [
             "stage4",
             n_labels,
-            n_labels**2 * chromium.evaluate("chosen.stage.served.length"),
+            n_labels**2,
         ]
         assert f"of {n_labels}" in " ".join(texts(chromium, "#facts"))
+    assert_side_by_side(chromium, sorted((tmp_path / "sweep").glob("n_labels=*")))
+
+
+def assert_side_by_side(chromium, directories):
+    """Two runs of other numbers of labels: means of a stage, their difference, and a filter of either."""
+    of_runs = [Run(directory, quiet=True) for directory in directories]
+    noise = [run.read_number(paths.stage_path("measure", STAGE, "noise")) for run in of_runs]
+    cells = texts(chromium, "#pair-stages tr:last-child td")
+    assert cells[9:11] == [f"{value:.2f}" for value in noise]
+    assert float(cells[11].replace("−", "-")) == pytest.approx(noise[1] - noise[0], abs=0.01)
+    for side, run in zip(("left", "right"), of_runs, strict=True):
+        choose(chromium, f"{side}-filter", FILTER)
+        text = f"document.getElementById('{side}-text').textContent"
+        chromium.wait_for(f"{text}.includes('filter {FILTER}:')")
+        served = int(run.read_array(paths.stage_path("measure", STAGE, "served"))[FILTER].sum())
+        expected = f"{run.directory.name}, {STAGE}, filter {FILTER}: {served} labels served"
+        assert chromium.evaluate(text).startswith(expected)
+
+
+def test_the_definition_of_a_word_is_shown_on_hover_and_on_focus(tab):
+    tab.evaluate("document.querySelector('#opening a.term').focus()")
+    word = tab.evaluate("document.activeElement.textContent")
+    shown = "document.getElementById('tip').hidden ? '' : document.getElementById('tip').textContent"
+    assert word == "filter"
+    assert tab.evaluate(shown).startswith("One output channel of a stage")
+    assert tab.evaluate("document.activeElement.getAttribute('aria-describedby')") == "tip"
+    tab.press("Escape")
+    assert tab.evaluate(shown) == ""
+    place = "document.querySelector('#filters a.term[href=\"#term-cluster\"]')"
+    tab.evaluate(f"{place}.scrollIntoView({{block: 'center'}})")
+    box = tab.evaluate(f"(() => {{ const box = {place}.getBoundingClientRect(); return [box.x, box.y]; }})()")
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0] + 3, y=box[1] + 5)
+    tab.wait_for("!document.getElementById('tip').hidden")
+    assert tab.evaluate(shown).startswith("A group of served labels")
+
+
+def test_every_link_in_the_page_leads_somewhere(tab):
+    hashes = tab.evaluate("[...document.querySelectorAll('a')].map((one) => one.getAttribute('href'))")
+    assert [one for one in set(hashes) if not tab.evaluate(f"!!document.querySelector({one!r})")] == []
+
+
+def test_two_arms_of_a_filter(tab, study):
+    run = Run(study / "seed-3", quiet=True)
+    show(tab, STAGE, FILTER)
+    kept = [
+        run.read_arrays(f"{paths.arm_path('retrain', arm)}/masks")["stage5.conv.weight"][FILTER]
+        .reshape(32, -1)
+        .any(axis=1)
+        for arm in ("afcc", "magnitude")
+    ]
+    choose(tab, "left-arm", "afcc")
+    choose(tab, "right-arm", "magnitude")
+    expected = [kept[0] & kept[1], kept[0] & ~kept[1], kept[1] & ~kept[0]]
+    texts_of = [", ".join(map(str, one.nonzero()[0])) for one in expected]
+    counted = [
+        f"{one.sum()}{': ' if one.any() else ''}{text}" for one, text in zip(expected, texts_of, strict=True)
+    ]
+    assert texts(tab, "#arm-rows tr:first-child td") == counted
+
+
+def test_negative_fields_have_a_colour_of_their_own(tab):
+    show(tab, STAGE, FILTER)
+    low, zero, high = tab.evaluate("[0, 128, 256].map((step) => fieldColours()[step])")
+    assert len({low, zero, high}) == 3
+    assert tab.evaluate("Math.min(...view.field)") < -0.05
+    tab.evaluate("document.getElementById('clipped').checked = false; showMatrix()")
+    colours = "new Set(new Uint32Array(elementImage(view).data.buffer))"
+    assert tab.evaluate(f"[...{colours}].some((one) => fieldColours().slice(0, 120).includes(one))")
+
+
+@pytest.mark.parametrize("width", [500, 1400])
+def test_verdicts_are_read_without_scrolling_sideways(tab, width):
+    tab.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+    of_page = (
+        "[...document.querySelectorAll('#opening *, .stacked')].filter((one) => one.scrollWidth > innerWidth)"
+    )
+    assert tab.evaluate(f"{of_page}.length") == 0
+    right = tab.evaluate(
+        "[...document.querySelectorAll('.verdict')].map((one) => one.getBoundingClientRect().right)"
+    )
+    assert len(right) > 5
+    assert max(right) <= width
+    boxes = "[...document.querySelectorAll('.stacked')].map((one) => one.parentElement)"
+    assert tab.evaluate(f"{boxes}.every((one) => one.scrollWidth <= one.clientWidth)")
+    tab.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_everything_that_takes_the_focus_has_a_name(tab):
+    takers = "a, button, select, input, summary, [tabindex='0'], [role='img']"
+    named = "one.textContent.trim() || one.getAttribute('aria-label') || one.labels?.length"
+    nameless = (
+        f"""[...document.querySelectorAll("{takers}")].filter((one) => !({named})).map((one) => one.id)"""
+    )
+    assert tab.evaluate(nameless) == []
+    unscoped = "[...document.querySelectorAll('th')].filter((one) => !one.scope).length"
+    assert tab.evaluate(unscoped) == 0
+    assert tab.evaluate("[...document.querySelectorAll('table')].filter((one) => !one.caption).length") <= 1
+
+
+def test_the_focus_goes_down_the_page_and_never_back(tab):
+    tab.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    last = -1
+    for _ in range(40):
+        tab.press("Tab")
+        order = "[...document.querySelectorAll('*')].indexOf(document.activeElement)"
+        place = tab.evaluate(order)
+        assert place > last
+        last = place

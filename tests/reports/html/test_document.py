@@ -8,10 +8,10 @@ import re
 import numpy as np
 import pytest
 
-from deeptheory import measure
 from deeptheory.errors import InputError
 from deeptheory.reports import html
 from deeptheory.reports.html import document
+from deeptheory.reports.html.field_codes import arrays_of, encode
 from deeptheory.runs import Run
 from deeptheory.runs.configuration import config_from
 from deeptheory.store import paths
@@ -40,7 +40,7 @@ def bytes_of(text, name):
 
 def test_the_report_holds_verdicts_tables_and_figures(text, finished_study):
     for verdict in json.loads((finished_study / paths.VERDICTS).read_text())["hypotheses"]:
-        assert f'<td class="text">{verdict["label"]}</td>' in text
+        assert f'<td role="cell" class="text" data-name="claim">{verdict["label"]}</td>' in text
     assert text.count("<svg ") == 6
     for words in (
         "deeptheory confirm tiny.toml",
@@ -56,7 +56,7 @@ def test_verdicts_on_hypotheses_are_shown(deeptheory, study, tmp_path):
     assert deeptheory("hypothesis", "test", "H1", "H10", "--runs", study, "--out", study).code == 1
     html.write_report(study, tmp_path / "report.html")
     shown = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert '<td class="text">accuracy rises with depth</td>' in shown
+    assert 'data-name="claim">accuracy rises with depth</td>' in shown
     assert "layers masked alone, found none" in shown
 
 
@@ -80,10 +80,16 @@ def test_fields_and_clusters_of_every_filter_are_those_of_the_run(text, run):
         content = bytes_of(text, f"fields-0-{stage['name']}")
         stored = np.frombuffer(content, "<u2", n_filters * n_labels).reshape(n_filters, n_labels)
         np.testing.assert_array_equal(stored.astype(np.int16), found["clusters"])
-        levels = np.frombuffer(content, np.uint8, offset=stored.nbytes).reshape(n_filters, n_labels, n_labels)
-        fields = measure.fields_from_class_means(means, found["probe_weight"].reshape(means.shape))
-        for threshold, level in ((0.3, stage["measured"]), (0.5, stage["pruned"])):
-            np.testing.assert_array_equal(levels > level, measure.clip(fields, threshold))
+        served = np.frombuffer(content, np.uint8, -(-stored.size // 8), offset=stored.nbytes)
+        bits = np.unpackbits(served)[: stored.size].reshape(stored.shape)
+        np.testing.assert_array_equal(bits, found["strengths"] > 0.5)
+        codes = list(encode(means, found["probe_weight"].reshape(means.shape), (0.3, 0.5)))
+        assert content == b"".join(
+            one.tobytes() for one in (stored, served, *arrays_of(codes))
+        )  # test_field_codes.py: what they are
+        assert [stage[name] for name in ("measured", "pruned", "exact")] == [0.3, 0.5, [0.3, 0.5]]
+        assert stage["noise"] == found["filter_noise"].tolist()
+        assert stage["clusterNoise"] == found["filter_cluster_noise"].tolist()
         assert stage["served"] == found["served"].sum(axis=1).tolist()
         assert sum(stage["signal"]) == pytest.approx(1, abs=1e-2)
 
@@ -153,8 +159,8 @@ def test_a_comparison_has_its_tables_and_its_figure(study, tmp_path):
     assert (
         '<th scope="row" class="text">lamp</th><td class="number">10.00</td><td class="number">-</td>' in text
     )
-    assert 'id="accuracy-against-density-figure_1"' in text
-    assert 'id="accuracy-against-density-alone-figure_1"' in text
+    assert 'href="#accuracy-against-density-' in text
+    assert 'href="#accuracy-against-density-alone-' in text
 
 
 def test_the_command_says_how_large_the_report_is(deeptheory, finished_study, tmp_path):

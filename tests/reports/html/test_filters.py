@@ -40,7 +40,7 @@ def test_a_stage_may_have_a_threshold_of_its_own(run):
     run.config = msgspec.structs.replace(run.config, prune=options)
     assert [prune_threshold(run, stage) for stage in ("stage3", "stage4", "stage5")] == [0.5, 0.6, 0.7]
     stage, _ = stage_of_run(run, "stage5")
-    assert dict(stage["marks"])[stage["pruned"]] == 0.7
+    assert (stage["pruned"], stage["exact"]) == (0.7, [0.3, 0.7])
 
 
 def test_a_number_that_is_missing_is_null(run):
