@@ -75,6 +75,7 @@ def draw_margin_certificate(
         title = stage_title(target)
         axes.set_title(f"stage {title}" if title != target else target)
     grid[0, 0].set(xlim=(-0.03, 1), ylim=(0, 1))
+    grid[0, 0].set_xticks((0, 0.5, 1))
     for axes in grid.flat:
         draw_chance(axes, chance)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)

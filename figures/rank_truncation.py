@@ -112,6 +112,7 @@ def draw_rank_truncation(
     for axes in panels[max(len(layers) - COLUMNS, 0) : len(layers)]:
         axes.tick_params(labelbottom=True)
     panels[0].set(xlim=(-0.03, 1.03), ylim=(0, 1))
+    panels[0].set_xticks((0, 0.5, 1))
     for axes in panels[: len(layers)]:
         draw_chance(axes, chance)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)

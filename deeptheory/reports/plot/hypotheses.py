@@ -12,7 +12,7 @@ from deeptheory.reports.plot.files import save
 from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import BLACK, BLUE, DOUBLE_COLUMN, GREY, styled
 
-ROW, MARGINS = 0.24, 0.95  # inches: of one part, and of everything else
+ROW, MARGINS = 0.24, 1.15  # inches: of one part, and of everything else
 LINE = 76  # characters of the claim in one line of the title
 
 
@@ -40,13 +40,30 @@ def hypothesis_verdict(judged: Judged) -> Figure:
     for row, part in enumerate(parts):
         values, test = part.values, part.test
         for bound in part.rule.bounds:
-            axes.plot([bound, bound], [row - 0.5, row + 0.5], color=BLACK, linewidth=0.8, linestyle=":")
-        axes.plot(values, np.full(len(values), row), "o", color=GREY, markersize=2.5, zorder=1)
+            axes.plot(
+                [bound, bound],
+                [row - 0.5, row + 0.5],
+                color=BLACK,
+                linewidth=0.8,
+                linestyle=":",
+                label="bound of the claim",
+            )
+        axes.plot(
+            values, np.full(len(values), row), "o", color=GREY, markersize=2.5, zorder=1, label="one seed"
+        )
         if test:
             axes.plot(
-                [test.low, test.high], [row, row], color=BLUE, linewidth=1.2, solid_capstyle="butt", zorder=2
+                [test.low, test.high],
+                [row, row],
+                color=BLUE,
+                linewidth=1.2,
+                solid_capstyle="butt",
+                zorder=2,
+                label=f"{test.interval_level:.0%} interval",
             )
-        axes.plot([values.mean()], [row], "D", color=BLUE, markersize=4, zorder=3)
+        axes.plot([values.mean()], [row], "D", color=BLUE, markersize=4, zorder=3, label="mean")
+    named = {str(line.get_label()): line for line in axes.lines}  # once each
+    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=len(named))
     axes.set_yticks(range(len(parts)), [f"{part.name}: {part.status}" for part in parts])
     axes.set_ylim(len(parts) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

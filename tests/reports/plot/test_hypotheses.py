@@ -15,7 +15,8 @@ def judged():
 
 
 def test_every_part_has_its_seeds_mean_and_interval_and_the_bound_is_drawn(judged):
-    (axes,) = hypothesis_verdict(judged).axes
+    figure = hypothesis_verdict(judged)
+    (axes,) = figure.axes
     (part,) = judged.parts
     bound, seeds, bar, mean = axes.lines
     assert bound.get_xdata()[0] == judged.hypothesis.rule.bounds[0]
@@ -23,6 +24,8 @@ def test_every_part_has_its_seeds_mean_and_interval_and_the_bound_is_drawn(judge
     np.testing.assert_array_equal(bar.get_xdata(), [part.test.low, part.test.high])
     assert mean.get_xdata()[0] == part.test.effect
     assert [tick.get_text() for tick in axes.get_yticklabels()] == [f"{part.name}: {part.status}"]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["bound of the claim", "one seed", f"{part.test.interval_level:.0%} interval", "mean"]
     assert axes.get_title().startswith(f"H7, {judged.status}: ")
 
 
