@@ -14,8 +14,9 @@ from deeptheory.store import paths
 @click.option(
     "--architecture",
     metavar="NAME|FILE.toml",
-    help="vgg6, vgg11, vgg16, resnet20, resnet20-centred (shortcuts add zeros on both sides), efficientnet-b0, "
-    "lenet or mlp; vgg11_bn to vgg19_bn of torchvision; or a file that lists stages and layers. Not for ONNX.",
+    help="vgg6, vgg11, vgg16, lenet or mlp; resnet20-centred or resnet20-behind (where shortcuts add channels of "
+    "zeros); vgg11_bn to vgg19_bn and efficientnet_b0 of torchvision; resnet20 and efficientnet-b0 for files of "
+    "this package; or a file that lists stages and layers. Not for ONNX.",
 )
 @click.option(
     "--config",

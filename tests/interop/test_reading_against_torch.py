@@ -16,19 +16,20 @@ TINY = {
     "vgg16": (lambda: models.VGG(models.OURS["vgg16"], 0.06, 5, hidden=False), 32),
     "vgg11_bn": (lambda: models.VGG(models.TORCHVISION["vgg11_bn"], 0.04, 5), 32),
     "vgg16_bn": (lambda: models.VGG(models.TORCHVISION["vgg16_bn"], 0.04, 5), 32),
-    "resnet20": (lambda: models.ResNet20(0.25, 5), 32),
+    "resnet20-behind": (lambda: models.ResNet20(0.25, 5), 32),
     "resnet20-centred": (lambda: models.ResNet20(0.25, 5, head="linear", centred=True), 32),
-    "efficientnet_b0": (lambda: models.EfficientNetB0(0.25, 5), 64),
-    "efficientnet-b0": (lambda: models.EfficientNetB0(0.25, 5, stem_stride=1), 32),
+    "efficientnet-b0": (lambda: models.EfficientNetB0(0.25, 5), 64),
+    "efficientnet_b0": (lambda: models.EfficientNetB0(0.25, 5), 32),
+    "efficientnet_b0-stride1": (lambda: models.EfficientNetB0(0.25, 5, stem_stride=1), 40),
 }
 FULL = {
     "vgg11": (lambda: models.VGG(models.OURS["vgg11"], 1, 10, hidden=False, bias=False), 32),
     "vgg16": (lambda: models.VGG(models.OURS["vgg16"], 1, 10, hidden=False), 32),
     "vgg11_bn": (lambda: models.VGG(models.TORCHVISION["vgg11_bn"], 1, 10), 32),
     "vgg16_bn": (lambda: models.VGG(models.TORCHVISION["vgg16_bn"], 1, 10), 32),
-    "resnet20": (lambda: models.ResNet20(1, 10), 32),
+    "resnet20-behind": (lambda: models.ResNet20(1, 10), 32),
     "efficientnet_b0": (lambda: models.EfficientNetB0(1, 10), 64),
-    "efficientnet-b0": (lambda: models.EfficientNetB0(1, 10, stem_stride=1), 32),
+    "efficientnet_b0-stride1": (lambda: models.EfficientNetB0(1, 10, stem_stride=1), 32),
 }
 
 
@@ -75,10 +76,31 @@ def test_outputs_are_those_of_torch_at_full_width(imported, name):
 
 def test_a_shortcut_that_pads_in_another_way_gives_other_outputs(imported):
     model = models.settled(models.ResNet20(0.25, 5, centred=True))
-    assert difference(imported(model, "resnet20", 32)[0], model, 32) > 100 * TOLERANCE
+    assert difference(imported(model, "resnet20-behind", 32)[0], model, 32) > 100 * TOLERANCE
     network, account = imported(model, "resnet20-centred", 32)
     assert difference(network, model, 32) < TOLERANCE
     assert "shortcuts to more filters add channels of zeros on both sides of those" in account.text
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "words"),
+    [
+        (
+            lambda: models.ResNet20(0.25, 5, head="linear"),
+            "resnet20",
+            "resnet20-centred or resnet20-behind, found tensors that do not say where shortcuts add channels of "
+            "zeros; see the padding in its forward pass: akamaster's",
+        ),
+        (
+            lambda: models.EfficientNetB0(0.25, 5),
+            "efficientnet-b0",
+            "efficientnet_b0 or efficientnet_b0-stride1, found tensors that do not say the stride of the stem; ",
+        ),
+    ],
+)
+def test_what_tensors_of_another_package_do_not_say_is_asked_for(imported, make, name, words):
+    with pytest.raises(InputError, match=f"--architecture: expected {words}"):
+        imported(make(), name, 32)
 
 
 @pytest.mark.parametrize("size", [32, 224, 448])
@@ -96,8 +118,8 @@ def test_other_adaptive_pooling_is_refused(imported):
 
 def test_another_epsilon_is_folded(imported):
     model = models.settled(models.ResNet20(0.25, 5), epsilon=1e-3)
-    assert difference(imported(model, "resnet20", 32)[0], model, 32) > TOLERANCE
-    network, account = imported(model, "resnet20", 32, Units(norm_epsilon=1e-3))
+    assert difference(imported(model, "resnet20-behind", 32)[0], model, 32) > TOLERANCE
+    network, account = imported(model, "resnet20-behind", 32, Units(norm_epsilon=1e-3))
     assert difference(network, model, 32) < TOLERANCE
     assert "epsilon 0.001 of the batch norms goes into the running variances" in account.notes
 
@@ -105,7 +127,7 @@ def test_another_epsilon_is_folded(imported):
 def test_mean_and_deviation_of_pixels(imported):
     model = models.settled(models.ResNet20(0.25, 5))
     mean, deviation = (0.49, 0.48, 0.45), (0.2, 0.21, 0.22)
-    network, _ = imported(model, "resnet20", 32, Units(mean, deviation))
+    network, _ = imported(model, "resnet20-behind", 32, Units(mean, deviation))
     x = models.images(4, 32)
     given = ((x + 1) / 2 - np.array(mean, np.float32)) / np.array(deviation, np.float32)
     expected = models.outputs_of(model, given)

@@ -1,6 +1,6 @@
 """The architectures of imported tensors: ours, torchvision's VGG, and those of a TOML file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,11 @@ TORCHVISION = {  # convolutions before each of the five pooling layers
     "vgg16_bn": (2, 2, 3, 3, 3),
     "vgg19_bn": (2, 2, 4, 4, 4),
 }
-RESNET, CENTRED = "resnet20", "resnet20-centred"
-SPELLINGS = {"efficientnet_b0": EFFICIENTNET, CENTRED: RESNET}
+RESNET, CENTRED, BEHIND = "resnet20", "resnet20-centred", "resnet20-behind"
+STEMS = {"efficientnet_b0": 2, "efficientnet_b0-stride1": 1}  # stride of the stem, at any size of the images
+SPELLINGS = {**dict.fromkeys(STEMS, EFFICIENTNET), CENTRED: RESNET, BEHIND: RESNET}
 ARCHITECTURES = (*NAMES, *SPELLINGS, *TORCHVISION)
+OWN = "deeptheory"  # the naming of our own files
 POOLED = 7  # positions along an axis that torchvision's VGG pools to
 LARGEST = 4.0  # width factor of an EfficientNet, at most
 NARROW = 1e-3  # width factor at which every layer has its smallest number of filters
@@ -55,6 +57,8 @@ class Architecture:
         By our name of a linear weight that PyTorch applies after adaptive pooling to 7 x 7: the positions here.
     notes : tuple of str
         In what PyTorch's own module may differ.
+    unsaid : InputError or None
+        What neither the name nor tensors with names of another package say; raised for such tensors.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Architecture:
     centred: bool = False
     pooled: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unsaid: InputError | None = None
 
 
 def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
@@ -107,16 +112,21 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
     )
     description, others = nn.blueprint_of(narrow), dict[str, naming.Prefixes]()
     notes: tuple[str, ...] = ()
+    unsaid = None
     if name in VGG:
         others["torchvision"] = naming.vgg_names(description)
     elif name == RESNET:
         others |= {f"torchvision, head {head}": naming.resnet_names(head) for head in ("fc", "linear")}
         where = "on both sides of" if asked == CENTRED else "behind"
         notes = (f"shortcuts to more filters add channels of zeros {where} those of their input",)
+        if asked == RESNET:
+            do = "see the padding in its forward pass: akamaster's code adds them on both sides"
+            unsaid = _unsaid((CENTRED, BEHIND), "where shortcuts add channels of zeros", do)
     elif name == EFFICIENTNET:
         others["torchvision"] = naming.efficientnet_names()
-        if max(input_shape[:2]) <= SMALL:
-            notes = (f"stride 1 of the stem for images of at most {SMALL} pixels; torchvision's is always 2",)
+        _set_stem(description, asked)
+        if asked == EFFICIENTNET and max(input_shape[:2]) <= SMALL:
+            unsaid = _unsaid(STEMS, "the stride of the stem", "torchvision's is 2 at any size of the images")
     return Architecture(
         asked,
         description,
@@ -126,7 +136,20 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
         scaled=True,
         centred=asked == CENTRED,
         notes=notes,
+        unsaid=unsaid,
     )
+
+
+def _unsaid(names: Iterable[str], what: str, do: str) -> InputError:
+    found = f"tensors that do not say {what}"
+    return InputError("--architecture", " or ".join(names), found, do)
+
+
+def _set_stem(description: dict[str, Any], asked: str) -> None:
+    """The stride that a name of `STEMS` says, in place of ours, which depends on the size of the images."""
+    name, _, options = description["stages"][0]["layers"][0]
+    assert name == "conv"
+    options["stride"] = STEMS.get(asked, options["stride"])
 
 
 def _width(tensors: Mapping[str, Array]) -> float:
@@ -202,7 +225,7 @@ def _of_file(path: str, tensors: Mapping[str, Array], input_shape: Shape) -> Arc
 def _namings(
     description: dict[str, Any], tensors: Mapping[str, Array], others: dict[str, naming.Prefixes]
 ) -> dict[str, naming.Names]:
-    namings = {"deeptheory": naming.own_names(description)}
+    namings = {OWN: naming.own_names(description)}
     namings |= {title: naming.named(description, prefixes) for title, prefixes in others.items()}
     in_order = naming.names_in_order(description, tensors)
     return namings if in_order is None else namings | {"natural order": in_order}

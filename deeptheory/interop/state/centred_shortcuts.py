@@ -48,6 +48,6 @@ def _widened(order: Array, n_out: int, stage: str) -> Array:
     before, rest = divmod(n_out - len(order), 2)
     if rest:
         expected = f"an even number of filters more than {len(order)}"
-        raise InputError(f"filters of {stage}", expected, str(n_out), "take --architecture resnet20")
+        raise InputError(f"filters of {stage}", expected, str(n_out), "take --architecture resnet20-behind")
     zeros = np.concatenate([np.arange(before), np.arange(before + len(order), n_out)])
     return np.concatenate([before + order, zeros])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.interop.state.architectures import POOLED, Architecture
+from deeptheory.interop.state.architectures import OWN, POOLED, Architecture
 from deeptheory.interop.state.naming import counted, is_ignored
 from deeptheory.interop.state.sizes import fitted
 from deeptheory.interop.torch_modules import DRAWN
@@ -85,8 +85,13 @@ class Matching:
         return next(iter(difflib.get_close_matches(name, self.extra, n=1)), "")
 
     def require_complete(self, what: str) -> None:
-        """Raise if the file does not fit; the error names all that is missing, extra or of a wrong shape."""
+        """Raise if the file does not fit; the error names all that is missing, extra or of a wrong shape.
+
+        Tensors with names of another package are refused as well where these do not say what is computed of them.
+        """
         if self.complete:
+            if self.architecture.unsaid and self.naming != OWN:
+                raise self.architecture.unsaid
             return
         parts = []
         if self.missing:
