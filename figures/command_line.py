@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from deeptheory.errors import InputError
 from deeptheory.reports import plot
 from deeptheory.runs.run import make_directory
 
@@ -31,9 +32,29 @@ def results_parser(description: str | None) -> argparse.ArgumentParser:
     return made
 
 
+class Results(dict[str, Any]):
+    """A table of the JSON file of a simulation; an entry that an older version did not write is asked for."""
+
+    def __init__(self, table: Any, path: Path) -> None:
+        super().__init__(table)
+        self.path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise InputError(f"'{name}' in {self.path}", "an entry", "none", "run its simulation again")
+
+
 def read_results(path: Path) -> Any:
-    """The JSON file that a simulation wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The JSON file that a simulation wrote.
+
+    Raises
+    ------
+    InputError
+        No such file, or no JSON; and where an entry is missing, when it is read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), object_hook=lambda table: Results(table, path))
+    except (OSError, ValueError) as error:
+        raise InputError("results", "a JSON file of a simulation", f"{path}: {error}") from error
 
 
 def save_figure(figure: Figure, out: Path, name: str) -> None:
