@@ -54,7 +54,11 @@ def import_network(
     threads: int | None,
     quiet: bool,
 ) -> None:
-    """Make a run of a trained network: FILE is .safetensors, .pt or .pth (a state dictionary), or .onnx.
+    """Make a run of a trained network: FILE is a state dictionary of PyTorch, safetensors or ONNX.
+
+    Its content says which, not its name (.pt, .pth.tar, .ckpt, .bin, .pkl or none). The state may be an entry of a
+    larger dictionary, its names may have the prefixes of wrappers, its parameters masks of torch.nn.utils.prune.
+    Nothing of a file is run.
 
     Its tensors are matched by name and shape to the layers of the architecture; a file that leaves one out, or has
     others, is refused. All steps after training act on the run as on one of our own.

@@ -4,8 +4,8 @@ It knows the few instructions that dictionaries of numbers, texts and arrays are
 is looked up or called, NumPy's own unpickling least of all: its arrays and types take states that end the process.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 from deeptheory.data.pickled_arrays import PickledArray, PickledType, Refused
 
@@ -17,12 +17,15 @@ MARK = object()
 MOST_MEMO = 1 << 32
 
 
-class _Name(str):
-    """The name of something in a module."""
+class Name(str):
+    """The name of something in a module: "argparse Namespace"."""
 
 
 class Machine:
     """The stack machine of pickles, without the instructions that call what a file names."""
+
+    instructions: ClassVar[Mapping[str, "Instruction"]] = {}
+    keys: ClassVar[tuple[type, ...]] = (bytes, str)  # types that keys of dictionaries may have
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -36,8 +39,8 @@ class Machine:
                 self.stack.append(argument)
             elif opcode.name in OLD_TEXTS:  # bytes, of which the parser makes a text
                 self.stack.append(argument.encode("latin1"))
-            elif opcode.name in INSTRUCTIONS:
-                INSTRUCTIONS[opcode.name](self, argument)
+            elif opcode.name in self.instructions:
+                self.instructions[opcode.name](self, argument)
             elif opcode.name not in ("PROTO", "FRAME"):
                 raise Refused(f"the instruction {opcode.name}")
         raise ValueError("no end")
@@ -72,7 +75,7 @@ class Machine:
         if not isinstance(target, dict) or len(items) % 2:
             raise ValueError("entries of no dictionary")
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, bytes | str):
+            if not isinstance(key, self.keys):
                 raise Refused(f"a key of type {type(key).__name__}")
             target[key] = value
 
@@ -88,19 +91,22 @@ class Machine:
     def name(self, *parts: Any) -> None:
         if not all(isinstance(part, str) for part in parts):
             raise ValueError("a name that is no text")
-        self.stack.append(_Name(" ".join(parts)))
+        self.stack.append(Name(" ".join(parts)))
 
     def call(self) -> None:
-        """Describe an array or a type; nothing is called."""
+        """Put what `made` describes in place of a function and its arguments."""
         function, arguments = self.last(2)
-        if not isinstance(function, _Name) or not isinstance(arguments, tuple):
+        if not isinstance(function, Name) or not isinstance(arguments, tuple):
             raise Refused("a call of what is no function")
+        self.stack.append(self.made(function, arguments))
+
+    def made(self, function: Name, arguments: tuple[Any, ...]) -> Any:
+        """The description of an array or a type; nothing is called."""
         if function in RECONSTRUCT and arguments[:1] == (ARRAY,):
-            self.stack.append(PickledArray())
-        elif function == DTYPE and arguments:
-            self.stack.append(PickledType(arguments[0]))
-        else:
-            raise Refused(function.replace(" ", "."))
+            return PickledArray()
+        if function == DTYPE and arguments:
+            return PickledType(arguments[0])
+        raise Refused(function.replace(" ", "."))
 
     def build(self) -> None:
         """Give an array or a type its state."""
@@ -120,7 +126,7 @@ VALUES = {
     *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
 }
 OLD_TEXTS = {"STRING", "BINSTRING", "SHORT_BINSTRING"}
-Instruction = Callable[[Machine, Any], Any]
+Instruction = Callable[[Any, Any], Any]
 INSTRUCTIONS: dict[str, Instruction] = {
     "NONE": lambda machine, _: machine.stack.append(None),
     "NEWTRUE": lambda machine, _: machine.stack.append(True),
@@ -154,3 +160,4 @@ INSTRUCTIONS: dict[str, Instruction] = {
     "REDUCE": lambda machine, _: machine.call(),
     "BUILD": lambda machine, _: machine.build(),
 }
+Machine.instructions = INSTRUCTIONS

@@ -12,13 +12,12 @@ from deeptheory.errors import InputError
 from deeptheory.interop.import_account import Account
 from deeptheory.interop.state.architectures import find_architecture
 from deeptheory.interop.state.conversion import converted, folded_biases, in_single_precision, standardised
+from deeptheory.interop.state.file_kinds import ONNX, kind_of
 from deeptheory.interop.state.matching import Matching, match
-from deeptheory.interop.state.state_files import PYTORCH, SAFETENSORS, StateFile, read_state
+from deeptheory.interop.state.state_files import StateFile, read_state
 from deeptheory.nn.layers.base import Shape
 from deeptheory.nn.layers.normalisation import EPSILON
 from deeptheory.prune.masked_layers import HEAD_LAYER
-
-ONNX = ".onnx"
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def find_network(
     Parameters
     ----------
     path : Path
-        `.safetensors`, a state dictionary in `.pt` or `.pth`, or `.onnx`.
+        Safetensors, a state dictionary of PyTorch, or ONNX; recognised by content.
     architecture : str or None
         A name or a TOML file (`find_architecture`); None for an ONNX file, which contains its architecture.
     input_shape : (H, W, C)
@@ -97,11 +96,8 @@ def find_network(
         As `read_state` and `find_architecture`; an architecture is missing, or given for an ONNX file.
     """
     units, shape = units or Units(), tuple(input_shape)
-    if path.suffix == ONNX:
+    if kind_of(path) == ONNX:
         return _find_onnx(path, architecture, shape, units)
-    if path.suffix not in (*SAFETENSORS, *PYTORCH):
-        known = " or ".join((*SAFETENSORS, *PYTORCH, ONNX))
-        raise InputError(f"file {path}", known, f"'{path.suffix}'", "save it as one of these")
     if architecture is None:
         raise InputError("--architecture", "a name or a TOML file", "none", "tensors alone are no network")
     state = read_state(path)
@@ -143,7 +139,7 @@ def _find_onnx(path: Path, architecture: str | None, input_shape: Shape, units: 
 
 
 def _notes(state: StateFile, matching: Matching, units: Units) -> list[str]:
-    notes = [_pixels(units), *matching.architecture.notes]
+    notes = [_pixels(units), *state.notes, *matching.architecture.notes]
     if state.converted:
         kinds = ", ".join(sorted(set(state.converted.values())))
         notes.append(f"{len(state.converted)} tensors of {kinds} are converted to float32")
