@@ -25,11 +25,12 @@ extensions = [
     "site_parts.api",
     "site_parts.command_help",
     "site_parts.contents",
+    "site_parts.figure_gallery",
     "site_parts.links",
     "site_parts.options_table",
 ]
 root_doc = "index"
-exclude_patterns = ["site_parts"]
+exclude_patterns = ["site_parts", "gallery"]
 highlight_language = "none"
 smartquotes = False  # two dashes begin an option
 

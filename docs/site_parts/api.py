@@ -91,11 +91,16 @@ def skip_fields(app: Sphinx, what: str, name: str, member: Any, skip: bool, opti
 def reference(app: Sphinx, page: str, name: str, content: nodes.Node) -> nodes.Element | None:
     """A link to the public name that ends so, where there is exactly one."""
     python: Any = app.env.domains["py"]
-    found = [known for known in python.objects if known.endswith(f".{name}")]
+    rooms = [f"deeptheory.{room}" for room in ROOMS]
+    found = [known for known in python.objects if known.endswith(f".{name}") and _is_exported(known, rooms)]
     if len(found) != 1:
         return None
     where = python.objects[found[0]]
     return make_refnode(app.builder, page, where.docname, where.node_id, content, found[0])
+
+
+def _is_exported(name: str, rooms: list[str]) -> bool:
+    return name.rpartition(".")[0] in rooms
 
 
 def resolve(app: Sphinx, env: Any, node: pending_xref, content: nodes.Element) -> nodes.Element | None:

@@ -1,9 +1,12 @@
 """The navigation: what index.md lists, a heading with its links, becomes a part of the table of contents."""
 
 import re
+from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
+WIDE = ("theory",)
 HEADING, LINK = re.compile(r"^## (.+)$"), re.compile(r"^- \[[^]]*\]\(/?([\w/.-]+)\.(?:md|ipynb|rst)\)")
 
 
@@ -26,6 +29,15 @@ def add_navigation(app: Sphinx, page: str, source: list[str]) -> None:
             source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n{listed}\n```\n"
 
 
+def give_width(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None
+) -> None:
+    """Leave out the list of headings beside pages whose tables need its place."""
+    if page in WIDE:
+        context["furo_hide_toc"] = True
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("source-read", add_navigation, priority=600)  # after links lead to pages
+    app.connect("html-page-context", give_width, priority=900)  # after the theme
     return {"parallel_read_safe": True, "parallel_write_safe": True}

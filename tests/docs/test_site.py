@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import deeptheory
+from deeptheory.reports.figures import FIGURES
 from tests.reports.html.chromium import FOUND, Chromium
 
 ROOT = Path(__file__).parents[2]
@@ -103,3 +104,9 @@ def test_every_page_is_in_the_contents():
     for page in [*DOCS.glob("*.md"), *DOCS.glob("notebooks/*.ipynb")]:
         if page.name != "index.md":
             assert f"]({page.relative_to(DOCS)})" in text, page.name
+
+
+def test_every_figure_is_in_the_gallery_with_its_caption():
+    for name in FIGURES:
+        assert (DOCS / "gallery" / f"{name}.txt").read_text(encoding="utf-8").startswith(f"{name}\n")
+        assert any((folder / f"{name}.png").exists() for folder in (DOCS / "gallery", DOCS)), name
