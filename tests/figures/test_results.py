@@ -26,5 +26,5 @@ def test_no_json_is_refused(read, tmp_path, text):
     path = tmp_path / "results.json"
     if text:
         path.write_text(text)
-    with pytest.raises(InputError, match="expected a JSON file of a simulation"):
+    with pytest.raises(InputError, match=r"expected a JSON file of a simulation"):
         read(path)
