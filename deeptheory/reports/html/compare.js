@@ -11,38 +11,28 @@ function runOf(side) {
   return DATA.runs.find((run) => run.name === byId(`${side}-run`).value);
 }
 
-// A row: its name, then for every column both numbers, as Python has rounded them, and their difference.
-function differenceRow(name, columns) {
+// A row: its name, both numbers as Python has rounded them, and the right one less the left one.
+function differenceRow(name, left, right) {
   const row = element("tr");
-  row.append(element("th", name, { scope: "row", class: "text" }));
-  for (const [left, right] of columns) {
-    const difference = left && right ? signed(right - left, left.split(".")[1].length) : "–";
-    row.append(...[left ?? "–", right ?? "–", difference].map((text) => element("td", text)));
-  }
+  const head = termElement("th", name);
+  head.scope = "row";
+  head.className = "text";
+  const difference = left && right ? signed(right - left, left.split(".")[1].length) : "–";
+  row.append(head, ...[left ?? "–", right ?? "–", difference].map((text) => element("td", text)));
   return row;
-}
-
-function differenceHead(row, first, names) {
-  const heads = names.flatMap((name) => [`${name}, left`, "right", "difference"]);
-  row.replaceChildren(
-    element("th", first, { scope: "col", class: "text" }),
-    ...heads.map((name) => element("th", name, { scope: "col" })),
-  );
 }
 
 function drawDifferences() {
   const [left, right] = SIDES.map(runOf);
-  const stages = left.stages.map((stage) => [stage, right.stages.find((one) => one.name === stage.name)]);
-  differenceHead(document.querySelector("#pair-stages").previousElementSibling.rows[0], "stage", Object.keys(left.stages[0].means));
-  byId("pair-stages").replaceChildren(...stages.map(([stage, other]) => differenceRow(
-    stage.name, Object.entries(stage.means).map(([key, value]) => [value, other?.means[key]]),
-  )));
-  const arms = Object.keys(left.accuracies);
+  const heads = ["", left.name, right.name, "difference"].map((name) => (
+    name ? element("th", name, { scope: "col" }) : element("td")));
+  document.querySelectorAll("#compare .difference").forEach((row) => row.replaceChildren(...heads.map((head) => head.cloneNode(true))));
+  const [ofLeft, ofRight] = [left, right].map((run) => run.stages.find((one) => one.name === byId("pair-stage").value)?.means ?? {});
+  byId("pair-means").replaceChildren(
+    ...Object.keys({ ...ofLeft, ...ofRight }).map((name) => differenceRow(name, ofLeft[name], ofRight[name])));
+  const arms = Object.keys({ ...left.accuracies, ...right.accuracies });
   byId("pair-arms-box").hidden = !arms.length;
-  differenceHead(document.querySelector("#pair-arms").previousElementSibling.rows[0], "arm", ["accuracy"]);
-  byId("pair-arms").replaceChildren(...arms.map((arm) => differenceRow(
-    arm, [[left.accuracies[arm], right.accuracies[arm]]],
-  )));
+  byId("pair-arms").replaceChildren(...arms.map((arm) => differenceRow(arm, left.accuracies[arm], right.accuracies[arm])));
 }
 
 // The matrix of one side at the threshold of its run, with its clusters below.

@@ -10,6 +10,9 @@ from importlib import resources
 
 import msgspec
 
+AT_LENGTH = "<p>docs/concepts.md explains them at length, with pictures and the entries of run.h5.</p>"
+INDEX = re.compile(r"_(\w+)")
+
 
 @dataclass(frozen=True)
 class Term:
@@ -35,6 +38,11 @@ class Term:
     heads: tuple[str, ...] = ()
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All names."""
+        return (self.name, *self.shown, *self.heads)
+
+    @property
     def key(self) -> str:
         """Name of its entry in the page."""
         return "term-" + re.sub(r"[^A-Za-z0-9]+", "-", self.name)
@@ -49,7 +57,7 @@ def terms() -> tuple[Term, ...]:
 
 @functools.cache
 def _names() -> Mapping[str, Term]:
-    return {name: term for term in terms() for name in (term.name, *term.shown, *term.heads)}
+    return {name: term for term in terms() for name in term.names}
 
 
 @functools.cache
@@ -84,12 +92,17 @@ def _link(text: str, term: Term) -> str:
 
 def glossary_section() -> str:
     """Every word with its definition and equation."""
-    entries = [
-        f'<div id="{term.key}" tabindex="-1"><dt>{escape(term.name)}</dt><dd>{escape(term.definition)}'
-        + (f' <span class="equation">{escape(term.equation)}</span>' if term.equation else "")
-        + "</dd></div>"
-        for term in terms()
-    ]
-    return "\n".join(
-        ['<section id="words">', "<h2>Words</h2>", '<dl class="words">', *entries, "</dl>", "</section>"]
+    words = "\n".join(map(_entry, terms()))
+    return (
+        f'<section id="words">\n<h2>Words</h2>\n{AT_LENGTH}\n<dl class="words">\n{words}\n</dl>\n</section>'
+    )
+
+
+def _entry(term: Term) -> str:
+    equation = INDEX.sub(r"<sub>\1</sub>", escape(term.equation))
+    shown = f' <span class="equation">{equation}</span>' if equation else ""
+    names = escape("|".join(term.names))
+    return (
+        f'<div id="{term.key}" tabindex="-1" data-names="{names}"><dt>{escape(term.name)}</dt>'
+        f"<dd>{escape(term.definition)}{shown}</dd></div>"
     )

@@ -16,9 +16,7 @@ Lack = tuple[str, str]  # what is missing, and the command
 
 def lacks_html(source: Source) -> str:
     """The list of what is missing; empty where nothing is."""
-    found = (
-        _of_sweep(source) if source.of_sweep else [*_of_steps(source), *_of_study(source), *_besides(source)]
-    )
+    found = _of_sweep(source) if source.of_sweep else [*_of_steps(source), *_besides(source)]
     items = "".join(f"<li>{marked(what)}: <code>{escape(command)}</code></li>" for what, command in found)
     where = '<p class="small">Commands are given from the directory that holds this one.</p>'
     return (
@@ -39,34 +37,24 @@ def _of_sweep(source: Source) -> list[Lack]:
 
 
 def _of_steps(source: Source) -> list[Lack]:
-    """Steps that runs lack; nothing where a comparison of criteria needs none of them."""
-    if source.compared:
-        return []
-    return [
-        (f"{source.name_of(run)}, the steps {', '.join(missing)}", f"deeptheory chain {source.place(run)}")
-        for run in (*source.runs, *source.unmeasured)
-        if (missing := [step for step in paths.STEPS if not run.done(step)])
-    ]
-
-
-def _of_study(source: Source) -> list[Lack]:
+    """What the chain of a run or of a study lacks; nothing where a comparison of criteria needs no chain."""
     runs = (*source.runs, *source.unmeasured)
-    if source.alone:
-        return [("verdicts, which need several seeds", _confirm(source, runs, FIXED.minimum_seeds))]
-    asked = max(runs[0].config.judge.seeds, FIXED.minimum_seeds)
     if source.compared:
         return []
-    found = []
-    if len(runs) < asked:
-        found.append(
-            (
-                f"{asked - len(runs)} seeds (a verdict needs {FIXED.minimum_seeds})",
-                _confirm(source, runs, asked),
-            )
-        )
-    elif not source.verdicts:
-        found.append(("verdicts", _confirm(source, runs, len(runs))))
-    return found
+    missing = {run: [step for step in paths.STEPS if not run.done(step)] for run in runs}
+    undone = [source.name_of(run) for run in runs if missing[run]]
+    steps = ", ".join(step for step in paths.STEPS if any(step in of_run for of_run in missing.values()))
+    if source.alone:
+        chain = [(f"the steps {steps}", f"deeptheory chain {source.place(runs[0])}")] if undone else []
+        return [*chain, ("verdicts, which need several seeds", _confirm(source, runs, FIXED.minimum_seeds))]
+    asked = max(runs[0].config.judge.seeds, FIXED.minimum_seeds)
+    what = [
+        f"the steps {steps} of {undone[0] if len(undone) == 1 else f'{len(undone)} runs'}" if undone else "",
+        f"{asked - len(runs)} seeds (a verdict needs {FIXED.minimum_seeds})" if len(runs) < asked else "",
+        "" if source.verdicts else "verdicts",
+    ]
+    lack = "; ".join(filter(None, what))
+    return [(lack, _confirm(source, runs, max(asked, len(runs))))] if lack else []
 
 
 def _confirm(source: Source, runs: Sequence[Run], seeds: int) -> str:

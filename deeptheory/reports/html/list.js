@@ -9,9 +9,8 @@ const COLUMNS = [
 ];
 
 const WORDS = new Map(
-  [...document.querySelectorAll("#words dl > div")].map((one) => [one.querySelector("dt").textContent, one.id]),
+  [...document.querySelectorAll("#words dl > div")].flatMap((one) => one.dataset.names.split("|").map((name) => [name, one.id])),
 );
-WORDS.set("labels served", WORDS.get("served label"));
 const IMAGES = new Map([...document.querySelectorAll("ul.labels li")].map((one, row) => [one.dataset.name, row]));
 
 function percent(share, digits) {

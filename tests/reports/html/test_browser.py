@@ -226,10 +226,15 @@ def test_members_of_a_sweep_have_their_own_labels(chromium, tmp_path):
 def assert_side_by_side(chromium, directories):
     """Two runs of other numbers of labels: means of a stage, their difference, and a filter of either."""
     of_runs = [Run(directory, quiet=True) for directory in directories]
+    choose(chromium, "pair-stage", STAGE)
     noise = [run.read_number(paths.stage_path("measure", STAGE, "noise")) for run in of_runs]
-    cells = texts(chromium, "#pair-stages tr:last-child td")
-    assert cells[9:11] == [f"{value:.2f}" for value in noise]
-    assert float(cells[11].replace("−", "-")) == pytest.approx(noise[1] - noise[0], abs=0.01)
+    choose(chromium, "right-run", of_runs[1].directory.name)
+    row = (
+        "[...document.querySelectorAll('#pair-means tr')].find((one) => one.textContent.startsWith('noise'))"
+    )
+    cells = chromium.evaluate(f"[...{row}.cells].map((one) => one.textContent)")
+    assert cells[:3] == ["noise", *(f"{value:.2f}" for value in noise)]
+    assert float(cells[3].replace("−", "-")) == pytest.approx(noise[1] - noise[0], abs=0.01)
     for side, run in zip(("left", "right"), of_runs, strict=True):
         choose(chromium, f"{side}-filter", FILTER)
         text = f"document.getElementById('{side}-text').textContent"

@@ -24,7 +24,7 @@ ASKED |= {"dilution", "density", "AFCC", "criterion", "head", "measure split"}
 
 
 def test_every_word_has_one_sentence_and_one_name():
-    names = [name for term in terms() for name in (term.name, *term.shown, *term.heads)]
+    names = [name for term in terms() for name in term.names]
     assert len(set(names)) == len(names)
     assert set(names) >= ASKED
     for term in terms():
@@ -32,6 +32,7 @@ def test_every_word_has_one_sentence_and_one_name():
         assert ". " not in term.definition
     keys = [term.key for term in terms()]
     assert len(set(keys)) == len(keys)
+    assert "D<sub>f</sub> = { i : B<sub>f</sub>[i,i] = 1 }" in glossary_section()
     assert all(f'id="{key}"' in glossary_section() for key in keys)
 
 
@@ -52,7 +53,7 @@ def test_the_first_mention_in_a_sentence_is_a_link():
 
 @pytest.mark.usefixtures("one_thread")
 def test_the_columns_of_measures_and_arms_are_words(run):
-    known = {name for term in terms() for name in (term.name, *term.shown, *term.heads)}
+    known = {name for term in terms() for name in term.names}
     measured = of_steps(run)["measure"].tables[0]
     assert set(measured.header) <= known
     assert {"arm", "retrained", "loss", "loss predicted", "dilution"} <= known

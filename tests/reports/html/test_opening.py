@@ -68,7 +68,9 @@ def test_a_run_that_is_only_measured_says_what_is_next(run_until, tmp_path):
     told_of, lacks, _ = told(run.directory, tmp_path)
     assert told_of["Predicted"] == "Nothing yet: the step predict is not done."
     assert "What the arms lose is not known yet" in told_of["Found"]
-    assert lacks[0] == ("seed 3, the steps predict, prune, retrain", "deeptheory chain seed-3")
+    assert lacks[0] == ("the steps predict, prune, retrain", "deeptheory chain seed-3")
+    confirm = "deeptheory confirm seed-3/config.toml --out seed-3-study --seeds 5"
+    assert lacks[1] == ("verdicts, which need several seeds", confirm)
 
 
 def test_a_run_of_a_study_that_is_not_measured_is_named(study, run, tmp_path):
@@ -77,10 +79,8 @@ def test_a_run_of_a_study_that_is_not_measured_is_named(study, run, tmp_path):
     text = (study / "seed-3" / paths.CONFIG).read_text(encoding="utf-8").replace("seed = 3", "seed = 4", 1)
     (other / paths.CONFIG).write_text(text, encoding="utf-8")
     _, lacks, page = told(study, tmp_path)
-    assert lacks[0] == (
-        "seed 4, the steps train, measure, predict, prune, retrain",
-        "deeptheory chain study/seed-4",
-    )
+    what = "the steps train, measure, predict, prune, retrain of seed 4; 3 seeds (a verdict needs 5)"
+    assert lacks[0] == (what, "deeptheory confirm study/seed-3/config.toml --out study --seeds 5")
     assert "seed 3" in page
 
 
