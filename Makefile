@@ -9,7 +9,7 @@ SITE := out/docs
 # `make bench` compares with PyTorch where it is installed in .venv (pip install '.[torch]').
 AGAINST := $(if $(wildcard $(VENV)/lib/python*/site-packages/torch),--against torch)
 
-.PHONY: demo test test-lowest test-install lint docs bench figures clean
+.PHONY: demo test test-notebooks test-lowest test-install lint docs bench figures clean
 
 demo: $(VENV)/ready
 	@# Exit code 1: a claim is not supported, or undecided; the table says which.
@@ -17,6 +17,9 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-notebooks: $(VENV)/ready-test
+	$(BIN)/python -m pytest -m notebook tests/docs/test_notebooks.py
 
 # What depends most on the versions of the packages, with the lowest that pyproject.toml admits.
 test-lowest: $(LOWEST)/ready

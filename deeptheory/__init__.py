@@ -17,6 +17,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors and type checkers; `measure`, `prune` and `plot` are rooms that can be called
+    from deeptheory.front.computing import branch as branch
     from deeptheory.front.computing import confirm as confirm
     from deeptheory.front.computing import predict as predict
     from deeptheory.front.computing import retrain as retrain
@@ -38,6 +39,7 @@ _FRONT = {  # name: the module that has it; "" for one that is a module itself
     "predict": "deeptheory.front.computing",
     "prune": "",
     "retrain": "deeptheory.front.computing",
+    "branch": "deeptheory.front.computing",
     "confirm": "deeptheory.front.computing",
     "open_run": "deeptheory.front.run",
     "open_study": "deeptheory.front.study",

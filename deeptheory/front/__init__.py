@@ -8,7 +8,7 @@ figure of a run.
 from typing import TYPE_CHECKING, Any
 
 from deeptheory.front.callable_rooms import called
-from deeptheory.front.computing import confirm, measure, predict, prune, retrain, train
+from deeptheory.front.computing import branch, confirm, measure, predict, prune, retrain, train
 from deeptheory.front.data import load_data
 from deeptheory.front.run import Run, open_run
 from deeptheory.front.study import Study, open_study
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Run",
     "Study",
+    "branch",
     "confirm",
     "draw",
     "load_data",

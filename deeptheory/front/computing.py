@@ -21,6 +21,7 @@ from deeptheory.runs.option_changes import change_options
 from deeptheory.runs.run import make_directory
 from deeptheory.runs.summaries import step_summaries
 from deeptheory.store import paths
+from deeptheory.studies import branching
 from deeptheory.tables import Summary
 
 
@@ -163,6 +164,40 @@ def retrain(run: Run, options: Options | None = None) -> Summary:
     return _step(run, "retrain", options)
 
 
+def branch(run: Run, options: Options, out: str | os.PathLike[str] | None = None) -> Run:
+    """Another analysis of the same training: the command `deeptheory branch`.
+
+    Parameters
+    ----------
+    run : Run
+        Trained; it is only read.
+    options : mapping
+        What is to be another value, as in `train`; the training must not depend on it.
+    out : path, optional
+        As in `train`.
+
+    Returns
+    -------
+    Run
+        It has every result of the first one that the options leave as it is; the steps that do depend on them are
+        to be computed.
+
+    Raises
+    ------
+    InputError
+        The run is not trained, the training reads an option, or the directory holds something else.
+
+    Examples
+    --------
+    >>> sharper = dt.branch(run, {"prune.threshold": 0.6})
+    >>> sharper.done
+    ('train', 'measure')
+    """
+    place = Place(out)
+    branching.branch(run.directory, place.directory, overrides(options), run.stored.quiet)
+    return Run(runs.Run(place.directory, run.stored.quiet), place)
+
+
 def confirm(
     config: Given = None,
     data: datasets.Dataset | None = None,
@@ -197,7 +232,10 @@ def confirm(
     make_directory(directory)
     _keep(data, directory)
     first = paths.seed_directory(directory, asked.seed) / paths.CONFIG
-    studies.confirm(asked, directory, f"deeptheory confirm {first} --out {directory}", jobs, quiet)
+    command = f"deeptheory confirm {first} --out {directory}"
+    if place.temporary:
+        command = 'the same dt.confirm, with out="DIR" to keep its runs'
+    studies.confirm(asked, directory, command, jobs, quiet)
     return Study(place)
 
 

@@ -35,7 +35,7 @@ class Place:
     @property
     def text(self) -> str:
         """The directory, as the objects that lie in it say it."""
-        return f"{self.directory}" + ", temporary: deleted with this object" * self.temporary
+        return "in a temporary directory, deleted with this object" if self.temporary else f"{self.directory}"
 
 
 def _remove(directory: str, process: int) -> None:

@@ -77,6 +77,10 @@ class Config(Options, frozen=True):
     judge: JudgeOptions = JudgeOptions()
     plugins: PluginOptions = PluginOptions()
 
+    def __repr__(self) -> str:
+        """All options as TOML, each with its meaning."""
+        return to_toml(self)
+
 
 Table = TypeVar("Table", bound=Options)
 FOLLOWED = (  # by the retraining, from the training

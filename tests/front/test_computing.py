@@ -46,7 +46,7 @@ def test_all_steps_have_the_bits_of_the_command_line_and_leave_nothing(
     for step in paths.STEPS:
         assert_same(found.read_tree(step), expected.read_tree(step), step)
     assert run.directory.is_relative_to(temporary)
-    assert "temporary: deleted with this object" in repr(run)
+    assert repr(run).startswith("Run in a temporary directory, deleted with this object\n")
     del run, found
     gc.collect()
     assert list(temporary.iterdir()) == []
@@ -136,7 +136,10 @@ def test_a_study_gives_verdicts_and_is_deleted_with_its_last_run(tiny_config, gl
     (run,) = study.runs
     del study
     gc.collect()
-    assert "deeptheory confirm" in (run.directory.parent / paths.VERDICTS).read_text(encoding="utf-8")
+    assert (
+        'repeat with: the same dt.confirm, with out="DIR"'
+        in (run.directory.parent / paths.TABLES).read_text()
+    )
     del run
     gc.collect()
     assert list(temporary.iterdir()) == []

@@ -5,6 +5,7 @@ import pytest
 
 import deeptheory as dt
 from deeptheory.errors import InputError
+from deeptheory.reports.figures import FIGURES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -18,6 +19,12 @@ def test_a_figure_of_a_run_a_study_or_a_path_has_a_picture_and_can_be_saved(open
         assert len(dt.plot("accuracy-and-snr", source).axes) == 2
     dt.plot.save(of_run, tmp_path / "filter.png")
     assert (tmp_path / "filter.png").stat().st_size > 1000
+
+
+def test_the_docstring_names_all_figures():
+    from deeptheory.front.figures import draw
+
+    assert all(f'"{name}"' in draw.__doc__ for name in FIGURES)
 
 
 def test_an_unknown_figure_is_refused(opened):
