@@ -10,7 +10,8 @@ ARMS = click.option(
     "--arm",
     "arms",
     multiple=True,
-    help="Arm of the run, such as afcc; repeatable. All pruned arms by default.",
+    help="Arm of the run, such as afcc; repeatable. By default all pruned arms; of an imported network that is "
+    "not retrained, as-imported, which cuts what its zeros disconnect.",
 )
 
 
@@ -30,6 +31,7 @@ def compact(run: Path, arms: tuple[str, ...], as_json: bool, threads: int | None
     Examples:
       deeptheory compact out/one
       deeptheory compact out/one --arm afcc
+      deeptheory compact out/theirs --arm as-imported
     """
     configure(threads)
     from deeptheory.runs import Run, steps

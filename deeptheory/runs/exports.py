@@ -3,10 +3,10 @@
 import os
 
 from deeptheory import nn, prune
-from deeptheory.errors import InputError, unknown_name
+from deeptheory.errors import InputError
 from deeptheory.interop.exporting import export
 from deeptheory.runs.run import Run
-from deeptheory.runs.steps.compaction import compact, retrained_masks, retrained_network
+from deeptheory.runs.steps.compaction import chosen_arms, compact, masks_of_arm, retrained_network
 from deeptheory.runs.steps.training import trained_network
 from deeptheory.store import paths
 from deeptheory.tables import Summary
@@ -24,7 +24,8 @@ def export_network(
     to, path
         As in `interop.exporting.export`.
     arm : str
-        The network of this arm after retraining, with zeros where its mask removed weights; may be "unpruned".
+        The network of this arm after retraining, with zeros where its mask removed weights; may be "unpruned",
+        or "as-imported" for what an imported network has zeros of.
         "" is the network as it was trained.
     compacted : bool
         The compact network of the arm instead; it is made if necessary.
@@ -37,17 +38,16 @@ def export_network(
     if compacted and not arm:
         raise InputError("--compact", "--arm beside it", "no arm", "name a pruned arm of the run")
     dense = trained_network(run)
-    arms = [*run.config.prune.arms, *([] if compacted else [prune.UNPRUNED])]
-    if arm and arm not in arms:
-        raise unknown_name("--arm", arm, arms)
+    if arm and (compacted or arm != prune.UNPRUNED):
+        chosen_arms(run, (arm,))
     network, masks = dense, None
     if compacted:
         compact(run, (arm,))
         network = nn.load_model(paths.compact_file(run.directory, arm))
     elif arm:
-        run.require("retrain")
+        run.require("train" if arm == paths.AS_IMPORTED else "retrain")
         network = retrained_network(run, arm)
-        masks = None if arm == prune.UNPRUNED else retrained_masks(run, network, arm)
+        masks = None if arm == prune.UNPRUNED else masks_of_arm(run, network, arm)
     files = export(network, to, path, masks)
     before, after = prune.footprint_of(dense), prune.footprint_of(network)
     what = f"{'compact ' if compacted else ''}network of {run.directory}" + (f", arm {arm}" if arm else "")

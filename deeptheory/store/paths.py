@@ -24,6 +24,7 @@ SLURM_JOBS = "jobs.txt"
 SWEEP_FINISHED = ".finished.json"  # members that were done when they were last looked at
 
 UNPRUNED, AFCC = "unpruned", "afcc"  # arms of every run: the one without a mask, and the one that is judged
+AS_IMPORTED = "as-imported"  # the network that was imported, cut where its weights are zero
 
 # Groups of `run.h5`.
 STEPS = ("train", "measure", "predict", "prune", "retrain")  # in this order

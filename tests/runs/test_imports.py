@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from deeptheory import data, nn
+from deeptheory import data, nn, prune
+from deeptheory.bench import interleaving, machine_load
 from deeptheory.data import augmentation
 from deeptheory.errors import InputError
 from deeptheory.interop.state import naming
@@ -17,7 +18,9 @@ from deeptheory.interop.state.matching import match
 from deeptheory.runs import Run, import_run, imported_config, steps
 from deeptheory.runs.configuration import config_from
 from deeptheory.runs.estimates import estimate, require_memory, sizes_of
+from deeptheory.runs.exports import export_network
 from deeptheory.runs.network_sources import blueprint_in
+from deeptheory.runs.steps import inference_cost
 from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
 from deeptheory.runs.summaries import step_summaries
 from deeptheory.store import paths
@@ -223,3 +226,33 @@ def test_a_head_with_a_bias_and_pixels_of_its_own_units(own, new):
     assert "standardise" in compacted.stages[0].layers
     steps.budget(run, 0.3)
     assert run.read_number(f"{paths.budget_path(0.3)}/network/prediction/loss") <= 0.3
+
+
+def test_a_network_with_zeros_is_cut_without_any_arm(own, new, monkeypatch, tmp_path):
+    monkeypatch.setattr(inference_cost, "ROUNDS", 2)
+    monkeypatch.setattr(interleaving, "BLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(machine_load, "LOOK_SECONDS", 0.01)
+    network = network_of(own)
+    weights = network.parameters()
+    for stage in ("stage3", "stage4"):
+        weights[f"{stage}.conv.weight"][:, ::2] = 0  # half of the filters before are not read
+        weights[f"{stage}.conv.weight"][::3, 1::4] = 0
+    run = new(network)
+    steps.cost(run)
+    assert run.entry_names(paths.COMPACT) == run.entry_names(paths.COST) == ["as-imported"]
+    compacted = nn.load_model(paths.compact_file(run.directory, "as-imported"))
+    before, after = (prune.footprint_of(of).parameters for of in (network, compacted))
+    assert after < before
+    x = augmentation.scale(run.dataset.test_images)
+    np.testing.assert_allclose(compacted.infer(x), network.infer(x), atol=1e-4)
+    exported = export_network(run, "safetensors", tmp_path / "net", "as-imported")
+    assert [path.rpartition(".masks")[1] for path in exported.numbers["files"]] == ["", "", ".masks"]
+    with pytest.raises(InputError, match=r"--arm: .*as-imported, .* found 'af'"):
+        steps.compact(run, ("af",))
+
+
+def test_a_network_without_zeros_is_not_cut(new):
+    with pytest.raises(
+        InputError, match=r"expected zeros, as pruning leaves them, found none; measure, predict"
+    ):
+        steps.compact(new())

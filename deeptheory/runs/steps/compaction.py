@@ -1,11 +1,17 @@
-"""Remove from the retrained networks the filters and kernels that their masks disconnect."""
+"""Remove from the retrained networks the filters and kernels that their masks disconnect.
 
-from collections.abc import Sequence
+An imported network may have been pruned before: the arm `as-imported` is that network, its masks are its zeros.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import data, nn, prune
 from deeptheory.data.augmentation import scale
-from deeptheory.errors import unknown_name
+from deeptheory.errors import InputError, unknown_name
 from deeptheory.runs.run import Run, now, step
 from deeptheory.runs.steps.layer_choice import masked_layers
 from deeptheory.runs.steps.retraining import stored_masks
@@ -25,23 +31,24 @@ def compact(run: Run, arms: Sequence[str] = ()) -> None:
     Parameters
     ----------
     run : Run
-        Retrained.
+        Retrained; imported for the arm `as-imported`.
     arms : sequence of str
-        All pruned arms by default.
+        By default all pruned arms, or `as-imported` before an imported network is retrained.
 
     Raises
     ------
     InputError
-        An unknown arm, a run that is not retrained, or a network that cannot be cut (`prune.compact`).
+        An unknown arm, a run that is not retrained, an imported network without zeros, or a network that cannot be
+        cut (`prune.compact`).
     """
-    run.require("retrain")
     for arm in chosen_arms(run, arms):
+        run.require("train" if arm == paths.AS_IMPORTED else "retrain")
         path = paths.compact_file(run.directory, arm)
         if run.has(paths.compact_path(arm, paths.FINISHED)) and path.exists():
             continue
         run.require_writable()
         network = retrained_network(run, arm)
-        masks = retrained_masks(run, network, arm)
+        masks = masks_of_arm(run, network, arm)
         compacted = prune.compact(network, masks)
         images, _ = data.select(run.dataset, stored_splits(run), "test")
         sample = scale(images[:COMPARED])
@@ -60,18 +67,28 @@ def compact(run: Run, arms: Sequence[str] = ()) -> None:
 
 
 def chosen_arms(run: Run, arms: Sequence[str]) -> Sequence[str]:
-    """The arms asked for, all pruned ones by default; `InputError` for one that the run does not have."""
+    """The arms asked for, by default all pruned ones; `InputError` for one that the run does not have."""
+    imported = run.has(paths.join("train", paths.IMPORT))
+    known = [*run.config.prune.arms, *([paths.AS_IMPORTED] if imported else [])]
     for arm in arms:
-        if arm not in run.config.prune.arms:
-            raise unknown_name("--arm", arm, run.config.prune.arms)
+        if arm not in known:
+            raise unknown_name("--arm", arm, known)
+    if imported and not run.done("retrain"):
+        return arms or (paths.AS_IMPORTED,)
     return arms or run.config.prune.arms
 
 
 def retrained_network(run: Run, arm: str) -> nn.Network:
-    """The network of one arm as retraining left it, dense."""
+    """The network of one arm as retraining left it, dense; `as-imported` is as it was imported."""
     network = trained_network(run)
-    network.load_state(run.read_arrays(paths.arm_path("retrain", arm, paths.STATE)))
+    if arm != paths.AS_IMPORTED:
+        network.load_state(run.read_arrays(paths.arm_path("retrain", arm, paths.STATE)))
     return network
+
+
+def masks_of_arm(run: Run, network: nn.Network, arm: str) -> Mapping[str, NDArray[np.bool_]]:
+    """The masks of `retrained_network`; those of `as-imported` are its zeros."""
+    return _zeros(network) if arm == paths.AS_IMPORTED else retrained_masks(run, network, arm)
 
 
 def retrained_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:
@@ -80,3 +97,17 @@ def retrained_masks(run: Run, network: nn.Network, arm: str) -> prune.Masks:
     if not run.has(where):
         return stored_masks(run, network, arm)
     return prune.Masks(masked_layers(run, network), run.read_arrays(where))
+
+
+def _zeros(network: nn.Network) -> dict[str, NDArray[np.bool_]]:
+    """Masks of all weights that are not zero, of the layers with zeros."""
+    weights = {
+        f"{node.name}.weight": node.layer.parameters["weight"]
+        for node in network.nodes
+        if isinstance(node.layer, nn.Conv2d | nn.Linear)
+    }
+    masks = {name: weight != 0 for name, weight in weights.items() if not weight.all()}
+    if not masks:
+        do = "measure, predict, prune and retrain the run: its arms are then compacted"
+        raise InputError("weights of the imported network", "zeros, as pruning leaves them", "none", do)
+    return masks

@@ -38,7 +38,7 @@ def cost(run: Run, arms: Sequence[str] = ()) -> None:
     run : Run
         Retrained; missing compact networks are made.
     arms : sequence of str
-        All pruned arms by default.
+        As of `compact`; of `as-imported` the dense network is the masked one.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def cost(run: Run, arms: Sequence[str] = ()) -> None:
     inputs = scale(np.resize(in_memory(images[: max(BATCHES)]), (max(BATCHES), *images.shape[1:])))
     for arm in chosen_arms(run, arms):
         networks = {
-            DENSE: retrained_network(run, prune.UNPRUNED),
+            DENSE: retrained_network(run, arm if arm == paths.AS_IMPORTED else prune.UNPRUNED),
             MASKED: retrained_network(run, arm),
             COMPACT: nn.load_model(paths.compact_file(run.directory, arm)),
         }
