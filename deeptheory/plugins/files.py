@@ -17,6 +17,7 @@ from deeptheory.plugins.definitions import (
     withdraw,
 )
 from deeptheory.plugins.guards import plugin_error
+from deeptheory.store.regular_files import require_regular
 
 GROUP = "deeptheory.plugins"  # of entry points
 PINNED = "#sha256="  # between a file and the hash that it must have
@@ -48,6 +49,7 @@ def load(path: str | os.PathLike[str], sha256: str = "") -> Plugin:
     name, _, pinned = os.fspath(path).partition(PINNED)
     file, sha256 = Path(name).expanduser().resolve(), sha256 or pinned
     try:
+        require_regular(file)
         plugin = plugin_from(file, file.read_bytes())
     except OSError as error:
         found = error.strerror or str(error)

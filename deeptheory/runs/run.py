@@ -24,6 +24,7 @@ from deeptheory.runs.run_locks import lock
 from deeptheory.store import hdf5, integrity, paths
 from deeptheory.store.atomic_files import UNFINISHED, write_text
 from deeptheory.store.checkpoints import CheckpointStore
+from deeptheory.store.regular_files import open_for_appending
 from deeptheory.store.typed_readers import Entry, TypedReaders
 from deeptheory.system import interruption, memory, provenance, standard_streams
 from deeptheory.system.heartbeats import heartbeat, note_output
@@ -283,6 +284,12 @@ class Run(TypedReaders):
         if not os.access(self.directory, os.W_OK):
             expected, do = "a directory that can be written", "copy it elsewhere and name the copy"
             raise InputError(f"run {self.directory}", expected, "one that is read-only", do)
+        log = self.directory / paths.LOG
+        try:
+            os.close(open_for_appending(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT))
+        except OSError as error:
+            expected, do = "a file that can be added to", "move it away: a new one is begun"
+            raise InputError(str(log), expected, error.strerror or str(error), do) from error
 
     def store(self, path: str, tree: hdf5.Tree) -> None:
         """Store one part of an unfinished step, replacing an old one; `run.h5` is replaced atomically."""
@@ -341,7 +348,7 @@ class Run(TypedReaders):
 
     def record(self, text: str) -> None:
         """Add one line to `log.txt` alone."""
-        with (self.directory / paths.LOG).open("a", encoding="utf-8") as file:
+        with open(self.directory / paths.LOG, "a", encoding="utf-8", opener=open_for_appending) as file:
             file.write(f"{now()} {text}\n")
 
 

@@ -5,6 +5,10 @@ import os
 from pathlib import Path
 from secrets import token_hex
 
+from deeptheory.store.regular_files import require_regular
+
+LARGEST = 1 << 16  # characters that are read
+
 
 def create(path: Path, text: str) -> bool:
     """Make a file with its text unless there is one; whether it was made here.
@@ -16,7 +20,7 @@ def create(path: Path, text: str) -> bool:
     try:
         os.link(whole, path)
     except FileExistsError:
-        with contextlib.suppress(FileNotFoundError):  # it is gone again
+        with contextlib.suppress(OSError):  # it is gone again, or a link to itself
             return os.path.samefile(whole, path)  # of NFS, which asked twice because an answer was lost
         return False
     except OSError:
@@ -32,11 +36,15 @@ def replace(path: Path, text: str) -> None:
 
 
 def read(path: Path) -> str | None:
-    """The text of a file, None if there is none."""
+    """The text of a file, None if there is none, "" if it cannot be read or is no regular file of some KiB."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        require_regular(path)
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(LARGEST)
     except FileNotFoundError:
         return None
+    except OSError:
+        return ""
 
 
 def _written(path: Path, text: str) -> Path:

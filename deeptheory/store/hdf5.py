@@ -16,6 +16,7 @@ from deeptheory.errors import InputError
 from deeptheory.store.atomic_files import replacing_file
 from deeptheory.store.error_buffer import Disk
 from deeptheory.store.hdf5_reading import Memory, content, item_at, require_readable, stored_checksum
+from deeptheory.store.regular_files import require_regular
 from deeptheory.store.typed_readers import Array, Entry, StoredTree, TypedReaders
 
 Tree = Mapping[str, Any]  # str -> Tree | ndarray | number | str
@@ -206,6 +207,7 @@ def replace_text(file: h5py.File, name: str, text: str) -> None:
 def open_for_reading(path: Path) -> h5py.File:
     """Open an HDF5 file for reading, with a clear message when it is missing or damaged."""
     try:
+        require_regular(path)
         return h5py.File(path, "r", locking="best-effort")
     except FileNotFoundError as error:
         raise InputError("run", "a directory with run.h5", f"no file {path}") from error

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from deeptheory.errors import InputError
+from deeptheory.store.regular_files import require_regular
 
 LARGEST = 1 << 20  # bytes; parsing takes a second for so many
 DEEPEST = 50  # levels of tables and lists
@@ -23,6 +24,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     ValueError
         More than 1 MB, not UTF-8, or as `parse_toml`.
     """
+    require_regular(path)
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:

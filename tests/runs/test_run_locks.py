@@ -12,7 +12,7 @@ import pytest
 from deeptheory.errors import InputError
 from deeptheory.runs import run_locks as module
 from deeptheory.runs.run_locks import Locked, holder, lock
-from deeptheory.store import exclusive_files
+from deeptheory.store import exclusive_files, paths
 from deeptheory.system import file_systems, process_identity
 
 OTHER_HOST = {
@@ -301,3 +301,17 @@ def test_where_nothing_can_be_written_there_is_none(tmp_path, monkeypatch):
     with lock(tmp_path) as first:
         assert not first
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "device", "loop"])
+def test_a_lock_that_is_no_file_is_that_of_an_unknown_process(tmp_path, kind):
+    path = tmp_path / paths.LOCK
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    assert holder(tmp_path) == "unknown, its lock cannot be read"
+    with pytest.raises(Locked, match="unknown, its lock cannot be read"), lock(tmp_path):
+        pass
