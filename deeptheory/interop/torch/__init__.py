@@ -3,8 +3,19 @@
 PyTorch is imported only when it is used: ``pip install 'deeptheory[torch]'``.
 """
 
+from deeptheory.interop.torch.listing import LiveStage, Stages, stages
 from deeptheory.interop.torch.masks import apply_masks, load_masks, masks_of, save_masks
 from deeptheory.interop.torch.measured import Measured
 from deeptheory.interop.torch.measurement import measure
 
-__all__ = ["Measured", "apply_masks", "load_masks", "masks_of", "measure", "save_masks"]
+__all__ = [
+    "LiveStage",
+    "Measured",
+    "Stages",
+    "apply_masks",
+    "load_masks",
+    "masks_of",
+    "measure",
+    "save_masks",
+    "stages",
+]

@@ -1,12 +1,19 @@
-"""Which layers connect the filters of two stages of a model."""
+"""Which layers connect the filters of two stages of a model, from the graph of its forward pass."""
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import prune
 from deeptheory.errors import InputError
-from deeptheory.interop.torch.live_model import LiveModel
+from deeptheory.interop.torch.filters import Filters
+from deeptheory.interop.torch.live_model import LiveModel, unmeasured
+from deeptheory.interop.torch.masks import MASK, ORIGINAL
+from deeptheory.interop.torch.tracing import Call, MixingCall, Trace
 
 if TYPE_CHECKING:
     import torch
@@ -14,73 +21,120 @@ if TYPE_CHECKING:
 Pairs = Mapping[str, tuple[str, str]]
 
 
-def mixes(live: LiveModel, module: "torch.nn.Module") -> bool:
-    """Whether a module has a kernel for every pair of an output and an input filter."""
-    tn = live.torch.nn
-    return isinstance(module, tn.Linear) or (isinstance(module, tn.Conv2d) and module.groups == 1)
+@dataclass(frozen=True)
+class Wiring:
+    """What lies between stages.
+
+    Attributes
+    ----------
+    pairs : dict of (str, str)
+        Name of a layer to the stages that it reads and writes, "head" for the outputs of the model.
+    unmasked : dict of str
+        Name of every other layer that mixes channels, with the reason why no mask acts on it.
+    """
+
+    pairs: dict[str, tuple[str, str]]
+    unmasked: dict[str, str]
 
 
-def find_pairs(live: LiveModel, stages: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """The one convolution or linear layer between each stage and the next, where a Sequential shows it.
+def wiring_of(live: LiveModel, stages: Sequence[str], x: NDArray[np.float32]) -> Wiring:
+    """The layers between stages, and why others are none.
+
+    A layer reads the nearest stage whose filters its inputs are, each changed alone: normalised, activated,
+    pooled, scaled. It writes the first stage whose filters are its outputs, or sums in which these are.
 
     Parameters
     ----------
     live : LiveModel
     stages : sequence of str
-        From the input upwards.
-
-    Returns
-    -------
-    dict of (str, str)
-        Name of the module to the stages that it reads and writes. Only pairs of stages are given that are in one
-        ``torch.nn.Sequential``, nested ones included, with exactly one such layer after the first stage up to the
-        end of the second.
+        Names of modules or of calls of them.
+    x : float array (n, ...)
+        Inputs, of which the first two are followed through the model.
     """
-    pairs = {}
-    for before, stage in itertools.pairwise(stages):
-        container = _sequential_above(live, before, stage)
-        if container is None:
-            continue
-        parts = list(_parts(live, container))
-        first, last = (_end(parts, name) for name in (before, stage))
-        if first is None or last is None:
-            continue
-        between = parts[first + 1 : last + 1]
-        names = [name for part in between for name in live.modules if _within(name, part)]
-        mixing = [name for name in names if mixes(live, live.modules[name])]
-        if len(mixing) == 1:
-            pairs[mixing[0]] = (before, stage)
-    return pairs
-
-
-def _end(parts: Sequence[str], stage: str) -> int | None:
-    """Index of the last part of a stage; None where the stage lies inside one part."""
-    return max((number for number, part in enumerate(parts) if _within(part, stage)), default=None)
-
-
-def _within(name: str, container: str) -> bool:
-    return not container or name == container or name.startswith(f"{container}.")
-
-
-def _is_sequential(live: LiveModel, name: str) -> bool:
-    return isinstance(live.modules[name], live.torch.nn.Sequential)
-
-
-def _sequential_above(live: LiveModel, *names: str) -> str | None:
-    """The innermost Sequential that contains both modules."""
-    both = [name for name in live.modules if all(_within(other, name) and other != name for other in names)]
-    innermost = max(both, key=len)
-    return innermost if _is_sequential(live, innermost) else None
-
-
-def _parts(live: LiveModel, container: str) -> Iterator[str]:
-    """Modules in the order in which nested Sequentials call them."""
-    for name, _ in live.modules[container].named_children():
-        full = f"{container}.{name}" if container else name
-        if _is_sequential(live, full):
-            yield from _parts(live, full)
+    found = live.traced(x)
+    calls = {stage: live.call(stage, x) for stage in stages}
+    pairs, unmasked = dict[str, tuple[str, str]](), dict[str, str]()
+    for mixing in found.mixing:
+        name = mixing.module
+        ends = _ends(live, found, mixing, calls)
+        if found.times[name] > 1:
+            unmasked[name] = f"it is called {found.times[name]} times"
+        elif isinstance(ends, str):
+            unmasked[name] = ends
+        elif why := computed(live.modules[name]):
+            unmasked[name] = why
         else:
-            yield full
+            pairs[name] = ends
+    return Wiring(pairs, unmasked)
+
+
+def default_stages(live: LiveModel, x: NDArray[np.float32]) -> list[str]:
+    """The last output of every layer that can be measured: what others read of it, else the end of its chain.
+
+    Outputs that are merely inputs of the model, and those of the layer that gives its outputs, are left out.
+    """
+    found = live.traced(x)
+    able = [call for call in found.calls if not unmeasured(call) and found.images not in call.filters.chain]
+    of_filters = dict[Filters, Call]()
+    for call in able:  # the innermost module that puts it out ends first
+        of_filters.setdefault(call.filters, call)
+    chosen = set[Filters]()
+    for mixing in found.mixing:
+        nearest = next((filters for filters in mixing.read.chain if filters in of_filters), None)
+        if nearest is not None:
+            chosen.add(nearest)
+    for mixing in found.mixing:
+        if any(mixing.module in filters.writers for filters in chosen):
+            continue
+        behind = [call.filters for call in able if mixing.written in call.filters.chain]
+        if behind and not _gives_outputs(live, found, mixing):
+            chosen.add(behind[-1])
+    return [found.label(call) for filters, call in of_filters.items() if filters in chosen]
+
+
+def computed(module: "torch.nn.Module") -> str:
+    """Why a weight cannot be masked or refitted: it follows from other parameters; "" where it can."""
+    masked = f"weight{ORIGINAL}" in module._parameters and f"weight{MASK}" in module._buffers
+    if masked or "weight" in module._parameters:
+        return ""
+    return "its weight is computed from other parameters (a spectral or weight norm)"
+
+
+def _ends(
+    live: LiveModel, found: Trace, mixing: MixingCall, calls: Mapping[str, Call]
+) -> tuple[str, str] | str:
+    """The stages that a layer reads and writes, or why there are none."""
+    chain = list(mixing.read.chain)
+    if chain[-1] is found.images:
+        return "it reads the inputs"
+    stages = {call.filters: stage for stage, call in reversed(list(calls.items()))}
+    before = next((stages[filters] for filters in chain if filters in stages), None)
+    if before is None:
+        return f"no stage has the filters that it reads{chain[-1].lost and f', behind {chain[-1].lost}'}"
+    if _gives_outputs(live, found, mixing):
+        n_filters, n_positions = sizes(calls[before])
+        if live.modules[mixing.module].in_features != n_filters * n_positions:
+            return f"{before} has {n_positions} positions, and it reads them pooled"
+        return before, prune.HEAD
+    written = [
+        (found.calls.index(call), stage)
+        for stage, call in calls.items()
+        if mixing.module in call.filters.writers
+    ]
+    if not written:
+        return "no stage has the filters that it writes"
+    return before, min(written)[1]
+
+
+def _gives_outputs(live: LiveModel, found: Trace, mixing: MixingCall) -> bool:
+    is_linear = isinstance(live.modules[mixing.module], live.torch.nn.Linear)
+    return is_linear and mixing.written in found.outputs.chain
+
+
+def sizes(call: Call) -> tuple[int, int]:
+    """Filters C and positions P of the output of a call."""
+    n_filters = call.filters.n if call.filters.axis > 0 else call.shape[-1]
+    return n_filters, math.prod(call.shape[1:]) // n_filters
 
 
 def layers_of(
@@ -106,7 +160,7 @@ def layers_of(
     """
     if not pairs:
         do = "give pairs={'name of the module': ('stage that it reads', 'stage that it writes')}"
-        raise InputError("layers between stages", "at least one", "none that a Sequential shows", do)
+        raise InputError("layers between stages", "at least one", "none", do)
     return tuple(_layer(live, name, ends, shapes, n_labels) for name, ends in pairs.items())
 
 
@@ -115,9 +169,11 @@ def _layer(
 ) -> prune.MaskedLayer:
     what = f"pair of '{name}'"
     module: Any = live.module(name, "pairs")
-    if not mixes(live, module):
+    if not live.mixes(module):
         expected = "a convolution without groups or a linear layer"
         raise InputError(what, expected, f"a {type(module).__name__}")
+    if why := computed(module):
+        raise InputError(what, "a weight that is a parameter", why, "remove the parametrisation first")
     if not isinstance(ends, tuple | list) or len(ends) != 2:
         raise InputError(what, "the stage that it reads and the one that it writes", f"{ends}")
     before, after = ends

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deeptheory import measure, nn, prune, theory
 from deeptheory.errors import InputError
-from deeptheory.interop.torch.connections import Pairs, find_pairs, layers_of
+from deeptheory.interop.torch.connections import Pairs, layers_of, wiring_of
 from deeptheory.interop.torch.inputs import Inputs
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.interop.torch.masks import masks_of
@@ -62,14 +62,12 @@ class Measured:
 
     @property
     def pairs(self) -> dict[str, tuple[str, str]]:
-        """The modules between consecutive stages that a ``torch.nn.Sequential`` shows, and the classifier.
+        """The layers between the stages, as the forward pass of the model shows them.
 
-        Name of the module to the stages that it reads and writes, "head" for the outputs. `masks` takes these
-        unless it is given others.
+        Name of the module to the stages that it reads and writes, "head" for the outputs of the model. `masks`
+        takes these unless it is given others; `stages` says why other layers have none.
         """
-        pairs = find_pairs(LiveModel(self.model), list(self.stages))
-        last = list(self.stages)[-1]
-        return pairs | ({self.classifier: (last, prune.HEAD)} if self.classifier else {})
+        return wiring_of(LiveModel(self.model), list(self.stages), self.inputs.images).pairs
 
     def masks(
         self,

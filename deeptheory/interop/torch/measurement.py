@@ -8,6 +8,7 @@ import numpy as np
 from deeptheory import measure as measuring
 from deeptheory import prune
 from deeptheory.errors import InputError
+from deeptheory.interop.torch.connections import default_stages
 from deeptheory.interop.torch.inputs import Inputs, read_inputs
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.interop.torch.measured import Measured
@@ -22,7 +23,7 @@ AGREEMENT = 1e-4  # of the largest output, between the product of a classifier a
 def measure(
     model: "torch.nn.Module",
     loader: Iterable[Any],
-    stages: Sequence[str],
+    stages: Sequence[str] | None = None,
     *,
     probe_loader: Iterable[Any] | None = None,
     test_loader: Iterable[Any] | None = None,
@@ -44,9 +45,11 @@ def measure(
     loader : iterable of (images, labels)
         Inputs to measure on, used in fitting neither the model nor the probes: floats as the model takes them, and
         integers from 0 to K-1. Masks depend on them, so they must not be the test set. Without augmentation.
-    stages : sequence of str
-        Names of modules (``model.named_modules()``), from the input upwards, whose outputs are (N, C, H, W) or
-        (N, C): a convolution, the ReLU that follows it, a block.
+    stages : sequence of str, optional
+        Names of modules (``model.named_modules()``), from the input upwards, whose outputs are (N, C, H, W),
+        (N, H, W, C) or (N, C): a convolution, the ReLU that follows it, a block; "layer1.0.relu#2" for the second
+        call of a module. Which axis is that of the filters follows from the layers before it. By default all that
+        `stages` lists.
     probe_loader : iterable of (images, labels), optional
         Inputs to fit the probes to: the training inputs of the model. Needed for `Measured.predict`, and unless
         the classifier is the probe of the only stage.
@@ -69,13 +72,15 @@ def measure(
     Raises
     ------
     InputError
-        PyTorch is not installed; a stage does not exist, is called more than once in a forward pass or has outputs
-        of another form; batches or labels do not fit; there are no inputs to fit a probe to; as
-        `measure.fit_probe` and `measure.filter_statistics`.
+        PyTorch is not installed, or it is no model that can be followed; a stage does not exist, is one of several
+        calls, or has outputs of another form or whose axis of filters is not known; batches or labels do not fit;
+        there are no inputs to fit a probe to; as `measure.fit_probe` and `measure.filter_statistics`.
 
-    Notes ----- If one bias-free linear layer computes the outputs from the flattened last stage, it is the probe
-    of that stage. With any other classifier a probe is fitted as for all stages, whose fields may differ from
-    those of the classifier.
+    Notes
+    -----
+    If one bias-free linear layer computes the outputs from the flattened last stage, it is the probe of that
+    stage. With any other classifier a probe is fitted as for all stages, whose fields may differ from those of the
+    classifier.
 
     Probes at the default tolerance are near the optimum of their loss, but single weights are less certain: other
     rounding, on another device or in the imported network, changed strengths by up to 4 % of the largest on a
@@ -83,8 +88,12 @@ def measure(
     %.
     """
     live = LiveModel(model)
-    _check_stages(live, stages)
+    if stages is not None:
+        _check_stages(stages)
     given = read_inputs(loader, "batches to measure on")
+    stages = _every_stage(live, given) if stages is None else stages
+    for stage in stages:
+        live.call(stage, given.images)
     n_labels = live.logits(given.images[:1]).shape[1]
     fitting = None if probe_loader is None else read_inputs(probe_loader, "batches for the probes")
     tested = given if test_loader is None else read_inputs(test_loader, "batches to test on")
@@ -111,13 +120,20 @@ def measure(
     return Measured(model, records, classifier, given, fitting, n_labels, seed)
 
 
-def _check_stages(live: LiveModel, stages: Sequence[str]) -> None:
+def _every_stage(live: LiveModel, given: Inputs) -> list[str]:
+    names = default_stages(live, given.images)
+    if not names:
+        do = "name a module whose output is one of these"
+        raise InputError("stages", "outputs of layers, (N, C, H, W), (N, H, W, C) or (N, C)", "none", do)
+    return names
+
+
+def _check_stages(stages: Sequence[str]) -> None:
     if isinstance(stages, str) or not stages:
         raise InputError(
             "stages", "names of modules", f"'{stages}'" if stages else "none", "name them in a list"
         )
     for stage in stages:
-        live.module(stage)
         if stage == prune.HEAD:
             raise InputError(
                 "stage", "a module before the outputs", f"'{stage}'", "name what it reads instead"

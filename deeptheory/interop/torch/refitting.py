@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deeptheory import measure, prune
 from deeptheory.errors import InputError
-from deeptheory.interop.torch.connections import mixes
+from deeptheory.interop.torch.connections import computed
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.measure.streaming import BATCH
 
@@ -44,6 +44,7 @@ class LivePredictor(prune.RefitPredictor):
     images: NDArray[np.float32]  # as the model takes them
 
     def __init__(self, live: LiveModel, stage: str, *given: Any) -> None:
+        _refuse_computed_weights(live)
         self.live, self.copy = live, LiveModel(copy.deepcopy(live.model))
         super().__init__(live, stage, *given)
         self.mixing = mixing_layers(live, self.images[:1], stage)
@@ -66,7 +67,7 @@ class LivePredictor(prune.RefitPredictor):
         moments = measure.moments_of(
             lambda: self._batches(layer.name, images),
             np.arange(width),
-            nodes=isinstance(intact, self.live.torch.nn.Linear),
+            nodes=not is_convolution(intact),
             ridge=prune.RIDGE,
         )
         fitted, offset = prune.refitted_layer(weight, mask, moments)
@@ -94,7 +95,7 @@ class LivePredictor(prune.RefitPredictor):
                 seen["patches"] = unfold(self.live.torch, module, given[0])
 
             def record_output(module: Any, given: Any, output: Any, seen: Any = seen) -> None:
-                bare = output.movedim(1, -1) if output.ndim == 4 else output
+                bare = output.movedim(1, -1) if is_convolution(module) else output
                 bare = bare if module.bias is None else bare - module.bias
                 seen["outputs"] = to_numpy(bare.reshape(-1, bare.shape[-1]))
 
@@ -105,9 +106,22 @@ class LivePredictor(prune.RefitPredictor):
             yield seen["patches"], seen["outputs"]
 
 
+def _refuse_computed_weights(live: LiveModel) -> None:
+    """A refit replaces weights, and a copy of the model is made, which PyTorch refuses of some computed ones."""
+    for name, module in live.modules.items():
+        if isinstance(getattr(module, "weight", None), live.torch.Tensor) and (why := computed(module)):
+            do = "remove the parametrisation of a copy of the model, and measure that one"
+            raise InputError(f"predictions with layer '{name}'", "a weight that is a parameter", why, do)
+
+
+def is_convolution(module: "torch.nn.Module") -> bool:
+    """Whether a layer that mixes channels has its filters on axis 1; those of a linear layer are on the last."""
+    return hasattr(module, "kernel_size")
+
+
 def unfold(torch: Any, module: "torch.nn.Module", given: "torch.Tensor") -> NDArray[np.float32]:
     """The patches that a layer reads, (n, D) with D in the order of a filter's weights."""
-    if given.ndim != 4:
+    if not is_convolution(module):
         return to_numpy(given.reshape(-1, given.shape[-1]))
     functional = torch.nn.functional
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
@@ -117,8 +131,8 @@ def unfold(torch: Any, module: "torch.nn.Module", given: "torch.Tensor") -> NDAr
 
 
 def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mixing]:
-    """The layers that mix channels and are called once up to the stage `last`, in the order of their calls."""
-    torch = live.torch
+    """The layers that mix channels and are called once up to the call `last`, in the order of their calls."""
+    torch, end = live.torch, live.call(last, x)
     # name, output, its version, positions; operations in place change the version
     calls: list[tuple[str, Any, int, int]] = []
     norms: dict[str, str] = {}
@@ -126,10 +140,10 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
 
     def after_call(name: str) -> Any:
         def hook(module: Any, given: Any, output: Any) -> None:
-            if not finished and mixes(live, module):
-                n_positions = math.prod(output.shape[2:] if output.ndim == 4 else output.shape[1:-1])
-                calls.append((name, output, output._version, n_positions))
-            if name == last:
+            if len(finished) < end.number and live.mixes(module):
+                positions = output.shape[2:] if is_convolution(module) else output.shape[1:-1]
+                calls.append((name, output, output._version, math.prod(positions)))
+            if name == end.module:
                 finished.append(name)
 
         return hook
@@ -143,7 +157,9 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
         return hook
 
     wanted = {
-        name: after_call(name) for name, module in live.modules.items() if name == last or mixes(live, module)
+        name: after_call(name)
+        for name, module in live.modules.items()
+        if name == end.module or live.mixes(module)
     }
     kind = torch.nn.modules.batchnorm._BatchNorm
     normalised = {

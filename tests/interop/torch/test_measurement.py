@@ -97,7 +97,7 @@ def test_nodes_in_double_precision_are_measured(loaders):
     found = measure(mlp, loaders.measure, ["1", "2"], probe_loader=loaders.train, quiet=True)
     assert found.stages["2"]["class_means"].shape == (5, 8, 1)
     assert found.classifier == ""  # it has a bias
-    assert found.pairs == {}
+    assert found.pairs == {"3": ("2", "head")}
 
 
 def hooks(model):
@@ -154,9 +154,10 @@ class Odd(torch.nn.Module):
 @pytest.mark.parametrize(
     ("stage", "words"),
     [
-        ("rows", ["output of module 'rows'", "(N, C, H, W) or (N, C)", "shape (1, 1, 256)"]),
-        ("pair", ["output of module 'pair'", "found a tuple"]),
-        ("twice", ["calls of module 'twice'", "expected 1, found 2"]),
+        ("rows", ["output of module 'rows'", "(N, H, W, C) or (N, C)", "shape (N, 1, 256)"]),
+        ("pair", ["output of module 'pair'", "found something else"]),
+        ("twice", ["calls of module 'twice'", "expected 1, found 2", "name one of 'twice#1', 'twice#2'"]),
+        ("twice#3", ["calls of module 'twice'", "expected 3, found 2"]),
         ("never", ["calls of module 'never'", "expected 1, found 0"]),
         ("twise", ["stage: expected the name of a module", "did you mean 'twice'?"]),
         ("head", ["stage"]),
