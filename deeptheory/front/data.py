@@ -12,7 +12,7 @@ import numpy as np
 from deeptheory import data
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import options_from
-from deeptheory.runs.datasets import load_whole
+from deeptheory.runs.datasets import State, load_whole, state
 from deeptheory.store import paths
 
 OF_THE_RUN = ("labels", "labels_used", "measure_share", "test_share")  # what a run makes of a data set
@@ -27,10 +27,13 @@ class LoadedDataset(data.Dataset):
     options : DataOptions
     given : tuple of str
         Those that `load_data` was given.
+    state : State, optional
+        Of its files when they were loaded.
     """
 
     options: data.DataOptions = field(default_factory=data.DataOptions)
     given: tuple[str, ...] = ()
+    state: State | None = None
 
 
 def load_data(
@@ -107,10 +110,18 @@ def table_of(dataset: data.Dataset, table: Mapping[str, Any], file: Path) -> dic
         The table [data] of the configuration, whose shares and choice of labels hold where `load_data` was given
         none.
     file : Path
+
+    Raises
+    ------
+    InputError
+        Files that have changed since `load_data` read them: the run would be one on other images.
     """
     if not isinstance(dataset, LoadedDataset):
         own = {name: value for name, value in table.items() if name in OF_THE_RUN}
         return {**own, "source": "files", "path": str(file.absolute())}
+    if dataset.state not in (None, state(dataset.options)):
+        expected, do = "the files that were loaded", "load them again by load_data"
+        raise InputError(f"data path {dataset.options.path}", expected, "ones changed since", do)
     loaded = {
         name: value
         for name, value in msgspec.to_builtins(dataset.options).items()
@@ -144,12 +155,13 @@ def _by_options(source: str, options: Mapping[str, Any], quiet: bool) -> LoadedD
         {"source": "glyphs"} if source == "glyphs" else {"source": "files", "path": str(_resolved(source))}
     )
     chosen = options_from({**named, **options}, data.DataOptions, "data.")
+    now = state(chosen)
     loaded = load_whole(chosen, quiet)
     arrays = {each.name: getattr(loaded, each.name) for each in fields(data.Dataset)}
     for name in paths.DATASET_ARRAYS:  # shared with the runs, which rely on them
         if isinstance(arrays[name], np.ndarray):  # and not left in its file
             arrays[name].flags.writeable = False
-    return LoadedDataset(**arrays, options=chosen, given=(*named, *options))
+    return LoadedDataset(**arrays, options=chosen, given=(*named, *options), state=now)
 
 
 def _resolved(path: str) -> Path:

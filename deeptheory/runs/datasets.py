@@ -2,10 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
 from deeptheory import data
+from deeptheory.data.files import version
 from deeptheory.data.loading import SOURCES
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
@@ -36,10 +38,10 @@ def outlined(config: Config, quiet: bool = False) -> data.Dataset:
 
 
 def load_whole(options: data.DataOptions, quiet: bool = False) -> data.Dataset:
-    """The whole data set, which runs on some of its labels share; the last one is kept."""
-    key = _key(options)
+    """The whole data set, which runs on some of its labels share; the last one is kept while its files stay."""
+    key = state(options)
     if key not in _kept:
-        loaded = data.load(key[0], quiet=quiet)
+        loaded = data.load(_whole(options), quiet=quiet)
         _kept.clear()
         _kept[key] = loaded
     return _kept[key]
@@ -48,17 +50,27 @@ def load_whole(options: data.DataOptions, quiet: bool = False) -> data.Dataset:
 @contextlib.contextmanager
 def standing_for(options: data.DataOptions, dataset: data.Dataset) -> Iterator[None]:
     """Take a data set in memory, in the block, for the file that it will be written to."""
+    _standing[_whole(options)] = object()
     _kept.clear()
-    _kept[_key(options)] = dataset
+    _kept[state(options)] = dataset
     try:
         yield
     finally:
         _kept.clear()
+        _standing.clear()
 
 
-Key = tuple[data.DataOptions, object]  # the object: what a plug-in of this name reads
-_kept: dict[Key, data.Dataset] = {}
+def state(options: data.DataOptions) -> "State":
+    """What a data set is loaded by, in its state of now: another one where its files have changed."""
+    whole = _whole(options)
+    read = SOURCES.get(options.source)  # what a plug-in of this name reads
+    return whole, read, _standing.get(whole) or (version(Path(options.path)) if options.path else None)
 
 
-def _key(options: data.DataOptions) -> Key:
-    return msgspec.structs.replace(options, labels_used=0), SOURCES.get(options.source)
+State = tuple[data.DataOptions, object, object]
+_kept: dict[State, data.Dataset] = {}
+_standing: dict[data.DataOptions, object] = {}
+
+
+def _whole(options: data.DataOptions) -> data.DataOptions:
+    return msgspec.structs.replace(options, labels_used=0)

@@ -1,5 +1,7 @@
 """Data sets by options, files and arrays."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,23 @@ def test_a_path_may_be_a_text(tmp_path):
     assert loaded.n_labels == 5
     with pytest.raises(InputError, match="expected 6 labels, found 5"):
         dt.load_data(tmp_path / "glyphs.npz", file_labels=6)
+
+
+def test_a_file_that_is_replaced_is_read_again_and_no_run_takes_it_for_what_was_loaded(tmp_path):
+    file, made = tmp_path / "glyphs.npz", dt.load_data("glyphs", **OPTIONS)
+    arrays = {each.name: getattr(made, each.name) for each in fields(data.Dataset)}
+    data.pack(made, file)
+    before = dt.load_data(file)
+    data.pack(data.Dataset(**{**arrays, "train_labels": arrays["train_labels"][::-1].copy()}), file)
+    with pytest.raises(InputError) as refused:
+        dt.train({}, before, out=tmp_path / "run")
+    assert str(refused.value) == (
+        f"data path {file}: expected the files that were loaded, found ones changed since; "
+        "load them again by load_data"
+    )
+    assert not (tmp_path / "run").exists()
+    after = dt.load_data(file)
+    assert np.array_equal(after.train_labels, made.train_labels[::-1])
 
 
 def test_arrays_with_a_test_set_and_names():

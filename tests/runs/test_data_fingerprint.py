@@ -23,7 +23,6 @@ def packed(tmp_path, tiny_config):
         made = data.render(options.n_labels, options.size, options.train_per_label, 10, seed, quiet=True)
         arrays = {name: getattr(made, name) for name in paths.DATASET_ARRAYS}
         np.savez(path, **arrays)
-        datasets._kept.clear()
 
     write(0)
     of_file = msgspec.structs.replace(options, source="files", path=str(path))

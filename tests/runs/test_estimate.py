@@ -83,6 +83,15 @@ def test_real_runs_take_what_the_law_says(tmp_path, options):
         assert 0.9 < sum(numbers["parts_bytes"][step].values()) / measured < 1.15, step
 
 
+def test_a_replaced_file_has_sizes_of_its_own(tmp_path):
+    labels = np.arange(90) % 3
+    config = tiny(data={"source": "files", "path": str(tmp_path / "images.npz")})
+    for side in (16, 32):
+        images = np.zeros((90, side, side, 1), np.uint8)
+        np.savez(tmp_path / "images.npz", train_images=images, train_labels=labels)
+        assert sizes_of(config, quiet=True).source.input_shape == (side, side, 1)
+
+
 @pytest.mark.parametrize("batch", [20, 50, 128])
 def test_the_batch_is_foretold_from_smaller_ones(batch):
     sizes = sizes_of(tiny(train={**TINY["train"], "batch": batch}))

@@ -18,7 +18,7 @@ from deeptheory.measure.probes.lbfgs import MEMORY
 from deeptheory.measure.streaming import BATCH
 from deeptheory.prune.wiring import mixes
 from deeptheory.runs.configuration import Config
-from deeptheory.runs.datasets import load_whole, outlined
+from deeptheory.runs.datasets import State, load_whole, outlined, state
 from deeptheory.runs.network_sources import NetworkSource
 from deeptheory.runs.steps.layer_choice import layers_to_mask, stages_to_measure
 from deeptheory.runs.steps.training import prepare
@@ -126,7 +126,7 @@ def sizes_of(config: Config, quiet: bool = False, blueprint: str = "") -> Sizes:
     InputError
         What training would refuse: data, splits, network, stages, arms.
     """
-    return _sizes(msgspec.structs.replace(config, seed=0), quiet, blueprint)
+    return _sizes(msgspec.structs.replace(config, seed=0), quiet, blueprint, state(config.data))
 
 
 def steps_until(last: str) -> tuple[str, ...]:
@@ -135,7 +135,8 @@ def steps_until(last: str) -> tuple[str, ...]:
 
 
 @functools.cache
-def _sizes(config: Config, quiet: bool, blueprint: str) -> Sizes:
+def _sizes(config: Config, quiet: bool, blueprint: str, of_data: State) -> Sizes:
+    del of_data  # with which alone the sizes change
     program, dataset = _program(), outlined(config, quiet)
     splits, network = prepare(config, dataset, blueprint)
     source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
