@@ -35,7 +35,7 @@ highlight_language = "none"
 smartquotes = False  # two dashes begin an option
 
 # Pages as a code host shows them: formulas between dollars, anchors of headings.
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"
 
