@@ -9,7 +9,7 @@ from deeptheory.cli.options import JSON, RUN, configure, machine_options, print_
 
 @click.command()
 @RUN
-@click.option("--to", required=True, metavar="onnx|safetensors|torch", help="What the files are for.")
+@click.option("--to", required=True, metavar="onnx|safetensors|torch|state", help="What the files are for.")
 @click.option("--arm", default="", help="Arm of the run, such as afcc; the trained network by default.")
 @click.option(
     "--compact", "compacted", is_flag=True, help="The arm's compact network; made if it is not there."
@@ -32,12 +32,15 @@ def export(
     onnx: one file. Input "images", float32 (N, C, H, W), pixels scaled to [-1, 1]; output "logits".
     safetensors: the tensors under our names, NAME.toml with the architecture, and the masks of an arm.
     torch: a script that rebuilds the network in PyTorch, and its tensors.
+    state: the tensors of an imported network under the names that they came with, and the masks of an arm: for the
+    model itself, by load_back of deeptheory.interop.torch or load_state_dict.
     What masks removed is zero in the weights; a compact network has lost its filters, too.
 
     \b
     Examples:
       deeptheory export out/one --to onnx --out one.onnx
       deeptheory export out/one --to torch --arm afcc --compact --out small.py
+      deeptheory export out/theirs --to state --arm afcc --out afcc.safetensors
     """
     configure(threads)
     from deeptheory.runs import Run

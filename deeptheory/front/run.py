@@ -15,6 +15,7 @@ from deeptheory.errors import InputError, unknown_name
 from deeptheory.front import frames
 from deeptheory.front.places import Place
 from deeptheory.runs.configuration import Config
+from deeptheory.runs.exports import tensors_of_arm
 from deeptheory.runs.steps.compaction import retrained_masks, retrained_network
 from deeptheory.runs.steps.training import stored_splits, trained_network
 from deeptheory.runs.stored_arrays import stage_names
@@ -258,6 +259,26 @@ class Run:
         self._check_arm(arm, self.config.prune.arms)
         self.require("prune")
         return retrained_masks(self.stored, trained_network(self.stored), arm)
+
+    def load_into(self, model: Any, arm: str | None = None) -> None:
+        """Load the network, or an arm after retraining, into the PyTorch model that it was imported from.
+
+        Parameters
+        ----------
+        model : torch.nn.Module
+            Changed in place (`interop.torch.load_back`): tensors by its own names, masks that hold in training.
+        arm : str, optional
+            As in `network`.
+
+        Raises
+        ------
+        InputError
+            The run was not imported from a state dictionary, or the model is another one.
+        """
+        from deeptheory.interop.torch import load_back
+
+        self.network(arm)
+        load_back(model, *tensors_of_arm(self.stored, arm or ""))
 
     def to_frame(self, of: str = "stages") -> Any:
         """Numbers of the run as a pandas DataFrame (``pip install 'deeptheory[notebook]'``).

@@ -7,12 +7,24 @@ from pathlib import Path
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.interop.onnx.writer import write_onnx
-from deeptheory.interop.state.network_files import ARCHITECTURE, TENSORS, write_masks, write_network
+from deeptheory.interop.state.network_files import (
+    ARCHITECTURE,
+    MADE_BY,
+    TENSORS,
+    write_masks,
+    write_network,
+)
+from deeptheory.interop.state.tensor_files import write_tensors
 from deeptheory.interop.torch.writer import write_torch
 from deeptheory.nn.layers.base import Array
 
 # Endings of the files of every format; the first one is that of the name that is given.
-ENDINGS = {"onnx": (".onnx",), "safetensors": (TENSORS, ARCHITECTURE), "torch": (".py", TENSORS)}
+ENDINGS = {
+    "onnx": (".onnx",),
+    "safetensors": (TENSORS, ARCHITECTURE),
+    "torch": (".py", TENSORS),
+    "state": (TENSORS,),
+}
 WRITERS: dict[str, Callable[[Path, nn.Network], object]] = {
     "onnx": write_onnx,
     "safetensors": write_network,
@@ -54,14 +66,44 @@ def export(
         An unknown format, a name with the ending of another kind of file, a directory that cannot be written, an
         existing file that deeptheory did not write, or an error of the writer.
     """
-    if to not in ENDINGS:
-        raise unknown_name("--to", to, ENDINGS)
-    with_masks = masks is not None and to == "safetensors"
-    target, files = Path(path), _files(Path(path), (*ENDINGS[to], *([MASKS] if with_masks else [])))
-    _check_places(target, files)
+    if to not in WRITERS:
+        raise unknown_name("--to", to, WRITERS)
+    masks = masks if to == "safetensors" else None
+    files = _places(path, to, masks)
     WRITERS[to](files[0], network)
-    if masks is not None and with_masks:
+    if masks is not None:
         write_masks(files[-1], masks)
+    return files
+
+
+def export_state(
+    path: str | os.PathLike[str], tensors: Mapping[str, Array], masks: Mapping[str, Array] | None = None
+) -> tuple[Path, ...]:
+    """Write the tensors of a model of another program under its own names, and masks beside them.
+
+    Parameters
+    ----------
+    path : path
+        NAME.safetensors, with or without its ending; masks go to NAME.masks.safetensors.
+    tensors, masks : mapping of str to array
+        As `going_back.tensors_back` gives them.
+
+    Raises
+    ------
+    InputError
+        As `export`.
+    """
+    files = _places(path, "state", masks)
+    write_tensors(files[0], tensors, {"format": "pt", **MADE_BY})
+    if masks is not None:
+        write_masks(files[-1], masks)
+    return files
+
+
+def _places(path: str | os.PathLike[str], to: str, masks: Mapping[str, Array] | None) -> tuple[Path, ...]:
+    """The files to write, after a check that they can be written."""
+    files = _files(Path(path), (*ENDINGS[to], *([MASKS] if masks is not None else [])))
+    _check_places(Path(path), files)
     return files
 
 

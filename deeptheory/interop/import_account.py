@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from deeptheory.nn.layers.base import Shape
+from deeptheory.nn.layers.normalisation import EPSILON
 from deeptheory.tables import Table
+
+SCALAR = "one number"
+GRAPH = "the graph"  # the naming of an ONNX file, whose tensors get names of our own
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Account:
         Tensors whose shape does not fit.
     notes : tuple of str
         What was converted, and what to check.
+    norm_epsilon : float
+        Of its batch norms.
     """
 
     file: str
@@ -38,6 +44,7 @@ class Account:
     extra: tuple[str, ...]
     wrong: tuple[str, ...]
     notes: tuple[str, ...]
+    norm_epsilon: float = EPSILON
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -73,6 +80,8 @@ class Account:
             "notes": list(self.notes),
             "tensors": [tensor for tensor, *_ in self.rows],
             "parameters": [parameter for _, _, parameter, _ in self.rows],
+            "shapes": [_shape(shape) for _, shape, *_ in self.rows],
+            "norm_epsilon": self.norm_epsilon,
         }
 
     @property
@@ -100,4 +109,9 @@ class Account:
 
 
 def _shape(shape: Shape) -> str:
-    return " x ".join(map(str, shape)) or "one number"
+    return " x ".join(map(str, shape)) or SCALAR
+
+
+def shape_of(text: str) -> Shape:
+    """The shape that an entry of ``shapes`` says."""
+    return () if text == SCALAR else tuple(map(int, text.split(" x ")))

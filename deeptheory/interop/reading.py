@@ -9,7 +9,7 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.interop.import_account import Account
+from deeptheory.interop.import_account import GRAPH, Account
 from deeptheory.interop.state.architectures import find_architecture
 from deeptheory.interop.state.conversion import converted, folded_biases, in_single_precision, standardised
 from deeptheory.interop.state.file_kinds import ONNX, kind_of
@@ -112,6 +112,7 @@ def find_network(
         matching.extra,
         tuple(pair.tensor for pair in matching.wrong),
         tuple(_notes(state, matching, units)),
+        units.norm_epsilon,
     )
     return ReadFile(account, units, state, matching)
 
@@ -134,7 +135,7 @@ def _find_onnx(path: Path, architecture: str | None, input_shape: Shape, units: 
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     rows = tuple((name, array.shape, name, array.shape) for name, array in named.items())
     return ReadFile(
-        Account(path.name, sha256, "ONNX", "the graph", rows, {}, (), (), tuple(notes)), units, None, network
+        Account(path.name, sha256, "ONNX", GRAPH, rows, {}, (), (), tuple(notes)), units, None, network
     )
 
 

@@ -64,6 +64,8 @@ RUN_FILE: Group = {
             "notes": Entry("text (n)", "", "what was assumed"),
             "tensors": Entry("text (n)", "", "names of its tensors"),
             "parameters": Entry("text (n)", "", "names of our arrays, in the same order"),
+            "shapes": Entry("text (n)", "", "of the tensors, as 64 x 3 x 3 x 3"),
+            "norm_epsilon": Entry("float64", "", "what its batch norms add to the variance"),
         },
         **STAMP,
     },

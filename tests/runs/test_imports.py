@@ -15,10 +15,11 @@ from deeptheory.interop.state import naming
 from deeptheory.interop.state.architectures import find_architecture
 from deeptheory.interop.state.conversion import converted, standardised
 from deeptheory.interop.state.matching import match
+from deeptheory.interop.state.tensor_files import read_tensors
 from deeptheory.runs import Run, import_run, imported_config, steps
 from deeptheory.runs.configuration import config_from
 from deeptheory.runs.estimates import estimate, require_memory, sizes_of
-from deeptheory.runs.exports import export_network
+from deeptheory.runs.exports import export_network, tensors_of_arm
 from deeptheory.runs.network_sources import blueprint_in
 from deeptheory.runs.steps import inference_cost
 from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
@@ -35,6 +36,8 @@ SOURCE = {
     "notes": ["pixels enter scaled to [-1, 1]"],
     "tensors": ["features.0.weight"],
     "parameters": ["stage1.conv.weight"],
+    "shapes": ["8 x 1 x 3 x 3"],
+    "norm_epsilon": 1e-5,
 }
 STEPS = paths.STEPS[1:]
 
@@ -256,3 +259,45 @@ def test_a_network_without_zeros_is_not_cut(new):
         InputError, match=r"expected zeros, as pruning leaves them, found none; measure, predict"
     ):
         steps.compact(new())
+
+
+def test_an_arm_goes_back_under_the_names_that_it_came_with(own, tmp_path):
+    network = network_of(own)
+    description = nn.blueprint_of(network)
+    names = naming.named(description, naming.vgg_names(description))
+    shapes = [" x ".join(map(str, array.shape)) for array in network.state().values()]
+    source = {
+        **SOURCE,
+        "tensors": [names[name] for name in network.state()],
+        "parameters": list(network.state()),
+        "shapes": shapes,
+    }
+    run = import_run(tmp_path / "run", own.config, network, source, quiet=True)
+    steps.chain(run)
+    tensors, masks = tensors_of_arm(run, "afcc")
+    arm = Run(tmp_path / "run", quiet=True).read_arrays(paths.arm_path("retrain", "afcc", paths.STATE))
+    assert {names[name] for name in arm} == tensors.keys()
+    for name, array in arm.items():
+        np.testing.assert_array_equal(tensors[names[name]], array)
+    assert all(np.all(tensors[name][~mask] == 0) for name, mask in masks.items())
+    assert tensors_of_arm(run, "unpruned")[1] is None
+    files = export_network(run, "state", tmp_path / "back", "afcc").numbers["files"]
+    assert [path.removeprefix(str(tmp_path)) for path in files] == [
+        "/back.safetensors",
+        "/back.masks.safetensors",
+    ]
+    back, _ = read_tensors(tmp_path / "back.safetensors")
+    assert back.keys() == tensors.keys()
+    with pytest.raises(InputError, match="--compact: expected another format than state"):
+        export_network(run, "state", tmp_path / "small", "afcc", compacted=True)
+
+
+def test_what_has_no_names_to_go_back_to_is_refused(own, new, tmp_path):
+    with pytest.raises(InputError, match=r"expected an imported network, .* found one that was trained here"):
+        tensors_of_arm(own)
+    earlier = {name: value for name, value in SOURCE.items() if name not in ("shapes", "norm_epsilon")}
+    old = import_run(tmp_path / "old", own.config, network_of(own), earlier, quiet=True)
+    with pytest.raises(InputError, match=r"expected the shapes of the imported tensors, found none"):
+        tensors_of_arm(old)
+    with pytest.raises(InputError, match=r"found one from an ONNX graph; export with --to safetensors"):
+        tensors_of_arm(new(source={**SOURCE, "naming": "the graph"}))

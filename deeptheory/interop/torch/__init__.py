@@ -4,6 +4,7 @@ PyTorch is imported only when it is used: ``pip install 'deeptheory[torch]'``.
 """
 
 from deeptheory.interop.torch.listing import LiveStage, Stages, stages
+from deeptheory.interop.torch.loading_back import load_back
 from deeptheory.interop.torch.masks import apply_masks, load_masks, masks_of, save_masks
 from deeptheory.interop.torch.measured import Measured
 from deeptheory.interop.torch.measurement import measure
@@ -13,6 +14,7 @@ __all__ = [
     "Measured",
     "Stages",
     "apply_masks",
+    "load_back",
     "load_masks",
     "masks_of",
     "measure",
