@@ -1,7 +1,11 @@
 """The exceptions that the command line turns into messages and exit codes."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+LONGEST_FOUND = 600  # letters of what was found that a message shows
+LONGEST_NUMBER = 80  # digits
 
 
 class InputError(ValueError):
@@ -21,13 +25,28 @@ class InputError(ValueError):
 
     def __init__(self, what: str, expected: str, found: str, do: str = "") -> None:
         self.what, self.expected, self.found, self.do = what, expected, found, do
-        text = f"{what}: expected {expected}, found {found}"
-        super().__init__(_printable(f"{text}; {do}" if do else text))
+        text = f"{what}: expected {expected}, found {_shortened(found)}"
+        super().__init__(_printable(_LONG_NUMBER.sub(_digits, f"{text}; {do}" if do else text)))
 
 
 def _printable(text: str) -> str:
     """One line that any terminal shows as it is: names in files may hold what moves its cursor, or is no text."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _shortened(found: str) -> str:
+    """Beginning and end of a text that may be as long as whoever wrote the input likes."""
+    if len(found) <= LONGEST_FOUND:
+        return found
+    begin, end = found[: LONGEST_FOUND // 2], found[-LONGEST_FOUND // 6 :]
+    return f"{begin} ... {len(found) - len(begin) - len(end)} more letters ... {end}"
+
+
+_LONG_NUMBER = re.compile(rf"\d{{{LONGEST_NUMBER + 1},}}")
+
+
+def _digits(number: re.Match[str]) -> str:
+    return f"{number[0][:10]}... ({len(number[0])} digits)"
 
 
 class RunFailed(Exception):

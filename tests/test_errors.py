@@ -14,6 +14,20 @@ def test_an_input_error_without_advice_ends_with_what_was_found():
     assert str(InputError("threads", "1 to 2", "5")) == "threads: expected 1 to 2, found 5"
 
 
+def test_what_was_found_is_shortened():
+    names = ", ".join(f"x{number}" for number in range(100_000))
+    found, digits = str(InputError("file", "four arrays", names)), "7" * 4000
+    assert found.startswith("file: expected four arrays, found x0, x1, x2,")
+    assert f" ... {len(names) - 400} more letters ... " in found
+    assert found.endswith(", x99999")
+    assert len(found) < 600
+    assert str(InputError("a", f"({digits}, 3)", digits)).startswith(
+        "a: expected (7777777777... (4000 digits), 3)"
+    )
+    fits = f"{'a' * 500}{'0' * 80}"
+    assert str(InputError("a", "b", fits)).endswith(f"found {fits}")
+
+
 def test_an_input_error_is_a_value_error():
     assert issubclass(InputError, ValueError)
 

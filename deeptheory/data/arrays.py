@@ -8,13 +8,17 @@ from numpy.typing import NDArray
 
 from deeptheory.data.array_like import array_of, as_array
 from deeptheory.data.dataset import Dataset, Images
+from deeptheory.data.files import SMALLER
 from deeptheory.data.grey_levels import LEVELS, Range, range_of, to_levels
 from deeptheory.data.image_axes import axes_of, ordered
-from deeptheory.data.label_numbers import number_labels
+from deeptheory.data.label_numbers import EXPECTED, number_labels
 from deeptheory.data.row_blocks import row_blocks
 from deeptheory.data.stored_array import StoredArray
 from deeptheory.data.stored_images import StoredImages, in_memory
 from deeptheory.errors import InputError
+from deeptheory.system.memory import require_memory
+
+NUMBERS = 4 * 8  # bytes of an input beside its pixels, while labels are numbered
 
 
 def from_arrays(
@@ -58,12 +62,17 @@ def from_arrays(
     sets = ("training", train_images, train_labels), ("test", test_images, test_labels)
     present = [part for part in sets if part[1] is not None]
     what = [f"{part} images of '{name}'" for part, *_ in present]
-    labels = [as_array(given, f"{part} labels of '{name}'") for part, _, given in present]
+    labels = [_labels(f"{part} labels of '{name}'", given) for part, _, given in present]
+    _require_labels_fit(name, labels)
     numbered = number_labels(name, labels[0], labels[1] if len(labels) > 1 else (), label_names)
     arrays, axes = [], []
     for title, (_, given, _), one_each in zip(what, present, labels, strict=True):
         arrays.append(given if isinstance(given, StoredArray) else array_of(given, title))
         axes.append(axes_of(title, arrays[-1].shape, len(one_each)))
+        if len(arrays[-1]) != len(one_each):
+            expected = f"{len(arrays[-1])} labels, one for every image"
+            raise InputError(title, expected, f"{len(one_each)} labels")
+    _require_same_shapes(what, arrays, axes)
     shown = range_of(what[0], arrays[0])
     if len(arrays) > 1 and len(arrays[1]) and (other := range_of(what[1], arrays[1])) != shown:
         do = "scale the images of both sets alike, for example to whole numbers from 0 to 255"
@@ -79,6 +88,30 @@ def from_arrays(
         numbered.names,
         numbered.numbers,
     )
+
+
+def _labels(what: str, given: Any) -> NDArray[Any]:
+    if isinstance(given, StoredArray):  # of as many axes as images, which alone stay in their file
+        raise InputError(what, EXPECTED, f"shape {given.shape}")
+    return as_array(given, what)
+
+
+def _require_labels_fit(name: str, labels: Sequence[NDArray[Any]]) -> None:
+    """Refuse more inputs than the memory has room for, with no more than a number for each."""
+    n = sum(len(each) for each in labels if each.ndim)
+    require_memory(f"{n} labels of '{name}'", NUMBERS * n, SMALLER)
+
+
+def _require_same_shapes(
+    what: Sequence[str], arrays: Sequence[NDArray[Any] | StoredArray], axes: Sequence[tuple[int, ...]]
+) -> None:
+    """Refuse images of two shapes, before their values are looked at."""
+    shapes = [
+        (*(array.shape[axis] for axis in order[1:]), *[1] * (4 - len(order)))
+        for array, order in zip(arrays, axes, strict=True)
+    ]
+    if shapes[-1] != shapes[0]:
+        raise InputError(what[1], f"the shape of the training images {shapes[0]}", f"{shapes[1]}")
 
 
 def _grey(array: NDArray[Any] | StoredArray, axes: tuple[int, ...], shown: Range) -> Images:

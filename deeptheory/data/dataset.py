@@ -38,7 +38,7 @@ class Dataset:
     Raises
     ------
     InputError
-        Types or shapes do not fit, a label is out of range, or a name cannot be written as UTF-8.
+        Types or shapes do not fit, a label is out of range, or a name cannot be written as UTF-8 or has a NUL.
     """
 
     name: str
@@ -139,3 +139,5 @@ def _require_text(name: str) -> None:
     except UnicodeEncodeError as error:
         found = ascii(name)
         raise InputError("name of the data or of a label", "text in UTF-8", found, "rename it") from error
+    if "\0" in name:
+        raise InputError("name of the data or of a label", "text without NUL", ascii(name), "rename it")

@@ -14,6 +14,7 @@ from deeptheory.data.dataset import Dataset, Labels
 from deeptheory.data.image_files import (
     COLOUR,
     GREY,
+    MOST_SIDE,
     SUFFIXES,
     picture,
     read_image,
@@ -58,10 +59,12 @@ def read_folder(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
     Raises
     ------
     InputError
-        An image is damaged or no regular file, has another size, or pixels that could mean several things
-        (`image_files`); images would be passed over, in a second test set or without a label; a test label is not
-        in train; there are no images; or they exceed the free memory.
+        `resize` is larger than any image may be; an image is damaged or no regular file, has another size, or
+        pixels that could mean several things (`image_files`); images would be passed over, in a second test set or
+        without a label; a test label is not in train; there are no images; or they exceed the free memory.
     """
+    if not 0 <= resize <= MOST_SIDE:
+        raise InputError("data.resize", f"0 to {MOST_SIDE} pixels", f"{resize}")
     label_names = tuple(entry.name for entry in _entries(path / "train") if entry.is_dir())
     tests = _test_sets(path, label_names)
     splits = [_files(path / split, label_names) for split in ("train", *tests)]

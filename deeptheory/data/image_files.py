@@ -12,7 +12,8 @@ from deeptheory.errors import InputError
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # others start programs, or are plug-ins
 SEVERAL = ("GIF", "PNG", "TIFF", "WEBP")  # formats that may hold several images that are not one
-MOST_PIXELS = 1 << 24  # of one image
+MOST_SIDE = 1 << 12  # of a square image
+MOST_PIXELS = MOST_SIDE**2  # of one image
 GREY, COLOUR = "L", "RGB"
 PLAIN = {"1": GREY, "L": GREY, "LA": GREY, "La": GREY, "P": COLOUR, "PA": COLOUR}
 PLAIN |= dict.fromkeys(("RGB", "RGBA", "RGBa"), COLOUR)

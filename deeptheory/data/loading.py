@@ -80,7 +80,7 @@ def load(options: "DataOptions", quiet: bool = False) -> Dataset:
 
 
 def _glyphs(options: "DataOptions", quiet: bool) -> Dataset:
-    _refuse_resize(options.resize, "glyphs")
+    refuse_resize(options.resize, "glyphs")
     return render(
         options.n_labels,
         options.size,
@@ -144,7 +144,7 @@ def read_files(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
     """
     known = "; ".join([*(layout.description for layout in LAYOUTS), f"a file {', '.join(archive.SUFFIXES)}"])
     if path.is_file() and path.suffix in archive.SUFFIXES:
-        _refuse_resize(resize, "a file of arrays")
+        refuse_resize(resize, "a file of arrays")
         return archive.read_archive(path)
     if not path.is_dir():
         found = "a file of another kind" if path.exists() else "no such file or directory"
@@ -160,11 +160,12 @@ def read_files(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
     layout, directory = matches[0]
     if layout.read is folder.read_folder:
         return folder.read_folder(directory, quiet, resize)
-    _refuse_resize(resize, layout.description)
+    refuse_resize(resize, layout.description)
     return layout.read(directory, quiet)
 
 
-def _refuse_resize(resize: int, layout: str) -> None:
+def refuse_resize(resize: int, layout: str) -> None:
+    """Refuse to resize what is no folder of images."""
     if resize:
         do = "set data.resize=0; it is for folders of images"
         raise InputError("data.resize", f"0 for {layout}", f"{resize}", do)

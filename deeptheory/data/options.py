@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from deeptheory.data.image_files import MOST_SIDE
 from deeptheory.data.loading import SOURCES
 from deeptheory.options import Options
 
@@ -47,6 +48,7 @@ class DataOptions(Options, frozen=True):
         int,
         Meta(
             ge=0,
+            le=MOST_SIDE,
             description="side to which images of a folder are scaled and cut (files); 0: as they are",
             extra={"unit": "pixels"},
         ),

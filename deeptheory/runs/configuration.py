@@ -219,6 +219,10 @@ def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = ""
     for name, value in flatten(table):
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(prefix + name, "a finite number", str(value))
+        if any(
+            isinstance(text, str) and "\0" in text for text in (value if isinstance(value, list) else [value])
+        ):
+            raise InputError(prefix + name, "text without NUL", ascii(value))
     try:
         return msgspec.convert(table, struct)
     except msgspec.ValidationError as error:

@@ -8,7 +8,7 @@ import msgspec
 
 from deeptheory import data
 from deeptheory.data.files import version
-from deeptheory.data.loading import SOURCES
+from deeptheory.data.loading import SOURCES, refuse_resize
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.random_streams import generator
@@ -31,6 +31,7 @@ def outlined(config: Config, quiet: bool = False) -> data.Dataset:
     """The data set of a configuration for its shapes and labels; glyphs, which are slow to render, stay blank."""
     options = config.data
     if options.source == "glyphs":
+        refuse_resize(options.resize, "glyphs")
         dataset = data.blank(options.n_labels, options.size, options.train_per_label, options.test_per_label)
     else:
         dataset = load_whole(options, quiet)

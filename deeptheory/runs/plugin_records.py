@@ -182,7 +182,8 @@ def _require(file: str, sha256: str, copy: Path | None = None) -> None:
         expected, do = f"the function of SHA-256 {sha256}", f"run the cell of the notebook that has it{kept}"
         raise PluginNotGiven(f"plugin {file}", expected, "none defined", do)
     do = f"read it, then give it by --plugin FILE.py (plugins.load in Python), which executes it{kept}"
-    raise PluginNotGiven(f"plugin {file}", f"the file of SHA-256 {sha256}", "none given", do)
+    of = f" of SHA-256 {sha256}" if sha256 else ""  # which a table written by hand may lack
+    raise PluginNotGiven(f"plugin {file}", f"the file{of}", "none given", do)
 
 
 def _pairs(table: Any) -> list[tuple[str, str]]:

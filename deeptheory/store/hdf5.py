@@ -53,7 +53,16 @@ def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
 
 
 def write(group: h5py.Group, name: str, value: str | list[str] | np.ndarray, **options: Any) -> None:
-    """Write one data set with its checksum; `options` are those of `h5py.Group.create_dataset`."""
+    """Write one data set with its checksum; `options` are those of `h5py.Group.create_dataset`.
+
+    Raises
+    ------
+    InputError
+        A text with a NUL, at which it would end.
+    """
+    texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    if odd := [text for text in texts if "\0" in text]:
+        raise InputError(f"text '{name}'", "one without NUL", ascii(odd[0]))
     add_checksum(group.create_dataset(name, data=value, **options), value)
 
 

@@ -47,6 +47,7 @@ def test_a_sweep_is_estimated_point_by_point(deeptheory, sweep_file, tmp_path):
         ("--set", "data.train_per_label=1"),
         ("--set", 'prune.stages=["stage44"]'),
         ("--data", "missing.npz"),
+        ("--set", "data.resize=32"),
     ],
 )
 def test_the_same_is_refused_in_the_same_words(deeptheory, assert_refused, config, tmp_path, command, bad):

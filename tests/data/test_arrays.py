@@ -1,11 +1,13 @@
 """Arrays of many kinds: read where they have one meaning, otherwise refused with what mends them."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from deeptheory.data import from_arrays
+from deeptheory.data.stored_array import StoredArray
 from deeptheory.errors import InputError
 
 LEVELS = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), np.uint8)
@@ -187,6 +189,10 @@ def test_labels_that_could_mean_something_else_are_refused(labels, words):
                 "both sets",
             ],
         ),
+        (
+            {"test_images": LEVELS[:2], "test_labels": LABELS},
+            ["test images of", "2 labels, one for every image", f"found {len(LABELS)} labels"],
+        ),
         ({"test_images": LEVELS[:, 1:], "test_labels": LABELS}, ["the shape of the training images"]),
         ({"test_images": LEVELS, "test_labels": LABELS.astype(str)}, ["the same kind", "numbers and texts"]),
         ({"label_names": ["a", "b"]}, ["labels in 0..1", "label 2"]),
@@ -197,6 +203,52 @@ def test_a_test_set_or_names_that_do_not_fit_are_refused(given, words):
         from_arrays(LEVELS, LABELS, **given)
     for word in words:
         assert word in str(refused.value)
+
+
+class Unread(StoredArray):
+    """Images of which no row may be read."""
+
+    def __getitem__(self, rows):
+        raise AssertionError("rows were read")
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "words"),
+    [
+        (
+            (10**12, 16, 16, 1),
+            (2, 16, 16, 1),
+            "training .*: expected 1000000000000 labels, one for every image, found 3 labels",
+        ),
+        (
+            (3, 16, 16, 1),
+            (10**12, 16, 16, 1),
+            "test .*: expected 1000000000000 labels, one for every image, found 2 labels",
+        ),
+        (
+            (3, 16, 16),
+            (2, 16, 10**9, 1),
+            r"shape of the training images \(16, 16, 1\), found \(16, 1000000000, 1",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_images_are_read(train, test, words):
+    of_sets = [Unread(Path("a"), 0, shape, np.dtype(np.uint8), (0, 0)) for shape in (train, test)]
+    with pytest.raises(InputError, match=words):
+        from_arrays(of_sets[0], [0, 1, 2], of_sets[1], [0, 1])
+
+
+def test_more_labels_than_the_memory_has_room_for_are_refused():
+    images = Unread(Path("a"), 0, (10**12, 16, 16, 1), np.dtype(np.uint8), (0, 0))
+    labels = np.broadcast_to(np.uint8(1), 10**12)
+    with pytest.raises(InputError, match=r"1000000000000 labels of .* free memory"):
+        from_arrays(images, labels)
+
+
+def test_labels_of_as_many_axes_as_images_are_refused_unread():
+    labels = Unread(Path("a"), 0, (3, 16, 16), np.dtype(np.uint8), (0, 0))
+    with pytest.raises(InputError, match=r"training labels of .*, found shape \(3, 16, 16\)"):
+        from_arrays(LEVELS[:3], labels)
 
 
 def test_texts_without_a_name_are_refused():

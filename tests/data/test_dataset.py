@@ -33,6 +33,11 @@ def test_properties():
             r"test images of 'tiny': expected uint8 .* found uint8 of shape \(1, 2, 3\)",
         ),
         (
+            {"label_names": ("a", "b\0c")},
+            r"name of the data or of a label: expected text without NUL, found 'b",
+        ),
+        ({"name": "b\0"}, "expected text without NUL"),
+        (
             {"train_labels": np.array([0, 1])},
             r"training labels of 'tiny': expected int64 of shape \(4,\).*, found int64 of shape \(2,\)",
         ),

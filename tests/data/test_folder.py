@@ -114,6 +114,11 @@ def test_a_later_image_that_is_larger_is_refused_before_it_is_decoded(directory,
         read_files(directory)
 
 
+def test_no_image_becomes_larger_than_any_may_be(directory):
+    with pytest.raises(InputError, match=r"^data\.resize: expected 0 to 4096 pixels, found 4097$"):
+        read_files(directory, resize=4097)
+
+
 def test_more_images_than_the_memory_are_refused(directory, monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 100)
     with pytest.raises(InputError, match=r"4 images below .*: expected at most 80 % of the free memory"):

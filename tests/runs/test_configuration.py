@@ -237,6 +237,13 @@ def test_a_malformed_override_is_refused(tmp_path, text):
         read(tmp_path, "seed = 1", text)
 
 
+@pytest.mark.parametrize("text", ['data.path="a\\u0000b"', 'prune.stages=["stage4", "a\\u0000"]'])
+def test_a_text_that_no_file_can_hold_is_refused(tmp_path, text):
+    option = text.split("=")[0]
+    with pytest.raises(InputError, match=rf"^{option}: expected text without NUL, found .*a\\x00"):
+        read(tmp_path, "", text)
+
+
 def test_a_wrong_override_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"^option 'train.epoch': .*did you mean 'epochs'\?$"):
         read(tmp_path, "", "train.epoch=5")

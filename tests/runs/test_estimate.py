@@ -13,6 +13,7 @@ from deeptheory.errors import InputError
 from deeptheory.runs import Run, estimate, steps
 from deeptheory.runs.configuration import config_from, read_config
 from deeptheory.runs.estimates import COMPARE, duration, requirements, sizes_of
+from deeptheory.runs.estimates.timing import epoch_seconds
 from deeptheory.store import paths
 from deeptheory.studies import comparison_steps
 from deeptheory.system import memory, threadpools
@@ -100,6 +101,16 @@ def test_the_batch_is_foretold_from_smaller_ones(batch):
     network.backward(logits)
     network.infer(np.zeros((100, 16, 16, 1), np.float32))
     assert 0.9 < sizes.batch["train"] / network.scratch_bytes() < 1.25
+
+
+def test_a_batch_is_at_most_the_inputs_that_there_are():
+    n = sizes_of(tiny()).inputs["train"]
+    whole, larger = (
+        sizes_of(tiny(**{name: {**TINY[name], "batch": batch} for name in ("train", "retrain")}))
+        for batch in (n, 10**9)
+    )
+    assert larger.batch == whole.batch
+    assert epoch_seconds(larger, larger.config.train) > 0
 
 
 def test_features_take_what_is_free():

@@ -134,6 +134,13 @@ def test_a_run_is_opened_with_its_plugin_alone(trained, place):
     assert Run(place / "run").config.network.name == "two"
 
 
+def test_a_plugin_without_a_hash_is_named_as_a_file(tmp_path):
+    with pytest.raises(
+        InputError, match=r"^plugin own\.py: expected the file, found none given; read it, then"
+    ):
+        plugin_records.require_recorded({"files": ["own.py"]}, tmp_path)
+
+
 def test_what_lies_in_a_run_is_executed_by_no_command(trained, place, deeptheory, assert_refused):
     forget()
     evil = place / "run" / "config.toml"

@@ -94,6 +94,15 @@ def test_a_text_is_replaced(tmp_path):
     assert read(tmp_path / "run.h5") == {"status": "complete"}
 
 
+@pytest.mark.parametrize("value", ["a\0", ["b", "a\0c"]])
+def test_a_text_that_would_end_within_is_refused(tmp_path, value):
+    with (
+        h5py.File(tmp_path / "a.h5", "w") as file,
+        pytest.raises(InputError, match=r"^text 'a': .*without NUL"),
+    ):
+        hdf5.write_tree(file, {"a": value})
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"^run: expected a directory with run.h5, found no file .*run.h5$"):
         hdf5.open_for_reading(tmp_path / "run.h5")

@@ -146,7 +146,10 @@ def _sizes(config: Config, quiet: bool, blueprint: str, of_data: State) -> Sizes
     mixing = [f"{node.name}.weight" for node in network.nodes if mixes(node.layer)]
     weights = {name: array for name, array in network.parameters().items() if name in mixing}
     refitted = list(weights)[min(list(weights).index(layer.weight) for layer in masked) :]
-    retraining, inferring = _scratch(source, config.retrain.batch), _scratch(source, 0)
+    training, retraining, inferring = (
+        _scratch(source, min(batch, len(splits.train)))
+        for batch in (config.train.batch, config.retrain.batch, 0)
+    )
     return Sizes(
         config,
         source,
@@ -164,7 +167,7 @@ def _sizes(config: Config, quiet: bool, blueprint: str, of_data: State) -> Sizes
         masked=len(masked),
         below=prune.outputs_below(network, [layer.name for layer in masked if layer.stage_out != prune.HEAD]),
         batch={
-            "train": _scratch(source, config.train.batch),
+            "train": training,
             "measure": inferring,
             "prune": 2 * inferring,  # an intact and a masked network
             "predict": 2 * inferring + retraining,

@@ -46,11 +46,19 @@ def recorded(directories: Iterable[Path]) -> tuple[dict[str, int], dict[str, flo
 
 def epoch_seconds(sizes: Sizes, recipe: nn.Recipe, stages: tuple[str, ...] = ()) -> float:
     """Seconds of one epoch of training, of some stages or of all; masks and checkpoints are NOT in it."""
+    n = sizes.inputs["train"]
+    batch = min(recipe.batch, n)
     tried = msgspec.structs.replace(
-        recipe, epochs=3, learning_rate=SLOW, schedule="constant", warm_up=0, milestones=(), factors=()
+        recipe,
+        epochs=3,
+        batch=batch,
+        learning_rate=SLOW,
+        schedule="constant",
+        warm_up=0,
+        milestones=(),
+        factors=(),
     )
-    per_step = _step_seconds(sizes.source, threadpools.threads(), tried, stages)
-    return steps_per_epoch(sizes.inputs["train"], recipe.batch) * per_step
+    return steps_per_epoch(n, batch) * _step_seconds(sizes.source, threadpools.threads(), tried, stages)
 
 
 @functools.cache
