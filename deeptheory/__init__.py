@@ -4,10 +4,11 @@ From glyphs to the field matrices of a stage, in a notebook or a script::
 
     import deeptheory as dt
 
-    data = dt.load_data("glyphs", n_labels=10)
-    run = dt.train({"network.width": 0.25, "train.epochs": 2}, data)
+    data = dt.load_data("glyphs", n_labels=10, size=16)
+    options = {"network.name": "vgg6", "network.width": 0.25, "train.epochs": 10, "train.shift": 1}
+    run = dt.train(options, data)
     dt.measure(run)
-    run.fields("stage9")  # (C, K, K)
+    run.fields("stage5")  # (C, K, K)
 
 The names below are loaded when they are first used: the import alone loads neither Numba nor Matplotlib nor h5py.
 """

@@ -7,6 +7,7 @@ from typing import Any
 
 from deeptheory import judge
 from deeptheory.errors import InputError
+from deeptheory.runs.configuration import differences
 from deeptheory.runs.contents import no_run, runs_inside
 from deeptheory.runs.discovery import find_runs
 from deeptheory.runs.run import Run
@@ -43,8 +44,17 @@ def run_table(directory: Path, runs: Sequence[Run]) -> Table:
     ]
     config = runs[0].config
     data = Path(config.data.path).name if config.data.path else config.data.source
-    title = f"study {directory}: {config.network.title}, {data}; accuracy of the trained network on the test split"
+    what = (
+        f"{config.network.title}, {data}" if of_one_configuration(runs) else "runs of several configurations"
+    )
+    title = f"study {directory}: {what}; accuracy of the trained network on the test split"
     return Table(title, ("run", "seed", "done", "accuracy"), rows, left=(0, 2))
+
+
+def of_one_configuration(runs: Sequence[Run]) -> bool:
+    """Whether runs differ in nothing but their seeds."""
+    first = runs[0].config
+    return all(name == "seed" for run in runs[1:] for name, _, _ in differences(first, run.config))
 
 
 def verdicts(directory: Path) -> list[Table]:
@@ -69,7 +79,7 @@ def _of_study(directory: Path) -> Summary:
     runs = find_runs(directory)
     tables = [run_table(directory, runs), *verdicts(directory), *comparisons(directory, runs)]
     lines = [str(table) for table in tables]
-    if len(tables) == 1:
+    if len(tables) == 1 and of_one_configuration(runs):
         config = runs[0].directory / paths.CONFIG
         lines.append(f"no verdicts yet: 'deeptheory confirm {config} --out {directory}' goes on")
     lines.append(f"one run: deeptheory inspect {runs[0].directory}")

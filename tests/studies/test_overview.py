@@ -26,6 +26,18 @@ def test_a_study_shows_its_runs_and_verdicts(study):
     assert f"no verdicts yet: 'deeptheory confirm {first} --out {study}' goes on" in overview(study).text
 
 
+def test_runs_of_several_configurations_are_listed_without_advice(study, tiny_config):
+    other = msgspec.structs.replace(
+        tiny_config, network=msgspec.structs.replace(tiny_config.network, width=0.25)
+    )
+    Run.create(study / "wide", other, quiet=True)
+    (study / paths.VERDICTS).unlink()
+    text = overview(study).text
+    assert text.startswith(f"study {study}: runs of several configurations;")
+    assert "wide" in text
+    assert "no verdicts yet" not in text
+
+
 def test_a_damaged_run_does_not_hide_the_others(study):
     (study / "seed-3" / paths.RESULTS).write_bytes(b"damaged")
     assert "damaged: " in overview(study).text
