@@ -89,7 +89,7 @@ def live_model():
     batches = [
         (torch.randn(20, 3, 8, 8, generator=generator), torch.arange(20) % 4),
     ] * 5
-    return {"model": model, "loader": batches, "train_loader": batches}
+    return {"model": model, "images": batches[0][0], "loader": batches, "train_loader": batches}
 
 
 @pytest.mark.parametrize("block", [block for block in blocks(PAGE) if block.language == "python"], ids=str)
