@@ -1,0 +1,130 @@
+"""Channels of a PyTorch model that can only be removed together, as Torch-Pruning finds them."""
+
+import warnings
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deeptheory.errors import InputError
+from deeptheory.interop.optional_packages import needed
+from deeptheory.interop.torch.live_model import LiveModel
+
+if TYPE_CHECKING:
+    import torch
+
+Places = dict[int, list[int]]  # of every channel of a group: its rows or columns in a layer
+EXTRA = "compact"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Channels that several layers share, by sums, concatenations or one after another.
+
+    Attributes
+    ----------
+    root : torch.nn.Module
+        The layer whose outputs they are numbered by.
+    n : int
+        Their number.
+    writers, followers, readers : dict of Places
+        By name: layers whose filters they are; batch norms and depthwise convolutions, which act on each alone;
+        layers that read them. A layer may be in more than one.
+    uncut : str
+        Why they cannot be removed, or "".
+    """
+
+    root: "torch.nn.Module"
+    n: int
+    writers: dict[str, Places]
+    followers: dict[str, Places]
+    readers: dict[str, Places]
+    uncut: str
+
+    def score(self, scores: Mapping[str, NDArray[Any]]) -> NDArray[np.float64] | None:
+        """Mean score of every channel over the layers that write it; None where no layer has scores.
+
+        Parameters
+        ----------
+        scores : mapping of str to array (n_out, ...)
+            By name of a weight; higher = keep. What belongs to one filter is averaged.
+        """
+        found = [
+            np.asarray([means[places[channel]].mean() for channel in range(self.n)])
+            for name, places in self.writers.items()
+            if (means := filter_scores(scores, name)) is not None
+        ]
+        return np.mean(found, axis=0) if found else None
+
+
+def filter_scores(scores: Mapping[str, NDArray[Any]], module: str) -> NDArray[np.float64] | None:
+    """The score of every filter of a layer, the mean over its kernels or weights."""
+    of_layer = scores.get(f"{module}.weight")
+    if of_layer is None:
+        return None
+    means: NDArray[np.float64] = np.asarray(of_layer, np.float64).reshape(len(of_layer), -1).mean(axis=1)
+    return means
+
+
+class ChannelGroups:
+    """The groups of a model.
+
+    Parameters
+    ----------
+    live : LiveModel
+        In evaluation mode; its parameters are not masked and need gradients, through which they are traced.
+    x : tensor (n, ...)
+        Inputs of the model.
+
+    Raises
+    ------
+    InputError
+        Torch-Pruning is not installed, or cannot trace the model.
+    """
+
+    def __init__(self, live: LiveModel, x: "torch.Tensor") -> None:
+        self.live, self._pruning = live, needed("torch_pruning", EXTRA)
+        self._names = {id(module): name for name, module in live.modules.items()}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._graph = self._pruning.DependencyGraph().build_dependency(live.model, example_inputs=x)
+                self.groups = [self._group(found) for found in self._graph.get_all_groups()]
+        except Exception as failure:  # of whatever the forward pass contains
+            reason = str(failure).partition("\n")[0]
+            found = f"one that it cannot trace: {type(failure).__name__} {reason}"
+            raise InputError("model", "one whose channels Torch-Pruning can follow", found) from failure
+
+    def cut(self, group: Group, channels: list[int]) -> None:
+        """Remove channels of a group from all layers of the model."""
+        prune = self._pruning.prune_linear_out_channels
+        if not isinstance(group.root, self.live.torch.nn.Linear):
+            prune = self._pruning.prune_conv_out_channels
+        self._graph.get_pruning_group(group.root, prune, idxs=channels).prune()
+
+    def _group(self, found: Any) -> Group:
+        tn, uncut = self.live.torch.nn, ""
+        parts: dict[str, dict[str, Places]] = {"writers": {}, "followers": {}, "readers": {}}
+        for item in found:
+            module = item.dep.target.module
+            name = self._names.get(id(module))
+            places: Places = defaultdict(list)
+            for channel, place in zip(item.root_idxs, item.idxs, strict=True):
+                places[channel].append(place)
+            depthwise = isinstance(module, tn.Conv2d) and module.groups == module.in_channels > 1
+            if name is None:
+                if getattr(module, "offsets", ()) is None or isinstance(module, tn.Parameter):
+                    uncut = "Torch-Pruning does not follow where they go"
+            elif self.live.mixes(module):
+                reads = "prune_in" in item.dep.handler.__name__
+                parts["readers" if reads else "writers"][name] = places
+            elif depthwise or isinstance(module, tn.modules.batchnorm._BatchNorm):
+                parts["followers"][name] = places
+            else:
+                uncut = f"'{name}', a {type(module).__name__}, uses all of them together"
+        if not parts["readers"]:
+            uncut = "they are outputs of the model"
+        return Group(found[0].dep.target.module, len(found[0].idxs), **parts, uncut=uncut)
