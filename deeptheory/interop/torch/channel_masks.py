@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from deeptheory.data.array_like import array_of
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.channel_groups import ChannelGroups, Group, filter_scores
-from deeptheory.interop.torch.compaction import as_input, masked_copy
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
+from deeptheory.interop.torch.masked_copies import as_input, masked_copy
 
 if TYPE_CHECKING:
     import torch

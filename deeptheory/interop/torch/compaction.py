@@ -1,8 +1,7 @@
 """A physically smaller PyTorch model: without the channels that its masks leave without a use."""
 
 import copy
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +10,12 @@ import numpy as np
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.channel_groups import ChannelGroups
 from deeptheory.interop.torch.live_model import LiveModel
-from deeptheory.interop.torch.masks import ORIGINAL, apply_masks, masks_of
+from deeptheory.interop.torch.masked_copies import as_input, difference_of, masked_copy, samples, times_of
+from deeptheory.interop.torch.masks import ORIGINAL
 from deeptheory.interop.torch.removable import hand_over, observed, removable
 
 if TYPE_CHECKING:
     import torch
-
-TOLERANCE = 1e-5  # of the outputs of masked and compact model, relative to the largest of them
-SAMPLES = 2  # batches of noise on which they are compared beside the example
-ROUNDS = 15  # calls of either model that are timed
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,7 @@ def compact(
     """
     masked = LiveModel(masked_copy(model, masks or {}, example))
     torch, x = masked.torch, as_input(masked, example)
-    values, positions = observed(masked, _samples(torch, x))
+    values, positions = observed(masked, samples(torch, x))
     small = LiveModel(copy.deepcopy(masked.model))
     found = ChannelGroups(small, x[:1] if len(x) > 1 else x)
     uncut = dict[str, str]()
@@ -128,8 +124,8 @@ def compact(
     }
     for name, tensor in small.model.named_parameters():
         tensor.requires_grad_(name not in frozen)
-    difference = _difference(masked, small, _samples(torch, x))
-    seconds = (np.nan, np.nan) if quiet else _times(masked, small, x)
+    difference = difference_of(masked, small, samples(torch, x))
+    seconds = (np.nan, np.nan) if quiet else times_of(masked, small, x)
     return Compacted(
         small.model.eval(),
         channels,
@@ -140,37 +136,6 @@ def compact(
         *seconds,
         difference,
     )
-
-
-def masked_copy(model: "torch.nn.Module", masks: Mapping[str, Any], example: Any) -> "torch.nn.Module":
-    """A copy of a model in evaluation mode, its masks and others in its weights, no parameter frozen."""
-    live = LiveModel(model)
-    with live.hooked({}):  # leaves masked parameters without a graph, so that they can be copied
-        live.model(as_input(live, example)[:1])
-    copied = copy.deepcopy(model).eval()
-    apply_masks(copied, masks)
-    for name in masks_of(copied):
-        module, _, parameter = name.rpartition(".")
-        live.torch.nn.utils.prune.remove(copied.get_submodule(module), parameter)
-    for tensor in copied.parameters():
-        tensor.grad = None
-        tensor.requires_grad_(tensor.is_floating_point())
-    return copied
-
-
-def as_input(live: LiveModel, example: Any) -> "torch.Tensor":
-    """Inputs on the device of the model, in its precision."""
-    tensor: torch.Tensor = live.torch.as_tensor(example).to(live.device)
-    return tensor.to(live.dtype) if tensor.is_floating_point() else tensor
-
-
-def _samples(torch: Any, x: "torch.Tensor") -> "torch.Tensor":
-    """The example and noise of its scale."""
-    if not x.is_floating_point():
-        return x
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn((SAMPLES * len(x), *x.shape[1:]), generator=generator).to(x)
-    return torch.cat([x, noise * x.std().clamp(min=1e-3)])
 
 
 def _with_empty_filters(live: LiveModel, writers: Mapping[str, Any]) -> list[str]:
@@ -191,49 +156,6 @@ def _nothing_to_cut(live: LiveModel, uncut: Mapping[str, str]) -> InputError:
         "(deeptheory import, compact), not in PyTorch"
     )
     return InputError("masks", "filters that nothing reads or nothing writes", found, do)
-
-
-def _difference(masked: LiveModel, small: LiveModel, x: "torch.Tensor") -> float:
-    """The largest difference of the outputs, relative to the largest; raises above the tolerance."""
-    torch = masked.torch
-    with masked.hooked({}), small.hooked({}):
-        expected = masked.model(x)
-        try:
-            found = small.model(x)
-        except RuntimeError as failure:
-            said = str(failure).partition("\n")[0]
-            expected_form = "a forward pass that takes its sizes from its inputs and layers"
-            raise InputError(
-                "model", expected_form, f"one that fails with fewer channels: {said}"
-            ) from failure
-    pairs = list(zip(*(torch.utils._pytree.tree_leaves(of) for of in (expected, found)), strict=True))
-    worst = 0.0
-    for of_masked, of_small in pairs:
-        if of_masked.shape != of_small.shape:
-            shapes = f"{tuple(of_small.shape)} instead of {tuple(of_masked.shape)}"
-            raise InputError("compact model", "outputs of the same shape", shapes, "mask no outputs")
-        largest = float(of_masked.abs().max())
-        worst = max(worst, float((of_masked - of_small).abs().max()) / (largest or 1.0))
-    if not worst <= TOLERANCE:
-        expected_form = f"the outputs of the masked one to {TOLERANCE:g} of the largest"
-        do = "report the model and its masks: the removal should be exact to rounding"
-        raise InputError("compact model", expected_form, f"a difference of {worst:.2g}", do)
-    return worst
-
-
-def _times(masked: LiveModel, small: LiveModel, x: "torch.Tensor") -> tuple[float, float]:
-    """Median seconds of a call of both, in turn."""
-    torch, seconds = masked.torch, ([], [])  # type: tuple[Any, tuple[list[float], list[float]]]
-    wait: Callable[[], None] = torch.cuda.synchronize if x.is_cuda else lambda: None
-    with masked.hooked({}), small.hooked({}):
-        for _ in range(ROUNDS + 1):
-            for live, taken in zip((masked, small), seconds, strict=True):
-                wait()
-                started = time.perf_counter()
-                live.model(x)
-                wait()
-                taken.append(time.perf_counter() - started)
-    return float(np.median(seconds[0][1:])), float(np.median(seconds[1][1:]))
 
 
 def _n_out(live: LiveModel, name: str) -> int:
