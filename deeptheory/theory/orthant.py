@@ -7,6 +7,9 @@ from scipy.special import ndtr, ndtri
 # Added to the diagonal of correlations: makes a singular covariance factorisable, too small to move a probability.
 # Rounding of the largest variances counts for more among the correlations of small ones.
 _JITTER, _LARGEST_JITTER = 1e-10, 1e-6
+_ROUNDING = (
+    1e-5  # of eigenvalues of correlations: what covariances of few inputs, rounded, may have below zero
+)
 _CERTAIN = 1e6  # standard deviations
 _ASYMMETRY = 1e-6  # relative to the largest element: what rounding in float32 may leave
 _REPLICATES = 8
@@ -113,11 +116,19 @@ def _replicates(
     return replicates
 
 
-def _cholesky(covariance: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+def _cholesky(correlation: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+    """Factors; eigenvalues that rounding has made negative become as small positive ones as the others may be."""
     try:
-        return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+        return np.asarray(np.linalg.cholesky(correlation), dtype=np.float64)
     except np.linalg.LinAlgError:
-        raise _not_definite(first, np.linalg.eigvalsh(covariance)[:, 0]) from None
+        values, vectors = np.linalg.eigh(correlation)
+    if values.min() < -_ROUNDING:
+        raise _not_definite(first, values[:, 0])
+    broken = values[:, 0] < _JITTER
+    kept = np.maximum(values[broken], _JITTER)
+    mended = correlation.copy()
+    mended[broken] = (vectors[broken] * kept[:, None, :]) @ vectors[broken].swapaxes(1, 2)
+    return np.asarray(np.linalg.cholesky(mended), dtype=np.float64)
 
 
 def _lattice(

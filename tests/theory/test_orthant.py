@@ -62,3 +62,24 @@ def test_a_component_that_does_not_vary_has_the_sign_of_its_mean():
     mean = np.array([[1, 2], [1, 0], [1, -1]])
     value, _ = orthant_probability(mean, np.stack([covariance] * 3), np.random.default_rng(4))
     np.testing.assert_allclose(value, [0.8413447, 0, 0], atol=1e-6)
+
+
+def test_rounding_of_a_singular_covariance_is_no_error_and_moves_nothing():
+    rng = np.random.default_rng(5)
+    factor = rng.standard_normal((2, 30, 3))  # rank 3 in 30 dimensions, as of few inputs
+    exact = factor @ factor.swapaxes(1, 2)
+    noise = 1e-7 * rng.standard_normal(exact.shape)
+    rounded = (
+        exact
+        + (noise + noise.swapaxes(1, 2))
+        * np.sqrt(np.einsum("bii->bi", exact))[:, :, None]
+        * np.sqrt(np.einsum("bii->bi", exact))[:, None, :]
+    )
+    assert np.linalg.eigvalsh(rounded).min() < -1e-7
+    mean = np.full((2, 30), 2.0)
+    counted = [np.mean(np.all(2.0 + rng.standard_normal((200_000, 3)) @ f.T > 0, axis=1)) for f in factor]
+    value, error = orthant_probability(mean, rounded, np.random.default_rng(6), 512)
+    assert np.all(np.abs(value - counted) < 4 * (error + 0.5 / np.sqrt(200_000)))
+    far = exact - 1e-3 * np.eye(30)
+    with pytest.raises(ValueError, match="must be positive semi-definite"):
+        orthant_probability(mean, far, rng)
