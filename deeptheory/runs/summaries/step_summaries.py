@@ -257,7 +257,7 @@ def _calibrations(run: Run) -> str:
                 100 * found[entry] for entry in (paths.REFIT_LOSS, paths.LOSS, paths.LOSS_ERROR)
             )
             texts.append(f"{name} {refit:.1f}, {loss:.1f} +- {error:.1f}")
-    return f"\ncalibration masks, loss after refit, after retraining: {'; '.join(texts)}" if texts else ""
+    return f"\ncalibration masks, loss after refit, after retraining:\n{'; '.join(texts)}" if texts else ""
 
 
 def budgeted(run: Run, tolerance: float) -> Summary:
