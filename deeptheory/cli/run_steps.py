@@ -93,7 +93,7 @@ def _step(name: str, text: str) -> click.Command:
 @click.option(
     "--tolerance",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Accepted loss of accuracy, 0.005 for half a point: find the largest prunable set instead.",
+    help="Accepted loss as a share of all inputs, 0.005 for half a point: find the largest prunable set instead.",
 )
 @SET_LATER
 @JSON

@@ -241,6 +241,9 @@ def confirm(
 
 def _configuration(config: Given, data: datasets.Dataset | None, place: Place) -> Config:
     table = table_from(config)
+    if not isinstance(data, datasets.Dataset | None):
+        do = "make one with dt.load_data(...)"
+        raise InputError("data", "a data set", f"{type(data).__name__}", do)
     if data is not None:
         table["data"] = table_of(data, table.get("data", {}), place.directory / paths.DATA)
     return config_from(table)

@@ -48,6 +48,10 @@ class Study:
     def __init__(self, place: Place) -> None:
         self._place = place
         if not self.is_sweep and not runs_inside(self.directory):
+            if (self.directory / paths.CONFIG).is_file():
+                raise InputError(
+                    f"study {self.directory}", "a directory of runs", "one run", "open it with dt.open_run"
+                )
             raise no_run(self.directory)
 
     def __repr__(self) -> str:

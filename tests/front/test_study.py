@@ -42,3 +42,10 @@ def test_a_sweep_is_opened_as_a_study(tmp_path, sweep_of):
     assert repr(opened).startswith(f"Sweep {tmp_path / 'sweep'}: ")
     assert "done" in str(opened.overview)
     assert opened.accuracies.rows
+
+
+def test_one_run_is_no_study(run):
+    with pytest.raises(
+        InputError, match=r"expected a directory of runs, found one run; open it with dt\.open_run"
+    ):
+        dt.open_study(run.directory)

@@ -33,7 +33,7 @@ def asked(source: Source) -> Sentences:
         layers = [name.removesuffix(".weight") for name in runs[0].entry_names(LAYERS)]
         sentences.append(
             f"AFCC removed {removed} % of the weights of {listed(layers)}"
-            + (f"; {listed(arms)} removed as much of every layer, as controls." if arms else ".")
+            + (f"; {listed(arms)} removed as much of every layer, for comparison." if arms else ".")
         )
     return [*sentences, *(f"Not a confirmation, {text}." for text in soundness.not_held_out(runs))]
 
