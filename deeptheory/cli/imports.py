@@ -1,5 +1,6 @@
 """`deeptheory import`: a run of a network that was trained elsewhere."""
 
+import json
 from pathlib import Path
 
 import click
@@ -27,6 +28,13 @@ from deeptheory.store import paths
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory to make; not needed for --list.")
 @DATA
 @SET
+@click.option(
+    "--held-out",
+    metavar="PATH|SHARE|train",
+    help="Images that it was not trained on, to measure on: a file or directory of further images; a share of the "
+    "test images, 0.5, which are then not tested on; or train, if what this seed draws as the measure split of "
+    "the training images was held out. Needed, unless data.measure_from of the configuration says it.",
+)
 @click.option("--mean", default="", help="Of pixels in [0, 1], one for each channel: 0.49,0.48,0.45.")
 @click.option("--std", "deviation", default="", help="Of the same pixels p, which enter as (p - mean)/std.")
 @click.option(
@@ -46,6 +54,7 @@ def import_network(
     out: Path | None,
     data_path: Path | None,
     overrides: tuple[str, ...],
+    held_out: str | None,
     mean: str,
     deviation: str,
     norm_epsilon: float,
@@ -65,21 +74,25 @@ def import_network(
 
     \b
     Examples:
-      deeptheory import vgg.pt --architecture vgg16 --config cifar.toml --out out/vgg --mean 0.5 --std 0.25
+      deeptheory import vgg.pt --architecture vgg16 --config cifar.toml --held-out 0.5 --out out/vgg
       deeptheory import vgg.pt --architecture vgg16 --config cifar.toml --list
     """
     if out is None and not only_list:
         raise InputError("--out", "a directory for the run", "none", "name one, or give --list")
     configure(threads)
     from deeptheory import tables
+    from deeptheory.data.splits import FROM_TRAIN
     from deeptheory.interop.reading import Units, find_network
     from deeptheory.nn.options import IMPORTED
     from deeptheory.runs import import_run, imported_config, masking_last_stages
     from deeptheory.runs.configuration import config_from, read_options
     from deeptheory.runs.datasets import outlined
 
-    as_imported = (f'network.name="{IMPORTED}"', *overrides)  # what the retraining then starts from
-    table = read_options(config, with_data(as_imported, data_path))
+    as_imported = (
+        f'network.name="{IMPORTED}"',
+        *_measured_on(held_out),
+    )  # what the retraining then starts from
+    table = read_options(config, with_data((*as_imported, *overrides), data_path))
     asked = imported_config(config_from(table))
     shape = outlined(asked, quiet).input_shape
     units = Units(_numbers("--mean", mean), _numbers("--std", deviation), norm_epsilon)
@@ -91,6 +104,10 @@ def import_network(
         return
     assert out is not None
     network = found.network()
+    if held_out is None and asked.data.measure_from == FROM_TRAIN:
+        expected = "images that the network was not trained on: a path, a share of the test images, or train"
+        do = "measured on images that it has seen, its noise is too low and its SNR too high; see --help"
+        raise InputError("--held-out", expected, "none", do)
     if "stages" not in table.get("prune", {}):
         asked = masking_last_stages(asked, network)
     run = import_run(out, asked, network, account.source, quiet)
@@ -100,6 +117,17 @@ def import_network(
     else:
         shares = ", ".join(f"{name} {value:.4f}" for name, value in accuracy.items())
         click.echo(f"{account.text}\naccuracy: {shares}\nrun file: {run.results}")
+
+
+def _measured_on(held_out: str | None) -> tuple[str, ...]:
+    """The options that --held-out stands for."""
+    if held_out is None:
+        return ()
+    try:
+        share = float(held_out)
+    except ValueError:
+        return (f"data.measure_from={json.dumps(held_out)}",)
+    return ('data.measure_from="test"', f"data.measure_share={share}")
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:

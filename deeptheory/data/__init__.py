@@ -9,6 +9,7 @@ from deeptheory.data.batches import from_batches
 from deeptheory.data.blank_glyphs import blank
 from deeptheory.data.dataset import Dataset, Images
 from deeptheory.data.glyphs import render
+from deeptheory.data.held_out import with_held_out
 from deeptheory.data.label_choice import choose_labels
 from deeptheory.data.label_noise import LabelNoise, draw_label_noise
 from deeptheory.data.label_shuffling import shuffle_labels
@@ -35,4 +36,5 @@ __all__ = [
     "render",
     "select",
     "shuffle_labels",
+    "with_held_out",
 ]

@@ -34,6 +34,8 @@ class Dataset:
         One name for every label.
     label_numbers : tuple of int, optional
         What the labels are numbered in the source, where that is not 0..n_labels-1; the fingerprint is of these.
+    held_out_images, held_out_labels : ndarray, optional
+        Further images that are neither trained nor tested on (`data.measure_from`).
 
     Raises
     ------
@@ -48,28 +50,35 @@ class Dataset:
     test_labels: Labels
     label_names: tuple[str, ...]
     label_numbers: tuple[int, ...] = ()
+    held_out_images: Images | None = None
+    held_out_labels: Labels | None = None
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.label_names):
             _require_text(name)
-        for part, images, labels in (
-            ("training", self.train_images, self.train_labels),
-            ("test", self.test_images, self.test_labels),
-        ):
+        for part, images, labels in self._parts:
             what = f"{part} images of '{self.name}'"
             if images.dtype != np.uint8 or images.ndim != 4:
                 raise InputError(
                     what, "uint8 of shape (N, H, W, C)", f"{images.dtype} of shape {images.shape}"
                 )
             self._check_labels(part, images, labels)
-        if self.test_images.shape[1:] != self.input_shape:
-            raise InputError(
-                f"test images of '{self.name}'",
-                f"the shape of the training images {self.input_shape}",
-                f"{self.test_images.shape[1:]}",
-            )
+            if images.shape[1:] != self.input_shape:
+                raise InputError(
+                    what, f"the shape of the training images {self.input_shape}", f"{images.shape[1:]}"
+                )
         if len(self.train_images) == 0:
             raise InputError(f"training images of '{self.name}'", "at least one image", "none")
+
+    @property
+    def _parts(self) -> list[tuple[str, Images, Labels]]:
+        parts = [
+            ("training", self.train_images, self.train_labels),
+            ("test", self.test_images, self.test_labels),
+        ]
+        if self.held_out_images is not None and self.held_out_labels is not None:
+            parts.append(("held-out", self.held_out_images, self.held_out_labels))
+        return parts
 
     def _check_labels(self, part: str, images: Images, labels: Labels) -> None:
         what = f"{part} labels of '{self.name}'"
@@ -92,7 +101,8 @@ class Dataset:
         shown = ", ".join(self.label_names[:SHOWN]) + ", ..." * (self.n_labels > SHOWN)
         return (
             f"Dataset '{self.name}': {self.n_labels} labels, images of {height} x {width} x {channels}\n"
-            f"{self._counts(self.train_labels)} for training, {self._counts(self.test_labels)} for testing\n"
+            f"{self._counts(self.train_labels)} for training, {self._counts(self.test_labels)} for testing"
+            f"{'' if self.held_out_labels is None else f', {self._counts(self.held_out_labels)} held out'}\n"
             f"labels: {shown}"
         )
 
@@ -108,10 +118,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 of all images and labels, 64 hexadecimal digits; names are NOT in it."""
         digest = hashlib.sha256()
-        for images, labels in (
-            (self.train_images, self.train_labels),
-            (self.test_images, self.test_labels),
-        ):
+        for _, images, labels in self._parts:
             digest.update(repr(images.shape).encode())
             for rows in row_blocks(images):
                 digest.update(np.ascontiguousarray(in_memory(images[rows])).data)

@@ -39,6 +39,10 @@ def choose_labels(dataset: Dataset, n_labels: int, rng: np.random.Generator) -> 
     number = np.full(dataset.n_labels, -1)
     number[chosen] = np.arange(n_labels)
     train, test = number[dataset.train_labels] >= 0, number[dataset.test_labels] >= 0
+    held_out, held_out_labels = dataset.held_out_images, dataset.held_out_labels
+    if held_out is not None and held_out_labels is not None:
+        kept = number[held_out_labels] >= 0
+        held_out, held_out_labels = held_out[kept], number[held_out_labels[kept]]
     return dataclasses.replace(
         dataset,
         train_images=dataset.train_images[train],
@@ -47,4 +51,6 @@ def choose_labels(dataset: Dataset, n_labels: int, rng: np.random.Generator) -> 
         test_labels=number[dataset.test_labels[test]],
         label_names=tuple(dataset.label_names[label] for label in chosen),
         label_numbers=tuple(dataset.label_numbers[label] for label in chosen if dataset.label_numbers),
+        held_out_images=held_out,
+        held_out_labels=held_out_labels,
     )

@@ -56,6 +56,14 @@ class DataOptions(Options, frozen=True):
     measure_share: Annotated[
         float, Meta(gt=0, lt=1, description="share of the training set held out for measuring fields")
     ] = 0.1
+    measure_from: Annotated[
+        str,
+        Meta(
+            description="what `measure_share` is a share of: train, or test where an imported network was trained "
+            "on all training images (those measured on are not tested on); or a file or directory of further "
+            "images, all of which are measured on"
+        ),
+    ] = "train"
     test_share: Annotated[
         float, Meta(gt=0, lt=1, description="share held out for testing when the source has no test set")
     ] = 0.2

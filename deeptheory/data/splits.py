@@ -17,7 +17,13 @@ FEWEST = {
     "measure": 2,
     "test": 1,
 }  # inputs of every label; covariances, for predictions, take two
+MEASURED = {"train": "training images", "test": "test images", "held-out": "held-out images"}
 Indices = NDArray[np.int64]
+FROM_TRAIN, FROM_TEST, HELD_OUT = (
+    "train",
+    "test",
+    "held-out",
+)  # where the images of the measure split come from
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,14 +32,18 @@ class Splits:
 
     Parameters
     ----------
-    train, measure : ndarray of int64 `(n,)`
+    train : ndarray of int64 `(n,)`
         Indices into the data set's training images.
+    measure : ndarray of int64 `(n,)`
+        Indices into the images that `measure_from` names.
     test : ndarray of int64 `(n,)`
         Indices into the test images, or into the training images when `test_from_pool`.
     test_from_pool : bool
         Whether the test split was held out of the training images because the source has no test set.
     noise : LabelNoise, optional
         Labels of the train split that are wrong on purpose.
+    measure_from : str
+        "train", "test" or "held-out".
     """
 
     train: Indices
@@ -41,17 +51,23 @@ class Splits:
     test: Indices
     test_from_pool: bool
     noise: LabelNoise | None = None
+    measure_from: str = FROM_TRAIN
 
     def __repr__(self) -> str:
         test = "training images, as there is no test set" if self.test_from_pool else "test images"
         return (
             f"Splits: {len(self.train)} inputs to train, {len(self.measure)} to measure, "
-            f"{len(self.test)} to test\ntrain and measure from the training images, test from the {test}"
+            f"{len(self.test)} to test\n"
+            f"train from the training images, measure from the {MEASURED[self.measure_from]}, test from the {test}"
         )
 
 
 def draw_splits(
-    dataset: Dataset, measure_share: float, test_share: float, rng: np.random.Generator
+    dataset: Dataset,
+    measure_share: float,
+    test_share: float,
+    rng: np.random.Generator,
+    measure_from: str = FROM_TRAIN,
 ) -> Splits:
     """Draw the splits, the same share of every label (rounded to whole inputs, at least one).
 
@@ -63,16 +79,20 @@ def draw_splits(
     dataset : Dataset
         The inputs.
     measure_share : float
-        Share for measure of the training images without the test split.
+        Share for measure of the training images without the test split, or of the test images.
     test_share : float
         Share of the training images for test; used only if the source has no test set.
     rng : numpy.random.Generator
         Draws the splits.
+    measure_from : str
+        "train"; "test" for images that are then not tested on, where a network was trained on all training images;
+        anything else for all held-out images of the data set.
 
     Raises
     ------
     InputError
-        A share is not between 0 and 1, or a label has fewer inputs in a split than `FEWEST`.
+        A share is not between 0 and 1, there are no test images to measure on, or a label has fewer inputs in a
+        split than `FEWEST`.
     """
     for name, share in (("measure_share", measure_share), ("test_share", test_share)):
         if not 0 < share < 1:
@@ -85,8 +105,22 @@ def draw_splits(
         test, left = _take(left, test_share)
     else:
         test = np.arange(len(dataset.test_labels))
-    measure, left = _take(left, measure_share)
-    splits = Splits(np.sort(np.concatenate(left)), measure, test, test_from_pool)
+    if measure_from == FROM_TRAIN:
+        measure, left = _take(left, measure_share)
+    elif measure_from == FROM_TEST:
+        if test_from_pool:
+            do = "name a file of images that the network was not trained on"
+            raise InputError("data.measure_from", "data with test images for 'test'", "none", do)
+        pools = [
+            rng.permutation(np.flatnonzero(dataset.test_labels == label)) for label in range(dataset.n_labels)
+        ]
+        measure, pools = _take(pools, measure_share)
+        test = np.sort(np.concatenate(pools))
+    else:
+        assert dataset.held_out_labels is not None
+        measure, measure_from = np.arange(len(dataset.held_out_labels)), HELD_OUT
+    train = np.sort(np.concatenate(left))
+    splits = Splits(train, measure, test, test_from_pool, measure_from=measure_from)
     for name in get_args(SplitName):
         _check_every_label(dataset, splits, name)
     return splits
@@ -101,12 +135,22 @@ def select(dataset: Dataset, splits: Splits, name: SplitName) -> tuple[Images, L
         There is no split of that name.
     """
     index = _index(splits, name)
-    if name == "test" and not splits.test_from_pool:
-        return dataset.test_images[index], dataset.test_labels[index]
-    labels = dataset.train_labels
+    images, labels = _pool(dataset, splits, name)
     if name == "train" and splits.noise is not None:
         labels = splits.noise.applied_to(labels)
-    return dataset.train_images[index], labels[index]
+    return images[index], labels[index]
+
+
+def _pool(dataset: Dataset, splits: Splits, name: str) -> tuple[Images, Labels]:
+    """The images that the indices of a split are of."""
+    from_test = not splits.test_from_pool if name == "test" else splits.measure_from == FROM_TEST
+    if name != "train" and from_test:
+        return dataset.test_images, dataset.test_labels
+    if name == "measure" and splits.measure_from == HELD_OUT:
+        assert dataset.held_out_images is not None
+        assert dataset.held_out_labels is not None
+        return dataset.held_out_images, dataset.held_out_labels
+    return dataset.train_images, dataset.train_labels
 
 
 def _index(splits: Splits, name: str) -> Indices:
@@ -124,8 +168,7 @@ def _take(left: list[Indices], share: float) -> tuple[Indices, list[Indices]]:
 
 
 def _check_every_label(dataset: Dataset, splits: Splits, name: SplitName) -> None:
-    in_pool = name != "test" or splits.test_from_pool
-    labels = dataset.train_labels if in_pool else dataset.test_labels
+    _, labels = _pool(dataset, splits, name)
     counts = np.bincount(labels[_index(splits, name)], minlength=dataset.n_labels)
     if (counts < FEWEST[name]).any():
         label = int(np.flatnonzero(counts < FEWEST[name])[0])
@@ -139,6 +182,8 @@ def _check_every_label(dataset: Dataset, splits: Splits, name: SplitName) -> Non
 
 def _more_inputs(dataset: Dataset, splits: Splits, name: SplitName, label: int) -> str:
     """What to do about a label with too few inputs in a split."""
+    if splits.measure_from != FROM_TRAIN:
+        return "give this label more inputs, or change what is measured on"
     held = sum(
         int((dataset.train_labels[_index(splits, part)] == label).sum()) for part in ("train", "measure")
     )

@@ -15,7 +15,13 @@ from deeptheory.runs.configuration import options_from
 from deeptheory.runs.datasets import State, load_whole, state
 from deeptheory.store import paths
 
-OF_THE_RUN = ("labels", "labels_used", "measure_share", "test_share")  # what a run makes of a data set
+OF_THE_RUN = (
+    "labels",
+    "labels_used",
+    "measure_share",
+    "measure_from",
+    "test_share",
+)  # what a run makes of a data set
 
 
 @dataclass(frozen=True, repr=False)

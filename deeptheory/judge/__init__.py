@@ -12,6 +12,7 @@ from deeptheory.judge.sampling import (
     at_chance,
     clearly_below,
     difference_variance,
+    far_above,
     paired_variance,
 )
 from deeptheory.judge.statistics import (
@@ -44,6 +45,7 @@ __all__ = [
     "difference_variance",
     "equivalence",
     "family",
+    "far_above",
     "holm",
     "hypothesis",
     "hypothesis_list",

@@ -10,6 +10,10 @@ from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 Correct = NDArray[np.bool_]
+SEEN_ERRORS, SEEN_GAP = (
+    3.0,
+    0.02,
+)  # standard errors; test sets may differ by a point from held-out training images
 
 
 def accuracy_variance(accuracy: Floats, n_test: int) -> Floats:
@@ -63,6 +67,25 @@ def at_chance(accuracies: Sequence[float], n_test: int, chance: float, level: fl
         if scipy.stats.binomtest(round(accuracy * n_test), n_test, min(chance, 1.0), "greater").pvalue
         >= alpha
     ]
+
+
+def far_above(measured: float, n_measure: int, tested: float, n_test: int) -> bool:
+    """Whether an accuracy on one set of inputs exceeds that on another by more than sampling and shift explain.
+
+    Parameters
+    ----------
+    measured, tested : float
+        Accuracies of one network, on `n_measure` and `n_test` inputs.
+
+    Returns
+    -------
+    bool
+        True above `SEEN_GAP` and above `SEEN_ERRORS` standard errors of the difference. It does NOT follow from
+        False that the network has not seen the inputs: one that generalises well is as good on others.
+    """
+    pooled = (measured * n_measure + tested * n_test) / (n_measure + n_test)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / n_measure + 1 / n_test))
+    return measured - tested > max(SEEN_GAP, SEEN_ERRORS * error)
 
 
 def clearly_below(losses: Floats, variances: Floats, margin: float, level: float = 0.95) -> list[int]:

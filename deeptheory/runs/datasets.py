@@ -9,14 +9,16 @@ import msgspec
 from deeptheory import data
 from deeptheory.data.files import version
 from deeptheory.data.loading import SOURCES, refuse_resize
+from deeptheory.data.splits import FROM_TRAIN
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.random_streams import generator
 
 
 def labelled(dataset: data.Dataset, config: Config) -> data.Dataset:
-    """The data set with the labels that the configuration asks for: all or some, true or shuffled."""
+    """The data set as the configuration asks for it: held-out images; all or some labels, true or shuffled."""
     options = config.data
+    dataset = data.with_held_out(dataset, options.measure_from, options.resize)
     if options.labels_used and options.source == "glyphs":
         do = "set data.n_labels"
         raise InputError("data.labels_used", "0 for glyphs", f"{options.labels_used}", do)
@@ -74,4 +76,4 @@ _standing: dict[data.DataOptions, object] = {}
 
 
 def _whole(options: data.DataOptions) -> data.DataOptions:
-    return msgspec.structs.replace(options, labels_used=0)
+    return msgspec.structs.replace(options, labels_used=0, measure_from=FROM_TRAIN)

@@ -9,12 +9,19 @@ import msgspec
 import numpy as np
 
 from deeptheory import nn, prune
+from deeptheory.data.splits import FROM_TRAIN
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.datasets import outlined
 from deeptheory.runs.network_sources import blueprint
 from deeptheory.runs.run import Run
-from deeptheory.runs.steps.training import accuracy_entries, prepare, split_entries, warn_of_chance
+from deeptheory.runs.steps.training import (
+    accuracy_entries,
+    prepare,
+    split_entries,
+    warn_of_chance,
+    warn_of_seen,
+)
 from deeptheory.store import paths
 from deeptheory.system import interruption
 
@@ -81,6 +88,7 @@ def import_run(
     accuracy = accuracies[paths.ACCURACY]["test"]
     run.log(f"imported {source['file']} as {source['architecture']}, test accuracy {accuracy:.4f}")
     warn_of_chance(run)
+    warn_of_seen(run)
     return run
 
 
@@ -94,6 +102,9 @@ def _check(config: Config, network: nn.Network) -> None:
             f"{network.n_labels}",
             "take the data that it was trained on, with --data or data.n_labels",
         )
+    if config.data.measure_from != FROM_TRAIN and not len(dataset.test_images):
+        do = "a share of the training images would be tested on, which it was trained on"
+        raise InputError("test images of the data", "some, that the network was not trained on", "none", do)
     if config.prune.schedule == "iterative":
         raise InputError(
             "prune.schedule",

@@ -54,6 +54,7 @@ GIT_REVISION = "git_revision"  # of the provenance of a step
 CHANCE = "chance"  # share of the most frequent label among the test inputs
 CORRECT = "correct"  # which test inputs a network labels correctly; also of arms and criteria
 SPLITS, LABEL_NAMES = "splits", "label_names"
+MEASURE_FROM = "measure_from"  # of the splits: written where it is not the training images
 NOISE = "noise"  # of the splits: the labels of the train split that were replaced, and by which
 BLUEPRINT, IMPORT = "network", "import"  # of an imported network: its blueprint, and where it is from
 

@@ -34,6 +34,7 @@ RUN_FILE: Group = {
         "splits": {
             "train": Entry("int64 (N)", "", "indices of training images that were trained on"),
             "measure": Entry("int64 (N)", "", "indices of training images that fields are measured on"),
+            "measure_from": Entry("text", "", "`test` or `held-out`, where they are of such images instead"),
             "test": Entry("int64 (T)", "", "indices of test images, or of training images"),
             "test_from_pool": Entry("bool", "", "whether the test split is part of the training images"),
             "noise": {

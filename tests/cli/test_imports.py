@@ -35,7 +35,10 @@ def saved(state, tmp_path):
 
 
 def test_an_import_says_what_it_did_and_the_chain_goes_on(deeptheory, config, saved, tmp_path):
-    arguments = ("import", saved, "--architecture", "vgg6", "--config", config, "--out", tmp_path / "run")
+    arguments = (
+        "import", saved, "--architecture", "vgg6", "--config", config, "--held-out", "train",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
     result = deeptheory(*arguments, "--quiet")
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
@@ -55,7 +58,8 @@ def test_an_import_says_what_it_did_and_the_chain_goes_on(deeptheory, config, sa
 
 def test_json(deeptheory, config, saved, tmp_path):
     result = deeptheory(
-        "import", saved, "--architecture", "vgg6", "--config", config, "--out", tmp_path / "run", "--json",
+        "import", saved, "--architecture", "vgg6", "--config", config, "--held-out", "0.5",
+        "--out", tmp_path / "run", "--json",
         "--mean", "0.5", "--std", "0.5",
     )  # fmt: skip
     numbers = json.loads(result.out)
@@ -67,6 +71,9 @@ def test_json(deeptheory, config, saved, tmp_path):
         "parameter_shape": [8, 1, 3, 3],
     }
     assert numbers["accuracy"].keys() == {"measure", "test"}
+    splits = Run(tmp_path / "run", quiet=True).read_tree("train/splits")
+    assert splits.read_text("measure_from") == "test"
+    assert [len(splits.read_array(name)) for name in ("train", "measure", "test")] == [200, 25, 25]
     assert "pixels p in [0, 1] enter as (p - mean)/std, mean 0.5, std 0.5" in numbers["notes"]
 
 
@@ -111,9 +118,13 @@ def test_a_list_shows_what_does_not_fit(deeptheory, config, state, tmp_path):
         (("--out", "run", "--architecture", "vgg6", "--mean", "0.5"), "--mean: expected --std beside it"),
         (("--out", "run", "--architecture", "vgg6", "--std", "x"), "--std: expected numbers with commas"),
         (("--out", "run", "--architecture", "vgg6", "--norm-epsilon", "0"), "--norm-epsilon: expected a number"),
-        (("--out", "run", "--architecture", "vgg6", "--set", "data.n_labels=6"),
+        (("--out", "run", "--architecture", "vgg6", "--held-out", "train", "--set", "data.n_labels=6"),
          "outputs of the network: expected 6, one for each label of the data, found 5"),
-        (("--out", ".", "--architecture", "vgg6"), "expected an empty directory or a run, found other files"),
+        (("--out", "run", "--architecture", "vgg6"), "--held-out: expected images that the network was not"),
+        (("--out", "run", "--architecture", "vgg6", "--held-out", "1.5"), "data.measure_share: expected"),
+        (("--out", "run", "--architecture", "vgg6", "--held-out", "no.npz"), "data path no.npz: expected one of"),
+        (("--out", ".", "--architecture", "vgg6", "--held-out", "train"),
+         "expected an empty directory or a run, found other files"),
     ],
 )  # fmt: skip
 def test_bad_input(deeptheory, assert_refused, config, saved, tmp_path, monkeypatch, arguments, words):
@@ -139,7 +150,16 @@ def test_an_onnx_file(deeptheory, assert_refused, config, finished_study, tmp_pa
 
     run = Run(finished_study / "seed-3", quiet=True)
     write_onnx(tmp_path / "net.onnx", trained_network(run))
-    arguments = ("import", tmp_path / "net.onnx", "--config", config, "--out", tmp_path / "run")
+    arguments = (
+        "import",
+        tmp_path / "net.onnx",
+        "--config",
+        config,
+        "--held-out",
+        "train",
+        "--out",
+        tmp_path / "run",
+    )
     assert_refused(
         deeptheory(*arguments, "--architecture", "vgg6"), "--architecture: expected none for an ONNX"
     )
@@ -156,7 +176,9 @@ def test_masked_stages_are_the_last_of_the_imported_network_unless_they_are_give
     text = config.read_text(encoding="utf-8")
     (line,) = (line for line in text.splitlines() if line.startswith('stages = ["stage4", "stage5"]'))
     config.write_text(text.replace(line, ""), encoding="utf-8")
-    arguments = ("import", saved, "--architecture", "vgg6", "--config", config, "--quiet", "--out")
+    arguments = (
+        "import", saved, "--architecture", "vgg6", "--config", config, "--held-out", "train", "--quiet", "--out",
+    )  # fmt: skip
     for _ in range(2):  # the second finds the import done
         result = deeptheory(*arguments, tmp_path / "run")
         assert (result.code, result.err) == (0, "")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -102,3 +104,35 @@ def test_unknown_split_is_refused():
         InputError, match=r"split: expected one of measure, test, train, found 'mesure'; did you"
     ):
         select(dataset, splits, "mesure")
+
+
+def test_a_share_of_the_test_images_is_measured_on_and_not_tested_on():
+    dataset = make([4, 5], 20)
+    splits = draw_splits(dataset, 0.3, 0.2, np.random.default_rng(0), "test")
+    assert np.array_equal(splits.train, np.arange(9))
+    assert np.array_equal(np.sort(np.concatenate([splits.measure, splits.test])), np.arange(40))
+    assert np.array_equal(np.bincount(dataset.test_labels[splits.measure]), [6, 6])
+    images, labels = select(dataset, splits, "measure")
+    assert (images == 255).all()
+    assert np.array_equal(labels, dataset.test_labels[splits.measure])
+    assert len(select(dataset, splits, "test")[1]) == 28
+    assert "measure from the test images, test from the test images" in repr(splits)
+    with pytest.raises(
+        InputError, match=r"data\.measure_from: expected data with test images for 'test', found none"
+    ):
+        draw_splits(make([20, 20], 0), 0.3, 0.2, np.random.default_rng(0), "test")
+    with pytest.raises(InputError, match="give this label more inputs, or change what is measured on"):
+        draw_splits(make([4, 5], 3), 0.3, 0.2, np.random.default_rng(0), "test")
+
+
+def test_all_held_out_images_are_measured_on():
+    other = np.full((6, 1, 1, 1), 7, np.uint8)
+    held_out = {"held_out_images": other, "held_out_labels": np.array([0, 1, 1, 0, 1, 0])}
+    dataset = dataclasses.replace(make([4, 5], 2), **held_out)
+    splits = draw_splits(dataset, 0.3, 0.2, np.random.default_rng(0), "further.npz")
+    assert (splits.measure_from, len(splits.train), len(splits.test)) == ("held-out", 9, 4)
+    images, labels = select(dataset, splits, "measure")
+    assert (images == 7).all()
+    assert np.array_equal(labels, held_out["held_out_labels"])
+    assert dataset.fingerprint != make([4, 5], 2).fingerprint
+    assert "4 (2 a label) for testing, 6 (3 a label) held out" in repr(dataset)

@@ -25,6 +25,7 @@ DEFAULTS = {
     "data.seed": 0,
     "data.resize": 0,
     "data.measure_share": 0.1,
+    "data.measure_from": "train",
     "data.test_share": 0.2,
     "data.labels": "true",
     "data.labels_used": 0,

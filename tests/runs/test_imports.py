@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -106,6 +107,29 @@ def test_what_is_kept_of_the_import(finished):
     assert "imported network, seed 3" in text
     assert "imported from net.pt as vgg6, sha256 000" in text
     assert "pixels enter scaled to [-1, 1]" in text
+
+
+def test_measuring_on_what_the_network_has_seen_is_warned_of(own, tmp_path):
+    """The held-out images have the labels that the network gives them: the accuracy there is 1."""
+    network, dataset = network_of(own), own.dataset
+    labels = nn.predict_labels(network, dataset.train_images)
+    seen = data.Dataset(
+        "seen", dataset.train_images, labels, dataset.test_images[:0], labels[:0], dataset.label_names
+    )
+    data.pack(seen, tmp_path / "seen.npz")
+
+    def imported(measure_from):
+        options = msgspec.structs.replace(own.config.data, measure_from=measure_from)
+        config = msgspec.structs.replace(own.config, data=options)
+        run = import_run(tmp_path / Path(measure_from).stem, config, network, SOURCE, quiet=True)
+        return run, (run.directory / paths.LOG).read_text(encoding="utf-8")
+
+    words = "the network seems to have been trained on what it is measured on"
+    run, log = imported(str(tmp_path / "seen.npz"))
+    assert words in log
+    assert run.read_number("train/accuracy/measure") == 1
+    assert stored_splits(run).measure_from == "held-out"
+    assert words not in imported("test")[1]
 
 
 def test_a_study_goes_on_from_an_imported_run(finished):

@@ -52,7 +52,9 @@ def files(tmp_path_factory):
     rounds = {"schedule": "iterative", "rounds": 2, "rewind_epoch": 1}
     iterative = Run.create(place / "iterative", config(prune=rounds), quiet=True)
     steps.chain(iterative)
-    imported = import_run(place / "imported", config(), trained_network(run), SOURCE, quiet=True)
+    imported = import_run(
+        place / "imported", config(data={"measure_from": "test"}), trained_network(run), SOURCE, quiet=True
+    )
     return [each.results for each in (run, branched, iterative, imported)]
 
 

@@ -1,12 +1,13 @@
 """Measure a PyTorch model in place."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deeptheory import judge, prune
 from deeptheory import measure as measuring
-from deeptheory import prune
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.connections import default_stages
 from deeptheory.interop.torch.inputs import Inputs, read_inputs
@@ -54,7 +55,8 @@ def measure(
         Inputs to fit the probes to: the training inputs of the model. Needed for `Measured.predict`, and unless
         the classifier is the probe of the only stage.
     test_loader : iterable of (images, labels), optional
-        Inputs for the accuracies of the probes, by default those of `loader`.
+        Inputs for the accuracies of the probes, by default those of `loader`. A warning is given where the model
+        is far better on those of `loader`, which it has then probably been trained on.
     probe_options : ProbeOptions, optional
         How the probes are fitted.
     threshold : float
@@ -100,6 +102,8 @@ def measure(
     for inputs in (given, fitting, tested):
         if inputs is not None:
             inputs.check_labels(n_labels)
+    if test_loader is not None:
+        _warn_of_seen(live, given, tested)
     streams = np.random.default_rng(seed).spawn(2)
     classifier = _classifier(live, stages[-1], given, n_labels)
     solver = probe_options or measuring.ProbeOptions()
@@ -118,6 +122,25 @@ def measure(
             statistics[stage], weights[stage], given.labels, test_fields, options, streams[1]
         )
     return Measured(model, records, classifier, given, fitting, n_labels, seed)
+
+
+def _warn_of_seen(live: LiveModel, given: Inputs, tested: Inputs) -> None:
+    found = [_accuracy(live, inputs) for inputs in (given, tested)]
+    if judge.far_above(found[0], len(given.labels), found[1], len(tested.labels)):
+        text = (
+            f"accuracy {found[0]:.3f} on the inputs to measure on, {found[1]:.3f} on the test inputs: the model "
+            "seems to have been trained on the first, so noise, SNR and predictions are not those of new inputs"
+        )
+        warnings.warn(text, stacklevel=3)
+
+
+def _accuracy(live: LiveModel, inputs: Inputs) -> float:
+    starts = range(0, len(inputs.labels), BATCH)
+    right = [
+        live.logits(inputs.images[i : i + BATCH]).argmax(axis=1) == inputs.labels[i : i + BATCH]
+        for i in starts
+    ]
+    return float(np.concatenate(right).mean())
 
 
 def _every_stage(live: LiveModel, given: Inputs) -> list[str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deeptheory import data, judge, nn
 from deeptheory.data.dataset import Images, Labels
+from deeptheory.data.splits import FROM_TRAIN
 from deeptheory.errors import InputError
 from deeptheory.runs import plugin_records
 from deeptheory.runs.configuration import Config
@@ -84,7 +85,9 @@ def log_best(run: Run, held_out: NDArray[np.float64]) -> None:
 def split_entries(splits: data.Splits) -> dict[str, Any]:
     """The entries of the step `train` that say which inputs are in which split, and which labels are wrong."""
     noise = {} if splits.noise is None else {paths.NOISE: asdict(splits.noise)}
-    return {name: value for name, value in vars(splits).items() if name != paths.NOISE} | noise
+    source = {} if splits.measure_from == FROM_TRAIN else {paths.MEASURE_FROM: splits.measure_from}
+    others = (paths.NOISE, paths.MEASURE_FROM)
+    return {name: value for name, value in vars(splits).items() if name not in others} | noise | source
 
 
 def accuracy_entries(network: nn.Network, dataset: data.Dataset, splits: data.Splits) -> dict[str, Any]:
@@ -107,6 +110,20 @@ def arm_accuracy(run: Run, network: nn.Network) -> dict[str, Any]:
 def _on_test(network: nn.Network, images: Images, labels: Labels) -> dict[str, Any]:
     correct = nn.predict_labels(network, images) == labels
     return {paths.ACCURACY: float(np.mean(correct)), paths.CORRECT: correct}
+
+
+def warn_of_seen(run: Run) -> None:
+    """A line in the log where the trained network is far better on the measure split than on the test split."""
+    measured, tested = (
+        run.read_number(paths.join("train", paths.ACCURACY, split)) for split in ("measure", "test")
+    )
+    splits = stored_splits(run)
+    if judge.far_above(measured, len(splits.measure), tested, len(splits.test)):
+        run.log(
+            f"warning: accuracy {measured:.4f} on the measure split, {tested:.4f} on the test split: the network "
+            "seems to have been trained on what it is measured on, so noise, SNR and predictions are not those of "
+            "new inputs; measure on images that it has not seen (import --held-out)"
+        )
 
 
 def warn_of_chance(run: Run) -> None:
@@ -147,7 +164,11 @@ def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple
         or the epoch to go back to do not fit.
     """
     splits = data.draw_splits(
-        dataset, config.data.measure_share, config.data.test_share, generator(config.seed, "split")
+        dataset,
+        config.data.measure_share,
+        config.data.test_share,
+        generator(config.seed, "split"),
+        config.data.measure_from,
     )
     if config.train.label_noise:
         rng = generator(config.seed, "label-noise")
@@ -193,4 +214,5 @@ def stored_splits(run: Run) -> data.Splits:
     noise = None
     if paths.NOISE in stored:
         noise = data.LabelNoise(**stored.read_arrays(paths.NOISE))
-    return data.Splits(train, measure, test, bool(stored.read_number("test_from_pool")), noise)
+    source = stored.read_text(paths.MEASURE_FROM) if paths.MEASURE_FROM in stored else FROM_TRAIN
+    return data.Splits(train, measure, test, bool(stored.read_number("test_from_pool")), noise, source)

@@ -77,6 +77,16 @@ def test_the_fields_of_a_stage_sum_to_its_class_mean_complete_fields(measured, t
     assert measured.fields(stage, slice(2, 5)).shape == (3, 5, 5)
 
 
+def test_measuring_on_what_the_model_has_seen_is_warned_of(model, loaders):
+    with torch.no_grad():
+        seen = [[x, model.eval()(x).argmax(1)] for x, _ in loaders.measure]
+        wrong = [[x, (model(x).argmax(1) + 1) % 5] for x, _ in loaders.test]
+    with pytest.warns(
+        UserWarning, match=r"accuracy 1.000 on the inputs to measure on, 0.000 on the test inputs"
+    ):
+        measure(model, seen, ["18"], test_loader=wrong, quiet=True)
+
+
 def test_the_output_of_a_convolution_itself_is_a_stage(model, loaders, trained):
     """In place, the ReLU that follows would have overwritten it."""
     found = measure(model, loaders.measure, ["00"], probe_loader=loaders.train, quiet=True)
