@@ -163,8 +163,8 @@ class Run:
         -------
         list of lists of lists of int
             ``clusters[f]`` are those of filter f, each with its labels 0 to K-1 in increasing order, whose names
-            are ``run.dataset.label_names``; empty for a filter that serves no label. They depend on the order of the
-            labels (`relabelled_clusters` says how much).
+            are ``run.dataset.label_names``; empty for a filter that serves no label. They depend on the order of
+            the labels (`relabelled_clusters` says how much).
 
         Examples
         --------
