@@ -129,7 +129,7 @@ def main() -> None:
         "labels": dataset.n_labels,
         "network": arguments.network,
         "width": arguments.width,
-        "recipe": msgspec.structs.asdict(recipe),
+        "recipe": msgspec.json.decode(msgspec.json.encode(recipe)),
     }
     results = stored_results(
         arguments.out, setting, lambda: {key: {side: {} for side in SIDES} for key in ("accuracy", "seconds")}

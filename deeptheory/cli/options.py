@@ -116,7 +116,8 @@ def load_plugins() -> None:
     from deeptheory import plugins
 
     plugins.load_installed()
-    for file in click.get_current_context().meta.get(PLUGINS, ()):
+    context = click.get_current_context(silent=True)  # none in a process that is not the command line's
+    for file in context.meta.get(PLUGINS, ()) if context else ():
         plugins.load(file)
 
 

@@ -38,8 +38,8 @@ def named(options: Mapping[str, Any]) -> Iterator[tuple[str, str, Plugin]]:
     """What plugins have defined of the flat `options` that name it: option, name and plugin."""
     for option, kind in KINDS.items():
         value = options.get(option, ())
-        for name in [value] if isinstance(value, str) else value:
-            if found := plugins.definition(kind, name):
+        for name in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(name, str) and (found := plugins.definition(kind, name)):
                 yield option, name, found.plugin
 
 

@@ -115,10 +115,7 @@ def test_bad_input(deeptheory, arguments, text):
 def test_what_a_run_lacks_is_named_with_its_command(deeptheory, study):
     result = deeptheory("hypothesis", "test", "H10", "--runs", study)
     assert result.code == 2
-    assert (
-        "expected layers masked alone, found none; run 'deeptheory compare simulations/single-layers"
-        in result.err
-    )
+    assert "expected layers masked alone, found none; run 'deeptheory compare single-layers" in result.err
     result = deeptheory("hypothesis", "test", "H1", "H10", "--runs", study)
     assert result.code == 1
     assert "expected layers masked alone, found none" in result.out

@@ -95,9 +95,7 @@ def test_a_truncated_gzip_file_is_refused(plain):
 
 def test_labels_and_images_of_different_number_are_refused(plain):
     (plain / "train-labels-idx1-ubyte").write_bytes(idx_bytes(np.zeros(5, np.uint8)))
-    with pytest.raises(
-        InputError, match=r"training labels of .*: expected int64 of shape \(6,\), one for every"
-    ):
+    with pytest.raises(InputError, match=r"training images of .*: expected 6 labels, .*, found 5 labels"):
         read_files(plain)
 
 

@@ -19,7 +19,7 @@ def test_it_is_read_and_names_its_own_command(path):
         prune.check_arms(config.prune.arms, config.prune.density, config.prune.density_from)
         assert set(config.compare.criteria) <= set(prune.CRITERIA)
     first = path.read_text().split("\n[")[0]
-    assert f"simulations/{path.name}" in first or path.stem == "demo"  # `make demo`
+    assert f" {path.stem} " in first or path.stem == "demo"  # `make demo`
 
 
 def test_the_published_arms_can_branch_from_the_main_study_of_cifar100():

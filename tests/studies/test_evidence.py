@@ -82,7 +82,7 @@ def test_arms_of_a_comparison_where_all_seeds_reached_the_density(make):
 def test_layers_masked_alone(make):
     with pytest.raises(
         InputError,
-        match=r"expected layers masked alone, found none; run 'deeptheory compare simulations/single-layers",
+        match=r"expected layers masked alone, found none; run 'deeptheory compare single-layers",
     ):
         evidence.single_layers([make(0)])
     stored = {

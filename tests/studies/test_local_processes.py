@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from deeptheory.errors import RunFailed
+from deeptheory.plugins.options import PluginOptions
 from deeptheory.studies import local_processes
 
 FAIL, PASS = "raise SystemExit(3)", "pass"
@@ -39,7 +40,7 @@ class Hashable(SimpleNamespace):
 
 
 def test_the_command_is_the_chain_with_its_share_of_the_threads(tmp_path):
-    run = SimpleNamespace(directory=tmp_path)
+    run = SimpleNamespace(directory=tmp_path, config=SimpleNamespace(plugins=PluginOptions()))
     words = [sys.executable, "-m", "deeptheory", "chain", str(tmp_path), "--threads", "2"]
     assert local_processes._command(("chain",), run, 2, quiet=False) == words
     assert local_processes._command(("chain",), run, 2, quiet=True) == [*words, "--quiet"]
