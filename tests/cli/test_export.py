@@ -79,7 +79,7 @@ def test_exported_files_are_replaced_and_the_unpruned_arm_is_an_arm(deeptheory, 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--to", "onyx", "--out", "{}/net"], "--to: expected one of onnx, safetensors, state, torch, found 'onyx'"),
+        (["--to", "onyx", "--out", "{}/net"], "--to: expected one of onnx, safetensors, state, torch, found"),
         (["--to", "onnx", "--out", "{}/net.py"], "net.py': expected a name ending in .onnx, found '.py'"),
         (["--to", "onnx", "--out", "{}/none/net"], "expected an existing directory, found no directory"),
         (["--to", "onnx", "--out", "{}/a"], "expected a file a.onnx, found a directory"),
