@@ -41,9 +41,7 @@ def compacted(setting: Setting) -> nn.Network:
     if setting.model:
         return _loaded(setting)
     network = build(setting)
-    shapes = {name: array.shape for name, array in network.parameters().items()}
-    names = [stage.name for stage in network.stages]
-    layers = prune.masked_layers(shapes, names, names[1:], head=True)
+    layers = prune.masked_layers(network, prune.maskable_stages(network), head=True)
     rng = np.random.default_rng(SEED)
     context = prune.Context(layers, network.parameters(), {}, 0.5, rng, granularity=setting.granularity)
     return prune.compact(network, prune.masks_for("random", context, setting.density))

@@ -27,7 +27,7 @@ from deeptheory.prune.masked_layers import (
     HEAD_WEIGHT,
     Granularity,
     MaskedLayer,
-    check_stages,
+    maskable_stages,
     masked_layers,
 )
 from deeptheory.prune.masks import Masks, apply_masks
@@ -79,7 +79,6 @@ __all__ = [
     "apply_masks",
     "check_agreement",
     "check_arms",
-    "check_stages",
     "compact",
     "compact_layers",
     "cost_of",
@@ -95,6 +94,7 @@ __all__ = [
     "last_stages",
     "layer_predictions",
     "mask_summary",
+    "maskable_stages",
     "masked_layers",
     "masked_network",
     "masks_for",

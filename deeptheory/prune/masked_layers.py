@@ -1,6 +1,5 @@
 """Which layers are masked: their weight, the stage that they read and the stage that they write."""
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
+from deeptheory.nn.graph import INPUT
+from deeptheory.prune.wiring import stages_read
 
 Granularity = Literal["weight", "kernel", "filter"]  # a node is the filter of a fully connected layer
 HEAD = "head"  # the stage whose outputs are the labels
@@ -100,49 +102,20 @@ class MaskedLayer:
         return sums.reshape(self.units(granularity))
 
 
-def check_stages(stages: Sequence[str], known: Sequence[str]) -> None:
-    """Check the stages to be masked against those of the network.
-
-    Parameters
-    ----------
-    stages : sequence of str
-        Stages to be masked.
-    known : sequence of str
-        All stages of the network, from the input upwards.
-
-    Raises
-    ------
-    InputError
-        A stage does not exist, is named twice, or is the first one (which has no stage before it).
-    """
-    for stage in stages:
-        if stage not in known:
-            raise unknown_name("prune.stages", stage, known)
-        if stage == known[0]:
-            raise InputError(
-                "prune.stages",
-                "stages whose inputs are the filters of another stage",
-                f"'{stage}', which reads the image",
-                f"leave it out, or start at '{known[1]}'" if len(known) > 1 else "mask the head alone",
-            )
-    twice = sorted({stage for stage in stages if list(stages).count(stage) > 1})
-    if twice:
-        raise InputError(
-            "prune.stages", "every stage once", f"{', '.join(twice)} more than once", "name it once"
-        )
+def maskable_stages(network: nn.Network) -> list[str]:
+    """The stages whose layer reads the filters of another stage, from the input upwards."""
+    reads = stages_read(network)
+    return [stage.name for stage in network.stages if reads[_mixer_of(stage)] not in ("", INPUT)]
 
 
-def masked_layers(
-    shapes: Mapping[str, tuple[int, ...]], stage_names: Sequence[str], stages: Sequence[str], head: bool
-) -> tuple[MaskedLayer, ...]:
+def masked_layers(network: nn.Network, stages: Sequence[str], head: bool) -> tuple[MaskedLayer, ...]:
     """Describe the layers to be masked, from the input upwards.
 
+    Which stage a layer reads follows from the graph of the network, not from the order of the stages.
+
     Parameters
     ----------
-    shapes : mapping of str to tuple of int
-        Dotted parameter name to shape, of the whole network.
-    stage_names : sequence of str
-        All stages of the network, from the input upwards.
+    network : Network
     stages : sequence of str
         Stages to be masked.
     head : bool
@@ -155,27 +128,60 @@ def masked_layers(
     Raises
     ------
     InputError
-        As `check_stages`, or neither a stage nor the head is to be masked.
+        A stage does not exist, is named twice, or reads the images or something that is no stage's filters; or
+        neither a stage nor the head is to be masked.
     """
-    check_stages(stages, stage_names)
+    _check_stages(network, stages)
     if not stages and not head:
         raise InputError(
             "prune", "a stage or the head to mask", "neither", "set prune.stages or prune.head = true"
         )
-    weights = {stage: _weight_of(stage, shapes) for stage in stage_names}
+    reads, parameters = stages_read(network), network.parameters()
     layers = []
-    for before, stage in itertools.pairwise(stage_names):
-        if stage in stages:
-            weight = weights[stage]
-            layers.append(MaskedLayer(weight, before, stage, shapes[weight], shapes[weights[before]][0]))
-    if head:
-        last = stage_names[-1]
-        layers.append(MaskedLayer(HEAD_WEIGHT, last, HEAD, shapes[HEAD_WEIGHT], shapes[weights[last]][0]))
+    for stage in (*network.stages, network.head):
+        if stage.name in stages or (head and stage is network.head):
+            mixer = HEAD_LAYER if stage is network.head else _mixer_of(stage)
+            before = network.stage(_filters_read(mixer, reads))
+            n_inputs = len(parameters[f"{_mixer_of(before)}.weight"])
+            weight = f"{mixer}.weight"
+            layers.append(MaskedLayer(weight, before.name, stage.name, parameters[weight].shape, n_inputs))
     return tuple(layers)
 
 
-def _weight_of(stage: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
+def _check_stages(network: nn.Network, stages: Sequence[str]) -> None:
+    known = [stage.name for stage in network.stages]
+    for name in stages:
+        if name not in known:
+            raise unknown_name("prune.stages", name, known)
+    twice = sorted({stage for stage in stages if list(stages).count(stage) > 1})
+    if twice:
+        raise InputError(
+            "prune.stages", "every stage once", f"{', '.join(twice)} more than once", "name it once"
+        )
+    able = maskable_stages(network)
+    for name in stages:
+        if name not in able:
+            from_images = stages_read(network)[_mixer_of(network.stage(name))] == INPUT
+            found = (
+                "the image" if from_images else "what is no stage's output, a sum inside a stage for example"
+            )
+            raise InputError(
+                "prune.stages",
+                "stages whose inputs are the filters of another stage",
+                f"'{name}', which reads {found}",
+                f"leave it out, or take some of {', '.join(able)}" if able else "mask the head alone",
+            )
+
+
+def _filters_read(mixer: str, reads: Mapping[str, str]) -> str:
+    if reads[mixer] in ("", INPUT):
+        expected = "the filters of a stage"
+        raise InputError(f"input of {mixer}", expected, "something else", "set prune.head = false")
+    return reads[mixer]
+
+
+def _mixer_of(stage: nn.Stage) -> str:
     for layer in ("conv", "linear"):
-        if f"{stage}.{layer}.weight" in shapes:
-            return f"{stage}.{layer}.weight"
-    raise InputError(f"stage '{stage}'", "a conv or linear layer with a weight", "neither")
+        if layer in stage.layers:
+            return f"{stage.name}.{layer}"
+    raise InputError(f"stage '{stage.name}'", "a conv or linear layer with a weight", "neither")

@@ -11,6 +11,8 @@ from deeptheory.nn.layers.base import Array
 # Layers that act on every filter separately and map a constant to a constant; the second kind keeps its value.
 ELEMENTWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU, nn.StochasticDepth)
 KEEPING = (nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAveragePool, nn.Flatten)
+# Layers whose output filters are the input filters, each changed alone or by a factor.
+FILTER_BY_FILTER = (*ELEMENTWISE, *KEEPING, nn.Standardise, nn.SqueezeExcitation)
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,27 @@ def wiring_of(network: nn.Network) -> Wiring:
                 cuttable=node.name not in needed,
             )
     return Wiring(mixers, origin)
+
+
+def stages_read(network: nn.Network) -> dict[str, str]:
+    """Which stage's filters every layer that mixes channels reads, one by one.
+
+    Returns
+    -------
+    dict of str
+        By the name of the layer, "stage3.conv": the stage whose output its input is, or is with every filter
+        changed alone (normalised, activated, pooled, scaled by squeeze-and-excitation, through a depthwise
+        convolution); "input" for the images, and "" where it reads something else, for example a sum in the
+        middle of a stage.
+    """
+    root = {INPUT: INPUT}
+    for node in network.nodes:
+        layer, before = node.layer, root[node.inputs[0]]
+        depthwise = isinstance(layer, nn.Conv2d) and layer.groups == network.output_shape(node.name)[-1] > 1
+        root[node.name] = before if depthwise or type(layer) in FILTER_BY_FILTER else node.name
+    ends = {root[f"{stage.name}.{list(stage.layers)[-1]}"]: stage.name for stage in network.stages}
+    ends[INPUT] = INPUT
+    return {node.name: ends.get(root[node.inputs[0]], "") for node in network.nodes if mixes(node.layer)}
 
 
 def mixes(layer: nn.Layer) -> bool:

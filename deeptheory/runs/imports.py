@@ -35,7 +35,8 @@ def imported_config(config: Config) -> Config:
 
 def masking_last_stages(config: Config, network: nn.Network) -> Config:
     """The configuration with the stages that are masked by default, where the options name none."""
-    stages = prune.last_stages([stage.name for stage in network.stages])
+    first, able = network.stages[0].name, prune.maskable_stages(network)
+    stages = prune.last_stages([first, *able])
     return msgspec.structs.replace(config, prune=msgspec.structs.replace(config.prune, stages=stages))
 
 

@@ -88,7 +88,7 @@ def test_accuracies_on_inputs_that_were_trained_on_are_named_and_sampling_errors
     rng = np.random.default_rng(0)
     measured, tested = rng.binomial(200, 0.9, 4000) / 200, rng.binomial(1000, 0.9, 4000) / 1000
     named = [far_above(one, 200, other, 1000) for one, other in zip(measured, tested, strict=True)]
-    assert np.mean(named) < 0.004  # 0.0013 for three standard errors of a normal difference
+    assert np.mean(named) < 0.01  # 0.006 for 2.5 standard errors of a normal difference
     assert far_above(0.96, 500, 0.425, 1000)
     assert not far_above(0.935, 100_000, 0.92, 100_000)  # less than two points
     assert not far_above(0.425, 500, 0.96, 1000)

@@ -64,8 +64,7 @@ def tiny_context(tiny_inputs):
 
     def make(granularity="weight", network=None, **fields):
         network = network or tiny_network()
-        shapes = {name: array.shape for name, array in network.parameters().items()}
-        layers = prune.masked_layers(shapes, ["stage1", "stage2"], ["stage2"], head=True)
+        layers = prune.masked_layers(network, ["stage2"], head=True)
         given = {"network": network, "inputs": tiny_inputs, **fields}
         weights = network.parameters()
         rng = np.random.default_rng(2)

@@ -1,27 +1,94 @@
+import itertools
+
 import msgspec
+import numpy as np
 import pytest
 
+from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.prune import MaskedLayer, PruneOptions, check_arms, check_stages, masked_layers
+from deeptheory.nn.architectures import ARCHITECTURES
+from deeptheory.prune import MaskedLayer, PruneOptions, check_arms, maskable_stages, masked_layers
 
-SHAPES = {
-    "stage1.conv.weight": (4, 3, 3, 3),
-    "stage1.norm.scale": (4,),
-    "stage2.conv.weight": (6, 4, 3, 3),
-    "stage3.linear.weight": (5, 6 * 4),
-    "head.linear.weight": (10, 5),
-}
-STAGES = ("stage1", "stage2", "stage3")
+RNG = np.random.default_rng(0)
 
 
-def test_layers_are_fed_by_the_stage_before():
-    assert masked_layers(SHAPES, STAGES, ("stage3", "stage2"), head=True) == (
+def conv(n_in, n_out, size=3):
+    return nn.Conv2d(n_in, n_out, size, 1, size // 2, rng=RNG)
+
+
+def network_of(*stages, n_labels=10):
+    """Stages as (layers, inputs, output shape), named stage1, ..., on images (4, 4, 3), and a head."""
+    made = [
+        nn.Stage(f"stage{number}", layers, shape, inputs)
+        for number, (layers, inputs, shape) in enumerate(stages, start=1)
+    ]
+    n_features = int(np.prod(stages[-1][2]))
+    head = {"flatten": nn.Flatten(), "linear": nn.Linear(n_features, n_labels, rng=RNG)}
+    return nn.Network(made, nn.Stage("head", head, (n_labels,)), (4, 4, 3))
+
+
+@pytest.fixture
+def plain():
+    hidden = {"flatten": nn.Flatten(), "linear": nn.Linear(6 * 4, 5, rng=RNG), "relu": nn.ReLU()}
+    return network_of(
+        ({"conv": conv(3, 4), "relu": nn.ReLU()}, {}, (4, 4, 4)),
+        ({"conv": conv(4, 6), "relu": nn.ReLU(), "pool": nn.MaxPool2d(2)}, {}, (2, 2, 6)),
+        (hidden, {}, (5,)),
+    )
+
+
+@pytest.fixture
+def projected():
+    """A residual block whose shortcut is a convolution of as many filters: a stage between the others."""
+    ends = {"conv": conv(4, 4), "norm": nn.BatchNorm2d(4), "sum": nn.Sum(), "relu": nn.ReLU()}
+    return network_of(
+        ({"conv": conv(3, 4), "relu": nn.ReLU()}, {}, (4, 4, 4)),
+        ({"conv": conv(4, 4), "norm": nn.BatchNorm2d(4), "relu": nn.ReLU()}, {}, (4, 4, 4)),
+        ({"conv": conv(4, 4, 1), "norm": nn.BatchNorm2d(4)}, {"conv": ("stage1",)}, (4, 4, 4)),
+        (ends, {"conv": ("stage2",), "sum": ("stage4.norm", "stage3")}, (4, 4, 4)),
+    )
+
+
+def test_layers_are_fed_by_the_stage_before(plain):
+    assert masked_layers(plain, ("stage3", "stage2"), head=True) == (
         MaskedLayer("stage2.conv.weight", "stage1", "stage2", (6, 4, 3, 3), 4),
         MaskedLayer("stage3.linear.weight", "stage2", "stage3", (5, 24), 6),
         MaskedLayer("head.linear.weight", "stage3", "head", (10, 5), 5),
     )
-    assert [layer.weight for layer in masked_layers(SHAPES, STAGES, (), head=True)] == ["head.linear.weight"]
-    assert [layer.kernel_size for layer in masked_layers(SHAPES, STAGES, STAGES[1:], head=True)] == [9, 4, 1]
+    assert [layer.weight for layer in masked_layers(plain, (), head=True)] == ["head.linear.weight"]
+    assert [layer.kernel_size for layer in masked_layers(plain, ("stage2", "stage3"), head=True)] == [9, 4, 1]
+
+
+def test_branches_are_fed_by_what_they_read_and_not_by_what_is_listed_before_them(projected):
+    layers = masked_layers(projected, maskable_stages(projected), head=True)
+    assert [(layer.stage_in, layer.stage_out) for layer in layers] == [
+        ("stage1", "stage2"), ("stage1", "stage3"), ("stage2", "stage4"), ("stage4", "head"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_in_the_networks_by_name_it_is_the_stage_before(name):
+    network = nn.build(name, 3, (32, 32, 3), 1 / 64, rng=np.random.default_rng(0))
+    names = [stage.name for stage in network.stages]
+    layers = masked_layers(network, names[1:], head=True)
+    assert [(layer.stage_in, layer.stage_out) for layer in layers] == list(
+        itertools.pairwise([*names, "head"])
+    )
+
+
+def test_what_is_read_in_the_middle_of_a_stage_is_no_filter_of_it():
+    ends = {"conv": conv(4, 4), "sum": nn.Sum(), "norm": nn.BatchNorm2d(4)}
+    network = network_of(
+        ({"conv": conv(3, 4), "relu": nn.ReLU()}, {}, (4, 4, 4)),
+        (ends, {"sum": ("stage2.conv", "stage1")}, (4, 4, 4)),
+        ({"conv": conv(4, 4)}, {"conv": ("stage2.conv",)}, (4, 4, 4)),
+        ({"conv": conv(4, 4), "sum": nn.Sum()}, {"sum": ("stage4.conv", "stage2")}, (4, 4, 4)),
+    )
+    assert maskable_stages(network) == ["stage2", "stage4"]
+    with pytest.raises(
+        InputError, match="found 'stage3', which reads what is no stage's output, a sum inside"
+    ):
+        masked_layers(network, ("stage3",), head=True)
 
 
 @pytest.mark.parametrize(
@@ -31,27 +98,28 @@ def test_layers_are_fed_by_the_stage_before():
             ("stage22",),
             "prune.stages: expected one of stage1, stage2, stage3, found 'stage22'; did you mean 'stage2'",
         ),
-        (("stage1",), "found 'stage1', which reads the image; leave it out, or start at 'stage2'"),
+        (("stage1",), "found 'stage1', which reads the image; leave it out, or take some of stage2, stage3"),
         (("stage2", "stage2"), "expected every stage once, found stage2 more than once"),
     ],
 )
-def test_stages_that_cannot_be_masked(stages, text):
+def test_stages_that_cannot_be_masked(plain, stages, text):
     with pytest.raises(InputError, match=text):
-        check_stages(stages, STAGES)
+        masked_layers(plain, stages, head=True)
 
 
-def test_nothing_to_mask():
+def test_nothing_to_mask(plain):
     with pytest.raises(
         InputError, match=r"expected a stage or the head to mask, found neither; set prune\.stages"
     ):
-        masked_layers(SHAPES, STAGES, (), head=False)
+        masked_layers(plain, (), head=False)
 
 
 def test_a_stage_without_weight():
+    network = network_of(({"conv": conv(3, 4)}, {}, (4, 4, 4)), ({"relu": nn.ReLU()}, {}, (4, 4, 4)))
     with pytest.raises(
         InputError, match="stage 'stage2': expected a conv or linear layer with a weight, found neither"
     ):
-        masked_layers({"stage1.conv.weight": (4, 3, 3, 3)}, ("stage1", "stage2"), ("stage2",), head=False)
+        masked_layers(network, ("stage2",), head=False)
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 3, 3), (2, 7)])

@@ -16,9 +16,7 @@ def masked_layers(run: Run, network: nn.Network) -> tuple[prune.MaskedLayer, ...
 
 def layers_to_mask(options: prune.PruneOptions, network: nn.Network) -> tuple[prune.MaskedLayer, ...]:
     """The layers that options name; raises what `masked_layers` raises."""
-    shapes = {name: array.shape for name, array in network.parameters().items()}
-    names = [stage.name for stage in network.stages]
-    return prune.masked_layers(shapes, names, options.stages, options.head)
+    return prune.masked_layers(network, options.stages, options.head)
 
 
 def stages_to_measure(options: MeasureOptions, network: nn.Network) -> list[str]:

@@ -16,9 +16,7 @@ EXACT_WEIGHTS = 1152  # per filter, up to which the exact greedy paths take half
 
 def maskable_layers(network: nn.Network) -> tuple[prune.MaskedLayer, ...]:
     """All layers whose inputs are filters of a stage, the head among them."""
-    shapes = {name: array.shape for name, array in network.parameters().items()}
-    names = [stage.name for stage in network.stages]
-    return prune.masked_layers(shapes, names, names[1:], head=True)
+    return prune.masked_layers(network, prune.maskable_stages(network), head=True)
 
 
 def removal_paths(

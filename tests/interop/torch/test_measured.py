@@ -36,9 +36,8 @@ def shared(trained, request):
 def context(trained, shared):
     """The same layers of our network, with strengths from its own class means and the probes of the live model."""
     network, (images, labels) = trained.network, trained.measure
-    shapes = {name: array.shape for name, array in network.parameters().items()}
     names = [stage.name for stage in network.stages]
-    layers = prune.masked_layers(shapes, names, names[1:], head=True)
+    layers = prune.masked_layers(network, names[1:], head=True)
     statistics = measuring.class_statistics(network, images, labels, names, 5, quiet=True)
     strengths = {}
     for name in names:

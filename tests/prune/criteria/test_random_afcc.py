@@ -19,9 +19,8 @@ def context(density, seed=0, n_filters=60):
         stages.append(nn.Stage(f"stage{m}", layers, (2, 2, n_filters)))
     head = {"flatten": nn.Flatten(), "linear": nn.Linear(4 * n_filters, K, rng=rng)}
     network = nn.Network(stages, nn.Stage("head", head, (K,)), (2, 2, 1))
-    shapes = {name: array.shape for name, array in network.parameters().items()}
     return prune.Context(
-        prune.masked_layers(shapes, ["stage1", "stage2", "stage3"], ["stage2", "stage3"], head=True),
+        prune.masked_layers(network, ["stage2", "stage3"], head=True),
         network.parameters(),
         {},
         0.5,

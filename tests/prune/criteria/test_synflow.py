@@ -25,10 +25,9 @@ def mlp(sizes=(4, 5, 3, 2), seed=0):
 
 
 def context_of(network, granularity="weight", density=0.4, seed=0):
-    shapes = {name: array.shape for name, array in network.parameters().items()}
     names = [stage.name for stage in network.stages]
     return prune.Context(
-        prune.masked_layers(shapes, names, names[1:], head=True),
+        prune.masked_layers(network, names[1:], head=True),
         network.parameters(),
         {},
         0.5,

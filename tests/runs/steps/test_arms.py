@@ -175,12 +175,7 @@ def test_the_unpruned_arm_is_predicted_without_loss_and_heads_apart_from_retrain
 @pytest.mark.parametrize("granularity", ["weight", "kernel", "filter"])
 def test_a_run_has_what_every_criterion_needs(run, granularity):
     network = trained_network(run)
-    layers = prune.masked_layers(
-        {name: array.shape for name, array in network.parameters().items()},
-        [stage.name for stage in network.stages],
-        ("stage4", "stage5"),
-        head=True,
-    )
+    layers = prune.masked_layers(network, ("stage4", "stage5"), head=True)
     before = network.state()
     for name, criterion in prune.CRITERIA.items():
         if granularity not in criterion.granularities or criterion.one_density:
