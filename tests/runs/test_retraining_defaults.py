@@ -67,7 +67,8 @@ def test_imported_networks(kind, finished_study, plain, tmp_path, deeptheory):
             else [tmp_path / "net.safetensors", "--architecture", tmp_path / "net.toml"]
         )
     imported = tmp_path / "imported"
-    result = deeptheory("import", *given, "--config", plain, "--out", imported, "--quiet")
+    seen = ("--held-out", "train")  # as the network was trained by this package
+    result = deeptheory("import", *given, "--config", plain, "--out", imported, *seen, "--quiet")
     assert result.code == 0, result.err
     again = Run(imported, quiet=True)
     assert again.config.retrain.learning_rate == IMPORTED_RATE
