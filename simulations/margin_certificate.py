@@ -64,10 +64,9 @@ class Study:
     def targets(self, n_stages: int) -> dict[str, tuple[prune.MaskedLayer, ...]]:
         """The layers masked together, by name: the head, the last stages one by one, all that the run masks."""
         names = [stage.name for stage in self.network.stages]
-        shapes = {name: array.shape for name, array in self.network.parameters().items()}
 
         def layers(stages: list[str], head: bool) -> tuple[prune.MaskedLayer, ...]:
-            return prune.masked_layers(shapes, names, stages, head)
+            return prune.masked_layers(self.network, stages, head)
 
         single = {stage: layers([stage], False) for stage in reversed(names[-n_stages:])}
         options = self.run.config.prune

@@ -158,7 +158,7 @@ class Measured:
         ------
         InputError
             There are no inputs to fit to (``probe_loader``); the model is masked already; a layer to be refitted
-            has neither a bias nor a batch norm behind it.
+            has neither a bias nor a batch norm behind it; a weight is computed from other parameters.
 
         Notes
         -----
@@ -168,9 +168,10 @@ class Measured:
         The prediction of an arm is for the model up to its last stage, refitted in closed form, with a bias-free
         head. A classifier with a bias or hidden layers is replaced by such a head, so compare losses, not
         accuracies. Convolutions without groups and linear layers that the forward pass calls once are refitted,
-        from the first masked one on; other layers are not changed. The largest dilution at a tolerance and the
-        SNR budget are not predicted: they need the sensitivities of an imported network. Needs memory for a copy
-        of the model and of the probes' inputs.
+        from the first masked one on; other layers are not changed. A convolution whose outputs a batch norm takes
+        only behind a sum or a concatenation gets a bias for its offset, which is then exact up to that place. The
+        largest dilution at a tolerance and the SNR budget are not predicted: they need the sensitivities of an
+        imported network. Needs memory for a copy of the model and of the probes' inputs.
         """
         if self.probe_inputs is None:
             do = "pass probe_loader to measure"

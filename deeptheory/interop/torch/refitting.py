@@ -31,11 +31,14 @@ class Mixing:
         Positions at which its filters are applied to one input.
     norm : str
         Name of the batch norm that takes its unchanged output, "" without one.
+    normed_later : bool
+        Whether a batch norm is called behind it.
     """
 
     name: str
     n_positions: int
     norm: str
+    normed_later: bool
 
 
 class LivePredictor(prune.RefitPredictor):
@@ -51,6 +54,9 @@ class LivePredictor(prune.RefitPredictor):
 
     def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> prune.Refitted:
         """The masked model, refitted from the first masked layer on; overwritten by the next call."""
+        for layer in self.mixing:
+            if self.live.modules[layer.name].bias is None:
+                self.copy.modules[layer.name].bias = None
         self.copy.model.load_state_dict(self.live.model.state_dict())
         for name, mask in masks.items():
             _replace(self._weight(name.removesuffix(".weight")), mask, times=True)
@@ -76,8 +82,12 @@ class LivePredictor(prune.RefitPredictor):
             _replace(self.copy.modules[layer.name].bias, offset, plus=True)
         elif layer.norm:
             _replace(self.copy.modules[layer.norm].running_mean, -offset, plus=True)
+        elif layer.normed_later:  # behind a sum or beside other filters it takes an offset all the same
+            self.copy.modules[layer.name].bias = self.live.torch.nn.Parameter(
+                intact.weight.new_tensor(offset), requires_grad=False
+            )
         else:
-            raise InputError(f"layer '{layer.name}'", "a bias, or a batch norm that follows", "neither")
+            raise InputError(f"layer '{layer.name}'", "a bias, or a batch norm behind it", "neither")
 
     def _weight(self, name: str) -> "torch.Tensor":
         weight: torch.Tensor = self.copy.modules[name].weight
@@ -136,6 +146,7 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
     # name, output, its version, positions; operations in place change the version
     calls: list[tuple[str, Any, int, int]] = []
     norms: dict[str, str] = {}
+    behind: set[str] = set()
     finished: list[str] = []
 
     def after_call(name: str) -> Any:
@@ -151,6 +162,7 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
     def before_norm(name: str) -> Any:
         def hook(module: Any, given: Any) -> None:
             for layer, output, version, _ in calls:
+                behind.add(layer)
                 if given[0] is output and output._version == version:
                     norms[layer] = name
 
@@ -171,7 +183,7 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
         live.outputs(x)
     names = [name for name, *_ in calls]
     return [
-        Mixing(name, n_positions, norms.get(name, ""))
+        Mixing(name, n_positions, norms.get(name, ""), name in behind)
         for name, _, _, n_positions in calls
         if names.count(name) == 1
     ]

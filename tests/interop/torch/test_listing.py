@@ -149,3 +149,24 @@ def test_computed_weights_are_measured_but_not_refitted(loaders, norm):
         InputError, match=r"predictions with layer '0': expected a weight that is a parameter"
     ):
         found.predict(found.masks(["afcc"], 0.5))
+
+
+def test_layers_that_are_normed_behind_a_concatenation_or_not_at_all(loaders):
+    torch.manual_seed(0)
+    model = models.DenseNet()
+    for name in ("one", "two"):
+        model.get_submodule(name).conv2.bias = None
+    found = live.measure(model, loaders.measure, probe_loader=loaders.train, quiet=True)
+    arms = found.masks(["afcc", "random"], 0.5)
+    losses = found.predict(arms, quiet=True)["arms"]
+    assert found.predict(arms, quiet=True)["arms"] == losses
+    assert model.one.conv2.bias is None
+    layers = [torch.nn.Conv2d(1, 3, 3), torch.nn.Conv2d(3, 3, 3, bias=False), torch.nn.ReLU()]
+    model = torch.nn.Sequential(
+        *layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 5)
+    )
+    found = live.measure(model, loaders.measure, probe_loader=loaders.train, quiet=True)
+    with pytest.raises(
+        InputError, match="layer '1': expected a bias, or a batch norm behind it, found neither"
+    ):
+        found.predict(found.masks(["afcc"], 0.5), quiet=True)
