@@ -28,6 +28,15 @@ class SqueezeExcitation(tn.Module):
         return x * gate[:, :, None, None]
 
 
+class LayerNorm(tn.LayerNorm):
+    """Normalises over the channels: axis 1 of images (N, C, H, W), otherwise the last."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.ndim != 4:
+            return super().forward(x)
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class Standardise(tn.Module):
     """(x - mean)/deviation with one number of each for every channel."""
 

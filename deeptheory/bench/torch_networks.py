@@ -128,6 +128,17 @@ def _(layer: nn.SiLU, in_place: bool) -> tn.Module:
     return tn.SiLU()  # in place, PyTorch would copy the input first, since its gradient needs it
 
 
+@counterpart.register(nn.GELU)
+@counterpart.register(nn.TanhGELU)
+def _(layer: nn.GELU | nn.TanhGELU, in_place: bool) -> tn.Module:
+    return tn.GELU("tanh" if isinstance(layer, nn.TanhGELU) else "none")
+
+
+@counterpart.register
+def _(layer: nn.LayerNorm, in_place: bool) -> tn.Module:
+    return torch_modules.LayerNorm(len(layer.parameters["weight"]), layer.epsilon)
+
+
 @counterpart.register
 def _(layer: nn.MaxPool2d, in_place: bool) -> tn.Module:
     return tn.MaxPool2d(layer.size, layer.stride)

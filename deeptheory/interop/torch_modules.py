@@ -6,7 +6,7 @@ from typing import Any
 
 from deeptheory.errors import InputError
 
-CONVOLUTION, NORM, LINEAR, DRAWS = "convolution", "batch norm", "linear layer", "stochastic depth"
+CONVOLUTION, NORM, LINEAR, DRAWS = "convolution", "norm", "linear layer", "stochastic depth"
 WEIGHT_AND_BIAS = {"weight": "weight", "bias": "bias"}
 STATISTICS, DRAWN = ("running_mean", "running_var"), ("seed", "counter")
 KEYS_OF_NORM = ("weight", "bias", *STATISTICS)
@@ -16,6 +16,7 @@ PARTS: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
     "Conv2d": (("", CONVOLUTION, WEIGHT_AND_BIAS),),
     "Linear": (("", LINEAR, WEIGHT_AND_BIAS),),
     "BatchNorm2d": (("", NORM, {key: key for key in KEYS_OF_NORM}),),
+    "LayerNorm": (("", NORM, WEIGHT_AND_BIAS),),
     "SqueezeExcitation": (
         (".reduce", CONVOLUTION, {"weight": "reduce_weight", "bias": "reduce_bias"}),
         (".expand", CONVOLUTION, {"weight": "expand_weight", "bias": "expand_bias"}),

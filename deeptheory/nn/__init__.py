@@ -6,10 +6,10 @@ from deeptheory.nn.early_stopping import EarlyStop, best_epoch
 from deeptheory.nn.evaluation import accuracy, predict_labels
 from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.initialisation import reinitialise
-from deeptheory.nn.layers.activations import SiLU, activation
+from deeptheory.nn.layers.activations import GELU, SiLU, TanhGELU, activation
 from deeptheory.nn.layers.base import Layer
 from deeptheory.nn.layers.convolution import Conv2d, Linear
-from deeptheory.nn.layers.normalisation import BatchNorm2d
+from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
 from deeptheory.nn.layers.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.layers.reshaping import Flatten, ReLU
 from deeptheory.nn.layers.residual import StochasticDepth, Subsample, Sum
@@ -30,6 +30,7 @@ from deeptheory.nn.upper_parts import stage_below, upper_part
 
 __all__ = [
     "ALONE",
+    "GELU",
     "SCHEDULES",
     "SGD",
     "Adam",
@@ -45,6 +46,7 @@ __all__ = [
     "Group",
     "History",
     "Layer",
+    "LayerNorm",
     "Linear",
     "MaxPool2d",
     "Network",
@@ -63,6 +65,7 @@ __all__ = [
     "StochasticDepth",
     "Subsample",
     "Sum",
+    "TanhGELU",
     "TrainRecipe",
     "accuracy",
     "activation",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from deeptheory.nn.layers.convolution import he_normal
-from deeptheory.nn.layers.normalisation import BatchNorm2d
+from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
 from deeptheory.nn.layers.residual import StochasticDepth
 from deeptheory.nn.network import Network
 
@@ -11,7 +11,7 @@ from deeptheory.nn.network import Network
 def reinitialise(network: Network, rng: np.random.Generator) -> None:
     """Set all parameters and buffers to initial values, as `build` does.
 
-    Weights are drawn layer by layer in order of computation (`he_normal`), biases are zero, batch norms start as
+    Weights are drawn layer by layer in order of computation (`he_normal`), biases are zero, norms start as
     the identity, stochastic depth gets a new seed. A network of `build` gets the same bits again from the same
     generator.
     """
@@ -20,7 +20,7 @@ def reinitialise(network: Network, rng: np.random.Generator) -> None:
         for name, array in layer.parameters.items():
             if array.ndim > 1:
                 layer.parameters[name] = he_normal(array.shape, rng, array.dtype)
-            elif isinstance(layer, BatchNorm2d) and name == "weight":
+            elif isinstance(layer, BatchNorm2d | LayerNorm) and name == "weight":
                 layer.parameters[name] = np.ones_like(array)
             else:
                 layer.parameters[name] = np.zeros_like(array)

@@ -13,6 +13,7 @@ MOST_LAYERS = 10_000
 SHAPES = {
     "BatchNorm2d": {"weight": "C", "bias": "C", "running_mean": "C", "running_var": "C"},
     "Conv2d": {"weight": "OIHW", "bias": "O"},
+    "LayerNorm": {"weight": "C", "bias": "C"},
     "Linear": {"weight": "OI", "bias": "O"},
     "SparseConv2d": {"values": "KHW", "inputs": "K", "starts": "S", "bias": "O"},
     "SparseLinear": {"values": "KP", "inputs": "K", "starts": "S", "bias": "O"},
@@ -49,6 +50,8 @@ def check_options(layer: str, options: Mapping[str, Any]) -> None:
             raise InputError(f"{option} of {layer}", f"a whole number, {bound}", repr(value))
         if option == "probability" and not (type(value) in (int, float) and 0 <= value < 1):
             raise InputError(f"{option} of {layer}", "at least 0 and below 1", repr(value))
+        if option == "epsilon" and not (type(value) in (int, float) and 0 < value < 1):
+            raise InputError(f"{option} of {layer}", "above 0 and below 1", repr(value))
 
 
 def check_arrays(kind: str, options: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:

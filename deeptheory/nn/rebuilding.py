@@ -9,10 +9,10 @@ from numpy.typing import DTypeLike
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import Stage, nodes_of, output_shapes
 from deeptheory.nn.layer_checks import check_arrays, check_options
-from deeptheory.nn.layers.activations import SiLU
+from deeptheory.nn.layers.activations import GELU, SiLU, TanhGELU
 from deeptheory.nn.layers.base import Array, Layer, Shape
 from deeptheory.nn.layers.convolution import Conv2d, Linear
-from deeptheory.nn.layers.normalisation import BatchNorm2d
+from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
 from deeptheory.nn.layers.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.layers.reshaping import Flatten, ReLU
 from deeptheory.nn.layers.residual import StochasticDepth, Subsample, Sum
@@ -27,7 +27,9 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     BatchNorm2d: (),
     Conv2d: ("groups", "stride", "padding"),
     Flatten: (),
+    GELU: (),
     GlobalAveragePool: (),
+    LayerNorm: ("epsilon",),
     Linear: (),
     MaxPool2d: ("size", "stride"),
     ReLU: (),
@@ -39,6 +41,7 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     StochasticDepth: ("probability",),
     Subsample: ("n_out", "stride"),
     Sum: (),
+    TanhGELU: (),
 }
 KINDS = {kind.__name__: kind for kind in OPTIONS}
 

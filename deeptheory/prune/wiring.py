@@ -9,10 +9,10 @@ from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.base import Array
 
 # Layers that act on every filter separately and map a constant to a constant; the second kind keeps its value.
-ELEMENTWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU, nn.StochasticDepth)
+ELEMENTWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU, nn.GELU, nn.TanhGELU, nn.StochasticDepth)
 KEEPING = (nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAveragePool, nn.Flatten)
-# Layers whose output filters are the input filters, each changed alone or by a factor.
-FILTER_BY_FILTER = (*ELEMENTWISE, *KEEPING, nn.Standardise, nn.SqueezeExcitation)
+# Layers whose output filters are the input filters, each changed alone, or by numbers that all filters share.
+FILTER_BY_FILTER = (*ELEMENTWISE, *KEEPING, nn.Standardise, nn.SqueezeExcitation, nn.LayerNorm)
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,9 @@ def stages_read(network: nn.Network) -> dict[str, str]:
     -------
     dict of str
         By the name of the layer, "stage3.conv": the stage whose output its input is, or is with every filter
-        changed alone (normalised, activated, pooled, scaled by squeeze-and-excitation, through a depthwise
-        convolution); "input" for the images, and "" where it reads something else, for example a sum in the
-        middle of a stage.
+        changed alone (normalised, activated, pooled, scaled by squeeze-and-excitation, shifted and scaled by layer
+        norm, through a depthwise convolution); "input" for the images, and "" where it reads something else, for
+        example a sum in the middle of a stage.
     """
     root = {INPUT: INPUT}
     for node in network.nodes:

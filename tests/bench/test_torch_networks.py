@@ -32,6 +32,9 @@ def everything():
         "project": conv(6, 6, size=1, padding=0, bias=True),
         "depth": nn.StochasticDepth(0.0, rng=rng),
         "sum": nn.Sum(),
+        "layer_norm": nn.LayerNorm(6, dtype=DTYPE),
+        "gelu": nn.GELU(),
+        "tanh_gelu": nn.TanhGELU(),
         "relu": nn.ReLU(),
     }
     third = {

@@ -14,7 +14,8 @@ from deeptheory.errors import InputError
 from deeptheory.interop.dense_layers import densified
 from deeptheory.interop.optional_packages import needed
 from deeptheory.nn.graph import INPUT
-from deeptheory.nn.layers.base import Array
+from deeptheory.nn.kernels.gelu import CUBIC, SLOPE
+from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.nn.layers.normalisation import EPSILON
 from deeptheory.store.atomic_files import replacing_file
 
@@ -94,6 +95,9 @@ class _Graph:
         self.weights.append(self.onnx.numpy_helper.from_array(array, name))
         return name
 
+    def _number(self, key: str, value: float) -> str:
+        return self._weight(key, np.array(value, np.float32))
+
     def _weights(self, named: Mapping[str, Array]) -> list[str]:
         return [self._weight(key, named[key]) for key in ("weight", "bias") if key in named]
 
@@ -132,6 +136,35 @@ class _Graph:
     def _(self, layer: nn.SiLU, x: str) -> None:
         self._add("Mul", [x, self._add("Sigmoid", [x], f"{self.name}.sigmoid")])
 
+    @_write.register
+    def _(self, layer: nn.GELU, x: str) -> None:
+        scaled = self._add("Div", [x, self._number("root", np.sqrt(2))], f"{self.name}.scaled")
+        self._gelu(x, self._add("Erf", [scaled], f"{self.name}.erf"))
+
+    @_write.register
+    def _(self, layer: nn.TanhGELU, x: str) -> None:
+        cube = self._add("Pow", [x, self._number("power", 3)], f"{self.name}.cube")
+        cubic = self._add("Mul", [cube, self._number("cubic", CUBIC)], f"{self.name}.added")
+        total = self._add("Add", [x, cubic], f"{self.name}.total")
+        scaled = self._add("Mul", [total, self._number("slope", SLOPE)], f"{self.name}.scaled")
+        self._gelu(x, self._add("Tanh", [scaled], f"{self.name}.tanh"))
+
+    def _gelu(self, x: str, bend: str) -> None:
+        """x*(1 + bend)/2."""
+        above = self._add("Add", [bend, self._number("one", 1)], f"{self.name}.above")
+        product = self._add("Mul", [x, above], f"{self.name}.product")
+        self._add("Mul", [product, self._number("half", 0.5)])
+
+    @_write.register
+    def _(self, layer: nn.LayerNorm, x: str) -> None:
+        weights, image = self._weights(layer.parameters), len(self._input_shape()) == 3
+        if image:  # the operator normalises over the last axes
+            x = self._add("Transpose", [x], f"{self.name}.last", perm=[0, 2, 3, 1])
+        name = f"{self.name}.normalised" if image else ""
+        x = self._add("LayerNormalization", [x, *weights], name, axis=-1, epsilon=layer.epsilon)
+        if image:
+            self._add("Transpose", [x], perm=[0, 3, 1, 2])
+
     @_write.register(nn.MaxPool2d)
     @_write.register(nn.AvgPool2d)
     def _(self, layer: nn.MaxPool2d | nn.AvgPool2d, x: str) -> None:
@@ -160,14 +193,14 @@ class _Graph:
         ends = {"starts": [0, 0], "ends": [2**31 - 1] * 2, "axes": [2, 3], "steps": [layer.stride] * 2}
         where = [self._weight(key, np.array(value, np.int64)) for key, value in ends.items()]
         kept = self._add("Slice", [x, *where], f"{self.name}.kept")
-        n_zeros = layer.n_out - self._channels()
+        n_zeros = layer.n_out - self._input_shape()[-1]
         self._add("Pad", [kept, self._weight("pads", np.array([0] * 5 + [n_zeros, 0, 0], np.int64))])
 
-    def _channels(self) -> int:
-        """Number of channels that the layer takes."""
+    def _input_shape(self) -> Shape:
+        """Shape of what the layer takes, (H, W, C) or (C,)."""
         node = next(node for node in self.network.nodes if node.name == self.name)
-        shape = self.network.input_shape
-        return (shape if node.inputs[0] == INPUT else self.network.output_shape(node.inputs[0]))[-1]
+        before = node.inputs[0]
+        return self.network.input_shape if before == INPUT else self.network.output_shape(before)
 
     @_write.register
     def _(self, layer: nn.SqueezeExcitation, x: str) -> None:

@@ -106,6 +106,8 @@ class _Sizes:
             return {"weight": (n_out, taken, *(kernel if kind == "Conv2d" else ())), "bias": (n_out,)}
         if kind == "BatchNorm2d":
             return dict.fromkeys(KEYS_OF_NORM, (channels,))
+        if kind == "LayerNorm":
+            return {"weight": (channels,), "bias": (channels,)}
         if kind == "SqueezeExcitation":
             hidden = self.found.get(f"{name}.reduce_weight", (1,))[0]
             return {

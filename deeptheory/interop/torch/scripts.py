@@ -163,9 +163,20 @@ def _(layer: nn.MaxPool2d | nn.AvgPool2d) -> str:
 
 @_module.register(nn.ReLU)
 @_module.register(nn.SiLU)
+@_module.register(nn.GELU)
 @_module.register(nn.Flatten)
 def _(layer: nn.Layer) -> str:
     return f"torch.nn.{type(layer).__name__}()"
+
+
+@_module.register
+def _(layer: nn.TanhGELU) -> str:
+    return 'torch.nn.GELU("tanh")'
+
+
+@_module.register
+def _(layer: nn.LayerNorm) -> str:
+    return f"LayerNorm({len(layer.parameters['weight'])}, {layer.epsilon!r})"
 
 
 @_module.register

@@ -4,6 +4,7 @@ Short instead of fast, for any floating dtype, every result a new array. Activat
 called `dx` is that of the loss with respect to `x`.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-IDENTITY, RELU, SILU = "identity", "relu", "silu"
+IDENTITY, RELU, SILU, GELU, TANH_GELU = "identity", "relu", "silu", "gelu", "tanh-gelu"
 
 
 def convolution(x: Array, weight: Array, stride: int = 1, padding: int = 0, groups: int = 1) -> Array:
@@ -116,11 +117,17 @@ def _taps(
 
 
 def activation(z: Array, name: str) -> Array:
-    """z, max(z, 0) or z*sigmoid(z) (Elfwing et al., "Sigmoid-weighted linear units"); NaN stays NaN."""
+    """z, max(z, 0), z*sigmoid(z) (Elfwing et al., "Sigmoid-weighted linear units"), or z*Phi(z), exact or by tanh.
+
+    Phi is the distribution function of the normal distribution (Hendrycks & Gimpel, "Gaussian error linear
+    units"). NaN stays NaN.
+    """
     rules: dict[str, Callable[[Array], Array]] = {
         IDENTITY: lambda z: z,
         RELU: lambda z: np.where(z < 0, 0, z),
         SILU: lambda z: z * sigmoid(z),
+        GELU: lambda z: z * normal_distribution(z),
+        TANH_GELU: lambda z: z * (1 + _tanh_of_gelu(z)) / 2,
     }
     return rules[name](z)
 
@@ -131,8 +138,22 @@ def activation_slope(z: Array, name: str) -> Array:
         IDENTITY: np.ones_like,
         RELU: lambda z: np.where(z > 0, np.ones_like(z), 0),
         SILU: lambda z: sigmoid(z) * (1 + z * (1 - sigmoid(z))),
+        GELU: lambda z: normal_distribution(z) + z * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
+        TANH_GELU: lambda z: (
+            (1 + _tanh_of_gelu(z)) / 2
+            + z * (1 - _tanh_of_gelu(z) ** 2) / 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z**2)
+        ),
     }
     return rules[name](z)
+
+
+def normal_distribution(z: Array) -> Array:
+    """Phi(z) = (1 + erf(z/sqrt(2)))/2."""
+    return (1 + np.vectorize(math.erf, otypes=[z.dtype])(z / math.sqrt(2))) / 2
+
+
+def _tanh_of_gelu(z: Array) -> Array:
+    return np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))
 
 
 def sigmoid(z: Array) -> Array:
@@ -168,6 +189,27 @@ def batch_norm_gradient(
     dbias, dweight = channel_sums(dz, normalised)
     n = x.size // x.shape[-1]
     return weight / deviation * (dz - dbias / n - normalised * dweight / n), dweight, dbias
+
+
+def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float) -> Array:
+    """weight*(x - mean)/sqrt(variance + epsilon) + bias, mean and variance over the last axis.
+
+    (Ba, Kiros & Hinton, "Layer normalization".)
+    """
+    mean, variance = x.mean(axis=-1, keepdims=True), x.var(axis=-1, keepdims=True)
+    return weight * (x - mean) / np.sqrt(variance + epsilon) + bias
+
+
+def layer_norm_gradient(x: Array, dout: Array, weight: Array, epsilon: float) -> tuple[Array, Array, Array]:
+    """`dx`, `dweight` and `dbias` of `layer_norm`.
+
+    dx = (g - <g> - xhat*<g*xhat>)/sqrt(variance + epsilon) with g = weight*dout, means over the last axis.
+    """
+    deviation = np.sqrt(x.var(axis=-1, keepdims=True) + epsilon)
+    normalised, g = (x - x.mean(axis=-1, keepdims=True)) / deviation, weight * dout
+    dx = g - g.mean(axis=-1, keepdims=True) - normalised * (g * normalised).mean(axis=-1, keepdims=True)
+    axes = tuple(range(x.ndim - 1))
+    return dx / deviation, (dout * normalised).sum(axis=axes), dout.sum(axis=axes)
 
 
 def norm_activation_pool(x: Array, slope: Array, shift: Array, name: str, size: int) -> Array:

@@ -1,7 +1,7 @@
 """Activations by name."""
 
 from deeptheory.errors import unknown_name
-from deeptheory.nn.kernels import fused_norm, silu
+from deeptheory.nn.kernels import fused_norm, gelu, silu
 from deeptheory.nn.layers.base import Array, Layer
 from deeptheory.nn.layers.reshaping import ReLU
 
@@ -17,6 +17,37 @@ class SiLU(Layer):
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         silu.silu_backward(dout.reshape(-1), self.x.reshape(-1))
+        return dout
+
+
+class GELU(Layer):
+    """x*Phi(x) by the error function, Phi the distribution function of the normal distribution.
+
+    (Hendrycks & Gimpel, "Gaussian error linear units".)
+    """
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        out = self.scratch.array("out", x.shape, x.dtype)
+        gelu.gelu_forward(x.reshape(-1), out.reshape(-1))
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        gelu.gelu_backward(dout.reshape(-1), self.x.reshape(-1))
+        return dout
+
+
+class TanhGELU(Layer):
+    """x*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))/2: `GELU` to 5e-4, PyTorch's `approximate="tanh"`."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        out = self.scratch.array("out", x.shape, x.dtype)
+        gelu.tanh_gelu_forward(x.reshape(-1), out.reshape(-1))
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        gelu.tanh_gelu_backward(dout.reshape(-1), self.x.reshape(-1))
         return dout
 
 

@@ -1,10 +1,11 @@
-"""Batch normalisation."""
+"""Batch normalisation, and normalisation over the channels of each position."""
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError
 from deeptheory.nn import kernels
+from deeptheory.nn.kernels import layer_norm
 from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
 
 EPSILON = 1e-5  # added to the variance
@@ -104,3 +105,49 @@ class BatchNorm2d(Layer):
         slope_x = -slope * self.inverse_deviation * dweight
         shift = -slope * sum_dout - slope_x * self.mean
         return slope_x.astype(dtype), shift.astype(dtype)
+
+
+class LayerNorm(Layer):
+    """y = weight*(x - mean)/sqrt(variance + epsilon) + bias, with mean and variance over the last axis.
+
+    So every position of an image, or every token, is normalised over its channels, alike in training and
+    evaluation. (Ba, Kiros & Hinton, "Layer normalization".)
+
+    Parameters
+    ----------
+    n_channels : int
+        Size of the last axis; the axes before it are any.
+    epsilon : float
+        Added to the variance.
+    """
+
+    def __init__(self, n_channels: int, epsilon: float = 1e-6, dtype: DTypeLike = np.float32) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.parameters["weight"] = np.ones(n_channels, dtype)
+        self.parameters["bias"] = np.zeros(n_channels, dtype)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if input_shape[-1] != (n_channels := len(self.parameters["weight"])):
+            expected = f"shape (..., {n_channels})"
+            raise InputError("input", expected, f"shape {tuple(input_shape)}")
+        return input_shape
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        rows = x.reshape(-1, self.shape_for(x)[-1])
+        self.x, out = rows, self.scratch.array("out", x.shape, x.dtype)
+        self.means = self.scratch.array("means", (len(rows),), np.float64)
+        self.inverse_deviations = self.scratch.array("inverse deviations", (len(rows),), np.float64)
+        layer_norm.layer_norm_forward(
+            rows, self.parameters["weight"], self.parameters["bias"], self.epsilon, self.means,
+            self.inverse_deviations, out.reshape(rows.shape),
+        )  # fmt: skip
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        drows, weight = dout.reshape(self.x.shape), self.parameters["weight"]
+        parts = self.scratch.array("parts", (layer_norm.PARTS, 2, len(weight)), np.float64)
+        layer_norm.layer_norm_backward(drows, self.x, weight, self.means, self.inverse_deviations, parts)
+        for name, gradient in zip(("weight", "bias"), parts.sum(axis=0), strict=True):
+            self.gradients[name] = gradient.astype(weight.dtype)
+        return dout

@@ -70,11 +70,22 @@ def test_layers_that_no_architecture_of_ours_combines(path):
                 "pool": nn.AvgPool2d(2, 1),
                 "three": nn.Sum(),
                 "grouped": nn.Conv2d(4, 8, 3, 1, 1, groups=2, rng=rng),
+                "layer_norm": nn.LayerNorm(8),
+                "gelu": nn.GELU(),
+                "tanh_gelu": nn.TanhGELU(),
             },
             (),
             {"three": ("one.pool",) * 3},
         ),
-        nn.Stage("head", {"pool": nn.GlobalAveragePool(), "linear": nn.Linear(8, 4, True, rng=rng)}, ()),
+        nn.Stage(
+            "head",
+            {
+                "pool": nn.GlobalAveragePool(),
+                "layer_norm": nn.LayerNorm(8),
+                "linear": nn.Linear(8, 4, True, rng=rng),
+            },
+            (),
+        ),
     ]
     network = settled(nn.assemble(stages, (13, 16, 3), np.float32))
     write_onnx(path, network)

@@ -112,7 +112,7 @@ def test_everything_that_does_not_fit_is_named():
     tensors["features.1.num_batches_tracked"] = np.array(3)
     text = refusal("vgg6", tensors)
     assert text.startswith("net.pt: expected the tensors of vgg6 by the names of torchvision, found ")
-    assert "5 convolutions, 6 batch norms, 1 linear layer" in text
+    assert "5 convolutions, 6 norms, 1 linear layer" in text
     assert "missing: 'features.0.weight' (nearest: 'feature.0.weight'), 'features.5.running_var'" in text
     assert "extra: 'feature.0.weight', 'ema.weight'" in text
     n_in, n_out = tensors["features.5.bias"].size, tensors["features.9.bias"].size
@@ -139,7 +139,7 @@ def test_whole_numbers_are_no_weights():
 
 def test_a_file_of_another_network_says_what_it_has():
     text = refusal("resnet20", torch_names(small("vgg6")), (32, 32, 3))
-    assert "found 5 convolutions, 5 batch norms, 1 linear layer; missing: " in text
+    assert "found 5 convolutions, 5 norms, 1 linear layer; missing: " in text
 
 
 def test_images_that_are_too_small_or_of_other_colours():

@@ -49,6 +49,10 @@ def layers(rng):
         "global average pool": nn.GlobalAveragePool,
         "flatten": nn.Flatten,
         "silu": nn.SiLU,
+        "gelu": nn.GELU,
+        "tanh gelu": nn.TanhGELU,
+        "layer norm": lambda: nn.LayerNorm(2, dtype=np.float64),
+        "layer norm of tokens": lambda: nn.LayerNorm(5, 1e-5, np.float64),
         "squeeze": lambda: nn.SqueezeExcitation(2, 3, **options),
         "subsample": lambda: nn.Subsample(3),
         "stochastic depth": lambda: nn.StochasticDepth(0.5, rng=rng),
@@ -61,7 +65,9 @@ def layers(rng):
 def test_gradients(kind, training):
     rng = np.random.default_rng(1)
     layer = layers(rng)[kind]()
-    shapes = {"linear": (3, 5), "conv in groups": (3, 5, 4, 4), "stochastic depth": (9, 5, 4, 2)}
+    shapes = {"linear": (3, 5), "conv in groups": (3, 5, 4, 4), "stochastic depth": (9, 5, 4, 2)} | {
+        "layer norm of tokens": (3, 4, 5)
+    }
     x = rng.standard_normal(shapes.get(kind, (3, 5, 4, 2)))
     for array in (*layer.parameters.values(), *layer.buffers.values()):
         if array.dtype == np.float64:
@@ -126,6 +132,7 @@ def test_batch_norm_refuses_one_input_in_training():
         (nn.BatchNorm2d(16), (4, 4, 8), "BatchNorm2d: expected shape (H, W, 16)"),
         (nn.SqueezeExcitation(8, 2, rng=RNG), (4, 4, 4), "SqueezeExcitation: expected shape (H, W, 8)"),
         (nn.MaxPool2d(2), (1, 4, 3), "MaxPool2d: expected shape (H, W, C) with H >= 2 and W >= 2"),
+        (nn.LayerNorm(16), (4, 4, 8), "LayerNorm: expected shape (..., 16)"),
         (nn.GlobalAveragePool(), (12,), "GlobalAveragePool: expected shape (H, W, C)"),
     ],
 )
