@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 LONGEST_FOUND = 600  # letters of what was found that a message shows
 LONGEST_NUMBER = 80  # digits
@@ -67,9 +68,11 @@ class RunFailed(Exception):
         self.exit_code = exit_code
 
 
-def unknown_name(what: str, name: str, known: Iterable[str]) -> InputError:
-    """An `InputError` for a name outside `known` that suggests the nearest one."""
+def unknown_name(
+    what: str, name: str, known: Iterable[str], unclear: Mapping[str, str] = MappingProxyType({})
+) -> InputError:
+    """An `InputError` for a name outside `known`: the nearest one is suggested, or what `unclear` says of it."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1)
-    do = f"did you mean '{near[0]}'?" if near else ""
+    do = unclear.get(name) or (f"did you mean '{near[0]}'?" if near else "")
     return InputError(what, "one of " + ", ".join(known), f"'{name}'", do)

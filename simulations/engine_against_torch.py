@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--data", help="data files; rendered glyphs without it")
     parser.add_argument("--labels", type=int, default=100, help="number of glyphs")
     parser.add_argument("--train-per-label", type=int, default=200, help="training images per glyph")
-    parser.add_argument("--network", default="vgg11")
+    parser.add_argument("--network", default="vgg11-10conv")
     parser.add_argument("--width", type=float, default=0.25)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

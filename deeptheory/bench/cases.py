@@ -22,7 +22,7 @@ MOMENTUM, L2, RATE = 0.9, 5e-4, 0.01  # of the optimiser
 class Setting(Options, frozen=True):
     """The network, its inputs and the threads of every side."""
 
-    network: Annotated[str, Meta(description="network by name")] = "vgg11"
+    network: Annotated[str, Meta(description="network by name")] = "vgg11-10conv"
     width: Annotated[float, Meta(gt=0, description="factor on the number of filters")] = 1.0
     size: Annotated[int, Meta(ge=1, description="side of an image in pixels")] = 32
     channels: Annotated[int, Meta(ge=1, description="channels of an image")] = 3

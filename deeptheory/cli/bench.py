@@ -40,7 +40,7 @@ def bench_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, kind, default, text in (
         ("--batch", COUNT, 100, "Inputs per step."),
         ("--width", POSITIVE, 1.0, "Factor on the number of filters."),
-        ("--network", str, "vgg11", "Network by name."),
+        ("--network", str, "vgg11-10conv", "Network by name."),
     ):
         command = click.option(name, type=kind, default=default, show_default=True, help=text)(command)
     for name, default, text in (
@@ -107,7 +107,7 @@ def bench_layers(out: Path | None, as_json: bool, quiet: bool, **setting: Any) -
     Below 1 in units of the floor, the bytes came from a cache.
 
     \b
-    Example:  deeptheory bench layers --network vgg11 --width 1
+    Example:  deeptheory bench layers --network vgg11-10conv --width 1
     """
     chosen = _setting(**setting)
     from deeptheory.bench.layer_times import measure_layers

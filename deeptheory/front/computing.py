@@ -38,7 +38,8 @@ def train(
     ----------
     config : path, mapping or Config, optional
         A TOML file, the name of a packaged one (`deeptheory config list`), or options by their names,
-        ``{"network.name": "vgg11", "train.epochs": 5, "seed": 3}``. Options that are left out take their defaults.
+        ``{"network.name": "vgg11-10conv", "train.epochs": 5, "seed": 3}``. Options that are left out take
+        their defaults.
     data : Dataset, optional
         As `load_data` gives it; by default what the table [data] of the configuration says.
     out : path, optional

@@ -223,7 +223,7 @@ class Diluted:
     Parameters
     ----------
     network : str
-        Architecture, such as "vgg11".
+        Architecture, such as "vgg11-10conv".
     dilution : mapping of str to (S,) float array
         Kind of the masked layers to their dilution, a share, mean over those of the kind: ``last convolutions``
         (the last of the network among them), ``other convolutions``, ``hidden layers``, ``head``.

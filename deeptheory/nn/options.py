@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from deeptheory.nn.architectures import ARCHITECTURES, takers
+from deeptheory.nn.architectures import ARCHITECTURES, UNCLEAR, takers
 from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.options import Options
 
@@ -21,9 +21,9 @@ class NetworkOptions(Options, frozen=True):
         str,
         Meta(
             description="architecture; imported: that given to 'deeptheory import'; file: that of `file`",
-            extra={"among": ChainMap(ARCHITECTURES, OTHERS)},
+            extra={"among": ChainMap(ARCHITECTURES, OTHERS), "unclear": UNCLEAR},
         ),
-    ] = "vgg11"
+    ] = "vgg11-10conv"
     width: Annotated[
         float, Meta(gt=0, le=16, description="factor on the number of filters and hidden nodes")
     ] = 0.25

@@ -45,7 +45,7 @@ class PruneOptions(Options, frozen=True):
             description="stages whose weights are masked, by the labels of the stage before and their own; by "
             "default the last three of the network, but not its first"
         ),
-    ] = ("stage8", "stage9", "stage10")  # of vgg11
+    ] = ("stage8", "stage9", "stage10")  # of vgg11-10conv
     head: Annotated[bool, Meta(description="mask the head as well")] = True
     schedule: Annotated[
         Literal["one-shot", "gradual", "iterative"],

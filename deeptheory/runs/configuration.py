@@ -21,7 +21,7 @@ from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe, TrainRecipe
 from deeptheory.options import Options
 from deeptheory.plugins.options import PluginOptions
 from deeptheory.prune.options import CompareOptions, PruneOptions, last_stages
-from deeptheory.runs import network_files, plugin_records
+from deeptheory.runs import former_names, network_files, plugin_records
 from deeptheory.runs.packaged import configuration_file
 from deeptheory.store.toml import parse_toml, read_toml, toml_value
 
@@ -149,12 +149,13 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """Read a TOML file, or a packaged configuration by its name, as it is, unchecked."""
+    """Read a TOML file, or a packaged configuration by its name, unchecked; a record under present names."""
     path = configuration_file(path)
     try:
-        return read_toml(path)
+        table = read_toml(path)
     except (ValueError, OSError) as error:
         raise InputError("configuration", "a TOML file", f"{path}: {error}") from error
+    return former_names.renamed(table) if former_names.is_record(path, table) else table
 
 
 def config_from(table: Mapping[str, Any]) -> Config:
@@ -359,7 +360,8 @@ def _check_choices(table: Mapping[str, Any], struct: type, prefix: str) -> None:
         if isinstance(field.type, type) and issubclass(field.type, Options) and isinstance(value, Mapping):
             _check_choices(value, field.type, f"{prefix}{field.name}.")
         elif isinstance(value, str) and "among" in choices and value not in choices["among"]:
-            raise unknown_name(f"{prefix}{field.name}", value, choices["among"])
+            unclear = choices.get("unclear", {})
+            raise unknown_name(f"{prefix}{field.name}", value, choices["among"], unclear)
 
 
 def meta_of(field: msgspec.structs.FieldInfo) -> msgspec.Meta:

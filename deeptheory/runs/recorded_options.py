@@ -10,7 +10,7 @@ import msgspec
 
 from deeptheory.errors import InputError
 from deeptheory.plugins import refuse_changed
-from deeptheory.runs import plugin_records
+from deeptheory.runs import former_names, plugin_records
 from deeptheory.runs.configuration import (
     FREE,
     Config,
@@ -71,12 +71,19 @@ def restore(directory: Path) -> None:
         write_text(directory / paths.CONFIG, recorded)
 
 
+def rename(directory: Path) -> None:
+    """Bring the names in `config.toml` of an earlier version to the present ones, as `schema.migrate` does."""
+    path = directory / paths.CONFIG
+    before = path.read_text(encoding="utf-8")
+    if (text := former_names.renamed_in(before)) != before:
+        write_text(path, text)
+
+
 def edited_tables(directory: Path) -> str:
     """As `edited`, of the texts as they stand: of a run whose plugins are not there."""
     recorded = _recorded_text(directory)
-    old, new = (
-        dict(flatten(table)) for table in (parse_toml(recorded), read_table(directory / paths.CONFIG))
-    )
+    tables = former_names.renamed(parse_toml(recorded)), read_table(directory / paths.CONFIG)
+    old, new = (dict(flatten(table)) for table in tables)
     differing = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in FREE]
     return ", ".join(differing) if recorded else ""
 
@@ -107,7 +114,7 @@ def refuse_edited(file: h5py.File, directory: Path, config: Config) -> None:
 def _differing(recorded: str, config: Config) -> str:
     if recorded == to_toml(config):
         return ""
-    table = tomllib.loads(recorded)
+    table = former_names.renamed(tomllib.loads(recorded))
     table.pop("plugins", None)  # whose changes `read` has looked at
     old = config_from(table)
     found = differences(old, config)
@@ -146,7 +153,8 @@ def _is_recorded(directory: Path) -> bool:
     if not upcoming.is_file():
         return False
     with contextlib.suppress(InputError):  # a damaged file, which is reported where it is read
-        return upcoming.read_text(encoding="utf-8") == _recorded_text(directory)
+        texts = upcoming.read_text(encoding="utf-8"), _recorded_text(directory)
+        return len({former_names.renamed_in(text) for text in texts}) == 1
     return False
 
 

@@ -252,6 +252,7 @@ class Run(TypedReaders):
                 file.close()
                 with lock(self.directory):
                     self.record(schema.migrate(self.results))
+                    recorded_options.rename(self.directory)
                 file = hdf5.open_for_reading(self.results)
             if not self._compared:
                 recorded_options.refuse_edited(file, self.directory, self._stored_config)

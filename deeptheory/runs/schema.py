@@ -6,10 +6,11 @@ from pathlib import Path
 import h5py
 
 from deeptheory.errors import InputError
+from deeptheory.runs.former_names import renamed_in
 from deeptheory.store import hdf5, paths
 from deeptheory.store.paths import SCHEMA_VERSION
 
-VERSION = 3
+VERSION = 4
 
 
 def is_current(file: h5py.File) -> bool:
@@ -80,7 +81,15 @@ def _predict_losses(file: h5py.File) -> None:
         hdf5.write_tree(group, losses)
 
 
+def _rename_networks(file: h5py.File) -> None:
+    """Version 4 has two names for what was `vgg11`, of which that one is the first."""
+    if hdf5.has(file, paths.CONFIG_TEXT):
+        text = hdf5.OpenFile(file).read_text(paths.CONFIG_TEXT)
+        hdf5.replace_text(file, paths.CONFIG_TEXT, renamed_in(text))
+
+
 MIGRATIONS: dict[int, Callable[[h5py.File], None]] = {  # from that version to the next
     1: _add_checksums,
     2: _predict_losses,
+    3: _rename_networks,
 }

@@ -19,7 +19,7 @@ VALUES = st.recursive(
     | st.floats()
     | st.floats(0, 1)
     | st.text(max_size=12)
-    | st.sampled_from(["glyphs", "files", "vgg11", "afcc", "kernel", "one-shot", "stage4", "../.."])
+    | st.sampled_from(["glyphs", "files", "vgg11-10conv", "afcc", "kernel", "one-shot", "stage4", "../.."])
     | st.sampled_from(list(DEFAULTS.values())),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=4,

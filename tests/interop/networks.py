@@ -12,7 +12,7 @@ SHAPE = (16, 16, 3)
 NETWORKS = {
     "vgg6": {},
     "vgg6-hidden": {"classifier": "hidden", "width": 0.01},
-    "vgg11": {},
+    "vgg11-10conv": {},
     "vgg16": {},
     "mlp": {},
     "lenet": {},
@@ -45,7 +45,7 @@ def settled(network):
 def small(name, dtype=np.float32):
     """A network of one of the names of `NETWORKS`; VGG-16 needs larger images."""
     options = {"width": 0.06, **NETWORKS[name]}
-    shape = (32, 32, 3) if name in ("vgg11", "vgg16") else SHAPE
+    shape = (32, 32, 3) if name in ("vgg11-10conv", "vgg16") else SHAPE
     network = nn.build(
         name.removesuffix("-hidden"), 4, shape, rng=np.random.default_rng(0), dtype=dtype, **options
     )

@@ -48,9 +48,9 @@ def test_the_model_computes_what_the_network_computes(tmp_path, name):
 
 
 def test_another_epsilon_of_the_norms(tmp_path):
-    make, size = TINY["vgg11"]
+    make, size = TINY["vgg11-10conv"]
     model = models.settled(make(), epsilon=1e-2)
-    network, origin = imported(model, "vgg11", size, tmp_path, Units(norm_epsilon=1e-2))
+    network, origin = imported(model, "vgg11-10conv", size, tmp_path, Units(norm_epsilon=1e-2))
     live.load_back(model, tensors_back(origin, network.state()))
     assert difference(network, model, size) < TOLERANCE
     variances = {name: array for name, array in network.state().items() if name.endswith("running_var")}

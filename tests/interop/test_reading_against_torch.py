@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 TOLERANCE = 1e-4  # of the largest output
 TINY = {
-    "vgg11": (lambda: models.VGG(models.OURS["vgg11"], 0.06, 5, hidden=False, bias=False), 32),
+    "vgg11-10conv": (lambda: models.VGG(models.OURS["vgg11-10conv"], 0.06, 5, hidden=False, bias=False), 32),
     "vgg16": (lambda: models.VGG(models.OURS["vgg16"], 0.06, 5, hidden=False), 32),
     "vgg11_bn": (lambda: models.VGG(models.TORCHVISION["vgg11_bn"], 0.04, 5), 32),
     "vgg16_bn": (lambda: models.VGG(models.TORCHVISION["vgg16_bn"], 0.04, 5), 32),
@@ -23,7 +23,7 @@ TINY = {
     "efficientnet_b0-stride1": (lambda: models.EfficientNetB0(0.25, 5, stem_stride=1), 40),
 }
 FULL = {
-    "vgg11": (lambda: models.VGG(models.OURS["vgg11"], 1, 10, hidden=False, bias=False), 32),
+    "vgg11-10conv": (lambda: models.VGG(models.OURS["vgg11-10conv"], 1, 10, hidden=False, bias=False), 32),
     "vgg16": (lambda: models.VGG(models.OURS["vgg16"], 1, 10, hidden=False), 32),
     "vgg11_bn": (lambda: models.VGG(models.TORCHVISION["vgg11_bn"], 1, 10), 32),
     "vgg16_bn": (lambda: models.VGG(models.TORCHVISION["vgg16_bn"], 1, 10), 32),

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn as tn
 
 TORCHVISION = {"vgg11_bn": (1, 1, 2, 2, 2), "vgg16_bn": (2, 2, 3, 3, 3)}
-OURS = {"vgg11": (2, 2, 3, 3), "vgg16": (2, 2, 3, 3, 3)}
+OURS = {"vgg11-10conv": (2, 2, 3, 3), "vgg16": (2, 2, 3, 3, 3)}
 FILTERS = (64, 128, 256, 512, 512)
 
 

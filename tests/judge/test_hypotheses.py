@@ -179,7 +179,7 @@ def test_what_is_not_specialised_is_not_called_so():
         statistic("H15", Controls({"trained": kept, "shuffled-labels": kept}))
 
 
-def diluted(network="vgg11", accuracy=0.66, **dilution):
+def diluted(network="vgg11-10conv", accuracy=0.66, **dilution):
     scatter = 0.001 * np.array([1, -1, 0.5, -0.5, 0])
     arms = {"unpruned": np.full(5, 0.66), "afcc": accuracy + scatter}
     shares = {kind.replace("_", " "): share + scatter for kind, share in dilution.items()}
@@ -219,7 +219,7 @@ def test_both_high_dilution_and_no_loss_are_needed():
     ("name", "evidence", "text"),
     [
         ("H17", diluted("efficientnet-b0", last_convolutions=0.9), "expected a VGG, found efficientnet-b0"),
-        ("H21", diluted(last_convolutions=0.9), "expected an EfficientNet, found vgg11"),
+        ("H21", diluted(last_convolutions=0.9), "expected an EfficientNet, found vgg11-10conv"),
         ("H17", diluted(other_convolutions=0.9), "last convolutions and at most the head, found other conv"),
         ("H18", diluted(last_convolutions=0.9, head=0.9), "expected head, found head and last convolutions"),
         ("H20", diluted(hidden_layers=0.9, last_convolutions=0.9), "hidden layers and at most the head"),

@@ -7,8 +7,8 @@ import pytest
 from deeptheory.measure.probes.bar import ProbeBar, iterations_left
 from deeptheory.measure.probes.exact_solver import _Report
 
-# Of stages 1, 4 and 7 of VGG-11 (width 0.5) on 20,000 images of CIFAR-100: features, passes that the iterations
-# took, gradient norms relative to zero weights.
+# Of stages 1, 4 and 7 of vgg11-10conv (width 0.5) on 20,000 images of CIFAR-100: features, passes that the
+# iterations took, gradient norms relative to zero weights.
 RECORDED = {
     "stage1": (32768, 12.8, (0.0072, 0.0047, 0.0057, 0.0015, 0.00054)),
     "stage4": (4096, 21.8, (0.023, 0.012, 0.013, 0.0031, 0.00097, 0.00034)),

@@ -14,7 +14,7 @@ def build(name, input_shape=(32, 32, 3), **options):
 
 
 def test_vgg11_is_vgg16_cut_after_the_tenth_convolution():
-    network = build("vgg11")
+    network = build("vgg11-10conv")
     assert [s.output_shape for s in network.stages] == [
         (32, 32, 64), (16, 16, 64), (16, 16, 128), (8, 8, 128), (8, 8, 256),
         (8, 8, 256), (4, 4, 256), (4, 4, 512), (4, 4, 512), (2, 2, 512),
@@ -22,6 +22,20 @@ def test_vgg11_is_vgg16_cut_after_the_tenth_convolution():
     assert network.parameters()["head.linear.weight"].shape == (100, 2048)
     assert sum(a.size for name, a in network.parameters().items() if "norm" not in name) == 7_837_376
     assert network.classifier_is_probe
+
+
+@pytest.mark.parametrize(
+    ("name", "convolutions", "parameters"),
+    [("vgg11-8conv", 8, 9_231_114), ("vgg13", 10, 9_416_010), ("vgg19", 16, 20_040_522)],
+)
+def test_published_vgg(name, convolutions, parameters):
+    """Counts of github.com/kuangliu/pytorch-cifar, whose convolutions and head have biases besides."""
+    network = nn.build(name, 10, (32, 32, 3), rng=np.random.default_rng(0))
+    shapes = [array.shape for array in network.parameters().values()]
+    weights = [shape for shape in shapes if len(shape) == 4]
+    assert len(weights) == convolutions
+    biases = sum(shape[0] for shape in weights) + 10
+    assert sum(np.prod(shape) for shape in shapes) + biases == parameters
 
 
 def test_multiply_adds_of_vgg11():
@@ -39,7 +53,7 @@ def test_multiply_adds_of_vgg11():
         "stage10.conv": 16 * 9 * 512 * 512,
         "head.linear": 2048 * 100,
     }
-    assert build("vgg11").multiply_adds() == by_hand
+    assert build("vgg11-10conv").multiply_adds() == by_hand
 
 
 def test_vgg16_with_a_hidden_classifier():
@@ -79,7 +93,9 @@ def test_every_network_runs_forward_and_backward(name):
 def test_every_name_is_an_option():
     for name in NAMES:
         assert config_from({"network": {"name": name}}).network.name == name
-    with pytest.raises(InputError, match=r"network\.name: expected one of .*vgg11.*did you mean 'vgg16'"):
+    with pytest.raises(
+        InputError, match=r"network\.name: expected one of .*vgg11-10conv.*did you mean 'vgg19'"
+    ):
         config_from({"network": {"name": "vgg12"}})
 
 
@@ -155,7 +171,7 @@ def test_efficientnet_of_other_width_and_depth():
 
 
 def test_initial_weights_have_he_variance():
-    weight = build("vgg11").parameters()["stage9.conv.weight"]
+    weight = build("vgg11-10conv").parameters()["stage9.conv.weight"]
     # relative standard error of a variance from n Gaussian values: sqrt(2/n)
     error = 2 / (512 * 9) * np.sqrt(2 / weight.size)
     assert abs(weight.var() - 2 / (512 * 9)) < 4 * error
@@ -167,7 +183,7 @@ def test_input_too_small_for_the_pooling_names_the_stage():
         match=r"input of stage10.pool: expected shape \(H, W, C\) with H >= 2 and W >= 2, "
         r"found shape \(1, 1, 512\); use larger images or a network with fewer poolings",
     ):
-        build("vgg11", (8, 8, 3))
+        build("vgg11-10conv", (8, 8, 3))
     with pytest.raises(
         InputError, match=r"stage2.conv: expected .* H >= 5 and W >= 5, found shape \(4, 4, 6\)"
     ):
@@ -175,10 +191,15 @@ def test_input_too_small_for_the_pooling_names_the_stage():
 
 
 def test_unknown_names_and_options():
+    expected = (
+        r"network: expected one of .*found 'vgg11'; vgg11-8conv is that of Simonyan .* vgg11-10conv, called"
+    )
+    with pytest.raises(InputError, match=expected):
+        build("vgg11")
     with pytest.raises(InputError, match=r"network: expected one of .*found 'vgg12'; did you mean 'vgg1"):
         build("vgg12")
     with pytest.raises(
-        InputError, match=r"classifier of lenet: expected 'linear', found 'hidden'; .*vgg6, vgg11"
+        InputError, match=r"classifier of lenet: expected 'linear', found 'hidden'; .*vgg6, vgg11-10conv"
     ):
         build("lenet", classifier="hidden")
     build("lenet", classifier="linear")  # the default of another network is accepted
@@ -195,6 +216,6 @@ def test_unknown_names_and_options():
     with pytest.raises(
         InputError, match=r"input_shape: expected \(H, W, C\), each at least 1, found \(32, 32\)"
     ):
-        build("vgg11", (32, 32))
+        build("vgg11-10conv", (32, 32))
     with pytest.raises(InputError, match="expected n_labels >= 2 and width > 0, found 100 and 0"):
-        build("vgg11", width=0)
+        build("vgg11-10conv", width=0)

@@ -10,7 +10,7 @@ from deeptheory.system import instructions
 from deeptheory.system.compiled import JIT
 
 NETWORKS = {
-    "vgg11": {"width": 0.25, "input_shape": (16, 16, 3)},
+    "vgg11-10conv": {"width": 0.25, "input_shape": (16, 16, 3)},
     "resnet20": {"width": 1, "input_shape": (8, 8, 3)},
     "efficientnet-b0": {"width": 0.5, "input_shape": (16, 16, 3), "depth": 0.3},
 }

@@ -12,7 +12,7 @@ from deeptheory.errors import InputError
 
 SHAPE = (16, 16, 3)
 NETWORKS = {
-    "vgg11": {},
+    "vgg11-10conv": {},
     "vgg6": {"classifier": "hidden"},
     "mlp": {},
     "lenet": {},

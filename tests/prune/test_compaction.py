@@ -9,7 +9,7 @@ from deeptheory.errors import InputError
 N_LABELS = 4
 NETWORKS = {
     "vgg6": {"size": 32, "width": 0.25},
-    "vgg11": {"size": 16, "width": 0.25},
+    "vgg11-10conv": {"size": 16, "width": 0.25},
     "vgg6 hidden": {"size": 16, "width": 0.01, "classifier": "hidden"},
     "mlp": {"size": 8, "width": 0.1},
     "lenet": {"size": 20, "width": 1},

@@ -31,7 +31,7 @@ DEFAULTS = {
     "data.labels_used": 0,
     "data.file_labels": 0,
     "data.file_size": 0,
-    "network.name": "vgg11",
+    "network.name": "vgg11-10conv",
     "network.width": 0.25,
     "network.classifier": "linear",
     "network.depth": 1.0,
@@ -181,7 +181,7 @@ def test_the_toml_has_every_option_with_its_help():
         ("[prune]\nstages = ['stage8', 9]", r"^prune.stages\[1\]: expected str, found 9$"),
         (
             "[network]\nname = 'vgg12'",
-            r"^network.name: .* vgg16, vgg6, found 'vgg12'; did you mean 'vgg16'\?$",
+            r"^network.name: .* vgg16, vgg19, vgg6, found 'vgg12'; did you mean 'vgg19'\?$",
         ),
         ("[data]\nsize = 20", "^data.size: expected one of 16, 32, found 20$"),
         ("[retrain]\nschedule = 'cosin'", r"^retrain.schedule: .*did you mean 'cosine'\?$"),
@@ -310,7 +310,7 @@ def test_masked_stages_follow_options_of_the_network_and_give_way():
     hidden = {"name": "vgg16", "classifier": "hidden"}
     assert config_from({"network": hidden}).prune.stages == ("stage13", "stage14", "stage15")
     assert config_from({"network": hidden, "prune": {"stages": []}}).prune.stages == ()
-    with pytest.raises(InputError, match=r"network.name: .*did you mean 'vgg16'"):
+    with pytest.raises(InputError, match=r"network.name: .*did you mean 'vgg19'"):
         config_from({"network": {"name": "vgg17"}})
 
 

@@ -4,8 +4,11 @@ import h5py
 import pytest
 
 from deeptheory.errors import InputError
-from deeptheory.runs import Run, schema
+from deeptheory.runs import Run, read_config, schema
+from deeptheory.runs.configuration import Config, to_toml
+from deeptheory.runs.verification import verify
 from deeptheory.store import hdf5, integrity, paths
+from deeptheory.studies.sweep.options import read_sweep
 
 
 @pytest.fixture
@@ -81,3 +84,38 @@ def test_predictions_of_an_accuracy_become_those_of_a_loss(run):
     assert {name: found[name] for name in expected} == pytest.approx(expected)
     assert not {"retrained", "retrained_error", "loss_error"} & set(found)
     assert integrity.verify(run.results).damaged == ()
+
+
+def test_a_network_that_was_renamed_is_opened_under_its_present_name(run_until):
+    run = run_until("train")
+    text = to_toml(run.config)
+    now = text.replace('name = "vgg6"', 'name = "vgg11-10conv"')
+    before = now.replace('name = "vgg11-10conv"', 'name = "vgg11"')
+    assert before != now != text
+    with h5py.File(run.results, "r+") as file:
+        hdf5.replace_text(file, paths.CONFIG_TEXT, before)
+    set_version(run, 3)
+    for name in (paths.CONFIG, paths.CONFIG_NEXT):  # a change of options was cut off
+        (run.directory / name).write_text(before)
+    found = Run(run.directory, quiet=True)
+    assert found.config.network.name == "vgg11-10conv"
+    assert verify(run.directory).numbers["damaged"] == 0
+    assert found.done("train")
+    assert found.read_text(paths.CONFIG_TEXT) == (run.directory / paths.CONFIG).read_text() == now
+    assert Run(run.directory, quiet=True).config == found.config
+
+
+def test_records_are_renamed_and_files_of_users_are_not(tmp_path):
+    complete = to_toml(Config()).replace("vgg11-10conv", "vgg11")
+    for name in (paths.CONFIG, paths.SWEEP):
+        (tmp_path / name).write_text(complete)
+        assert read_config(tmp_path / name) == Config()
+    grid = '[sweep.grid]\n"network.name" = ["vgg6", "vgg11"]\n'
+    (tmp_path / paths.SWEEP).write_text(complete + grid)
+    assert read_sweep(tmp_path / paths.SWEEP).options.grid == {"network.name": ["vgg6", "vgg11-10conv"]}
+    for name, text in (("mine.toml", complete), (paths.CONFIG, '[network]\nname = "vgg11"')):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(
+            InputError, match=r"network.name: .* found 'vgg11'; vgg11-8conv is that of Simonyan"
+        ):
+            read_config(tmp_path / name)

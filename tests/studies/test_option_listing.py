@@ -34,7 +34,7 @@ def test_every_option_is_listed_with_its_default_meaning_and_range():
     lines = text.splitlines()
     place = lines.index("epochs = 12  # whole number >= 0, in epochs")
     assert lines[place - 1] == "# passes over the training inputs; 0 leaves the initial weights"
-    assert 'name = "vgg11"  # one of ' in text
+    assert 'name = "vgg11-10conv"  # one of ' in text
     assert "measure_share = 0.1  # number > 0, < 1" in text
     assert '#stages = ["stage8", "stage9", "stage10"]  # list, each: text' in lines
     assert all(len(line) < 180 for line in lines)
@@ -82,7 +82,7 @@ def test_changes_are_those_against_what_the_option_would_be_without_the_file(tmp
     config = config_from({"network": {"name": "vgg6"}, "train": {"epochs": 5, "optimiser": "adam"}})
     path.write_text(to_toml(config), encoding="utf-8")  # complete: what follows is in it as well
     assert list_changes(path) == (
-        '[network]\nname = "vgg6"  # default: "vgg11"\n\n'
+        '[network]\nname = "vgg6"  # default: "vgg11-10conv"\n\n'
         '[train]\nepochs = 5  # default: 12\noptimiser = "adam"  # default: "sgd"'
     )
     assert list_changes(path, ["prune.stages=stage4,stage5"], "prune") == (

@@ -57,7 +57,7 @@ def dilutes(
             made.per_seed(rng, mean, SCATTER, n_seeds) for mean in (effect, effect + FIXED.margin)
         )
         arms: Arms = made.arms(rng, AFCC, UNPRUNED, gain)
-        return Diluted(network or "vgg11", {layers: (HIGH + excess) / 100}, arms)
+        return Diluted(network or "vgg11-10conv", {layers: (HIGH + excess) / 100}, arms)
 
     return Hypothesis(
         number=number,

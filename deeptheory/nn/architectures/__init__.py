@@ -41,6 +41,11 @@ ARCHITECTURES = {
     EFFICIENTNET: Architecture(add_efficientnet, {"depth": 1.0, "stochastic_depth": 0.0}),
 }
 NAMES = tuple(ARCHITECTURES)
+FORMER = {"vgg11": "vgg11-10conv"}  # names in the records of earlier versions
+UNCLEAR = {
+    "vgg11": "vgg11-8conv is that of Simonyan & Zisserman; vgg11-10conv, called vgg11 here before, is VGG-16 cut "
+    "after its tenth convolution"
+}
 
 
 def build(
@@ -58,10 +63,12 @@ def build(
     Parameters
     ----------
     name : str
-        "vgg11": VGG-16 cut after its tenth convolution, as in "Advanced deep architecture pruning using
-        single filter performance" (not torchvision's VGG-11); "vgg16": all 13 convolutions; "vgg6": the
-        convolutions 64, 128, 256, 256, 512, pooled after all but the third. A VGG stage is a 3 x 3
-        convolution without bias, batch norm, ReLU and, where there is one, a 2 x 2 maximum pooling.
+        "vgg11-8conv", "vgg13", "vgg16", "vgg19": those of Simonyan & Zisserman, "Very deep convolutional networks
+        for large-scale image recognition", with 8, 10, 13 and 16 convolutions. "vgg11-10conv": VGG-16 cut after
+        its tenth convolution, the VGG-11 of "Advanced deep architecture pruning using single filter performance"
+        (Phys. Rev. E). "vgg6": the convolutions 64, 128, 256, 256, 512, pooled after all but the third. A VGG
+        stage is a 3 x 3 convolution without bias, batch norm, ReLU and, where there is one, a 2 x 2 maximum
+        pooling.
         "lenet": two 5 x 5 convolutions without padding (6 and 16 filters), each with bias, ReLU and pooling,
         then hidden layers of 120 and 84. "mlp": two hidden layers of 512.
         "resnet20" and "efficientnet-b0": see `resnet` and `efficientnet`; a block is two stages, because
@@ -86,7 +93,7 @@ def build(
         small for the poolings (the layer is named).
     """
     if name not in ARCHITECTURES:
-        raise unknown_name("network", name, ARCHITECTURES)
+        raise unknown_name("network", name, ARCHITECTURES, UNCLEAR)
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise InputError("input_shape", "(H, W, C), each at least 1", str(tuple(input_shape)))
     if n_labels < 2 or not width > 0:

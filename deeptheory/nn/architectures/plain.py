@@ -9,10 +9,21 @@ from deeptheory.nn.layers.pooling import MaxPool2d
 from deeptheory.nn.layers.reshaping import Flatten, ReLU
 
 POOL = 0  # marks a 2 x 2 maximum pooling in the lists of filters
+FIVE = (64, 128, 256, 512, 512)  # filters of a published VGG between its five poolings
+
+
+def _published(*counts: int) -> tuple[int, ...]:
+    """The list of filters of a VGG with so many convolutions before each pooling."""
+    return tuple(n for count, filters in zip(counts, FIVE, strict=False) for n in (*(filters,) * count, POOL))
+
+
 VGG = {
     "vgg6": (64, POOL, 128, POOL, 256, 256, POOL, 512, POOL),
-    "vgg11": (64, 64, POOL, 128, 128, POOL, 256, 256, 256, POOL, 512, 512, 512, POOL),
-    "vgg16": (64, 64, POOL, 128, 128, POOL, *(256, 256, 256, POOL), *(512, 512, 512, POOL) * 2),
+    "vgg11-10conv": _published(2, 2, 3, 3),
+    "vgg11-8conv": _published(1, 1, 2, 2, 2),
+    "vgg13": _published(2, 2, 2, 2, 2),
+    "vgg16": _published(2, 2, 3, 3, 3),
+    "vgg19": _published(2, 2, 4, 4, 4),
 }
 VGG_HIDDEN = (4096, 4096)
 CLASSIFIERS = ("linear", "hidden")

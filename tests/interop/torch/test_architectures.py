@@ -16,7 +16,7 @@ N_LABELS, N = 4, 40
 PROBE = measuring.ProbeOptions(l2=0.1)
 
 
-@pytest.mark.parametrize("name", ["vgg11", "vgg16", "resnet20", "efficientnet-b0", "mlp", "lenet"])
+@pytest.mark.parametrize("name", ["vgg11-10conv", "vgg16", "resnet20", "efficientnet-b0", "mlp", "lenet"])
 def test_class_means_strengths_and_the_classifier_are_those_of_ours(name, one_thread):
     network, rng = small(name), np.random.default_rng(0)
     labels = np.arange(2 * N) % N_LABELS

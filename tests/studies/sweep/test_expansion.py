@@ -166,5 +166,7 @@ def test_what_follows_from_network_and_optimiser_follows_in_every_member(sweep_o
     vgg6, mlp = ("stage3", "stage4", "stage5"), ("stage2",)
     rates = (0.1, 0.05), (0.001, 0.0005)
     assert found == [(stages, *rate) for stages in (vgg6, mlp) for rate in rates]
-    given = sweep_of({"network.name": ["vgg6", "vgg11"]}, prune={"stages": ["stage4"]}, judge={"seeds": 1})
+    given = sweep_of(
+        {"network.name": ["vgg6", "vgg11-10conv"]}, prune={"stages": ["stage4"]}, judge={"seeds": 1}
+    )
     assert {member.config.prune.stages for member in expand(given)} == {("stage4",)}
