@@ -60,6 +60,25 @@ def test_another_epsilon_of_the_norms(tmp_path):
         tensors_back(origin, {name: 0 * array for name, array in variances.items()})
 
 
+def test_positions_before_adaptive_pooling(tmp_path):
+    model = models.settled(models.VGG(models.OURS["vgg11-8conv"], 0.01, 3))
+    network, origin = imported(model, "vgg11-8conv", 96, tmp_path)  # 3 x 3 positions
+    live.load_back(model, tensors_back(origin, network.state()))
+    assert difference(network, model, 96) < TOLERANCE
+    weight = "stage9.linear.weight"
+    shape = network.parameters()[weight].shape
+    filters = np.repeat(np.arange(shape[1] // 9) % 2 == 0, 9)
+    (back,) = tensors_back(origin, {weight: np.broadcast_to(filters, shape)}).values()
+    np.testing.assert_array_equal(back[0], np.repeat(filters[::9], 49))
+    with pytest.raises(InputError, match=rf"mask of '{weight}': expected one mask .* found masks of single"):
+        tensors_back(origin, {weight: np.arange(np.prod(shape)).reshape(shape) % 2 == 0})
+    network, origin = imported(model, "vgg11-8conv", 256, tmp_path)  # 8 x 8, trained apart
+    with pytest.raises(
+        InputError, match=rf"'{weight}': expected weights that .* found others, trained at 8 x 8"
+    ):
+        tensors_back(origin, network.state())
+
+
 @pytest.mark.parametrize("name", ["vgg11_bn", "resnet20-centred"])
 def test_masks_hold_in_the_model(tmp_path, name):
     make, size = TINY[name]

@@ -14,8 +14,9 @@ TOLERANCE = 1e-4  # of the largest output
 TINY = {
     "vgg11-10conv": (lambda: models.VGG(models.OURS["vgg11-10conv"], 0.06, 5, hidden=False, bias=False), 32),
     "vgg16": (lambda: models.VGG(models.OURS["vgg16"], 0.06, 5, hidden=False), 32),
-    "vgg11_bn": (lambda: models.VGG(models.TORCHVISION["vgg11_bn"], 0.04, 5), 32),
-    "vgg16_bn": (lambda: models.VGG(models.TORCHVISION["vgg16_bn"], 0.04, 5), 32),
+    "vgg11-8conv": (lambda: models.VGG(models.OURS["vgg11-8conv"], 0.06, 5, hidden=False), 32),
+    "vgg11_bn": (lambda: models.VGG(models.PUBLISHED["vgg11_bn"], 0.04, 5), 32),
+    "vgg16_bn": (lambda: models.VGG(models.PUBLISHED["vgg16_bn"], 0.04, 5), 32),
     "resnet20-behind": (lambda: models.ResNet20(0.25, 5), 32),
     "resnet20-centred": (lambda: models.ResNet20(0.25, 5, head="linear", centred=True), 32),
     "efficientnet-b0": (lambda: models.EfficientNetB0(0.25, 5), 64),
@@ -25,8 +26,8 @@ TINY = {
 FULL = {
     "vgg11-10conv": (lambda: models.VGG(models.OURS["vgg11-10conv"], 1, 10, hidden=False, bias=False), 32),
     "vgg16": (lambda: models.VGG(models.OURS["vgg16"], 1, 10, hidden=False), 32),
-    "vgg11_bn": (lambda: models.VGG(models.TORCHVISION["vgg11_bn"], 1, 10), 32),
-    "vgg16_bn": (lambda: models.VGG(models.TORCHVISION["vgg16_bn"], 1, 10), 32),
+    "vgg11_bn": (lambda: models.VGG(models.PUBLISHED["vgg11_bn"], 1, 10), 32),
+    "vgg16_bn": (lambda: models.VGG(models.PUBLISHED["vgg16_bn"], 1, 10), 32),
     "resnet20-behind": (lambda: models.ResNet20(1, 10), 32),
     "efficientnet_b0": (lambda: models.EfficientNetB0(1, 10), 64),
     "efficientnet_b0-stride1": (lambda: models.EfficientNetB0(1, 10, stem_stride=1), 32),
@@ -103,17 +104,31 @@ def test_what_tensors_of_another_package_do_not_say_is_asked_for(imported, make,
         imported(make(), name, 32)
 
 
-@pytest.mark.parametrize("size", [32, 224, 448])
-def test_adaptive_pooling_is_exact(imported, size):
-    model = models.settled(models.VGG(models.TORCHVISION["vgg11_bn"], 0.01, 3))
-    network, _ = imported(model, "vgg11_bn", size)
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [
+        (32, {"hidden": False}),  # kuangliu
+        (64, {"hidden": False, "size": 64, "normed": False}),
+        (32, {"pooled": False}),  # chenyaofo, weiaicunzai
+        (64, {"pooled": False, "size": 64}),
+        (32, {"normed": False}),  # torchvision, from here on
+        (96, {"normed": False}),
+        (224, {}),
+        (256, {}),
+        (448, {}),
+    ],
+)
+def test_published_forms_of_vgg_at_any_size(imported, size, options):
+    model = models.settled(models.VGG(models.OURS["vgg11-8conv"], 0.01, 3, **options))
+    network, _ = imported(model, "vgg11-8conv", size)
     assert difference(network, model, size, n=2) < TOLERANCE
 
 
-def test_other_adaptive_pooling_is_refused(imported):
-    model = models.VGG(models.TORCHVISION["vgg11_bn"], 0.01, 3)
-    with pytest.raises(InputError, match=r"adaptive pooling of vgg11_bn: expected images .* found 96 x 96"):
-        imported(model, "vgg11_bn", 96)
+def test_a_bias_that_is_missing_is_named(imported):
+    model = models.VGG(models.OURS["vgg11-8conv"], 0.01, 3)
+    model.features[3 + 1].bias = None
+    with pytest.raises(InputError, match=r"missing: 'features.4.bias'"):
+        imported(model, "vgg11-8conv", 32)
 
 
 def test_another_epsilon_is_folded(imported):

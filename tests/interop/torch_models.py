@@ -5,35 +5,35 @@ import torch
 import torch.nn.functional as F
 from torch import nn as tn
 
-TORCHVISION = {"vgg11_bn": (1, 1, 2, 2, 2), "vgg16_bn": (2, 2, 3, 3, 3)}
-OURS = {"vgg11-10conv": (2, 2, 3, 3), "vgg16": (2, 2, 3, 3, 3)}
+PUBLISHED = {"vgg11_bn": (1, 1, 2, 2, 2), "vgg16_bn": (2, 2, 3, 3, 3)}
+OURS = {"vgg11-10conv": (2, 2, 3, 3), "vgg11-8conv": (1, 1, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3)}
 FILTERS = (64, 128, 256, 512, 512)
 
 
 class VGG(tn.Module):
     """Convolutions with a bias, as torchvision has them, and its classifier; or with a single linear layer."""
 
-    def __init__(self, counts, width, n_labels, *, hidden=True, bias=True, size=32):
+    def __init__(self, counts, width, n_labels, *, hidden=True, bias=True, size=32, normed=True, pooled=True):
         super().__init__()
         layers, n = [], 3
         for count, filters in zip(counts, FILTERS, strict=False):
             for _ in range(count):
                 n_out = max(1, round(width * filters))
-                layers += [tn.Conv2d(n, n_out, 3, padding=1, bias=bias), tn.BatchNorm2d(n_out), tn.ReLU()]
+                layers += [tn.Conv2d(n, n_out, 3, padding=1, bias=bias)]
+                layers += [tn.BatchNorm2d(n_out), tn.ReLU()] if normed else [tn.ReLU()]
                 n = n_out
             layers.append(tn.MaxPool2d(2))
         self.features = tn.Sequential(*layers)
+        self.avgpool = tn.AdaptiveAvgPool2d(7) if hidden and pooled else tn.Identity()
+        n *= 49 if hidden and pooled else (size // 2 ** len(counts)) ** 2
         if hidden:
             m = round(4096 * width)
-            self.avgpool = tn.AdaptiveAvgPool2d(7)
             self.classifier = tn.Sequential(
-                tn.Linear(49 * n, m), tn.ReLU(), tn.Dropout(),
+                tn.Linear(n, m), tn.ReLU(), tn.Dropout(),
                 tn.Linear(m, m), tn.ReLU(), tn.Dropout(), tn.Linear(m, n_labels),
             )  # fmt: skip
         else:
-            self.avgpool = tn.Identity()
-            positions = (size // 2 ** len(counts)) ** 2
-            self.classifier = tn.Linear(n * positions, n_labels, bias=bias)
+            self.classifier = tn.Linear(n, n_labels, bias=bias)
 
     def forward(self, x):
         return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))

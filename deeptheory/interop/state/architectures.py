@@ -1,4 +1,4 @@
-"""The architectures of imported tensors: ours, torchvision's VGG, and those of a TOML file."""
+"""The architectures of imported tensors: ours, under more names, and those of a TOML file."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,29 +9,23 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.interop.state import naming
+from deeptheory.interop.state import naming, vgg_forms
 from deeptheory.interop.state.architecture_files import read_architecture
-from deeptheory.interop.torch_modules import LINEAR, NORM, modules_of
-from deeptheory.nn.architectures import EFFICIENTNET, NAMES
+from deeptheory.interop.state.vgg_forms import NARROW
+from deeptheory.interop.torch_modules import CONVOLUTION, NORM, modules_of
+from deeptheory.nn.architectures import EFFICIENTNET, NAMES, UNCLEAR
 from deeptheory.nn.architectures.efficientnet import SMALL, WIDEST
 from deeptheory.nn.architectures.plain import VGG
 from deeptheory.nn.layers.base import Array, Shape
-from deeptheory.prune.masked_layers import HEAD
+from deeptheory.prune.masked_layers import HEAD_LAYER
 
-TORCHVISION = {  # convolutions before each of the five pooling layers
-    "vgg11_bn": (1, 1, 2, 2, 2),
-    "vgg13_bn": (2, 2, 2, 2, 2),
-    "vgg16_bn": (2, 2, 3, 3, 3),
-    "vgg19_bn": (2, 2, 4, 4, 4),
-}
+NORMED = {"vgg11_bn": "vgg11-8conv", **{f"{name}_bn": name for name in ("vgg13", "vgg16", "vgg19")}}
 RESNET, CENTRED, BEHIND = "resnet20", "resnet20-centred", "resnet20-behind"
 STEMS = {"efficientnet_b0": 2, "efficientnet_b0-stride1": 1}  # stride of the stem, at any size of the images
-SPELLINGS = {**dict.fromkeys(STEMS, EFFICIENTNET), CENTRED: RESNET, BEHIND: RESNET}
-ARCHITECTURES = (*NAMES, *SPELLINGS, *TORCHVISION)
+SPELLINGS = {**dict.fromkeys(STEMS, EFFICIENTNET), CENTRED: RESNET, BEHIND: RESNET, **NORMED}
+ARCHITECTURES = (*NAMES, *SPELLINGS)
 OWN = "deeptheory"  # the naming of our own files
-POOLED = 7  # positions along an axis that torchvision's VGG pools to
 LARGEST = 4.0  # width factor of an EfficientNet, at most
-NARROW = 1e-3  # width factor at which every layer has its smallest number of filters
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Architecture:
     centred : bool
         Whether parameter-free shortcuts add zeros on both sides in PyTorch (`centred_shortcuts.zeros_behind`).
     pooled : dict of (int, int)
-        By our name of a linear weight that PyTorch applies after adaptive pooling to 7 x 7: the positions here.
+        By our name of a linear weight that PyTorch applies after adaptive pooling: the positions here.
     notes : tuple of str
         In what PyTorch's own module may differ.
     unsaid : InputError or None
@@ -81,7 +75,7 @@ def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shap
     name : str
         One of `ARCHITECTURES`, or a path that ends in ".toml".
     tensors : mapping of str to array
-        Those of the file. Names are also matched by their order; they show whether a VGG has hidden layers.
+        Those of the file. Names are also matched by their order; they show of what form a VGG is.
     input_shape : (H, W, C)
         Of the images.
 
@@ -93,29 +87,25 @@ def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shap
     if name.endswith(".toml"):
         return _of_file(name, tensors, input_shape)
     if name not in ARCHITECTURES:
-        raise unknown_name("--architecture", name, (*ARCHITECTURES, "FILE.toml"))
-    if name in TORCHVISION:
-        return _torchvision_vgg(name, tensors, input_shape)
+        raise unknown_name("--architecture", name, (*ARCHITECTURES, "FILE.toml"), UNCLEAR)
+    if SPELLINGS.get(name, name) in VGG:
+        return _vgg(name, tensors, input_shape)
     return _ours(name, tensors, input_shape)
 
 
 def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
     name = SPELLINGS.get(asked, asked)
-    hidden = name in VGG and len(naming.modules_in(tensors)[LINEAR]) > 1
     narrow = nn.build(
         name,
         2,
         input_shape,
         _width(tensors) if name == EFFICIENTNET else NARROW,
         rng=np.random.default_rng(0),
-        classifier="hidden" if hidden else "linear",
     )
     description, others = nn.blueprint_of(narrow), dict[str, naming.Prefixes]()
     notes: tuple[str, ...] = ()
     unsaid = None
-    if name in VGG:
-        others["torchvision"] = naming.vgg_names(description)
-    elif name == RESNET:
+    if name == RESNET:
         others |= {f"torchvision, head {head}": naming.resnet_names(head) for head in ("fc", "linear")}
         where = "on both sides of" if asked == CENTRED else "behind"
         notes = (f"shortcuts to more filters add channels of zeros {where} those of their input",)
@@ -158,54 +148,20 @@ def _width(tensors: Mapping[str, Array]) -> float:
     return min(widest / WIDEST, LARGEST)
 
 
-def _torchvision_vgg(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
-    """Convolutions with a bias, batch norm, adaptive pooling to 7 x 7, two hidden layers and the head."""
-    stages: list[dict[str, Any]] = []
-    for count in TORCHVISION[name]:
-        for number in range(count):
-            layers = [
-                ["conv", "Conv2d", {"groups": 1, "stride": 1, "padding": 1}],
-                ["norm", "BatchNorm2d", {}],
-                ["relu", "ReLU", {}],
-            ]
-            if number == count - 1:
-                layers.append(["pool", "MaxPool2d", {"size": 2, "stride": 2}])
-            stages.append({"name": f"stage{len(stages) + 1}", "layers": layers, "inputs": {}})
-    halved = 2 ** len(TORCHVISION[name])
-    positions = input_shape[0] // halved, input_shape[1] // halved
-    weight = f"stage{len(stages) + 1}.linear.weight"
-    stages[-1]["layers"] += _adaptive_pooling(name, positions, input_shape)
-    for flatten in ([["flatten", "Flatten", {}]], []):
-        layers = [*flatten, ["linear", "Linear", {}], ["relu", "ReLU", {}]]
-        stages.append({"name": f"stage{len(stages) + 1}", "layers": layers, "inputs": {}})
-    stages.append(
-        {"name": HEAD, "layers": [["flatten", "Flatten", {}], ["linear", "Linear", {}]], "inputs": {}}
-    )
-    description = {"dtype": "float32", "input_shape": tuple(input_shape), "stages": stages}
-    needed = naming.own_names(description)
+def _vgg(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
+    name, normed = SPELLINGS.get(asked, asked), True if asked in NORMED else None
+    description, pooled = vgg_forms.form_of(name, normed, tensors, input_shape)
+    biased = any(f"{conv}.bias" in tensors for conv in naming.modules_in(tensors)[CONVOLUTION])
+    left_out = () if biased else (".conv.bias",)
+    arrays = [array for array in naming.own_names(description) if not array.endswith(left_out)]
     return Architecture(
-        name,
+        asked,
         description,
         _namings(description, tensors, {"torchvision": naming.vgg_names(description)}),
-        frozenset(needed),
-        {array: (3, 3) for array in needed if array.endswith("conv.weight")},
-        pooled={weight: (min(positions[0], POOLED), min(positions[1], POOLED))},
+        frozenset(array for array in arrays if array != f"{HEAD_LAYER}.bias" or asked in NORMED),
+        {array: (3, 3) for array in arrays if array.endswith("conv.weight")},
+        pooled=pooled,
     )
-
-
-def _adaptive_pooling(name: str, positions: tuple[int, int], input_shape: Shape) -> list[list[Any]]:
-    """A pooling layer to 7 x 7 positions, or none where the axis has 7 positions, or 1, which PyTorch repeats."""
-    if all(size in (1, POOLED) for size in positions):
-        return []
-    size, *rest = divmod(positions[0], POOLED)
-    if any(rest) or size == 0 or positions[0] != positions[1]:
-        expected = (
-            "images that it makes 1, 7 or a multiple of 7 positions of along both axes, such as 32 or 224"
-        )
-        do = "resize the images, or describe the network without adaptive pooling in a TOML file"
-        found = f"{input_shape[0]} x {input_shape[1]} pixels, {positions[0]} x {positions[1]} positions"
-        raise InputError(f"adaptive pooling of {name}", expected, found, do)
-    return [["pool7", "AvgPool2d", {"size": size, "stride": size}]]
 
 
 def _of_file(path: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.interop.state.architectures import POOLED
+from deeptheory.interop.state.adaptive_pooling import POOLED, folded
 from deeptheory.interop.state.centred_shortcuts import zeros_behind
 from deeptheory.interop.state.matching import Matching
 from deeptheory.interop.torch_modules import BUFFERS, DRAWN
@@ -86,14 +85,9 @@ def in_single_precision(network: nn.Network) -> nn.Network:
 
 
 def _array(matching: Matching, name: str, tensor: Array) -> Array:
-    """A copy of a tensor; where PyTorch's adaptive pooling repeats positions, their weights are summed."""
+    """A copy of a tensor; adaptive pooling before a linear layer becomes a part of its weight."""
     pooled = matching.architecture.pooled.get(name, (POOLED, POOLED))
-    repeated = tuple(axis for axis, size in enumerate(pooled, start=2) if size == 1)
-    if not repeated:
-        return tensor.copy()
-    grid = tensor.reshape(len(tensor), -1, POOLED, POOLED)
-    summed: NDArray[np.float32] = grid.sum(axis=repeated, dtype=np.float64).astype(np.float32)
-    return summed
+    return tensor.copy() if pooled == (POOLED, POOLED) else folded(tensor, pooled)
 
 
 def standardised(network: nn.Network, mean: Sequence[float], deviation: Sequence[float]) -> nn.Network:

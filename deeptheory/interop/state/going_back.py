@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.interop.state.architectures import CENTRED, POOLED
+from deeptheory.interop.state.adaptive_pooling import POOLED, unfolded
+from deeptheory.interop.state.architectures import CENTRED
 from deeptheory.interop.state.centred_shortcuts import zeros_behind
 from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.nn.layers.normalisation import EPSILON
@@ -52,13 +53,14 @@ def tensors_back(origin: Origin, arrays: Mapping[str, Array]) -> dict[str, Array
     -------
     dict of str to array
         By name of the tensor. The other program computes with them what our network computes, to rounding: the
-        bias of a convolution that became part of the running mean behind it is zero, and positions that adaptive
-        pooling repeats share their weight equally.
+        bias of a convolution that became part of the running mean behind it is zero, and of the weights that
+        adaptive pooling makes the same it is the shortest.
 
     Raises
     ------
     InputError
-        A running variance is smaller than what the norms of the other program add to it.
+        A running variance is smaller than what the norms of the other program add to it; positions before
+        adaptive pooling have been trained or masked apart.
     """
     found, places = {}, _places(origin)
     is_state = any(array.dtype != np.bool_ for array in arrays.values())
@@ -67,7 +69,7 @@ def tensors_back(origin: Origin, arrays: Mapping[str, Array]) -> dict[str, Array
             array = _in_order(arrays[name], places.get(name))
             if name.endswith(".running_var"):
                 array = _variance(name, array, origin.norm_epsilon)
-            found[tensor] = _in_shape(name, array, shape)
+            found[tensor] = _in_shape(origin, name, array, shape)
         elif is_state:  # a bias that is part of a running mean
             found[tensor] = np.zeros(shape, np.float32)
     return found
@@ -101,12 +103,15 @@ def _variance(name: str, array: Array, epsilon: float) -> Array:
     return variance.astype(array.dtype)
 
 
-def _in_shape(name: str, array: Array, shape: Shape) -> Array:
-    """The array in the shape of its tensor; adaptive pooling to 7 x 7 has repeated a single position there."""
+def _in_shape(origin: Origin, name: str, array: Array, shape: Shape) -> Array:
+    """The array in the shape of its tensor; before a linear layer PyTorch's may have pooled to 7 x 7 positions."""
     if array.size == np.prod(shape):
         return array.reshape(shape).copy()
-    if array.size * POOLED**2 != np.prod(shape):
+    halved = 2 ** sum(
+        kind == "MaxPool2d" for stage in origin.description["stages"] for _, kind, _ in stage["layers"]
+    )
+    height, width = (axis // halved for axis in origin.description["input_shape"][:2])
+    if array.size * POOLED**2 != np.prod(shape) * height * width:
         expected, do = f"numbers for shape {shape}", "export with --to torch"
         raise InputError(f"'{name}'", expected, f"shape {array.shape}", do)
-    repeated = np.repeat(array, POOLED**2, axis=1)
-    return repeated if array.dtype == np.bool_ else repeated / np.float32(POOLED**2)
+    return unfolded(name, array, (height, width))

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.interop.state.architectures import OWN, POOLED, Architecture
+from deeptheory.interop.state.adaptive_pooling import POOLED
+from deeptheory.interop.state.architectures import OWN, Architecture
 from deeptheory.interop.state.naming import counted, is_ignored
 from deeptheory.interop.state.sizes import fitted
 from deeptheory.interop.torch_modules import DRAWN
