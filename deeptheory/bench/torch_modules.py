@@ -15,16 +15,20 @@ class GlobalAveragePool(tn.Module):
 class SqueezeExcitation(tn.Module):
     """Channels times factors that two linear layers compute from the means of all channels."""
 
-    def __init__(self, n_channels: int, n_hidden: int) -> None:
+    def __init__(self, n_channels: int, n_hidden: int, hard: bool = False) -> None:
         super().__init__()
+        self.hard = hard
         self.reduce_weight = tn.Parameter(torch.empty(n_hidden, n_channels))
         self.reduce_bias = tn.Parameter(torch.empty(n_hidden))
         self.expand_weight = tn.Parameter(torch.empty(n_channels, n_hidden))
         self.expand_bias = tn.Parameter(torch.empty(n_channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        hidden = functional.silu(functional.linear(x.mean((2, 3)), self.reduce_weight, self.reduce_bias))
-        gate = functional.linear(hidden, self.expand_weight, self.expand_bias).sigmoid()
+        inside, outside = (
+            (functional.relu, functional.hardsigmoid) if self.hard else (functional.silu, torch.sigmoid)
+        )
+        hidden = inside(functional.linear(x.mean((2, 3)), self.reduce_weight, self.reduce_bias))
+        gate = outside(functional.linear(hidden, self.expand_weight, self.expand_bias))
         return x * gate[:, :, None, None]
 
 

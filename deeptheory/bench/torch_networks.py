@@ -128,6 +128,16 @@ def _(layer: nn.SiLU, in_place: bool) -> tn.Module:
     return tn.SiLU()  # in place, PyTorch would copy the input first, since its gradient needs it
 
 
+@counterpart.register
+def _(layer: nn.ReLU6, in_place: bool) -> tn.Module:
+    return tn.ReLU6(in_place)
+
+
+@counterpart.register
+def _(layer: nn.HardSwish, in_place: bool) -> tn.Module:
+    return tn.Hardswish()
+
+
 @counterpart.register(nn.GELU)
 @counterpart.register(nn.TanhGELU)
 def _(layer: nn.GELU | nn.TanhGELU, in_place: bool) -> tn.Module:
@@ -162,7 +172,7 @@ def _(layer: nn.GlobalAveragePool, in_place: bool) -> tn.Module:
 @counterpart.register
 def _(layer: nn.SqueezeExcitation, in_place: bool) -> tn.Module:
     n_hidden, n_channels = layer.parameters["reduce_weight"].shape
-    return torch_modules.SqueezeExcitation(n_channels, n_hidden)
+    return torch_modules.SqueezeExcitation(n_channels, n_hidden, isinstance(layer, nn.HardSqueezeExcitation))
 
 
 @counterpart.register

@@ -5,22 +5,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from deeptheory.errors import InputError
+from deeptheory.nn.layer_checks import SQUEEZING
 
 CONVOLUTION, NORM, LINEAR, DRAWS = "convolution", "norm", "linear layer", "stochastic depth"
 WEIGHT_AND_BIAS = {"weight": "weight", "bias": "bias"}
 STATISTICS, DRAWN = ("running_mean", "running_var"), ("seed", "counter")
 KEYS_OF_NORM = ("weight", "bias", *STATISTICS)
 BUFFERS = (*STATISTICS, *DRAWN)  # arrays that are not trained
+SQUEEZED = (
+    (".reduce", CONVOLUTION, {"weight": "reduce_weight", "bias": "reduce_bias"}),
+    (".expand", CONVOLUTION, {"weight": "expand_weight", "bias": "expand_bias"}),
+)
 # The modules of every kind of layer with arrays: suffix of their name, kind, and keys in PyTorch and here.
 PARTS: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
     "Conv2d": (("", CONVOLUTION, WEIGHT_AND_BIAS),),
     "Linear": (("", LINEAR, WEIGHT_AND_BIAS),),
     "BatchNorm2d": (("", NORM, {key: key for key in KEYS_OF_NORM}),),
     "LayerNorm": (("", NORM, WEIGHT_AND_BIAS),),
-    "SqueezeExcitation": (
-        (".reduce", CONVOLUTION, {"weight": "reduce_weight", "bias": "reduce_bias"}),
-        (".expand", CONVOLUTION, {"weight": "expand_weight", "bias": "expand_bias"}),
-    ),
+    **dict.fromkeys(SQUEEZING, SQUEEZED),
     "StochasticDepth": (("", DRAWS, {key: key for key in DRAWN}),),
 }
 

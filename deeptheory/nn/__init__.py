@@ -6,7 +6,7 @@ from deeptheory.nn.early_stopping import EarlyStop, best_epoch
 from deeptheory.nn.evaluation import accuracy, predict_labels
 from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.initialisation import reinitialise
-from deeptheory.nn.layers.activations import GELU, SiLU, TanhGELU, activation
+from deeptheory.nn.layers.activations import GELU, HardSwish, ReLU6, SiLU, TanhGELU, activation
 from deeptheory.nn.layers.base import Layer
 from deeptheory.nn.layers.convolution import Conv2d, Linear
 from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
@@ -14,7 +14,7 @@ from deeptheory.nn.layers.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.layers.reshaping import Flatten, ReLU
 from deeptheory.nn.layers.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.layers.sparse import SparseConv2d, SparseLinear
-from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
+from deeptheory.nn.layers.squeeze_excitation import HardSqueezeExcitation, SqueezeExcitation
 from deeptheory.nn.layers.standardisation import Standardise
 from deeptheory.nn.learning_rates import SCHEDULES, Schedule, check_schedule, learning_rate
 from deeptheory.nn.loss import softmax_cross_entropy
@@ -44,6 +44,8 @@ __all__ = [
     "Generators",
     "GlobalAveragePool",
     "Group",
+    "HardSqueezeExcitation",
+    "HardSwish",
     "History",
     "Layer",
     "LayerNorm",
@@ -53,6 +55,7 @@ __all__ = [
     "NetworkOptions",
     "Node",
     "ReLU",
+    "ReLU6",
     "Recipe",
     "Schedule",
     "Session",

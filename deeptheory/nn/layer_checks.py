@@ -9,6 +9,7 @@ from deeptheory.nn.layers.base import Array, Shape
 LEAST = dict.fromkeys(("groups", "n_in", "n_out", "size", "stride"), 1) | {"padding": 0}  # of integer options
 MOST = 2**31 - 1
 MOST_LAYERS = 10_000
+SQUEEZING = ("SqueezeExcitation", "HardSqueezeExcitation")
 # Shapes of the arrays by kind of layer: one letter an axis, the same letter for the same size.
 SHAPES = {
     "BatchNorm2d": {"weight": "C", "bias": "C", "running_mean": "C", "running_var": "C"},
@@ -17,11 +18,9 @@ SHAPES = {
     "Linear": {"weight": "OI", "bias": "O"},
     "SparseConv2d": {"values": "KHW", "inputs": "K", "starts": "S", "bias": "O"},
     "SparseLinear": {"values": "KP", "inputs": "K", "starts": "S", "bias": "O"},
-    "SqueezeExcitation": {
-        "reduce_weight": "RC",
-        "reduce_bias": "R",
-        "expand_weight": "CR",
-        "expand_bias": "C",
+    **{
+        kind: {"reduce_weight": "RC", "reduce_bias": "R", "expand_weight": "CR", "expand_bias": "C"}
+        for kind in SQUEEZING
     },
     "StochasticDepth": {"seed": "1", "counter": "1"},
 }

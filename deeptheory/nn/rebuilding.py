@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import Stage, nodes_of, output_shapes
 from deeptheory.nn.layer_checks import check_arrays, check_options
-from deeptheory.nn.layers.activations import GELU, SiLU, TanhGELU
+from deeptheory.nn.layers.activations import GELU, HardSwish, ReLU6, SiLU, TanhGELU
 from deeptheory.nn.layers.base import Array, Layer, Shape
 from deeptheory.nn.layers.convolution import Conv2d, Linear
 from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
@@ -17,7 +17,7 @@ from deeptheory.nn.layers.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.layers.reshaping import Flatten, ReLU
 from deeptheory.nn.layers.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.layers.sparse import SparseConv2d, SparseLayer, SparseLinear
-from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
+from deeptheory.nn.layers.squeeze_excitation import HardSqueezeExcitation, SqueezeExcitation
 from deeptheory.nn.layers.standardisation import Standardise
 from deeptheory.nn.network import Network
 
@@ -29,10 +29,13 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     Flatten: (),
     GELU: (),
     GlobalAveragePool: (),
+    HardSqueezeExcitation: (),
+    HardSwish: (),
     LayerNorm: ("epsilon",),
     Linear: (),
     MaxPool2d: ("size", "stride"),
     ReLU: (),
+    ReLU6: (),
     SiLU: (),
     SparseConv2d: ("n_in", "stride", "padding"),
     SparseLinear: ("n_in",),

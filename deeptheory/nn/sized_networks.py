@@ -9,7 +9,7 @@ import numpy as np
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT, Stage
 from deeptheory.nn.initialisation import reinitialise
-from deeptheory.nn.layer_checks import BIASED, SHAPES, WHOLE_NUMBERS
+from deeptheory.nn.layer_checks import BIASED, SHAPES, SQUEEZING, WHOLE_NUMBERS
 from deeptheory.nn.layers.base import Array, Layer, Shape
 from deeptheory.nn.network import Network
 from deeptheory.nn.rebuilding import assemble, make_layer
@@ -124,7 +124,7 @@ def _array_shapes(
         n_out, inside = given("nodes"), (n_in,)
     if kind in BIASED:
         return {"weight": (n_out, *inside)} | ({"bias": (n_out,)} if size.get("bias") else {})
-    letters = {"C": n_in, "R": given("hidden") if kind == "SqueezeExcitation" else 0, "1": 1}
+    letters = {"C": n_in, "R": given("hidden") if kind in SQUEEZING else 0, "1": 1}
     return {array: tuple(letters[axis] for axis in axes) for array, axes in SHAPES.get(kind, {}).items()}
 
 

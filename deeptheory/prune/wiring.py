@@ -9,10 +9,19 @@ from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.base import Array
 
 # Layers that act on every filter separately and map a constant to a constant; the second kind keeps its value.
-ELEMENTWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU, nn.GELU, nn.TanhGELU, nn.StochasticDepth)
+ELEMENTWISE = (
+    nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.SiLU, nn.HardSwish, nn.GELU, nn.TanhGELU, nn.StochasticDepth,
+)  # fmt: skip
 KEEPING = (nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAveragePool, nn.Flatten)
 # Layers whose output filters are the input filters, each changed alone, or by numbers that all filters share.
-FILTER_BY_FILTER = (*ELEMENTWISE, *KEEPING, nn.Standardise, nn.SqueezeExcitation, nn.LayerNorm)
+FILTER_BY_FILTER = (
+    *ELEMENTWISE,
+    *KEEPING,
+    nn.Standardise,
+    nn.SqueezeExcitation,
+    nn.HardSqueezeExcitation,
+    nn.LayerNorm,
+)
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,25 @@ def _relu(graph: Translation, operator: Operator) -> None:
     graph.place(operator, nn.ReLU(), graph.input(operator))
 
 
+def _clip(graph: Translation, operator: Operator) -> None:
+    ends = [graph.constant(operator, place) for place in (1, 2)]
+    found = [None if end is None else float(end) for end in ends]
+    if found != [0, 6]:
+        raise operator.error("range", "0 to 6 (ReLU6)", f"{found[0]} to {found[1]}")
+    graph.place(operator, nn.ReLU6(), graph.input(operator))
+
+
+def _hard_swish(graph: Translation, operator: Operator) -> None:
+    graph.place(operator, nn.HardSwish(), graph.input(operator))
+
+
+def _hard_sigmoid(graph: Translation, operator: Operator) -> None:
+    slope, shift = operator.attributes.get("alpha", 0.2), operator.attributes.get("beta", 0.5)
+    if abs(slope - 1 / 6) > 1e-6 or shift != 0.5:
+        raise operator.error("alpha and beta", "1/6 and 0.5", f"{slope:g} and {shift:g}")
+    _sigmoid(graph, operator)
+
+
 def _sigmoid(graph: Translation, operator: Operator) -> None:
     graph.values[operator.outputs[0]] = Waiting(operator, graph.input(operator))
 
@@ -139,19 +158,23 @@ def _mul(graph: Translation, operator: Operator) -> None:
         gate, source = graph.value(operator, factor), graph.value(operator, x)
         if not isinstance(gate, Waiting) or gate.strides or isinstance(source, Waiting):
             continue
+        hard = gate.operator.kind == "HardSigmoid"
         if gate.source == source:
-            graph.place(operator, nn.SiLU(), source)
+            graph.place(operator, nn.HardSwish() if hard else nn.SiLU(), source)
             return
-        if (layer := _excitation(graph, gate.source, source)) is not None:
+        if (layer := _excitation(graph, gate.source, source, hard)) is not None:
             graph.place(operator, layer, source)
             return
-    expected = "SiLU (a value with its sigmoid) or squeeze-and-excitation with SiLU inside"
+    expected = (
+        "SiLU (a value with its sigmoid), HardSwish, or squeeze-and-excitation with SiLU inside, or with ReLU "
+        "and a hard sigmoid"
+    )
     raise operator.error("inputs", expected, ", ".join(f"'{name}'" for name in operator.inputs))
 
 
-def _excitation(graph: Translation, last: int, source: int) -> Layer | None:
-    """Squeeze-and-excitation, if mean, linear, SiLU and linear layer lead from `source` to `last`."""
-    expected = (nn.Linear, nn.SiLU, nn.Linear, nn.GlobalAveragePool)
+def _excitation(graph: Translation, last: int, source: int, hard: bool) -> Layer | None:
+    """Squeeze-and-excitation, if mean, linear, SiLU (`hard`: ReLU), linear layer lead from `source` to `last`."""
+    expected = (nn.Linear, nn.ReLU if hard else nn.SiLU, nn.Linear, nn.GlobalAveragePool)
     linear = list[Layer]()
     for kind in expected:
         if last == IMAGES or not isinstance(graph.placed[last].layer, kind):
@@ -165,7 +188,7 @@ def _excitation(graph: Translation, last: int, source: int) -> Layer | None:
         weight = layer.parameters["weight"]
         parameters[f"{side}_weight"] = np.ascontiguousarray(weight)
         parameters[f"{side}_bias"] = layer.parameters.get("bias", np.zeros(len(weight), weight.dtype))
-    return make_layer("SqueezeExcitation", {}, parameters, {})
+    return make_layer("HardSqueezeExcitation" if hard else "SqueezeExcitation", {}, parameters, {})
 
 
 def _add(graph: Translation, operator: Operator) -> None:
@@ -320,12 +343,15 @@ HANDLERS: dict[str, Callable[[Translation, Operator], None]] = {
     "Add": _add,
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
+    "Clip": _clip,
     "Conv": _conv,
     "Div": _standardise,
     "Dropout": _same_value,
     "Flatten": _flatten,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_pool,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": _hard_swish,
     "Identity": _same_value,
     "MatMul": _matmul,
     "MaxPool": _pool,

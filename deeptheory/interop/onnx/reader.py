@@ -25,14 +25,26 @@ KEYS: dict[type[Layer], str] = {
     nn.Linear: "linear",
     nn.MaxPool2d: "pool",
     nn.ReLU: "relu",
+    nn.ReLU6: "relu6",
+    nn.HardSwish: "hardswish",
     nn.SiLU: "silu",
+    nn.LayerNorm: "layer_norm",
+    nn.GELU: "gelu",
+    nn.TanhGELU: "gelu",
+    nn.HardSqueezeExcitation: "squeeze",
     nn.SqueezeExcitation: "squeeze",
     nn.Standardise: "standardise",
     nn.Subsample: "shortcut",
     nn.Sum: "sum",
 }
 DEPTHWISE = "depthwise"
-AFTER_DEPTHWISE = (nn.BatchNorm2d, nn.ReLU, nn.SiLU)  # behind it they are named "depthwise_norm" etc.
+AFTER_DEPTHWISE = (
+    nn.BatchNorm2d,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.SiLU,
+    nn.HardSwish,
+)  # behind it they are named "depthwise_norm" etc.
 
 
 def read_onnx(path: str | os.PathLike[str], notes: list[str] | None = None) -> nn.Network:

@@ -133,6 +133,14 @@ class _Graph:
         self._add("Relu", [x])
 
     @_write.register
+    def _(self, layer: nn.ReLU6, x: str) -> None:
+        self._add("Clip", [x, self._number("least", 0), self._number("most", 6)])
+
+    @_write.register
+    def _(self, layer: nn.HardSwish, x: str) -> None:
+        self._add("HardSwish", [x])
+
+    @_write.register
     def _(self, layer: nn.SiLU, x: str) -> None:
         self._add("Mul", [x, self._add("Sigmoid", [x], f"{self.name}.sigmoid")])
 
@@ -209,10 +217,19 @@ class _Graph:
             weight = self._weight(f"{side}_weight", layer.parameters[f"{side}_weight"][:, :, None, None])
             bias = self._weight(f"{side}_bias", layer.parameters[f"{side}_bias"])
             linear = self._add("Conv", [factors, weight, bias], f"{self.name}.{side}")
+            if isinstance(layer, nn.HardSqueezeExcitation):
+                factors = self._hard_activation(side, linear)
+                continue
             factors = self._add("Sigmoid", [linear], f"{linear}.sigmoid")
             if side == "reduce":
                 factors = self._add("Mul", [linear, factors], f"{linear}.silu")
         self._add("Mul", [x, factors])
+
+    def _hard_activation(self, side: str, x: str) -> str:
+        """The activation behind one of the matrices of a squeeze-and-excitation."""
+        if side == "reduce":
+            return self._add("Relu", [x], f"{x}.relu")
+        return self._add("HardSigmoid", [x], f"{x}.sigmoid", alpha=1 / 6, beta=0.5)
 
     @_write.register
     def _(self, layer: nn.StochasticDepth, x: str) -> None:

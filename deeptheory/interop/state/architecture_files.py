@@ -13,7 +13,7 @@ from typing import Any
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
-from deeptheory.nn.layer_checks import MOST, check_count, check_options
+from deeptheory.nn.layer_checks import MOST, SQUEEZING, check_count, check_options
 from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
 from deeptheory.nn.rebuilding import KINDS, OPTIONS, options_of
 from deeptheory.store.atomic_files import write_text
@@ -22,7 +22,11 @@ from deeptheory.store.toml import parse_toml, read_toml, toml_value
 TABLE, STAGE = ("dtype", "input_shape", "stages"), ("name", "layers", "inputs")
 DTYPES = ("float32", "float64")
 # What a layer may say of its sizes, by kind; the other numbers follow from its inputs.
-SIZES = {"Conv2d": ("filters", "size", "bias"), "Linear": ("nodes", "bias"), "SqueezeExcitation": ("hidden",)}
+SIZES = {
+    "Conv2d": ("filters", "size", "bias"),
+    "Linear": ("nodes", "bias"),
+    **dict.fromkeys(SQUEEZING, ("hidden",)),
+}
 Sizes = dict[str, dict[str, Any]]  # by the dotted name of the layer
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -106,7 +110,7 @@ def _sizes_of(network: nn.Network) -> Sizes:
                 found = {"filters": filters, "size": height if height == width else [height, width]}
             elif type(layer) is nn.Linear and stage is not network.head:
                 found = {"nodes": len(arrays["weight"])}
-            elif type(layer) is SqueezeExcitation:
+            elif isinstance(layer, SqueezeExcitation):
                 found = {"hidden": len(arrays["reduce_bias"])}
             if type(layer) in (nn.Conv2d, nn.Linear) and "bias" in arrays:
                 found["bias"] = True

@@ -10,6 +10,7 @@ from deeptheory.errors import InputError
 from deeptheory.interop.state.architectures import Architecture
 from deeptheory.interop.torch_modules import BUFFERS, DRAWN, KEYS_OF_NORM
 from deeptheory.nn.graph import INPUT
+from deeptheory.nn.layer_checks import SQUEEZING
 from deeptheory.nn.layers.base import Shape
 from deeptheory.nn.rebuilding import make_layer
 
@@ -108,7 +109,7 @@ class _Sizes:
             return dict.fromkeys(KEYS_OF_NORM, (channels,))
         if kind == "LayerNorm":
             return {"weight": (channels,), "bias": (channels,)}
-        if kind == "SqueezeExcitation":
+        if kind in SQUEEZING:
             hidden = self.found.get(f"{name}.reduce_weight", (1,))[0]
             return {
                 "reduce_weight": (hidden, channels),

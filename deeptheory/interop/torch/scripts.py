@@ -65,7 +65,8 @@ def torch_script(network: nn.Network, tensors: str, sparse: Sequence[str]) -> st
     precision = ".double()" if network.dtype == np.float64 else ""
     shown = {"height": height, "width": width, "channels": channels, "labels": network.n_labels}
     sources = _own_modules()
-    needed = sorted({type(node.layer).__name__ for node in network.nodes} & sources.keys())
+    kinds = {kind.__name__ for node in network.nodes for kind in type(node.layer).__mro__}
+    needed = sorted(kinds & sources.keys())
     classes = [f"\n\n{sources[name]}\n" for name in needed]
     return "".join(
         [
@@ -162,11 +163,17 @@ def _(layer: nn.MaxPool2d | nn.AvgPool2d) -> str:
 
 
 @_module.register(nn.ReLU)
+@_module.register(nn.ReLU6)
 @_module.register(nn.SiLU)
 @_module.register(nn.GELU)
 @_module.register(nn.Flatten)
 def _(layer: nn.Layer) -> str:
     return f"torch.nn.{type(layer).__name__}()"
+
+
+@_module.register
+def _(layer: nn.HardSwish) -> str:
+    return "torch.nn.Hardswish()"
 
 
 @_module.register
@@ -187,7 +194,8 @@ def _(layer: nn.GlobalAveragePool) -> str:
 @_module.register
 def _(layer: nn.SqueezeExcitation) -> str:
     n_hidden, n_channels = layer.parameters["reduce_weight"].shape
-    return f"SqueezeExcitation({n_channels}, {n_hidden})"
+    hard = ", hard=True" if isinstance(layer, nn.HardSqueezeExcitation) else ""
+    return f"SqueezeExcitation({n_channels}, {n_hidden}{hard})"
 
 
 @_module.register

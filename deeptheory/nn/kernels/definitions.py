@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 IDENTITY, RELU, SILU, GELU, TANH_GELU = "identity", "relu", "silu", "gelu", "tanh-gelu"
+RELU6, HARD_SWISH = "relu6", "hard-swish"
 
 
 def convolution(x: Array, weight: Array, stride: int = 1, padding: int = 0, groups: int = 1) -> Array:
@@ -120,7 +121,8 @@ def activation(z: Array, name: str) -> Array:
     """z, max(z, 0), z*sigmoid(z) (Elfwing et al., "Sigmoid-weighted linear units"), or z*Phi(z), exact or by tanh.
 
     Phi is the distribution function of the normal distribution (Hendrycks & Gimpel, "Gaussian error linear
-    units"). NaN stays NaN.
+    units"). The cheap ones of small networks are min(max(z, 0), 6) and z*min(max(z + 3, 0), 6)/6 (Howard et al.,
+    "Searching for MobileNetV3"). NaN stays NaN.
     """
     rules: dict[str, Callable[[Array], Array]] = {
         IDENTITY: lambda z: z,
@@ -128,6 +130,8 @@ def activation(z: Array, name: str) -> Array:
         SILU: lambda z: z * sigmoid(z),
         GELU: lambda z: z * normal_distribution(z),
         TANH_GELU: lambda z: z * (1 + _tanh_of_gelu(z)) / 2,
+        RELU6: lambda z: np.clip(z, 0, 6),
+        HARD_SWISH: lambda z: z * hard_sigmoid(z),
     }
     return rules[name](z)
 
@@ -143,6 +147,8 @@ def activation_slope(z: Array, name: str) -> Array:
             (1 + _tanh_of_gelu(z)) / 2
             + z * (1 - _tanh_of_gelu(z) ** 2) / 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z**2)
         ),
+        RELU6: lambda z: np.where((z > 0) & (z < 6), np.ones_like(z), 0),
+        HARD_SWISH: lambda z: hard_sigmoid(z) + z * np.where(np.abs(z) < 3, np.ones_like(z), 0) / 6,
     }
     return rules[name](z)
 
@@ -154,6 +160,11 @@ def normal_distribution(z: Array) -> Array:
 
 def _tanh_of_gelu(z: Array) -> Array:
     return np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))
+
+
+def hard_sigmoid(z: Array) -> Array:
+    """min(max(z + 3, 0), 6)/6."""
+    return np.clip(z + 3, 0, 6) / 6
 
 
 def sigmoid(z: Array) -> Array:

@@ -1,7 +1,7 @@
 """Activations by name."""
 
 from deeptheory.errors import unknown_name
-from deeptheory.nn.kernels import fused_norm, gelu, silu
+from deeptheory.nn.kernels import fused_norm, gelu, hard_activations, silu
 from deeptheory.nn.layers.base import Array, Layer
 from deeptheory.nn.layers.reshaping import ReLU
 
@@ -51,15 +51,44 @@ class TanhGELU(Layer):
         return dout
 
 
+class ReLU6(Layer):
+    """min(max(x, 0), 6) (Sandler et al., "MobileNetV2"); it overwrites its input."""
+
+    in_place = True
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        hard_activations.relu6_forward(x.reshape(-1))
+        self.out = x
+        return x
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        hard_activations.relu6_backward(dout.reshape(-1), self.out.reshape(-1))
+        return dout
+
+
+class HardSwish(Layer):
+    """x*min(max(x + 3, 0), 6)/6, which resembles `SiLU` (Howard et al., "Searching for MobileNetV3")."""
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x = x
+        out = self.scratch.array("out", x.shape, x.dtype)
+        hard_activations.hard_swish_forward(x.reshape(-1), out.reshape(-1))
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        hard_activations.hard_swish_backward(dout.reshape(-1), self.x.reshape(-1))
+        return dout
+
+
 KINDS: dict[type[Layer], int] = {
     ReLU: fused_norm.RELU,
     SiLU: fused_norm.SILU,
 }  # codes of the fused compiled kernels
-ACTIVATIONS = {"relu": ReLU, "silu": SiLU}
+ACTIVATIONS = {"relu": ReLU, "silu": SiLU, "relu6": ReLU6, "hardswish": HardSwish}
 
 
 def activation(name: str) -> Layer:
-    """A new layer of the activation of that name, "relu" or "silu"; `InputError` for any other."""
+    """A new layer of the activation of that name; `InputError` for an unknown one."""
     if name not in ACTIVATIONS:
         raise unknown_name("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]()

@@ -1,6 +1,7 @@
 """Squeeze-and-excitation: channels weighted by functions of their means over the image."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -31,6 +32,8 @@ class SqueezeExcitation(Layer):
     It mixes channels only through these factors: masks between stages ignore it.
     """
 
+    vectorised: ClassVar[bool] = True  # whether `kernels.squeeze_excitation` computes it
+
     def __init__(
         self, n_channels: int, n_hidden: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> None:
@@ -54,7 +57,7 @@ class SqueezeExcitation(Layer):
         self.hidden = self._per_input("hidden", len(x), "reduce_bias")
         self.gate = self._per_input("gate", len(x), "expand_bias")
         out = self.scratch.array("out", shape, x.dtype)
-        if squeeze_excitation.applies(x):
+        if self.vectorised and squeeze_excitation.applies(x):
             reduce, expand = self._flat_weights()
             biases = self.parameters["reduce_bias"], self.parameters["expand_bias"]
             results = (a.reshape(-1) for a in (self.means, self.reduced, self.hidden, self.gate, out))
@@ -65,10 +68,10 @@ class SqueezeExcitation(Layer):
         channel_gates.position_means(_positions(x), self.means)
         np.matmul(self.means, self.parameters["reduce_weight"].T, out=self.reduced)
         self.reduced += self.parameters["reduce_bias"]
-        silu.silu_forward(self.reduced.reshape(-1), self.hidden.reshape(-1))
+        self.activate()
         np.matmul(self.hidden, self.parameters["expand_weight"].T, out=self.gate)
         self.gate += self.parameters["expand_bias"]
-        _sigmoid(self.gate)
+        self.close_gate()
         channel_gates.gate_forward(_positions(x), self.gate, _positions(out))
         return out
 
@@ -76,15 +79,15 @@ class SqueezeExcitation(Layer):
         n = len(dout)
         dgate = self._per_input("dgate", n, "expand_bias")
         dhidden = self._per_input("dhidden", n, "reduce_bias")
-        if squeeze_excitation.applies(dout):
+        if self.vectorised and squeeze_excitation.applies(dout):
             inner = (a.reshape(-1) for a in (self.reduced, self.gate, dgate, dhidden))
             flat, sizes = (self.x.reshape(-1), dout.reshape(-1)), (_n_positions(dout), dout.shape[-1])
             squeeze_excitation.backward(*flat, *sizes, *self._flat_weights(), *inner)
         else:
             channel_gates.gate_gradient(_positions(dout), _positions(self.x), dgate)
-            dgate *= self.gate * (1 - self.gate)
+            dgate *= self.gate_slope()
             np.matmul(dgate, self.parameters["expand_weight"], out=dhidden)
-            silu.silu_backward(dhidden.reshape(-1), self.reduced.reshape(-1))
+            self.through_activation(dhidden)
             if input_gradient:
                 dmeans = self._per_input("dmeans", n, "expand_bias")
                 np.matmul(dhidden, self.parameters["reduce_weight"], out=dmeans)
@@ -93,6 +96,23 @@ class SqueezeExcitation(Layer):
         self._set_gradients("expand", dgate, self.hidden)
         self._set_gradients("reduce", dhidden, self.means)
         return dout if input_gradient else None
+
+    def activate(self) -> None:
+        """Set `hidden` from `reduced`."""
+        silu.silu_forward(self.reduced.reshape(-1), self.hidden.reshape(-1))
+
+    def through_activation(self, dhidden: Array) -> None:
+        """Turn the gradient of `hidden` into that of `reduced`."""
+        silu.silu_backward(dhidden.reshape(-1), self.reduced.reshape(-1))
+
+    def close_gate(self) -> None:
+        """Turn the numbers in `gate` into factors."""
+        _sigmoid(self.gate)
+
+    def gate_slope(self) -> Array:
+        """The derivative of the factors."""
+        slope: Array = self.gate * (1 - self.gate)
+        return slope
 
     def _flat_weights(self) -> tuple[Array, Array]:
         """Both weights as flat arrays, in the order of (R, C)."""
@@ -112,6 +132,30 @@ class SqueezeExcitation(Layer):
             self.gradients[name] = self.scratch.array(f"d{name}", array.shape, array.dtype)
         np.matmul(dout.T, x, out=self.gradients[f"{side}_weight"])
         np.sum(dout, axis=0, out=self.gradients[f"{side}_bias"])
+
+
+class HardSqueezeExcitation(SqueezeExcitation):
+    """`SqueezeExcitation` with a ReLU inside and g = min(max(z + 3, 0), 6)/6 in place of the sigmoid.
+
+    (Howard et al., "Searching for MobileNetV3".)
+    """
+
+    vectorised: ClassVar[bool] = False
+
+    def activate(self) -> None:
+        np.maximum(self.reduced, 0, out=self.hidden)
+
+    def through_activation(self, dhidden: Array) -> None:
+        dhidden *= self.hidden > 0
+
+    def close_gate(self) -> None:
+        self.gate += 3
+        self.gate /= 6
+        np.clip(self.gate, 0, 1, out=self.gate)
+
+    def gate_slope(self) -> Array:
+        slope: Array = ((self.gate > 0) & (self.gate < 1)) / self.gate.dtype.type(6)
+        return slope
 
 
 def _positions(x: Array) -> Array:

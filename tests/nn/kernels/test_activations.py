@@ -10,6 +10,8 @@ LAYERS = {
     definitions.SILU: nn.SiLU,
     definitions.GELU: nn.GELU,
     definitions.TANH_GELU: nn.TanhGELU,
+    definitions.RELU6: nn.ReLU6,
+    definitions.HARD_SWISH: nn.HardSwish,
 }
 
 
@@ -20,7 +22,9 @@ def test_layers_agree_with_definitions(name, dtype, tolerance):
     exact_x, exact_dout = x.astype(np.float64), dout.astype(np.float64)
     layer = LAYERS[name]()
     scale = 1 + np.abs(exact_x)
-    assert (np.abs(layer.forward(x) - definitions.activation(exact_x, name)) <= tolerance * scale).all()
+    assert (
+        np.abs(layer.forward(x.copy()) - definitions.activation(exact_x, name)) <= tolerance * scale
+    ).all()
     expected = exact_dout * definitions.activation_slope(exact_x, name)
     assert (np.abs(layer.backward(dout.copy()) - expected) <= tolerance * (scale + np.abs(dout)) ** 2).all()
 

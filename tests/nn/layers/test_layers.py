@@ -51,6 +51,9 @@ def layers(rng):
         "silu": nn.SiLU,
         "gelu": nn.GELU,
         "tanh gelu": nn.TanhGELU,
+        "relu6": nn.ReLU6,
+        "hard swish": nn.HardSwish,
+        "hard squeeze": lambda: nn.HardSqueezeExcitation(2, 3, **options),
         "layer norm": lambda: nn.LayerNorm(2, dtype=np.float64),
         "layer norm of tokens": lambda: nn.LayerNorm(5, 1e-5, np.float64),
         "squeeze": lambda: nn.SqueezeExcitation(2, 3, **options),
@@ -206,7 +209,8 @@ def test_silu_of_large_numbers():
 def test_activations_by_name():
     assert isinstance(nn.activation("silu"), nn.SiLU)
     with pytest.raises(
-        InputError, match=r"^activation: expected one of relu, silu, found 'selu'; did you mean"
+        InputError,
+        match=r"^activation: expected one of hardswish, relu, relu6, silu, found 'selu'; did you mean",
     ):
         nn.activation("selu")
 
