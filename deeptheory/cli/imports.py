@@ -16,8 +16,10 @@ from deeptheory.store import paths
     "--architecture",
     metavar="NAME|FILE.toml",
     help="vgg6, vgg11-8conv, vgg11-10conv, vgg13, vgg16, vgg19, lenet or mlp; resnet20-centred or resnet20-behind "
-    "(where shortcuts add channels of zeros); vgg11_bn to vgg19_bn and efficientnet_b0 of torchvision; resnet20 "
-    "and efficientnet-b0 for files of this package; or a file that lists stages and layers. Not for ONNX.",
+    "(where shortcuts add channels of zeros); vgg11_bn to vgg19_bn and efficientnet_b0 of torchvision; "
+    "mobilenet-v2, mobilenet-v3-small and mobilenet-v3-large of torchvision and timm; "
+    "resnet20 and efficientnet-b0 for files of this package; or a file that lists stages and layers. Not for "
+    "ONNX.",
 )
 @click.option(
     "--config",
@@ -40,9 +42,8 @@ from deeptheory.store import paths
 @click.option(
     "--norm-epsilon",
     type=float,
-    default=1e-5,
-    show_default=True,
-    help="What its batch norms add to the variance.",
+    help="What its batch norms add to the variance; by default what the package adds whose names its tensors "
+    "have, mostly 1e-5.",
 )
 @click.option("--list", "only_list", is_flag=True, help="Show which tensor is what, and write nothing.")
 @JSON
@@ -57,7 +58,7 @@ def import_network(
     held_out: str | None,
     mean: str,
     deviation: str,
-    norm_epsilon: float,
+    norm_epsilon: float | None,
     only_list: bool,
     as_json: bool,
     threads: int | None,

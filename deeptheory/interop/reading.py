@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +29,19 @@ class Units:
     mean, deviation : tuple of float
         Of pixels p in [0, 1], which enter as (p - mean)/deviation; empty where they enter as 2*p - 1. One number
         for each channel, or one for all.
-    norm_epsilon : float
-        Added to the variance by batch norms.
+    norm_epsilon : float or None
+        Added to the variance by batch norms; None: what the package adds whose names the tensors have.
     """
 
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
-    norm_epsilon: float = EPSILON
+    norm_epsilon: float | None = None
 
     def __post_init__(self) -> None:
         if bool(self.mean) != bool(self.deviation):
             given, other = ("--mean", "--std") if self.mean else ("--std", "--mean")
             raise InputError(given, f"{other} beside it", "it alone", "give both or neither")
-        if not self.norm_epsilon > 0:
+        if self.norm_epsilon is not None and not self.norm_epsilon > 0:
             raise InputError("--norm-epsilon", "a number above 0", f"{self.norm_epsilon:g}")
 
 
@@ -63,6 +63,7 @@ class ReadFile:
         """
         if isinstance(self._source, Matching):
             assert self._state is not None
+            assert self._units.norm_epsilon is not None
             self._source.require_complete(f"{self._state.path}")
             network = converted(self._source, self._state.tensors, self._units.norm_epsilon)
         else:
@@ -102,6 +103,9 @@ def find_network(
         raise InputError("--architecture", "a name or a TOML file", "none", "tensors alone are no network")
     state = read_state(path)
     matching = match(find_architecture(architecture, state.tensors, shape), state.tensors, shape)
+    if units.norm_epsilon is None:
+        units = replace(units, norm_epsilon=matching.norm_epsilon)
+    assert units.norm_epsilon is not None
     account = Account(
         path.name,
         state.sha256,
@@ -120,7 +124,7 @@ def find_network(
 def _find_onnx(path: Path, architecture: str | None, input_shape: Shape, units: Units) -> ReadFile:
     from deeptheory.interop.onnx.reader import read_onnx
 
-    if architecture is not None or units.norm_epsilon != EPSILON:
+    if architecture is not None or units.norm_epsilon is not None:
         given = "--architecture" if architecture is not None else "--norm-epsilon"
         raise InputError(given, "none for an ONNX file, which says it itself", "one", "leave it out")
     notes = [_pixels(units)]

@@ -158,6 +158,41 @@ def test_efficientnet_b0():
     assert [s.output_shape[0] for s in large.stages][:4] == [112, 112, 56, 56]
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "multiply_adds"),
+    [
+        # torchvision's parameters at 1000 labels, 1000 of them biases of the head; million multiply-adds at 224
+        ("mobilenet-v2", 3_504_872, 301),
+        ("mobilenet-v3-small", 2_542_856, 57),
+        ("mobilenet-v3-large", 5_483_032, 217),
+    ],
+)
+def test_published_networks_have_their_published_size(name, parameters, multiply_adds):
+    network = nn.build(name, 1000, (224, 224, 3), rng=np.random.default_rng(0))
+    assert n_parameters(network) == parameters - 1000
+    assert round(sum(network.multiply_adds().values()) / 1e6) == multiply_adds
+
+
+def test_stages_of_mobilenets():
+    network = build("mobilenet-v2", width=0.25)
+    shapes = [s.output_shape for s in network.stages]
+    assert len(shapes) == 2 * 17 + 1
+    assert shapes[:4] == [
+        (16, 16, 8),
+        (16, 16, 8),
+        (8, 8, 24),
+        (8, 8, 8),
+    ]  # widths 8, 4 and 6, as multiples of 8
+    inverted = ["conv", "norm", "relu6", "depthwise", "depthwise_norm", "depthwise_relu6"]
+    assert list(network.stage("stage1").layers) == list(network.stage("stage3").layers) == inverted
+    assert sum("sum" in s.layers for s in network.stages) == 10
+    network = build("mobilenet-v3-large", width=0.25)
+    assert network.stage("stage2").inputs["sum"] == ("stage2.norm", "stage1.hardswish")
+    assert list(network.stage("stage7").layers)[-2:] == ["depthwise_relu", "squeeze"]
+    assert list(network.stages[-1].layers) == ["linear", "hardswish"]
+    assert network.classifier_is_probe
+
+
 def test_efficientnet_of_other_width_and_depth():
     network = build("efficientnet-b0", width=0.25, depth=0.5, stochastic_depth=0.2)
     channels = [s.output_shape[-1] for s in network.stages]

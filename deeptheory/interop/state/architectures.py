@@ -11,6 +11,7 @@ from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.interop.state import naming, vgg_forms
 from deeptheory.interop.state.architecture_files import read_architecture
+from deeptheory.interop.state.published import PUBLISHED
 from deeptheory.interop.state.vgg_forms import NARROW
 from deeptheory.interop.torch_modules import CONVOLUTION, NORM, modules_of
 from deeptheory.nn.architectures import EFFICIENTNET, NAMES, UNCLEAR
@@ -23,6 +24,7 @@ NORMED = {"vgg11_bn": "vgg11-8conv", **{f"{name}_bn": name for name in ("vgg13",
 RESNET, CENTRED, BEHIND = "resnet20", "resnet20-centred", "resnet20-behind"
 STEMS = {"efficientnet_b0": 2, "efficientnet_b0-stride1": 1}  # stride of the stem, at any size of the images
 SPELLINGS = {**dict.fromkeys(STEMS, EFFICIENTNET), CENTRED: RESNET, BEHIND: RESNET, **NORMED}
+SPELLINGS |= {spelling: name for name, published in PUBLISHED.items() for spelling in published.spellings}
 ARCHITECTURES = (*NAMES, *SPELLINGS)
 OWN = "deeptheory"  # the naming of our own files
 LARGEST = 4.0  # width factor of an EfficientNet, at most
@@ -53,6 +55,8 @@ class Architecture:
         In what PyTorch's own module may differ.
     unsaid : InputError or None
         What neither the name nor tensors with names of another package say; raised for such tensors.
+    epsilons : dict of float
+        By the name of a naming: what the batch norms of that package add to the variance, where it is not 1e-5.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Architecture:
     pooled: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unsaid: InputError | None = None
+    epsilons: Mapping[str, float] = field(default_factory=dict)
 
 
 def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
@@ -103,6 +108,7 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
         rng=np.random.default_rng(0),
     )
     description, others = nn.blueprint_of(narrow), dict[str, naming.Prefixes]()
+    epsilons: Mapping[str, float] = {}
     notes: tuple[str, ...] = ()
     unsaid = None
     if name == RESNET:
@@ -117,6 +123,9 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
         _set_stem(description, asked)
         if asked == EFFICIENTNET and max(input_shape[:2]) <= SMALL:
             unsaid = _unsaid(STEMS, "the stride of the stem", "torchvision's is 2 at any size of the images")
+    elif name in PUBLISHED:
+        others |= {title: prefixes() for title, prefixes in PUBLISHED[name].namings.items()}
+        epsilons = PUBLISHED[name].epsilons
     return Architecture(
         asked,
         description,
@@ -127,6 +136,7 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
         centred=asked == CENTRED,
         notes=notes,
         unsaid=unsaid,
+        epsilons=epsilons,
     )
 
 

@@ -14,6 +14,7 @@ from deeptheory.interop.state.naming import counted, is_ignored
 from deeptheory.interop.state.sizes import fitted
 from deeptheory.interop.torch_modules import DRAWN
 from deeptheory.nn.layers.base import Array, Shape
+from deeptheory.nn.layers.normalisation import EPSILON
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ class Matching:
     def complete(self) -> bool:
         """Whether every tensor has an array and every array a tensor, of the same shape."""
         return not (self.missing or self.extra or self.wrong)
+
+    @property
+    def norm_epsilon(self) -> float:
+        """What the batch norms of the package that gave the names add to the variance."""
+        return self.architecture.epsilons.get(self.naming, EPSILON)
 
     def nearest(self, name: str) -> str:
         """The extra tensor whose name is most similar to a missing one; "" where none is similar."""
@@ -149,7 +155,7 @@ def _match(
     input_shape: Shape,
 ) -> Matching:
     named = {array: tensors[name] for array, name in names.items() if name in tensors}
-    shapes = {array: _without_positions(array, tensor.shape) for array, tensor in named.items()}
+    shapes = {array: _without_positions(tensor.shape) for array, tensor in named.items()}
     description, expected = fitted(architecture, shapes, input_shape)
     pairs = tuple(
         Pair(names[array], array, named[array].shape, shape, _fits(architecture, array, named[array], shape))
@@ -170,16 +176,15 @@ def _match(
     )
 
 
-def _without_positions(array: str, shape: Shape) -> Shape:
-    """Squeeze-and-excitation has 1 x 1 convolutions in PyTorch, matrices here."""
-    matrix = array.endswith(("reduce_weight", "expand_weight"))
-    return shape[:2] if matrix and shape[2:] == (1, 1) else shape
+def _without_positions(shape: Shape) -> Shape:
+    """That of a matrix: what is a matrix here can be a 1 x 1 convolution in PyTorch, and the reverse."""
+    return shape[:2] if shape[2:] == (1, 1) else shape
 
 
 def _fits(architecture: Architecture, array: str, tensor: Array, shape: Shape) -> bool:
     if tensor.dtype != (np.int64 if array.rpartition(".")[2] in DRAWN else np.float32):
         return False
-    return _without_positions(array, tensor.shape) == _pytorch_shape(architecture, array, shape)
+    return _without_positions(tensor.shape) == _without_positions(_pytorch_shape(architecture, array, shape))
 
 
 def _pytorch_shape(architecture: Architecture, array: str, shape: Shape) -> Shape:

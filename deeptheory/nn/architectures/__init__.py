@@ -11,6 +11,14 @@ from numpy.typing import DTypeLike
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.architectures.builder import Builder
 from deeptheory.nn.architectures.efficientnet import add_efficientnet
+from deeptheory.nn.architectures.mobilenet import (
+    HIDDEN_LARGE,
+    HIDDEN_SMALL,
+    V3_LARGE,
+    V3_SMALL,
+    add_mobilenet_v2,
+    add_mobilenet_v3,
+)
 from deeptheory.nn.architectures.plain import VGG, add_lenet, add_mlp, add_vgg
 from deeptheory.nn.architectures.resnet import add_resnet20
 from deeptheory.nn.layers.base import Shape
@@ -38,6 +46,9 @@ ARCHITECTURES = {
     "lenet": Architecture(add_lenet),
     "mlp": Architecture(add_mlp),
     "resnet20": Architecture(add_resnet20),
+    "mobilenet-v2": Architecture(add_mobilenet_v2),
+    "mobilenet-v3-small": Architecture(partial(add_mobilenet_v3, blocks=V3_SMALL, hidden=HIDDEN_SMALL)),
+    "mobilenet-v3-large": Architecture(partial(add_mobilenet_v3, blocks=V3_LARGE, hidden=HIDDEN_LARGE)),
     EFFICIENTNET: Architecture(add_efficientnet, {"depth": 1.0, "stochastic_depth": 0.0}),
 }
 NAMES = tuple(ARCHITECTURES)
@@ -71,13 +82,14 @@ def build(
         pooling.
         "lenet": two 5 x 5 convolutions without padding (6 and 16 filters), each with bias, ReLU and pooling,
         then hidden layers of 120 and 84. "mlp": two hidden layers of 512.
-        "resnet20" and "efficientnet-b0": see `resnet` and `efficientnet`; a block is two stages, because
-        every stage has exactly one layer that mixes filters, `conv`.
+        "resnet20", "efficientnet-b0", "mobilenet-v2" and "mobilenet-v3-small" or "-large": see `resnet`,
+        `efficientnet` and `mobilenet`; a block is two stages, because every stage has exactly one layer that mixes
+        filters, `conv`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)
     width : float
-        Factor on the number of filters and hidden nodes; those of efficientnet-b0 are multiples of 8.
+        Factor on the number of filters and hidden nodes; multiples of 8 in efficientnet-b0 and mobilenets.
     rng : numpy.random.Generator
         Source of the weights.
     dtype : float32 or float64

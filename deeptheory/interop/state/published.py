@@ -1,0 +1,121 @@
+"""Published networks of torchvision and timm: the names of their tensors, and the epsilon of their norms."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import NamedTuple
+
+from deeptheory.nn.architectures import mobilenet
+from deeptheory.prune.masked_layers import HEAD_LAYER
+
+Prefixes = dict[str, str]  # our name of a `torch_modules.Module` to that of the module in PyTorch
+TORCHVISION, TIMM = "torchvision", "timm"
+
+
+class Published(NamedTuple):
+    """What a file of another package says of one of our networks.
+
+    Attributes
+    ----------
+    namings : mapping of str to function
+        By the name of the package: makes the prefixes.
+    spellings : tuple of str
+        The names of the network there.
+    epsilons : mapping of str to float
+        Of its batch norms, by the name of the package, where it is not 1e-5.
+    """
+
+    namings: Mapping[str, Callable[[], Prefixes]]
+    spellings: tuple[str, ...]
+    epsilons: Mapping[str, float] = MappingProxyType({})
+
+
+def _stages(blocks: Sequence[mobilenet.Bottleneck]) -> Iterator[tuple[mobilenet.Bottleneck, str, str, bool]]:
+    """Every block with its two stages, and whether it has an expansion, which the first lacks."""
+    for number, block in enumerate(blocks):
+        yield block, f"stage{2 * number + 1}", f"stage{2 * number + 2}", number > 0
+
+
+def _mobilenet_v2() -> Prefixes:
+    """`features.0.0`, then `features.N.conv.0.0` etc.; the projection of a block is not nested."""
+    prefixes = {"stage1.conv": "features.0.0", "stage1.norm": "features.0.1", HEAD_LAYER: "classifier.1"}
+    for number, (_, first, second, expanded) in enumerate(_stages(mobilenet.V2), start=1):
+        block = f"features.{number}.conv"
+        if expanded:
+            prefixes |= {f"{first}.conv": f"{block}.0.0", f"{first}.norm": f"{block}.0.1"}
+        prefixes |= {
+            f"{first}.depthwise": f"{block}.{int(expanded)}.0",
+            f"{first}.depthwise_norm": f"{block}.{int(expanded)}.1",
+            f"{second}.conv": f"{block}.{expanded + 1}",
+            f"{second}.norm": f"{block}.{expanded + 2}",
+        }
+    return prefixes | _last(mobilenet.V2, "features.{}.0", "features.{}.1")
+
+
+def _mobilenet_v3(blocks: Sequence[mobilenet.Bottleneck]) -> Prefixes:
+    """`features.0.0`, then `features.N.block.0.0` etc., squeeze-and-excitation as one of the parts of a block."""
+    prefixes = {"stage1.conv": "features.0.0", "stage1.norm": "features.0.1", HEAD_LAYER: "classifier.3"}
+    prefixes[f"stage{2 * len(blocks) + 2}.linear"] = "classifier.0"
+    for number, (block, first, second, expanded) in enumerate(_stages(blocks), start=1):
+        part, place = f"features.{number}.block", int(expanded)
+        if expanded:
+            prefixes |= {f"{first}.conv": f"{part}.0.0", f"{first}.norm": f"{part}.0.1"}
+        prefixes |= {
+            f"{first}.depthwise": f"{part}.{place}.0",
+            f"{first}.depthwise_norm": f"{part}.{place}.1",
+            f"{first}.squeeze.reduce": f"{part}.{place + 1}.fc1",
+            f"{first}.squeeze.expand": f"{part}.{place + 1}.fc2",
+        }
+        place += 1 + block.squeezed
+        prefixes |= {f"{second}.conv": f"{part}.{place}.0", f"{second}.norm": f"{part}.{place}.1"}
+    return prefixes | _last(blocks, "features.{}.0", "features.{}.1")
+
+
+def _last(blocks: Sequence[mobilenet.Bottleneck], conv: str, norm: str) -> Prefixes:
+    """The last convolution, which counts on after the blocks."""
+    stage, number = f"stage{2 * len(blocks) + 1}", len(blocks) + 1
+    return {f"{stage}.conv": conv.format(number), f"{stage}.norm": norm.format(number)}
+
+
+def _timm_mobilenet(blocks: Sequence[mobilenet.Bottleneck], hidden: bool) -> Prefixes:
+    """`conv_stem`, `blocks.GROUP.N.conv_pw` etc.; a group has blocks of equally many filters."""
+    prefixes = {"stage1.conv": "conv_stem", "stage1.norm": "bn1", HEAD_LAYER: "classifier"}
+    group, number = -1, 0
+    for place, (block, first, second, expanded) in enumerate(_stages(blocks)):
+        same = place > 0 and block.filters == blocks[place - 1].filters
+        group, number = (group, number + 1) if same else (group + 1, 0)
+        part = f"blocks.{group}.{number}"
+        if expanded:
+            prefixes |= {f"{first}.conv": f"{part}.conv_pw", f"{first}.norm": f"{part}.bn1"}
+        prefixes |= {
+            f"{first}.depthwise": f"{part}.conv_dw",
+            f"{first}.depthwise_norm": f"{part}.bn{expanded + 1}",
+            f"{first}.squeeze.reduce": f"{part}.se.conv_reduce",
+            f"{first}.squeeze.expand": f"{part}.se.conv_expand",
+            f"{second}.conv": f"{part}.conv_pwl" if expanded else f"{part}.conv_pw",
+            f"{second}.norm": f"{part}.bn{expanded + 2}",
+        }
+    if not hidden:
+        return prefixes | _last(blocks, "conv_head", "bn2")
+    last = f"blocks.{group + 1}.0"
+    prefixes[f"stage{2 * len(blocks) + 2}.linear"] = "conv_head"
+    return prefixes | _last(blocks, f"{last}.conv", f"{last}.bn1")
+
+
+PUBLISHED: Mapping[str, Published] = {
+    "mobilenet-v2": Published(
+        {TORCHVISION: _mobilenet_v2, TIMM: partial(_timm_mobilenet, mobilenet.V2, False)},
+        ("mobilenet_v2", "mobilenetv2_100"),
+    ),
+    **{
+        f"mobilenet-v3-{size}": Published(
+            {
+                TORCHVISION: partial(_mobilenet_v3, blocks),
+                TIMM: partial(_timm_mobilenet, blocks, True),
+            },
+            (f"mobilenet_v3_{size}", f"mobilenetv3_{size}_100"),
+            {TORCHVISION: 1e-3},
+        )
+        for size, blocks in (("small", mobilenet.V3_SMALL), ("large", mobilenet.V3_LARGE))
+    },
+}

@@ -1,0 +1,78 @@
+"""Published networks of torchvision and timm give the outputs of their PyTorch modules, by tensors and by ONNX."""
+
+import numpy as np
+import pytest
+
+from deeptheory.errors import InputError
+from deeptheory.interop.reading import Units, find_network
+
+torch = pytest.importorskip("torch")
+models = pytest.importorskip("tests.interop.torch_models")
+mobilenets = pytest.importorskip("tests.interop.torch_mobilenets")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # PyTorch's own, of its exporter
+]
+
+TOLERANCE, SIZE = 1e-4, 64  # of the largest output; pixels
+OF_V3 = 1e-3  # torchvision's epsilon of the batch norms
+MODELS = {  # by the name of the architecture, and of the package: module, epsilon
+    ("mobilenet-v2", "torchvision"): (lambda: mobilenets.MobileNet("v2", 0.25, 5), 1e-5),
+    ("mobilenet_v2", "timm"): (lambda: mobilenets.TimmMobileNet("v2", 0.25, 5), 1e-5),
+    ("mobilenet_v3_small", "torchvision"): (lambda: mobilenets.MobileNet("small", 0.5, 5), OF_V3),
+    ("mobilenetv3_small_100", "timm"): (lambda: mobilenets.TimmMobileNet("small", 0.5, 5), 1e-5),
+    ("mobilenet-v3-large", "torchvision"): (lambda: mobilenets.MobileNet("large", 0.25, 5), OF_V3),
+    ("mobilenet-v3-large", "timm"): (lambda: mobilenets.TimmMobileNet("large", 0.25, 5), 1e-5),
+}
+
+
+def module_of(name, package):
+    make, epsilon = MODELS[name, package]
+    return models.settled(make(), epsilon=epsilon)
+
+
+def assert_same(network, module):
+    x = models.images(3, SIZE)
+    expected = models.outputs_of(module, x)
+    assert expected.std(axis=0).max() > 0.01 * np.abs(expected).max()  # they depend on the images
+    assert np.abs(network.infer(x) - expected).max() <= TOLERANCE * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("name", "package"), MODELS)
+def test_outputs_are_those_of_torch(tmp_path, name, package):
+    module = module_of(name, package)
+    torch.save(module.state_dict(), tmp_path / "state.pt")
+    found = find_network(tmp_path / "state.pt", name, (SIZE, SIZE, 3))
+    assert found.account.naming == package
+    assert_same(found.network(), module)
+    taken = {tensor for tensor, *_ in found.account.rows}
+    assert taken == {key for key in module.state_dict() if "num_batches" not in key}
+
+
+@pytest.mark.parametrize("name", ["mobilenet-v2", "mobilenet_v3_small"])
+def test_outputs_are_those_of_torch_through_onnx(tmp_path, name):
+    pytest.importorskip("onnx")
+    module, path = module_of(name, "torchvision"), tmp_path / "network.onnx"
+    images = torch.from_numpy(models.images(1, SIZE).transpose(0, 3, 1, 2).copy())
+    torch.onnx.export(
+        module, (images,), path, dynamo=False, dynamic_axes={"images": {0: "N"}}, input_names=["images"]
+    )
+    assert_same(find_network(path, None, (SIZE, SIZE, 3)).network(), module)
+
+
+def test_an_epsilon_that_is_given_is_taken(tmp_path):
+    module = module_of("mobilenet_v3_small", "torchvision")
+    torch.save(module.state_dict(), tmp_path / "state.pt")
+    asked = tmp_path / "state.pt", "mobilenet_v3_small", (SIZE, SIZE, 3)
+    assert find_network(*asked).account.norm_epsilon == OF_V3
+    with pytest.raises(AssertionError):
+        assert_same(find_network(*asked, Units(norm_epsilon=1e-5)).network(), module)
+
+
+def test_a_tensor_that_is_left_out_is_named(tmp_path):
+    state = module_of("mobilenet_v3_small", "torchvision").state_dict()
+    del state["features.1.block.1.fc1.weight"]
+    torch.save(state, tmp_path / "state.pt")
+    found = find_network(tmp_path / "state.pt", "mobilenet_v3_small", (SIZE, SIZE, 3))
+    with pytest.raises(InputError, match=r"missing: 'features\.1\.block\.1\.fc1\.weight'"):
+        found.network()
