@@ -36,11 +36,15 @@ class Refit:
         Accuracy of the intact network, its head refitted in the same way, minus `refitted`: what
         `theory.RecoveryLaw` takes. NOT the loss after retraining, which is many times smaller where networks find
         other outputs.
+    capacity : float
+        Share of the labels that the head can tell apart, by the inputs that its mask keeps and that differ between
+        inputs of the refitted network (`theory.head_capacity`).
     """
 
     refitted: float
     refitted_theory: float
     refit_loss: float
+    capacity: float
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class RefitPredictor(abc.ABC):
         self.stage, self.head, self.n_labels, self.l2 = stage, head, n_labels, l2
         self.held_out_images, self.held_out_labels = held_out
         self.rngs = rng.spawn(2)  # every network is refitted and integrated with the same random numbers
-        self.intact = self._accuracies(Refitted(network, self.images, self.held_out_images), None)
+        self.intact = self._evaluated(Refitted(network, self.images, self.held_out_images), None)
 
     @abc.abstractmethod
     def refitted(self, masks: Mapping[str, NDArray[np.bool_]]) -> "Refitted":
@@ -114,12 +118,13 @@ class RefitPredictor(abc.ABC):
         """
         below = {name: mask for name, mask in masks.items() if name != self.head}
         if not masks:
-            return Refit(*self.intact, 0.0)
-        counted, by_theory = self._accuracies(self.refitted(below), masks.get(self.head))
-        return Refit(counted, by_theory, self.intact[0] - counted)
+            return self.intact
+        return self._evaluated(self.refitted(below), masks.get(self.head), self.intact.refitted)
 
-    def _accuracies(self, refitted: "Refitted", mask: NDArray[np.bool_] | None) -> tuple[float, float]:
-        """Counted and predicted accuracy with a refitted head."""
+    def _evaluated(
+        self, refitted: "Refitted", mask: NDArray[np.bool_] | None, intact: float | None = None
+    ) -> Refit:
+        """Counted and predicted accuracy with a refitted head, against that of the intact network."""
         network = refitted.network
         fitting, drawing = (copy.deepcopy(rng) for rng in self.rngs)
         head = measure.fit_probe(
@@ -135,7 +140,12 @@ class RefitPredictor(abc.ABC):
         fields, labels = features @ head.weight.T, self.held_out_labels
         components = theory.mixture_components(fields, labels, drawing)
         expected = theory.accuracy_from_mixture(fields, labels, components, drawing)
-        return float(np.mean(fields.argmax(axis=1) == labels)), expected.accuracy
+        counted = float(np.mean(fields.argmax(axis=1) == labels))
+        varies = np.ptp(features, axis=0) > 0
+        capacity = theory.head_capacity(
+            np.ones_like(head.weight, bool) & varies if mask is None else mask & varies
+        )
+        return Refit(counted, expected.accuracy, 0.0 if intact is None else intact - counted, capacity)
 
 
 class Predictor(RefitPredictor):

@@ -10,7 +10,7 @@ from deeptheory.runs.former_names import renamed_in
 from deeptheory.store import hdf5, paths
 from deeptheory.store.paths import SCHEMA_VERSION
 
-VERSION = 4
+VERSION = 5
 
 
 def is_current(file: h5py.File) -> bool:
@@ -88,8 +88,18 @@ def _rename_networks(file: h5py.File) -> None:
         hdf5.replace_text(file, paths.CONFIG_TEXT, renamed_in(text))
 
 
+def _add_capacities(file: h5py.File) -> None:
+    """Version 5 knows the capacity of masked heads; before, a head was taken to tell all labels apart."""
+    found: list[str] = []
+    file.visit(lambda name: found.append(name) if name.endswith(f"/{paths.REFIT_LOSS}") else None)
+    for group in (file[name].parent for name in found):
+        if paths.CAPACITY not in group:
+            hdf5.write_tree(group, {paths.CAPACITY: 1.0})
+
+
 MIGRATIONS: dict[int, Callable[[h5py.File], None]] = {  # from that version to the next
     1: _add_checksums,
     2: _predict_losses,
     3: _rename_networks,
+    4: _add_capacities,
 }

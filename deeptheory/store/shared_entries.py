@@ -36,6 +36,7 @@ REFIT: Group = {
     "refitted": Entry("float64", SHARE, "accuracy of the masked network refitted in closed form, counted"),
     "refitted_theory": Entry("float64", SHARE, "the same by the theory of Gaussian fields"),
     "refit_loss": Entry("float64", SHARE, "loss of accuracy after the refit, before retraining"),
+    "capacity": Entry("float64", SHARE, "labels that the masked head can tell apart: `theory.head_capacity`"),
 }
 PREDICTION: Group = {
     **REFIT,
@@ -44,7 +45,7 @@ PREDICTION: Group = {
     "loss_high": Entry("float64", SHARE, "upper end"),
 }
 RECOVERY: Group = {
-    "factor": Entry("float64", "", "a of the recovery law -ln(1 - L/P) = a (-ln(1 - R/P))^k"),
+    "factor": Entry("float64", "", "a of the recovery law -ln((P - L)/CP) = a (-ln((P - R)/CP))^k"),
     "exponent": Entry("float64", "", "k"),
     "calibrations": Entry("int64", "", "masks that it was found by; 0: the training of the network alone"),
 }
@@ -52,6 +53,7 @@ CALIBRATION: Group = {
     "refit_loss": Entry("float64", SHARE, "loss after the refit of a mask of no arm"),
     "loss": Entry("float64", SHARE, "its loss after retraining, counted on the measure split"),
     "loss_error": Entry("float64", SHARE, "standard error of that"),
+    "capacity": Entry("float64", SHARE, "labels that the masked head can tell apart: `theory.head_capacity`"),
 }
 HEAD: Group = {
     "accuracy": Entry("float64", SHARE, "predicted from means and covariances of the fields, measure split"),

@@ -40,6 +40,7 @@ from deeptheory.theory.recovery import (
     Calibration,
     LossInterval,
     RecoveryLaw,
+    head_capacity,
     learning_time,
     surviving_loss,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "gaussian_surrogates",
     "generalisation_error",
     "greedy_deletions",
+    "head_capacity",
     "head_dilution",
     "keep_components",
     "largest_dilution",

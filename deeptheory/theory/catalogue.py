@@ -305,7 +305,7 @@ FORMULAS = {
         ),
         Formula(
             recovery.surviving_loss,
-            "P (1 - exp(-a (-ln(1 - R/P))^k))",
+            "P (1 - C exp(-a (-ln((P - R)/(C P)))^k))",
             "deeptheory",
             "model",
             symbols=(
@@ -313,6 +313,7 @@ FORMULAS = {
                 "R: refit_loss",
                 "a: factor",
                 "k: exponent",
+                "C: capacity",
                 "result: loss after retraining",
             ),
         ),

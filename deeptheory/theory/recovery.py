@@ -21,17 +21,53 @@ GRID = np.linspace(-3, 3, 41)  # in standard deviations of the prior
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
 
 
+def head_capacity(mask: ArrayLike) -> float:
+    r"""The share of the labels that a masked head can tell apart by inputs that are on or off.
+
+    .. math:: C = \frac{1}{K} \sum_{l=1}^{K} \min\left(1, \frac{2^{n_l} - 1}{m_l}\right)
+
+    Label l reads n_l inputs, and m_l labels, itself among them, read the very same ones. However the stages below
+    are retrained, inputs that are on or off give those labels 2^{n_l} - 1 patterns in which one is on, a label of
+    its own for each; the other labels are wrong. A label without inputs is always wrong. Status: model (ours).
+    Source: deeptheory.
+
+    Parameters
+    ----------
+    mask : bool array (K, D)
+        Which of the head's D inputs each of the K labels reads, True where kept. Inputs that are the same for all
+        images, as those of a filter that has lost all its own inputs, count as removed: set them to False before.
+
+    Returns
+    -------
+    float
+        C, within [0, 1]. NOT a bound: inputs have grades, and labels of one input can share it by them (two do at
+        the cost of about half of them); and labels whose inputs are subsets of others' may take their patterns.
+
+    Raises
+    ------
+    ValueError
+        If the mask has not two axes, or no label.
+    """
+    kept = np.asarray(mask, bool)
+    if kept.ndim != 2 or not len(kept):
+        raise ValueError(f"mask must have the shape (labels, inputs), found {kept.shape}")
+    _, group, sizes = np.unique(np.packbits(kept, axis=1), axis=0, return_inverse=True, return_counts=True)
+    patterns = np.exp2(np.minimum(np.count_nonzero(kept, axis=1), 60)) - 1
+    return float(np.minimum(1.0, patterns / sizes[group.ravel()]).mean())
+
+
 def surviving_loss(
-    refit_loss: ArrayLike, accuracy: ArrayLike, factor: float, exponent: float
+    refit_loss: ArrayLike, accuracy: ArrayLike, factor: float, exponent: float, capacity: float = 1.0
 ) -> NDArray[np.float64]:
     r"""Loss of accuracy after retraining, from that of the network refitted in closed form.
 
-    .. math:: -\ln(1 - L/P) = a\, [-\ln(1 - R/P)]^k
+    .. math:: -\ln\frac{P - L}{C P} = a \left[-\ln\frac{P - R}{C P}\right]^k
 
     A refit restores the outputs that layers had; retraining finds other outputs that serve the labels as well. L
     is what it does not recover. In these units a loss of everything is infinite and small losses are shares of P.
-    Status: model (ours); a and k belong to one network and one recipe of retraining, `RecoveryLaw` finds them.
-    Source: deeptheory.
+    What the head has no capacity for, P (1 - C), is lost whatever is retrained; the law holds for the rest, and a
+    refit that keeps more than C P loses no more than that. Status: model (ours); a and k belong to one network and
+    one recipe of retraining, `RecoveryLaw` finds them. Source: deeptheory.
 
     Parameters
     ----------
@@ -43,6 +79,8 @@ def surviving_loss(
         a > 0.
     exponent : float
         k.
+    capacity : float
+        C, share of the labels that the head can tell apart, within [0, 1] (`head_capacity`).
 
     Returns
     -------
@@ -61,10 +99,11 @@ def surviving_loss(
         raise ValueError(f"refit_loss must be within [0, accuracy], found {lost}")
     if not factor > 0:
         raise ValueError(f"factor must be within (0, inf), found {factor}")
-    with np.errstate(divide="ignore"):
-        strength = np.log(-np.log1p(-lost / whole))  # -inf where nothing is lost, inf where everything is
-    survived: NDArray[np.float64] = whole * _share(np.log(factor) + exponent * strength)
-    return survived
+    if not 0 <= capacity <= 1:
+        raise ValueError(f"capacity must be within [0, 1], found {capacity}")
+    with np.errstate(divide="ignore"):  # -inf where nothing is lost, inf where everything is
+        strength = np.log(-np.log1p(-np.clip(_lost_of_capacity(lost / whole, capacity), 0.0, 1.0)))
+    return whole * _share(np.log(factor) + exponent * strength, capacity)
 
 
 def learning_time(accuracy: Sequence[float], rates: Sequence[float], chance: float) -> float:
@@ -112,11 +151,14 @@ class Calibration:
         R and L of `surviving_loss`, shares; on the same held-out inputs.
     error : float
         Standard error of `loss` by the number of inputs.
+    capacity : float
+        C, of the mask's head.
     """
 
     refit_loss: float
     loss: float
     error: float
+    capacity: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +173,7 @@ class LossInterval:
 class RecoveryLaw:
     r"""The law of `surviving_loss` for one network and recipe: what is known of a and k, and what follows.
 
-    .. math:: \ln(-\ln(1 - L/P)) = \ln a + k \ln(-\ln(1 - R/P)) + \sigma z
+    .. math:: \ln\left(-\ln\frac{P - L}{C P}\right) = \ln a + k \ln\left(-\ln\frac{P - R}{C P}\right) + \sigma z
 
     with z standard normal for every mask. Before any calibration, k is normal and ln a is normal about a line in
     the logarithm of the time of retraining in units of the network's `learning_time`: networks that learn fast
@@ -170,7 +212,7 @@ class RecoveryLaw:
         weights = np.log(prior[:, None] * prior)
         for known in calibrations:
             error = math.hypot(known.error, RETRAINING_SPREAD)
-            deviations = (self._losses(known.refit_loss) - known.loss) / error
+            deviations = (self._losses(known.refit_loss, known.capacity) - known.loss) / error
             likelihood = np.exp(-(deviations**2) / 2) @ WEIGHTS
             weights = weights + np.log(likelihood + np.finfo(float).tiny)
         self._weights = np.exp(weights - weights.max())
@@ -178,13 +220,13 @@ class RecoveryLaw:
         self.factor = math.exp(float(np.sum(self._weights * self._log_factor)))
         self.exponent = float(np.sum(self._weights * self._exponent))
 
-    def predict(self, refit_loss: float) -> LossInterval:
-        """The loss after retraining of a mask whose refit loses `refit_loss`.
+    def predict(self, refit_loss: float, capacity: float = 1.0) -> LossInterval:
+        """The loss after retraining of a mask whose refit loses `refit_loss`, its head of the given capacity.
 
         The interval contains the scatter of masks about the law and what is not known of its constants; not the
         error of counting the test inputs on which a loss is measured.
         """
-        losses = self._losses(refit_loss).ravel()
+        losses = self._losses(refit_loss, capacity).ravel()
         weights = (self._weights[..., None] * (WEIGHTS / WEIGHTS.sum())).ravel()
         order = np.argsort(losses)
         reached = np.cumsum(weights[order])
@@ -194,15 +236,21 @@ class RecoveryLaw:
         )
         return LossInterval(median, low, high)
 
-    def _losses(self, refit_loss: float) -> NDArray[np.float64]:
+    def _losses(self, refit_loss: float, capacity: float) -> NDArray[np.float64]:
         """L for every pair of constants and every node of the scatter."""
-        share = np.clip(refit_loss / self.accuracy, SMALLEST, LARGEST)
-        strength = math.log(-math.log1p(-share))
-        line = self._log_factor + self._exponent * strength
-        return self.accuracy * _share(line[..., None] + MODEL_SPREAD * NODES)
+        lost = np.asarray(refit_loss / self.accuracy)
+        share = np.clip(_lost_of_capacity(lost, capacity), SMALLEST, LARGEST)
+        line = self._log_factor + self._exponent * math.log(-math.log1p(-share))
+        return self.accuracy * _share(line[..., None] + MODEL_SPREAD * NODES, capacity)
 
 
-def _share(strength: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 - exp(-exp(y))."""
-    share: NDArray[np.float64] = -np.expm1(-np.exp(np.minimum(strength, 50.0)))
+def _lost_of_capacity(lost: NDArray[np.float64], capacity: float) -> NDArray[np.float64]:
+    """What a refit loses of the share C that the head has a capacity for, below 0 where it keeps more."""
+    share: NDArray[np.float64] = (lost - (1 - capacity)) / capacity if capacity else np.zeros_like(lost)
+    return share
+
+
+def _share(strength: NDArray[np.float64], capacity: float) -> NDArray[np.float64]:
+    """1 - C exp(-exp(y))."""
+    share: NDArray[np.float64] = 1 - capacity - capacity * np.expm1(-np.exp(np.minimum(strength, 50.0)))
     return share

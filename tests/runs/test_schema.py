@@ -119,3 +119,12 @@ def test_records_are_renamed_and_files_of_users_are_not(tmp_path):
             InputError, match=r"network.name: .* found 'vgg11'; vgg11-8conv is that of Simonyan"
         ):
             read_config(tmp_path / name)
+
+
+def test_heads_of_predictions_that_knew_no_capacity_tell_all_labels_apart(run):
+    with h5py.File(run.results, "r+") as file:
+        del file["predict/arms/afcc/capacity"], file["predict/calibration/random/capacity"]
+    set_version(run, 4)
+    assert run.read_number("predict/arms/afcc/capacity") == 1
+    assert run.read_number("predict/calibration/random/capacity") == 1
+    assert integrity.verify(run.results).damaged == ()

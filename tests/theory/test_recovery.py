@@ -1,11 +1,12 @@
 """The recovery law: its limits, its prior, and what calibrations make of it."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
-from deeptheory.theory import Calibration, RecoveryLaw, learning_time, surviving_loss
+from deeptheory.theory import Calibration, RecoveryLaw, head_capacity, learning_time, surviving_loss
 from deeptheory.theory.recovery import MODEL_SPREAD
 
 
@@ -19,6 +20,52 @@ def test_a_factor_and_an_exponent_of_one_leave_the_loss_of_the_refit():
     np.testing.assert_allclose(surviving_loss(losses, 0.7, 1.0, 1.0), losses, atol=1e-15)
 
 
+def test_what_the_head_has_no_capacity_for_is_lost_and_the_law_holds_for_the_rest():
+    whole = surviving_loss(0.2, 0.8, 0.3, 0.7)
+    left = (0.8 - 0.2) * 0.6  # the refit of a head that has lost two fifths of its labels
+    assert 0.8 - surviving_loss(0.8 - left, 0.8, 0.3, 0.7, 0.6) == pytest.approx(0.6 * (0.8 - whole))
+    assert surviving_loss(0.1, 0.8, 0.3, 0.7, 0.5) == pytest.approx(0.4)  # keeps more than the capacity
+    assert surviving_loss(0.8, 0.8, 0.3, 0.7, 0.0) == 0.8
+    law = RecoveryLaw(0.8, 0.2)
+    assert law.predict(0.3, 1.0) == law.predict(0.3)
+    assert law.predict(0.5, 0.6).loss > 0.4 * 0.8
+    assert law.predict(0.8, 0.0).low == pytest.approx(0.8)
+
+
+def test_calibrations_of_small_capacity_say_nothing_of_the_constants_that_the_capacity_explains():
+    rows = [(r, surviving_loss(r, 0.8, 0.15, 0.6, 0.7), 0.002, 0.7) for r in (0.5, 0.4, 0.3)]
+    found = RecoveryLaw(0.8, 0.2, [Calibration(r, float(loss), error, c) for r, loss, error, c in rows])
+    assert found.factor == pytest.approx(0.15, rel=0.3)
+    assert found.predict(0.2).loss == pytest.approx(float(surviving_loss(0.2, 0.8, 0.15, 0.6)), abs=0.02)
+
+
+def distinct_labels(mask):
+    """Plain count: labels of the same inputs that get a pattern of on and off of their own, in the mean."""
+    share = 0.0
+    for row in mask:
+        same = sum(bool((row == other).all()) for other in mask)
+        patterns = sum(any(on) for on in itertools.product([False, True], repeat=int(row.sum())))
+        share += min(1.0, patterns / same) / len(mask)
+    return share
+
+
+def test_the_capacity_of_a_head_counts_the_patterns_of_labels_with_the_same_inputs():
+    rng = np.random.default_rng(4)
+    for density in (0.05, 0.2, 0.6):
+        mask = rng.random((40, 9)) < density
+        assert head_capacity(mask) == pytest.approx(distinct_labels(mask), abs=1e-12)
+    assert head_capacity(np.ones((1000, 10), bool)) == 1  # 1023 patterns
+    assert head_capacity(np.ones((1000, 9), bool)) == pytest.approx(0.511)
+    assert head_capacity(np.ones((1000, 3000), bool)) == 1
+    assert head_capacity(np.zeros((5, 3), bool)) == 0
+
+
+@pytest.mark.parametrize("mask", [np.ones(3, bool), np.ones((0, 3), bool)])
+def test_a_mask_that_is_none_of_a_head_is_refused(mask):
+    with pytest.raises(ValueError, match=r"mask must have the shape \(labels, inputs\), found"):
+        head_capacity(mask)
+
+
 @pytest.mark.parametrize(
     ("given", "name"),
     [
@@ -27,6 +74,7 @@ def test_a_factor_and_an_exponent_of_one_leave_the_loss_of_the_refit():
         ((0.1, 1.5, 1, 1), "accuracy"),
         ((0.1, 0.0, 1, 1), "accuracy"),
         ((0.1, 0.5, 0, 1), "factor"),
+        ((0.1, 0.5, 1, 1, 1.1), "capacity"),
     ],
 )
 def test_a_number_outside_its_range_is_refused(given, name):

@@ -191,7 +191,7 @@ class Measured:
         ]
         probe = self.stages[stage]["probe_weight"]
         heads = prune.HeadPredictor(splits[0], splits[1], probe, l2, streams[1])
-        law = theory.RecoveryLaw(predictor.intact[0])
+        law = theory.RecoveryLaw(predictor.intact.refitted)
         masks_of_arms: dict[str, Mapping[str, NDArray[np.bool_]]] = {
             prune.UNPRUNED: {},
             **{name: arm.masks for name, arm in arms.items()},
@@ -210,7 +210,7 @@ class Measured:
         self, predictor: LivePredictor, law: theory.RecoveryLaw, masks: Mapping[str, NDArray[np.bool_]]
     ) -> dict[str, float]:
         refit = predictor.predict(masks)
-        found = law.predict(refit.refit_loss) if masks else theory.LossInterval(0.0, 0.0, 0.0)
+        found = law.predict(refit.refit_loss, refit.capacity) if masks else theory.LossInterval(0.0, 0.0, 0.0)
         return {**asdict(refit), "loss": found.loss, "loss_low": found.low, "loss_high": found.high}
 
     def _predict_stages(self, live: LiveModel, rng: np.random.Generator, quiet: bool) -> dict[str, Any]:

@@ -55,7 +55,10 @@ def predict_losses(
     law : RecoveryLaw
     """
     predictor = make_predictor(run, network)
-    law, found = theory.RecoveryLaw(predictor.intact[0], _relative_time(run)), dict[str, dict[str, float]]()
+    law, found = (
+        theory.RecoveryLaw(predictor.intact.refitted, _relative_time(run)),
+        dict[str, dict[str, float]](),
+    )
     with Progress(f"{run.directory.name} predict masks", len(masks), "mask", run.quiet) as progress:
         for done, (name, mask) in enumerate(masks.items(), start=1):
             place = paths.join(where, paths.REFITS, name)
@@ -99,10 +102,13 @@ def calibrated(
         stored = run.read_tree(place)
         known.append(
             theory.Calibration(
-                *(stored.read_number(entry) for entry in (paths.REFIT_LOSS, paths.LOSS, paths.LOSS_ERROR))
+                *(
+                    stored.read_number(entry)
+                    for entry in (paths.REFIT_LOSS, paths.LOSS, paths.LOSS_ERROR, paths.CAPACITY)
+                )
             )
         )
-    return theory.RecoveryLaw(predictor.intact[0], _relative_time(run), known)
+    return theory.RecoveryLaw(predictor.intact.refitted, _relative_time(run), known)
 
 
 def calibration_masks(
@@ -162,7 +168,7 @@ def make_predictor(run: Run, network: nn.Network) -> prune.Predictor:
 def _prediction(law: theory.RecoveryLaw, refit: prune.Refit, masks: MaskArrays) -> dict[str, float]:
     """The entries of a prediction; masks that remove nothing lose nothing."""
     removes = any(not mask.all() for mask in masks.values())
-    found = law.predict(refit.refit_loss) if removes else theory.LossInterval(0.0, 0.0, 0.0)
+    found = law.predict(refit.refit_loss, refit.capacity) if removes else theory.LossInterval(0.0, 0.0, 0.0)
     return {
         **asdict(refit),
         paths.LOSS: found.loss,
@@ -189,6 +195,7 @@ def _calibration(run: Run, predictor: prune.Predictor, name: str, masks: MaskArr
         paths.REFIT_LOSS: refit.refit_loss,
         paths.LOSS: loss,
         paths.LOSS_ERROR: math.sqrt(judge.paired_variance(of_mask, of_unpruned)),
+        paths.CAPACITY: refit.capacity,
     }
 
 

@@ -68,7 +68,7 @@ def budget(run: Run, tolerance: float) -> None:
     tree = {
         paths.BEGUN: begun,
         paths.TOLERANCE: tolerance,
-        paths.INTACT: predictor.intact[0],
+        paths.INTACT: predictor.intact.refitted,
         paths.RECOVERY: law_entries(law),
         "prunability": dict(zip([layer.weight for layer in layers], _prunability(everything), strict=True)),
         paths.PROVENANCE: provenance.provenance(),

@@ -11,7 +11,7 @@ from deeptheory.store import paths
 from deeptheory.store.typed_readers import StoredTree
 from deeptheory.tables import Summary, Table
 
-LOSS_COLUMNS = ("loss predicted", "95 % interval", "loss after refit")
+LOSS_COLUMNS = ("loss predicted", "95 % interval", "loss after refit", "head capacity")
 
 
 def _of_tables(numbers: dict[str, Any], *tables: Table) -> Summary:
@@ -301,12 +301,13 @@ def budgeted(run: Run, tolerance: float) -> Summary:
     return _of_tables(of_all, Table(title, header, rows, notes=[f"dilution when all go together: {shares}"]))
 
 
-def _prediction_cells(prediction: StoredTree) -> tuple[str, str, str]:
+def _prediction_cells(prediction: StoredTree) -> tuple[str, str, str, str]:
     loss, low, high, refit = (
         100 * prediction.read_number(name)
         for name in (paths.LOSS, paths.LOSS_LOW, paths.LOSS_HIGH, paths.REFIT_LOSS)
     )
-    return f"{loss:.2f}", f"{low:.2f} to {high:.2f}", f"{refit:.2f}"
+    capacity = prediction.read_number(paths.CAPACITY)
+    return f"{loss:.2f}", f"{low:.2f} to {high:.2f}", f"{refit:.2f}", f"{capacity:.3f}"
 
 
 def _law(stored: StoredTree) -> str:

@@ -55,7 +55,7 @@ def test_predicted_losses_follow_the_law_that_is_stored(finished):
         theory.Calibration(
             *(
                 finished.read_number(paths.join(WHERE, name, entry))
-                for entry in ("refit_loss", "loss", "loss_error")
+                for entry in ("refit_loss", "loss", "loss_error", "capacity")
             )
         )
         for name in finished.entry_names(WHERE)
@@ -66,7 +66,7 @@ def test_predicted_losses_follow_the_law_that_is_stored(finished):
     assert again.factor == law.read_number("factor")
     for arm in finished.config.prune.arms:
         found = finished.read_tree(paths.arm_path("predict", arm))
-        assert found["loss"] == again.predict(found["refit_loss"]).loss
+        assert found["loss"] == again.predict(found["refit_loss"], found["capacity"]).loss
 
 
 def test_a_calibration_is_a_retraining_judged_on_the_measure_split(finished):
