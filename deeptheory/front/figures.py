@@ -26,7 +26,7 @@ def draw(
     name : str
         As in `deeptheory figure`: "field-matrix", "accuracy-and-snr", "cluster-sizes",
         "accuracy-by-arm", "predicted-losses", "predicted-against-measured",
-        "accuracy-against-density", "accuracy-by-epochs", "error-against-labels".
+        "accuracy-against-density", "accuracy-by-epochs", "error-against-labels", "loss-curves".
     runs : Run, Study, path, or a sequence of these
         Runs of one configuration.
     stage : str, optional

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from deeptheory.errors import InputError
 from deeptheory.runs.former_names import renamed_in
@@ -95,6 +96,30 @@ def _add_capacities(file: h5py.File) -> None:
     for group in (file[name].parent for name in found):
         if paths.CAPACITY not in group:
             hdf5.write_tree(group, {paths.CAPACITY: 1.0})
+    found.clear()
+    file.visit(lambda name: found.append(name) if name.endswith("/visited") else None)
+    for name in found:
+        _name_columns(file[name].parent)
+
+
+def _name_columns(budget: h5py.Group) -> None:
+    """The trials of a budget as a group of arrays, which were columns of one."""
+    stored = hdf5.OpenFile(budget.file).read_tree(budget.name)
+    dilution, refitted, by_theory, loss = stored.read_array("visited").T
+    at_best = stored.read_numbers(paths.PREDICTION)
+    unknown = np.full(len(loss), np.nan)
+    curve = {
+        paths.DILUTION: dilution,
+        "refitted": refitted,
+        "refitted_theory": by_theory,
+        paths.REFIT_LOSS: at_best["refitted"] + at_best[paths.REFIT_LOSS] - refitted,
+        paths.CAPACITY: np.ones(len(loss)),
+        paths.LOSS: loss,
+        paths.LOSS_LOW: unknown,
+        paths.LOSS_HIGH: unknown,
+    }
+    hdf5.write_tree(budget, {paths.CURVE: curve})
+    del budget["visited"]
 
 
 MIGRATIONS: dict[int, Callable[[h5py.File], None]] = {  # from that version to the next

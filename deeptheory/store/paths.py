@@ -83,7 +83,7 @@ REFIT_ACCURACY, UPDATE, ARM_COST = "refit_accuracy", "update", "cost"
 # Entries of the budget.
 NETWORK = "network"  # all layers together, beside the weight names
 REMOVAL_PATHS = "paths"
-TOLERANCE, INTACT, PRUNABLE = "tolerance", "intact", "prunable"
+TOLERANCE, INTACT, PRUNABLE, CURVE = "tolerance", "intact", "prunable", "curve"
 
 # Entries of compact networks and of what they cost.
 SAVED_BYTES = "saved_bytes"

@@ -137,9 +137,13 @@ BUDGET_SET: Group = {
     "dilution_by_margins": Entry("float64", SHARE, "the same if the noise of the margins is trusted"),
     "prunable": {"WEIGHT": Entry("bool (O, I)", "", "kernels that may go")},
     "prediction": PREDICTION,
-    "visited": Entry(
-        "float64 (n, 4)", SHARE, "dilution, accuracy refitted, by theory, and loss of every trial"
-    ),
+    "curve": {
+        "dilution": Entry("float64 (n)", SHARE, "of every trial, in the order of the search"),
+        **{
+            name: Entry("float64 (n)", SHARE, f"`{name}` of the prediction of every trial")
+            for name in PREDICTION
+        },
+    },
 }
 SENSITIVITY: Group = {
     name: MEASURED[name]

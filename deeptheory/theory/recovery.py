@@ -106,6 +106,32 @@ def surviving_loss(
     return whole * _share(np.log(factor) + exponent * strength, capacity)
 
 
+def factor_after(factor: float, ratio: float) -> float:
+    r"""The constant a of the recovery law after a retraining of another length, by the same recipe.
+
+    .. math:: a(r T) = a(T)\, r^{-0.72}
+
+    The exponent is that of the prior of `RecoveryLaw`, fitted once on networks of no table. Status: model (ours).
+    Source: deeptheory.
+
+    Parameters
+    ----------
+    factor : float
+        a(T), positive.
+    ratio : float
+        r, length over that of the retraining to which the factor belongs, positive; NOT 0: without retraining the
+        loss is that of the refit at best.
+
+    Raises
+    ------
+    ValueError
+        If the ratio is not positive.
+    """
+    if not ratio > 0:
+        raise ValueError(f"ratio must be within (0, inf), found {ratio}")
+    return float(factor * ratio**-TIME_EXPONENT)
+
+
 def learning_time(accuracy: Sequence[float], rates: Sequence[float], chance: float) -> float:
     """The time that a network took to learn, in units of the learning rate times steps.
 

@@ -12,6 +12,7 @@ from deeptheory.runs.stored_arrays import over_stages, stage_names
 from deeptheory.store import paths
 from deeptheory.studies import run_sweep
 from deeptheory.studies.branching import branch
+from deeptheory.theory import surviving_loss
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -110,6 +111,50 @@ def test_predicted_losses_are_those_against_the_unpruned_arm(runs):
         measured = 100 * (unpruned - runs[0].read_number(f"retrain/arms/{arm}/accuracy"))
         np.testing.assert_allclose(points(axes, number), [[predicted, measured]])
     assert axes.get_ylabel() == "measured loss (points)"
+
+
+def test_loss_curves_of_layers_and_of_all_together_with_measured_losses(run):
+    with pytest.raises(InputError, match="expected the prunable set at a tolerance, found none"):
+        FIGURES["loss-curves"].draw([run])
+    curve = {
+        "dilution": np.array([0.5, 0.75, 0.25]),
+        "refit_loss": np.array([0.2, 0.5, 0.05]),
+        "loss": np.array([0.02, 0.2, 0.01]),
+        "loss_low": np.array([0.01, 0.1, 0.0]),
+        "loss_high": np.array([0.04, 0.3, 0.02]),
+        "capacity": np.array([1.0, 0.8, 1.0]),
+    }
+    found = {"dilution": 0.5, "curve": curve}
+    mask = {"head.linear.weight": np.zeros((5, 32), bool)}
+    tree = {
+        "intact": 0.9,
+        "tolerance": 0.02,
+        "recovery": {"factor": 0.1, "exponent": 1.0, "calibrations": 2},
+        "network": {**found, "prunable": mask},
+        "head.linear.weight": {**found, "prunable": mask},
+        "finished": "now",
+    }
+    run.store(paths.budget_path(0.02), tree)
+    run.store(f"{paths.COMPARE}/{UNPRUNED}", {"accuracy": 0.9})
+    run.store(
+        f"{paths.COMPARE}/snr-budget/0.4",
+        {"accuracy": 0.8, "density": 0.4, "masks": mask},
+    )
+    panels = FIGURES["loss-curves"].draw([run]).axes
+    assert [panel.get_title() for panel in panels[:2]] == ["head.linear", "all together"]
+    assert not any(panel.get_visible() for panel in panels[2:])
+    lines = {line.get_label(): line.get_xydata() for line in panels[1].lines}
+    epochs = run.config.retrain.epochs
+    np.testing.assert_allclose(lines["0 (refit)"], [[0.25, 5], [0.5, 20], [0.75, 50]])
+    np.testing.assert_allclose(lines[f"{epochs}"], [[0.25, 1], [0.5, 2], [0.75, 20]])
+    np.testing.assert_allclose(lines[f"measured, {epochs}"], [[0.6, 10]])
+    longest = lines["10"][:, 1]
+    assert longest[-1] == pytest.approx(
+        100 * surviving_loss(0.5, 0.9, 0.1 * (10 / epochs) ** -0.72, 1.0, 0.8), rel=1e-6
+    )
+    assert (lines["1"][:, 1] >= longest).all()
+    with pytest.raises(InputError, match="expected one run, found 2"):
+        FIGURES["loss-curves"].draw([run, run])
 
 
 def test_accuracies_of_a_comparison(run):

@@ -6,7 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from deeptheory.theory import Calibration, RecoveryLaw, head_capacity, learning_time, surviving_loss
+from deeptheory.theory import (
+    Calibration,
+    RecoveryLaw,
+    factor_after,
+    head_capacity,
+    learning_time,
+    surviving_loss,
+)
 from deeptheory.theory.recovery import MODEL_SPREAD
 
 
@@ -80,6 +87,14 @@ def test_a_mask_that_is_none_of_a_head_is_refused(mask):
 def test_a_number_outside_its_range_is_refused(given, name):
     with pytest.raises(ValueError, match=rf"{name} must be within .*, found"):
         surviving_loss(*given)
+
+
+def test_longer_retraining_leaves_less_as_the_prior_says():
+    short, long = (RecoveryLaw(0.8, time).factor for time in (0.1, 0.3))
+    assert factor_after(short, 3) == pytest.approx(long)
+    assert factor_after(0.2, 1) == 0.2
+    with pytest.raises(ValueError, match="ratio must be within"):
+        factor_after(0.2, 0)
 
 
 def test_the_learning_time_is_that_of_an_exponential_approach():

@@ -20,8 +20,8 @@ class RunFigure:
         On the command line, and of the PDF file.
     step : str
         The step that every run must have done.
-    study : "confirm", "compare" or "sweep"
-        What has made the runs.
+    study : "confirm", "compare", "sweep" or "budget"
+        What has made the runs; "budget" is `predict --tolerance`.
     draw : function of a sequence of runs
         Reads the numbers from the run files and draws them. With `of_one_filter` it also takes the keyword
         arguments ``stage`` and ``filter_index``.
@@ -35,7 +35,7 @@ class RunFigure:
 
     name: str
     step: str
-    study: Literal["confirm", "compare", "sweep"]
+    study: Literal["confirm", "compare", "sweep", "budget"]
     draw: Callable[..., Figure]
     caption: str
     may_differ: tuple[str, ...] = ()

@@ -9,12 +9,14 @@ from deeptheory.reports.plot.error_against_labels import draw_error_against_labe
 from deeptheory.reports.plot.field_matrix import draw_field_matrix
 from deeptheory.reports.plot.files import FORMATS, picture_path, save
 from deeptheory.reports.plot.hypotheses import draw_hypotheses, hypothesis_verdict
+from deeptheory.reports.plot.loss_curves import LossCurve, draw_loss_curves
 from deeptheory.reports.plot.predicted_against_measured import draw_predicted_against_measured
 from deeptheory.reports.plot.predicted_losses import Losses, draw_predicted_losses
 from deeptheory.reports.plot.svg_text import svg
 
 __all__ = [
     "FORMATS",
+    "LossCurve",
     "Losses",
     "draw_accuracy_against_density",
     "draw_accuracy_and_snr",
@@ -24,6 +26,7 @@ __all__ = [
     "draw_error_against_labels",
     "draw_field_matrix",
     "draw_hypotheses",
+    "draw_loss_curves",
     "draw_predicted_against_measured",
     "draw_predicted_losses",
     "hypothesis_verdict",

@@ -97,9 +97,7 @@ def _search(
     for _ in range(steps):
         middle = (low + high) / 2
         prediction = predicted(middle)
-        visited.append(
-            (middle, prediction["refitted"], prediction["refitted_theory"], prediction[paths.LOSS])
-        )
+        visited.append({paths.DILUTION: middle, **prediction})
         if prediction[paths.LOSS] <= tolerance:
             low, best = middle, prediction
         else:
@@ -110,7 +108,7 @@ def _search(
         paths.PRUNABLE: {name: ~masks.kernels(name) for name in masks},
         paths.PREDICTION: best or predicted(0.0),
         "dilution_by_margins": theory.largest_dilution(order.dilution, order.accuracy, tolerance),
-        "visited": np.array(visited),
+        paths.CURVE: {entry: np.array([each[entry] for each in visited]) for entry in visited[0]},
     }
 
 

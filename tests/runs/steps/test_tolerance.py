@@ -37,9 +37,9 @@ def test_every_layer_alone_and_all_together_are_within_the_tolerance(searched):
         kept = {weight: ~mask for weight, mask in found["prunable"].items()}
         assert set(kept) == ({name} if name != paths.NETWORK else set(names))
         assert all(mask.any(axis=1).all() for mask in kept.values())  # every output keeps an input
-        tried = found["visited"][:, 0]
+        tried = found["curve"]["dilution"]
         assert len(tried) == tolerance.STEPS["network" if name == paths.NETWORK else "layer"]
-        assert found["dilution"] <= tried[found["visited"][:, 3] >= 0].max()
+        assert found["dilution"] <= tried[found["curve"]["loss"] >= 0].max()
     assert found_at(searched)["dilution"] > 0
 
 
