@@ -181,5 +181,6 @@ def _end(nodes: Sequence[Node], count: int, readers: dict[str, int], shapes: dic
     if _follows(nodes, count, readers, MaxPool2d):
         pool, (height, width, _) = nodes[count].layer, shapes[nodes[count - 1].name]
         assert isinstance(pool, MaxPool2d)
-        count += pool.size == pool.stride == 2 and height % 2 == 0 and width % 2 == 0
+        is_plain = pool.size == pool.stride == 2 and pool.padding == 0
+        count += is_plain and height % 2 == 0 and width % 2 == 0
     return count

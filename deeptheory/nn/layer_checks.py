@@ -51,6 +51,14 @@ def check_options(layer: str, options: Mapping[str, Any]) -> None:
             raise InputError(f"{option} of {layer}", "at least 0 and below 1", repr(value))
         if option == "epsilon" and not (type(value) in (int, float) and 0 < value < 1):
             raise InputError(f"{option} of {layer}", "above 0 and below 1", repr(value))
+    if "padding" in options and "size" in options:
+        check_padding(layer, options["padding"], options["size"])
+
+
+def check_padding(kind: str, padding: int, size: int) -> None:
+    """Refuse a padding with which a window could lie beyond the image."""
+    if not 0 <= 2 * padding <= size:
+        raise InputError(f"padding of {kind}", f"at most {size // 2}, half of its size", f"{padding}")
 
 
 def check_arrays(kind: str, options: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:

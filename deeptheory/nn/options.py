@@ -44,6 +44,13 @@ class NetworkOptions(Options, frozen=True):
         ),
     ] = 0.0
 
+    form: Annotated[
+        Literal["cifar", "imagenet"],
+        Meta(
+            description="stem: a 3 x 3 convolution, or 7 x 7 of stride 2 and 3 x 3 pooling of stride 2 "
+            "(resnet18 to resnet152 and their wide and grouped kin only)"
+        ),
+    ] = "cifar"
     file: Annotated[
         str,
         Meta(description="TOML file of stages and layers, in place of a name; relative to this file"),

@@ -33,7 +33,7 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     HardSwish: (),
     LayerNorm: ("epsilon",),
     Linear: (),
-    MaxPool2d: ("size", "stride"),
+    MaxPool2d: ("size", "stride", "padding"),
     ReLU: (),
     ReLU6: (),
     SiLU: (),
@@ -46,11 +46,14 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     Sum: (),
     TanhGELU: (),
 }
+ADDED: dict[type[Layer], dict[str, Any]] = {
+    MaxPool2d: {"padding": 0}
+}  # options with a default, which files leave out
 KINDS = {kind.__name__: kind for kind in OPTIONS}
 
 
 def options_of(layer: Layer) -> dict[str, Any]:
-    """The options of a layer by name: all that defines it besides its kind and its arrays.
+    """The options of a layer by name: what defines it besides its kind, its arrays and the defaults of `ADDED`.
 
     Raises
     ------
@@ -59,7 +62,9 @@ def options_of(layer: Layer) -> dict[str, Any]:
     """
     if type(layer) not in OPTIONS:
         raise unknown_name("layer", type(layer).__name__, KINDS)
-    return {name: getattr(layer, name) for name in OPTIONS[type(layer)]}
+    left_out = ADDED.get(type(layer), {})
+    options = {name: getattr(layer, name) for name in OPTIONS[type(layer)]}
+    return {name: value for name, value in options.items() if name not in left_out or value != left_out[name]}
 
 
 def make_layer(
@@ -75,7 +80,7 @@ def make_layer(
     """
     if kind not in KINDS:
         raise unknown_name("layer", kind, KINDS)
-    expected = OPTIONS[KINDS[kind]]
+    expected, options = OPTIONS[KINDS[kind]], {**ADDED.get(KINDS[kind], {}), **options}
     if set(options) != set(expected):
         raise InputError(
             f"options of {kind}", ", ".join(expected) or "none", ", ".join(sorted(options)) or "none"

@@ -19,6 +19,15 @@ TINY = {
     "vgg16_bn": (lambda: models.VGG(models.PUBLISHED["vgg16_bn"], 0.04, 5), 32),
     "resnet20-behind": (lambda: models.ResNet20(0.25, 5), 32),
     "resnet20-centred": (lambda: models.ResNet20(0.25, 5, head="linear", centred=True), 32),
+    "resnet18": (lambda: models.Residual((2, 2, 2, 2), 0.25, 5), 40),
+    "resnet34": (lambda: models.Residual((3, 4, 6, 3), 0.125, 5, small=True), 16),
+    "resnet50": (lambda: models.Residual((3, 4, 6, 3), 0.125, 5, bottleneck=True), 33),
+    "resnet101": (lambda: models.Residual((3, 4, 23, 3), 1 / 16, 5, bottleneck=True, small=True), 8),
+    "wide_resnet50_2": (lambda: models.Residual((3, 4, 6, 3), 1 / 16, 5, bottleneck=True, base=128), 32),
+    "resnext50_32x4d": (
+        lambda: models.Residual((3, 4, 6, 3), 0.25, 5, bottleneck=True, groups=32, base=4),
+        32,
+    ),
     "efficientnet-b0": (lambda: models.EfficientNetB0(0.25, 5), 64),
     "efficientnet_b0": (lambda: models.EfficientNetB0(0.25, 5), 32),
     "efficientnet_b0-stride1": (lambda: models.EfficientNetB0(0.25, 5, stem_stride=1), 40),
@@ -40,7 +49,7 @@ def imported(tmp_path):
 
     def make(model, architecture, size, units=None):
         path = tmp_path / "state.pt"
-        torch.save(model.state_dict(), path)
+        torch.save(model if isinstance(model, dict) else model.state_dict(), path)
         found = find_network(path, architecture, (size, size, 3), units)
         return found.network(), found.account
 
@@ -83,6 +92,20 @@ def test_a_shortcut_that_pads_in_another_way_gives_other_outputs(imported):
     assert "shortcuts to more filters add channels of zeros on both sides of those" in account.text
 
 
+def small_stem():
+    """torchvision's ResNet-18 with its stem replaced, as many do for small images."""
+    model = models.Residual((2, 2, 2, 2), 0.25, 5)
+    model.conv1, model.maxpool = torch.nn.Conv2d(3, 16, 3, 1, 1, bias=False), torch.nn.Identity()
+    return models.settled(model)
+
+
+def test_a_replaced_stem(imported):
+    model = small_stem()
+    network, account = imported(model, "resnet18-cifar", 16)
+    assert difference(network, model, 16) < TOLERANCE
+    assert "the stem has stride 1, and no pooling follows it" in account.notes
+
+
 @pytest.mark.parametrize(
     ("make", "name", "words"),
     [
@@ -97,11 +120,34 @@ def test_a_shortcut_that_pads_in_another_way_gives_other_outputs(imported):
             "efficientnet-b0",
             "efficientnet_b0 or efficientnet_b0-stride1, found tensors that do not say the stride of the stem; ",
         ),
+        (
+            small_stem,
+            "resnet18",
+            "resnet18-cifar, found tensors that do not say whether the 3 x 3 stem is pooled; describe the network",
+        ),
     ],
 )
 def test_what_tensors_of_another_package_do_not_say_is_asked_for(imported, make, name, words):
     with pytest.raises(InputError, match=f"--architecture: expected {words}"):
         imported(make(), name, 32)
+
+
+def test_names_of_sequential_residual_blocks(imported):
+    """Those of weiaicunzai/pytorch-cifar100; what is computed is the same."""
+    model = models.settled(models.Residual((3, 4, 6, 3), 1 / 16, 5, bottleneck=True, small=True))
+    places = {"conv1": 0, "bn1": 1, "conv2": 3, "bn2": 4, "conv3": 6, "bn3": 7}
+
+    def renamed(name):
+        if name.startswith("layer"):
+            group, number, module, *rest = name.removeprefix("layer").split(".")
+            inner = module if module == "shortcut" else f"residual_function.{places[module]}"
+            return ".".join([f"conv{int(group) + 1}_x", number, inner, *rest])
+        return name.replace("conv1", "conv1.0").replace("bn1", "conv1.1").replace("linear", "fc")
+
+    state = {renamed(name): tensor for name, tensor in model.state_dict().items()}
+    network, account = imported(state, "resnet50", 16)
+    assert difference(network, model, 16) < TOLERANCE
+    assert account.naming == "weiaicunzai"
 
 
 @pytest.mark.parametrize(

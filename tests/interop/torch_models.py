@@ -75,6 +75,69 @@ class ResNet20(tn.Module):
         return getattr(self, self.head)(x)
 
 
+class ResidualBlock(tn.Module):
+    """Of two 3 x 3 convolutions, or a bottleneck; names as torchvision's or as kuangliu's."""
+
+    def __init__(self, n_in, n_inside, n_out, stride, *, bottleneck, groups, shortcut):
+        super().__init__()
+        sizes = (1, 3, 1) if bottleneck else (3, 3)
+        widths = [n_in, *(n_inside,) * (len(sizes) - 1), n_out]
+        self.n = len(sizes)
+        for i, size in enumerate(sizes):
+            own = stride if i == self.n - 2 else 1
+            conv = tn.Conv2d(
+                widths[i],
+                widths[i + 1],
+                size,
+                own,
+                size // 2,
+                groups=groups if (bottleneck and i == 1) else 1,
+                bias=False,
+            )
+            self.add_module(f"conv{i + 1}", conv)
+            self.add_module(f"bn{i + 1}", tn.BatchNorm2d(widths[i + 1]))
+        projected = stride > 1 or n_in != n_out
+        conv = tn.Sequential(tn.Conv2d(n_in, n_out, 1, stride, bias=False), tn.BatchNorm2d(n_out))
+        self.add_module(shortcut, conv if projected else tn.Sequential())
+        self.shortcut_name = shortcut
+
+    def forward(self, x):
+        y = x
+        for i in range(1, self.n + 1):
+            y = getattr(self, f"bn{i}")(getattr(self, f"conv{i}")(y))
+            y = F.relu(y) if i < self.n else y
+        return F.relu(y + getattr(self, self.shortcut_name)(x))
+
+
+class Residual(tn.Module):
+    """torchvision's ResNet, wide or grouped, at a width; `small`: kuangliu's for CIFAR."""
+
+    def __init__(self, repeats, width, n_labels, *, bottleneck=False, groups=1, base=64, small=False):
+        super().__init__()
+        n = round(64 * width)
+        size, stride = (3, 1) if small else (7, 2)
+        self.conv1, self.bn1 = tn.Conv2d(3, n, size, stride, size // 2, bias=False), tn.BatchNorm2d(n)
+        self.maxpool = tn.Identity() if small else tn.MaxPool2d(3, 2, 1)
+        for group, count in enumerate(repeats):
+            filters, blocks = round(64 * 2**group * width), []
+            n_out = filters * (4 if bottleneck else 1)
+            inside = filters * base // 64 * groups if bottleneck else n_out
+            for number in range(count):
+                own = 2 if group and not number else 1
+                options = {"bottleneck": bottleneck, "groups": groups}
+                name = "shortcut" if small else "downsample"
+                blocks.append(ResidualBlock(n, inside, n_out, own, **options, shortcut=name))
+                n = n_out
+            setattr(self, f"layer{group + 1}", tn.Sequential(*blocks))
+        self.head = "linear" if small else "fc"
+        setattr(self, self.head, tn.Linear(n, n_labels))
+
+    def forward(self, x):
+        x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean((2, 3))
+        return getattr(self, self.head)(x)
+
+
 class SqueezeExcitation(tn.Module):
     def __init__(self, n, n_hidden):
         super().__init__()

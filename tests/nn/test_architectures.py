@@ -90,6 +90,39 @@ def test_every_network_runs_forward_and_backward(name):
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("resnet18", 11_689_512),
+        ("resnext50_32x4d", 25_028_904),
+    ],
+)
+def test_residual_networks_have_the_parameters_of_torchvision(name, parameters):
+    network = nn.build(name, 1000, (224, 224, 3), rng=np.random.default_rng(0), form="imagenet")
+    assert sum(a.size for a in network.parameters().values()) + 1000 == parameters  # its head has a bias
+
+
+def test_residual_networks():
+    network = build("resnet50", (64, 48, 3), width=1 / 16, form="imagenet")
+    assert [s.output_shape for s in network.stages[:4]] == [
+        (16, 12, 4),
+        (16, 12, 4),
+        (16, 12, 4),
+        (16, 12, 16),
+    ]
+    assert network.output_shape("stage53.sum") == (2, 2, 128)
+    inputs = {node.name: node.inputs for node in network.nodes}
+    assert inputs["stage4.conv"] == ("stage1.pool",)  # a shortcut
+    assert inputs["stage5.conv"] == ("stage3.relu",)
+    assert inputs["stage5.sum"] == ("stage5.norm", "stage4.norm")
+    assert inputs["stage8.sum"] == ("stage8.norm", "stage5.relu")
+    small = build("resnext50_32x4d", width=1 / 16)
+    assert list(small.stages[1].layers) == ["conv", "norm", "relu", "grouped", "grouped_norm", "grouped_relu"]
+    assert small.stages[1].output_shape == (32, 32, 32)
+    with pytest.raises(InputError, match=r"^form: expected one of cifar, imagenet, found 'large'"):
+        build("resnet18", form="large")
+
+
 def test_every_name_is_an_option():
     for name in NAMES:
         assert config_from({"network": {"name": name}}).network.name == name

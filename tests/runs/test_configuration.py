@@ -36,6 +36,7 @@ DEFAULTS = {
     "network.classifier": "linear",
     "network.depth": 1.0,
     "network.stochastic_depth": 0.0,
+    "network.form": "cifar",
     "network.file": "",
     "network.content": "",
     "train.epochs": 12,

@@ -239,15 +239,22 @@ def _pool(graph: Translation, operator: Operator) -> None:
     size = same(operator, "kernel", operator.attributes["kernel_shape"])
     stride = same(operator, "stride", operator.attributes.get("strides", [1, 1]))
     pads = operator.attributes.get("pads", [0] * 4)
-    if any(pads):
+    if any(pads) and operator.kind == "AveragePool":
         raise operator.error("padding", "none", list(pads))
+    if len(set(pads)) != 1:
+        raise operator.error("padding", "the same on all four sides", list(pads))
+    padding = pads[0]
     source = graph.input(operator)
-    rest = [(length - size) % stride for length in graph.shape(source)[:-1]]
+    rest = [(length + 2 * padding - size) % stride for length in graph.shape(source)[:-1]]
     if operator.attributes.get("ceil_mode", 0) and any(rest):
         raise operator.error("ceil_mode", "0", 1)
-    graph.place(
-        operator, (nn.MaxPool2d if operator.kind == "MaxPool" else nn.AvgPool2d)(size, stride), source
-    )
+    try:
+        layer = (
+            nn.MaxPool2d(size, stride, padding) if operator.kind == "MaxPool" else nn.AvgPool2d(size, stride)
+        )
+    except InputError as error:
+        raise operator.error("padding", error.expected, error.found) from None
+    graph.place(operator, layer, source)
 
 
 def _global_pool(graph: Translation, operator: Operator) -> None:

@@ -177,7 +177,8 @@ class _Graph:
     @_write.register(nn.AvgPool2d)
     def _(self, layer: nn.MaxPool2d | nn.AvgPool2d, x: str) -> None:
         operator = "MaxPool" if isinstance(layer, nn.MaxPool2d) else "AveragePool"
-        self._add(operator, [x], kernel_shape=[layer.size] * 2, strides=[layer.stride] * 2)
+        strides, pads = [layer.stride] * 2, [layer.padding] * 4
+        self._add(operator, [x], kernel_shape=[layer.size] * 2, strides=strides, pads=pads)
 
     @_write.register
     def _(self, layer: nn.GlobalAveragePool, x: str) -> None:

@@ -15,7 +15,7 @@ from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layer_checks import MOST, SQUEEZING, check_count, check_options
 from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
-from deeptheory.nn.rebuilding import KINDS, OPTIONS, options_of
+from deeptheory.nn.rebuilding import ADDED, KINDS, OPTIONS, options_of
 from deeptheory.store.atomic_files import write_text
 from deeptheory.store.toml import parse_toml, read_toml, toml_value
 
@@ -200,7 +200,8 @@ class _Reader:
             raise unknown_name(f"{self.path}, kind of {stage}.{key}", str(kind), KINDS)
         known, of_size = OPTIONS[KINDS[kind]], SIZES.get(kind, ())
         options = {name: value for name, value in table.items() if name not in ("name", "kind")}
-        self._check_keys(f"options of {stage}.{key} ({kind})", options, (*known, *of_size), known)
+        needed = [name for name in known if name not in ADDED.get(KINDS[kind], {})]
+        self._check_keys(f"options of {stage}.{key} ({kind})", options, (*known, *of_size), needed)
         if sizes := {name: options.pop(name) for name in of_size if name in options}:
             self.sizes[f"{stage}.{key}"] = sizes
         for name, value in sizes.items():
@@ -211,7 +212,7 @@ class _Reader:
             raise InputError(f"{self.path}, {error.what}", error.expected, error.found) from None
         if kind == nn.Standardise.__name__:
             options = self._numbers_per_channel(f"{stage}.{key}", options)
-        return [key, kind, {name: options[name] for name in known}]
+        return [key, kind, {name: options[name] for name in known if name in options}]
 
     def _check_size(self, what: str, name: str, value: Any) -> None:
         if name == "bias":

@@ -9,7 +9,7 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.interop.state import naming, vgg_forms
+from deeptheory.interop.state import naming, residual_names, vgg_forms
 from deeptheory.interop.state.architecture_files import read_architecture
 from deeptheory.interop.state.published import PUBLISHED
 from deeptheory.interop.state.vgg_forms import NARROW
@@ -17,13 +17,15 @@ from deeptheory.interop.torch_modules import CONVOLUTION, NORM, modules_of
 from deeptheory.nn.architectures import EFFICIENTNET, NAMES, UNCLEAR
 from deeptheory.nn.architectures.efficientnet import SMALL, WIDEST
 from deeptheory.nn.architectures.plain import VGG
+from deeptheory.nn.architectures.residual import CIFAR, RESIDUAL
 from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.prune.masked_layers import HEAD_LAYER
 
 NORMED = {"vgg11_bn": "vgg11-8conv", **{f"{name}_bn": name for name in ("vgg13", "vgg16", "vgg19")}}
 RESNET, CENTRED, BEHIND = "resnet20", "resnet20-centred", "resnet20-behind"
 STEMS = {"efficientnet_b0": 2, "efficientnet_b0-stride1": 1}  # stride of the stem, at any size of the images
-SPELLINGS = {**dict.fromkeys(STEMS, EFFICIENTNET), CENTRED: RESNET, BEHIND: RESNET, **NORMED}
+CIFAR_FORMS = {f"{name}-{CIFAR}": name for name in RESIDUAL}
+SPELLINGS = {**dict.fromkeys(STEMS, EFFICIENTNET), CENTRED: RESNET, BEHIND: RESNET, **NORMED, **CIFAR_FORMS}
 SPELLINGS |= {spelling: name for name, published in PUBLISHED.items() for spelling in published.spellings}
 ARCHITECTURES = (*NAMES, *SPELLINGS)
 OWN = "deeptheory"  # the naming of our own files
@@ -95,6 +97,8 @@ def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shap
         raise unknown_name("--architecture", name, (*ARCHITECTURES, "FILE.toml"), UNCLEAR)
     if SPELLINGS.get(name, name) in VGG:
         return _vgg(name, tensors, input_shape)
+    if SPELLINGS.get(name, name) in RESIDUAL:
+        return _residual(name, tensors, input_shape)
     return _ours(name, tensors, input_shape)
 
 
@@ -137,6 +141,33 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
         notes=notes,
         unsaid=unsaid,
         epsilons=epsilons,
+    )
+
+
+def _residual(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
+    kind, form = RESIDUAL[SPELLINGS.get(asked, asked)], residual_names.form_of(tensors)
+    name = SPELLINGS.get(asked, asked)
+    narrow = nn.build(name, 2, input_shape, NARROW, rng=np.random.default_rng(0), form=form)
+    description, notes, unsaid = nn.blueprint_of(narrow), list[str](), None
+    if kind.bottleneck:
+        notes.append("blocks that halve the positions do so in their 3 x 3 convolution, as torchvision's do")
+    if asked in CIFAR_FORMS:
+        notes.append("the stem has stride 1, and no pooling follows it")
+    elif residual_names.is_silent(tensors):
+        do = "describe the network in a TOML file if its stem has a stride or is pooled"
+        unsaid = _unsaid([f"{name}-{CIFAR}"], "whether the 3 x 3 stem is pooled", do)
+    return Architecture(
+        asked,
+        description,
+        {OWN: naming.own_names(description)}
+        | {
+            title: naming.named(description, prefixes)
+            for title, prefixes in residual_names.residual_namings(kind).items()
+        },
+        frozenset((*narrow.parameters(), *narrow.buffers())),
+        {array: weight.shape[2:] for array, weight in narrow.parameters().items() if weight.ndim == 4},
+        notes=tuple(notes),
+        unsaid=unsaid,
     )
 
 

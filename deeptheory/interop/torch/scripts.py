@@ -159,7 +159,8 @@ def _(layer: nn.BatchNorm2d) -> str:
 @_module.register(nn.AvgPool2d)
 def _(layer: nn.MaxPool2d | nn.AvgPool2d) -> str:
     stride = "" if layer.stride == layer.size else f", stride={layer.stride}"
-    return f"torch.nn.{type(layer).__name__}({layer.size}{stride})"
+    padding = f", padding={layer.padding}" if layer.padding else ""
+    return f"torch.nn.{type(layer).__name__}({layer.size}{stride}{padding})"
 
 
 @_module.register(nn.ReLU)

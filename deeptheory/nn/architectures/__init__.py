@@ -20,6 +20,7 @@ from deeptheory.nn.architectures.mobilenet import (
     add_mobilenet_v3,
 )
 from deeptheory.nn.architectures.plain import VGG, add_lenet, add_mlp, add_vgg
+from deeptheory.nn.architectures.residual import CIFAR, RESIDUAL, add_residual
 from deeptheory.nn.architectures.resnet import add_resnet20
 from deeptheory.nn.layers.base import Shape
 from deeptheory.nn.network import Network
@@ -46,6 +47,7 @@ ARCHITECTURES = {
     "lenet": Architecture(add_lenet),
     "mlp": Architecture(add_mlp),
     "resnet20": Architecture(add_resnet20),
+    **{name: Architecture(partial(add_residual, kind=RESIDUAL[name]), {"form": CIFAR}) for name in RESIDUAL},
     "mobilenet-v2": Architecture(add_mobilenet_v2),
     "mobilenet-v3-small": Architecture(partial(add_mobilenet_v3, blocks=V3_SMALL, hidden=HIDDEN_SMALL)),
     "mobilenet-v3-large": Architecture(partial(add_mobilenet_v3, blocks=V3_LARGE, hidden=HIDDEN_LARGE)),
@@ -82,9 +84,9 @@ def build(
         pooling.
         "lenet": two 5 x 5 convolutions without padding (6 and 16 filters), each with bias, ReLU and pooling,
         then hidden layers of 120 and 84. "mlp": two hidden layers of 512.
-        "resnet20", "efficientnet-b0", "mobilenet-v2" and "mobilenet-v3-small" or "-large": see `resnet`,
-        `efficientnet` and `mobilenet`; a block is two stages, because every stage has exactly one layer that mixes
-        filters, `conv`.
+        "resnet20", "resnet18" and the like, "efficientnet-b0", "mobilenet-v2" and "mobilenet-v3-small" or
+        "-large": see `resnet`, `residual`, `efficientnet` and `mobilenet`; a block is several stages, because every
+        stage has exactly one layer that mixes filters, `conv`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)
@@ -96,7 +98,8 @@ def build(
     **options
         Of the architecture. ``classifier`` of the VGG networks: "linear" for the head alone, "hidden" for two
         hidden layers of 4096 before it, which are stages too. ``depth`` and ``stochastic_depth`` of
-        efficientnet-b0: see `efficientnet.add_efficientnet`.
+        efficientnet-b0: see `efficientnet.add_efficientnet`. ``form`` of the networks of `residual`: "cifar" or
+        "imagenet", for small and for large images.
 
     Raises
     ------

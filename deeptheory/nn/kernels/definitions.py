@@ -104,8 +104,9 @@ def _dense(weight: Array, groups: int) -> Array:
     return dense
 
 
-def _padded(x: Array, padding: int) -> Array:
-    return np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+def _padded(x: Array, padding: int, value: float = 0) -> Array:
+    border = padding, padding
+    return np.pad(x, ((0, 0), border, border, (0, 0)), constant_values=value)
 
 
 def _taps(
@@ -239,25 +240,29 @@ def normalised_gradient(x: Array, dout: Array, slope: Array, shift: Array, name:
     return max_pool_gradient(dout, winner, size, size, x.shape) * activation_slope(z, name)
 
 
-def max_pool(x: Array, size: int, stride: int) -> tuple[Array, Array]:
+def max_pool(x: Array, size: int, stride: int, padding: int = 0) -> tuple[Array, Array]:
     """Largest element of each window and its place in it, row by row; the first of equals, the first NaN always.
+
+    Beyond the image, where windows reach with `padding`, x is minus infinity.
 
     Returns
     -------
     out, winner : array (N, OH, OW, C)
-        OH = (H - size)//stride + 1: a window that does not fit is left out.
+        OH = (H + 2*padding - size)//stride + 1: a window that does not fit is left out.
     """
-    windows = _windows(x, size, stride)
+    windows = _windows(_padded(x, padding, -np.inf), size, stride)
     winner = windows.argmax(axis=-1)
     return np.take_along_axis(windows, winner[..., None], axis=-1)[..., 0], winner
 
 
-def max_pool_gradient(dout: Array, winner: Array, size: int, stride: int, shape: tuple[int, ...]) -> Array:
+def max_pool_gradient(
+    dout: Array, winner: Array, size: int, stride: int, shape: tuple[int, ...], padding: int = 0
+) -> Array:
     """`dx` of `max_pool` for inputs of `shape`: each window's gradient goes to its winner."""
-    dx = np.zeros(shape, dout.dtype)
+    dpadded = _padded(np.zeros(shape, dout.dtype), padding)
     for i, j, seen in _taps((size, size), dout.shape[1:3], stride):
-        dx[seen] += np.where(winner == i * size + j, dout, 0)
-    return dx
+        dpadded[seen] += np.where(winner == i * size + j, dout, 0)
+    return dpadded[:, padding : padding + shape[1], padding : padding + shape[2]]
 
 
 def average_pool(x: Array, size: int, stride: int) -> Array:

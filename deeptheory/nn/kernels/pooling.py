@@ -1,25 +1,32 @@
-"""Maximum and average over square windows, without padding; a window that does not fit is left out."""
+"""Maximum and average over square windows; one that does not fit, into the padded image, is left out."""
 
-from deeptheory.system.compiled import njit, prange
+from deeptheory.system.compiled import njit, prange, signed
 
 
 @njit(parallel=True)
-def max_pool_forward(x, size, stride, out, winner):
+def max_pool_forward(x, size, stride, padding, out, winner):
     """Largest element of each window, (N, H, W, C) -> (N, OH, OW, C); `winner` holds its place in the window.
 
-    Of equal elements the first wins; NaN wins always.
+    What a window has in common with the image counts. Of equal elements the first wins; NaN wins always.
     """
     n_images, out_height, out_width, n_channels = out.shape
+    height, width = x.shape[1:3]
     for r in prange(n_images * out_height):
-        image, oy = r // out_height, r % out_height
+        row = signed(r)
+        image, oy = row // out_height, row % out_height
         for ox in range(out_width):
-            best, number = out[image, oy, ox], winner[image, oy, ox]
-            corner = x[image, oy * stride, ox * stride]
-            for c in range(n_channels):
-                best[c] = corner[c]
-                number[c] = 0
-            for k in range(1, size * size):
-                rival = x[image, oy * stride + k // size, ox * stride + k % size]
+            best, number, met = out[image, oy, ox], winner[image, oy, ox], False
+            for k in range(size * size):
+                y, z = oy * stride - padding + k // size, ox * stride - padding + k % size
+                if y < 0 or y >= height or z < 0 or z >= width:
+                    continue
+                rival = x[image, y, z]
+                if not met:
+                    for c in range(n_channels):
+                        best[c] = rival[c]
+                        number[c] = k
+                    met = True
+                    continue
                 for c in range(n_channels):
                     keep = rival[c] <= best[c] or best[c] != best[c]
                     best[c] = best[c] if keep else rival[c]
@@ -27,16 +34,21 @@ def max_pool_forward(x, size, stride, out, winner):
 
 
 @njit(parallel=True)
-def max_pool_backward(dout, winner, size, stride, dx):
+def max_pool_backward(dout, winner, size, stride, padding, dx):
     """Hand each window's gradient to its winner; `dx` (N, H, W, C) is overwritten."""
     n_images, out_height, out_width, n_channels = dout.shape
-    for image in prange(n_images):
+    height, width = dx.shape[1:3]
+    for index in prange(n_images):
+        image = signed(index)
         dx[image] = 0.0
         for oy in range(out_height):
             for ox in range(out_width):
                 gradient, number = dout[image, oy, ox], winner[image, oy, ox]
                 for k in range(size * size):
-                    target = dx[image, oy * stride + k // size, ox * stride + k % size]
+                    y, z = oy * stride - padding + k // size, ox * stride - padding + k % size
+                    if y < 0 or y >= height or z < 0 or z >= width:
+                        continue
+                    target = dx[image, y, z]
                     for c in range(n_channels):
                         target[c] += gradient[c] if number[c] == k else 0.0
 

@@ -98,9 +98,9 @@ class Joined(Layer):
 
 
 def convolved_shape(
-    input_shape: Shape, size: tuple[int, int], n_in: int, n_out: int, stride: int, padding: int
+    input_shape: Shape, size: tuple[int, int], n_in: int | str, n_out: int, stride: int, padding: int
 ) -> Shape:
-    """Shape of the output of a convolution with kernels of that size; `InputError` if the input does not fit."""
+    """Shape of the output of a convolution or pooling by that size; `InputError` if the input does not fit."""
     least = size[0] - 2 * padding, size[1] - 2 * padding
     check_shape(input_shape, "H", "W", n_in, least=least)
     height, width = (

@@ -4,20 +4,22 @@ import numpy as np
 
 from deeptheory.nn import kernels
 from deeptheory.nn.kernels import channel_gates
-from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
+from deeptheory.nn.layer_checks import check_padding
+from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape, convolved_shape
 
 
 class Pool2d(Layer):
-    """Square windows of `size` x `size` positions, without padding; `stride` is `size` by default."""
+    """Square windows of `size` x `size` positions; `stride` is `size` by default."""
+
+    padding = 0
 
     def __init__(self, size: int, stride: int | None = None) -> None:
         super().__init__()
         self.size, self.stride = size, stride or size
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        check_shape(input_shape, "H", "W", "C", least=(self.size, self.size))
-        height, width, channels = input_shape
-        return (height - self.size) // self.stride + 1, (width - self.size) // self.stride + 1, channels
+        channels, size = input_shape[-1], (self.size, self.size)
+        return convolved_shape(input_shape, size, "C", channels, self.stride, self.padding)
 
     def _out(self, x: Array) -> Array:
         self.shape = x.shape
@@ -25,17 +27,28 @@ class Pool2d(Layer):
 
 
 class MaxPool2d(Pool2d):
-    """Maximum of each window; among equal values the first gets the gradient."""
+    """Maximum of each window; among equal values the first gets the gradient.
+
+    Parameters
+    ----------
+    padding : int
+        How far windows reach beyond the image on every side, at most half of `size`; nothing there is a maximum.
+    """
+
+    def __init__(self, size: int, stride: int | None = None, padding: int = 0) -> None:
+        super().__init__(size, stride)
+        self.padding = padding
+        check_padding("MaxPool2d", padding, size)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         out = self._out(x)
         self.winner = self.scratch.array("winner", out.shape, np.min_scalar_type(self.size**2 - 1))
-        kernels.max_pool_forward(x, self.size, self.stride, out, self.winner)
+        kernels.max_pool_forward(x, self.size, self.stride, self.padding, out, self.winner)
         return out
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         dx = self.gradient_memory(dout, self.shape)
-        kernels.max_pool_backward(dout, self.winner, self.size, self.stride, dx)
+        kernels.max_pool_backward(dout, self.winner, self.size, self.stride, self.padding, dx)
         return dx
 
 

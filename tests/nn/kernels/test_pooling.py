@@ -4,7 +4,28 @@ import numpy as np
 import pytest
 
 from deeptheory import nn
+from deeptheory.errors import InputError
 from deeptheory.nn.kernels import definitions
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "stride", "padding"), [(2, 2, 1), (3, 2, 1), (3, 1, 1), (5, 3, 2)])
+def test_padded_pooling_agrees_with_its_definition(size, stride, padding, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-9, -3, (3, 7, 6, 5)).astype(dtype)  # below the zeros of another padding
+    out, winner = definitions.max_pool(x, size, stride, padding)
+    dout = rng.standard_normal(out.shape).astype(dtype)
+    layer = nn.MaxPool2d(size, stride, padding)
+    np.testing.assert_array_equal(layer.forward(x), out)
+    expected = definitions.max_pool_gradient(dout, winner, size, stride, x.shape, padding)
+    np.testing.assert_allclose(layer.backward(dout), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_window_beyond_the_image_is_refused():
+    with pytest.raises(
+        InputError, match=r"^padding of MaxPool2d: expected at most 1, half of its size, found 2$"
+    ):
+        nn.MaxPool2d(3, 2, 2)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

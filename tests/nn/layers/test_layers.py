@@ -44,6 +44,7 @@ def layers(rng):
         "relu": nn.ReLU,
         "max pool": lambda: nn.MaxPool2d(2),
         "overlapping max pool": lambda: nn.MaxPool2d(3, 1),
+        "padded max pool": lambda: nn.MaxPool2d(3, 2, 1),
         "average pool": lambda: nn.AvgPool2d(2),
         "overlapping average pool": lambda: nn.AvgPool2d(3, 2),
         "global average pool": nn.GlobalAveragePool,
