@@ -85,8 +85,8 @@ def build(
         "lenet": two 5 x 5 convolutions without padding (6 and 16 filters), each with bias, ReLU and pooling,
         then hidden layers of 120 and 84. "mlp": two hidden layers of 512.
         "resnet20", "resnet18" and the like, "efficientnet-b0", "mobilenet-v2" and "mobilenet-v3-small" or
-        "-large": see `resnet`, `residual`, `efficientnet` and `mobilenet`; a block is several stages, because every
-        stage has exactly one layer that mixes filters, `conv`.
+        "-large": see `resnet`, `residual`, `efficientnet` and `mobilenet`; a block is several stages, because
+        every stage has exactly one layer that mixes filters, `conv`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)
