@@ -43,6 +43,7 @@ from deeptheory.prune.prediction import (
 )
 from deeptheory.prune.refitting import RIDGE, images_for, images_for_patches, refit_layers, refitted_layer
 from deeptheory.prune.selection import DensityNotReached, Ranking, keep_density, keep_largest, masks_of_units
+from deeptheory.prune.wide_refitting import WIDE, patches_of_wide, refitted_wide
 from deeptheory.store.paths import AFCC, UNPRUNED
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "HEAD_WEIGHT",
     "RIDGE",
     "UNPRUNED",
+    "WIDE",
     "CompactLayer",
     "CompareOptions",
     "Context",
@@ -100,10 +102,12 @@ __all__ = [
     "masks_for",
     "masks_of_units",
     "outputs_below",
+    "patches_of_wide",
     "prune_arm",
     "prune_arms",
     "refit_layers",
     "refitted_layer",
+    "refitted_wide",
     "scaled_to_fan_in",
     "scores_for",
     "scores_of_strengths",
