@@ -1,16 +1,22 @@
-"""What can be done with public architectures as live PyTorch models: the table of docs/interop.md.
+"""What can be done with public architectures: the table of docs/interop.md.
 
 python simulations/live_architectures.py [NAME ...] --out out/live-architectures
 
-Needs torchvision, and timm for some. Every network is built with random weights for 5 labels and small images,
-listed by `live.stages`, measured at its last stages, masked at density 0.1 by AFCC and at random, and predicted.
-A cell is "works" or the reason of the refusal. Results are stored one by one, and `--page docs/interop.md`
-writes them into the page, between its two marks.
+Every network is built with random weights for 5 labels and small images or short texts. As a live model it is
+listed by `live.stages`, measured at its last stages, masked at density 0.1 by AFCC and at random, predicted, and
+made smaller by half of the channels. Its state dictionary and its ONNX file are imported, with outputs compared
+to those of PyTorch. A cell is "works" or the reason of the refusal. Results are stored one by one, and
+`--page docs/interop.md` writes them into the page, between its two marks. Needs torchvision, timm, transformers,
+Torch-Pruning, onnx.
 """
 
 import argparse
+import importlib
 import json
+import tempfile
 import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +29,29 @@ import torch
 
 from deeptheory.errors import InputError
 from deeptheory.interop import torch as live
+from deeptheory.interop.onnx.reader import read_onnx
+from deeptheory.interop.reading import find_network
+from deeptheory.interop.torch.tracing import first_tensor
 from deeptheory.store.atomic_files import write_text
 from deeptheory.system.scripts import run_script
 
-N_LABELS, PER_LABEL, DENSITY = 5, 20, 0.1
-MEASURED = 3  # stages, the last ones: the probes of early stages take longest
+N_LABELS, PER_LABEL, DENSITY = 5, 10, 0.1
+MEASURED = 2  # stages, the last ones: the probes of early stages take longest
+WORDS, LENGTH = 100, 12  # of the vocabulary, and of a text
+AGREEMENT = 1e-4  # of the largest output: by how much an imported network may differ
+WORKS = "works"
 BEGIN, END = "<!-- simulations/live_architectures.py -->", "<!-- end -->"
-ARCHITECTURES = {  # package, pixels, options
-    "googlenet": ("torchvision", 64, {"init_weights": False, "aux_logits": False}),
-    "inception_v3": ("torchvision", 96, {"init_weights": False, "aux_logits": False}),
+STEPS = ("measure", "masks", "predict", "compact", "state", "onnx")
+OLD = {"init_weights": False, "aux_logits": False}
+SMALL = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128}
+ARCHITECTURES = {  # package, pixels (0 for texts), options
+    "alexnet": ("torchvision", 64, {}),
+    "vgg11_bn": ("torchvision", 32, {}),
+    "googlenet": ("torchvision", 64, OLD),
+    "inception_v3": ("torchvision", 96, OLD),
     "resnet18": ("torchvision", 64, {}),
     "resnet50": ("torchvision", 64, {}),
+    "wide_resnet50_2": ("torchvision", 64, {}),
     "resnext50_32x4d": ("torchvision", 64, {}),
     "densenet121": ("torchvision", 64, {}),
     "squeezenet1_1": ("torchvision", 64, {}),
@@ -45,6 +63,7 @@ ARCHITECTURES = {  # package, pixels, options
     "regnet_y_400mf": ("torchvision", 64, {}),
     "convnext_tiny": ("torchvision", 64, {}),
     "swin_t": ("torchvision", 64, {}),
+    "swin_v2_t": ("torchvision", 64, {}),
     "vit_b_16": ("torchvision", 64, {"image_size": 64}),
     "resnetv2_50": ("timm", 64, {}),
     "repvgg_a0": ("timm", 64, {}),
@@ -53,29 +72,115 @@ ARCHITECTURES = {  # package, pixels, options
     "ghostnet_100": ("timm", 64, {}),
     "mixer_s32_224": ("timm", 64, {"img_size": 64}),
     "vit_tiny_patch16_224": ("timm", 64, {"img_size": 64}),
-}
+    "deit_tiny_patch16_224": ("timm", 64, {"img_size": 64}),
+    "swin_tiny_patch4_window7_224": ("timm", 64, {"img_size": 64, "window_size": 4}),
+    "ViTForImageClassification": ("transformers", 32, {**SMALL, "image_size": 32, "patch_size": 8}),
+    "SwinForImageClassification": (
+        "transformers",
+        32,
+        {"image_size": 32, "patch_size": 2, "embed_dim": 24, "depths": [2, 2], "num_heads": [2, 4],
+         "window_size": 4},
+    ),
+    "BertForSequenceClassification": ("transformers", 0, {**SMALL, "vocab_size": WORDS}),
+    "GPT2ForSequenceClassification": (
+        "transformers",
+        0,
+        {"vocab_size": WORDS, "n_embd": 64, "n_layer": 4, "n_head": 4, "n_positions": LENGTH, "pad_token_id": 0,
+         "bos_token_id": 0, "eos_token_id": 0},
+    ),
+}  # fmt: skip
 
 
 def build(name: str) -> torch.nn.Module:
     """The architecture with random weights, in evaluation mode."""
     package, _, options = ARCHITECTURES[name]
     torch.manual_seed(0)
+    module = importlib.import_module(package)
     if package == "timm":
-        import timm
+        return module.create_model(name, pretrained=False, num_classes=N_LABELS, **options).eval()
+    if package == "transformers":
+        kind = getattr(module, name)
+        return kind(kind.config_class(num_labels=N_LABELS, **options)).eval()
+    return getattr(module.models, name)(weights=None, num_classes=N_LABELS, **options).eval()
 
-        return timm.create_model(name, pretrained=False, num_classes=N_LABELS, **options).eval()
-    import torchvision
 
-    return getattr(torchvision.models, name)(weights=None, num_classes=N_LABELS, **options).eval()
-
-
-def inputs(pixels: int, seed: int) -> list[list[torch.Tensor]]:
-    """Noise with a pattern for every label, in batches."""
+def inputs(pixels: int, seed: int) -> list[Any]:
+    """Noise with a pattern for every label, in batches: images, or texts with words of their label."""
     generator = torch.Generator().manual_seed(seed)
-    patterns = torch.randn(N_LABELS, 3, pixels, pixels, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(N_LABELS).repeat(PER_LABEL)
-    images = patterns[labels] + torch.randn(len(labels), 3, pixels, pixels, generator=generator)
-    return [[images[i : i + 20], labels[i : i + 20]] for i in range(0, len(labels), 20)]
+    if pixels:
+        patterns = torch.randn(N_LABELS, 3, pixels, pixels, generator=torch.Generator().manual_seed(0))
+        images = patterns[labels] + torch.randn(len(labels), 3, pixels, pixels, generator=generator)
+        return [[images[i : i + 25], labels[i : i + 25]] for i in range(0, len(labels), 25)]
+    any_word = torch.randint(1, WORDS, (len(labels), LENGTH), generator=generator)
+    own = 1 + labels[:, None] * 10 + any_word % 10
+    ids = torch.where(torch.rand(any_word.shape, generator=generator) < 0.5, own, any_word)
+    return [{"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}]
+
+
+def example(pixels: int) -> Any:
+    """Two inputs as the model takes them."""
+    batch = inputs(pixels, 3)[0]
+    return batch[0][:2] if pixels else {"input_ids": batch["input_ids"][:2]}
+
+
+def listed(row: dict[str, Any], name: str, model: torch.nn.Module) -> list[str]:
+    """Count stages and layers; the stages that will be measured."""
+    found = live.stages(model, example(ARCHITECTURES[name][1]))
+    n_masked = len(found.head) + sum(len(stage.layers) for stage in found)
+    heads = sum(stage.filters for stage in found if stage.kind == "heads")
+    row |= {
+        "stages": len(found),
+        "heads": heads,
+        "masked": n_masked,
+        "mixing": n_masked + len(found.unmasked),
+    }
+    row["unmasked"] = found.unmasked
+    return found.names[-MEASURED:]
+
+
+def compacted(name: str, model: torch.nn.Module) -> str:
+    """Half of the channels removed, by the magnitude of their filters."""
+    given = example(ARCHITECTURES[name][1])
+    weights = {
+        f"{layer}.weight": module.weight.detach().abs().numpy()
+        for layer, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d) and getattr(module, "groups", 1) == 1
+    }
+    masks = live.channel_masks(model, weights, 0.5, example=given)
+    small = live.compact(model, masks, example=given, quiet=True)
+    return f"{WORKS}: {small.compact_parameters / small.parameters:.0%} of the parameters"
+
+
+def from_state(name: str, model: torch.nn.Module) -> str:
+    """The state dictionary imported under the name of the architecture."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pth"
+        torch.save(model.state_dict(), path)
+        pixels = ARCHITECTURES[name][1]
+        return _compared(find_network(path, name, (pixels, pixels, 3)).network(), model, pixels)
+
+
+def from_onnx(name: str, model: torch.nn.Module) -> str:
+    """The file that PyTorch's exporter writes, imported."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, pixels = Path(folder) / "model.onnx", ARCHITECTURES[name][1]
+        axes = {"images": {0: "N"}}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                model, (example(pixels)[:1],), path, dynamo=False, input_names=["images"], dynamic_axes=axes
+            )
+        return _compared(read_onnx(path), model, pixels)
+
+
+def _compared(network: Any, model: torch.nn.Module, pixels: int) -> str:
+    images = example(pixels).clamp(-1, 1)
+    with torch.no_grad():
+        expected = first_tensor(torch, model(images)).numpy()
+    found = network.infer(images.permute(0, 2, 3, 1).numpy())
+    difference = float(np.abs(found - expected).max() / np.abs(expected).max())
+    return WORKS if difference <= AGREEMENT else f"another network: outputs differ by {difference:.1g}"
 
 
 def tried(name: str) -> dict[str, Any]:
@@ -83,37 +188,69 @@ def tried(name: str) -> dict[str, Any]:
     package, pixels, _ = ARCHITECTURES[name]
     model, batches, fitting = build(name), inputs(pixels, 1), inputs(pixels, 2)
     row: dict[str, Any] = {"package": package, "pixels": pixels}
-    cells = dict.fromkeys(("measure", "masks", "predict"), "")
+    done = dict[str, Any]()
+
+    def measure() -> str:
+        stages = listed(row, name, model)
+        done["measured"] = live.measure(model, batches, stages, probe_loader=fitting, quiet=True)
+        return WORKS
+
+    def masks() -> str:
+        done["arms"] = done["measured"].masks(["afcc", "random"], DENSITY)
+        return WORKS
+
+    def predict() -> str:
+        predicted = done["measured"].predict(done["arms"], quiet=True)["arms"]
+        assert all(np.isfinite(arm["loss"]) for arm in predicted.values())
+        return WORKS
+
+    steps: dict[str, Callable[[], str]] = {
+        "measure": measure,
+        "masks": masks,
+        "predict": predict,
+        "compact": lambda: compacted(name, model),
+    }
+    if pixels:
+        steps |= {"state": lambda: from_state(name, model), "onnx": lambda: from_onnx(name, model)}
     begun = time.monotonic()
+    cells = {step: cell(action) for step, action in steps.items()}
+    return (
+        row
+        | dict.fromkeys(STEPS, "texts are not imported")
+        | cells
+        | {"seconds": round(time.monotonic() - begun)}
+    )
+
+
+def cell(action: Callable[[], str]) -> str:
+    """What a step says, or why it was refused, in one line."""
     try:
-        listed = live.stages(model, batches[0][0])
-        n_masked = len(listed.head) + sum(len(stage.layers) for stage in listed)
-        row |= {"stages": len(listed), "masked": n_masked, "mixing": n_masked + len(listed.unmasked)}
-        row["unmasked"] = listed.unmasked
-        stages = listed.names[-MEASURED:]
-        measured = live.measure(model, batches, stages, probe_loader=fitting, quiet=True)
-        cells["measure"] = "works"
-        arms = measured.masks(["afcc", "random"], DENSITY)
-        cells["masks"] = "works"
-        predicted = measured.predict(arms, quiet=True)
-        assert all(np.isfinite(arm["loss"]) for arm in predicted["arms"].values())
-        cells["predict"] = "works"
+        return action()
     except InputError as refusal:
-        refused = next(step for step, cell in cells.items() if not cell)
-        cells[refused] = f"refused: {refusal}".replace("|", "/").replace("\n", " ")
-    return row | cells | {"seconds": round(time.monotonic() - begun)}
+        said = f"refused: {refusal}"
+    except KeyError:
+        return "-"  # what it needs was refused
+    except Exception as failure:  # of PyTorch's exporter, for instance
+        said = f"fails: {type(failure).__name__}: {failure}"
+    return said.partition("\n")[0].replace("|", "/")[:200]
 
 
 def table(results: dict[str, dict[str, Any]]) -> list[str]:
     """The rows of the page, in Markdown."""
-    header = ("architecture", "from", "pixels", "stages", "layers that masks can act on")
-    lines = ["| " + " | ".join((*header, "measure", "masks", "predict")) + " |", "|" + "---|" * 8]
+    header = ("architecture", "from", "pixels", "stages", "heads", "layers that masks can act on", *STEPS)
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for name in (name for name in ARCHITECTURES if name in results):
         row = results[name]
         masked = f"{row['masked']} of {row['mixing']}" if "masked" in row else ""
-        cells = (name, row["package"], row["pixels"], row.get("stages", ""), masked)
-        steps = (row[step] or "-" for step in ("measure", "masks", "predict"))
-        lines.append("| " + " | ".join(map(str, (*cells, *steps))) + " |")
+        cells = (
+            name,
+            row["package"],
+            row["pixels"] or "text",
+            row.get("stages", ""),
+            row.get("heads") or "",
+            masked,
+        )
+        lines.append("| " + " | ".join(map(str, (*cells, *(row[step] for step in STEPS)))) + " |")
     return lines
 
 

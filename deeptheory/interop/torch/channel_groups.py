@@ -85,7 +85,7 @@ class ChannelGroups:
         Torch-Pruning is not installed, or cannot trace the model.
     """
 
-    def __init__(self, live: LiveModel, x: "torch.Tensor") -> None:
+    def __init__(self, live: LiveModel, x: Any) -> None:
         self.live, self._pruning = live, needed("torch_pruning", EXTRA)
         self._names = {id(module): name for name, module in live.modules.items()}
         try:

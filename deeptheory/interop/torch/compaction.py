@@ -10,8 +10,15 @@ import numpy as np
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.channel_groups import ChannelGroups
 from deeptheory.interop.torch.live_model import LiveModel
-from deeptheory.interop.torch.masked_copies import as_input, difference_of, masked_copy, samples, times_of
-from deeptheory.interop.torch.masks import ORIGINAL
+from deeptheory.interop.torch.masked_copies import (
+    as_input,
+    difference_of,
+    first_of,
+    masked_copy,
+    samples,
+    times_of,
+)
+from deeptheory.interop.torch.names import ORIGINAL
 from deeptheory.interop.torch.removable import hand_over, observed, removable
 
 if TYPE_CHECKING:
@@ -105,7 +112,7 @@ def compact(
     torch, x = masked.torch, as_input(masked, example)
     values, positions = observed(masked, samples(torch, x))
     small = LiveModel(copy.deepcopy(masked.model))
-    found = ChannelGroups(small, x[:1] if len(x) > 1 else x)
+    found = ChannelGroups(small, first_of(torch, x))
     uncut = dict[str, str]()
     for group in found.groups:
         cut, keeper = removable(masked, group, values, positions)

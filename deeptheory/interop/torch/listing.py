@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from deeptheory import prune
-from deeptheory.data.array_like import array_of
-from deeptheory.errors import InputError
 from deeptheory.interop.torch.connections import default_stages, sizes, wiring_of
-from deeptheory.interop.torch.live_model import LiveModel
+from deeptheory.interop.torch.filters import HEADS
+from deeptheory.interop.torch.inputs import Pool
+from deeptheory.interop.torch.live_model import LiveModel, shape_of
 from deeptheory.tables import Table
 
 if TYPE_CHECKING:
@@ -25,13 +23,14 @@ class LiveStage:
     ----------
     name : str
         As `measure` takes it: of the innermost module that puts it out, with the number of the call where the
-        module is called several times, "layer1.0.relu#2".
+        module is called several times, "layer1.0.relu#2"; or of a layer with ":input", where no module puts out
+        what this layer reads.
     kind : str
-        Class of that module.
+        Class of that module; "heads" where each filter is all that one head of an attention puts out.
     call : int
         1 for the first call of the module.
     shape : tuple of int
-        Of the output for one input, (C, H, W), (H, W, C) or (C,).
+        Of the output for one input, (C, H, W), (H, W, C), (T, C) or (C,); of heads (T, C * d).
     filters, positions : int
         C and P.
     layers : tuple of str
@@ -113,8 +112,8 @@ def stages(model: "torch.nn.Module", example: Any) -> Stages:
     Parameters
     ----------
     model : torch.nn.Module
-    example : tensor or array (n, ...)
-        Some inputs, of which two are followed through the model.
+    example : tensor or array (n, ...), or dict or list of these
+        Some inputs, of which two are followed through the model; a dictionary as the model takes it by names.
 
     Returns
     -------
@@ -126,10 +125,9 @@ def stages(model: "torch.nn.Module", example: Any) -> Stages:
     InputError
         PyTorch is not installed, it is no module that can be followed, or the inputs do not fit it.
     """
-    live, x = LiveModel(model), array_of(example, "example")
-    if x.ndim < 2 or not len(x):
-        raise InputError("example", "inputs (n, ...), at least one", f"shape {x.shape}")
-    x = x.astype(np.float32)
+    live = LiveModel(model)
+    live.pool = Pool(live.torch)
+    x = live.pool.read_example(example).images
     names = default_stages(live, x)
     wiring = wiring_of(live, names, x)
     listed = []
@@ -137,6 +135,8 @@ def stages(model: "torch.nn.Module", example: Any) -> Stages:
         call = live.call(name, x)
         layers = tuple(layer for layer, (_, after) in wiring.pairs.items() if after == name)
         kind = type(live.modules[call.module]).__name__
-        listed.append(LiveStage(name, kind, call.number, call.shape[1:], *sizes(call), layers))
+        if call.reads:
+            kind = "heads" if call.filters.kind == HEADS else f"input of {kind}"
+        listed.append(LiveStage(name, kind, call.number, shape_of(call), *sizes(call), layers))
     head = tuple(layer for layer, (_, after) in wiring.pairs.items() if after == prune.HEAD)
     return Stages(tuple(listed), head, wiring.unmasked)

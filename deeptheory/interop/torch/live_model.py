@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
+from deeptheory.interop.torch import layers
+from deeptheory.interop.torch.axes import Place
 from deeptheory.interop.torch.filters import Filters
-from deeptheory.interop.torch.tracing import CALL, Call, Trace, trace
+from deeptheory.interop.torch.inputs import Pool
+from deeptheory.interop.torch.passes import followed, in_projections, unwrapped
+from deeptheory.interop.torch.tracing import CALL, INPUT, Call, N, Trace, first_tensor, trace
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +30,9 @@ class LiveModel:
     Parameters
     ----------
     model : torch.nn.Module
+        One that ``torch.compile`` returned stands for the one that it was given.
+    pool : Pool, optional
+        Where the inputs are whose numbers are passed in their place; without it they are passed themselves.
 
     Raises
     ------
@@ -33,17 +40,19 @@ class LiveModel:
         PyTorch is not installed, or it is no module, one of TorchScript, or one without values.
     """
 
-    def __init__(self, model: "torch.nn.Module") -> None:
-        self.torch = needed("torch", "torch")
+    def __init__(self, model: "torch.nn.Module", pool: Pool | None = None) -> None:
+        self.torch, self.pool = needed("torch", "torch"), pool
         if not isinstance(model, self.torch.nn.Module):
             raise InputError("model", "a torch.nn.Module", f"a {type(model).__name__}")
-        self.model = model
-        self.modules: dict[str, Any] = dict(model.named_modules())
+        self.model = unwrapped(self.torch, model)
+        self.modules: dict[str, Any] = dict(self.model.named_modules())
         self._refuse_what_hooks_do_not_see()
-        floating = (tensor for tensor in model.parameters() if tensor.is_floating_point())
+        self.modules |= in_projections(self.torch, self.modules)
+        floating = (tensor for tensor in self.model.parameters() if tensor.is_floating_point())
         first = next(floating, self.torch.zeros(0))
         self.device, self.dtype = first.device, first.dtype
         self._trace: Trace | None = None
+        self.head_rows: dict[tuple[str, str], int] = {}  # filled by `head_rows.outer_of_heads`
 
     def _refuse_what_hooks_do_not_see(self) -> None:
         scripted = self.torch.jit.ScriptModule
@@ -68,28 +77,49 @@ class LiveModel:
 
     def mixes(self, module: "torch.nn.Module") -> bool:
         """Whether a module has a kernel for every pair of an output and an input filter."""
-        tn = self.torch.nn
-        return isinstance(module, tn.Linear) or (isinstance(module, tn.Conv2d) and module.groups == 1)
+        return layers.mixes(self.torch, module)
+
+    def given(self, x: NDArray[np.float32]) -> Any:
+        """What the model is called with for inputs (n, ...), on its device and in its precision."""
+        found = self.torch.from_numpy(x) if self.pool is None else self.pool.rows(x)
+
+        def moved(tensor: Any) -> Any:
+            return tensor.to(self.device, self.dtype if tensor.is_floating_point() else tensor.dtype)
+
+        return self.torch.utils._pytree.tree_map(moved, found)
 
     def outputs(self, x: NDArray[np.float32]) -> Any:
         """Outputs of the model for inputs (n, ...), on its device; `InputError` where they do not fit it."""
-        return self._run(self.model, x)
+        return self._run(self.called, x)
+
+    def called(self, given: Any) -> Any:
+        """The model's outputs for a tensor, for tensors by their names, or for several in order."""
+        if isinstance(given, Mapping):
+            return self.model(**given)
+        return self.model(*given) if isinstance(given, list | tuple) else self.model(given)
 
     def _run(self, function: Callable[[Any], Any], x: NDArray[np.float32]) -> Any:
+        given = self.given(x)
         try:
-            return function(self.torch.from_numpy(x).to(self.device, self.dtype))
-        except RuntimeError as failure:
+            return function(given)
+        except InputError:
+            raise
+        except (RuntimeError, IndexError, TypeError, ValueError) as failure:
             reason = str(failure).partition("\n")[0]
-            found = f"a batch of shape {x.shape}, which fails: {reason}"
+            shapes = ", ".join(str(tuple(leaf.shape)) for leaf in self.torch.utils._pytree.tree_leaves(given))
+            found = f"a batch of shape {shapes}, which fails: {reason}"
             raise InputError("inputs", "what the model's forward pass takes", found) from failure
 
     def traced(self, x: NDArray[np.float32]) -> Trace:
         """What a forward pass does, found once from the first two inputs of x (n, ...)."""
         if self._trace is None:
-            two = np.ascontiguousarray(np.resize(x, (2, *x.shape[1:])) if len(x) < 2 else x[:2])
-            mixing = [name for name, module in self.modules.items() if name and self.mixes(module)]
+            two = np.ascontiguousarray(np.resize(x, (N, *x.shape[1:])) if len(x) < N else x[:N])
+
+            def run(given: Any) -> Trace:
+                return trace(self.torch, self.modules, self.mixes, given, self.called)
+
             with self.hooked({}):
-                self._trace = self._run(lambda given: trace(self.torch, self.model, mixing, given), two)
+                self._trace = self._run(run, two)
         return self._trace
 
     def call(self, stage: str, x: NDArray[np.float32]) -> Call:
@@ -99,14 +129,17 @@ class LiveModel:
         ------
         InputError
             There is no such module or call, the name does not say which of several, or the output has no filters:
-            it is no tensor of shape (n, C), (n, C, H, W) or (n, H, W, C), or which axis they are on is not known.
+            which axes they and the inputs of the batch are on is not known.
         """
         found = self.traced(x)
         calls = found.of(stage)
         if not calls:
-            module, _, number = stage.rpartition(CALL)
-            named = module if number.isdigit() and module in self.modules else stage
-            self.module(named)
+            output, _, number = stage.rpartition(CALL)
+            named = output if number.isdigit() and output.removesuffix(INPUT) in self.modules else stage
+            layer = self.module(named.removesuffix(INPUT))
+            if named.endswith(INPUT) and not self.mixes(layer):
+                expected = "the input of a layer that mixes channels"
+                raise InputError(f"stage '{stage}'", expected, f"that of a {type(layer).__name__}")
             n = found.times[named]
             raise InputError(
                 f"calls of module '{named}' in one forward pass", "1" if named == stage else number, f"{n}"
@@ -136,7 +169,7 @@ class LiveModel:
                 handles.append(self.modules[name].register_forward_pre_hook(hook))
             for name, hook in after.items():
                 handles.append(self.modules[name].register_forward_hook(hook))
-            with self.torch.no_grad():
+            with self.torch.no_grad(), followed(self.torch, self.modules):
                 yield
         finally:
             for handle in handles:
@@ -147,7 +180,7 @@ class LiveModel:
     def observe(
         self, x: NDArray[np.float32], observers: Mapping[str, Callable[[NDArray[np.float32]], Any]]
     ) -> None:
-        """Call each function with the output of the call of its name, (n, H, W, C), (n, P, C) or (n, C).
+        """Call each function with the output of the call of its name, (n, ..., C), or the input of its layer.
 
         Raises
         ------
@@ -157,58 +190,82 @@ class LiveModel:
         calls = {name: self.call(name, x) for name in observers}
         times, expected = Counter[str](), self.traced(x).times
 
-        def shown_to(module: str) -> Hook:
-            def hook(_: Any, given: Any, output: Any) -> None:
-                times[module] += 1
-                for name, call in calls.items():
-                    if (call.module, call.number) == (module, times[module]):
-                        observers[name](filters_last(output, call.filters))
+        def show(output: str, found: Any) -> None:
+            times[output] += 1
+            for name, call in calls.items():
+                if (call.output, call.number) == (output, times[output]):
+                    observers[name](filters_last(to_numpy(first_tensor(self.torch, found)), call, len(x)))
 
-            return hook
+        def after(output: str) -> Hook:
+            return lambda module, given, found: show(output, found)
 
-        with self.hooked({call.module: shown_to(call.module) for call in calls.values()}):
+        def before(output: str) -> Hook:
+            return lambda module, given: show(output, given)
+
+        reading = {call.module: before(call.output) for call in calls.values() if call.reads}
+        with self.hooked({c.module: after(c.output) for c in calls.values() if not c.reads}, reading):
             self.outputs(x)
         for name, n_calls in times.items():
             if n_calls != expected[name]:
-                what = f"calls of module '{name}' in one forward pass"
+                what = f"calls of module '{name.removesuffix(INPUT)}' in one forward pass"
                 raise InputError(what, f"{expected[name]}, as for the first inputs", f"{n_calls}")
 
     def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Outputs of the whole model, (n, K); `InputError` where they have another form."""
         with self.hooked({}):
             output = self.outputs(x)
-        if not isinstance(output, self.torch.Tensor) or output.ndim != 2 or len(output) != len(x):
-            raise InputError(
-                "output of the model", "a tensor (N, K), one output per label", self._found(output)
-            )
-        return to_numpy(output)
-
-    def _found(self, output: Any) -> str:
-        is_tensor = isinstance(output, self.torch.Tensor)
-        return f"one of shape {tuple(output.shape)}" if is_tensor else f"a {type(output).__name__}"
+        found = first_tensor(self.torch, output)
+        if found is None or found.ndim != 2 or len(found) != len(x):
+            shape = f"a {type(output).__name__}" if found is None else f"one of shape {tuple(found.shape)}"
+            raise InputError("output of the model", "a tensor (N, K), one output per label", shape)
+        if found.shape[1] < 2:
+            do = "give each of two labels an output, as a linear layer with two outputs has them"
+            raise InputError("output of the model", "one output per label, two at least", "one", do)
+        return to_numpy(found)
 
 
 def unmeasured(call: Call) -> tuple[str, str] | None:
     """What was expected and found where the output of a call has no filters to be measured."""
-    expected = "a tensor (N, C, H, W), (N, H, W, C) or (N, C)"
+    expected = "a tensor (N, C, H, W), (N, H, W, C), (N, T, C) or (N, C)"
     if not call.shape:
         return expected, "something else"
-    if len(call.shape) not in (2, 4) or call.shape[0] != 2:
-        return expected, f"one of shape ({', '.join(['N', *map(str, call.shape[1:])])})"
-    if call.filters.axis < 1 and len(call.shape) == 4:
-        found = f"shape ({', '.join(['N', *map(str, call.shape[1:])])}) behind {call.filters.lost}"
+    shape = f"({', '.join(['N', *map(str, call.shape[1:])])})"
+    if call.batch is None or (len(call.shape) < 2):
+        return expected, f"one of shape {shape}"
+    if call.filters.axis == call.batch.axis:
+        return "an output whose filters are on an axis of their own", f"shape {shape}"
+    if call.filters.axis < 0 and len(call.shape) > 2:
+        found = f"shape {shape} behind {call.filters.lost}"
         return "an output whose axis of filters follows from the layers before it", found
     return None
 
 
-def filters_last(output: "torch.Tensor", filters: Filters) -> NDArray[np.float32]:
-    """The output of a call with its filters on the last axis, positions that were merged with them before it."""
-    array = to_numpy(output)
-    if filters.axis < 1 or array.shape[filters.axis] == filters.n:
-        return array if filters.axis < 1 else np.moveaxis(array, filters.axis, -1)
-    shape = array.shape
-    apart = (*shape[: filters.axis], filters.n, -1, *shape[filters.axis + 1 :])
-    return np.moveaxis(array.reshape(apart), filters.axis, -1)
+def filters_of(call: Call) -> Place:
+    """Where the filters of a call are; those of nodes that nothing is known of are on the last axis."""
+    filters: Filters = call.filters
+    return filters.place if filters.axis >= 0 else Place(len(call.shape) - 1, call.shape[-1])
+
+
+def shape_of(call: Call) -> tuple[int, ...]:
+    """Shape of the output of a call for one input; positions that are merged with the inputs come first."""
+    batch = call.batch
+    assert batch is not None
+    outside, _, inside = batch.pieces(call.shape[batch.axis])
+    others = [size for axis, size in enumerate(call.shape) if axis != batch.axis]
+    return tuple(n for n in (outside, inside) if n > 1) + tuple(others)
+
+
+def filters_last(output: NDArray[np.float32], call: Call, n_inputs: int) -> NDArray[np.float32]:
+    """The output of a call with the inputs on the first axis and the filters on the last, positions between."""
+    filters, batch, shape, ends = filters_of(call), call.batch, list[int](), dict[int, int]()
+    assert batch is not None
+    for axis, size in enumerate(output.shape):
+        place = Place(axis, n_inputs, batch.outer) if axis == batch.axis else filters
+        pieces = place.pieces(size) if axis == place.axis else (1, size, 1)
+        if axis == place.axis:
+            ends[axis] = len(shape) + (pieces[0] > 1)
+        shape += [n for number, n in enumerate(pieces) if n > 1 or number == 1]
+    return np.moveaxis(output.reshape(shape), (ends[batch.axis], ends[filters.axis]), (0, -1))
 
 
 def to_numpy(tensor: Any) -> NDArray[np.float32]:

@@ -8,7 +8,8 @@ from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
 from deeptheory.interop.state.checkpoints import WRAPPERS
 from deeptheory.interop.state.state_files import IGNORED
-from deeptheory.interop.torch.masks import MASK, ORIGINAL, apply_masks
+from deeptheory.interop.torch.masks import apply_masks
+from deeptheory.interop.torch.names import MASK, ORIGINAL
 
 if TYPE_CHECKING:
     import torch

@@ -12,11 +12,14 @@ from deeptheory.data.array_like import array_of
 from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
 from deeptheory.interop.state.tensor_files import read_tensors, write_tensors
+from deeptheory.interop.torch.names import MASK, ORIGINAL
+from deeptheory.interop.torch.passes import unwrapped
 
 if TYPE_CHECKING:
     import torch
 
-ORIGINAL, MASK = "_orig", "_mask"  # what torch.nn.utils.prune appends to a parameter's name
+# Modules that use the weights of the layers in them without calling these.
+USING = ("MultiheadAttention", "ShiftedWindowAttention", "ShiftedWindowAttentionV2")
 
 
 def apply_masks(model: "torch.nn.Module", masks: Mapping[str, Any]) -> None:
@@ -37,6 +40,7 @@ def apply_masks(model: "torch.nn.Module", masks: Mapping[str, Any]) -> None:
         A name that the model lacks, another shape, or values other than 0 and 1; the model is then not changed.
     """
     torch, pruning = needed("torch", "torch"), needed("torch.nn.utils.prune", "torch")
+    model = unwrapped(torch, model)
     known = _parameters(model)
     checked = {}
     for name, mask in masks.items():
@@ -49,10 +53,23 @@ def apply_masks(model: "torch.nn.Module", masks: Mapping[str, Any]) -> None:
         module, _, parameter = name.rpartition(".")
         mask = torch.tensor(kept).to(known[name].device, known[name].dtype)
         pruning.custom_from_mask(model.get_submodule(module), parameter, mask)
+        above = model.get_submodule(module.rpartition(".")[0])
+        if type(above).__name__ in USING and module and _mask_parts not in above._forward_pre_hooks.values():
+            above.register_forward_pre_hook(_mask_parts)
+
+
+def _mask_parts(module: Any, given: Any) -> None:
+    """Mask the weights in the layers of a module anew, as a call of these would do."""
+    pruning = needed("torch.nn.utils.prune", "torch")
+    for layer in module.children():
+        for hook in layer._forward_pre_hooks.values():
+            if isinstance(hook, pruning.BasePruningMethod):
+                hook(layer, ())
 
 
 def masks_of(model: "torch.nn.Module") -> dict[str, NDArray[np.bool_]]:
     """The masks in force in a model, by parameter name, True where kept; empty where there is none."""
+    model = unwrapped(needed("torch", "torch"), model)
     parameters = dict(model.named_parameters())
     masks = {name.removesuffix(MASK): mask for name, mask in model.named_buffers() if name.endswith(MASK)}
     return {name: _checked(name, mask) for name, mask in masks.items() if f"{name}{ORIGINAL}" in parameters}

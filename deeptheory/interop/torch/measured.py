@@ -1,7 +1,7 @@
 """The measures of a model, and masks and predictions from them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from deeptheory import measure, nn, prune, theory
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.connections import Pairs, layers_of, wiring_of
-from deeptheory.interop.torch.inputs import Inputs
+from deeptheory.interop.torch.inputs import Inputs, Pool
+from deeptheory.interop.torch.layouts import ParameterMasks
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.interop.torch.masks import masks_of
 from deeptheory.interop.torch.refitting import LivePredictor
@@ -37,7 +38,12 @@ class Measured:
         Those on which the model was measured.
     probe_inputs : Inputs or None
         Those to which probes were fitted.
-    n_labels : int
+    pool : Pool
+        Where both are.
+    labels : int array (K,)
+        Numbers of the labels that were measured: those of the inputs. All measures have them in this order.
+    n_outputs : int
+        Outputs of the model.
     seed : int
     """
 
@@ -46,7 +52,9 @@ class Measured:
     classifier: str
     inputs: Inputs = field(repr=False)
     probe_inputs: Inputs | None = field(repr=False)
-    n_labels: int
+    pool: Pool = field(repr=False)
+    labels: NDArray[np.int64]
+    n_outputs: int
     seed: int
 
     def fields(self, stage: str, filters: slice = slice(None)) -> NDArray[np.float64]:
@@ -67,7 +75,7 @@ class Measured:
         Name of the module to the stages that it reads and writes, "head" for the outputs of the model. `masks`
         takes these unless it is given others; `stages` says why other layers have none.
         """
-        return wiring_of(LiveModel(self.model), list(self.stages), self.inputs.images).pairs
+        return wiring_of(self._live(), list(self.stages), self.inputs.images).pairs
 
     def masks(
         self,
@@ -110,10 +118,16 @@ class Measured:
         if running := [name for name in criteria if name in prune.CRITERIA and name not in able]:
             do = "import the network: this one needs it to run or to train"
             raise InputError("criterion of a live model", f"one of {', '.join(able)}", f"'{running[0]}'", do)
-        live = LiveModel(self.model)
+        live, x = self._live(), self.inputs.images
         shapes = {name: tree["class_means"].shape[1:] for name, tree in self.stages.items()}
-        layers = layers_of(live, self.pairs if pairs is None else pairs, shapes, self.n_labels)
-        weights = {layer.weight: to_numpy(live.modules[layer.name].weight) for layer in layers}
+        if pairs is None:
+            pairs = wiring_of(live, list(self.stages), x).pairs
+        found = layers_of(live, pairs, shapes, self.labels, self.n_outputs, x)
+        layers, layouts = tuple(one.masked for one in found), [one.layout for one in found]
+        weights = {
+            layer.weight: layout.filters(to_numpy(live.modules[layer.name].weight))
+            for layer, layout in zip(layers, layouts, strict=True)
+        }
         streams = self._rng("controls").spawn(len(criteria))
 
         def clusters(stage: str) -> NDArray[np.int32]:
@@ -131,7 +145,9 @@ class Measured:
             shares=self._shares,
             clusters=clusters,
         )
-        return prune.prune_arms(context, dict(zip(criteria, streams, strict=True)), density, density_from)
+        arms = prune.prune_arms(context, dict(zip(criteria, streams, strict=True)), density, density_from)
+        named = {layer.weight: layout for layer, layout in zip(layers, layouts, strict=True)}
+        return {name: replace(arm, masks=ParameterMasks.of(arm.masks, named)) for name, arm in arms.items()}
 
     def predict(
         self, arms: Mapping[str, prune.PrunedArm], l2: float = nn.Recipe().l2, quiet: bool = False
@@ -157,8 +173,8 @@ class Measured:
         Raises
         ------
         InputError
-            There are no inputs to fit to (``probe_loader``); the model is masked already; a layer to be refitted
-            has neither a bias nor a batch norm behind it; a weight is computed from other parameters.
+            There are no inputs to fit to (``probe_loader``); the model is masked already; a weight is computed
+            from other parameters.
 
         Notes
         -----
@@ -169,7 +185,9 @@ class Measured:
         head. A classifier with a bias or hidden layers is replaced by such a head, so compare losses, not
         accuracies. Convolutions without groups and linear layers that the forward pass calls once are refitted,
         from the first masked one on; other layers are not changed. A convolution whose outputs a batch norm takes
-        only behind a sum or a concatenation gets a bias for its offset, which is then exact up to that place. The
+        only behind a sum or a concatenation gets a bias for its offset, which is then exact up to that place. A
+        layer with neither bias nor batch norm is fitted without an offset. A layer of more than 6144 weights per
+        filter is refitted to at most 2^27 / D patches (`prune.refitted_wide`), which bounds the memory. The
         largest dilution at a tolerance and the SNR budget are not predicted: they need the sensitivities of an
         imported network. Needs memory for a copy of the model and of the probes' inputs.
         """
@@ -178,13 +196,13 @@ class Measured:
             raise InputError("predictions", "inputs to refit the masked model on", "none", do)
         if masks_of(self.model):
             raise InputError("predictions", "the intact model", "a masked one", "predict before apply_masks")
-        live, stage = LiveModel(self.model), list(self.stages)[-1]
+        live, stage = self._live(), list(self.stages)[-1]
         streams = self._rng("predictions").spawn(3)
         fitting, held_out = ((part.images, part.labels) for part in (self.probe_inputs, self.inputs))
         afcc = arms[prune.AFCC]
         outputs = [layer.weight for layer in afcc.masks.layers if layer.stage_out == prune.HEAD]
         head = outputs[0] if outputs else prune.HEAD_WEIGHT
-        predictor = LivePredictor(live, stage, head, self.n_labels, fitting, held_out, l2, streams[0])
+        predictor = LivePredictor(live, stage, head, len(self.labels), fitting, held_out, l2, streams[0])
         splits = [
             (measure.stage_features(live, images, stage, quiet=quiet), labels)
             for images, labels in (fitting, held_out)
@@ -194,7 +212,7 @@ class Measured:
         law = theory.RecoveryLaw(predictor.intact.refitted)
         masks_of_arms: dict[str, Mapping[str, NDArray[np.bool_]]] = {
             prune.UNPRUNED: {},
-            **{name: arm.masks for name, arm in arms.items()},
+            **{name: _of_labels(arm.masks, head, self.labels, self.n_outputs) for name, arm in arms.items()},
         }
         return {
             "stages": self._predict_stages(live, streams[2], quiet),
@@ -222,9 +240,22 @@ class Measured:
             tree[stage] = asdict(prune.head_prediction(fields, labels, components, rng))
         return tree
 
+    def _live(self) -> LiveModel:
+        return LiveModel(self.model, self.pool)
+
     def _shares(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         return {name: (tree["signal_share"], tree["variance_share"]) for name, tree in self.stages.items()}
 
     def _rng(self, use: str) -> np.random.Generator:
         """An independent random stream for every use, the same in every call."""
         return np.random.default_rng([self.seed, *use.encode()])
+
+
+def _of_labels(
+    masks: Mapping[str, NDArray[np.bool_]], head: str, labels: NDArray[np.int64], n_outputs: int
+) -> dict[str, NDArray[np.bool_]]:
+    """Masks, with only the rows of the measured labels in that of the head."""
+    found = dict(masks)
+    if head in found and len(labels) < n_outputs:
+        found[head] = found[head][labels]
+    return found

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import judge, prune
 from deeptheory import measure as measuring
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.connections import default_stages
-from deeptheory.interop.torch.inputs import Inputs, read_inputs
+from deeptheory.interop.torch.inputs import Inputs, Pool
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.interop.torch.measured import Measured
 from deeptheory.measure.streaming import BATCH
@@ -42,15 +43,17 @@ def measure(
     Parameters
     ----------
     model : torch.nn.Module
-        Its outputs are (N, K), one per label.
+        Its outputs are (N, K), one per label, by themselves, first of a tuple, or ``logits`` of a `ModelOutput`.
     loader : iterable of (images, labels)
-        Inputs to measure on, used in fitting neither the model nor the probes: floats as the model takes them, and
-        integers from 0 to K-1. Masks depend on them, so they must not be the test set. Without augmentation.
+        Inputs to measure on, used in fitting neither the model nor the probes: floats as the model takes them, or
+        numbers of tokens, and integers from 0 to K-1. A dictionary has the inputs by name and ``labels``. Masks
+        depend on them, so they must not be the test set. Without augmentation. Labels that have no input here are
+        left out, here and in the other loaders.
     stages : sequence of str, optional
         Names of modules (``model.named_modules()``), from the input upwards, whose outputs are (N, C, H, W),
-        (N, H, W, C) or (N, C): a convolution, the ReLU that follows it, a block; "layer1.0.relu#2" for the second
-        call of a module. Which axis is that of the filters follows from the layers before it. By default all that
-        `stages` lists.
+        (N, H, W, C), (N, T, C) or (N, C): a convolution, the ReLU that follows it, a block; "layer1.0.relu#2" for
+        the second call of a module, "attn.proj:input" for what a layer reads, heads in this case. Which axis is
+        that of the filters follows from the layers before it. By default all that `stages` lists.
     probe_loader : iterable of (images, labels), optional
         Inputs to fit the probes to: the training inputs of the model. Needed for `Measured.predict`, and unless
         the classifier is the probe of the only stage.
@@ -69,7 +72,7 @@ def measure(
     Returns
     -------
     Measured
-        Holds the inputs of the first two loaders, in their order: N times the pixels times 4 bytes.
+        Holds the inputs of all loaders in their own precision, above 256 MiB in a temporary file.
 
     Raises
     ------
@@ -90,24 +93,30 @@ def measure(
     %.
     """
     live = LiveModel(model)
+    live.pool = pool = Pool(live.torch)
     if stages is not None:
         _check_stages(stages)
-    given = read_inputs(loader, "batches to measure on")
+    given = pool.read(loader, "batches to measure on")
     stages = _every_stage(live, given) if stages is None else stages
     for stage in stages:
         live.call(stage, given.images)
-    n_labels = live.logits(given.images[:1]).shape[1]
-    fitting = None if probe_loader is None else read_inputs(probe_loader, "batches for the probes")
-    tested = given if test_loader is None else read_inputs(test_loader, "batches to test on")
+    n_outputs = live.logits(given.images[:1]).shape[1]
+    fitting = None if probe_loader is None else pool.read(probe_loader, "batches for the probes")
+    tested = given if test_loader is None else pool.read(test_loader, "batches to test on")
     for inputs in (given, fitting, tested):
         if inputs is not None:
-            inputs.check_labels(n_labels)
+            _check_labels(inputs, n_outputs)
     if test_loader is not None:
         _warn_of_seen(live, given, tested)
+    labels = np.unique(given.labels)
+    if len(labels) < 2:
+        raise InputError(f"labels of {given.what}", "two at least", f"label {labels[0]} alone")
+    given, tested = _of_labels(given, labels), _of_labels(tested, labels)
+    fitting = fitting and _of_labels(fitting, labels)
     streams = np.random.default_rng(seed).spawn(2)
-    classifier = _classifier(live, stages[-1], given, n_labels)
+    classifier = _classifier(live, stages[-1], given, n_outputs)
     solver = probe_options or measuring.ProbeOptions()
-    probes = _probes(live, stages, classifier, fitting, n_labels, solver, streams[0], quiet)
+    probes = _probes(live, stages, classifier, fitting, labels, solver, streams[0], quiet)
     weights = {stage: tree["probe_weight"] for stage, tree in probes.items()}
     statistics = measuring.filter_statistics(live, given.images, given.labels, weights, quiet=quiet)
     if test_loader is None:
@@ -121,7 +130,24 @@ def measure(
         records[stage] = probes[stage] | measuring.stage_record(
             statistics[stage], weights[stage], given.labels, test_fields, options, streams[1]
         )
-    return Measured(model, records, classifier, given, fitting, n_labels, seed)
+    return Measured(live.model, records, classifier, given, fitting, pool, labels, n_outputs, seed)
+
+
+def _check_labels(inputs: Inputs, n_outputs: int) -> None:
+    """Raise for labels outside 0..K-1."""
+    outside = inputs.labels[(inputs.labels < 0) | (inputs.labels >= n_outputs)]
+    if len(outside):
+        expected = f"0 to {n_outputs - 1}, as the model has {n_outputs} outputs"
+        raise InputError(f"labels of {inputs.what}", expected, f"label {outside[0]}")
+
+
+def _of_labels(inputs: Inputs, labels: NDArray[np.int64]) -> Inputs:
+    """The inputs of some labels, numbered in their order; raises where one has none."""
+    chosen = np.isin(inputs.labels, labels)
+    if len(missing := np.setdiff1d(labels, inputs.labels)):
+        expected = f"inputs of all {len(labels)} labels that are measured on"
+        raise InputError(f"labels of {inputs.what}", expected, f"none of label {missing[0]}")
+    return Inputs(inputs.what, inputs.images[chosen], np.searchsorted(labels, inputs.labels[chosen]))
 
 
 def _warn_of_seen(live: LiveModel, given: Inputs, tested: Inputs) -> None:
@@ -147,7 +173,9 @@ def _every_stage(live: LiveModel, given: Inputs) -> list[str]:
     names = default_stages(live, given.images)
     if not names:
         do = "name a module whose output is one of these"
-        raise InputError("stages", "outputs of layers, (N, C, H, W), (N, H, W, C) or (N, C)", "none", do)
+        raise InputError(
+            "stages", "outputs of layers, (N, C, H, W), (N, H, W, C), (N, T, C) or (N, C)", "none", do
+        )
     return names
 
 
@@ -165,13 +193,13 @@ def _check_stages(stages: Sequence[str]) -> None:
         raise InputError("stages", "every module once", f"{', '.join(twice)} more than once", "name it once")
 
 
-def _classifier(live: LiveModel, stage: str, given: Inputs, n_labels: int) -> str:
+def _classifier(live: LiveModel, stage: str, given: Inputs, n_outputs: int) -> str:
     """Name of the bias-free linear layer that computes the outputs from the flattened stage; "" without one."""
     x = given.images[:BATCH]
     features, logits = measuring.stage_features(live, x, stage, quiet=True), live.logits(x)
     for name, module in live.modules.items():
         is_linear = isinstance(module, live.torch.nn.Linear) and module.bias is None
-        if is_linear and module.weight.shape == (n_labels, features.shape[1]):
+        if is_linear and module.weight.shape == (n_outputs, features.shape[1]):
             product = features @ to_numpy(module.weight).T
             if np.abs(product - logits).max() <= AGREEMENT * np.abs(logits).max():
                 return name
@@ -183,7 +211,7 @@ def _probes(
     stages: Sequence[str],
     classifier: str,
     fitting: Inputs | None,
-    n_labels: int,
+    labels: NDArray[np.int64],
     options: measuring.ProbeOptions,
     rng: np.random.Generator,
     quiet: bool,
@@ -191,18 +219,18 @@ def _probes(
     """The probe of every stage, (K, C*P), with the end of its fit if it was fitted."""
     probes: dict[str, dict[str, Any]] = {stage: {} for stage in stages}
     if classifier:
-        probes[stages[-1]] = {"probe_weight": to_numpy(live.modules[classifier].weight).copy()}
+        probes[stages[-1]] = {"probe_weight": to_numpy(live.modules[classifier].weight)[labels]}
     missing = [stage for stage, tree in probes.items() if not tree]
     if not missing:
         return probes
     if fitting is None:
         do = "pass probe_loader, the inputs that the model was trained on"
         raise InputError(f"probe of stage '{missing[0]}'", "inputs to fit it on", "none", do)
-    images, labels = fitting.images, fitting.labels
+    images, given = fitting.images, fitting.labels
     if options.inputs:
-        chosen = measuring.balanced_subset(labels, options.inputs, rng)
-        images, labels = images[chosen], labels[chosen]
-    fits = measuring.iterate_probes(live, images, labels, n_labels, missing, options, rng, quiet=quiet)
+        chosen = measuring.balanced_subset(given, options.inputs, rng)
+        images, given = images[chosen], given[chosen]
+    fits = measuring.iterate_probes(live, images, given, len(labels), missing, options, rng, quiet=quiet)
     for stage, fit in fits:
         solved = {"loss": fit.loss, "iterations": fit.iterations, "gradient_norm": fit.gradient_norm}
         probes[stage] = {"probe_weight": fit.weight, "probe": solved}

@@ -1,7 +1,6 @@
 """Refit of a masked model in closed form, layer after layer, through hooks."""
 
 import copy
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from deeptheory import measure, prune
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.connections import computed
+from deeptheory.interop.torch.layers import is_convolution, is_transposed, layer_of, parameter_of
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.measure.streaming import BATCH
 
@@ -48,7 +48,7 @@ class LivePredictor(prune.RefitPredictor):
 
     def __init__(self, live: LiveModel, stage: str, *given: Any) -> None:
         _refuse_computed_weights(live)
-        self.live, self.copy = live, LiveModel(copy.deepcopy(live.model))
+        self.live, self.copy = live, LiveModel(copy.deepcopy(live.model), live.pool)
         super().__init__(live, stage, *given)
         self.mixing = mixing_layers(live, self.images[:1], stage)
 
@@ -59,39 +59,52 @@ class LivePredictor(prune.RefitPredictor):
                 self.copy.modules[layer.name].bias = None
         self.copy.model.load_state_dict(self.live.model.state_dict())
         for name, mask in masks.items():
-            _replace(self._weight(name.removesuffix(".weight")), mask, times=True)
-        masked = [number for number, layer in enumerate(self.mixing) if f"{layer.name}.weight" in masks]
+            _replace(self.copy.modules[layer_of(name)].weight, mask, times=True)
+        masked = [number for number, layer in enumerate(self.mixing) if parameter_of(layer.name) in masks]
         for layer in self.mixing[min(masked, default=len(self.mixing)) :]:
-            self._refit(layer, masks.get(f"{layer.name}.weight"))
+            self._refit(layer, masks.get(parameter_of(layer.name)))
         return prune.Refitted(self.copy, self.images, self.held_out_images)
 
     def _refit(self, layer: Mixing, mask: NDArray[np.bool_] | None) -> None:
-        intact = self.live.modules[layer.name]
-        weight = intact.weight.detach().double().cpu().numpy()
-        width = weight[0].size
-        images = self.images[: prune.images_for_patches(width, layer.n_positions)]
-        moments = measure.moments_of(
-            lambda: self._batches(layer.name, images),
-            np.arange(width),
-            nodes=not is_convolution(intact),
-            ridge=prune.RIDGE,
-        )
-        fitted, offset = prune.refitted_layer(weight, mask, moments)
-        _replace(self._weight(layer.name), fitted)
+        intact, copied = (of.modules[layer.name] for of in (self.live, self.copy))
+        transposed = is_transposed(intact)
+        weight = to_numpy(intact.weight)
+        if transposed:
+            weight, mask = weight.T, None if mask is None else mask.T
+        offset_taken = intact.bias is not None or bool(layer.norm) or layer.normed_later
+        fitted, offset = self._fitted(layer, weight, mask, offset_taken)
+        _replace(copied.weight, fitted.T if transposed else fitted)
         if intact.bias is not None:
-            _replace(self.copy.modules[layer.name].bias, offset, plus=True)
+            _replace(copied.bias, offset, plus=True)
         elif layer.norm:
             _replace(self.copy.modules[layer.norm].running_mean, -offset, plus=True)
         elif layer.normed_later:  # behind a sum or beside other filters it takes an offset all the same
-            self.copy.modules[layer.name].bias = self.live.torch.nn.Parameter(
-                intact.weight.new_tensor(offset), requires_grad=False
-            )
-        else:
-            raise InputError(f"layer '{layer.name}'", "a bias, or a batch norm behind it", "neither")
+            copied.bias = self.live.torch.nn.Parameter(intact.weight.new_tensor(offset), requires_grad=False)
 
-    def _weight(self, name: str) -> "torch.Tensor":
-        weight: torch.Tensor = self.copy.modules[name].weight
-        return weight
+    def _fitted(
+        self, layer: Mixing, weight: NDArray[np.float32], mask: NDArray[np.bool_] | None, centred: bool
+    ) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+        """Least squares on as many inputs as the layer needs, by the covariance of its patches if it is small."""
+        width = weight[0].size
+        images = self.images[: prune.images_for_patches(width, layer.n_positions)]
+        if width <= prune.WIDE:
+            moments = measure.moments_of(
+                lambda: self._batches(layer.name, images),
+                np.arange(width),
+                nodes=not is_convolution(self.live.modules[layer.name]),
+                ridge=prune.RIDGE,
+            )
+            if not centred:
+                moments = _about_zero(moments)
+            return prune.refitted_layer(weight.astype(np.float64), mask, moments)
+        images = images[: max(1, prune.patches_of_wide(width) // layer.n_positions)]
+        patches = np.empty((len(images) * layer.n_positions, width), np.float32)
+        outputs = np.empty((len(patches), len(weight)), np.float32)
+        start = 0
+        for read, written in self._batches(layer.name, images):
+            patches[start : start + len(read)], outputs[start : start + len(read)] = read, written
+            start += len(read)
+        return prune.refitted_wide(weight, mask, patches, outputs, centred)
 
     def _batches(
         self, name: str, images: NDArray[np.float32]
@@ -116,17 +129,24 @@ class LivePredictor(prune.RefitPredictor):
             yield seen["patches"], seen["outputs"]
 
 
+def _about_zero(moments: measure.PatchMoments) -> measure.PatchMoments:
+    """Second moments in place of covariances, for a layer that takes no offset."""
+    mean, output_mean = moments.mean, moments.output_mean
+    return measure.PatchMoments(
+        moments.n_patches,
+        np.zeros_like(mean),
+        moments.covariance + np.outer(mean, mean),
+        np.zeros_like(output_mean),
+        moments.cross + np.outer(output_mean, mean),
+    )
+
+
 def _refuse_computed_weights(live: LiveModel) -> None:
     """A refit replaces weights, and a copy of the model is made, which PyTorch refuses of some computed ones."""
     for name, module in live.modules.items():
         if isinstance(getattr(module, "weight", None), live.torch.Tensor) and (why := computed(module)):
             do = "remove the parametrisation of a copy of the model, and measure that one"
             raise InputError(f"predictions with layer '{name}'", "a weight that is a parameter", why, do)
-
-
-def is_convolution(module: "torch.nn.Module") -> bool:
-    """Whether a layer that mixes channels has its filters on axis 1; those of a linear layer are on the last."""
-    return hasattr(module, "kernel_size")
 
 
 def unfold(torch: Any, module: "torch.nn.Module", given: "torch.Tensor") -> NDArray[np.float32]:
@@ -136,7 +156,10 @@ def unfold(torch: Any, module: "torch.nn.Module", given: "torch.Tensor") -> NDAr
     functional = torch.nn.functional
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     padded = functional.pad(given, module._reversed_padding_repeated_twice, mode=mode)
-    patches = functional.unfold(padded, module.kernel_size, dilation=module.dilation, stride=module.stride)
+    kernel, dilation, stride = module.kernel_size, module.dilation, module.stride
+    if len(kernel) == 1:  # a sequence is an image of one row
+        padded, kernel, dilation, stride = padded[:, :, None], (1, *kernel), (1, *dilation), (1, *stride)
+    patches = functional.unfold(padded, kernel, dilation=dilation, stride=stride)
     return to_numpy(patches.transpose(1, 2).reshape(-1, patches.shape[1]))
 
 
@@ -152,9 +175,9 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
     def after_call(name: str) -> Any:
         def hook(module: Any, given: Any, output: Any) -> None:
             if len(finished) < end.number and live.mixes(module):
-                positions = output.shape[2:] if is_convolution(module) else output.shape[1:-1]
-                calls.append((name, output, output._version, math.prod(positions)))
-            if name == end.module:
+                n_out = output.shape[1 if is_convolution(module) else -1]
+                calls.append((name, output, output._version, output.numel() // (n_out * len(x))))
+            if name == end.module and not end.reads:
                 finished.append(name)
 
         return hook
@@ -179,6 +202,8 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
         for name, module in live.modules.items()
         if isinstance(module, kind) and module.running_mean is not None
     }
+    if end.reads:
+        normalised[end.module] = lambda module, given: finished.append(end.module)
     with live.hooked(wanted, normalised):
         live.outputs(x)
     names = [name for name, *_ in calls]

@@ -1,16 +1,14 @@
 """Which channels of a masked PyTorch model nobody needs: nothing reads them, or they are constant."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.interop.torch.channel_groups import Group
+from deeptheory.interop.torch.layers import is_convolution
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
-
-if TYPE_CHECKING:
-    import torch
 
 STEADY = 1e-6  # of the largest value: by how much a constant may scatter
 SMALLEST = 1e-3  # of a constant that others are expressed by, relative to them
@@ -18,27 +16,29 @@ SMALLEST = 1e-3  # of a constant that others are expressed by, relative to them
 Values = Mapping[str, NDArray[np.float64]]  # of the inputs of layers: constants (n_in,), NaN for what varies
 
 
-def observed(live: LiveModel, x: "torch.Tensor") -> tuple[dict[str, NDArray[np.float64]], dict[str, int]]:
+def observed(live: LiveModel, x: Any) -> tuple[dict[str, NDArray[np.float64]], dict[str, int]]:
     """The constants among the inputs of every layer that mixes channels, and the positions of its outputs."""
     values, positions = dict[str, NDArray[np.float64]](), dict[str, int]()
 
     def look(name: str) -> Any:
         def hook(module: Any, given: Any, output: Any) -> None:
-            convolution = isinstance(module, live.torch.nn.Conv2d)
-            array = to_numpy(given[0].movedim(1, -1) if convolution else given[0]).astype(np.float64)
+            array = to_numpy(given[0].movedim(1, -1) if is_convolution(module) else given[0]).astype(
+                np.float64
+            )
             array = array.reshape(-1, array.shape[-1])
             steady = np.ptp(array, axis=0) <= STEADY * np.abs(array).max(axis=0, initial=0)
             found = np.where(steady, array.mean(axis=0), np.nan)
             values[name] = (
                 np.where(np.isclose(values[name], found), found, np.nan) if name in values else found
             )
-            positions[name] = output[0].numel() // module.weight.shape[0]
+            n_out = output.shape[1 if is_convolution(module) else -1]
+            positions[name] = output[0].numel() // n_out
 
         return hook
 
     hooks = {name: look(name) for name, module in live.modules.items() if live.mixes(module)}
     with live.hooked(hooks):
-        live.model(x)
+        live.called(x)
     return values, positions
 
 

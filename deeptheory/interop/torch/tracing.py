@@ -2,21 +2,32 @@
 
 import functools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deeptheory.interop.torch.filters import Filters, Operand, Operation, Shape, following, unknown
+from deeptheory.interop.torch.axes import Place, Shape
+from deeptheory.interop.torch.filters import (
+    Filters,
+    Operand,
+    Operation,
+    batch_behind,
+    following,
+    unknown,
+)
+from deeptheory.interop.torch.layers import is_convolution
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 CALL = "#"  # between the name of a module that is called several times and the number of the call
+INPUT = ":input"  # behind the name of a layer: what it reads
+N = 2  # inputs of the pass, so that no axis of length 1 is taken for the batch
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a module.
+    """One call of a module: its output, or its input.
 
     Attributes
     ----------
@@ -26,14 +37,25 @@ class Call:
         1 for its first call in the forward pass.
     filters : Filters
         Those of its output.
+    batch : Place or None
+        Where the inputs of the batch are in it, None if that is not known.
     shape : tuple of int
         Of its output; () where that is no tensor.
+    reads : bool
+        Whether all this is said of its input.
     """
 
     module: str
     number: int
     filters: Filters
+    batch: Place | None
     shape: Shape
+    reads: bool = False
+
+    @property
+    def output(self) -> str:
+        """The name without the number of the call."""
+        return self.module + INPUT * self.reads
 
 
 @dataclass(frozen=True)
@@ -68,73 +90,104 @@ class Trace:
     @functools.cached_property
     def times(self) -> Counter[str]:
         """How often every module is called."""
-        return Counter(call.module for call in self.calls)
+        return Counter(call.output for call in self.calls)
 
     def label(self, call: Call) -> str:
         """The name of a stage: that of the module, with the number of the call where there are several."""
-        several = self.times[call.module] > 1
-        return f"{call.module}{CALL}{call.number}" if several else call.module
+        several = self.times[call.output] > 1
+        return f"{call.output}{CALL}{call.number}" if several else call.output
 
     def of(self, stage: str) -> list[Call]:
         """The calls that a name of a stage may mean."""
-        named = [call for call in self.calls if call.module == stage]
-        module, _, number = stage.rpartition(CALL)
-        return named or [call for call in self.calls if (call.module, str(call.number)) == (module, number)]
+        named = [call for call in self.calls if call.output == stage]
+        output, _, number = stage.rpartition(CALL)
+        return named or [call for call in self.calls if (call.output, str(call.number)) == (output, number)]
+
+    def reading(self, mixing: MixingCall) -> Call:
+        """The call that is the input of a layer."""
+        return next(call for call in self.calls if call.reads and call.filters is mixing.read)
 
 
-def trace(torch: Any, model: "torch.nn.Module", mixing: Iterable[str], x: "torch.Tensor") -> Trace:
-    """Run a model on a batch of two inputs or more, and follow the filters through every operation.
+def trace(
+    torch: Any,
+    modules: Mapping[str, Any],
+    mixing: Callable[[Any], bool],
+    given: Any,
+    run: Callable[[Any], Any],
+) -> Trace:
+    """Run a model on a batch of two inputs, and follow the filters through every operation.
 
     Parameters
     ----------
     torch : module
         PyTorch.
-    model : torch.nn.Module
-        In evaluation mode; gradients are not wanted.
-    mixing : iterable of str
-        Names of its convolutions without groups and linear layers.
-    x : tensor
+    modules : mapping of str to torch.nn.Module
+        By name, in evaluation mode; gradients are not wanted.
+    mixing : callable
+        Whether a module is a layer that mixes channels.
+    given : tensor, or dict or list of tensors
+        The inputs.
+    run : callable
+        Calls the model with them.
     """
-    mixers = {name: model.get_submodule(name) for name in mixing}
     mode = _follower(torch)
-    images = mode.images(x)
+    images = mode.inputs(torch.utils._pytree.tree_leaves(given))
     calls, layers, times, handles = list[Call](), list[MixingCall](), Counter[str](), []
+    reads = dict[str, tuple[Filters, int]]()
 
-    def before_mixing(module: Any, given: Any) -> None:
-        mode.inside += 1
+    def before_mixing(name: str) -> Any:
+        def hook(module: Any, given: Any) -> None:
+            filters, batch = mode.of(given[0])
+            reads[name] = filters, len(calls)
+            calls.append(Call(name, times[name] + 1, filters, batch, tuple(given[0].shape), reads=True))
+            mode.inside += 1
+
+        return hook
 
     def after_mixing(name: str) -> Any:
         def hook(module: Any, given: Any, output: Any) -> None:
             mode.inside -= 1
-            axis = output.ndim - 1 if isinstance(module, torch.nn.Linear) else 1
+            axis = 1 if is_convolution(module) else output.ndim - 1
             written = Filters(axis, output.shape[axis], writers=frozenset((name,)))
-            layers.append(MixingCall(name, mode.of(given[0]), written))
-            mode.keep(output, written)
+            layers.append(MixingCall(name, reads[name][0], written))
+            batch = mode.of(given[0])[1]
+            mode.keep(output, written, batch if batch is not None and batch.axis < output.ndim else None)
 
         return hook
 
     def after_any(name: str) -> Any:
         def hook(module: Any, given: Any, output: Any) -> None:
             times[name] += 1
-            is_tensor = isinstance(output, torch.Tensor)
-            shape = tuple(output.shape) if is_tensor else ()
-            calls.append(Call(name, times[name], mode.of(output), shape))
+            tensor = first_tensor(torch, output)
+            shape = () if tensor is None else tuple(tensor.shape)
+            filters, batch = mode.of(tensor)
+            calls.append(Call(name, times[name], filters, batch, shape))
 
         return hook
 
     try:
-        for name, module in mixers.items():
-            handles.append(module.register_forward_pre_hook(before_mixing))
-            handles.append(module.register_forward_hook(after_mixing(name)))
-        for name, module in model.named_modules():
+        for name, module in modules.items():
+            if name and mixing(module):
+                handles.append(module.register_forward_pre_hook(before_mixing(name)))
+                handles.append(module.register_forward_hook(after_mixing(name)))
+        for name, module in modules.items():
             if name:
                 handles.append(module.register_forward_hook(after_any(name)))
         with mode:
-            output = model(x)
+            output = run(given)
     finally:
         for handle in handles:
             handle.remove()
-    return Trace(calls, layers, images, mode.of(output))
+    return Trace(calls, layers, images, mode.of(first_tensor(torch, output))[0])
+
+
+def first_tensor(torch: Any, output: Any) -> Any:
+    """The tensor that a module puts out, first of a tuple, or the logits of a `ModelOutput`; None without one."""
+    if isinstance(output, Mapping):
+        output = output["logits"] if "logits" in output else list(output.values())
+    if isinstance(output, list | tuple):
+        return next((found for item in output if (found := first_tensor(torch, item)) is not None), None)
+    return output if isinstance(output, torch.Tensor) else None
 
 
 def _follower(torch: Any) -> Any:
@@ -144,22 +197,30 @@ def _follower(torch: Any) -> Any:
     class Follower(TorchDispatchMode):  # type: ignore[misc,unused-ignore]
         def __init__(self) -> None:
             super().__init__()
-            self.known: dict[
-                int, tuple[Any, Filters]
-            ] = {}  # the tensors are kept, so no number is used twice
+            # the tensors are kept, so no number is used twice
+            self.known: dict[int, tuple[Any, Filters, Place | None]] = {}
             self.inside = 0  # within a layer that mixes channels, whose operations say nothing more
 
-        def images(self, x: Any) -> Filters:
-            found = Filters(1, x.shape[1]) if x.ndim in (2, 4) else unknown("the inputs")
-            self.keep(x, found)
+        @classmethod
+        def _should_skip_dynamo(cls) -> bool:
+            # Else PyTorch loads its compiler, which takes seconds and sets environment variables.
+            return False
+
+        def inputs(self, tensors: list[Any]) -> Filters:
+            first = tensors[0]
+            has_filters = first.is_floating_point() and first.ndim in (2, 4)
+            found = Filters(1, first.shape[1]) if has_filters else unknown("the inputs")
+            for tensor in tensors:
+                filters = found if tensor is first else unknown("the inputs")
+                self.keep(tensor, filters, Place(0, N) if tensor.ndim and len(tensor) == N else None)
             return found
 
-        def keep(self, tensor: Any, filters: Filters) -> None:
-            self.known[id(tensor)] = (tensor, filters)
+        def keep(self, tensor: Any, filters: Filters, batch: Place | None) -> None:
+            self.known[id(tensor)] = (tensor, filters, batch)
 
-        def of(self, tensor: Any) -> Filters:
+        def of(self, tensor: Any) -> tuple[Filters, Place | None]:
             found = self.known.get(id(tensor))
-            return found[1] if found else unknown("what does not depend on the inputs")
+            return found[1:] if found else (unknown("what does not depend on the inputs"), None)
 
         def _operand(self, value: Any) -> Any:
             if isinstance(value, list | tuple):
@@ -167,7 +228,7 @@ def _follower(torch: Any) -> Any:
             if not isinstance(value, torch.Tensor):
                 return value
             found = self.known.get(id(value))
-            return Operand(found[1], tuple(value.shape)) if found else None
+            return Operand(*found[1:], tuple(value.shape)) if found else None
 
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             kwargs = kwargs or {}
@@ -175,33 +236,28 @@ def _follower(torch: Any) -> Any:
             given = {**dict(zip(names, args, strict=False)), **kwargs}
             arguments = {name: self._operand(value) for name, value in given.items()}
             out = func(*args, **kwargs)
-            outs = [
-                item for item in (out if isinstance(out, list | tuple) else [out]) if self._is_result(item)
-            ]
             name = func._schema.name.rpartition("::")[2]
             written = args[0] if name.endswith("_") and args else None
             name = name.rstrip("_")
-            for item in outs:
-                operation = Operation(name, arguments, tuple(item.shape))
-                if self.inside or not operation.operands:
+            for item in out if isinstance(out, list | tuple) else [out]:
+                if self.inside or not isinstance(item, torch.Tensor):
                     continue
-                filters = following(operation)
-                if written is not None:
-                    self._overwrite(written, filters, name)
-                self.keep(item, filters)
+                operation = Operation(name, arguments, tuple(item.shape))
+                if operation.operands:
+                    filters = following(operation)
+                    if written is not None:
+                        self._overwrite(written, filters, name)
+                    self.keep(item, filters, batch_behind(operation))
             return out
-
-        def _is_result(self, item: Any) -> bool:
-            return isinstance(item, torch.Tensor) and item.is_floating_point()
 
         def _overwrite(self, tensor: Any, filters: Filters, name: str) -> None:
             """What is written in place changes all tensors in the same memory."""
-            before = self.of(tensor)
+            before, _ = self.of(tensor)
             if before in filters.chain:
                 return
-            memory = tensor.untyped_storage().data_ptr()
-            for other, _ in list(self.known.values()):
-                if other is not tensor and other.untyped_storage().data_ptr() == memory:
-                    self.keep(other, unknown(name))
+            memory = tensor.untyped_storage()._cdata  # the address is 0 for all tensors on the device meta
+            for other, _, place in list(self.known.values()):
+                if other is not tensor and other.untyped_storage()._cdata == memory:
+                    self.keep(other, unknown(name), place)
 
     return Follower()

@@ -146,26 +146,37 @@ def test_modes_and_hooks_are_restored_after_an_exception(model, loaders):
     assert not any(hooks(broken))
 
 
+class Count(torch.nn.Module):
+    def forward(self, x):
+        return len(x)
+
+
 class Odd(torch.nn.Module):
     """Modules whose outputs are no activations, one that is called twice, one that is never called."""
 
     def __init__(self):
         super().__init__()
-        self.rows, self.twice = torch.nn.Flatten(2), torch.nn.ReLU()
+        self.rows, self.count, self.whole = torch.nn.Identity(), Count(), torch.nn.Identity()
+        self.twice = torch.nn.ReLU()
         self.pair = torch.nn.LSTM(16, 3, batch_first=True)
         self.never = torch.nn.ReLU()
         self.out = torch.nn.Linear(256, 5)
 
     def forward(self, x):
-        self.pair(self.rows(x).reshape(len(x), 16, 16))
+        self.pair(self.rows(x.flatten(1, 2).sort(1).values))
+        self.whole(x[:, 0].mean(0))
+        self.count(x)
         return self.out(self.twice(self.twice(x)).flatten(1))
 
 
 @pytest.mark.parametrize(
     ("stage", "words"),
     [
-        ("rows", ["output of module 'rows'", "(N, H, W, C) or (N, C)", "shape (N, 1, 256)"]),
-        ("pair", ["output of module 'pair'", "found something else"]),
+        ("rows", ["output of module 'rows'", "shape (N, 16, 16) behind sort", "name another stage"]),
+        ("pair", ["output of module 'pair'", "shape (N, 16, 3) behind"]),
+        ("count", ["output of module 'count'", "(N, T, C) or (N, C)", "found something else"]),
+        ("whole", ["output of module 'whole'", "(N, T, C) or (N, C)", "shape (N, 16)"]),
+        ("twice:input", ["stage 'twice:input'", "the input of a layer that mixes channels", "ReLU"]),
         ("twice", ["calls of module 'twice'", "expected 1, found 2", "name one of 'twice#1', 'twice#2'"]),
         ("twice#3", ["calls of module 'twice'", "expected 3, found 2"]),
         ("never", ["calls of module 'never'", "expected 1, found 0"]),
@@ -219,9 +230,9 @@ def changed(batches, number, place, value):
             lambda b: [[x[:, :, 1:], y] for x, y in b],
             ["inputs: expected what the model's forward pass takes"],
         ),
-        (lambda b: [[x, y.clamp(max=3)] for x, y in b], ["at least one input of every label", "label 4"]),
+        (lambda b: [[x, y * 0 + 3] for x, y in b], ["two at least", "label 3 alone"]),
     ],
-    ids=["label", "lengths", "integers", "infinite", "empty", "shape", "missing"],
+    ids=["label", "lengths", "integers", "infinite", "empty", "shape", "one"],
 )
 def test_bad_batches_are_refused(model, loaders, change, words):
     with pytest.raises(InputError) as refused:
