@@ -65,7 +65,7 @@ def _stored(item: h5py.Dataset, name: str) -> StoredArray | None:
         require_memory(f"'{name}' in {path}", item.nbytes, UNCOMPRESSED)
         return None
     array = StoredArray.at(path, place, item.shape, item.dtype)
-    expected, found = stored_checksum(item, hdf5.CHECKSUM), 0
+    expected, found = stored_checksum(item), 0
     if expected is not None:
         for rows in row_blocks(array):
             found = zlib.crc32(array[rows].reshape(-1).view(np.uint8).data, found)

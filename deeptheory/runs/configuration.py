@@ -270,10 +270,10 @@ def to_toml(config: Config) -> str:
         if isinstance(value, Options):
             tables.append(f"\n[{field.name}]")
             tables.extend(
-                _toml_line(option, getattr(value, option.name)) for option in fields_of(type(value))
+                _toml_line(name, getattr(value, name), text) for name, text in _help_of(type(value))
             )
         else:
-            scalars.append(_toml_line(field, value))
+            scalars.append(_toml_line(field.name, value, dict(_help_of(Config))[field.name]))
     return "\n".join(scalars + tables) + "\n"
 
 
@@ -283,12 +283,19 @@ def fields_of(struct: type) -> tuple[msgspec.structs.FieldInfo, ...]:
     return msgspec.structs.fields(struct)
 
 
-def _toml_line(field: msgspec.structs.FieldInfo, value: Any) -> str:
-    meta = meta_of(field)
-    text = " ".join(
-        [meta.description or "", *(f"[{unit}]" for unit in [(meta.extra or {}).get("unit")] if unit)]
-    )
-    line = f"{field.name} = " + (f"'''\n{value}'''" if _is_plain_lines(value) else toml_value(value))
+@functools.cache
+def _help_of(struct: type) -> tuple[tuple[str, str], ...]:
+    """The options of a table with their help, which ends with the unit."""
+    texts = []
+    for field in fields_of(struct):
+        meta = meta_of(field)
+        units = [f"[{unit}]" for unit in [(meta.extra or {}).get("unit")] if unit]
+        texts.append((field.name, " ".join([meta.description or "", *units])))
+    return tuple(texts)
+
+
+def _toml_line(name: str, value: Any, text: str) -> str:
+    line = f"{name} = " + (f"'''\n{value}'''" if _is_plain_lines(value) else toml_value(value))
     return f"{line}  # {text}" if text else line
 
 

@@ -26,11 +26,14 @@ from deeptheory.runs.option_readers import stale_parts
 from deeptheory.runs.stored_parts import checkpoints, stored_pieces
 from deeptheory.store import hdf5, paths
 from deeptheory.store.atomic_files import write_text
+from deeptheory.store.regular_files import require_regular
 from deeptheory.store.toml import parse_toml
 
 
-def read(directory: Path) -> Config:
+def read(directory: Path, expected: Config | None = None) -> Config:
     """The options of a run, also where a change of them was cut off between its two files.
+
+    Where the file says just what `expected` is written as, it is not parsed.
 
     Raises
     ------
@@ -39,7 +42,8 @@ def read(directory: Path) -> Config:
         it. None is executed.
     """
     upcoming = directory / paths.CONFIG_NEXT
-    return _read(upcoming if _is_recorded(directory) else directory / paths.CONFIG)
+    path = upcoming if _is_recorded(directory) else directory / paths.CONFIG
+    return expected if expected is not None and _is_text_of(path, to_toml(expected)) else _read(path)
 
 
 def announce(directory: Path, config: Config) -> None:
@@ -119,6 +123,16 @@ def _differing(recorded: str, config: Config) -> str:
     old = config_from(table)
     found = differences(old, config)
     return "; ".join(f"{name} = {shown(new)} in place of {shown(before)}" for name, before, new in found)
+
+
+def _is_text_of(path: Path, text: str) -> bool:
+    """Whether a file holds just this text; False as well where it cannot be read."""
+    content = text.encode()
+    with contextlib.suppress(OSError):
+        require_regular(path)
+        with path.open("rb") as file:
+            return file.read(len(content) + 1) == content
+    return False
 
 
 def _read(path: Path) -> Config:

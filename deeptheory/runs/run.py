@@ -41,15 +41,17 @@ class Run(TypedReaders):
         An existing run directory; `Run.create` makes a new one.
     quiet : bool
         Write nothing to standard error; the log file is written in any case.
+    expected : Config, optional
+        The options that the run probably has: where `config.toml` says just these, it is not parsed.
     """
 
-    def __init__(self, directory: Path, quiet: bool = False) -> None:
+    def __init__(self, directory: Path, quiet: bool = False, expected: Config | None = None) -> None:
         self.directory, self.quiet = Path(directory), quiet
         if not (self.directory / paths.CONFIG).is_file():
             raise no_run(self.directory)
-        self.config = self._stored_config = recorded_options.read(self.directory)
+        self.config = self._stored_config = recorded_options.read(self.directory, expected)
         self._fingerprint = ""  # of the data, once they are loaded
-        self._kept_open: h5py.File | None = None
+        self._kept_open: hdf5.OpenFile | None = None
         self._compared = False  # whether the options are those that the run file records
 
     @classmethod
@@ -201,8 +203,8 @@ class Run(TypedReaders):
         """Whether `run.h5` has an entry at this path."""
         if not self.results.exists():
             return False
-        with self._open() as file:
-            return hdf5.has(file, path)
+        with self._open() as opened:
+            return hdf5.has(opened.file, path)
 
     def require(self, step: str) -> None:
         """Raise `InputError` if `step` is not done."""
@@ -215,11 +217,11 @@ class Run(TypedReaders):
     def entry(self, path: str) -> Entry:
         """One entry of `run.h5` by its path, such as ``measure/stages/stage3``."""
         if self._kept_open is not None or self.results.exists():
-            with self._open() as file:
-                if (numbers := hdf5.numbers_in(file, path)) is not None:
-                    return numbers
-                if hdf5.has(file, path):
-                    return hdf5.OpenFile(file).entry(path)
+            with self._open() as opened:
+                if (small := opened.small_entry(path)) is not None:
+                    return small
+                if hdf5.has(opened.file, path):
+                    return opened.entry(path)
         raise InputError(f"run {self.directory}", f"'{path}' in {paths.RESULTS}", "no such entry")
 
     def location(self, path: str) -> str:
@@ -229,8 +231,8 @@ class Run(TypedReaders):
         """Names of the entries of a group of `run.h5`; none if there is no such group."""
         if not self.has(path):
             return []
-        with self._open() as file:
-            return hdf5.entry_names(file, path)
+        with self._open() as opened:
+            return hdf5.entry_names(opened.file, path)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -242,7 +244,7 @@ class Run(TypedReaders):
             finally:
                 self._kept_open = before
 
-    def _open(self) -> AbstractContextManager[h5py.File]:
+    def _open(self) -> AbstractContextManager[hdf5.OpenFile]:
         """`run.h5` for reading, brought to the present schema first; refuses options that it does not record."""
         if self._kept_open is not None:
             return contextlib.nullcontext(self._kept_open)
@@ -260,7 +262,7 @@ class Run(TypedReaders):
         except BaseException:
             file.close()
             raise
-        return cast(AbstractContextManager[h5py.File], file)
+        return contextlib.closing(hdf5.OpenFile(file))
 
     def reconfigure(self, config: Config, without: Collection[str] = ()) -> None:
         """Take another configuration, in `run.h5` and `config.toml`, and drop what it leaves without a meaning.

@@ -11,6 +11,7 @@ from deeptheory.errors import InputError
 from deeptheory.store.typed_readers import Array
 from deeptheory.system.memory import require_memory
 
+CHECKSUM = "crc32"  # attribute of every data set: of its bytes as they are in memory
 FILTERS = {
     h5py.h5z.FILTER_DEFLATE: "gzip",
     h5py.h5z.FILTER_SHUFFLE: "shuffle",
@@ -47,19 +48,26 @@ def item_at(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset | None:
     InputError
         The path leads through a link to another file or another place of this one.
     """
-    item: h5py.Group | h5py.Dataset = group
-    for name in path.split("/"):
-        if not name:
-            continue
-        if not isinstance(item, h5py.Group) or (link := item.get(name, getlink=True)) is None:
+    item, names = group.id, [name.encode() for name in path.split("/") if name]
+    for name in names:
+        if not isinstance(item, h5py.h5g.GroupID) or not item.links.exists(name):
             return None
-        if not isinstance(link, h5py.HardLink):
+        if item.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+            owner = h5py.Group(item)
+            link = owner.get(name, getlink=True)
             kind = "an external" if isinstance(link, h5py.ExternalLink) else "a symbolic"
-            raise _refused(item, name, "an entry of its own", f"{kind} link to '{link.path}'")
-        item = item[name]
-        if h5py.h5o.get_info(item.id).rc > 1:  # a group may so be within itself, or be read times and again
+            found = f"{kind} link to '{getattr(link, 'path', '')}'"
+            raise _refused(owner, name.decode(), "an entry of its own", found)
+        item = h5py.h5o.open(item, name)
+        if h5py.h5o.get_info(item).rc > 1:  # a group may so be within itself, or be read times and again
             raise _refused(group, path, "an entry of its own", "one with several names")
-    return item
+    return _with_its_methods(item) if names else group
+
+
+def _with_its_methods(item: Any) -> h5py.Group | h5py.Dataset | h5py.Datatype:
+    if isinstance(item, h5py.h5d.DatasetID):
+        return h5py.Dataset(item)
+    return h5py.Group(item) if isinstance(item, h5py.h5g.GroupID) else h5py.Datatype(item)
 
 
 def content(item: h5py.Dataset, memory: Memory) -> str | list[str] | Array | np.generic:
@@ -163,14 +171,16 @@ def _chunk_bytes(item: h5py.Dataset) -> int:
     return math.prod(map(int, item.chunks or ())) * int(item.dtype.itemsize)
 
 
-def stored_checksum(item: h5py.Dataset, name: str) -> int | None:
-    """The checksum in the attribute `name`, or None where there is none."""
-    if name not in item.attrs:
+def stored_checksum(item: h5py.Dataset) -> int | None:
+    """The checksum of a data set, or None where there is none."""
+    if CHECKSUM not in item.attrs:
         return None
-    attribute = item.attrs.get_id(name)
+    attribute = item.attrs.get_id(CHECKSUM)
     if attribute.shape != () or attribute.dtype.kind != "u":
-        raise _refused(item, "", f"a checksum in '{name}'", f"{attribute.dtype} of shape {attribute.shape}")
-    return int(item.attrs[name])
+        raise _refused(
+            item, "", f"a checksum in '{CHECKSUM}'", f"{attribute.dtype} of shape {attribute.shape}"
+        )
+    return int(item.attrs[CHECKSUM])
 
 
 def _name(item: h5py.Dataset) -> str:

@@ -57,7 +57,7 @@ def verify(path: Path) -> Verification:
             return Verification(len(names), (), (f"the list of data sets ({error})",))
         for name in names:
             try:
-                expected = stored_checksum(file[name], hdf5.CHECKSUM)
+                expected = stored_checksum(file[name])
                 if hdf5.sum_on_disk(file[name]) != expected and expected is not None:
                     damaged.append(name)
                 elif expected is None:

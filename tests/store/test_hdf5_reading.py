@@ -8,6 +8,7 @@ import pytest
 
 from deeptheory.errors import InputError
 from deeptheory.store import hdf5, hdf5_reading, integrity
+from deeptheory.store.hdf5_reading import CHECKSUM
 from deeptheory.system import memory
 
 
@@ -153,7 +154,7 @@ def test_a_chunk_that_becomes_more_than_it_says_is_refused(tmp_path, monkeypatch
 def test_another_kind_of_checksum_is_refused(tmp_path):
     with h5py.File(tmp_path / "file.h5", "w") as file:
         file["entry"] = np.arange(3)
-        file["entry"].attrs[hdf5.CHECKSUM] = [1, 2]
+        file["entry"].attrs[CHECKSUM] = [1, 2]
     with (
         hdf5.open_for_reading(tmp_path / "file.h5") as file,
         pytest.raises(InputError, match="a checksum in"),

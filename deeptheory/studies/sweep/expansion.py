@@ -116,7 +116,7 @@ def directories(root: Path, members: tuple[Member, ...]) -> list[Path]:
     Directories of earlier versions end with fewer digits; where several members begin with these, it is that of
     which the configuration is there.
     """
-    existing = {path.name.rpartition("-")[2]: path for path in run_directories(root)}
+    existing = {name.rpartition("-")[2]: root / name for name in run_names(root)}
     old = {digits: path for digits, path in existing.items() if len(digits) == OLD_DIGITS}
     alike = Counter(member.identity[:OLD_DIGITS] for member in members) if old else Counter[str]()
 
@@ -131,13 +131,13 @@ def directories(root: Path, members: tuple[Member, ...]) -> list[Path]:
     return [place(member) for member in members]
 
 
-def run_directories(root: Path) -> list[Path]:
-    """All run directories in the directory of a sweep, by name."""
+def run_names(root: Path) -> list[str]:
+    """Names of all run directories in the directory of a sweep, in order."""
     try:
         names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
     except FileNotFoundError:
         return []
-    return [root / name for name in names if os.path.exists(os.path.join(root, name, paths.CONFIG))]
+    return [name for name in names if os.path.exists(os.path.join(root, name, paths.CONFIG))]
 
 
 def _configuration(common: Config, options: Mapping[str, Any], label: str) -> Config:

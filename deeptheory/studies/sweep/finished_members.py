@@ -3,10 +3,10 @@
 import contextlib
 import json
 import os
+import stat
 from pathlib import Path
 
-from deeptheory.errors import InputError
-from deeptheory.store import hdf5, paths
+from deeptheory.store import paths, small_entries
 from deeptheory.store.atomic_files import write_text
 
 Stamp = list[int]  # of a file: when it was written, its size and number
@@ -31,17 +31,18 @@ class FinishedMembers:
 
     def has(self, directory: Path) -> bool:
         """Whether a member is done; False as well where its file is damaged."""
+        results = os.path.join(directory, paths.RESULTS)
         try:
-            status = os.stat(directory / paths.RESULTS)
+            status = os.stat(results)
         except OSError:
             return False
         stamp = [status.st_mtime_ns, status.st_size, status.st_ino]
         if self._known.get(directory.name) == stamp:
             return True
-        with contextlib.suppress(InputError), hdf5.open_for_reading(directory / paths.RESULTS) as file:
-            if hdf5.has(file, paths.join(self.until, paths.FINISHED)):
-                self._known[directory.name], self._changed = stamp, True
-                return True
+        finished = paths.join(self.until, paths.FINISHED)
+        if stat.S_ISREG(status.st_mode) and small_entries.file_has(results, finished):
+            self._known[directory.name], self._changed = stamp, True
+            return True
         return False
 
     def keep(self) -> None:

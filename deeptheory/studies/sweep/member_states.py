@@ -9,7 +9,7 @@ from deeptheory.errors import InputError
 from deeptheory.runs import failure_log
 from deeptheory.runs.run_locks import holder
 from deeptheory.store import paths
-from deeptheory.studies.sweep.expansion import Member, directories, expand, run_directories
+from deeptheory.studies.sweep.expansion import Member, directories, expand, run_names
 from deeptheory.studies.sweep.finished_members import FinishedMembers
 from deeptheory.studies.sweep.options import Sweep, read_sweep
 from deeptheory.tables import Summary, text_table
@@ -109,7 +109,7 @@ def summary(sweep: Sweep, root: Path, all_states: list[MemberState]) -> Summary:
     """The same for states that have been read already."""
     counts = Counter(member_state.state for member_state in all_states)
     names = {member_state.directory.name for member_state in all_states}
-    others = sorted({path.name for path in run_directories(root)} - names)
+    others = sorted(set(run_names(root)) - names)
     shares = ", ".join(f"{counts[state]} {state}" for state in STATES)
     lines = [f"sweep {root}, as far as {sweep.options.steps}: {len(all_states)} members, {shares}"]
     undone = [(one.directory.name, one.state) for one in all_states if one.state != "done"]

@@ -86,7 +86,8 @@ def _rows(sweep: Sweep, all_states: Sequence[MemberState]) -> tuple[list[Row], l
     stages: list[Row] = []
     for member_state in all_states:
         if member_state.state == "done":
-            run, names = Run(member_state.directory, quiet=True), _names(sweep, member_state)
+            run = Run(member_state.directory, quiet=True, expected=member_state.member.config)
+            names = _names(sweep, member_state)
             with run.reading():
                 members.append({**names, **_accuracies(run)})
                 stages += _stages(run, names)

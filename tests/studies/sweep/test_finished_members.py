@@ -1,9 +1,11 @@
 """What was found done is known again as long as the run files are the same."""
 
+import os
+
 import pytest
 
 from deeptheory.runs import Run
-from deeptheory.store import hdf5, paths
+from deeptheory.store import paths, small_entries
 from deeptheory.studies.sweep.finished_members import FinishedMembers
 
 
@@ -17,8 +19,10 @@ def run(tmp_path, tiny_config):
 @pytest.fixture
 def opened(monkeypatch):
     """The files that are opened."""
-    opened, open_for_reading = [], hdf5.open_for_reading
-    monkeypatch.setattr(hdf5, "open_for_reading", lambda path: opened.append(path) or open_for_reading(path))
+    opened, look_into = [], small_entries.file_has
+    monkeypatch.setattr(
+        small_entries, "file_has", lambda path, entry: opened.append(path) or look_into(path, entry)
+    )
     return opened
 
 
@@ -32,7 +36,7 @@ def look(root, step="train"):
 def test_a_file_is_opened_once(tmp_path, run, opened):
     assert look(tmp_path)
     assert look(tmp_path)
-    assert opened == [run.results]
+    assert opened == [str(run.results)]
 
 
 def test_a_file_that_changed_is_opened_again(tmp_path, run, opened):
@@ -55,3 +59,10 @@ def test_steps_are_known_apart(tmp_path, run):
 def test_what_was_kept_may_be_damaged(tmp_path, run, text):
     (tmp_path / paths.SWEEP_FINISHED).write_text(text)
     assert look(tmp_path)
+
+
+def test_a_pipe_is_not_opened(tmp_path, opened):
+    (tmp_path / "one").mkdir()
+    os.mkfifo(tmp_path / "one" / paths.RESULTS)
+    assert not look(tmp_path)
+    assert not opened
