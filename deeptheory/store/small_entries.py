@@ -30,14 +30,6 @@ class SmallEntries:
     def __init__(self, file: Any) -> None:
         self._groups = {"": file}
 
-    def has(self, path: str) -> bool:
-        """Whether there is an entry of this one name; False as well behind links, and where damage hides it."""
-        try:
-            self._item(path)
-        except Exception:  # h5py raises many types of errors on damaged files
-            return False
-        return True
-
     def read(self, path: str) -> Array | float | str | list[str] | None:
         """Numbers or texts; None for all else, and for what is large, elsewhere, missing or damaged."""
         try:
@@ -59,15 +51,21 @@ class SmallEntries:
 
 
 def file_has(path: str, entry: str) -> bool:
-    """Whether a file has an entry; False as well where that cannot be said. A pipe would be waited for."""
+    """Whether a file has an entry of its own; False as well where that cannot be said. A pipe would be waited for.
+
+    A file is closed with the last reference to it: the `close` of h5py takes as long as all else here.
+    """
     try:
         file = h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY, _as_h5py_opens())
+        return _holds(file, entry)
     except Exception:  # h5py raises many types of errors on damaged files
         return False
-    try:
-        return SmallEntries(file).has(entry)
-    finally:
-        file.close()
+
+
+def _holds(file: Any, entry: str) -> bool:
+    *groups, name = entry.split("/")
+    group = functools.reduce(_own, groups, file)  # `links` does not keep it open
+    return bool(group.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD)
 
 
 @functools.cache
