@@ -30,7 +30,8 @@ def draw(
     name, directories, stage, filter_index
         As in `figure_of`.
     out : Path
-        A file (its name has a suffix), or a directory, which gets ``NAME.FORMAT``; made if missing.
+        A file (its name has a suffix), or a directory, which gets ``NAME.FORMAT``, of a chosen filter
+        ``NAME-STAGE-filter-N.FORMAT``; made if missing.
     picture_format : str, optional
         As in `plot.picture_path`.
 
@@ -39,7 +40,8 @@ def draw(
     InputError
         As `figure_of` and `plot.picture_path`; a file or directory that cannot be written.
     """
-    path = plot.picture_path(out, name, picture_format)
+    chosen = [*([stage] if stage else []), *([] if filter_index is None else [f"filter-{filter_index}"])]
+    path = plot.picture_path(out, "-".join([name, *chosen]), picture_format)
     figure = figure_of(name, directories, stage, filter_index)
     make_directory(path.parent)
     plot.save(figure, path)

@@ -150,10 +150,13 @@ def test_confirm_ends_with_0_when_every_claim_is_supported(
 def test_the_figure_of_the_chosen_filter_is_drawn(deeptheory, finished_study, tmp_path):
     options = ("--stage", "stage4", "--filter", 3)
     result = deeptheory("figure", "field-matrix", finished_study, *options, "--out", tmp_path / "figures")
-    path = tmp_path / "figures" / "field-matrix.pdf"
+    path = tmp_path / "figures" / "field-matrix-stage4-filter-3.pdf"
     assert result == (0, f"{path}\n", "")
     again = drawing.draw("field-matrix", [finished_study], tmp_path, stage="stage4", filter_index=3)
     assert path.read_bytes() == again.read_bytes()
+    other = drawing.draw("field-matrix", [finished_study], tmp_path, stage="stage4", filter_index=4)
+    assert other.name == "field-matrix-stage4-filter-4.pdf"
+    assert again.read_bytes() == path.read_bytes()
 
 
 def test_the_help_of_figure_names_all_of_them(deeptheory):
