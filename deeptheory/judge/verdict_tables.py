@@ -102,7 +102,10 @@ def _notes(judged: Sequence[Judged], seeds: Sequence[int]) -> list[str]:
     notes += _places(judged)
     if texts := exploratory_texts(judged):
         notes.append(f"exploratory, no confirmation: {', '.join(texts)}")
-    return notes + [f"repeat with: {command}" for command in dict.fromkeys(one.command for one in judged)]
+    notes += [f"repeat with: {command}" for command in dict.fromkeys(one.command for one in judged)]
+    if any(one.status == "undecided" for one in judged):
+        notes.append("which gives the same again; what the undecided claims need stands above")
+    return notes
 
 
 def exploratory_texts(judged: Sequence[Judged]) -> list[str]:

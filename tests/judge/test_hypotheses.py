@@ -379,5 +379,6 @@ def test_runs_that_confirm_nothing_make_their_verdicts_exploratory():
     assert exploratory_texts([marked]) == ["not held out"]
     assert exploratory_texts([marked, other]) == ["not held out (H7)"]
     assert "exploratory, no confirmation: not held out (H7)" in verdict_table([marked, other]).notes
+    assert verdict_table([marked, other]).notes[-1] == "repeat with: "  # nothing undecided that needs more
     changed = judge_hypotheses(cases, "", JudgeOptions(margin=2.0))
     assert exploratory_texts(changed) == ["judge.margin = 2 instead of 0.5", "not held out (H7)"]

@@ -28,7 +28,7 @@ def test_a_study_writes_its_verdicts(finished_study):
         "stage5.conv.weight",
         "not clearly above chance",
         "(seed 3)",
-        f"repeat with: {COMMAND}",
+        f"repeat with: {COMMAND}\nwhich gives the same again; what the undecided claims need stands above",
     ):
         assert words in text
 
