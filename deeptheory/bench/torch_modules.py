@@ -41,6 +41,94 @@ class LayerNorm(tn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class Tokens(tn.Module):
+    """Positions of images (N, C, H, W) as tokens (N, T, C), the form that PyTorch computes transformers in."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(2).transpose(1, 2)
+
+
+class TokenLinear(tn.Module):
+    """A linear layer on each token, its weight that of a convolution (O, C, 1, d): C*d numbers of a token."""
+
+    def __init__(self, shape: tuple[int, ...], bias: bool) -> None:
+        super().__init__()
+        self.weight = tn.Parameter(torch.empty(shape))
+        self.bias = tn.Parameter(torch.empty(shape[0])) if bias else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, self.weight.flatten(1), self.bias)
+
+
+class SelfAttention(tn.Module):
+    """Heads side by side, (N, T, C) -> (N, T, heads*d); the weight is (heads, C, 3, d)."""
+
+    def __init__(self, shape: tuple[int, ...], bias: bool) -> None:
+        super().__init__()
+        self.weight = tn.Parameter(torch.empty(shape))
+        self.bias = tn.Parameter(torch.empty(shape[0] * 3 * shape[3])) if bias else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        heads, channels, _, depth = self.weight.shape
+        matrix = self.weight.permute(2, 0, 3, 1).reshape(-1, channels)
+        bias = self.bias
+        if bias is not None:
+            bias = bias.reshape(heads, 3, depth).transpose(0, 1).flatten()
+        qkv = functional.linear(x, matrix, bias).reshape(*x.shape[:2], 3, heads, depth)
+        mixed = functional.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4))
+        return mixed.transpose(1, 2).flatten(2)
+
+
+class Positions(tn.Module):
+    """A vector for every position added to the tokens."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.weight = tn.Parameter(torch.empty(shape))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.weight[: x.shape[1]]
+
+
+class SinePositions(tn.Module):
+    """The same with sines and cosines of the position."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens, channels = x.shape[1:]
+        angles = torch.arange(tokens)[:, None] / 10000 ** (torch.arange(0, channels, 2) / channels)
+        table = torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, :channels]
+        return x + table.to(x.dtype)
+
+
+class ClassToken(tn.Module):
+    """A token before all others."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.weight = tn.Parameter(torch.empty(n_channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.weight.expand(len(x), 1, -1), x], 1)
+
+
+class FirstToken(tn.Module):
+    """The first token alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[:, 0]
+
+
+class SequencePool(tn.Module):
+    """Mean over tokens by the softmax of w x_t."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.weight = tn.Parameter(torch.empty(n_channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return ((x @ self.weight).softmax(1)[:, None] @ x)[:, 0]
+
+
 class Standardise(tn.Module):
     """(x - mean)/deviation with one number of each for every channel."""
 

@@ -30,7 +30,7 @@ def torch_twin(network: nn.Network, until: str | None = None) -> fx.GraphModule:
     -------
     torch.fx.GraphModule
         In training mode. Its forward takes (N, C, H, W) and is plain generated code, one line per layer, as
-        written by hand; modules and parameters have our dotted names.
+        written by hand; modules and parameters have our dotted names. Tokens are (N, T, C), heads side by side.
 
     Raises
     ------
@@ -42,12 +42,19 @@ def torch_twin(network: nn.Network, until: str | None = None) -> fx.GraphModule:
     spare = {node.name for node in nodes if readers[node.name] == 1 and isinstance(node.layer, SPARE)}
     graph, tree = fx.Graph(), tn.Module()
     outputs = {INPUT: graph.placeholder("x")}
+    of_tokens = set[str]()  # outputs (N, T, C)
     for node in nodes:
+        if isinstance(node.layer, nn.Tokens) or (
+            node.inputs[0] in of_tokens and not isinstance(node.layer, nn.FirstToken | nn.SequencePool)
+        ):
+            of_tokens.add(node.name)
         taken, in_place = tuple(outputs[name] for name in node.inputs), node.inputs[0] in spare
         if isinstance(node.layer, nn.Sum):
             outputs[node.name] = _sum(graph, taken, in_place)
         else:
-            _add(tree, node.name, _loaded(counterpart(node.layer, in_place), node.layer))
+            dense = isinstance(node.layer, nn.Conv2d) and node.inputs[0] in of_tokens
+            module = _token_linear(node.layer) if dense else counterpart(node.layer, in_place)
+            _add(tree, node.name, _loaded(module, node.layer))
             outputs[node.name] = graph.call_module(node.name, taken)
     graph.output(outputs[nodes[-1].name])
     return fx.GraphModule(tree, graph)
@@ -183,6 +190,51 @@ def _(layer: nn.Standardise, in_place: bool) -> tn.Module:
 @counterpart.register
 def _(layer: nn.StochasticDepth, in_place: bool) -> tn.Module:
     return torch_modules.StochasticDepth(layer.probability) if layer.probability else tn.Identity()
+
+
+def _token_linear(layer: nn.Layer) -> tn.Module:
+    """A convolution that acts on every token alone."""
+    return torch_modules.TokenLinear(layer.parameters["weight"].shape, "bias" in layer.parameters)
+
+
+@counterpart.register
+def _(layer: nn.SelfAttention, in_place: bool) -> tn.Module:
+    return torch_modules.SelfAttention(layer.parameters["weight"].shape, "bias" in layer.parameters)
+
+
+@counterpart.register
+def _(layer: nn.Tokens, in_place: bool) -> tn.Module:
+    return torch_modules.Tokens()
+
+
+@counterpart.register
+def _(layer: nn.Positions, in_place: bool) -> tn.Module:
+    return torch_modules.Positions(layer.parameters["weight"].shape)
+
+
+@counterpart.register
+def _(layer: nn.SinePositions, in_place: bool) -> tn.Module:
+    return torch_modules.SinePositions()
+
+
+@counterpart.register
+def _(layer: nn.ClassToken, in_place: bool) -> tn.Module:
+    return torch_modules.ClassToken(len(layer.parameters["weight"]))
+
+
+@counterpart.register
+def _(layer: nn.FirstToken, in_place: bool) -> tn.Module:
+    return torch_modules.FirstToken()
+
+
+@counterpart.register
+def _(layer: nn.SequencePool, in_place: bool) -> tn.Module:
+    return torch_modules.SequencePool(len(layer.parameters["weight"]))
+
+
+@counterpart.register
+def _(layer: nn.Dropout, in_place: bool) -> tn.Module:
+    return tn.Dropout(layer.probability)
 
 
 @counterpart.register

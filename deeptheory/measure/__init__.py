@@ -9,6 +9,7 @@ from deeptheory.measure.activation_moments import (
     low_rank_statistics,
     second_order_statistics,
 )
+from deeptheory.measure.attention_maps import attention_maps
 from deeptheory.measure.clusters import all_clusters, all_noise, cluster_noise, find_clusters, noise
 from deeptheory.measure.covariances import FullCovariances, LowRankCovariances
 from deeptheory.measure.features import complete_fields, iterate_features, stage_features
@@ -70,6 +71,7 @@ __all__ = [
     "StageMeasures",
     "all_clusters",
     "all_noise",
+    "attention_maps",
     "balanced_subset",
     "class_means",
     "class_selectivity_index",

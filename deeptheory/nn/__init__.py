@@ -7,8 +7,10 @@ from deeptheory.nn.evaluation import accuracy, predict_labels
 from deeptheory.nn.graph import Node, Stage
 from deeptheory.nn.initialisation import reinitialise
 from deeptheory.nn.layers.activations import GELU, HardSwish, ReLU6, SiLU, TanhGELU, activation
+from deeptheory.nn.layers.attention import SelfAttention
 from deeptheory.nn.layers.base import Layer
 from deeptheory.nn.layers.convolution import Conv2d, Linear
+from deeptheory.nn.layers.dropout import Dropout
 from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
 from deeptheory.nn.layers.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.layers.reshaping import Flatten, ReLU
@@ -16,6 +18,16 @@ from deeptheory.nn.layers.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.layers.sparse import SparseConv2d, SparseLinear
 from deeptheory.nn.layers.squeeze_excitation import HardSqueezeExcitation, SqueezeExcitation
 from deeptheory.nn.layers.standardisation import Standardise
+from deeptheory.nn.layers.tokens import (
+    ClassToken,
+    Embedding,
+    FirstToken,
+    PaddingMask,
+    Positions,
+    SequencePool,
+    SinePositions,
+    Tokens,
+)
 from deeptheory.nn.learning_rates import SCHEDULES, Schedule, check_schedule, learning_rate
 from deeptheory.nn.loss import softmax_cross_entropy
 from deeptheory.nn.model_files import load_model, save_model
@@ -38,8 +50,12 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm2d",
     "BeforeEpoch",
+    "ClassToken",
     "Conv2d",
+    "Dropout",
     "EarlyStop",
+    "Embedding",
+    "FirstToken",
     "Flatten",
     "Generators",
     "GlobalAveragePool",
@@ -54,12 +70,17 @@ __all__ = [
     "Network",
     "NetworkOptions",
     "Node",
+    "PaddingMask",
+    "Positions",
     "ReLU",
     "ReLU6",
     "Recipe",
     "Schedule",
+    "SelfAttention",
+    "SequencePool",
     "Session",
     "SiLU",
+    "SinePositions",
     "SparseConv2d",
     "SparseLinear",
     "SqueezeExcitation",
@@ -69,6 +90,7 @@ __all__ = [
     "Subsample",
     "Sum",
     "TanhGELU",
+    "Tokens",
     "TrainRecipe",
     "accuracy",
     "activation",

@@ -13,9 +13,15 @@ SQUEEZING = ("SqueezeExcitation", "HardSqueezeExcitation")
 # Shapes of the arrays by kind of layer: one letter an axis, the same letter for the same size.
 SHAPES = {
     "BatchNorm2d": {"weight": "C", "bias": "C", "running_mean": "C", "running_var": "C"},
+    "ClassToken": {"weight": "C"},
     "Conv2d": {"weight": "OIHW", "bias": "O"},
+    "Dropout": {"seed": "1", "counter": "1"},
+    "Embedding": {"weight": "VC"},
     "LayerNorm": {"weight": "C", "bias": "C"},
     "Linear": {"weight": "OI", "bias": "O"},
+    "Positions": {"weight": "TC"},
+    "SelfAttention": {"weight": "HC3D", "bias": "B"},
+    "SequencePool": {"weight": "C"},
     "SparseConv2d": {"values": "KHW", "inputs": "K", "starts": "S", "bias": "O"},
     "SparseLinear": {"values": "KP", "inputs": "K", "starts": "S", "bias": "O"},
     **{
@@ -24,7 +30,7 @@ SHAPES = {
     },
     "StochasticDepth": {"seed": "1", "counter": "1"},
 }
-BIASED = ("Conv2d", "Linear", "SparseConv2d", "SparseLinear")  # whose bias may be left out
+BIASED = ("Conv2d", "Linear", "SelfAttention", "SparseConv2d", "SparseLinear")  # whose bias may be left out
 MAY_BE_EMPTY = "K"  # kernels that a mask keeps
 WHOLE_NUMBERS = ("starts", "inputs", "seed", "counter")  # arrays of int64
 
@@ -74,10 +80,12 @@ def check_arrays(kind: str, options: Mapping[str, Any], arrays: Mapping[str, Arr
     if set(needed) - set(arrays) or set(arrays) - set(shapes):
         found = ", ".join(sorted(arrays)) or "none"
         raise InputError(f"arrays of {kind}", ", ".join(needed) or "none", found)
-    sizes: dict[str, int] = {"1": 1}
+    sizes: dict[str, int] = {"1": 1, "3": 3}
     for name, axes in shapes.items():
         if name in arrays:
             _check_shape(f"{name} of {kind}", arrays[name].shape, axes, sizes)
+    if kind == "SelfAttention" and sizes.get("B") not in (None, needed_bias := 3 * sizes["H"] * sizes["D"]):
+        raise InputError(f"bias of {kind}", f"{needed_bias} numbers, 3 D of each head", f"{sizes['B']}")
     groups = options.get("groups", 1)
     if sizes.get("O", groups) % groups:
         raise InputError(f"groups of {kind}", f"a divisor of {sizes['O']} outputs", f"{groups}")

@@ -43,6 +43,40 @@ class NetworkOptions(Options, frozen=True):
             description=f"probability of dropping the last block's branch ({takers('stochastic_depth')} only)",
         ),
     ] = 0.0
+    blocks: Annotated[int, Meta(ge=0, description=f"blocks; 0: as published ({takers('blocks')} only)")] = 0
+    heads: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description=f"heads of a block, a divisor of its channels; 0: as published ({takers('heads')} only)",
+        ),
+    ] = 0
+    positions: Annotated[
+        Literal["learned", "sine"],
+        Meta(description=f"what is added to tokens by their position ({takers('positions')} only)"),
+    ] = "learned"
+    dropout: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description=f"probability of dropping tokens' numbers and nodes ({takers('dropout')} only)",
+        ),
+    ] = 0.0
+    conv_layers: Annotated[
+        int, Meta(ge=1, description=f"convolutions that make the tokens ({takers('conv_layers')} only)")
+    ] = 1
+    kernel: Annotated[
+        int, Meta(ge=1, description=f"size of their kernels, odd ({takers('kernel')} only)")
+    ] = 3
+    patch: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description=f"side of the patches, a divisor of the image's ({takers('patch')} only)",
+            extra={"unit": "pixels"},
+        ),
+    ] = 4
 
     form: Annotated[
         Literal["cifar", "imagenet"],

@@ -10,8 +10,10 @@ from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import Stage, nodes_of, output_shapes
 from deeptheory.nn.layer_checks import check_arrays, check_options
 from deeptheory.nn.layers.activations import GELU, HardSwish, ReLU6, SiLU, TanhGELU
+from deeptheory.nn.layers.attention import SelfAttention
 from deeptheory.nn.layers.base import Array, Layer, Shape
 from deeptheory.nn.layers.convolution import Conv2d, Linear
+from deeptheory.nn.layers.dropout import Dropout
 from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
 from deeptheory.nn.layers.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.layers.reshaping import Flatten, ReLU
@@ -19,13 +21,27 @@ from deeptheory.nn.layers.residual import StochasticDepth, Subsample, Sum
 from deeptheory.nn.layers.sparse import SparseConv2d, SparseLayer, SparseLinear
 from deeptheory.nn.layers.squeeze_excitation import HardSqueezeExcitation, SqueezeExcitation
 from deeptheory.nn.layers.standardisation import Standardise
+from deeptheory.nn.layers.tokens import (
+    ClassToken,
+    Embedding,
+    FirstToken,
+    PaddingMask,
+    Positions,
+    SequencePool,
+    SinePositions,
+    Tokens,
+)
 from deeptheory.nn.network import Network
 
 # By kind of layer, the attributes that define a layer together with its arrays.
 OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     AvgPool2d: ("size", "stride"),
     BatchNorm2d: (),
+    ClassToken: (),
     Conv2d: ("groups", "stride", "padding"),
+    Dropout: ("probability",),
+    Embedding: (),
+    FirstToken: (),
     Flatten: (),
     GELU: (),
     GlobalAveragePool: (),
@@ -34,9 +50,14 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     LayerNorm: ("epsilon",),
     Linear: (),
     MaxPool2d: ("size", "stride", "padding"),
+    PaddingMask: (),
+    Positions: (),
     ReLU: (),
     ReLU6: (),
+    SelfAttention: (),
+    SequencePool: (),
     SiLU: (),
+    SinePositions: (),
     SparseConv2d: ("n_in", "stride", "padding"),
     SparseLinear: ("n_in",),
     SqueezeExcitation: (),
@@ -45,6 +66,7 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     Subsample: ("n_out", "stride"),
     Sum: (),
     TanhGELU: (),
+    Tokens: (),
 }
 ADDED: dict[type[Layer], dict[str, Any]] = {
     MaxPool2d: {"padding": 0}

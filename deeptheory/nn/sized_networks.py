@@ -16,7 +16,8 @@ from deeptheory.nn.rebuilding import assemble, make_layer
 from deeptheory.system.memory import require_memory
 
 HEAD = "head"
-MIXING = ("conv", "linear")  # names of the one layer of a stage that mixes channels
+ATTENTION = "attention"
+MIXING = ("conv", "linear", ATTENTION)  # names of the one layer of a stage that mixes channels
 BUFFERS = ("running_mean", "running_var", "seed", "counter")
 LARGEST_NUMBER = 8  # bytes
 
@@ -33,11 +34,12 @@ def build_sized(
     ----------
     description : mapping
         As `blueprint_of` gives it. The last stage is called "head", with a layer "linear" without bias; every
-        other one has one layer "conv" or "linear".
+        other one has one layer "conv", "linear" or "attention".
     sizes : mapping of str to mapping
         By the dotted name of a layer: ``filters``, ``size`` (a number or height and width) and ``bias`` of a
-        convolution, ``nodes`` and ``bias`` of a linear layer, ``hidden`` of a squeeze-and-excitation. The head
-        needs no ``nodes``. Numbers of inputs follow from the layers before.
+        convolution, ``nodes`` and ``bias`` of a linear layer, ``hidden`` of a squeeze-and-excitation, ``heads``,
+        ``depth`` and ``bias`` of attention, ``tokens`` of positions, ``words`` and ``channels`` of an embedding.
+        The head needs no ``nodes``. Numbers of inputs follow from the layers before.
     n_labels : int
         Number of outputs K.
     rng : numpy.random.Generator
@@ -114,6 +116,13 @@ def _array_shapes(
         raise InputError(f"kind of {name}", "a layer that can be trained", kind)
     n_in = input_shape[-1]
     inside: Shape
+    if kind == "SelfAttention":
+        shape = given("heads"), n_in, 3, given("depth")
+        return {"weight": shape} | ({"bias": (3 * shape[0] * shape[3],)} if size.get("bias") else {})
+    if kind == "Positions":
+        return {"weight": (given("tokens"), n_in)}
+    if kind == "Embedding":
+        return {"weight": (given("words"), given("channels"))}
     if kind == "Conv2d":
         side = given("size")
         height, width = (side, side) if isinstance(side, int) else side

@@ -185,8 +185,9 @@ def _mixers_before_norms(network: nn.Network, mixers: Mapping[str, Mixer]) -> di
 
 
 def _is_sparse(removal: Removal, name: str) -> bool:
-    """Whether only the kept kernels of a layer are stored and computed."""
-    return removal.density(name) < SPARSE_BELOW
+    """Whether only the kept kernels of a layer are stored and computed; attention has no such form."""
+    attention = isinstance(removal.wiring.mixers[name].node.layer, nn.SelfAttention)
+    return not attention and removal.density(name) < SPARSE_BELOW
 
 
 def _cut_mixer(
@@ -198,7 +199,10 @@ def _cut_mixer(
     weight, kernels = remaining.weight[between], remaining.kernels[between]
     offset = np.zeros_like(remaining.offset) if has_norm else remaining.offset
     bias = None
-    if "bias" in layer.parameters or offset.any():
+    if isinstance(layer, nn.SelfAttention):
+        if "bias" in layer.parameters:
+            bias = layer.parameters["bias"].reshape(len(layer.parameters["weight"]), -1)[outputs].reshape(-1)
+    elif "bias" in layer.parameters or offset.any():
         bias = (layer.parameters.get("bias", 0) + offset)[outputs].astype(weight.dtype)
     if isinstance(layer, nn.Linear):
         weight = weight.reshape(len(outputs), -1)

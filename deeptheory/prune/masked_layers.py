@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
+from deeptheory.nn.sized_networks import ATTENTION, MIXING
 from deeptheory.prune.wiring import stages_read
 
 Granularity = Literal["weight", "kernel", "filter"]  # a node is the filter of a fully connected layer
@@ -35,6 +36,8 @@ class MaskedLayer:
         Shape of the weight: ``(out, in, kh, kw)``, or ``(out, in * P)`` filter-major for a linear layer.
     n_inputs : int
         Filters of `stage_in`.
+    heads : str
+        Whichever of the two has heads of attention as filters; "" where neither has.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class MaskedLayer:
     stage_out: str
     shape: tuple[int, ...]
     n_inputs: int
+    heads: str = ""
 
     def __post_init__(self) -> None:
         per_output = math.prod(self.shape[1:])
@@ -144,7 +148,10 @@ def masked_layers(network: nn.Network, stages: Sequence[str], head: bool) -> tup
             before = network.stage(_filters_read(mixer, reads))
             n_inputs = len(parameters[f"{_mixer_of(before)}.weight"])
             weight = f"{mixer}.weight"
-            layers.append(MaskedLayer(weight, before.name, stage.name, parameters[weight].shape, n_inputs))
+            heads = next((end.name for end in (before, stage) if ATTENTION in end.layers), "")
+            layers.append(
+                MaskedLayer(weight, before.name, stage.name, parameters[weight].shape, n_inputs, heads)
+            )
     return tuple(layers)
 
 
@@ -181,7 +188,7 @@ def _filters_read(mixer: str, reads: Mapping[str, str]) -> str:
 
 
 def _mixer_of(stage: nn.Stage) -> str:
-    for layer in ("conv", "linear"):
+    for layer in MIXING:
         if layer in stage.layers:
             return f"{stage.name}.{layer}"
-    raise InputError(f"stage '{stage.name}'", "a conv or linear layer with a weight", "neither")
+    raise InputError(f"stage '{stage.name}'", f"a layer called {' or '.join(MIXING)}, with a weight", "none")

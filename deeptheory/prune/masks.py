@@ -25,7 +25,8 @@ class Masks(Mapping[str, NDArray[np.bool_]]):
     Raises
     ------
     InputError
-        A layer has no mask or a mask no layer; a mask is not Boolean or has another shape.
+        A layer has no mask or a mask no layer; a mask is not Boolean or has another shape; no head of a block is
+        left with inputs and a reader.
     """
 
     def __init__(self, layers: tuple[MaskedLayer, ...], masks: Mapping[str, NDArray[np.bool_]]) -> None:
@@ -37,6 +38,7 @@ class Masks(Mapping[str, NDArray[np.bool_]]):
             )
         self._full = {layer.weight: _full(layer, np.asarray(masks[layer.weight])) for layer in layers}
         self._kernels = {layer.weight: _kernels(layer, self._full[layer.weight]) for layer in layers}
+        self._check_heads()
 
     def __getitem__(self, name: str) -> NDArray[np.bool_]:
         return self._full[name]
@@ -54,6 +56,21 @@ class Masks(Mapping[str, NDArray[np.bool_]]):
         ]
         total = ("all", str(sum(kept.values())), str(sum(sizes.values())), f"{self.total_density:.4f}")
         return "\n".join(["Masks:", *text_table(("weight", "kept", "of", "density"), [*rows, total])])
+
+    def _check_heads(self) -> None:
+        for stage in dict.fromkeys(layer.heads for layer in self.layers if layer.heads):
+            ends = [layer for layer in self.layers if layer.heads == stage]
+            left = np.all(
+                [self._kernels[end.weight].any(axis=1 if end.stage_out == stage else 0) for end in ends],
+                axis=0,
+            )
+            if not left.any():
+                raise InputError(
+                    f"masks of {' and '.join(end.name for end in ends)}",
+                    f"at least one head of {stage} with inputs and a reader",
+                    f"none of {len(left)}",
+                    "raise the density, lower the threshold, or leave these stages out",
+                )
 
     def kernels(self, name: str) -> NDArray[np.bool_]:
         """Kernels of one layer with any weight kept, (out, n_inputs) bool."""

@@ -10,7 +10,7 @@ from deeptheory import measure, nn, theory
 from deeptheory.errors import InputError
 from deeptheory.nn.layers.base import Array
 from deeptheory.prune.masked_layers import HEAD
-from deeptheory.prune.wiring import mixes
+from deeptheory.prune.wiring import is_linear
 
 PATCHES_PER_WEIGHT = 30  # per weight of a filter: least squares on fewer patches fits their noise
 LEAST_IMAGES = 200
@@ -33,7 +33,8 @@ def refit_layers(
     part of the error of earlier ones. The offset c is added to the batch norm that follows, or to the bias; where
     all patches are equal the output is c alone.
     Status: each step exact least squares (`theory.refitted_weights`), the sequence a model of retraining, ours.
-    The head is not refitted: its inputs are known only afterwards.
+    The head is not refitted: its inputs are known only afterwards. Nor is attention, whose outputs are not linear
+    in its weights: what it loses is left to the projection behind it.
 
     Parameters
     ----------
@@ -116,19 +117,21 @@ def images_for_patches(width: int, n_positions: int) -> int:
 
 
 def mixing_layers(network: nn.Network) -> list[str]:
-    """The layers that have a kernel for every pair of filters, upwards, without the head."""
-    return [node.name for node in network.nodes if mixes(node.layer) and not node.name.startswith(f"{HEAD}.")]
+    """The layers that are linear in a kernel for every pair of filters, upwards, without the head."""
+    return [
+        node.name for node in network.nodes if is_linear(node.layer) and not node.name.startswith(f"{HEAD}.")
+    ]
 
 
 def _affected(network: nn.Network, masks: Iterable[str]) -> list[str]:
-    """The mixing layers that are masked or whose inputs a mask changes, upwards, without the head."""
+    """The linear layers that are masked or whose inputs a mask changes, upwards, without the head."""
     masked = {weight.removesuffix(".weight") for weight in masks}
     changed, layers = set[str](), []
     for node in network.nodes:
         if node.name not in masked and changed.isdisjoint(node.inputs):
             continue
         changed.add(node.name)
-        if mixes(node.layer) and not node.name.startswith(f"{HEAD}."):
+        if is_linear(node.layer) and not node.name.startswith(f"{HEAD}."):
             layers.append(node.name)
     return layers
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +157,7 @@ def _constants(
             )
             varies = np.isnan(given) | (given != 0 if mixer.padded else False)
             alone = ~kernels[:, varies].any(axis=1) & mixer.cuttable
-            value = node.layer.parameters.get("bias", 0) + offset
+            value = _constant_of(node.layer) + offset
             constants[node.name] = np.where(alone, value, np.nan).astype(network.dtype)
             offsets[node.name] = offset
         elif type(node.layer) in ELEMENTWISE + KEEPING:
@@ -164,6 +165,13 @@ def _constants(
         else:
             constants[node.name] = np.full(network.output_shape(node.name)[-1], np.nan, network.dtype)
     return constants, offsets
+
+
+def _constant_of(layer: nn.Layer) -> Any:
+    """What the filters of a mixer without inputs put out: its bias; that of a head is no single number."""
+    if isinstance(layer, nn.SelfAttention) and "bias" in layer.parameters:
+        return np.nan
+    return layer.parameters.get("bias", 0)
 
 
 def _fold_into_one(mixer: Mixer, weight: Array, kernels: NDArray[np.bool_], constants: Array) -> None:

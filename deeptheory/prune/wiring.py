@@ -11,22 +11,19 @@ from deeptheory.nn.layers.base import Array
 # Layers that act on every filter separately and map a constant to a constant; the second kind keeps its value.
 ELEMENTWISE = (
     nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.SiLU, nn.HardSwish, nn.GELU, nn.TanhGELU, nn.StochasticDepth,
+    nn.Dropout,
 )  # fmt: skip
 KEEPING = (nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAveragePool, nn.Flatten)
 # Layers whose output filters are the input filters, each changed alone, or by numbers that all filters share.
 FILTER_BY_FILTER = (
-    *ELEMENTWISE,
-    *KEEPING,
-    nn.Standardise,
-    nn.SqueezeExcitation,
-    nn.HardSqueezeExcitation,
-    nn.LayerNorm,
-)
+    *ELEMENTWISE, *KEEPING, nn.Standardise, nn.SqueezeExcitation, nn.HardSqueezeExcitation, nn.LayerNorm,
+    nn.Tokens, nn.Positions, nn.SinePositions, nn.ClassToken, nn.FirstToken, nn.SequencePool,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Mixer:
-    """A layer that mixes channels: a convolution without groups, or a linear layer.
+    """A layer that mixes channels: a convolution without groups, a linear layer, or attention (its heads).
 
     It has a kernel for every pair of an output and an input filter.
 
@@ -130,6 +127,11 @@ def stages_read(network: nn.Network) -> dict[str, str]:
 
 def mixes(layer: nn.Layer) -> bool:
     """Whether a layer has a kernel for every pair of an output and an input filter."""
+    return isinstance(layer, nn.SelfAttention) or is_linear(layer)
+
+
+def is_linear(layer: nn.Layer) -> bool:
+    """Whether it mixes, and its outputs are linear in its weights: a convolution without groups or `Linear`."""
     return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)
 
 

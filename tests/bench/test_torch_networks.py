@@ -68,7 +68,7 @@ NETWORKS = {
     "everything": everything,
     **{
         name: lambda name=name: built(name)
-        for name in ("vgg6", "lenet", "mlp", "resnet20", "efficientnet-b0")
+        for name in ("vgg6", "lenet", "mlp", "resnet20", "efficientnet-b0", "cct", "vit-tiny")
     },
 }
 

@@ -14,6 +14,8 @@ NETWORKS = {
     "lenet": {},
     "resnet20": {},
     "efficientnet-b0": {"depth": 0.3, "stochastic_depth": 0.2},
+    "cct": {"blocks": 2, "heads": 1, "conv_layers": 2, "dropout": 0.1, "stochastic_depth": 0.2},
+    "vit-tiny": {"blocks": 1, "heads": 2},
 }
 
 

@@ -15,6 +15,8 @@ NETWORKS = {
     "lenet": {"size": 20, "width": 1},
     "resnet20": {"size": 12, "width": 0.5},
     "efficientnet-b0": {"size": 16, "width": 0.5, "depth": 0.3},
+    "cct": {"size": 8, "width": 0.125, "blocks": 2},
+    "vit-tiny": {"size": 8, "width": 0.125, "blocks": 1},
 }
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -36,7 +38,7 @@ def mixing_weights(network):
     grids, channels = {}, network.input_shape[-1]
     for stage in (*network.stages, network.head):
         for key, layer in stage.layers.items():
-            if key in ("conv", "linear"):
+            if key in ("conv", "linear", "attention"):
                 weight = layer.parameters["weight"]
                 grids[f"{stage.name}.{key}.weight"] = (len(weight), channels)
                 channels = len(weight)

@@ -117,7 +117,7 @@ def test_nothing_to_mask(plain):
 def test_a_stage_without_weight():
     network = network_of(({"conv": conv(3, 4)}, {}, (4, 4, 4)), ({"relu": nn.ReLU()}, {}, (4, 4, 4)))
     with pytest.raises(
-        InputError, match="stage 'stage2': expected a conv or linear layer with a weight, found neither"
+        InputError, match="stage 'stage2': expected a layer called conv or linear or attention"
     ):
         masked_layers(network, ("stage2",), head=False)
 

@@ -13,7 +13,7 @@ from typing import Any
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
-from deeptheory.nn.layer_checks import MOST, SQUEEZING, check_count, check_options
+from deeptheory.nn.layer_checks import BIASED, MOST, SQUEEZING, check_count, check_options
 from deeptheory.nn.layers.squeeze_excitation import SqueezeExcitation
 from deeptheory.nn.rebuilding import ADDED, KINDS, OPTIONS, options_of
 from deeptheory.store.atomic_files import write_text
@@ -24,7 +24,10 @@ DTYPES = ("float32", "float64")
 # What a layer may say of its sizes, by kind; the other numbers follow from its inputs.
 SIZES = {
     "Conv2d": ("filters", "size", "bias"),
+    "Embedding": ("words", "channels"),
     "Linear": ("nodes", "bias"),
+    "Positions": ("tokens",),
+    "SelfAttention": ("heads", "depth", "bias"),
     **dict.fromkeys(SQUEEZING, ("hidden",)),
 }
 Sizes = dict[str, dict[str, Any]]  # by the dotted name of the layer
@@ -82,7 +85,7 @@ def read_architecture(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def read_sized(path: str | os.PathLike[str], text: str = "") -> tuple[dict[str, Any], Sizes]:
-    """The same, and by dotted name the ``filters``, ``size``, ``nodes``, ``hidden`` and ``bias`` of layers.
+    """The same, and by dotted name the sizes of layers (`SIZES`).
 
     Parameters
     ----------
@@ -112,7 +115,15 @@ def _sizes_of(network: nn.Network) -> Sizes:
                 found = {"nodes": len(arrays["weight"])}
             elif isinstance(layer, SqueezeExcitation):
                 found = {"hidden": len(arrays["reduce_bias"])}
-            if type(layer) in (nn.Conv2d, nn.Linear) and "bias" in arrays:
+            elif type(layer) is nn.SelfAttention:
+                heads, _, _, depth = arrays["weight"].shape
+                found = {"heads": heads, "depth": depth}
+            elif type(layer) is nn.Positions:
+                found = {"tokens": len(arrays["weight"])}
+            elif type(layer) is nn.Embedding:
+                words, channels = arrays["weight"].shape
+                found = {"words": words, "channels": channels}
+            if type(layer).__name__ in BIASED and "bias" in arrays:
                 found["bias"] = True
             if found:
                 sizes[f"{stage.name}.{key}"] = found

@@ -22,6 +22,7 @@ from deeptheory.nn.architectures.mobilenet import (
 from deeptheory.nn.architectures.plain import VGG, add_lenet, add_mlp, add_vgg
 from deeptheory.nn.architectures.residual import CIFAR, RESIDUAL, add_residual
 from deeptheory.nn.architectures.resnet import add_resnet20
+from deeptheory.nn.architectures.transformers import add_cct, add_vit
 from deeptheory.nn.layers.base import Shape
 from deeptheory.nn.network import Network
 
@@ -42,6 +43,7 @@ class Architecture(NamedTuple):
 
 
 EFFICIENTNET = "efficientnet-b0"
+TRANSFORMER = {"blocks": 0, "heads": 0, "positions": "learned", "dropout": 0.0, "stochastic_depth": 0.0}
 ARCHITECTURES = {
     **{name: Architecture(partial(add_vgg, filters=VGG[name]), {"classifier": "linear"}) for name in VGG},
     "lenet": Architecture(add_lenet),
@@ -52,6 +54,8 @@ ARCHITECTURES = {
     "mobilenet-v3-small": Architecture(partial(add_mobilenet_v3, blocks=V3_SMALL, hidden=HIDDEN_SMALL)),
     "mobilenet-v3-large": Architecture(partial(add_mobilenet_v3, blocks=V3_LARGE, hidden=HIDDEN_LARGE)),
     EFFICIENTNET: Architecture(add_efficientnet, {"depth": 1.0, "stochastic_depth": 0.0}),
+    "cct": Architecture(add_cct, TRANSFORMER | {"conv_layers": 1, "kernel": 3}),
+    "vit-tiny": Architecture(add_vit, TRANSFORMER | {"patch": 4}),
 }
 NAMES = tuple(ARCHITECTURES)
 FORMER = {"vgg11": "vgg11-10conv"}  # names in the records of earlier versions
@@ -59,6 +63,7 @@ UNCLEAR = {
     "vgg11": "vgg11-8conv is that of Simonyan & Zisserman; vgg11-10conv, called vgg11 here before, is VGG-16 cut "
     "after its tenth convolution"
 }
+SIZING = ("heads", "patch", "kernel")  # options that must fit width or images, and change no name of a stage
 
 
 def build(
@@ -86,7 +91,8 @@ def build(
         then hidden layers of 120 and 84. "mlp": two hidden layers of 512.
         "resnet20", "resnet18" and the like, "efficientnet-b0", "mobilenet-v2" and "mobilenet-v3-small" or
         "-large": see `resnet`, `residual`, `efficientnet` and `mobilenet`; a block is several stages, because
-        every stage has exactly one layer that mixes filters, `conv`.
+        every stage has exactly one layer that mixes filters, `conv`. Those of "cct" and "vit-tiny" are
+        four: see `transformers`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)
@@ -99,7 +105,8 @@ def build(
         Of the architecture. ``classifier`` of the VGG networks: "linear" for the head alone, "hidden" for two
         hidden layers of 4096 before it, which are stages too. ``depth`` and ``stochastic_depth`` of
         efficientnet-b0: see `efficientnet.add_efficientnet`. ``form`` of the networks of `residual`: "cifar" or
-        "imagenet", for small and for large images.
+        "imagenet", for small and for large images. Those of transformers: `transformers.add_cct` and
+        `transformers.add_vit`.
 
     Raises
     ------
@@ -125,9 +132,10 @@ def stage_names(name: str, **options: Any) -> tuple[str, ...]:
     Raises
     ------
     InputError
-        What `build` refuses.
+        What `build` refuses, but for options of `SIZING`.
     """
-    network = build(name, 3, (64, 64, 3), width=1 / 64, rng=np.random.default_rng(0), **options)
+    named = {option: value for option, value in options.items() if option not in SIZING}
+    network = build(name, 3, (64, 64, 3), width=1 / 64, rng=np.random.default_rng(0), **named)
     return tuple(stage.name for stage in network.stages)
 
 

@@ -15,7 +15,7 @@ from deeptheory.nn.network import Network
 
 
 class Builder:
-    """Stages in order from the input, named stage1, stage2, ...
+    """Stages in order from the input, named stage1, stage2, ... unless they have other names.
 
     Parameters
     ----------
@@ -56,15 +56,16 @@ class Builder:
         self,
         n_in: int,
         n_out: int,
-        size: int,
+        size: int | tuple[int, int],
         stride: int = 1,
         *,
         padding: int | None = None,
         bias: bool = False,
         groups: int = 1,
     ) -> Conv2d:
-        """A square convolution, padded by half its size unless `padding` says otherwise."""
-        padding = size // 2 if padding is None else padding
+        """A convolution, a square one padded by half its size unless `padding` says otherwise."""
+        if padding is None:
+            padding = size // 2 if isinstance(size, int) else 0
         return Conv2d(n_in, n_out, size, stride, padding, bias, groups=groups, rng=self.rng, dtype=self.dtype)
 
     def norm(self, n_channels: int) -> BatchNorm2d:
@@ -83,9 +84,11 @@ class Builder:
         """A fully connected layer on the whole output of the last stage."""
         return Linear(int(np.prod(self.shape)), n_nodes, bias, rng=self.rng, dtype=self.dtype)
 
-    def append(self, layers: dict[str, Layer], inputs: Mapping[str, tuple[str, ...]] | None = None) -> None:
-        """Append a stage of these layers; `inputs` as in `Stage`."""
-        draft = Stage(self.upcoming, layers, (), inputs or {})
+    def append(
+        self, layers: dict[str, Layer], inputs: Mapping[str, tuple[str, ...]] | None = None, name: str = ""
+    ) -> None:
+        """Append a stage of these layers, called `upcoming` unless it has a name; `inputs` as in `Stage`."""
+        draft = Stage(name or self.upcoming, layers, (), inputs or {})
         nodes = nodes_of([*self.stages, draft])
         self.shape = output_shapes(nodes, self.input_shape)[nodes[-1].name]
         self.stages.append(Stage(draft.name, layers, self.shape, draft.inputs))

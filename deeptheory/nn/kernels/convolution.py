@@ -16,6 +16,7 @@ from deeptheory.nn.kernels import (
     implicit_gemm,
     pointwise,
     tiny_images,
+    whole_rows,
     winograd,
 )
 from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
@@ -144,6 +145,7 @@ KERNELS = (  # the first that applies computes
     tiny_images.KERNEL,
     winograd.KERNEL,
     pointwise.KERNEL,
+    whole_rows.KERNEL,
     implicit_gemm.KERNEL,
     im2col.KERNEL,
 )

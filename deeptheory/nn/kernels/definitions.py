@@ -305,6 +305,60 @@ def squeeze_gate_gradient(x: Array, gate: Array, dout: Array) -> tuple[Array, Ar
     return squeeze_gate(dout, gate), (dout * x).sum(axis=(1, 2))
 
 
+def attention_weights(qkv: Array, kept: Array, scale: float) -> Array:
+    """softmax_j(scale q_t k_j) over the tokens j that are kept: (N, heads, T, T).
+
+    `qkv` is (N, T, heads, 3, d), `kept` (N, T). (Vaswani et al., "Attention is all you need".)
+    """
+    queries, keys = (qkv[..., part, :].transpose(0, 2, 1, 3) for part in (0, 1))
+    scores = np.where(kept[:, None, None] != 0, scale * queries @ keys.swapaxes(2, 3), -np.inf)
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return weights
+
+
+def attention(qkv: Array, weights: Array) -> Array:
+    """out[n, t, e, h] = sum_j weights[n, h, t, j] v[n, j, h, e]: the heads last."""
+    out: Array = (weights @ qkv[..., 2, :].transpose(0, 2, 1, 3)).transpose(0, 2, 3, 1)
+    return out
+
+
+def attention_gradient(qkv: Array, weights: Array, scale: float, dout: Array) -> Array:
+    """The gradient of `qkv`, given that of `attention` with the weights of `attention_weights`."""
+    q, k, v = (qkv[..., part, :].transpose(0, 2, 1, 3) for part in range(3))
+    dmixed = dout.transpose(0, 3, 1, 2)
+    dweights = dmixed @ v.swapaxes(2, 3)
+    dscores = scale * weights * (dweights - (weights * dweights).sum(axis=-1, keepdims=True))
+    parts = dscores @ k, dscores.swapaxes(2, 3) @ q, weights.swapaxes(2, 3) @ dmixed
+    return np.stack([part.transpose(0, 2, 1, 3) for part in parts], axis=3)
+
+
+def token_pool(x: Array, kept: Array, weight: Array) -> tuple[Array, Array]:
+    """sum_t p_t x_t of the tokens that are kept, p = softmax_t(weight x_t), and p (N, T); x is (N, T, C).
+
+    (Hassani et al., "Escaping the big data paradigm with compact transformers".)
+    """
+    scores = np.where(kept != 0, x @ weight, -np.inf)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    return (shares[:, None] @ x)[:, 0], shares
+
+
+def token_pool_gradient(x: Array, shares: Array, weight: Array, dout: Array) -> tuple[Array, Array]:
+    """`dx` and `dweight` of `token_pool`."""
+    dshares = (x @ dout[..., None])[..., 0]
+    dscores = shares * (dshares - (shares * dshares).sum(axis=1, keepdims=True))
+    dx = shares[..., None] * dout[:, None] + dscores[..., None] * weight
+    return dx, dscores.reshape(-1) @ x.reshape(-1, x.shape[-1])
+
+
+def sine_positions(n_tokens: int, n_channels: int) -> Array:
+    """p[t, 2i] = sin(t/10000^(2i/C)), p[t, 2i+1] the cosine (Vaswani et al., "Attention is all you need")."""
+    angles = np.arange(n_tokens)[:, None] / 10000 ** (np.arange(0, n_channels, 2) / n_channels)
+    positions: Array = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(n_tokens, -1)
+    return positions[:, :n_channels]
+
+
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
     """Mean over the batch of -log softmax(logits)[label], and `dlogits` = (softmax(logits) - one_hot)/N."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -55,6 +55,16 @@ def panel_width(columns):
 
 
 @inner
+def next_panel(left):
+    """Columns of the next panel where `left` are left, or 16 if fewer are."""
+    if WIDE and left >= 4 * LANES:
+        return 4 * LANES
+    if WIDE and left >= 2 * LANES:
+        return 2 * LANES
+    return LANES
+
+
+@inner
 def multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming):
     """c (+)= a b for flat arrays with strides in elements: c[i, j] = sum_(l, d) a[i, l, d] b[l, d, j].
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deeptheory.nn.kernels import implicit_gemm
 from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.generated.panels import SHORT
-from deeptheory.nn.kernels.matrix_products import NOTHING_COMING, WIDE, Extent, Steps, multiply
+from deeptheory.nn.kernels.matrix_products import NOTHING_COMING, Extent, Steps, multiply, next_panel
 from deeptheory.nn.kernels.norm_rows import PLAIN, Normed, add_sums, write_gradient
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES, explicit
@@ -185,16 +185,6 @@ def _chunk(n_in: int, n_out: int) -> int:
     return max(CHUNK_BYTES // (4 * (n_in + n_out)) // CHUNK_STEP, 4) * CHUNK_STEP
 
 
-@inner
-def _panel(left):
-    """Columns of the next panel where `left` are left."""
-    if WIDE and left >= 4 * LANES:
-        return 4 * LANES
-    if WIDE and left >= 2 * LANES:
-        return 2 * LANES
-    return LANES
-
-
 @njit(parallel=True)
 def _pack(weight, n_in, n_out, in_stride, out_stride, packed):
     """The weights panel by panel, in each (in, columns of the panel), as `_multiply_panels` takes them."""
@@ -202,7 +192,7 @@ def _pack(weight, n_in, n_out, in_stride, out_stride, packed):
     for block in prange(blocks):
         at, column = 0, 0
         while column < n_out:
-            panel = _panel(n_out - column)
+            panel = next_panel(n_out - column)
             first = min(column, n_out - panel)
             for j in range(panel):
                 for i in range(block * LANES, min((block + 1) * LANES, n_in)):
@@ -225,7 +215,7 @@ def _multiply_panels(x, x_at, packed, n_in, n_out, count, out, out_at):
     whole = count // SHORT * SHORT
     at, column = 0, 0
     while column < n_out:
-        panel = _panel(n_out - column)
+        panel = next_panel(n_out - column)
         target = out_at + min(column, n_out - panel)
         for overlap in range(1 + (whole < count)):  # the last 4 rows, in part for the second time
             first, last = (count - SHORT, count) if overlap else (0, whole)
@@ -242,7 +232,7 @@ def _add_columns(a, a_at, n_a, b, b_at, n_b, lowest, beyond, count, sums, accumu
     """sums (+)= a^T b over `count` rows, columns lowest..beyond-1 of the n_b, multiples of 16."""
     column = lowest
     while column < beyond:
-        panel = _panel(beyond - column)
+        panel = next_panel(beyond - column)
         multiply(
             sums, column, n_b, a, a_at, Steps(1, n_a, 0), b, b_at + column, n_b, Extent(n_a, panel, count, 1),
             accumulate, NOTHING_COMING,

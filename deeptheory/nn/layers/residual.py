@@ -100,7 +100,7 @@ class StochasticDepth(Layer):
         if training:
             draws = np.random.default_rng([self.buffers["seed"][0], self.buffers["counter"][0]])
             start, n_inputs = self.group.offset(len(x))
-            kept = draws.random((n_inputs, *(1,) * (x.ndim - 1)))[start : start + len(x)] >= self.probability
+            kept = self._draws(draws, n_inputs, x.shape[1:])[start : start + len(x)] >= self.probability
             self.factors = (kept / (1 - self.probability)).astype(x.dtype)
             self.buffers["counter"] += 1
             x *= self.factors
@@ -110,3 +110,7 @@ class StochasticDepth(Layer):
         if self.factors is not None:
             dout *= self.factors
         return dout
+
+    def _draws(self, rng: np.random.Generator, n_inputs: int, shape: Shape) -> Array:
+        """A number within [0, 1) for what is dropped as one, of all inputs of the group."""
+        return rng.random((n_inputs, *(1,) * len(shape)))

@@ -104,7 +104,7 @@ def _zeros(network: nn.Network) -> dict[str, NDArray[np.bool_]]:
     weights = {
         f"{node.name}.weight": node.layer.parameters["weight"]
         for node in network.nodes
-        if isinstance(node.layer, nn.Conv2d | nn.Linear)
+        if isinstance(node.layer, nn.Conv2d | nn.Linear | nn.SelfAttention)
     }
     masks = {name: weight != 0 for name, weight in weights.items() if not weight.all()}
     if not masks:

@@ -1,0 +1,88 @@
+"""Masks of heads and of the nodes of perceptrons, and what is cut out by them."""
+
+import numpy as np
+import pytest
+
+from deeptheory import nn, prune
+from deeptheory.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def build(name="cct", dtype=np.float64, **options):
+    rng = np.random.default_rng(0)
+    network = nn.build(name, 4, (8, 8, 3), 1 / 8, rng=rng, dtype=dtype, **{"blocks": 2, "heads": 4} | options)
+    parameters = network.parameters()
+    for key, array in parameters.items():
+        parameters[key] = array + rng.uniform(-0.2, 0.2, array.shape).astype(dtype)
+    return network
+
+
+def test_which_stage_every_layer_reads():
+    layers = prune.masked_layers(build(), ["heads1", "attention1", "nodes1", "block1", "heads2"], head=True)
+    assert [(layer.weight, layer.stage_in, layer.stage_out, layer.grid, layer.heads) for layer in layers] == [
+        ("heads1.attention.weight", "tokens1", "heads1", (4, 32), "heads1"),
+        ("attention1.conv.weight", "heads1", "attention1", (32, 4), "heads1"),
+        ("nodes1.conv.weight", "attention1", "nodes1", (64, 32), ""),
+        ("block1.conv.weight", "nodes1", "block1", (32, 64), ""),
+        ("heads2.attention.weight", "block1", "heads2", (4, 32), "heads2"),
+        ("head.linear.weight", "block2", "head", (4, 32), ""),
+    ]
+
+
+@pytest.mark.parametrize("name", ["cct", "vit-tiny"])
+def test_a_head_that_nothing_reads_is_cut_out(name):
+    network = build(name, heads=2 if name == "vit-tiny" else 4)
+    layers = prune.masked_layers(network, ["heads1", "attention1"], head=False)
+    kernels = {layer.weight: np.ones(layer.grid, bool) for layer in layers}
+    kernels["attention1.conv.weight"][:, 1] = False
+    compact = prune.compact(network, prune.Masks(layers, kernels))
+    heads, channels, _, depth = network.parameters()["heads1.attention.weight"].shape
+    parameters = compact.parameters()
+    assert parameters["heads1.attention.weight"].shape == (heads - 1, channels, 3, depth)
+    assert parameters["attention1.conv.weight"].shape == (channels, heads - 1, 1, depth)
+    assert parameters["heads2.attention.weight"].shape == (heads, channels, 3, depth)
+
+
+def test_a_head_without_inputs_is_cut_out():
+    network = build()
+    layers = prune.masked_layers(network, ["heads1"], head=False)
+    kernels = np.ones((4, 32), bool)
+    kernels[[0, 3]] = False
+    compact = prune.compact(network, prune.Masks(layers, {"heads1.attention.weight": kernels}))
+    assert compact.stage("heads1").output_shape == (16, 8, 2)
+
+
+def test_nodes_are_cut_out_to_whole_vectors():
+    network = build()
+    layers = prune.masked_layers(network, ["block1"], head=False)
+    kernels = np.ones((32, 64), bool)
+    kernels[:, 10:] = False
+    compact = prune.compact(network, prune.Masks(layers, {"block1.conv.weight": kernels}))
+    assert compact.stage("nodes1").output_shape[-1] in (10, 16)
+
+
+def test_masks_that_remove_all_heads_of_a_block_are_refused():
+    layers = prune.masked_layers(build(), ["heads1", "attention1"], head=False)
+    kernels = {layer.weight: np.ones(layer.grid, bool) for layer in layers}
+    kernels["heads1.attention.weight"][:2] = False
+    kernels["attention1.conv.weight"][:, 2:] = False
+    with pytest.raises(InputError) as error:
+        prune.Masks(layers, kernels)
+    assert str(error.value).startswith(
+        "masks of heads1.attention and attention1.conv: expected at least one head of heads1 with inputs and a "
+        "reader, found none of 4; raise the density"
+    )
+
+
+def test_a_refit_leaves_attention_as_masked_and_mends_its_projection():
+    network = build(dtype=np.float32)
+    images = np.random.default_rng(1).integers(0, 256, (300, 8, 8, 3), np.uint8)
+    layers = prune.masked_layers(network, ["heads2"], head=False)
+    kernels = np.ones((4, 32), bool)
+    kernels[0] = False
+    masks = prune.Masks(layers, {"heads2.attention.weight": kernels})
+    masked = prune.masked_network(network, masks)
+    refitted = prune.refit_layers(masked, masks, images, network, quiet=True)
+    assert refitted == ["attention2.conv", "nodes2.conv", "block2.conv"]
+    assert not masked.parameters()["heads2.attention.weight"][0].any()
