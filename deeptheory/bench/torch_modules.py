@@ -41,6 +41,17 @@ class LayerNorm(tn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class LayerScale(tn.Module):
+    """Channels (axis 1 of images, otherwise the last) times one weight each."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.weight = tn.Parameter(torch.empty(n_channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * (self.weight[:, None, None] if x.ndim == 4 else self.weight)
+
+
 class Tokens(tn.Module):
     """Positions of images (N, C, H, W) as tokens (N, T, C), the form that PyTorch computes transformers in."""
 

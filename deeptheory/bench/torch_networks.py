@@ -152,6 +152,11 @@ def _(layer: nn.GELU | nn.TanhGELU, in_place: bool) -> tn.Module:
 
 
 @counterpart.register
+def _(layer: nn.LayerScale, in_place: bool) -> tn.Module:
+    return torch_modules.LayerScale(len(layer.parameters["weight"]))
+
+
+@counterpart.register
 def _(layer: nn.LayerNorm, in_place: bool) -> tn.Module:
     return torch_modules.LayerNorm(len(layer.parameters["weight"]), layer.epsilon)
 

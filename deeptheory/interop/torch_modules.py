@@ -8,6 +8,7 @@ from deeptheory.errors import InputError
 from deeptheory.nn.layer_checks import SQUEEZING
 
 CONVOLUTION, NORM, LINEAR, DRAWS = "convolution", "norm", "linear layer", "stochastic depth"
+SCALE = "scale of a branch"
 WEIGHT_AND_BIAS = {"weight": "weight", "bias": "bias"}
 STATISTICS, DRAWN = ("running_mean", "running_var"), ("seed", "counter")
 KEYS_OF_NORM = ("weight", "bias", *STATISTICS)
@@ -22,6 +23,7 @@ PARTS: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
     "Linear": (("", LINEAR, WEIGHT_AND_BIAS),),
     "BatchNorm2d": (("", NORM, {key: key for key in KEYS_OF_NORM}),),
     "LayerNorm": (("", NORM, WEIGHT_AND_BIAS),),
+    "LayerScale": (("", SCALE, {"": "weight"}),),  # in PyTorch a tensor of the block itself
     **dict.fromkeys(SQUEEZING, SQUEEZED),
     "StochasticDepth": (("", DRAWS, {key: key for key in DRAWN}),),
 }

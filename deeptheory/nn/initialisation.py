@@ -8,7 +8,7 @@ from deeptheory.nn.layers.attention import SelfAttention, unit_gain
 from deeptheory.nn.layers.base import Layer
 from deeptheory.nn.layers.convolution import he_normal
 from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
-from deeptheory.nn.layers.residual import StochasticDepth
+from deeptheory.nn.layers.residual import INITIAL_SCALE, LayerScale, StochasticDepth
 from deeptheory.nn.layers.tokens import Embedding, Positions, small_normal
 from deeptheory.nn.network import Network
 
@@ -30,6 +30,8 @@ def reinitialise(network: Network, rng: np.random.Generator) -> None:
                 layer.parameters[name] = draw(array.shape, rng, array.dtype)
             elif isinstance(layer, BatchNorm2d | LayerNorm) and name == "weight":
                 layer.parameters[name] = np.ones_like(array)
+            elif isinstance(layer, LayerScale):
+                layer.parameters[name] = np.full_like(array, INITIAL_SCALE)
             else:
                 layer.parameters[name] = np.zeros_like(array)
         if isinstance(layer, BatchNorm2d):

@@ -18,6 +18,7 @@ SHAPES = {
     "Dropout": {"seed": "1", "counter": "1"},
     "Embedding": {"weight": "VC"},
     "LayerNorm": {"weight": "C", "bias": "C"},
+    "LayerScale": {"weight": "C"},
     "Linear": {"weight": "OI", "bias": "O"},
     "Positions": {"weight": "TC"},
     "SelfAttention": {"weight": "HC3D", "bias": "B"},

@@ -223,13 +223,12 @@ def _cut_other(
     layer = node.layer
     parameters = {name: array.copy() for name, array in _masked_parameters(node.name, layer, masks).items()}
     buffers = {name: array.copy() for name, array in layer.buffers.items()}
-    if isinstance(layer, nn.BatchNorm2d):
-        if offset is not None:
-            buffers["running_mean"] -= offset.astype(layer.buffers["running_mean"].dtype)
-        if filters is not None:
-            parameters, buffers = (
-                {name: array[filters] for name, array in arrays.items()} for arrays in (parameters, buffers)
-            )
+    if isinstance(layer, nn.BatchNorm2d) and offset is not None:
+        buffers["running_mean"] -= offset.astype(layer.buffers["running_mean"].dtype)
+    if isinstance(layer, nn.BatchNorm2d | nn.LayerScale) and filters is not None:
+        parameters, buffers = (
+            {name: array[filters] for name, array in arrays.items()} for arrays in (parameters, buffers)
+        )
     return nn.with_arrays(layer, parameters, buffers)
 
 

@@ -10,8 +10,8 @@ from deeptheory.nn.layers.base import Array
 
 # Layers that act on every filter separately and map a constant to a constant; the second kind keeps its value.
 ELEMENTWISE = (
-    nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.SiLU, nn.HardSwish, nn.GELU, nn.TanhGELU, nn.StochasticDepth,
-    nn.Dropout,
+    nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.SiLU, nn.HardSwish, nn.GELU, nn.TanhGELU, nn.LayerScale,
+    nn.StochasticDepth, nn.Dropout,
 )  # fmt: skip
 KEEPING = (nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAveragePool, nn.Flatten)
 # Layers whose output filters are the input filters, each changed alone, or by numbers that all filters share.

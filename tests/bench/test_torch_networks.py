@@ -35,6 +35,7 @@ def everything():
         "hard_squeeze": nn.HardSqueezeExcitation(6, 2, rng=rng, dtype=DTYPE),
         "hardswish": nn.HardSwish(),
         "relu6": nn.ReLU6(),
+        "scale": nn.LayerScale(6, DTYPE),
         "layer_norm": nn.LayerNorm(6, dtype=DTYPE),
         "gelu": nn.GELU(),
         "tanh_gelu": nn.TanhGELU(),

@@ -8,6 +8,7 @@ from deeptheory.interop.reading import Units, find_network
 
 torch = pytest.importorskip("torch")
 models = pytest.importorskip("tests.interop.torch_models")
+convnext = pytest.importorskip("tests.interop.torch_convnext")
 mobilenets = pytest.importorskip("tests.interop.torch_mobilenets")
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -16,7 +17,10 @@ pytestmark = [
 
 TOLERANCE, SIZE = 1e-4, 64  # of the largest output; pixels
 OF_V3 = 1e-3  # torchvision's epsilon of the batch norms
+FILTERS = (4, 6, 8, 10)  # of the groups of a small ConvNeXt
 MODELS = {  # by the name of the architecture, and of the package: module, epsilon
+    ("convnext_tiny", "torchvision"): (lambda: convnext.ConvNeXt(FILTERS, 5), 1e-5),
+    ("convnext-tiny", "timm"): (lambda: convnext.TimmConvNeXt(FILTERS, 5), 1e-5),
     ("mobilenet-v2", "torchvision"): (lambda: mobilenets.MobileNet("v2", 0.25, 5), 1e-5),
     ("mobilenet_v2", "timm"): (lambda: mobilenets.TimmMobileNet("v2", 0.25, 5), 1e-5),
     ("mobilenet_v3_small", "torchvision"): (lambda: mobilenets.MobileNet("small", 0.5, 5), OF_V3),
@@ -49,10 +53,18 @@ def test_outputs_are_those_of_torch(tmp_path, name, package):
     assert taken == {key for key in module.state_dict() if "num_batches" not in key}
 
 
-@pytest.mark.parametrize("name", ["mobilenet-v2", "mobilenet_v3_small"])
-def test_outputs_are_those_of_torch_through_onnx(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [
+        ("mobilenet-v2", "torchvision"),
+        ("mobilenet_v3_small", "torchvision"),
+        ("convnext_tiny", "torchvision"),
+        ("convnext-tiny", "timm"),
+    ],
+)
+def test_outputs_are_those_of_torch_through_onnx(tmp_path, name, package):
     pytest.importorskip("onnx")
-    module, path = module_of(name, "torchvision"), tmp_path / "network.onnx"
+    module, path = module_of(name, package), tmp_path / "network.onnx"
     images = torch.from_numpy(models.images(1, SIZE).transpose(0, 3, 1, 2).copy())
     torch.onnx.export(
         module, (images,), path, dynamo=False, dynamic_axes={"images": {0: "N"}}, input_names=["images"]

@@ -210,6 +210,9 @@ def settled(model, seed=0, epsilon=1e-5):
             draw(module.running_var, 0.5, 1.5)
             for tensor in (module.bias, module.running_mean):
                 draw(tensor, -0.3, 0.3)
+        elif isinstance(module, tn.LayerNorm):
+            draw(module.weight, 0.5, 1.5)
+            draw(module.bias, -0.3, 0.3)
         elif isinstance(module, tn.Conv2d | tn.Linear):
             bound = (6 / module.weight[0].numel()) ** 0.5  # keeps the scale of the activations
             draw(module.weight, -bound, bound)

@@ -92,10 +92,12 @@ def read_graph(path: str | os.PathLike[str]) -> OnnxGraph:
     return OnnxGraph(operators, constants, entry.name, exit_.name, batch, shape, _dtype(onnx, entry))
 
 
-def check_supported(graph: OnnxGraph, supported: Collection[str]) -> None:
+def check_supported(
+    operators: Sequence[Operator], constants: Collection[str], supported: Collection[str]
+) -> None:
     """Raise if operators are neither supported nor computed from constants alone; the error names all of them."""
-    constant, unknown = set(graph.constants), set[str]()
-    for operator in graph.operators:
+    constant, unknown = set(constants), set[str]()
+    for operator in operators:
         if is_folded(operator, constant):
             constant |= set(operator.outputs)
         elif operator.kind not in supported:

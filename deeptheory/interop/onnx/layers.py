@@ -6,6 +6,7 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.errors import InputError
+from deeptheory.interop.onnx.gelus import with_gelus
 from deeptheory.interop.onnx.graph import OnnxGraph, Operator, check_supported, is_folded
 from deeptheory.interop.onnx.values import IMAGES, Placed, Translation, Waiting, same
 from deeptheory.nn.layers.base import Array, Layer
@@ -26,9 +27,10 @@ def layers_of(graph: OnnxGraph) -> tuple[list[Placed], int]:
     InputError
         Operators that are not supported (all of them are named), or whose attributes no layer of ours has.
     """
-    check_supported(graph, HANDLERS)
+    operators = with_gelus(graph.operators, graph.constants)
+    check_supported(operators, graph.constants, HANDLERS)
     translation = Translation(graph)
-    for operator in graph.operators:
+    for operator in operators:
         if not is_folded(operator, translation.constants):
             _handle(translation, operator)
             continue
@@ -41,6 +43,10 @@ def layers_of(graph: OnnxGraph) -> tuple[list[Placed], int]:
 
 
 def _handle(translation: Translation, operator: Operator) -> None:
+    last = not translation.channels_last.isdisjoint(operator.inputs)
+    if last and operator.kind not in CHANNELS_LAST:
+        do = "transpose it back before"
+        raise operator.error("input", "images (N, C, H, W)", "images (N, H, W, C)", do)
     try:
         HANDLERS[operator.kind](translation, operator)
     except InputError:
@@ -48,6 +54,8 @@ def _handle(translation: Translation, operator: Operator) -> None:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         found = f"others ({type(error).__name__}: {error})"
         raise operator.error("inputs and attributes", "those that ONNX defines", found) from error
+    if last and operator.kind != "Transpose":
+        translation.channels_last.update(operator.outputs)
 
 
 def _check_plain(operator: Operator) -> None:
@@ -94,7 +102,9 @@ def _gemm(graph: Translation, operator: Operator) -> None:
 
 
 def _matmul(graph: Translation, operator: Operator) -> None:
-    _place_linear(graph, operator, {"weight": graph.weight(operator, 1, -1, -1).T}, graph.input(operator))
+    source, parameters = graph.input(operator), {"weight": graph.weight(operator, 1, -1, -1).T}
+    place = _place_pointwise if operator.inputs[0] in graph.channels_last else _place_linear
+    place(graph, operator, parameters, source)
 
 
 def _bias(operator: Operator, bias: Array, n_out: int) -> Array:
@@ -107,6 +117,55 @@ def _bias(operator: Operator, bias: Array, n_out: int) -> Array:
 def _place_linear(graph: Translation, operator: Operator, parameters: dict[str, Array], *inputs: int) -> None:
     weight = np.ascontiguousarray(parameters["weight"])
     graph.place(operator, make_layer("Linear", {}, parameters | {"weight": weight}, {}), *inputs)
+
+
+def _place_pointwise(
+    graph: Translation, operator: Operator, parameters: dict[str, Array], *inputs: int
+) -> None:
+    """A matrix that acts on the channels of every position."""
+    weight = np.ascontiguousarray(parameters["weight"].reshape(*parameters["weight"].shape[:2], 1, 1))
+    layer = make_layer(
+        "Conv2d", {"groups": 1, "stride": 1, "padding": 0}, parameters | {"weight": weight}, {}
+    )
+    graph.place(operator, layer, *inputs)
+
+
+def _transpose(graph: Translation, operator: Operator) -> None:
+    """Images to (N, H, W, C) and back."""
+    last = operator.inputs[0] in graph.channels_last
+    expected = [0, 3, 1, 2] if last else [0, 2, 3, 1]
+    found = list(operator.attributes.get("perm", ()))
+    if found != expected and len(graph.shape(graph.input(operator))) != 1:
+        raise operator.error("permutation", str(expected), found)
+    graph.values[operator.outputs[0]] = graph.input(operator)
+    if not last:
+        graph.channels_last.add(operator.outputs[0])
+
+
+def _layer_norm(graph: Translation, operator: Operator) -> None:
+    source = graph.input(operator)
+    shape, last = graph.shape(source), operator.inputs[0] in graph.channels_last
+    if len(shape) > 1 and not last:
+        raise operator.error(
+            "input", "channels on the last axis", "images (N, C, H, W)", "transpose it before"
+        )
+    axis = operator.attributes.get("axis", -1)
+    if axis not in ((-1, 3) if last else (-1, 1)):
+        raise operator.error("axis", "the last", axis)
+    weight = graph.weight(operator, 1, shape[-1])
+    given = graph.constant(operator, 2) is not None
+    bias = graph.weight(operator, 2, shape[-1]) if given else np.zeros_like(weight)
+    epsilon = float(operator.attributes.get("epsilon", 1e-5))
+    layer = make_layer("LayerNorm", {"epsilon": epsilon}, {"weight": weight, "bias": bias}, {})
+    graph.place(operator, layer, source)
+
+
+def _gelu(graph: Translation, operator: Operator) -> None:
+    forms = {b"none": nn.GELU, b"tanh": nn.TanhGELU}
+    approximate = operator.attributes.get("approximate", b"none")
+    if approximate not in forms:
+        raise operator.error("approximate", "none or tanh", approximate.decode())
+    graph.place(operator, forms[approximate](), graph.input(operator))
 
 
 def _batch_norm(graph: Translation, operator: Operator) -> None:
@@ -199,12 +258,17 @@ def _add(graph: Translation, operator: Operator) -> None:
         return
     source, bias = graph.input(operator, 1 - constants[0]), graph.constant(operator, constants[0])
     before = None if source == IMAGES else graph.placed[source]
-    if before is None or not isinstance(before.layer, nn.Linear) or "bias" in before.layer.parameters:
+    last = operator.inputs[1 - constants[0]] in graph.channels_last
+    if (
+        before is None
+        or not isinstance(before.layer, nn.Conv2d if last else nn.Linear)
+        or "bias" in before.layer.parameters
+    ):
         _standardise(graph, operator)
         return
     assert bias is not None
-    parameters = before.layer.parameters | {"bias": _bias(operator, bias, *before.shape)}
-    _place_linear(graph, operator, parameters, *before.inputs)
+    parameters = before.layer.parameters | {"bias": _bias(operator, bias, before.shape[-1])}
+    (_place_pointwise if last else _place_linear)(graph, operator, parameters, *before.inputs)
 
 
 def _standardise(graph: Translation, operator: Operator) -> None:
@@ -213,6 +277,9 @@ def _standardise(graph: Translation, operator: Operator) -> None:
     if not constants or (operator.kind in ("Sub", "Div") and constants != [1]):
         raise operator.error("inputs", "a layer and one constant for each channel", list(operator.inputs))
     source, value = graph.input(operator, 1 - constants[0]), graph.constant(operator, constants[0])
+    if operator.kind == "Mul" and source != IMAGES and value is not None and value.size > 1:
+        _scale(graph, operator, source, value)
+        return
     mean, deviation = np.zeros(graph.shape(source)[-1]), np.ones(graph.shape(source)[-1])
     if source != IMAGES and isinstance(before := graph.placed[source].layer, nn.Standardise):
         mean, deviation = np.array(before.mean), np.array(before.deviation)
@@ -232,6 +299,16 @@ def _standardise(graph: Translation, operator: Operator) -> None:
     except InputError as error:
         raise operator.error(error.what, error.expected, error.found) from None
     graph.place(operator, layer, source)
+
+
+def _scale(graph: Translation, operator: Operator, source: int, value: Array) -> None:
+    """One weight for each channel of what a layer gives."""
+    shape = graph.shape(source)
+    last = len(shape) == 1 or not graph.channels_last.isdisjoint(operator.inputs)
+    axes = value.shape if last else value.shape[:-2]
+    if axes[-1:] != (value.size,) or value.size != shape[-1]:
+        raise operator.error("constant", f"one for each of {shape[-1]} channels", f"shape {value.shape}")
+    graph.place(operator, make_layer("LayerScale", {}, {"weight": value.reshape(-1).copy()}, {}), source)
 
 
 def _pool(graph: Translation, operator: Operator) -> None:
@@ -346,6 +423,17 @@ def _pad(graph: Translation, operator: Operator) -> None:
     graph.place(operator, layer, source)
 
 
+CHANNELS_LAST = (
+    "Add",
+    "Dropout",
+    "Gelu",
+    "Identity",
+    "LayerNormalization",
+    "MatMul",
+    "Mul",
+    "Relu",
+    "Transpose",
+)
 HANDLERS: dict[str, Callable[[Translation, Operator], None]] = {
     "Add": _add,
     "AveragePool": _pool,
@@ -355,11 +443,13 @@ HANDLERS: dict[str, Callable[[Translation, Operator], None]] = {
     "Div": _standardise,
     "Dropout": _same_value,
     "Flatten": _flatten,
+    "Gelu": _gelu,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_pool,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": _hard_swish,
     "Identity": _same_value,
+    "LayerNormalization": _layer_norm,
     "MatMul": _matmul,
     "MaxPool": _pool,
     "Mul": _mul,
@@ -371,5 +461,6 @@ HANDLERS: dict[str, Callable[[Translation, Operator], None]] = {
     "Slice": _slice,
     "Sub": _standardise,
     "Sum": _add,
+    "Transpose": _transpose,
     "Unsqueeze": _new_axis,
 }

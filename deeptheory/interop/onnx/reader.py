@@ -29,6 +29,7 @@ KEYS: dict[type[Layer], str] = {
     nn.HardSwish: "hardswish",
     nn.SiLU: "silu",
     nn.LayerNorm: "layer_norm",
+    nn.LayerScale: "scale",
     nn.GELU: "gelu",
     nn.TanhGELU: "gelu",
     nn.HardSqueezeExcitation: "squeeze",

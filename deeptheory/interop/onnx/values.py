@@ -58,11 +58,14 @@ class Translation:
     constants : dict of array
         Values that do not depend on the images.
     placed : list of Placed
+    channels_last : set of str
+        Names of the values that are (N, H, W, C) in the file; images are (N, C, H, W) otherwise.
     """
 
     def __init__(self, graph: OnnxGraph) -> None:
         self.graph, self.constants = graph, dict(graph.constants)
         self.placed: list[Placed] = []
+        self.channels_last: set[str] = set()
         self.values: dict[str, int | Waiting] = {graph.input: IMAGES}
 
     def shape(self, number: int) -> Shape:

@@ -164,6 +164,11 @@ class _Graph:
         self._add("Mul", [product, self._number("half", 0.5)])
 
     @_write.register
+    def _(self, layer: nn.LayerScale, x: str) -> None:
+        weight, axes = layer.parameters["weight"], [1] * (len(self._input_shape()) - 1)
+        self._add("Mul", [x, self._weight("weight", weight.reshape(-1, *axes))])
+
+    @_write.register
     def _(self, layer: nn.LayerNorm, x: str) -> None:
         weights, image = self._weights(layer.parameters), len(self._input_shape()) == 3
         if image:  # the operator normalises over the last axes

@@ -177,7 +177,9 @@ def _match(
 
 
 def _without_positions(shape: Shape) -> Shape:
-    """That of a matrix: what is a matrix here can be a 1 x 1 convolution in PyTorch, and the reverse."""
+    """A matrix here can be a 1 x 1 convolution in PyTorch, and the reverse; a vector can have further axes."""
+    if shape[1:] == (1, 1):
+        return shape[:1]
     return shape[:2] if shape[2:] == (1, 1) else shape
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from deeptheory.interop.state.state_files import IGNORED
-from deeptheory.interop.torch_modules import CONVOLUTION, DRAWS, LINEAR, NORM, Module, modules_of
+from deeptheory.interop.torch_modules import CONVOLUTION, LINEAR, NORM, Module, modules_of
 from deeptheory.nn.architectures.efficientnet import BLOCKS as INVERTED_BOTTLENECKS
 from deeptheory.nn.architectures.resnet import BLOCKS as RESIDUAL_BLOCKS
 from deeptheory.nn.layers.base import Array
@@ -23,7 +23,7 @@ def own_names(description: Mapping[str, Any]) -> Names:
 def named(description: Mapping[str, Any], prefixes: Prefixes) -> Names:
     """Names of the tensors from those of the modules; a module without a name has no tensors."""
     return {
-        array: f"{prefixes[module.name]}.{key}"
+        array: f"{prefixes[module.name]}.{key}" if key else prefixes[module.name]
         for module in modules_of(description)
         if module.name in prefixes
         for key, array in module.arrays.items()
@@ -96,7 +96,7 @@ def names_in_order(description: Mapping[str, Any], tensors: Mapping[str, Array])
     """
     ours: dict[str, list[Module]] = {CONVOLUTION: [], NORM: [], LINEAR: []}
     for module in modules_of(description):
-        if module.kind != DRAWS:
+        if module.kind in ours:
             ours[module.kind].append(module)
     theirs = modules_in(tensors)
     if any(len(ours[kind]) != len(theirs[kind]) for kind in ours):

@@ -5,7 +5,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from deeptheory.nn.architectures import mobilenet
+from deeptheory.nn.architectures import convnext, mobilenet
 from deeptheory.prune.masked_layers import HEAD_LAYER
 
 Prefixes = dict[str, str]  # our name of a `torch_modules.Module` to that of the module in PyTorch
@@ -102,7 +102,49 @@ def _timm_mobilenet(blocks: Sequence[mobilenet.Bottleneck], hidden: bool) -> Pre
     return prefixes | _last(blocks, f"{last}.conv", f"{last}.bn1")
 
 
+def _convnext(names: Mapping[str, str], first: str, smaller: str, block: str) -> Prefixes:
+    """Blocks group by group; `names` are those of the parts of a block and of stem and head."""
+    prefixes = {"stage1.conv": f"{first}.0", "stage1.layer_norm": f"{first}.1", HEAD_LAYER: names["head"]}
+    stage = 1
+    for group, count in enumerate(convnext.BLOCKS):
+        if group > 0:
+            stage, part = stage + 1, smaller.format(group, 2 * group)
+            prefixes |= {f"stage{stage}.layer_norm": f"{part}.0", f"stage{stage}.conv": f"{part}.1"}
+        for number in range(count):
+            part = block.format(group, number, 2 * group + 1)
+            prefixes |= {
+                f"stage{stage + 1}.depthwise": part + names["depthwise"],
+                f"stage{stage + 1}.layer_norm": part + names["layer_norm"],
+                f"stage{stage + 1}.conv": part + names["expand"],
+                f"stage{stage + 2}.conv": part + names["reduce"],
+                f"stage{stage + 2}.scale": part + names["scale"],
+            }
+            stage += 2
+    return prefixes | {f"stage{stage}.layer_norm": names["last"]}
+
+
+CONVNEXT = {
+    TORCHVISION: {
+        "depthwise": ".block.0", "layer_norm": ".block.2", "expand": ".block.3", "reduce": ".block.5",
+        "scale": ".layer_scale", "last": "classifier.0", "head": "classifier.2",
+    },
+    TIMM: {
+        "depthwise": ".conv_dw", "layer_norm": ".norm", "expand": ".mlp.fc1", "reduce": ".mlp.fc2",
+        "scale": ".gamma", "last": "head.norm", "head": "head.fc",
+    },
+}  # fmt: skip
 PUBLISHED: Mapping[str, Published] = {
+    "convnext-tiny": Published(
+        {
+            TORCHVISION: partial(
+                _convnext, CONVNEXT[TORCHVISION], "features.0", "features.{1}", "features.{2}.{1}"
+            ),
+            TIMM: partial(
+                _convnext, CONVNEXT[TIMM], "stem", "stages.{0}.downsample", "stages.{0}.blocks.{1}"
+            ),
+        },
+        ("convnext_tiny",),
+    ),
     "mobilenet-v2": Published(
         {TORCHVISION: _mobilenet_v2, TIMM: partial(_timm_mobilenet, mobilenet.V2, False)},
         ("mobilenet_v2", "mobilenetv2_100"),

@@ -109,6 +109,8 @@ class _Sizes:
             return dict.fromkeys(KEYS_OF_NORM, (channels,))
         if kind == "LayerNorm":
             return {"weight": (channels,), "bias": (channels,)}
+        if kind == "LayerScale":
+            return {"weight": (channels,)}
         if kind in SQUEEZING:
             hidden = self.found.get(f"{name}.reduce_weight", (1,))[0]
             return {

@@ -183,6 +183,11 @@ def _(layer: nn.TanhGELU) -> str:
 
 
 @_module.register
+def _(layer: nn.LayerScale) -> str:
+    return f"LayerScale({len(layer.parameters['weight'])})"
+
+
+@_module.register
 def _(layer: nn.LayerNorm) -> str:
     return f"LayerNorm({len(layer.parameters['weight'])}, {layer.epsilon!r})"
 

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.architectures.builder import Builder
+from deeptheory.nn.architectures.convnext import add_convnext
 from deeptheory.nn.architectures.efficientnet import add_efficientnet
 from deeptheory.nn.architectures.mobilenet import (
     HIDDEN_LARGE,
@@ -50,6 +51,7 @@ ARCHITECTURES = {
     "mlp": Architecture(add_mlp),
     "resnet20": Architecture(add_resnet20),
     **{name: Architecture(partial(add_residual, kind=RESIDUAL[name]), {"form": CIFAR}) for name in RESIDUAL},
+    "convnext-tiny": Architecture(add_convnext),
     "mobilenet-v2": Architecture(add_mobilenet_v2),
     "mobilenet-v3-small": Architecture(partial(add_mobilenet_v3, blocks=V3_SMALL, hidden=HIDDEN_SMALL)),
     "mobilenet-v3-large": Architecture(partial(add_mobilenet_v3, blocks=V3_LARGE, hidden=HIDDEN_LARGE)),
@@ -89,10 +91,10 @@ def build(
         pooling.
         "lenet": two 5 x 5 convolutions without padding (6 and 16 filters), each with bias, ReLU and pooling,
         then hidden layers of 120 and 84. "mlp": two hidden layers of 512.
-        "resnet20", "resnet18" and the like, "efficientnet-b0", "mobilenet-v2" and "mobilenet-v3-small" or
-        "-large": see `resnet`, `residual`, `efficientnet` and `mobilenet`; a block is several stages, because
-        every stage has exactly one layer that mixes filters, `conv`. Those of "cct" and "vit-tiny" are
-        four: see `transformers`.
+        "resnet20", "resnet18" and the like, "efficientnet-b0", "mobilenet-v2", "mobilenet-v3-small" or "-large",
+        "convnext-tiny": see `resnet`, `residual`, `efficientnet`, `mobilenet`, `convnext`; a block is several
+        stages, because every stage has exactly one layer that mixes filters, `conv`. Those of "cct" and "vit-tiny"
+        are four: see `transformers`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)

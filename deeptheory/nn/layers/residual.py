@@ -1,11 +1,15 @@
-"""The layers of residual blocks besides convolutions: sum, shortcut, stochastic depth."""
+"""The layers of residual blocks besides convolutions: sum, shortcut, scale of a branch, stochastic depth."""
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError
+from deeptheory.nn import kernels
 from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
+
+INITIAL_SCALE = 1e-6  # of a branch, as in ConvNeXt
 
 
 class Sum(Layer):
@@ -64,6 +68,40 @@ class Subsample(Layer):
         dx[:] = 0
         dx[:, :: self.stride, :: self.stride] = dout[..., : self.shape[-1]]
         return dx
+
+
+class LayerScale(Layer):
+    """y = weight*x with one weight for each channel (the last axis).
+
+    On the branch of a residual block it starts small (Touvron et al., "Going deeper with image transformers").
+
+    Parameters
+    ----------
+    n_channels : int
+    """
+
+    def __init__(self, n_channels: int, dtype: DTypeLike = np.float32) -> None:
+        super().__init__()
+        self.parameters["weight"] = np.full(n_channels, INITIAL_SCALE, dtype)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if input_shape[-1] != (n_channels := len(self.parameters["weight"])):
+            raise InputError("input", f"shape (..., {n_channels})", f"shape {tuple(input_shape)}")
+        return input_shape
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        self.x, out = x, self.scratch.array("out", self.shape_for(x), x.dtype)
+        np.multiply(x, self.parameters["weight"], out=out)
+        return out
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
+        weight = self.parameters["weight"]
+        rows = (a.reshape(-1, len(weight)) for a in (dout, self.x))
+        self.gradients["weight"] = kernels.channel_sums(*rows)[1].astype(weight.dtype)
+        if not input_gradient:
+            return None
+        dout *= weight
+        return dout
 
 
 class StochasticDepth(Layer):

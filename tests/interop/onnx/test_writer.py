@@ -73,6 +73,7 @@ def test_layers_that_no_architecture_of_ours_combines(path):
                 "squeeze": nn.HardSqueezeExcitation(8, 2, rng=rng),
                 "hardswish": nn.HardSwish(),
                 "relu6": nn.ReLU6(),
+                "scale": nn.LayerScale(8),
                 "layer_norm": nn.LayerNorm(8),
                 "gelu": nn.GELU(),
                 "tanh_gelu": nn.TanhGELU(),

@@ -55,6 +55,7 @@ def layers(rng):
         "relu6": nn.ReLU6,
         "hard swish": nn.HardSwish,
         "hard squeeze": lambda: nn.HardSqueezeExcitation(2, 3, **options),
+        "layer scale": lambda: nn.LayerScale(2, np.float64),
         "layer norm": lambda: nn.LayerNorm(2, dtype=np.float64),
         "layer norm of tokens": lambda: nn.LayerNorm(5, 1e-5, np.float64),
         "squeeze": lambda: nn.SqueezeExcitation(2, 3, **options),
