@@ -14,8 +14,7 @@ from deeptheory.errors import InputError
 from deeptheory.nn.training import steps_per_epoch
 from deeptheory.runs.estimates.memory_law import Sizes
 from deeptheory.runs.network_sources import NetworkSource
-from deeptheory.runs.run import Run
-from deeptheory.store import paths
+from deeptheory.store import hdf5, paths
 from deeptheory.system import threadpools
 
 STEPS = 5  # training steps tried to warm up, and measured twice
@@ -32,15 +31,18 @@ def recorded(directories: Iterable[Path]) -> tuple[dict[str, int], dict[str, flo
     peaks, seconds = dict[str, int](), dict[str, float]()
     begun = (directory for directory in directories if (directory / paths.RESULTS).exists())
     for directory in itertools.islice(begun, LOOKED_AT):
-        with contextlib.suppress(InputError):  # no run, or a damaged file, which is reported where it is read
-            run = Run(directory, quiet=True)
-            with run.reading():
-                for step in paths.STEPS:
-                    if run.has(peak := paths.join(step, paths.PEAK_BYTES)):  # older files lack it
-                        peaks[step] = max(peaks.get(step, 0), int(run.read_number(peak)))
-                        if run.read_number(paths.provenance_path(step, "threads")) == threadpools.threads():
-                            time = run.read_number(paths.join(step, paths.WALL_SECONDS))
-                            seconds[step] = max(seconds.get(step, 0.0), time)
+        results = directory / paths.RESULTS
+        with (
+            contextlib.suppress(InputError),  # of a damaged file, which is reported where a step reads it
+            hdf5.open_for_reading(results) as file,
+        ):
+            run = hdf5.OpenFile(file)  # no `Run`: to parse its options takes longer than all of this
+            for step in paths.STEPS:
+                if hdf5.has(file, peak := paths.join(step, paths.PEAK_BYTES)):  # older files lack it
+                    peaks[step] = max(peaks.get(step, 0), int(run.read_number(peak)))
+                    if run.read_number(paths.provenance_path(step, "threads")) == threadpools.threads():
+                        time = run.read_number(paths.join(step, paths.WALL_SECONDS))
+                        seconds[step] = max(seconds.get(step, 0.0), time)
     return peaks, seconds
 
 
