@@ -11,7 +11,7 @@ from deeptheory.prune.refitting import RIDGE
 
 WIDE = 6144  # weights per filter from which on no covariance of patches is formed: 8 D^2 bytes are 0.3 GB
 LARGEST = 2**27  # elements of the patches that are held: 0.5 GB, 5349 patches of 25088
-COLUMNS = 1024  # taken to float64 at a time
+COLUMNS, FILTERS = 1024, 256  # taken to float64 at a time
 
 
 def patches_of_wide(width: int) -> int:
@@ -67,46 +67,48 @@ def refitted_wide(
     if not centred or trace > len(patches) * ROUNDING**2 * np.sum(mean**2):
         ridge = RIDGE * trace / flat.shape[1]
         for filters, support in _by_support(kept):
-            given = outputs[:, filters] - output_mean[filters]
-            fitted[np.ix_(filters, support)] = _refitted(
-                flat[np.ix_(filters, support)], patches, support, given, ridge
-            )
+            solve = _Solver(patches, support, ridge)
+            for start in range(0, len(filters), FILTERS):
+                some = filters[start : start + FILTERS]
+                given = outputs[:, some] - output_mean[some]
+                fitted[np.ix_(some, support)] = solve(flat[np.ix_(some, support)], given)
     offset = output_mean - fitted @ mean if centred else output_mean
     return fitted.reshape(weight.shape), offset
 
 
-def _refitted(
-    weight: NDArray[np.floating],
-    patches: NDArray[np.float32],
-    support: NDArray[np.int64],
-    outputs: NDArray[np.float64],
-    ridge: float,
-) -> NDArray[np.float64]:
-    """Weights (B', S) of filters that keep the same inputs; `ridge` is n lambda."""
-    refitted: NDArray[np.float64] = weight.astype(np.float64)
-    residual = outputs.copy()
-    n, size = len(patches), len(support)
-    small = np.zeros((min(n, size),) * 2)
-    for columns, block in _blocks(patches, support):
-        residual -= block @ refitted[:, columns].T
-        if n <= size:
-            small += block @ block.T
-    if n > size:
-        for start in range(0, n, COLUMNS):
-            block = patches[start : start + COLUMNS, support].astype(np.float64)
-            small += block.T @ block
-    small[np.diag_indices_from(small)] += ridge
-    factor = scipy.linalg.cho_factor(small, lower=True, overwrite_a=True, check_finite=False)
-    if n <= size:
-        solved = scipy.linalg.cho_solve(factor, residual, check_finite=False)
-        for columns, block in _blocks(patches, support):
-            refitted[:, columns] += (block.T @ solved).T
+class _Solver:
+    """Least squares on some columns of the patches; `ridge` is n lambda."""
+
+    def __init__(self, patches: NDArray[np.float32], support: NDArray[np.int64], ridge: float) -> None:
+        self.patches, self.support, (n, size) = patches, support, (len(patches), len(support))
+        self.dual = n <= size
+        small = np.zeros((min(n, size),) * 2)
+        if self.dual:
+            for _, block in _blocks(patches, support):
+                small += block @ block.T
+        else:
+            for start in range(0, n, COLUMNS):
+                rows = patches[start : start + COLUMNS, support].astype(np.float64)
+                small += rows.T @ rows
+        small[np.diag_indices_from(small)] += ridge
+        self.factor = scipy.linalg.cho_factor(small, lower=True, overwrite_a=True, check_finite=False)
+
+    def __call__(self, weight: NDArray[np.floating], outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights (B', S) of filters that keep these columns, for their outputs (n, B') less the offset."""
+        refitted: NDArray[np.float64] = weight.astype(np.float64)
+        residual = outputs.copy()
+        for columns, block in _blocks(self.patches, self.support):
+            residual -= block @ refitted[:, columns].T
+        if self.dual:
+            residual = scipy.linalg.cho_solve(self.factor, residual, check_finite=False)
+            for columns, block in _blocks(self.patches, self.support):
+                refitted[:, columns] += (block.T @ residual).T
+            return refitted
+        products = np.empty((len(self.support), len(refitted)))
+        for columns, block in _blocks(self.patches, self.support):
+            products[columns] = block.T @ residual
+        refitted += scipy.linalg.cho_solve(self.factor, products, check_finite=False).T
         return refitted
-    products = np.empty((size, len(refitted)))
-    for columns, block in _blocks(patches, support):
-        products[columns] = block.T @ residual
-    refitted += scipy.linalg.cho_solve(factor, products, check_finite=False).T
-    return refitted
 
 
 def _blocks(

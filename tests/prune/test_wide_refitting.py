@@ -24,6 +24,7 @@ def by_covariance(weight, mask, patches, outputs, centred):
 @pytest.mark.parametrize("masked", [True, False])
 def test_the_weights_and_offsets_are_those_of_the_covariance(n, centred, masked, monkeypatch):
     monkeypatch.setattr(wide_refitting, "COLUMNS", 3)
+    monkeypatch.setattr(wide_refitting, "FILTERS", 2)
     weight = RNG.normal(size=(5, 10)).astype(np.float32)
     mask = RNG.random((5, 10)) < 0.6 if masked else None
     if masked:

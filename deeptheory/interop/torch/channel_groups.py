@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
+from deeptheory.interop.torch.filters import HEADS
+from deeptheory.interop.torch.inputs import Pool
 from deeptheory.interop.torch.live_model import LiveModel
 
 if TYPE_CHECKING:
@@ -88,10 +90,12 @@ class ChannelGroups:
     def __init__(self, live: LiveModel, x: Any) -> None:
         self.live, self._pruning = live, needed("torch_pruning", EXTRA)
         self._names = {id(module): name for name, module in live.modules.items()}
+        self._of_heads = _layers_of_heads(live, x)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._graph = self._pruning.DependencyGraph().build_dependency(live.model, example_inputs=x)
+                graph = self._pruning.DependencyGraph()
+                self._graph = graph.build_dependency(live.model, x, output_transform=self._differentiable)
                 self.groups = [self._group(found) for found in self._graph.get_all_groups()]
         except Exception as failure:  # of whatever the forward pass contains
             reason = str(failure).partition("\n")[0]
@@ -105,6 +109,11 @@ class ChannelGroups:
             prune = self._pruning.prune_conv_out_channels
         self._graph.get_pruning_group(group.root, prune, idxs=channels).prune()
 
+    def _differentiable(self, output: Any) -> list[Any]:
+        """The tensors that gradients go back from, of a tuple or `ModelOutput` with whatever else is in it."""
+        leaves = self.live.torch.utils._pytree.tree_leaves(output)
+        return [leaf for leaf in leaves if getattr(leaf, "grad_fn", None) is not None]
+
     def _group(self, found: Any) -> Group:
         tn, uncut = self.live.torch.nn, ""
         parts: dict[str, dict[str, Places]] = {"writers": {}, "followers": {}, "readers": {}}
@@ -114,7 +123,7 @@ class ChannelGroups:
             places: Places = defaultdict(list)
             for channel, place in zip(item.root_idxs, item.idxs, strict=True):
                 places[channel].append(place)
-            depthwise = isinstance(module, tn.Conv2d) and module.groups == module.in_channels > 1
+            depthwise = isinstance(module, tn.Conv1d | tn.Conv2d) and module.groups == module.in_channels > 1
             if name is None:
                 if getattr(module, "offsets", ()) is None or isinstance(module, tn.Parameter):
                     uncut = "Torch-Pruning does not follow where they go"
@@ -127,4 +136,15 @@ class ChannelGroups:
                 uncut = f"'{name}', a {type(module).__name__}, uses all of them together"
         if not parts["readers"]:
             uncut = "they are outputs of the model"
+        if not self._of_heads.isdisjoint(parts["writers"]) or not self._of_heads.isdisjoint(parts["readers"]):
+            uncut = uncut or "they are parts of heads, whose width the forward pass knows"
         return Group(found[0].dep.target.module, len(found[0].idxs), **parts, uncut=uncut)
+
+
+def _layers_of_heads(live: LiveModel, x: Any) -> set[str]:
+    """The layers of queries, keys and values, and those that read heads."""
+    pool = Pool(live.torch)
+    found = LiveModel(live.model, pool).traced(pool.read_example(x).images)
+    heads = [call.filters for call in found.calls if call.reads and call.filters.kind == HEADS]
+    reading = {mixing.module for mixing in found.mixing if mixing.read.kind == HEADS}
+    return reading.union(*(filters.feeding for filters in heads))

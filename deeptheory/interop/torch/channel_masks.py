@@ -54,9 +54,12 @@ def channel_masks(
     masks: dict[str, NDArray[np.bool_]] = {}
     why = "no layer that writes them has scores"
     for group in ChannelGroups(live, as_input(live, example)).groups:
+        if group.uncut:
+            scored = any(filter_scores(checked, name) is not None for name in group.writers)
+            why = group.uncut if scored else why
+            continue
         score = group.score(checked)
-        if score is None or group.uncut:
-            why = group.uncut if score is not None else why
+        if score is None:
             continue
         removed = np.argsort(-score, kind="stable")[max(1, math.ceil(density * group.n)) :]
         for name, row in _rows(group, removed.tolist()):

@@ -227,13 +227,12 @@ def _layer(
     by_filter = shape[::-1] if is_transposed(module) else shape
     n_filters, n_positions = shapes[before]
     n_out = n_outputs if after == prune.HEAD else shapes[after][0]
-    outer, rows = 1, None
+    outer, of_heads, rows = 1, False, None
     if after == prune.HEAD:
         rows = None if len(labels) == n_outputs else labels
-    elif _writes_heads(name, call := live.call(after, x)):
+    elif of_heads := _writes_heads(name, call := live.call(after, x)):
         outer = outer_of_heads(live, name, call, x)
-    n_rows = n_out if by_filter[0] == n_out else outer * n_out
-    if by_filter[0] != n_out and (n_rows == n_out or by_filter[0] % n_rows):
+    if by_filter[0] != n_out and not (of_heads and outer):
         raise InputError(f"weight '{parameter}'", f"{n_out} outputs, as {after} has", f"shape {shape}")
     if after == prune.HEAD and by_filter[1:] != (n_filters * n_positions,):
         expected = f"shape {(n_out, n_filters * n_positions)}, that of a probe of {before}"

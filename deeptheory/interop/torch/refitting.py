@@ -217,5 +217,10 @@ def mixing_layers(live: LiveModel, x: NDArray[np.float32], last: str) -> list[Mi
 def _replace(tensor: "torch.Tensor", values: NDArray[Any], times: bool = False, plus: bool = False) -> None:
     """Overwrite a parameter or buffer by an array, or multiply by it or add it."""
     old = tensor.data
-    new = old.new_tensor(values.astype(np.float64))
-    old.copy_(old * new if times else old + new if plus else new)
+    new = old.new_tensor(values)
+    if times:
+        old.mul_(new)
+    elif plus:
+        old.add_(new)
+    else:
+        old.copy_(new)

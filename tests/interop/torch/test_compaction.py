@@ -249,3 +249,22 @@ def test_scores_are_the_importance_of_the_pruners_of_torch_pruning(example):
 def test_scores_that_do_not_fit_are_refused(example, scores, density, text):
     with pytest.raises(InputError, match=text):
         live.channel_masks(settled(Residual), scores, density, example=example)
+
+
+@pytest.mark.filterwarnings("ignore")  # those of Torch-Pruning
+def test_of_a_transformer_nodes_are_removed_and_heads_stay_whole():
+    from tests.interop.torch import token_models
+
+    torch.manual_seed(0)
+    model, x = token_models.ViT().eval(), torch.randn(3, 1, 16, 16)
+    scores = {f"blocks.{n}.{name}.weight": np.random.default_rng(n).random(size) for n in (0, 1)
+              for name, size in (("fc1", 12), ("attn.qkv", 24))}  # fmt: skip
+    masks = live.channel_masks(model, scores, 0.5, example=x)
+    assert masks.keys() == {f"blocks.{n}.fc1.{key}" for n in (0, 1) for key in ("weight", "bias")}
+    small = live.compact(model, masks, example=x, quiet=True)
+    assert small.channels == {f"blocks.{n}.fc1": (12, 6) for n in (0, 1)}
+    heads = {"blocks.0.attn.qkv.weight": np.repeat([[True], [False], [True]], 8, axis=0).repeat(8, axis=1)}
+    with pytest.raises(
+        InputError, match=r"those of 'blocks.0.attn.qkv', which stay: they are parts of heads"
+    ):
+        live.compact(model, heads, example=x, quiet=True)

@@ -15,6 +15,7 @@ from deeptheory.interop import torch as live  # noqa: E402
 from deeptheory.interop.torch import inputs as reading  # noqa: E402
 from deeptheory.interop.torch.live_model import LiveModel, first_tensor  # noqa: E402
 from deeptheory.interop.torch.tracing import trace  # noqa: E402
+from deeptheory.system import memory  # noqa: E402
 
 tn = torch.nn
 N = 60
@@ -139,6 +140,31 @@ def test_wide_layers_are_refitted_from_their_patches_as_from_covariances(monkeyp
         assert refit["refitted_theory"] == pytest.approx(expected[name]["refitted_theory"], abs=1e-3)
     assert seen
     assert {shape[1] * shape[2] * shape[3] for shape in seen} == {36}
+
+
+@pytest.mark.slow
+def test_a_layer_of_25088_inputs_is_predicted_in_four_gigabytes():
+    """The classifier of VGG-16, whose covariance of patches alone would take five."""
+    torch.manual_seed(0)
+    layers = [
+        tn.Conv2d(8, 512, 1),
+        tn.ReLU(),
+        tn.Flatten(),
+        tn.Linear(25088, 4096),
+        tn.ReLU(),
+        tn.Linear(4096, 10),
+    ]
+    x, labels = torch.randn(400, 8, 7, 7), torch.arange(400) % 10
+    x = x + torch.randn(10, 8, 7, 7)[labels]
+    found = live.measure(
+        tn.Sequential(*layers), [[x[:100], labels[:100]]], ["2", "4"], probe_loader=[[x, labels]], quiet=True
+    )
+    arms = found.masks(["afcc", "random"], 0.5, pairs={"3": ("2", "4")}, granularity="filter")
+    memory.reset_peak()
+    losses = found.predict(arms, quiet=True)["arms"]
+    peak = memory.process_memory("VmHWM")
+    assert peak < 4e9
+    assert abs(losses["afcc"]["refit_loss"]) < 0.2
 
 
 @pytest.mark.parametrize(
