@@ -17,6 +17,9 @@ NETWORKS = {
     "mlp": {},
     "lenet": {},
     "resnet20": {"width": 0.25},
+    "resnet18": {"form": "imagenet"},
+    "resnext50_32x4d": {},
+    "wrn-16-8": {},
     "efficientnet-b0": {"depth": 0.3, "stochastic_depth": 0.2},
 }
 

@@ -11,6 +11,7 @@ from tests.interop.networks import NETWORKS, images_for, relative_difference, sm
 from tests.interop.torch.test_writer import load
 
 torch = pytest.importorskip("torch")
+models = pytest.importorskip("tests.interop.torch_models")
 pytest.importorskip("onnx")
 tn, functional = torch.nn, torch.nn.functional
 pytestmark = [
@@ -152,6 +153,23 @@ def test_a_residual_network(path, shortcut):
             ["conv", "norm", "shortcut", "sum", "relu", "pool"],
             ["flatten", "linear"],
         ]
+
+
+def test_a_padded_pooling_and_grouped_convolutions(path):
+    module = models.Residual((1, 1, 1, 1), 0.125, 4, bottleneck=True, groups=4, base=32)
+    network = exported(settle(module), path, **AS_TRAINED)
+    assert keys(network)[:4] == [
+        ["conv", "norm", "relu", "pool"],
+        ["conv", "norm", "relu", "grouped", "grouped_norm", "grouped_relu"],
+        ["conv", "norm"],
+        ["conv", "norm", "sum", "relu"],
+    ]
+    assert network.stage("stage1").output_shape == (4, 4, 8)
+
+
+def test_norms_before_convolutions(path):
+    network = exported(settle(models.WideResidual(10, 2, 4, stem=8)), path, **AS_TRAINED)
+    assert ["conv", "sum", "norm", "relu"] in keys(network)
 
 
 def test_inverted_bottlenecks(path):

@@ -28,6 +28,7 @@ TINY = {
         lambda: models.Residual((3, 4, 6, 3), 0.25, 5, bottleneck=True, groups=32, base=4),
         32,
     ),
+    "wrn-28-10": (lambda: models.WideResidual(28, 2, 5, stem=4), 16),
     "efficientnet-b0": (lambda: models.EfficientNetB0(0.25, 5), 64),
     "efficientnet_b0": (lambda: models.EfficientNetB0(0.25, 5), 32),
     "efficientnet_b0-stride1": (lambda: models.EfficientNetB0(0.25, 5, stem_stride=1), 40),

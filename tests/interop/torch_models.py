@@ -138,6 +138,47 @@ class Residual(tn.Module):
         return getattr(self, self.head)(x)
 
 
+class WideBlock(tn.Module):
+    """Normed and activated before each convolution; names as xternalz/WideResNet-pytorch's."""
+
+    def __init__(self, n_in, n_out, stride):
+        super().__init__()
+        self.bn1, self.conv1 = tn.BatchNorm2d(n_in), tn.Conv2d(n_in, n_out, 3, stride, 1, bias=False)
+        self.bn2, self.conv2 = tn.BatchNorm2d(n_out), tn.Conv2d(n_out, n_out, 3, 1, 1, bias=False)
+        self.convShortcut = tn.Conv2d(n_in, n_out, 1, stride, bias=False) if n_in != n_out else None
+
+    def forward(self, x):
+        y = F.relu(self.bn1(x))
+        shortcut = x if self.convShortcut is None else self.convShortcut(y)
+        return shortcut + self.conv2(F.relu(self.bn2(self.conv1(y))))
+
+
+class WideGroup(tn.Module):
+    def __init__(self, n_in, n_out, count, stride):
+        super().__init__()
+        self.layer = tn.Sequential(
+            *(WideBlock(n_out if i else n_in, n_out, 1 if i else stride) for i in range(count))
+        )
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+class WideResidual(tn.Module):
+    def __init__(self, depth, factor, n_labels, stem=16):
+        super().__init__()
+        self.conv1, n = tn.Conv2d(3, stem, 3, 1, 1, bias=False), stem
+        for group in range(3):
+            n_out = stem * 2**group * factor
+            setattr(self, f"block{group + 1}", WideGroup(n, n_out, (depth - 4) // 6, 1 + (group > 0)))
+            n = n_out
+        self.bn1, self.fc = tn.BatchNorm2d(n), tn.Linear(n, n_labels)
+
+    def forward(self, x):
+        x = self.block3(self.block2(self.block1(self.conv1(x))))
+        return self.fc(F.relu(self.bn1(x)).mean((2, 3)))
+
+
 class SqueezeExcitation(tn.Module):
     def __init__(self, n, n_hidden):
         super().__init__()

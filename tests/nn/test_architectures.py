@@ -102,6 +102,17 @@ def test_residual_networks_have_the_parameters_of_torchvision(name, parameters):
     assert sum(a.size for a in network.parameters().values()) + 1000 == parameters  # its head has a bias
 
 
+def test_wide_residual_networks():
+    network = nn.build("wrn-28-10", 10, (32, 32, 3), 0.1, rng=np.random.default_rng(0))
+    weights = [array.shape for array in network.parameters().values() if array.ndim == 4]
+    assert len(weights) == 25 + 3  # and of shortcuts
+    inputs = {node.name: node.inputs for node in network.nodes}
+    assert inputs["stage3.conv"] == ("stage1.relu",)  # a shortcut
+    assert inputs["stage4.sum"] == ("stage4.conv", "stage3.conv")
+    assert inputs["stage6.sum"] == ("stage6.conv", "stage4.sum")
+    assert network.output_shape("stage28.sum") == (8, 8, 64)
+
+
 def test_residual_networks():
     network = build("resnet50", (64, 48, 3), width=1 / 16, form="imagenet")
     assert [s.output_shape for s in network.stages[:4]] == [

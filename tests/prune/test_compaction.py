@@ -14,6 +14,9 @@ NETWORKS = {
     "mlp": {"size": 8, "width": 0.1},
     "lenet": {"size": 20, "width": 1},
     "resnet20": {"size": 12, "width": 0.5},
+    "resnet18": {"size": 16, "width": 0.25},
+    "resnext50_32x4d": {"size": 8, "width": 0.06},
+    "wrn-16-8": {"size": 8, "width": 0.125},
     "efficientnet-b0": {"size": 16, "width": 0.5, "depth": 0.3},
     "cct": {"size": 8, "width": 0.125, "blocks": 2},
     "vit-tiny": {"size": 8, "width": 0.125, "blocks": 1},
@@ -40,7 +43,8 @@ def mixing_weights(network):
         for key, layer in stage.layers.items():
             if key in ("conv", "linear", "attention"):
                 weight = layer.parameters["weight"]
-                grids[f"{stage.name}.{key}.weight"] = (len(weight), channels)
+                n_inputs = channels if key == "linear" else weight.shape[1]
+                grids[f"{stage.name}.{key}.weight"] = (len(weight), n_inputs)
                 channels = len(weight)
     return dict(list(grids.items())[1:])
 

@@ -38,8 +38,8 @@ KEYS: dict[type[Layer], str] = {
     nn.Subsample: "shortcut",
     nn.Sum: "sum",
 }
-DEPTHWISE = "depthwise"
-AFTER_DEPTHWISE = (
+DEPTHWISE, GROUPED = "depthwise", "grouped"  # of one channel in each group, of more
+AFTER_GROUPS = (
     nn.BatchNorm2d,
     nn.ReLU,
     nn.ReLU6,
@@ -152,13 +152,13 @@ def _groups(layers: Sequence[Placed]) -> list[list[int]]:
 
 def _keys(layers: Sequence[Layer]) -> list[str]:
     """Names of the layers of a stage."""
-    names, counts, after_depthwise = list[str](), Counter[str](), False
+    names, counts, before = list[str](), Counter[str](), ""
     for layer in layers:
         key = KEYS[type(layer)]
         if isinstance(layer, nn.Conv2d) and layer.groups > 1:
-            key, after_depthwise = DEPTHWISE, True
-        elif after_depthwise and isinstance(layer, AFTER_DEPTHWISE):
-            key = f"{DEPTHWISE}_{key}"
+            key = before = DEPTHWISE if layer.parameters["weight"].shape[1] == 1 else GROUPED
+        elif before and isinstance(layer, AFTER_GROUPS):
+            key = f"{before}_{key}"
         counts[key] += 1
         names.append(f"{key}{counts[key]}" if counts[key] > 1 else key)
     return names

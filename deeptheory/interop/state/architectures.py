@@ -18,6 +18,7 @@ from deeptheory.nn.architectures import EFFICIENTNET, NAMES, UNCLEAR
 from deeptheory.nn.architectures.efficientnet import SMALL, WIDEST
 from deeptheory.nn.architectures.plain import VGG
 from deeptheory.nn.architectures.residual import CIFAR, RESIDUAL
+from deeptheory.nn.architectures.wide_residual import WIDE
 from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.prune.masked_layers import HEAD_LAYER
 
@@ -97,7 +98,7 @@ def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shap
         raise unknown_name("--architecture", name, (*ARCHITECTURES, "FILE.toml"), UNCLEAR)
     if SPELLINGS.get(name, name) in VGG:
         return _vgg(name, tensors, input_shape)
-    if SPELLINGS.get(name, name) in RESIDUAL:
+    if SPELLINGS.get(name, name) in (*RESIDUAL, *WIDE):
         return _residual(name, tensors, input_shape)
     return _ours(name, tensors, input_shape)
 
@@ -145,25 +146,28 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
 
 
 def _residual(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
-    kind, form = RESIDUAL[SPELLINGS.get(asked, asked)], residual_names.form_of(tensors)
-    name = SPELLINGS.get(asked, asked)
-    narrow = nn.build(name, 2, input_shape, NARROW, rng=np.random.default_rng(0), form=form)
-    description, notes, unsaid = nn.blueprint_of(narrow), list[str](), None
-    if kind.bottleneck:
-        notes.append("blocks that halve the positions do so in their 3 x 3 convolution, as torchvision's do")
+    name, notes, unsaid = SPELLINGS.get(asked, asked), list[str](), None
+    if name in WIDE:
+        options, namings = {}, {"xternalz": residual_names.wide_naming(WIDE[name][0])}
+    else:
+        options = {"form": residual_names.form_of(tensors)}
+        namings = residual_names.residual_namings(RESIDUAL[name])
+        if RESIDUAL[name].bottleneck:
+            notes.append(
+                "blocks that halve the positions do so in their 3 x 3 convolution, as torchvision's do"
+            )
     if asked in CIFAR_FORMS:
         notes.append("the stem has stride 1, and no pooling follows it")
-    elif residual_names.is_silent(tensors):
+    elif name in RESIDUAL and residual_names.is_silent(tensors):
         do = "describe the network in a TOML file if its stem has a stride or is pooled"
         unsaid = _unsaid([f"{name}-{CIFAR}"], "whether the 3 x 3 stem is pooled", do)
+    narrow = nn.build(name, 2, input_shape, NARROW, rng=np.random.default_rng(0), **options)
+    description = nn.blueprint_of(narrow)
+    named = {title: naming.named(description, prefixes) for title, prefixes in namings.items()}
     return Architecture(
         asked,
         description,
-        {OWN: naming.own_names(description)}
-        | {
-            title: naming.named(description, prefixes)
-            for title, prefixes in residual_names.residual_namings(kind).items()
-        },
+        {OWN: naming.own_names(description), **named},
         frozenset((*narrow.parameters(), *narrow.buffers())),
         {array: weight.shape[2:] for array, weight in narrow.parameters().items() if weight.ndim == 4},
         notes=tuple(notes),

@@ -1,8 +1,9 @@
-"""Names of the tensors of residual networks: torchvision's, kuangliu's and weiaicunzai's."""
+"""Names of the tensors of residual networks: torchvision's, kuangliu's, weiaicunzai's; xternalz' of wide ones."""
 
 from collections.abc import Iterable, Mapping
 
 from deeptheory.interop.state.naming import Prefixes
+from deeptheory.nn.architectures import wide_residual
 from deeptheory.nn.architectures.residual import CIFAR, IMAGENET, Block, Residual, blocks_of
 from deeptheory.nn.layers.base import Array
 from deeptheory.prune.masked_layers import HEAD_LAYER
@@ -21,6 +22,21 @@ def residual_namings(kind: Residual) -> dict[str, Prefixes]:
         for title, shortcut, head in (*pairs, *others)
     }  # fmt: skip
     return found | {"weiaicunzai": _sequential(kind, blocks)}
+
+
+def wide_naming(depth: int) -> Prefixes:
+    """`conv1`, `block1.layer.0.bn1`, ..., `block1.layer.0.convShortcut`, and last `bn1` and the head, `fc`."""
+    blocks = list(wide_residual.blocks_of(depth))
+    places = [f"block{block.group + 1}.layer.{block.number}" for block in blocks]
+    prefixes = {"stage1.conv": "conv1", "stage1.norm": f"{places[0]}.bn1", HEAD_LAYER: "fc"}
+    for block, place, following in zip(
+        blocks, places, [*(f"{place}." for place in places[1:]), ""], strict=True
+    ):
+        prefixes |= {f"{block.first}.conv": f"{place}.conv1", f"{block.first}.norm": f"{place}.bn2"}
+        prefixes |= {f"{block.last}.conv": f"{place}.conv2", f"{block.last}.norm": f"{following}bn1"}
+        if block.shortcut:
+            prefixes[f"{block.shortcut}.conv"] = f"{place}.convShortcut"
+    return prefixes
 
 
 def form_of(tensors: Mapping[str, Array]) -> str:

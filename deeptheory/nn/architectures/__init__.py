@@ -24,6 +24,7 @@ from deeptheory.nn.architectures.plain import VGG, add_lenet, add_mlp, add_vgg
 from deeptheory.nn.architectures.residual import CIFAR, RESIDUAL, add_residual
 from deeptheory.nn.architectures.resnet import add_resnet20
 from deeptheory.nn.architectures.transformers import add_cct, add_vit
+from deeptheory.nn.architectures.wide_residual import WIDE, add_wide_residual
 from deeptheory.nn.layers.base import Shape
 from deeptheory.nn.network import Network
 
@@ -51,6 +52,10 @@ ARCHITECTURES = {
     "mlp": Architecture(add_mlp),
     "resnet20": Architecture(add_resnet20),
     **{name: Architecture(partial(add_residual, kind=RESIDUAL[name]), {"form": CIFAR}) for name in RESIDUAL},
+    **{
+        name: Architecture(partial(add_wide_residual, depth=depth, factor=factor))
+        for name, (depth, factor) in WIDE.items()
+    },
     "convnext-tiny": Architecture(add_convnext),
     "mobilenet-v2": Architecture(add_mobilenet_v2),
     "mobilenet-v3-small": Architecture(partial(add_mobilenet_v3, blocks=V3_SMALL, hidden=HIDDEN_SMALL)),
@@ -91,10 +96,10 @@ def build(
         pooling.
         "lenet": two 5 x 5 convolutions without padding (6 and 16 filters), each with bias, ReLU and pooling,
         then hidden layers of 120 and 84. "mlp": two hidden layers of 512.
-        "resnet20", "resnet18" and the like, "efficientnet-b0", "mobilenet-v2", "mobilenet-v3-small" or "-large",
-        "convnext-tiny": see `resnet`, `residual`, `efficientnet`, `mobilenet`, `convnext`; a block is several
-        stages, because every stage has exactly one layer that mixes filters, `conv`. Those of "cct" and "vit-tiny"
-        are four: see `transformers`.
+        "resnet20", "resnet18" and the like, "wrn-28-10" and the like, "efficientnet-b0", "mobilenet-v2",
+        "mobilenet-v3-small" or "-large", "convnext-tiny": see `resnet`, `residual`, `wide_residual`,
+        `efficientnet`, `mobilenet`, `convnext`; a block is several stages, because every stage has exactly one
+        layer that mixes filters, `conv`. Those of "cct" and "vit-tiny" are four: see `transformers`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)
