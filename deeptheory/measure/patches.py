@@ -168,7 +168,9 @@ def mixing_layer(network: nn.Network, layer: str) -> nn.Conv2d | nn.Linear:
         raise unknown_name("layer", layer, layers)
     named = layers[layer]
     if not isinstance(named, nn.Linear) and not (isinstance(named, nn.Conv2d) and named.groups == 1):
-        raise InputError(f"layer '{layer}'", "a convolution without groups or a linear layer", f"{named}")
+        raise InputError(
+            f"layer '{layer}'", "a convolution without groups or a linear layer", type(named).__name__
+        )
     return named
 
 

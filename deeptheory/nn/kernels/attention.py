@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from deeptheory.nn.kernels.generated.lane_transposes import turn
 from deeptheory.nn.kernels.matrix_products import (
     NOTHING_COMING,
     SLACK,
@@ -20,7 +21,7 @@ from deeptheory.nn.kernels.matrix_products import (
     next_panel,
 )
 from deeptheory.nn.kernels.vectors import LANES, ONE, ZERO, exp, explicit, fill, load, store, where_less
-from deeptheory.system.compiled import inner, njit, prange
+from deeptheory.system.compiled import inner, njit, prange, signed
 
 Array = NDArray[Any]
 LOWEST = np.float32(-3e38)
@@ -48,8 +49,12 @@ def sizes_of(tokens: int, heads: int, depth: int) -> Sizes:
 
 @inner
 def _transpose(source, at, row, n_rows, n_columns, to, width):
-    """to[c, r] = source[r, c], rows of `to` `width` elements apart."""
-    for r in range(n_rows):
+    """to[c, r] = source[r, c], rows of `to` `width` elements apart; columns in sixteens."""
+    whole = n_rows // LANES * LANES
+    for r in range(0, whole, LANES):
+        for c in range(0, n_columns, LANES):
+            turn(to, c * width + r, width, source, at + r * row + c, row)
+    for r in range(whole, n_rows):
         for c in range(n_columns):
             to[c * width + r] = source[at + r * row + c]
 
@@ -131,20 +136,23 @@ def forward(qkv, kept, sizes, scale, stats, out):
     """
     tokens, heads, depth, width = sizes
     row = 3 * depth * heads
-    for n in prange(len(kept)):
+    for index in prange(len(kept)):
+        n = signed(index)
         queries = np.zeros(depth * width, np.float32)
         scores = np.empty((tokens + SLACK) * width, np.float32)
-        mixed = np.empty((tokens + SLACK) * depth, np.float32)
+        mixed = np.empty((heads, (tokens + SLACK) * depth), np.float32)
         for h in range(heads):
             q, at = (n * tokens * heads + h) * 3 * depth, h * 2 * width
             _transpose(qkv, q, row, tokens, depth, queries, width)
             _product(scores, qkv, q + depth, row, 1, queries, 0, width, tokens, width, depth)
             _normalise(scores, kept[n], sizes, scale, stats[n], at)
-            _product(mixed, scores, 0, 1, width, qkv, q + 2 * depth, row, tokens, depth, tokens)
-            for t in range(tokens):
-                share, target = stats[n, at + width + t], (n * tokens + t) * depth * heads + h
-                for e in range(depth):
-                    out[target + e * heads] = mixed[t * depth + e] * share
+            _product(mixed[h], scores, 0, 1, width, qkv, q + 2 * depth, row, tokens, depth, tokens)
+        target = n * tokens * depth * heads
+        for t in range(tokens):
+            for place in range(t * depth, (t + 1) * depth):
+                for h in range(heads):
+                    out[target] = mixed[h, place] * stats[n, (2 * h + 1) * width + t]
+                    target += 1
 
 
 @njit(parallel=True)
@@ -152,29 +160,32 @@ def backward(qkv, kept, sizes, scale, stats, out, dout, dqkv):
     """Write the gradient of `qkv`, given that of the outputs; all flat but `kept` and `stats`."""
     tokens, heads, depth, width = sizes
     row = 3 * depth * heads
-    for n in prange(len(kept)):
+    for index in prange(len(kept)):
+        n = signed(index)
         turned = np.zeros(depth * width, np.float32)
         weights = np.empty((tokens + SLACK) * width, np.float32)
         dweights = np.empty((tokens + SLACK) * width, np.float32)
         gradient = np.empty((tokens + SLACK) * depth, np.float32)
-        dmixed, means = np.empty(tokens * depth, np.float32), np.zeros(width, np.float32)
+        dmixed = np.empty((heads, tokens * depth), np.float32)
+        means = np.zeros((heads, width), np.float32)
+        source = n * tokens * depth * heads
+        for t in range(tokens):
+            for place in range(t * depth, (t + 1) * depth):
+                for h in range(heads):
+                    dmixed[h, place] = dout[source]
+                    means[h, t] += dout[source] * out[source]
+                    source += 1
         for h in range(heads):
             q, at = (n * tokens * heads + h) * 3 * depth, h * 2 * width
             k, v = q + depth, q + 2 * depth
             _transpose(qkv, q, row, tokens, depth, turned, width)
             _product(weights, qkv, k, row, 1, turned, 0, width, tokens, width, depth)
             _weights(weights, kept[n], sizes, scale, stats[n], at)
-            for t in range(tokens):
-                source, mean = (n * tokens + t) * depth * heads + h, ZERO
-                for e in range(depth):
-                    slope = dout[source + e * heads]
-                    dmixed[t * depth + e] = turned[e * width + t] = slope
-                    mean += slope * out[source + e * heads]
-                means[t] = mean
-            _product(gradient, weights, 0, width, 1, dmixed, 0, depth, tokens, depth, tokens)
+            _product(gradient, weights, 0, width, 1, dmixed[h], 0, depth, tokens, depth, tokens)
             _copy_rows(gradient, depth, tokens, dqkv, v, row)
+            _transpose(dmixed[h], 0, depth, tokens, depth, turned, width)
             _product(dweights, qkv, v, row, 1, turned, 0, width, tokens, width, depth)
-            _score_gradient(weights, dweights, sizes, scale, means)
+            _score_gradient(weights, dweights, sizes, scale, means[h])
             _product(gradient, dweights, 0, width, 1, qkv, q, row, tokens, depth, tokens)
             _copy_rows(gradient, depth, tokens, dqkv, k, row)
             _product(gradient, dweights, 0, 1, width, qkv, k, row, tokens, depth, tokens)

@@ -16,9 +16,10 @@ LAYERS = {
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize("n", [300, 304])  # without and with explicit vectors
 @pytest.mark.parametrize("name", LAYERS)
-def test_layers_agree_with_definitions(name, dtype, tolerance):
-    x, dout = np.random.default_rng(0).normal(0, 4, (2, 5, 300)).astype(dtype)
+def test_layers_agree_with_definitions(name, n, dtype, tolerance):
+    x, dout = np.random.default_rng(0).normal(0, 4, (2, 5, n)).astype(dtype)
     exact_x, exact_dout = x.astype(np.float64), dout.astype(np.float64)
     layer = LAYERS[name]()
     scale = 1 + np.abs(exact_x)

@@ -1,4 +1,4 @@
-"""The change between 16 channels of an image and 16 images of a channel as the lanes of a vector."""
+"""Matrices of 16 x 16 turned, among them 16 channels of an image into 16 images of a channel as lanes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -77,5 +77,26 @@ def _scatter(typingctx, to, places, offset, bits, width, source, source_at, sour
     return types.void(to, places, i, i, i, source, i, i), generate
 
 
+def _turn(typingctx, to, to_at, to_step, source, source_at, source_step):
+    """to[c, r] = source[r, c] for 16 rows r of 16 elements, rows `to_step` and `source_step` elements apart."""
+    i = types.intp
+
+    def generate(context, builder, signature, arguments):
+        to_, to_at_, to_step_, source_, source_at_, source_step_ = arguments
+        target = pointer(context, builder, signature.args[0], to_, to_at_)
+        origin = pointer(context, builder, signature.args[3], source_, source_at_)
+
+        def row(base, step, number):
+            return builder.gep(base, [builder.mul(step, step.type(number))])
+
+        vectors = [load_vector(builder, row(origin, source_step_, r)) for r in range(LANES)]
+        for c, vector in enumerate(transpose(builder, vectors)):
+            store_vector(builder, vector, row(target, to_step_, c))
+        return context.get_dummy_value()
+
+    return types.void(to, i, i, source, i, i), generate
+
+
 gather: Callable[..., None] = intrinsic(_gather)
 scatter: Callable[..., None] = intrinsic(_scatter)
+turn: Callable[..., None] = intrinsic(_turn)
