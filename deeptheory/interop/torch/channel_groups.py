@@ -54,12 +54,16 @@ class Group:
         scores : mapping of str to array (n_out, ...)
             By name of a weight; higher = keep. What belongs to one filter is averaged.
         """
-        found = [
-            np.asarray([means[places[channel]].mean() for channel in range(self.n)])
-            for name, places in self.writers.items()
-            if (means := filter_scores(scores, name)) is not None
-        ]
-        return np.mean(found, axis=0) if found else None
+        total, count = np.zeros(self.n), np.zeros(self.n)
+        for name, places in self.writers.items():
+            means = filter_scores(scores, name)
+            if means is None:
+                continue
+            for channel, rows in places.items():
+                total[channel] += means[rows].mean()
+                count[channel] += 1
+        # what no layer with scores writes stays, as may be in one part of a concatenation
+        return np.where(count > 0, total / np.maximum(count, 1), np.inf) if count.any() else None
 
 
 def filter_scores(scores: Mapping[str, NDArray[Any]], module: str) -> NDArray[np.float64] | None:

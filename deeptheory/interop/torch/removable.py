@@ -54,8 +54,8 @@ def removable(
         return [], None
     widest = max(positions.get(name, 1) for name in group.writers)
     writers = {name: places for name, places in group.writers.items() if positions.get(name, 1) == widest}
-    empty = _all_zero(live, writers, axis=0)
-    unread = _all_zero(live, group.readers, axis=1)
+    empty = _all_zero(live, writers, group.n, axis=0)
+    unread = _all_zero(live, group.readers, group.n, axis=1)
     constants = _constants(group, values)
     steady = np.asarray([not np.isnan(of_channel).any() for of_channel in constants])
     zero = np.asarray([not np.nan_to_num(of_channel, nan=1).any() for of_channel in constants])
@@ -80,14 +80,16 @@ def hand_over(live: LiveModel, group: Group, cut: list[int], keeper: int, values
                     weight[:, taking] += ratio * weight[:, own]
 
 
-def _all_zero(live: LiveModel, layers: Mapping[str, Mapping[int, list[int]]], axis: int) -> NDArray[np.bool_]:
+def _all_zero(
+    live: LiveModel, layers: Mapping[str, Mapping[int, list[int]]], n: int, axis: int
+) -> NDArray[np.bool_]:
     """Whether every layer has only zeros in the rows (axis 0) or columns (axis 1) of a channel."""
-    found = []
+    every = np.ones(n, np.bool_)
     for name, places in layers.items():
         weight = to_numpy(live.modules[name].weight)
         zero = ~np.any(np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1), axis=1)
-        found.append([zero[places[channel]].all() for channel in sorted(places)])
-    every: NDArray[np.bool_] = np.all(found, axis=0)
+        for channel, rows in places.items():
+            every[channel] &= zero[rows].all()
     return every
 
 
