@@ -15,7 +15,7 @@ NETWORKS = {
     "lenet": {"size": 20, "width": 1},
     "resnet20": {"size": 12, "width": 0.5},
     "resnet18": {"size": 16, "width": 0.25},
-    "resnext50_32x4d": {"size": 8, "width": 0.06},
+    "resnet50": {"size": 8, "width": 0.06},
     "wrn-16-8": {"size": 8, "width": 0.125},
     "efficientnet-b0": {"size": 16, "width": 0.5, "depth": 0.3},
     "cct": {"size": 8, "width": 0.125, "blocks": 2},
