@@ -3,9 +3,9 @@
 python simulations/live_architectures.py [NAME ...] --out out/live-architectures
 
 Every network is built with random weights for 5 labels and small images or short texts. As a live model it is
-listed by `live.stages`, measured at its last stages, masked at density 0.1 by AFCC and at random, predicted, and
-made smaller by half of the channels. Its state dictionary and its ONNX file are imported, with outputs compared
-to those of PyTorch. A cell is "works" or the reason of the refusal. Results are stored one by one, and
+listed by `live.stages`, measured at its last stages, masked at density 0.1 by AFCC and at random, predicted for
+AFCC, and made smaller by half of the channels. Its state dictionary and its ONNX file are imported, with outputs
+compared to those of PyTorch. A cell is "works" or the reason of the refusal. Results are stored one by one, and
 `--page docs/interop.md` writes them into the page, between its two marks. Needs torchvision, timm, transformers,
 Torch-Pruning, onnx.
 """
@@ -31,12 +31,14 @@ from deeptheory.errors import InputError
 from deeptheory.interop import torch as live
 from deeptheory.interop.onnx.reader import read_onnx
 from deeptheory.interop.reading import find_network
+from deeptheory.interop.state.architectures import ARCHITECTURES as IMPORTED
 from deeptheory.interop.torch.tracing import first_tensor
 from deeptheory.store.atomic_files import write_text
+from deeptheory.store.paths import AFCC
 from deeptheory.system.scripts import run_script
 
 N_LABELS, PER_LABEL, DENSITY = 5, 10, 0.1
-MEASURED = 2  # stages, the last ones: the probes of early stages take longest
+MEASURED = 2  # stages, the last ones: the probes of early stages take longest. And all from the last heads on
 WORDS, LENGTH = 100, 12  # of the vocabulary, and of a text
 AGREEMENT = 1e-4  # of the largest output: by how much an imported network may differ
 WORKS = "works"
@@ -54,11 +56,14 @@ ARCHITECTURES = {  # package, pixels (0 for texts), options
     "wide_resnet50_2": ("torchvision", 64, {}),
     "resnext50_32x4d": ("torchvision", 64, {}),
     "densenet121": ("torchvision", 64, {}),
+    "squeezenet1_0": ("torchvision", 64, {}),
     "squeezenet1_1": ("torchvision", 64, {}),
     "mobilenet_v2": ("torchvision", 64, {}),
     "mobilenet_v3_small": ("torchvision", 64, {}),
     "mnasnet0_5": ("torchvision", 64, {}),
+    "mnasnet1_0": ("torchvision", 64, {}),
     "shufflenet_v2_x0_5": ("torchvision", 64, {}),
+    "shufflenet_v2_x1_0": ("torchvision", 64, {}),
     "efficientnet_b0": ("torchvision", 64, {}),
     "regnet_y_400mf": ("torchvision", 64, {}),
     "convnext_tiny": ("torchvision", 64, {}),
@@ -70,6 +75,8 @@ ARCHITECTURES = {  # package, pixels (0 for texts), options
     "convnextv2_atto": ("timm", 64, {}),
     "convmixer_768_32": ("timm", 64, {}),
     "ghostnet_100": ("timm", 64, {}),
+    "lcnet_050": ("timm", 64, {}),
+    "tinynet_e": ("timm", 64, {}),
     "mixer_s32_224": ("timm", 64, {"img_size": 64}),
     "vit_tiny_patch16_224": ("timm", 64, {"img_size": 64}),
     "deit_tiny_patch16_224": ("timm", 64, {"img_size": 64}),
@@ -81,7 +88,15 @@ ARCHITECTURES = {  # package, pixels (0 for texts), options
         {"image_size": 32, "patch_size": 2, "embed_dim": 24, "depths": [2, 2], "num_heads": [2, 4],
          "window_size": 4},
     ),
+    "DeiTForImageClassification": ("transformers", 32, {**SMALL, "image_size": 32, "patch_size": 8}),
     "BertForSequenceClassification": ("transformers", 0, {**SMALL, "vocab_size": WORDS}),
+    "ElectraForSequenceClassification": ("transformers", 0, {**SMALL, "vocab_size": WORDS, "embedding_size": 64}),
+    "RobertaForSequenceClassification": ("transformers", 0, {**SMALL, "vocab_size": WORDS}),
+    "DistilBertForSequenceClassification": (
+        "transformers",
+        0,
+        {"vocab_size": WORDS, "dim": 64, "n_layers": 4, "n_heads": 4, "hidden_dim": 128},
+    ),
     "GPT2ForSequenceClassification": (
         "transformers",
         0,
@@ -136,7 +151,10 @@ def listed(row: dict[str, Any], name: str, model: torch.nn.Module) -> list[str]:
         "mixing": n_masked + len(found.unmasked),
     }
     row["unmasked"] = found.unmasked
-    return found.names[-MEASURED:]
+    first_of_last = max(
+        (place for place, stage in enumerate(found) if stage.kind == "heads"), default=len(found)
+    )
+    return found.names[min(first_of_last - 1, len(found) - MEASURED) :]
 
 
 def compacted(name: str, model: torch.nn.Module) -> str:
@@ -154,6 +172,8 @@ def compacted(name: str, model: torch.nn.Module) -> str:
 
 def from_state(name: str, model: torch.nn.Module) -> str:
     """The state dictionary imported under the name of the architecture."""
+    if name not in IMPORTED:
+        return "no architecture of this name"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pth"
         torch.save(model.state_dict(), path)
@@ -196,11 +216,11 @@ def tried(name: str) -> dict[str, Any]:
         return WORKS
 
     def masks() -> str:
-        done["arms"] = done["measured"].masks(["afcc", "random"], DENSITY)
+        done["arms"] = done["measured"].masks([AFCC, "random"], DENSITY)
         return WORKS
 
     def predict() -> str:
-        predicted = done["measured"].predict(done["arms"], quiet=True)["arms"]
+        predicted = done["measured"].predict({AFCC: done["arms"][AFCC]}, quiet=True)["arms"]
         assert all(np.isfinite(arm["loss"]) for arm in predicted.values())
         return WORKS
 
@@ -227,7 +247,7 @@ def cell(action: Callable[[], str]) -> str:
     try:
         return action()
     except InputError as refusal:
-        said = f"refused: {refusal}"
+        said = f"refused: {refusal.what.rpartition('/')[2]}: {refusal.found}"
     except KeyError:
         return "-"  # what it needs was refused
     except Exception as failure:  # of PyTorch's exporter, for instance
