@@ -82,7 +82,7 @@ def draw_loss_curves(curves: Mapping[str, LossCurve], epochs: int, tolerance: fl
         handles,
         labels,
         loc="outside upper center",
-        ncols=5,
+        ncols=len(handles),
         title=f"epochs of retraining; dotted: {100 * tolerance:g} points; axis of losses: {SCALE}",
         title_fontsize=7,
     )
@@ -108,6 +108,7 @@ def _draw_panel(axes: Axes, curve: LossCurve, epochs: int, tolerance: float) -> 
         points = [100 * curve.measured[place] for place in places]
         axes.plot(places, points, linestyle="none", marker="x", color=BLACK, label=f"measured, {epochs}")
     axes.set_xlim(0, 1)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
 
 
 def _label_outer(grid: NDArray[np.object_], drawn: int) -> None:
