@@ -51,6 +51,8 @@ def torch_twin(network: nn.Network, until: str | None = None) -> fx.GraphModule:
         taken, in_place = tuple(outputs[name] for name in node.inputs), node.inputs[0] in spare
         if isinstance(node.layer, nn.Sum):
             outputs[node.name] = _sum(graph, taken, in_place)
+        elif isinstance(node.layer, nn.Concat):
+            outputs[node.name] = graph.call_function(torch.cat, (taken, 1))
         else:
             dense = isinstance(node.layer, nn.Conv2d) and node.inputs[0] in of_tokens
             module = _token_linear(node.layer) if dense else counterpart(node.layer, in_place)

@@ -14,7 +14,7 @@ from deeptheory.nn.layers.dropout import Dropout
 from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
 from deeptheory.nn.layers.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.layers.reshaping import Flatten, ReLU
-from deeptheory.nn.layers.residual import LayerScale, StochasticDepth, Subsample, Sum
+from deeptheory.nn.layers.residual import Concat, LayerScale, StochasticDepth, Subsample, Sum
 from deeptheory.nn.layers.sparse import SparseConv2d, SparseLinear
 from deeptheory.nn.layers.squeeze_excitation import HardSqueezeExcitation, SqueezeExcitation
 from deeptheory.nn.layers.standardisation import Standardise
@@ -51,6 +51,7 @@ __all__ = [
     "BatchNorm2d",
     "BeforeEpoch",
     "ClassToken",
+    "Concat",
     "Conv2d",
     "Dropout",
     "EarlyStop",

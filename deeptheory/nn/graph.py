@@ -79,7 +79,11 @@ def nodes_of(stages: Iterable[Stage]) -> tuple[Node, ...]:
                 if source not in known:
                     raise unknown_name(f"input of {name}", source, known)
             if len(sources) != 1 and not layer.joins:
-                raise InputError(f"inputs of {name}", "one, as for every layer but a sum", ", ".join(sources))
+                raise InputError(
+                    f"inputs of {name}",
+                    "one, as for every layer that joins none",
+                    ", ".join(sources),
+                )
             nodes.append(Node(name, layer, tuple(known[source] for source in sources)))
             known[name] = before = name
         known[stage.name] = before

@@ -17,7 +17,7 @@ from deeptheory.nn.layers.dropout import Dropout
 from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
 from deeptheory.nn.layers.pooling import AvgPool2d, GlobalAveragePool, MaxPool2d
 from deeptheory.nn.layers.reshaping import Flatten, ReLU
-from deeptheory.nn.layers.residual import LayerScale, StochasticDepth, Subsample, Sum
+from deeptheory.nn.layers.residual import Concat, LayerScale, StochasticDepth, Subsample, Sum
 from deeptheory.nn.layers.sparse import SparseConv2d, SparseLayer, SparseLinear
 from deeptheory.nn.layers.squeeze_excitation import HardSqueezeExcitation, SqueezeExcitation
 from deeptheory.nn.layers.standardisation import Standardise
@@ -38,6 +38,7 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     AvgPool2d: ("size", "stride"),
     BatchNorm2d: (),
     ClassToken: (),
+    Concat: (),
     Conv2d: ("groups", "stride", "padding"),
     Dropout: ("probability",),
     Embedding: (),

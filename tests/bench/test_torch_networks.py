@@ -44,11 +44,19 @@ def everything():
     third = {
         "conv": conv(6, 8, stride=2),
         "norm": nn.BatchNorm2d(8, DTYPE),
+        "kept": nn.Subsample(6),
         "shortcut": nn.Subsample(8),
         "sum": nn.Sum(),
+        "concat": nn.Concat(),
+        "merge": conv(14, 8, size=1, padding=0),
         "pool": nn.AvgPool2d(2),
     }
-    inputs = {"shortcut": ("stage2",), "sum": ("stage3.norm", "stage3.shortcut")}
+    inputs = {
+        "kept": ("stage2",),
+        "shortcut": ("stage2",),
+        "sum": ("stage3.norm", "stage3.shortcut"),
+        "concat": ("stage3.sum", "stage3.kept"),
+    }
     stages = [
         nn.Stage("stage1", first, (8, 8, 6)),
         nn.Stage("stage2", second, (8, 8, 6), {"sum": ("stage2.depth", "stage1")}),

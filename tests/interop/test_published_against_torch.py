@@ -9,6 +9,7 @@ from deeptheory.interop.reading import Units, find_network
 torch = pytest.importorskip("torch")
 models = pytest.importorskip("tests.interop.torch_models")
 convnext = pytest.importorskip("tests.interop.torch_convnext")
+densenet = pytest.importorskip("tests.interop.torch_densenet")
 mobilenets = pytest.importorskip("tests.interop.torch_mobilenets")
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -21,6 +22,7 @@ FILTERS = (4, 6, 8, 10)  # of the groups of a small ConvNeXt
 MODELS = {  # by the name of the architecture, and of the package: module, epsilon
     ("convnext_tiny", "torchvision"): (lambda: convnext.ConvNeXt(FILTERS, 5), 1e-5),
     ("convnext-tiny", "timm"): (lambda: convnext.TimmConvNeXt(FILTERS, 5), 1e-5),
+    ("densenet121", "torchvision"): (lambda: densenet.DenseNet(8, 4, 5), 1e-5),
     ("mobilenet-v2", "torchvision"): (lambda: mobilenets.MobileNet("v2", 0.25, 5), 1e-5),
     ("mobilenet_v2", "timm"): (lambda: mobilenets.TimmMobileNet("v2", 0.25, 5), 1e-5),
     ("mobilenet_v3_small", "torchvision"): (lambda: mobilenets.MobileNet("small", 0.5, 5), OF_V3),
@@ -59,6 +61,7 @@ def test_outputs_are_those_of_torch(tmp_path, name, package):
         ("mobilenet-v2", "torchvision"),
         ("mobilenet_v3_small", "torchvision"),
         ("convnext_tiny", "torchvision"),
+        ("densenet121", "torchvision"),
         ("convnext-tiny", "timm"),
     ],
 )

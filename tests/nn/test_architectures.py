@@ -207,6 +207,7 @@ def test_efficientnet_b0():
     [
         # torchvision's parameters at 1000 labels, 1000 of them biases of the head; million multiply-adds at 224
         ("convnext-tiny", 28_589_128, 4456),
+        ("densenet121", 7_978_856, 2834),
         ("mobilenet-v2", 3_504_872, 301),
         ("mobilenet-v3-small", 2_542_856, 57),
         ("mobilenet-v3-large", 5_483_032, 217),

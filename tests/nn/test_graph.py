@@ -114,7 +114,7 @@ def assert_is_the_sum_of_its_readers(network, found):
                     "stage1", {"conv": conv(2, 4), "more": conv(4, 4)}, (), {"more": ("input", "stage1.conv")}
                 )
             ],
-            "inputs of stage1.more: expected one, as for every layer but a sum, found input, stage1.conv",
+            "inputs of stage1.more: expected one, as for every layer that joins none, found input, stage1.conv",
         ),
         (
             [

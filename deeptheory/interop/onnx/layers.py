@@ -271,6 +271,13 @@ def _add(graph: Translation, operator: Operator) -> None:
     (_place_pointwise if last else _place_linear)(graph, operator, parameters, *before.inputs)
 
 
+def _concat(graph: Translation, operator: Operator) -> None:
+    if operator.attributes.get("axis") not in (1, -3):
+        raise operator.error("axis", "1 (the channels)", operator.attributes.get("axis"))
+    numbers = (graph.input(operator, place) for place in range(len(operator.inputs)))
+    graph.place(operator, nn.Concat(), *numbers)
+
+
 def _standardise(graph: Translation, operator: Operator) -> None:
     """One constant for each channel of an image subtracted, added, multiplied or divided by."""
     constants = [place for place, name in enumerate(operator.inputs) if name in graph.constants]
@@ -439,6 +446,7 @@ HANDLERS: dict[str, Callable[[Translation, Operator], None]] = {
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
     "Clip": _clip,
+    "Concat": _concat,
     "Conv": _conv,
     "Div": _standardise,
     "Dropout": _same_value,

@@ -19,6 +19,7 @@ from deeptheory.prune.wiring import mixes
 KEYS: dict[type[Layer], str] = {
     nn.AvgPool2d: "pool",
     nn.BatchNorm2d: "norm",
+    nn.Concat: "concat",
     nn.Conv2d: "conv",
     nn.Flatten: "flatten",
     nn.GlobalAveragePool: "pool",

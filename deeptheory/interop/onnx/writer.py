@@ -203,6 +203,10 @@ class _Graph:
             total = self._add("Add", [total, term], "" if last else f"{self.name}.{number}")
 
     @_write.register
+    def _(self, layer: nn.Concat, *parts: str) -> None:
+        self._add("Concat", parts, axis=1)
+
+    @_write.register
     def _(self, layer: nn.Subsample, x: str) -> None:
         ends = {"starts": [0, 0], "ends": [2**31 - 1] * 2, "axes": [2, 3], "steps": [layer.stride] * 2}
         where = [self._weight(key, np.array(value, np.int64)) for key, value in ends.items()]

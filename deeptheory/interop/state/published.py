@@ -5,7 +5,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from deeptheory.nn.architectures import convnext, mobilenet
+from deeptheory.nn.architectures import convnext, densenet, mobilenet
 from deeptheory.prune.masked_layers import HEAD_LAYER
 
 Prefixes = dict[str, str]  # our name of a `torch_modules.Module` to that of the module in PyTorch
@@ -133,6 +133,28 @@ CONVNEXT = {
         "scale": ".gamma", "last": "head.norm", "head": "head.fc",
     },
 }  # fmt: skip
+
+
+def _densenet() -> Prefixes:
+    """`features.conv0`, `features.denseblock1.denselayer1.norm1` etc., which timm has taken over."""
+    prefixes = {"stage1.conv": "features.conv0", "stage1.norm": "features.norm0", HEAD_LAYER: "classifier"}
+    stage = 1
+    for block, count in enumerate(densenet.BLOCKS, start=1):
+        for number in range(1, count + 1):
+            part = f"features.denseblock{block}.denselayer{number}"
+            prefixes |= {
+                f"stage{stage + 1}.input_norm": f"{part}.norm1",
+                f"stage{stage + 1}.conv": f"{part}.conv1",
+                f"stage{stage + 1}.norm": f"{part}.norm2",
+                f"stage{stage + 2}.conv": f"{part}.conv2",
+            }
+            stage += 2
+        if block < len(densenet.BLOCKS):
+            stage, part = stage + 1, f"features.transition{block}"
+            prefixes |= {f"stage{stage}.input_norm": f"{part}.norm", f"stage{stage}.conv": f"{part}.conv"}
+    return prefixes | {f"stage{stage}.norm": "features.norm5"}
+
+
 PUBLISHED: Mapping[str, Published] = {
     "convnext-tiny": Published(
         {
@@ -145,6 +167,7 @@ PUBLISHED: Mapping[str, Published] = {
         },
         ("convnext_tiny",),
     ),
+    "densenet121": Published({TORCHVISION: _densenet}, ()),
     "mobilenet-v2": Published(
         {TORCHVISION: _mobilenet_v2, TIMM: partial(_timm_mobilenet, mobilenet.V2, False)},
         ("mobilenet_v2", "mobilenetv2_100"),

@@ -121,6 +121,8 @@ def _forward(network: nn.Network, stages: Sequence[Stage]) -> list[str]:
 def _call(node: Node, inputs: Sequence[str]) -> str:
     if isinstance(node.layer, nn.Sum):
         return " + ".join(inputs)
+    if isinstance(node.layer, nn.Concat):
+        return f"torch.cat([{', '.join(inputs)}], 1)"
     stage, key = node.name.split(".")
     return f'self.{stage}["{key}"]({inputs[0]})'
 
@@ -219,6 +221,7 @@ def _(layer: nn.Subsample) -> str:
     return f"Subsample({layer.n_out}, {layer.stride})"
 
 
-@_module.register
-def _(layer: nn.Sum) -> str:
+@_module.register(nn.Concat)
+@_module.register(nn.Sum)
+def _(layer: nn.Layer) -> str:
     return ""

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.architectures.builder import Builder
 from deeptheory.nn.architectures.convnext import add_convnext
+from deeptheory.nn.architectures.densenet import add_densenet
 from deeptheory.nn.architectures.efficientnet import add_efficientnet
 from deeptheory.nn.architectures.mobilenet import (
     HIDDEN_LARGE,
@@ -57,6 +58,7 @@ ARCHITECTURES = {
         for name, (depth, factor) in WIDE.items()
     },
     "convnext-tiny": Architecture(add_convnext),
+    "densenet121": Architecture(add_densenet),
     "mobilenet-v2": Architecture(add_mobilenet_v2),
     "mobilenet-v3-small": Architecture(partial(add_mobilenet_v3, blocks=V3_SMALL, hidden=HIDDEN_SMALL)),
     "mobilenet-v3-large": Architecture(partial(add_mobilenet_v3, blocks=V3_LARGE, hidden=HIDDEN_LARGE)),
@@ -97,9 +99,10 @@ def build(
         "lenet": two 5 x 5 convolutions without padding (6 and 16 filters), each with bias, ReLU and pooling,
         then hidden layers of 120 and 84. "mlp": two hidden layers of 512.
         "resnet20", "resnet18" and the like, "wrn-28-10" and the like, "efficientnet-b0", "mobilenet-v2",
-        "mobilenet-v3-small" or "-large", "convnext-tiny": see `resnet`, `residual`, `wide_residual`,
-        `efficientnet`, `mobilenet`, `convnext`; a block is several stages, because every stage has exactly one
-        layer that mixes filters, `conv`. Those of "cct" and "vit-tiny" are four: see `transformers`.
+        "mobilenet-v3-small" or "-large", "convnext-tiny", "densenet121": see `resnet`, `residual`,
+        `wide_residual`, `efficientnet`, `mobilenet`, `convnext` and `densenet`; a block is several stages, because
+        every stage has exactly one layer that mixes filters, `conv`. Those of "cct" and "vit-tiny" are four: see
+        `transformers`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)

@@ -1,4 +1,4 @@
-"""The layers of residual blocks besides convolutions: sum, shortcut, scale of a branch, stochastic depth."""
+"""The layers of blocks with branches: sum, concatenation, shortcut, scale of a branch, stochastic depth."""
 
 from typing import Any
 
@@ -32,6 +32,25 @@ class Sum(Layer):
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         return dout
+
+
+class Concat(Layer):
+    """Outputs of the same positions side by side: the channels of the first input, then those of the next."""
+
+    joins = True
+
+    def output_shape(self, input_shape: Any) -> Shape:
+        if len({tuple(shape[:-1]) for shape in input_shape}) != 1:
+            raise InputError("inputs", "the same positions", " and ".join(map(str, input_shape)))
+        return *input_shape[0][:-1], sum(shape[-1] for shape in input_shape)
+
+    def forward(self, x: Any, training: bool = False) -> Array:
+        self.ends = np.cumsum([part.shape[-1] for part in x])
+        out = self.scratch.array("out", (*x[0].shape[:-1], int(self.ends[-1])), x[0].dtype)
+        return np.concatenate(x, axis=-1, out=out)
+
+    def backward(self, dout: Array, input_gradient: bool = True) -> tuple[Array, ...] | None:
+        return tuple(np.split(dout, self.ends[:-1], axis=-1)) if input_gradient else None
 
 
 class Subsample(Layer):

@@ -69,7 +69,8 @@ def test_layers_that_no_architecture_of_ours_combines(path):
                 "half": nn.Subsample(4, 2),
                 "pool": nn.AvgPool2d(2, 1),
                 "three": nn.Sum(),
-                "grouped": nn.Conv2d(4, 8, 3, 1, 1, groups=2, rng=rng),
+                "twice": nn.Concat(),
+                "grouped": nn.Conv2d(8, 8, 3, 1, 1, groups=2, rng=rng),
                 "squeeze": nn.HardSqueezeExcitation(8, 2, rng=rng),
                 "hardswish": nn.HardSwish(),
                 "relu6": nn.ReLU6(),
@@ -79,7 +80,7 @@ def test_layers_that_no_architecture_of_ours_combines(path):
                 "tanh_gelu": nn.TanhGELU(),
             },
             (),
-            {"three": ("one.pool",) * 3},
+            {"three": ("one.pool",) * 3, "twice": ("one.three", "one.pool")},
         ),
         nn.Stage(
             "head",

@@ -177,6 +177,20 @@ def test_sum():
     assert layer.output_shape(((2, 2, 4), (2, 2, 4))) == (2, 2, 4)
 
 
+def test_concatenation():
+    layer, rng = nn.Concat(), np.random.default_rng(4)
+    parts = tuple(rng.standard_normal((3, 2, 2, channels)) for channels in (1, 4, 2))
+    out = layer.forward(parts)
+    assert layer.output_shape(tuple(part.shape[1:] for part in parts)) == out.shape[1:] == (2, 2, 7)
+    np.testing.assert_array_equal(out[..., 1:5], parts[1])
+    for gradient, part in zip(layer.backward(out.copy()), parts, strict=True):
+        np.testing.assert_array_equal(gradient, part)
+    with pytest.raises(
+        InputError, match=r"^inputs: expected the same positions, found \(2, 2, 1\) and \(2, 1, 1\)$"
+    ):
+        layer.output_shape(((2, 2, 1), (2, 1, 1)))
+
+
 def test_convolution_in_groups_is_one_with_zeros_elsewhere():
     rng = np.random.default_rng(5)
     for n_in, n_out, groups, stride in ((4, 6, 2, 1), (3, 3, 3, 1), (3, 3, 3, 2), (2, 4, 2, 2)):
