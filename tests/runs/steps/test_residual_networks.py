@@ -37,6 +37,7 @@ def config(network, stages):
             ["stage2", "stage13", "stage14", "stage15", "stage16"],
         ),
         ({"name": "resnet20", "width": 0.25}, ["stage9", "stage19"]),
+        ({"name": "cct", "width": 1 / 16, "blocks": 1}, ["heads1", "attention1", "nodes1", "block1"]),
     ],
 )
 def test_the_chain(tmp_path, deeptheory, network, stages):
