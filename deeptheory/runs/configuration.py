@@ -15,11 +15,12 @@ from deeptheory.data.options import DataOptions
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
-from deeptheory.nn.architectures import stage_names
+from deeptheory.nn.architectures import narrow
 from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe, TrainRecipe
 from deeptheory.options import Options
 from deeptheory.plugins.options import PluginOptions
+from deeptheory.prune.masked_layers import maskable_stages
 from deeptheory.prune.options import CompareOptions, PruneOptions, last_stages
 from deeptheory.runs import former_names, network_files, plugin_records
 from deeptheory.runs.packaged import configuration_file
@@ -203,12 +204,13 @@ def following(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _masked_by_default(network: Mapping[str, Any]) -> dict[str, Any]:
-    """The stages of `prune` that follow from a table of network options; nothing where these are refused."""
+    """The stages of `prune` that follow from network options: the last that can be masked, or none."""
     try:
         options = options_from(network, NetworkOptions, "network.")
         if options.content:
             return {"stages": last_stages(network_files.stage_names(options.content))}
-        return {"stages": last_stages(stage_names(options.name, **options.of_architecture))}
+        built = narrow(options.name, **options.of_architecture)
+        return {"stages": last_stages((built.stages[0].name, *maskable_stages(built)))}
     except InputError:
         return {}
 

@@ -26,6 +26,7 @@ from deeptheory.store.toml import toml_value
 from deeptheory.studies.sweep.options import SweepOptions, read_sweep, sweep_lines
 
 WIDTH = 100  # of lines of text
+LONGEST = 140  # text of the values that an option can take behind it, else it goes above
 KINDS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 FOLLOWS = "# An option right behind a # follows from others (network, training); take the # away to set it."
@@ -154,11 +155,13 @@ def _tables(
 
 
 def _described(field: msgspec.structs.FieldInfo, value: Any, followed: Any = None) -> list[str]:
-    text = textwrap.wrap(meta_of(field).description or "", WIDTH)
+    text, values = textwrap.wrap(meta_of(field).description or "", WIDTH), range_of(field)
+    if len(values) > LONGEST:
+        text, values = [*text, *textwrap.wrap(values, WIDTH)], "see above"
     mark = "#" if followed is not None and value == followed else ""
     return [
         *(f"# {line}" for line in text),
-        f"{mark}{field.name} = {toml_value(value)}  # {range_of(field)}",
+        f"{mark}{field.name} = {toml_value(value)}  # {values}",
     ]
 
 

@@ -90,9 +90,9 @@ def test_bad_input_is_refused(deeptheory, assert_refused):
     for command in ("memory", "layers"):
         result = deeptheory("bench", command, "--threads", 100000)
         assert_refused(result, "threads: expected 1 to ", "found 100000; this process may not use more")
-        result = deeptheory("bench", command, "--network", "vgg12", "--quiet")
+        result = deeptheory("bench", command, "--network", "efficientnet-b1", "--quiet")
         assert result.code == 2
-        assert "did you mean 'vgg16'?" in result.err
+        assert "did you mean 'efficientnet-b0'?" in result.err
     for wrong in (("--width", 0), ("--batch", 0), ("--rounds", 0), ("--against", "jax")):
         assert deeptheory("bench", "memory", *wrong).code == 2
 

@@ -6,7 +6,7 @@ import pytest
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.nn.architectures import ARCHITECTURES
+from deeptheory.nn.architectures import ARCHITECTURES, RESIDUAL, WIDE
 from deeptheory.prune import MaskedLayer, PruneOptions, check_arms, maskable_stages, masked_layers
 
 RNG = np.random.default_rng(0)
@@ -66,7 +66,10 @@ def test_branches_are_fed_by_what_they_read_and_not_by_what_is_listed_before_the
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+BRANCHED = ("densenet121", *RESIDUAL, *WIDE)  # where shortcuts have weights, and concatenations are read
+
+
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in BRANCHED])
 def test_in_the_networks_by_name_it_is_the_stage_before(name):
     network = nn.build(name, 3, (32, 32, 3), 1 / 64, rng=np.random.default_rng(0))
     names = [stage.name for stage in network.stages]
@@ -74,6 +77,17 @@ def test_in_the_networks_by_name_it_is_the_stage_before(name):
     assert [(layer.stage_in, layer.stage_out) for layer in layers] == list(
         itertools.pairwise([*names, "head"])
     )
+
+
+@pytest.mark.parametrize("name", ["densenet121", "resnet18", "resnet50", "resnext50_32x4d", "wrn-16-8"])
+def test_in_branched_networks_it_is_a_stage_further_below(name):
+    network = nn.build(name, 3, (32, 32, 3), 1 / 64, rng=np.random.default_rng(0))
+    names = [*(stage.name for stage in network.stages), "head"]
+    layers = masked_layers(network, maskable_stages(network), head=True)
+    places = [(names.index(layer.stage_in), names.index(layer.stage_out)) for layer in layers]
+    assert all(below < above for below, above in places)
+    assert places[-1][1] == len(names) - 1
+    assert any(above - below > 1 for below, above in places) or name == "densenet121"
 
 
 def test_what_is_read_in_the_middle_of_a_stage_is_no_filter_of_it():

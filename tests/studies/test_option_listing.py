@@ -34,7 +34,8 @@ def test_every_option_is_listed_with_its_default_meaning_and_range():
     lines = text.splitlines()
     place = lines.index("epochs = 12  # whole number >= 0, in epochs")
     assert lines[place - 1] == "# passes over the training inputs; 0 leaves the initial weights"
-    assert 'name = "vgg11-10conv"  # one of ' in text
+    place = lines.index('name = "vgg11-10conv"  # see above')
+    assert any(line.startswith('# one of "cct", "convnext-tiny", ') for line in lines[place - 8 : place])
     assert "measure_share = 0.1  # number > 0, < 1" in text
     assert '#stages = ["stage8", "stage9", "stage10"]  # list, each: text' in lines
     assert all(len(line) < 180 for line in lines)

@@ -14,7 +14,7 @@ from deeptheory.interop.state.architecture_files import read_architecture
 from deeptheory.interop.state.published import PUBLISHED
 from deeptheory.interop.state.vgg_forms import NARROW
 from deeptheory.interop.torch_modules import CONVOLUTION, NORM, modules_of
-from deeptheory.nn.architectures import EFFICIENTNET, NAMES, UNCLEAR
+from deeptheory.nn.architectures import EFFICIENTNET, NAMES, TRANSFORMERS, UNCLEAR
 from deeptheory.nn.architectures.efficientnet import SMALL, WIDEST
 from deeptheory.nn.architectures.plain import VGG
 from deeptheory.nn.architectures.residual import CIFAR, RESIDUAL
@@ -28,7 +28,7 @@ STEMS = {"efficientnet_b0": 2, "efficientnet_b0-stride1": 1}  # stride of the st
 CIFAR_FORMS = {f"{name}-{CIFAR}": name for name in RESIDUAL}
 SPELLINGS = {**dict.fromkeys(STEMS, EFFICIENTNET), CENTRED: RESNET, BEHIND: RESNET, **NORMED, **CIFAR_FORMS}
 SPELLINGS |= {spelling: name for name, published in PUBLISHED.items() for spelling in published.spellings}
-ARCHITECTURES = (*NAMES, *SPELLINGS)
+ARCHITECTURES = (*(name for name in NAMES if name not in TRANSFORMERS), *SPELLINGS)
 OWN = "deeptheory"  # the naming of our own files
 LARGEST = 4.0  # width factor of an EfficientNet, at most
 

@@ -71,7 +71,8 @@ class _Sizes:
         """Add the shapes of one layer; returns its options with the sizes of the tensors."""
         shapes = [self.shapes[given] for given in inputs]
         channels = shapes[0][-1]
-        if self.architecture.scaled and kind == "Conv2d" and options["groups"] > 1:
+        grouped = kind == "Conv2d" and options["groups"] > 1
+        if grouped and (self.architecture.scaled or channels < options["groups"]):
             options = {**options, "groups": channels}
         if self.architecture.scaled and kind == "Subsample":  # follows the norm to which it is added
             options = {**options, "n_out": self.shapes[list(self.shapes)[-1]][-1]}

@@ -67,6 +67,7 @@ ARCHITECTURES = {
     "vit-tiny": Architecture(add_vit, TRANSFORMER | {"patch": 4}),
 }
 NAMES = tuple(ARCHITECTURES)
+TRANSFORMERS = ("cct", "vit-tiny")
 FORMER = {"vgg11": "vgg11-10conv"}  # names in the records of earlier versions
 UNCLEAR = {
     "vgg11": "vgg11-8conv is that of Simonyan & Zisserman; vgg11-10conv, called vgg11 here before, is VGG-16 cut "
@@ -136,8 +137,8 @@ def build(
 
 
 @lru_cache
-def stage_names(name: str, **options: Any) -> tuple[str, ...]:
-    """Names of all stages of a network but the head, from the input upwards; the same at any width.
+def narrow(name: str, **options: Any) -> Network:
+    """A network of few filters, whose stages and their order are those of any width.
 
     Raises
     ------
@@ -145,8 +146,12 @@ def stage_names(name: str, **options: Any) -> tuple[str, ...]:
         What `build` refuses, but for options of `SIZING`.
     """
     named = {option: value for option, value in options.items() if option not in SIZING}
-    network = build(name, 3, (64, 64, 3), width=1 / 64, rng=np.random.default_rng(0), **named)
-    return tuple(stage.name for stage in network.stages)
+    return build(name, 3, (64, 64, 3), width=1 / 64, rng=np.random.default_rng(0), **named)
+
+
+def stage_names(name: str, **options: Any) -> tuple[str, ...]:
+    """Names of all stages of a network but the head, from the input upwards; raises what `narrow` raises."""
+    return tuple(stage.name for stage in narrow(name, **options).stages)
 
 
 def takers(option: str) -> str:
