@@ -9,8 +9,8 @@ from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.nn.kernels import attention, definitions
 from deeptheory.system import threadpools
+from tests.nn.layers.differences import numerical_gradient
 
-STEP = 1e-6
 TOLERANCE = 2e-6  # of the largest value
 RNG = np.random.default_rng(0)
 PADDED = np.array([[1, 1, 1, 0], [1, 0, 1, 1], [1, 1, 0, 0]], float)[:, :, None, None]
@@ -33,18 +33,6 @@ def make(kind, **options):
 
 KINDS = ("attention", "attention with bias", "tokens", "positions", "sines", "class token", "first token",
          "sequence pool", "dropout")  # fmt: skip
-
-
-def differences(loss, array):
-    gradient = np.empty_like(array)
-    for index in np.ndindex(array.shape):
-        kept = array[index]
-        array[index] = kept + STEP
-        above = loss()
-        array[index] = kept - STEP
-        gradient[index] = (above - loss()) / (2 * STEP)
-        array[index] = kept
-    return gradient
 
 
 @pytest.mark.parametrize("padded", [False, True])
@@ -72,10 +60,10 @@ def test_gradients(kind, padded):
         dx = layer.backward(slope.copy())
         dx = (dx[0] if layer.joins else dx).copy()
         gradients = {name: array.copy() for name, array in layer.gradients.items()}
-        np.testing.assert_allclose(dx, differences(loss, x), rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(dx, numerical_gradient(loss, x), rtol=1e-6, atol=1e-7)
         assert gradients.keys() == layer.parameters.keys()
         for name, gradient in gradients.items():
-            expected = differences(loss, layer.parameters[name])
+            expected = numerical_gradient(loss, layer.parameters[name])
             np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7)
 
 

@@ -6,21 +6,9 @@ import pytest
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.system import threadpools
+from tests.nn.layers.differences import numerical_gradient
 
-STEP = 1e-6
 RNG = np.random.default_rng(0)
-
-
-def numerical_gradient(loss, array):
-    gradient = np.empty_like(array)
-    for index in np.ndindex(array.shape):
-        kept = array[index]
-        array[index] = kept + STEP
-        above = loss()
-        array[index] = kept - STEP
-        gradient[index] = (above - loss()) / (2 * STEP)
-        array[index] = kept
-    return gradient
 
 
 def layers(rng):
