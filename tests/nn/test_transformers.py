@@ -5,7 +5,7 @@ import pytest
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.nn.architectures import stage_names
+from deeptheory.nn.architectures import narrow
 
 SIZE = (8, 12, 3)
 
@@ -26,7 +26,7 @@ def test_stages_of_a_block():
     shapes = {stage.name: stage.output_shape for stage in network.stages}
     assert shapes["heads1"] == (24, 16, 2)  # tokens, numbers of a head, heads: heads are filters
     assert (shapes["attention1"], shapes["nodes1"], shapes["block2"]) == ((24, 1, 32), (24, 1, 64), (32,))
-    assert stage_names("cct", heads=7, blocks=2) == tuple(names)
+    assert [stage.name for stage in narrow("cct", heads=7, blocks=2).stages] == list(names)
 
 
 @pytest.mark.parametrize(

@@ -149,11 +149,6 @@ def narrow(name: str, **options: Any) -> Network:
     return build(name, 3, (64, 64, 3), width=1 / 64, rng=np.random.default_rng(0), **named)
 
 
-def stage_names(name: str, **options: Any) -> tuple[str, ...]:
-    """Names of all stages of a network but the head, from the input upwards; raises what `narrow` raises."""
-    return tuple(stage.name for stage in narrow(name, **options).stages)
-
-
 def takers(option: str) -> str:
     """The names of the networks that take an option, as a list in words."""
     return ", ".join(name for name, architecture in ARCHITECTURES.items() if option in architecture.options)
