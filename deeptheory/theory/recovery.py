@@ -57,7 +57,7 @@ def head_capacity(mask: ArrayLike) -> float:
 
 
 def surviving_loss(
-    refit_loss: ArrayLike, accuracy: ArrayLike, factor: float, exponent: float, capacity: float = 1.0
+    refit_loss: ArrayLike, accuracy: ArrayLike, factor: float, exponent: float, capacity: ArrayLike = 1.0
 ) -> NDArray[np.float64]:
     r"""Loss of accuracy after retraining, from that of the network refitted in closed form.
 
@@ -79,7 +79,7 @@ def surviving_loss(
         a > 0.
     exponent : float
         k.
-    capacity : float
+    capacity : array_like
         C, share of the labels that the head can tell apart, within [0, 1] (`head_capacity`).
 
     Returns
@@ -99,11 +99,12 @@ def surviving_loss(
         raise ValueError(f"refit_loss must be within [0, accuracy], found {lost}")
     if not factor > 0:
         raise ValueError(f"factor must be within (0, inf), found {factor}")
-    if not 0 <= capacity <= 1:
-        raise ValueError(f"capacity must be within [0, 1], found {capacity}")
+    told = np.asarray(capacity, np.float64)
+    if not np.all((told >= 0) & (told <= 1)):
+        raise ValueError(f"capacity must be within [0, 1], found {told}")
     with np.errstate(divide="ignore"):  # -inf where nothing is lost, inf where everything is
-        strength = np.log(-np.log1p(-np.clip(_lost_of_capacity(lost / whole, capacity), 0.0, 1.0)))
-    return whole * _share(np.log(factor) + exponent * strength, capacity)
+        strength = np.log(-np.log1p(-np.clip(_lost_of_capacity(lost / whole, told), 0.0, 1.0)))
+    return whole * _share(np.log(factor) + exponent * strength, told)
 
 
 def factor_after(factor: float, ratio: float) -> float:
@@ -264,19 +265,19 @@ class RecoveryLaw:
 
     def _losses(self, refit_loss: float, capacity: float) -> NDArray[np.float64]:
         """L for every pair of constants and every node of the scatter."""
-        lost = np.asarray(refit_loss / self.accuracy)
-        share = np.clip(_lost_of_capacity(lost, capacity), SMALLEST, LARGEST)
+        told = np.asarray(capacity)
+        share = np.clip(_lost_of_capacity(np.asarray(refit_loss / self.accuracy), told), SMALLEST, LARGEST)
         line = self._log_factor + self._exponent * math.log(-math.log1p(-share))
-        return self.accuracy * _share(line[..., None] + MODEL_SPREAD * NODES, capacity)
+        return self.accuracy * _share(line[..., None] + MODEL_SPREAD * NODES, told)
 
 
-def _lost_of_capacity(lost: NDArray[np.float64], capacity: float) -> NDArray[np.float64]:
+def _lost_of_capacity(lost: NDArray[np.float64], capacity: NDArray[np.float64]) -> NDArray[np.float64]:
     """What a refit loses of the share C that the head has a capacity for, below 0 where it keeps more."""
-    share: NDArray[np.float64] = (lost - (1 - capacity)) / capacity if capacity else np.zeros_like(lost)
+    share: NDArray[np.float64] = (lost - (1 - capacity)) / np.where(capacity > 0, capacity, np.inf)
     return share
 
 
-def _share(strength: NDArray[np.float64], capacity: float) -> NDArray[np.float64]:
+def _share(strength: NDArray[np.float64], capacity: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 - C exp(-exp(y))."""
     share: NDArray[np.float64] = 1 - capacity - capacity * np.expm1(-np.exp(np.minimum(strength, 50.0)))
     return share

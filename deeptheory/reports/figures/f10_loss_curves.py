@@ -54,11 +54,7 @@ def _curve(run: Run, stored: StoredTree, name: str) -> LossCurve:
         factor = theory.factor_after(law.read_number("factor"), length / epochs)
         losses = np.clip(arrays[paths.REFIT_LOSS], 0, accuracy)
         exponent = law.read_number("exponent")
-        each = [
-            theory.surviving_loss(loss, accuracy, factor, exponent, capacity)
-            for loss, capacity in zip(losses, arrays[paths.CAPACITY], strict=True)
-        ]
-        return np.array(each)
+        return theory.surviving_loss(losses, accuracy, factor, exponent, arrays[paths.CAPACITY])
 
     return LossCurve(
         arrays[paths.DILUTION],
