@@ -46,7 +46,7 @@ from deeptheory.measure.specialisation import (
     participation_ratio,
     served_label_auc,
 )
-from deeptheory.measure.stage_measures import StageMeasures, measure_stage, stage_clusters
+from deeptheory.measure.stage_measures import StageMeasures, cluster_sizes, measure_stage, stage_clusters
 from deeptheory.measure.stored_measures import stage_record
 from deeptheory.measure.streaming import Images, Measurable
 
@@ -78,6 +78,7 @@ __all__ = [
     "class_statistics",
     "clip",
     "cluster_noise",
+    "cluster_sizes",
     "complete_fields",
     "field_bounds",
     "field_matrices",

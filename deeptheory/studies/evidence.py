@@ -15,8 +15,11 @@ from deeptheory.judge.evidence import (
     Costs,
     Diluted,
     Dilutions,
+    HeadArms,
+    Heads,
     LabelScaling,
     Predictions,
+    SingleFilters,
     SingleLayers,
     Stages,
 )
@@ -26,7 +29,7 @@ from deeptheory.runs.discovery import check_one_configuration
 from deeptheory.runs.run import Run
 from deeptheory.runs.stored_arrays import over_seeds, over_stages, stage_names
 from deeptheory.store import paths
-from deeptheory.studies import comparison, soundness
+from deeptheory.studies import comparison, head_evidence, soundness
 
 Runs = Sequence[Run]
 Floats = NDArray[np.float64]
@@ -69,6 +72,16 @@ def arms(runs: Runs) -> Arms:
     groups = {arm: paths.arm_path("retrain", arm) for arm in names}
     accuracies = {arm: over_seeds(runs, paths.join(group, paths.ACCURACY)) for arm, group in groups.items()}
     return Arms({setting: accuracies}, n_test, {setting: _correct(runs, groups)})
+
+
+def head_arms(runs: Runs) -> HeadArms:
+    """The arms where stages of a transformer's blocks are masked."""
+    masked = runs[0].config.prune.stages
+    if not any(stage.startswith(head_evidence.OF_BLOCKS) for stage in masked):
+        found = f"prune.stages = {', '.join(masked) or 'none'} in {runs[0].directory}"
+        raise InputError("masked stages", "heads, nodes or what reads them among them", found)
+    of = arms(runs)
+    return HeadArms(of.settings, of.n_test, of.correct)
 
 
 def _compared(runs: Runs) -> tuple[dict[str, dict[str, Floats]], dict[str, Correct]]:
@@ -303,4 +316,8 @@ BUILDERS: dict[type[Any], Callable[[Runs], Any]] = {
     Dilutions: dilutions,
     Diluted: diluted,
     Costs: costs,
+    Heads: head_evidence.heads,
+    HeadArms: head_arms,
+    SingleFilters: head_evidence.single_filters,
 }
+JOINT = (SingleFilters,)  # evidence that is read from all studies together

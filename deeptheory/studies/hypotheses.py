@@ -74,7 +74,7 @@ def judge_on_runs(
     """
     groups = _groups(directories)
     # Once for a group, not for every hypothesis: it reads all weights.
-    check = functools.cache(lambda position: soundness.check_independent(groups[position]))
+    check = functools.cache(soundness.check_independent)
     cases, errors = [], []
     for hypothesis in hypotheses:
         try:
@@ -222,7 +222,7 @@ def _groups(directories: Sequence[Path]) -> list[list[Run]]:
 def _case(
     hypothesis: judge.Hypothesis[Any],
     groups: Sequence[Sequence[Run]],
-    check: Callable[[int], None],
+    check: Callable[[tuple[Run, ...]], None],
     seeds: Sequence[int],
     quiet: bool,
     first_fit: bool,
@@ -231,11 +231,13 @@ def _case(
         made = companions.BUILDERS[hypothesis.evidence](seeds, quiet)
         return judge.Case(hypothesis, made, tuple(f"seed {seed}" for seed in seeds))
     found, reasons = [], []
-    for position, runs in enumerate(groups):
+    if groups and hypothesis.evidence in evidence.JOINT:
+        groups = [[run for runs in groups for run in runs]]
+    for runs in groups:
         try:
             _check_labels(hypothesis, runs)
             made = evidence.BUILDERS[hypothesis.evidence](runs)
-            check(position)
+            check(tuple(runs))
             hypothesis.parts(made)
             found.append((runs, made))
         except InputError as error:

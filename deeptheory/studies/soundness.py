@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deeptheory import judge
 from deeptheory.errors import InputError
-from deeptheory.judge.evidence import Arms, Controls, Costs, Diluted, Predictions, SingleLayers
+from deeptheory.judge.evidence import Arms, Controls, Costs, Diluted, HeadArms, Predictions, SingleLayers
 from deeptheory.runs.branching import weights_digest
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
@@ -17,6 +17,7 @@ Runs = Sequence[Run]
 RETRAINED = (
     Arms,
     Diluted,
+    HeadArms,
     SingleLayers,
     Predictions,
 )  # evidence that rests on the unpruned arm after retraining
@@ -164,7 +165,8 @@ def _marks(run: Run) -> list[str]:
     if run.has(source):
         return [*marks, f"file {run.read_text(paths.join(source, 'sha256'))}"]
     # A sweep has the same seed at every point of its grid.
+    config, labels = run.config, n_labels(run)
     return [
         *marks,
-        f"seed {run.config.seed} of {n_labels(run)} {run.config.train} {run.config.data.labels}",
+        f"seed {config.seed} of {config.network.name} {labels} {config.train} {config.data.labels}",
     ]

@@ -19,7 +19,7 @@ def test_list_shows_what_fixes_a_hypothesis(deeptheory):
     ):
         assert text in result.out
     every = json.loads(deeptheory("hypothesis", "list", "--json").out)["hypotheses"]
-    assert [of["number"] for of in every] == list(range(1, 23))
+    assert [of["number"] for of in every] == list(range(1, 28))
 
 
 def test_a_study_of_one_seed_is_undecided(deeptheory, study, tmp_path):

@@ -12,14 +12,17 @@ from deeptheory.judge.evidence import (
     Controls,
     Costs,
     Diluted,
+    Heads,
     LabelScaling,
     Learning,
     Predictions,
+    SingleFilters,
     SingleLayers,
     Stages,
     Storage,
 )
 from deeptheory.judge.hypotheses import FAMILIES, HYPOTHESES, family, hypothesis
+from deeptheory.judge.hypotheses.h27_one_relation import distance, held_out, line_through
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.verdict_tables import exploratory_texts, verdict_table
 
@@ -259,8 +262,68 @@ def test_the_family_of_the_paper():
     numbers = [of.number for of in family("paper")]
     assert numbers == [1, 2, 3, 4, 5, 10, 17, 18, 19, 20, 21, 22]
     assert all(hypothesis(name) for names in FAMILIES.values() for name in names)
-    with pytest.raises(InputError, match="family: expected one of paper, found 'papers'; did you mean 'pap"):
+    with pytest.raises(InputError, match="family: expected one of heads, paper, found 'papers'; did you"):
         family("papers")
+
+
+def test_small_clusters_of_heads():
+    blocks, chance = ("heads1", "heads2"), np.full(5, 0.05)
+
+    def statuses(size, scattered):
+        spread = np.exp(0.02 * np.array([1, -1, 0.5, -0.5, 0]))[:, None] * np.ones((1, 2))
+        values = {"cluster_size": size * spread, "scattered_cluster_size": scattered * spread[::-1]}
+        evidence = Heads(blocks, values, 20, chance)
+        return [part.status for part in judge_hypotheses([Case(hypothesis("H24"), evidence)], "")[0].parts]
+
+    assert statuses(size=1.5, scattered=1.2) == ["supported", "supported"]
+    assert statuses(size=1.2, scattered=1.5) == ["not supported", "supported"]
+    assert statuses(size=3.0, scattered=1.2) == ["supported", "not supported"]
+    with pytest.raises(InputError, match="stages of heads: expected two blocks or more, found heads1"):
+        Heads(("heads1",), {}, 20, chance)
+
+
+def test_accuracy_of_single_heads():
+    values = {"single_filter_accuracy": np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]])}
+    found = statistic("H25", Heads(("heads1", "heads2", "heads3"), values, 20, np.full(2, 0.05)))
+    assert found["rises with depth"] == pytest.approx([10, -10])
+    assert found["last block above chance"] == pytest.approx([25, 5])
+
+
+def one_relation(offset=0.0, slope=1.0):
+    rng = np.random.default_rng(3)
+
+    def stage(n_filters, start, height=0.0):
+        x = start + rng.standard_normal(n_filters)
+        return np.stack([x, slope * x + height + 0.3 * rng.standard_normal(n_filters)])
+
+    convolutions = tuple({f"stage{m}": stage(20, 0.3 * m) for m in range(4)} for _ in range(5))
+    return SingleFilters(convolutions, tuple({"heads1": stage(8, 0.5, offset)} for _ in range(5)))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "statuses"),
+    [
+        (one_relation(), ["supported", "supported"]),
+        (one_relation(offset=2.0), ["supported", "not supported"]),
+        (one_relation(slope=0.0), ["not supported", "supported"]),
+    ],
+    ids=["one line", "heads beside the line", "no line"],
+)
+def test_heads_lie_on_the_line_of_convolutions_or_do_not(evidence, statuses):
+    (judged,) = judge_hypotheses([Case(hypothesis("H27"), evidence)], "")
+    assert [part.status for part in judged.parts] == statuses
+
+
+def test_the_line_weighs_stages_equally():
+    wide = np.array([[0.0] * 50, [1.0] * 50])
+    constant, slope, correlation = line_through({"a": wide, "b": np.array([[1.0], [3.0]])})
+    assert (constant, slope, correlation) == pytest.approx((1, 2, 1))
+    many, few = np.zeros((2, 30)), np.array([[0.0], [2.0]])
+    assert distance({"a": many, "b": few}, (0.0, 0.0, 0.0)) == pytest.approx(math.sqrt(2))
+    three = {"a": np.array([[0.0], [0.0]]), "b": np.array([[1.0], [1.0]]), "c": np.array([[2.0], [2.6]])}
+    assert held_out(three) == pytest.approx(math.sqrt((0.6**2 + 0.3**2 + 0.6**2) / 3))
+    with pytest.raises(InputError, match="3 stages of convolutions and one of heads, found 2 and 1"):
+        SingleFilters(({"a": wide, "b": wide},), ({"heads1": wide},))
 
 
 def test_too_few_seeds_are_undecided():
@@ -351,7 +414,7 @@ def test_one_part_is_enough_whatever_the_others_lack():
 
 
 def test_names_and_numbers():
-    assert [of.number for of in HYPOTHESES.values()] == list(range(1, 23))
+    assert [of.number for of in HYPOTHESES.values()] == list(range(1, 28))
     assert hypothesis("h9") is HYPOTHESES["afcc-beats-magnitude"]
     with pytest.raises(InputError, match="did you mean 'snr-rises'"):
         hypothesis("snr-rise")

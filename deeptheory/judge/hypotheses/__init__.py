@@ -14,6 +14,7 @@ HYPOTHESES: dict[str, Hypothesis[Any]] = {of.name: of for of in _FOUND}
 # Claims that are judged together; H1 to H5 are those of the seed article.
 FAMILIES = {
     "paper": ("H1", "H2", "H3", "H4", "H5", "H10", "H17", "H18", "H19", "H20", "H21", "H22"),
+    "heads": ("H23", "H24", "H25", "H26", "H27"),
 }
 
 
