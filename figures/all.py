@@ -24,17 +24,17 @@ from deeptheory.system.scripts import run_script
 HERE = Path(__file__).parent
 
 
-def caption(name: str, source: dict[str, Any], results: Path, made_by: str, picture_format: str) -> str:
+def caption(name: str, source: dict[str, Any], results: list[Path], made_by: str, picture_format: str) -> str:
     """What the figure shows, of which results, and how to make it again."""
-    if results.is_dir():
-        of_results = facts(find_runs(results))
+    if all(each.is_dir() for each in results):
+        of_results = "\n".join(facts(find_runs(each)) for each in results)
     else:
-        setting = json.loads(results.read_text(encoding="utf-8"))["setting"]
+        setting = json.loads(results[0].read_text(encoding="utf-8"))["setting"]
         of_results = "\n".join(f"{key}: {value}" for key, value in setting.items())
     if "script" in source:
-        command = f"python figures/{source['script']} {results} --out {name}.{picture_format}"
+        command = f"python figures/{source['script']} {results[0]} --out {name}.{picture_format}"
     else:
-        command = f"deeptheory figure {name} {results} --format {picture_format}"
+        command = f"deeptheory figure {name} {' '.join(map(str, results))} --format {picture_format}"
     lines = [name, source["shows"], of_results, f"results: {made_by}", f"figure: {command}"]
     return "\n".join(lines) + "\n"
 
@@ -49,16 +49,18 @@ def run(script: str, results: Path, path: Path) -> None:
 
 def draw(name: str, source: dict[str, Any], path: Path) -> str:
     """Draw one figure from the first results that are there; returns an empty text, or what is missing."""
-    there = {Path(results): do for results, do in source["results"].items() if Path(results).exists()}
+    ways = {tuple(map(Path, results.split())): do for results, do in source["results"].items()}
+    there = {results: do for results, do in ways.items() if all(each.exists() for each in results)}
     if not there:
-        ways = [f"{results}; make it with: {do}" for results, do in source["results"].items()]
-        return f"no {', or '.join(ways)}"
-    results, made_by = next(iter(there.items()))
+        texts = [f"{results}; make it with: {do}" for results, do in source["results"].items()]
+        return f"no {', or '.join(texts)}"
+    found, made_by = next(iter(there.items()))
+    results = list(found)
     try:
         if "script" in source:
-            run(source["script"], results, path)
+            run(source["script"], results[0], path)
         else:
-            drawing.draw(name, [results], path)
+            drawing.draw(name, results, path)
     except (InputError, RuntimeError) as error:
         return str(error)
     write_text(path.with_suffix(".txt"), caption(name, source, results, made_by, path.suffix[1:]))

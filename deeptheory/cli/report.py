@@ -54,8 +54,10 @@ class _FigureCommand(click.Command):
     type=click.Choice(("pdf", "png", "svg")),
     help="Of the file in a directory; pdf by default.",
 )
-@click.option("--stage", help="Stage of the field matrix; the last one by default.")
-@click.option("--filter", "filter_index", type=click.IntRange(min=0), help="Filter of the field matrix.")
+@click.option("--stage", help="Stage of the field matrix, or of the heads; the last by default.")
+@click.option(
+    "--filter", "filter_index", type=click.IntRange(min=0), help="Filter of the field matrix, or head."
+)
 def figure(
     name: str,
     runs: tuple[Path, ...],
@@ -70,6 +72,8 @@ def figure(
     Examples:
       deeptheory figure accuracy-and-snr out/demo --format svg
       deeptheory figure field-matrix out/one --stage stage5 --filter 5 --out filter-5.png
+      deeptheory figure attention-maps out/cct-glyphs/seed-0 --stage heads2
+      deeptheory figure networks-with-depth out/glyphs out/cct-glyphs
     """
     configure(None)
     from deeptheory.reports import drawing

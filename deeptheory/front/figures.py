@@ -26,13 +26,15 @@ def draw(
     name : str
         As in `deeptheory figure`: "field-matrix", "accuracy-and-snr", "cluster-sizes",
         "accuracy-by-arm", "predicted-losses", "predicted-against-measured",
-        "accuracy-against-density", "accuracy-by-epochs", "error-against-labels", "loss-curves".
+        "accuracy-against-density", "accuracy-by-epochs", "error-against-labels", "loss-curves", "attention-maps",
+        "networks-with-depth".
     runs : Run, Study, path, or a sequence of these
-        Runs of one configuration.
+        Runs of one configuration; of several in "networks-with-depth".
     stage : str, optional
-        Of a field matrix; the last stage by default.
+        Of a field matrix or of heads; the last stage by default.
     filter_index : int, optional
-        Of a field matrix; by default the filter that serves the median number of labels.
+        Of a field matrix; by default the filter that serves the median number of labels. Of attention maps: one
+        head, by default all.
 
     Returns
     -------

@@ -23,7 +23,7 @@ def draw(
     filter_index: int | None = None,
     picture_format: str | None = None,
 ) -> Path:
-    """Draw one figure from runs of one configuration and save it.
+    """Draw one figure from runs and save it.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def draw(
 def figure_of(
     name: str, directories: Sequence[Path], stage: str | None = None, filter_index: int | None = None
 ) -> Figure:
-    """One figure of runs of one configuration.
+    """One figure of runs of one configuration, or of several if it is one of networks.
 
     Parameters
     ----------
@@ -60,9 +60,10 @@ def figure_of(
     directories : sequence of Path
         Run directories, or directories of studies, which stand for all their runs.
     stage : str, optional
-        Of a figure of one filter; the last stage by default.
+        Of a figure of one filter, or of heads; the last stage by default.
     filter_index : int, optional
-        Of a figure of one filter; by default the one that serves the median number of labels.
+        Of a figure of one filter; by default the one that serves the median number of labels. Of heads: one of
+        them, by default all.
 
     Raises
     ------
@@ -74,7 +75,8 @@ def figure_of(
         raise unknown_name("figure", name, FIGURES)
     figure = FIGURES[name]
     runs = [run for directory in directories for run in find_runs(directory)]
-    check_one_configuration(runs, "figure", figure.may_differ)
+    if figure.study != "networks":
+        check_one_configuration(runs, "figure", figure.may_differ)
     _require(figure, runs, directories)
     given = {"stage": stage, "filter_index": filter_index}
     choice = {option: value for option, value in given.items() if value is not None}

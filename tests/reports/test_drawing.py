@@ -8,11 +8,14 @@ from deeptheory.prune import UNPRUNED
 from deeptheory.reports import drawing
 from deeptheory.reports.figures import FIGURES
 from deeptheory.runs import Run
+from deeptheory.runs.configuration import config_from
+from deeptheory.runs.steps import chain
 from deeptheory.runs.stored_arrays import over_stages, stage_names
 from deeptheory.store import paths
 from deeptheory.studies import run_sweep
 from deeptheory.studies.branching import branch
 from deeptheory.theory import surviving_loss
+from tests.conftest import TINY
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -219,3 +222,41 @@ def test_errors_of_a_sweep_over_numbers_of_labels(sweep_of, tmp_path):
 def test_what_cannot_be_drawn_is_refused(finished_study, tmp_path, name, choice, words):
     with pytest.raises(InputError, match=words):
         drawing.draw(name, [finished_study], tmp_path, **choice)
+
+
+@pytest.fixture
+def cct(tmp_path, tiny_config):
+    """A measured run of a tiny transformer."""
+    network = {"name": "cct", "width": 0.125, "blocks": 1}
+    tables = {"network": network, "prune": {"stages": ["nodes1"]}, "train": {**TINY["train"], "epochs": 1}}
+    run = Run.create(tmp_path / "cct", config_from({**TINY, **tables}), quiet=True)
+    chain(run, until="measure")
+    return run
+
+
+def test_attention_of_a_transformer(cct, runs):
+    panels = FIGURES["attention-maps"].draw([cct]).axes
+    assert [axes.get_title() for axes in panels[1:5]] == [f"head {number}" for number in range(4)]
+    above = panels[1].images[0].get_array()
+    assert above.shape == (8, 8)  # 16 x 16 pixels behind one pooling
+    assert above.mean() == pytest.approx(1)
+    one = FIGURES["attention-maps"].draw([cct], filter_index=2).axes
+    np.testing.assert_array_equal(one[1].images[0].get_array(), panels[3].images[0].get_array())
+    with pytest.raises(InputError, match="--filter: expected 0 to 3 in heads1, found 4"):
+        FIGURES["attention-maps"].draw([cct], filter_index=4)
+    with pytest.raises(InputError, match="stage: expected one of heads1, found 'nodes1'"):
+        FIGURES["attention-maps"].draw([cct], stage="nodes1")
+    with pytest.raises(InputError, match="expected a network with heads of attention, found vgg6 in"):
+        FIGURES["attention-maps"].draw(runs)
+
+
+def test_networks_of_different_studies_in_one_frame(cct, runs, finished_study, tmp_path):
+    figure = drawing.figure_of("networks-with-depth", [finished_study, cct.directory])
+    vgg, tokens, heads, nodes = figure.axes[0].containers
+    np.testing.assert_allclose(vgg.lines[0].get_xdata(), [0.2, 0.4, 0.6, 0.8, 1])
+    np.testing.assert_allclose(heads.lines[0].get_xydata()[0, 0], 0.4)  # the second stage of five
+    expected = cct.read_number("measure/stages/nodes1/probe_accuracy")
+    assert nodes.lines[0].get_xydata()[0].tolist() == pytest.approx([0.8, expected])
+    assert tokens.lines[0].get_color() == heads.lines[0].get_color() != vgg.lines[0].get_color()
+    with pytest.raises(InputError, match="runs of one configuration"):
+        drawing.figure_of("cluster-sizes", [finished_study, cct.directory])

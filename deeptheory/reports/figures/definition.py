@@ -20,8 +20,9 @@ class RunFigure:
         On the command line, and of the PDF file.
     step : str
         The step that every run must have done.
-    study : "confirm", "compare", "sweep" or "budget"
-        What has made the runs; "budget" is `predict --tolerance`.
+    study : "confirm", "compare", "sweep", "budget", "transformers" or "networks"
+        What has made the runs; "budget" is `predict --tolerance`, "transformers" and "networks" are any runs, of
+        different configurations in the last case.
     draw : function of a sequence of runs
         Reads the numbers from the run files and draws them. With `of_one_filter` it also takes the keyword
         arguments ``stage`` and ``filter_index``.
@@ -35,7 +36,7 @@ class RunFigure:
 
     name: str
     step: str
-    study: Literal["confirm", "compare", "sweep", "budget"]
+    study: Literal["confirm", "compare", "sweep", "budget", "transformers", "networks"]
     draw: Callable[..., Figure]
     caption: str
     may_differ: tuple[str, ...] = ()
