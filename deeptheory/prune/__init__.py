@@ -27,11 +27,12 @@ from deeptheory.prune.masked_layers import (
     HEAD_WEIGHT,
     Granularity,
     MaskedLayer,
+    last_maskable_stages,
     maskable_stages,
     masked_layers,
 )
 from deeptheory.prune.masks import Masks, apply_masks
-from deeptheory.prune.options import CompareOptions, PruneOptions, last_stages
+from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.prune.prediction import (
     HEAD_INPUTS,
     Predictor,
@@ -93,7 +94,7 @@ __all__ = [
     "keep_density",
     "keep_largest",
     "kernel_scores",
-    "last_stages",
+    "last_maskable_stages",
     "layer_predictions",
     "mask_summary",
     "maskable_stages",

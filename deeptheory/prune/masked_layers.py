@@ -112,6 +112,11 @@ def maskable_stages(network: nn.Network) -> list[str]:
     return [stage.name for stage in network.stages if reads[_mixer_of(stage)] not in ("", INPUT)]
 
 
+def last_maskable_stages(network: nn.Network) -> tuple[str, ...]:
+    """The stages that are masked by default: the last three that can be."""
+    return tuple(maskable_stages(network)[-3:])
+
+
 def masked_layers(network: nn.Network, stages: Sequence[str], head: bool) -> tuple[MaskedLayer, ...]:
     """Describe the layers to be masked, from the input upwards.
 

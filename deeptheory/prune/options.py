@@ -1,6 +1,5 @@
 """Options of pruning."""
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -76,11 +75,6 @@ class PruneOptions(Options, frozen=True):
     def afcc_at_threshold(self) -> bool:
         """Whether AFCC keeps the density that it has at its threshold."""
         return not self.density and self.density_from == AFCC
-
-
-def last_stages(names: Sequence[str]) -> tuple[str, ...]:
-    """The stages that are masked by default: the last three that have a stage before them."""
-    return tuple(names[1:][-3:])
 
 
 class CompareOptions(Options, frozen=True):

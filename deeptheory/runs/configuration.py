@@ -20,8 +20,8 @@ from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe, TrainRecipe
 from deeptheory.options import Options
 from deeptheory.plugins.options import PluginOptions
-from deeptheory.prune.masked_layers import maskable_stages
-from deeptheory.prune.options import CompareOptions, PruneOptions, last_stages
+from deeptheory.prune.masked_layers import last_maskable_stages
+from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.runs import former_names, network_files, plugin_records
 from deeptheory.runs.packaged import configuration_file
 from deeptheory.store.toml import parse_toml, read_toml, toml_value
@@ -208,9 +208,8 @@ def _masked_by_default(network: Mapping[str, Any]) -> dict[str, Any]:
     try:
         options = options_from(network, NetworkOptions, "network.")
         if options.content:
-            return {"stages": last_stages(network_files.stage_names(options.content))}
-        built = narrow(options.name, **options.of_architecture)
-        return {"stages": last_stages((built.stages[0].name, *maskable_stages(built)))}
+            return {"stages": network_files.masked_by_default(options.content)}
+        return {"stages": last_maskable_stages(narrow(options.name, **options.of_architecture))}
     except InputError:
         return {}
 

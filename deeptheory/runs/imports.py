@@ -35,8 +35,7 @@ def imported_config(config: Config) -> Config:
 
 def masking_last_stages(config: Config, network: nn.Network) -> Config:
     """The configuration with the stages that are masked by default, where the options name none."""
-    first, able = network.stages[0].name, prune.maskable_stages(network)
-    stages = prune.last_stages([first, *able])
+    stages = prune.last_maskable_stages(network)
     return msgspec.structs.replace(config, prune=msgspec.structs.replace(config.prune, stages=stages))
 
 

@@ -1,6 +1,7 @@
 """Networks that a file describes: its content is an option of the run, so that no later step needs the file."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.interop.state.architecture_files import architecture_text, read_sized
 from deeptheory.nn.options import FROM_FILE, NetworkOptions
+from deeptheory.prune.masked_layers import HEAD_LAYER, last_maskable_stages
 
 NAME = "network.file"  # in errors of what is recorded
 
@@ -44,9 +46,13 @@ def with_content(table: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**table, "network": {**network, "name": FROM_FILE, "file": "", "content": content}}
 
 
-def stage_names(content: str) -> tuple[str, ...]:
-    """Names of all stages but the head, from the input upwards; `InputError` for a text that describes none."""
-    return tuple(stage["name"] for stage in read_sized(NAME, content)[0]["stages"][:-1])
+@lru_cache
+def masked_by_default(content: str) -> tuple[str, ...]:
+    """The last stages that can be masked; `InputError` for a text that describes no network that can be built."""
+    description, sizes = read_sized(NAME, content)
+    n_labels = sizes.get(HEAD_LAYER, {}).get("nodes", 2)
+    network = nn.build_sized(description, sizes, n_labels, np.random.default_rng(0))
+    return last_maskable_stages(network)
 
 
 def build(

@@ -65,6 +65,24 @@ def test_a_run_needs_its_file_once(place, one_thread):
     assert "'''\n# A network of deeptheory" in to_toml(config)
 
 
+def test_the_last_stages_that_can_be_masked_are_by_default(place):
+    """`left` reads the middle of a stage, whose filters are no stage's; `head` says how many labels it has."""
+    inner = '''
+[[stages]]
+name = "left"
+layers = [
+    {name = "conv", kind = "Conv2d", filters = 4, size = 3, groups = 1, stride = 1, padding = 1},
+    {name = "sum", kind = "Sum"},
+]
+inputs = {conv = ["right.conv"], sum = ["left.conv", "right"]}
+[[stages]]
+name = "head"'''
+    text = TEXT.replace('[[stages]]\nname = "head"', inner.lstrip()).replace('"Linear"', '"Linear", nodes = 5')
+    (place / "nets" / "small.toml").write_text(text, encoding="utf-8")
+    (place / "own.toml").write_text(CONFIG.partition("[prune]")[0], encoding="utf-8")
+    assert read_config(place / "own.toml").prune.stages == ("right",)
+
+
 def test_comments_and_spaces_are_no_part_of_the_content(place):
     config = read_config(place / "own.toml")
     text = TEXT.replace("stride = 2, padding = 1", "padding=1,  stride=2") + "# nothing\n"
