@@ -18,6 +18,9 @@ NETWORKS = {
     "resnet50": {"size": 8, "width": 0.06},
     "wrn-16-8": {"size": 8, "width": 0.125},
     "efficientnet-b0": {"size": 16, "width": 0.5, "depth": 0.3},
+    "mobilenet-v2": {"size": 8, "width": 0.25},
+    "mobilenet-v3-small": {"size": 8, "width": 0.25},
+    "convnext-tiny": {"size": 32, "width": 1 / 24},
     "cct": {"size": 8, "width": 0.125, "blocks": 2},
     "vit-tiny": {"size": 8, "width": 0.125, "blocks": 1},
 }

@@ -77,7 +77,9 @@ layers = [
 inputs = {conv = ["right.conv"], sum = ["left.conv", "right"]}
 [[stages]]
 name = "head"'''
-    text = TEXT.replace('[[stages]]\nname = "head"', inner.lstrip()).replace('"Linear"', '"Linear", nodes = 5')
+    text = TEXT.replace('[[stages]]\nname = "head"', inner.lstrip()).replace(
+        '"Linear"', '"Linear", nodes = 5'
+    )
     (place / "nets" / "small.toml").write_text(text, encoding="utf-8")
     (place / "own.toml").write_text(CONFIG.partition("[prune]")[0], encoding="utf-8")
     assert read_config(place / "own.toml").prune.stages == ("right",)

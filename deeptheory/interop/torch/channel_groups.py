@@ -1,8 +1,9 @@
 """Channels of a PyTorch model that can only be removed together, as Torch-Pruning finds them."""
 
+import contextlib
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,7 @@ from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
-from deeptheory.interop.torch.filters import HEADS
-from deeptheory.interop.torch.inputs import Pool
+from deeptheory.interop.torch.head_removal import Attention
 from deeptheory.interop.torch.live_model import LiveModel
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Places = dict[int, list[int]]  # of every channel of a group: its rows or columns in a layer
 EXTRA = "compact"
+PARTS_OF_HEADS = "they are parts of heads, which go as a whole"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,20 @@ class Group:
         return np.where(count > 0, total / np.maximum(count, 1), np.inf) if count.any() else None
 
 
+@contextlib.contextmanager
+def _uncached(model: Any) -> Iterator[None]:
+    """Within the block a model of transformers keeps no keys and values, whose tracing fails."""
+    config: Any = getattr(model, "config", None)
+    if not getattr(config, "use_cache", False):
+        yield
+        return
+    config.use_cache = False
+    try:
+        yield
+    finally:
+        config.use_cache = True
+
+
 def filter_scores(scores: Mapping[str, NDArray[Any]], module: str) -> NDArray[np.float64] | None:
     """The score of every filter of a layer, the mean over its kernels or weights."""
     of_layer = scores.get(f"{module}.weight")
@@ -84,6 +99,8 @@ class ChannelGroups:
         In evaluation mode; its parameters are not masked and need gradients, through which they are traced.
     x : tensor (n, ...)
         Inputs of the model.
+    heads : sequence of Attention
+        Those of the model, whose layers are left to `head_removal`.
 
     Raises
     ------
@@ -91,12 +108,12 @@ class ChannelGroups:
         Torch-Pruning is not installed, or cannot trace the model.
     """
 
-    def __init__(self, live: LiveModel, x: Any) -> None:
+    def __init__(self, live: LiveModel, x: Any, heads: Sequence[Attention]) -> None:
         self.live, self._pruning = live, needed("torch_pruning", EXTRA)
         self._names = {id(module): name for name, module in live.modules.items()}
-        self._of_heads = _layers_of_heads(live, x)
+        self._of_heads = {name: of.uncut for of in heads for name in (of.reader, *of.writers)}
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _uncached(live.model):
                 warnings.simplefilter("ignore")
                 graph = self._pruning.DependencyGraph()
                 self._graph = graph.build_dependency(live.model, x, output_transform=self._differentiable)
@@ -140,15 +157,7 @@ class ChannelGroups:
                 uncut = f"'{name}', a {type(module).__name__}, uses all of them together"
         if not parts["readers"]:
             uncut = "they are outputs of the model"
-        if not self._of_heads.isdisjoint(parts["writers"]) or not self._of_heads.isdisjoint(parts["readers"]):
-            uncut = uncut or "they are parts of heads, whose width the forward pass knows"
+        of_heads = self._of_heads.keys() & (parts["writers"].keys() | parts["readers"].keys())
+        if of_heads and not uncut:
+            uncut = next(iter(sorted(filter(None, map(self._of_heads.get, of_heads)))), "") or PARTS_OF_HEADS
         return Group(found[0].dep.target.module, len(found[0].idxs), **parts, uncut=uncut)
-
-
-def _layers_of_heads(live: LiveModel, x: Any) -> set[str]:
-    """The layers of queries, keys and values, and those that read heads."""
-    pool = Pool(live.torch)
-    found = LiveModel(live.model, pool).traced(pool.read_example(x).images)
-    heads = [call.filters for call in found.calls if call.reads and call.filters.kind == HEADS]
-    reading = {mixing.module for mixing in found.mixing if mixing.read.kind == HEADS}
-    return reading.union(*(filters.feeding for filters in heads))

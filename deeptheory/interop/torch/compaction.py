@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.interop.optional_packages import needed
 from deeptheory.interop.torch.channel_groups import ChannelGroups
+from deeptheory.interop.torch.head_removal import attentions, cut_heads, removable_heads
 from deeptheory.interop.torch.live_model import LiveModel
 from deeptheory.interop.torch.masked_copies import (
     as_input,
@@ -20,6 +22,7 @@ from deeptheory.interop.torch.masked_copies import (
 )
 from deeptheory.interop.torch.names import ORIGINAL
 from deeptheory.interop.torch.removable import hand_over, observed, removable
+from deeptheory.interop.torch.transposed_layers import as_before, as_linear
 
 if TYPE_CHECKING:
     import torch
@@ -108,22 +111,27 @@ def compact(
         Torch-Pruning is not installed or cannot trace the model; nothing can be removed, as with masks of kernels;
         sizes are written into the forward pass; or outputs differ by more than 1e-5 of the largest.
     """
-    masked = LiveModel(masked_copy(model, masks or {}, example))
+    copied = masked_copy(model, masks or {}, example)
+    transposed = as_linear(needed("torch", "torch"), copied)
+    masked = LiveModel(copied)
     torch, x = masked.torch, as_input(masked, example)
     values, positions = observed(masked, samples(torch, x))
+    listed = attentions(masked, first_of(torch, x))
     small = LiveModel(copy.deepcopy(masked.model))
-    found = ChannelGroups(small, first_of(torch, x))
-    uncut = dict[str, str]()
+    found = ChannelGroups(small, first_of(torch, x), listed)
+    whole = [group for group in found.groups if group.uncut and group.readers]
     for group in found.groups:
         cut, keeper = removable(masked, group, values, positions)
         if cut and keeper is not None:
             hand_over(small, group, cut, keeper, values)
         if cut:
             found.cut(group, cut)
-        elif group.uncut and group.readers:
-            uncut |= dict.fromkeys(_with_empty_filters(masked, group.writers), group.uncut)
+    for attention in listed:
+        if not attention.uncut and (heads := removable_heads(masked, attention, values)):
+            cut_heads(small, attention, heads, values)
     sizes = {name: (_n_out(masked, name), _n_out(small, name)) for name in positions}
     channels = {name: both for name, both in sizes.items() if both[0] != both[1]}
+    uncut = {name: group.uncut for group in whole for name in _with_empty_filters(small, group.writers)}
     if not channels:
         raise _nothing_to_cut(masked, uncut)
     frozen = {
@@ -133,13 +141,15 @@ def compact(
         tensor.requires_grad_(name not in frozen)
     difference = difference_of(masked, small, samples(torch, x))
     seconds = (np.nan, np.nan) if quiet else times_of(masked, small, x)
+    zeros = sum(int((tensor == 0).sum()) for tensor in small.model.parameters() if tensor.ndim > 1)
+    as_before(torch, small.model, transposed)
     return Compacted(
         small.model.eval(),
         channels,
         uncut,
         _count(masked),
         _count(small),
-        sum(int((tensor == 0).sum()) for tensor in small.model.parameters() if tensor.ndim > 1),
+        zeros,
         *seconds,
         difference,
     )

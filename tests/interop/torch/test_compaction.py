@@ -251,20 +251,100 @@ def test_scores_that_do_not_fit_are_refused(example, scores, density, text):
         live.channel_masks(settled(Residual), scores, density, example=example)
 
 
-@pytest.mark.filterwarnings("ignore")  # those of Torch-Pruning
-def test_of_a_transformer_nodes_are_removed_and_heads_stay_whole():
+@pytest.fixture
+def vit():
     from tests.interop.torch import token_models
 
     torch.manual_seed(0)
-    model, x = token_models.ViT().eval(), torch.randn(3, 1, 16, 16)
-    scores = {f"blocks.{n}.{name}.weight": np.random.default_rng(n).random(size) for n in (0, 1)
-              for name, size in (("fc1", 12), ("attn.qkv", 24))}  # fmt: skip
-    masks = live.channel_masks(model, scores, 0.5, example=x)
-    assert masks.keys() == {f"blocks.{n}.fc1.{key}" for n in (0, 1) for key in ("weight", "bias")}
-    small = live.compact(model, masks, example=x, quiet=True)
-    assert small.channels == {f"blocks.{n}.fc1": (12, 6) for n in (0, 1)}
-    heads = {"blocks.0.attn.qkv.weight": np.repeat([[True], [False], [True]], 8, axis=0).repeat(8, axis=1)}
-    with pytest.raises(
-        InputError, match=r"those of 'blocks.0.attn.qkv', which stay: they are parts of heads"
-    ):
-        live.compact(model, heads, example=x, quiet=True)
+    return token_models.ViT().eval()
+
+
+@pytest.mark.filterwarnings("ignore")  # those of Torch-Pruning
+class TestTransformers:
+    x = torch.randn(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def without_head(self, block, head=0):
+        """The rows of one of two heads of width 4 in queries, keys and values masked; their biases stay."""
+        mask = np.ones((3, 2, 4, 8), bool)
+        mask[:, head] = False
+        return {f"blocks.{block}.attn.qkv.weight": mask.reshape(24, 8)}
+
+    def test_nodes_are_removed_by_their_scores(self, vit):
+        scores = {f"blocks.{n}.fc1.weight": np.random.default_rng(n).random(12) for n in (0, 1)}
+        masks = live.channel_masks(vit, scores, 0.5, example=self.x)
+        assert masks.keys() == {f"blocks.{n}.fc1.{key}" for n in (0, 1) for key in ("weight", "bias")}
+        small = live.compact(vit, masks, example=self.x, quiet=True)
+        assert small.channels == {f"blocks.{n}.fc1": (12, 6) for n in (0, 1)}
+
+    @pytest.mark.parametrize("scores", [np.array([1.0, 2.0]), np.tile(np.repeat([1.0, 2.0], 4), 3)])
+    def test_heads_are_removed_by_their_scores(self, vit, scores):
+        named = {f"blocks.{n}.attn.qkv.weight": scores for n in (0, 1)}
+        masks = live.channel_masks(vit, named, 0.5, example=self.x)
+        assert masks.keys() == {"blocks.0.attn.qkv.weight", "blocks.0.attn.qkv.bias"}
+        assert not masks["blocks.0.attn.qkv.bias"].reshape(3, 2, 4)[:, 0].any()
+        small = live.compact(vit, masks, example=self.x, quiet=True)
+        assert small.channels == {"blocks.0.attn.qkv": (24, 12)}
+
+    @pytest.mark.parametrize("head", [0, 1])
+    def test_a_head_without_weights_is_removed_and_its_bias_handed_over(self, vit, head):
+        masks = self.without_head(0, head)
+        small = live.compact(vit, masks, example=self.x, quiet=True)
+        assert small.channels == {"blocks.0.attn.qkv": (24, 12)}
+        attention = small.model.blocks[0].attn
+        assert (attention.num_heads, tuple(attention.proj.weight.shape)) == (1, (8, 4))
+        live.apply_masks(vit, masks)
+        with torch.no_grad():
+            torch.testing.assert_close(small.model(self.x), vit(self.x), rtol=0, atol=1e-6)
+        assert vit.blocks[0].attn.num_heads == 2
+
+    def test_a_head_that_nothing_reads_is_removed(self, vit):
+        mask = np.ones((8, 8), bool)
+        mask[:, 4:] = False
+        small = live.compact(vit, {"blocks.0.attn.proj.weight": mask}, example=self.x, quiet=True)
+        assert small.channels == {"blocks.0.attn.qkv": (24, 12)}
+
+    def test_a_head_that_the_forward_pass_counts_stays_with_the_reason(self, vit):
+        with pytest.raises(InputError, match=r"'blocks.1.attn.qkv', which stay: the forward pass does not f"):
+            live.compact(vit, self.without_head(1), example=self.x, quiet=True)
+        both = self.without_head(0) | self.without_head(1)
+        small = live.compact(vit, both, example=self.x, quiet=True)
+        assert small.uncut.keys() == {"blocks.1.attn.qkv"}
+
+    def test_heads_of_which_parts_are_zero_stay(self, vit):
+        mask = np.ones((24, 8), bool)
+        mask[20:22] = False
+        with pytest.raises(InputError, match="which stay: they are parts of heads, which go as a whole"):
+            live.compact(vit, {"blocks.0.attn.qkv.weight": mask}, example=self.x, quiet=True)
+
+    def test_the_last_head_stays(self, vit):
+        small = live.compact(vit, self.without_head(0, slice(None)), example=self.x, quiet=True)
+        assert small.channels == {"blocks.0.attn.qkv": (24, 12)}
+
+    def test_the_transposed_layers_of_gpt2_are_cut(self):
+        from tests.interop.torch import token_models
+
+        torch.manual_seed(0)
+        model, ids = token_models.Causal().eval(), torch.arange(18).reshape(3, 6) % 11
+        mask = np.ones((8, 3, 2, 4), bool)
+        mask[:, :, 0] = False
+        masks = {"c_attn.weight": mask.reshape(8, 24)}
+        small = live.compact(model, masks, example=ids, quiet=True)
+        assert small.channels == {"c_attn": (24, 12)}
+        cut = small.model.c_attn
+        assert (type(cut), cut.nf, tuple(cut.weight.shape)) == (token_models.Conv1D, 12, (8, 12))
+        live.apply_masks(model, masks)
+        with torch.no_grad():
+            torch.testing.assert_close(small.model(ids)[0], model(ids)[0], rtol=0, atol=1e-6)
+        assert model.c_attn.nf == 24
+
+    def test_multihead_attention_of_pytorch_stays_with_the_reason(self):
+        from tests.interop.torch import token_models
+
+        torch.manual_seed(0)
+        model, ids = token_models.Encoder().eval(), torch.arange(18).reshape(3, 6) % 11
+        mask = np.ones((8, 8), bool)
+        mask[:, :4] = False
+        masks = {"layer.self_attn.out_proj.weight": mask, "layer.linear1.weight": np.zeros((12, 8), bool)}
+        masks["layer.linear1.weight"][:6] = True
+        small = live.compact(model, masks, example=ids, quiet=True)
+        assert small.channels == {"layer.linear1": (12, 7)}

@@ -43,7 +43,7 @@ def of_timm():
     return pytest.importorskip("timm").models.VisionTransformer(**options)
 
 
-@pytest.mark.parametrize(
+PACKAGES = pytest.mark.parametrize(
     ("make", "given", "writers"),
     [
         (lambda: of_transformers("BertForSequenceClassification", vocab_size=30, **SMALL), TEXTS, 3),
@@ -59,9 +59,24 @@ def of_timm():
         ),
         (lambda: of_transformers("SwinForImageClassification", **SWIN), IMAGES, 3),
         (of_timm, IMAGES, 1),
+        (
+            lambda: of_transformers(
+                "DistilBertForSequenceClassification",
+                vocab_size=30,
+                dim=16,
+                n_layers=1,
+                n_heads=HEADS,
+                hidden_dim=24,
+            ),
+            TEXTS,
+            3,
+        ),
     ],
-    ids=["bert", "gpt2", "vit", "swin", "timm"],
+    ids=["bert", "gpt2", "vit", "swin", "timm", "distilbert"],
 )
+
+
+@PACKAGES
 def test_heads_of_a_package(make, given, writers):
     torch.manual_seed(0)
     model = make().eval()
@@ -77,3 +92,22 @@ def test_heads_of_a_package(make, given, writers):
     assert all(np.isfinite(arm["loss"]) for arm in losses.values())
     live.apply_masks(model, arms["afcc"].masks)
     assert set(heads.layers) < {name.removesuffix(".weight") for name in live.masks_of(model)}
+
+
+@PACKAGES
+def test_heads_of_a_package_are_removed(make, given, writers):
+    pytest.importorskip("torch_pruning")
+    torch.manual_seed(0)
+    model = make().eval()
+    (heads,) = (stage for stage in live.stages(model, given) if stage.kind == "heads")
+    scores = {f"{layer}.weight": np.arange(HEADS) for layer in heads.layers}
+    masks = live.channel_masks(model, scores, 0.5, example=given)
+    small = live.compact(model, masks, example=given, quiet=True)
+    assert small.channels == dict.fromkeys(heads.layers, (48 // writers, 24 // writers))
+    live.apply_masks(model, masks)
+    with torch.no_grad():
+        expected, found = (
+            of(**given) if isinstance(given, dict) else of(given) for of in (model, small.model)
+        )
+    logits = (getattr(output, "logits", output) for output in (expected, found))
+    torch.testing.assert_close(*logits, rtol=0, atol=1e-5)

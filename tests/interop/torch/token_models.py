@@ -7,21 +7,22 @@ N_LABELS, WIDTH, HEADS, TOKENS, VOCABULARY = 5, 8, 2, 6, 11
 
 
 class Attention(tn.Module):
-    """As timm's: queries, keys and values in one layer."""
+    """As timm's: queries, keys and values in one layer; as its former one where it is not fused."""
 
     def __init__(self, n=WIDTH, heads=HEADS, fused=True):
         super().__init__()
-        self.heads, self.fused = heads, fused
+        self.num_heads, self.head_dim, self.fused = heads, n // heads, fused
         self.qkv, self.proj = tn.Linear(n, 3 * n), tn.Linear(n, n)
 
     def forward(self, x):
         n, t, c = x.shape
-        q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        depth = self.head_dim if self.fused else c // self.num_heads
+        q, k, v = self.qkv(x).reshape(n, t, 3, self.num_heads, depth).permute(2, 0, 3, 1, 4).unbind(0)
         if self.fused:
             x = tn.functional.scaled_dot_product_attention(q, k, v)
         else:
-            x = (q @ k.transpose(-2, -1) / (c // self.heads) ** 0.5).softmax(-1) @ v
-        return self.proj(x.transpose(1, 2).reshape(n, t, c))
+            x = (q @ k.transpose(-2, -1) / depth**0.5).softmax(-1) @ v
+        return self.proj(x.transpose(1, 2).flatten(2))
 
 
 class Block(tn.Module):
@@ -112,14 +113,16 @@ class Causal(tn.Module):
         super().__init__()
         self.wte, self.ln = tn.Embedding(VOCABULARY, WIDTH), tn.LayerNorm(WIDTH)
         self.c_attn, self.c_proj = Conv1D(3 * WIDTH, WIDTH), Conv1D(WIDTH, WIDTH)
+        self.split_size, self.head_dim = WIDTH, WIDTH // HEADS
         self.end, self.score = tn.LayerNorm(WIDTH), tn.Linear(WIDTH, N_LABELS, bias=False)
 
     def forward(self, ids):
         x = self.wte(ids.view(-1, ids.shape[-1]))
-        shape = (*x.shape[:-1], HEADS, WIDTH // HEADS)
-        q, k, v = (part.view(shape).transpose(1, 2) for part in self.c_attn(self.ln(x)).split(WIDTH, dim=2))
+        shape = (*x.shape[:-1], -1, self.head_dim)
+        parts = self.c_attn(self.ln(x)).split(self.split_size, dim=2)
+        q, k, v = (part.view(shape).transpose(1, 2) for part in parts)
         y = tn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)
-        x = x + self.c_proj(y.reshape(x.shape))
+        x = x + self.c_proj(y.flatten(2))
         return self.score(self.end(x)[:, -1]), None
 
 
