@@ -269,13 +269,15 @@ def to_toml(config: Config) -> str:
     for field in fields_of(Config):
         value = getattr(config, field.name)
         if isinstance(value, Options):
-            tables.append(f"\n[{field.name}]")
-            tables.extend(
-                _toml_line(name, getattr(value, name), text) for name, text in _help_of(type(value))
-            )
+            tables += [f"\n[{field.name}]", *_toml_lines(value)]
         else:
             scalars.append(_toml_line(field.name, value, dict(_help_of(Config))[field.name]))
     return "\n".join(scalars + tables) + "\n"
+
+
+@functools.lru_cache(maxsize=64)  # the members of a sweep share most of their tables
+def _toml_lines(table: Options) -> tuple[str, ...]:
+    return tuple(_toml_line(name, getattr(table, name), text) for name, text in _help_of(type(table)))
 
 
 @functools.cache  # annotations are evaluated anew at every call

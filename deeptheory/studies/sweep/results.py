@@ -7,18 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from deeptheory.runs.run import Run
-from deeptheory.runs.stored_arrays import stage_names
-from deeptheory.runs.summaries.step_summaries import stage_numbers
 from deeptheory.store import hdf5, paths
 from deeptheory.store.atomic_files import replacing_file, write_text
 from deeptheory.store.toml import toml_value
+from deeptheory.studies.sweep.member_rows import Row, Rows, point
 from deeptheory.studies.sweep.member_states import MemberState, opened, states
 from deeptheory.studies.sweep.options import Sweep, sweep_to_toml
+from deeptheory.studies.sweep.reading_processes import read_side_by_side
 from deeptheory.studies.sweep.seed_means import summary
 from deeptheory.tables import Summary, Table, csv_cell
-
-Row = dict[str, Any]
 
 
 def collect(root: Path) -> Summary:
@@ -58,8 +55,8 @@ def collect(root: Path) -> Summary:
 
 def write_results(sweep: Sweep, root: Path, all_states: Sequence[MemberState]) -> Summary:
     """The same for states that have been read already."""
-    members, stages = _rows(sweep, all_states)
-    tables = summary(members, stages, _point(sweep), sweep.config.judge.level)
+    members, stages = _rows(sweep, root, all_states)
+    tables = summary(members, stages, point(sweep), sweep.config.judge.level)
     text = "\n\n".join(map(str, tables)) or "no member is finished"
     _write_csv(root / paths.SWEEP_MEMBERS, members)
     _write_csv(root / paths.SWEEP_STAGES, stages)
@@ -75,54 +72,14 @@ def write_results(sweep: Sweep, root: Path, all_states: Sequence[MemberState]) -
 
 def summary_tables(root: Path) -> list[Table]:
     """The means over seeds of what is finished in a sweep; nothing is written."""
-    sweep = opened(Path(root))
-    members, stages = _rows(sweep, states(sweep, Path(root)))
-    return summary(members, stages, _point(sweep), sweep.config.judge.level)
+    root = Path(root)
+    sweep = opened(root)
+    members, stages = _rows(sweep, root, states(sweep, root))
+    return summary(members, stages, point(sweep), sweep.config.judge.level)
 
 
-def _rows(sweep: Sweep, all_states: Sequence[MemberState]) -> tuple[list[Row], list[Row]]:
-    """One row of every finished member, and one of each of its stages."""
-    members: list[Row] = []
-    stages: list[Row] = []
-    for member_state in all_states:
-        if member_state.state == "done":
-            run = Run(member_state.directory, quiet=True, expected=member_state.member.config)
-            names = _names(sweep, member_state)
-            with run.reading():
-                members.append({**names, **_accuracies(run)})
-                stages += _stages(run, names)
-    return members, stages
-
-
-def _point(sweep: Sweep) -> list[str]:
-    """Names of the columns that members of several seeds share."""
-    return [*(["variant"] if sweep.options.variants else []), *sweep.varied]
-
-
-def _names(sweep: Sweep, member_state: MemberState) -> Row:
-    point = member_state.member.point if sweep.options.variants else member_state.member.point[1:]
-    return {
-        "member": member_state.directory.name,
-        **dict(zip(_point(sweep), point, strict=True)),
-        "seed": member_state.member.config.seed,
-    }
-
-
-def _accuracies(run: Run) -> Row:
-    arms = run.entry_names(paths.join("retrain", paths.ARMS)) if run.done("retrain") else []
-    return {
-        "test_accuracy": run.read_number(paths.join("train", paths.ACCURACY, "test")),
-        **{
-            f"retrained_{arm}": run.read_number(paths.arm_path("retrain", arm, paths.ACCURACY))
-            for arm in arms
-        },
-    }
-
-
-def _stages(run: Run, names: Row) -> list[Row]:
-    if not run.done("measure"):
-        return []
-    return [{**names, "stage": stage, **stage_numbers(run, stage)} for stage in stage_names(run)]
+def _rows(sweep: Sweep, root: Path, all_states: Sequence[MemberState]) -> Rows:
+    return read_side_by_side(sweep, root, [one for one in all_states if one.state == "done"])
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

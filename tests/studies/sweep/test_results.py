@@ -6,7 +6,7 @@ from deeptheory.errors import InputError
 from deeptheory.runs import Run, recorded_options
 from deeptheory.store import hdf5, paths
 from deeptheory.studies import sweep
-from deeptheory.studies.sweep import expand
+from deeptheory.studies.sweep import expand, reading_processes
 from deeptheory.studies.sweep.options import sweep_to_toml
 
 
@@ -49,4 +49,24 @@ def test_a_member_of_which_somebody_changed_the_configuration_is_refused(runs, t
     file = runs[1].directory / paths.CONFIG
     file.write_text(file.read_text().replace("threshold = 0.5", "threshold = 0.7"))
     with pytest.raises(InputError, match=r"prune\.threshold = 0\.7 in place of 0\.5"):
+        sweep.collect(tmp_path)
+
+
+@pytest.fixture
+def two_processes(monkeypatch):
+    monkeypatch.setattr(reading_processes, "FEWEST", 1)
+    monkeypatch.setattr(reading_processes.threadpools, "threads", lambda: 2)
+
+
+def test_members_read_by_processes_give_the_same_rows(runs, tmp_path, two_processes, monkeypatch):
+    opened = noted(monkeypatch, hdf5, "open_for_reading")
+    collected = sweep.collect(tmp_path)
+    assert [row["test_accuracy"] for row in collected.numbers["members"]] == [0.0, 0.25]
+    assert opened == [runs[0].results]  # the other was opened elsewhere
+
+
+def test_what_a_process_cannot_read_is_refused_with_the_reason(runs, tmp_path, two_processes):
+    with hdf5.open_for_writing(runs[1].results, "r+") as file:
+        file[paths.join("train", paths.ACCURACY, "test")][...] = 0.5  # its checksum is that of another number
+    with pytest.raises(InputError, match="expected the bytes that were written, found others"):
         sweep.collect(tmp_path)
