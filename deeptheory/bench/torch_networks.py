@@ -165,7 +165,7 @@ def _(layer: nn.LayerNorm, in_place: bool) -> tn.Module:
 
 @counterpart.register
 def _(layer: nn.MaxPool2d, in_place: bool) -> tn.Module:
-    return tn.MaxPool2d(layer.size, layer.stride, layer.padding)
+    return tn.MaxPool2d(layer.size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode)
 
 
 @counterpart.register

@@ -17,7 +17,8 @@ from deeptheory.store import paths
     metavar="NAME|FILE.toml",
     help="vgg6, vgg11-8conv, vgg11-10conv, vgg13, vgg16, vgg19, lenet or mlp; resnet20-centred or resnet20-behind "
     "(where shortcuts add channels of zeros); vgg11_bn to vgg19_bn and efficientnet_b0 of torchvision; "
-    "convnext-tiny, densenet121, mobilenet-v2, mobilenet-v3-small and mobilenet-v3-large of torchvision and timm; "
+    "convnext-tiny, densenet121, googlenet, efficientnet-lite0, mobilenet-v2, mobilenet-v3-small and "
+    "mobilenet-v3-large of torchvision and timm; chenyaofo's cifar10_resnet20 and the like; "
     "resnet20 and efficientnet-b0 for files of this package; or a file that lists stages and layers. Not for "
     "ONNX.",
 )

@@ -159,6 +159,14 @@ def _notes(state: StateFile, matching: Matching, units: Units) -> list[str]:
         notes.append(f"epsilon {units.norm_epsilon:g} of the batch norms goes into the running variances")
     if any(pair.array == f"{HEAD_LAYER}.bias" for pair in matching.pairs):
         notes.append("the head has a bias, so it is not the probe of the last stage: measure fits one")
+    if matching.padded_behind:
+        notes.append(
+            "strided convolutions pad behind the images, as TensorFlow's: their kernels get a row and a column of "
+            "zeros in front"
+        )
+    if matching.left_out:
+        parts = " and ".join(matching.architecture.left_out)
+        notes.append(f"{matching.left_out} tensors of {parts}, heads of its training, are left out")
     if matching.ignored:
         notes.append(f"{matching.ignored} counters of batches are left out")
     return notes

@@ -54,6 +54,8 @@ def check_options(layer: str, options: Mapping[str, Any]) -> None:
         if option in LEAST and not (type(value) is int and LEAST[option] <= value <= MOST):
             bound = f"at least {LEAST[option]}" if type(value) is not int or value < 1 else f"at most {MOST}"
             raise InputError(f"{option} of {layer}", f"a whole number, {bound}", repr(value))
+        if option == "ceil_mode" and type(value) is not bool:
+            raise InputError(f"{option} of {layer}", "true or false", repr(value))
         if option == "probability" and not (type(value) in (int, float) and 0 <= value < 1):
             raise InputError(f"{option} of {layer}", "at least 0 and below 1", repr(value))
         if option == "epsilon" and not (type(value) in (int, float) and 0 < value < 1):

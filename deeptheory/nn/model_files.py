@@ -79,9 +79,12 @@ def load_model(path: str | os.PathLike[str]) -> Network:
         raise InputError(f"model {path}, {error.what}", error.expected, error.found, error.do) from error
 
 
+_Option = bool | int | float | list[float]
+
+
 class _Stage(msgspec.Struct):
     name: str
-    layers: Annotated[list[tuple[str, str, dict[str, int | float | list[float]]]], msgspec.Meta(min_length=1)]
+    layers: Annotated[list[tuple[str, str, dict[str, _Option]]], msgspec.Meta(min_length=1)]
     inputs: dict[str, list[str]]
 
 

@@ -51,7 +51,7 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     LayerNorm: ("epsilon",),
     LayerScale: (),
     Linear: (),
-    MaxPool2d: ("size", "stride", "padding"),
+    MaxPool2d: ("size", "stride", "padding", "ceil_mode"),
     PaddingMask: (),
     Positions: (),
     ReLU: (),
@@ -71,7 +71,7 @@ OPTIONS: dict[type[Layer], tuple[str, ...]] = {
     Tokens: (),
 }
 ADDED: dict[type[Layer], dict[str, Any]] = {
-    MaxPool2d: {"padding": 0}
+    MaxPool2d: {"padding": 0, "ceil_mode": False}
 }  # options with a default, which files leave out
 KINDS = {kind.__name__: kind for kind in OPTIONS}
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
+from deeptheory.nn.layers.base import Array
 from deeptheory.nn.sized_networks import ATTENTION, MIXING
 from deeptheory.prune.wiring import stages_read
 
@@ -107,9 +108,16 @@ class MaskedLayer:
 
 
 def maskable_stages(network: nn.Network) -> list[str]:
-    """The stages whose layer reads the filters of another stage, from the input upwards."""
-    reads = stages_read(network)
-    return [stage.name for stage in network.stages if reads[_mixer_of(stage)] not in ("", INPUT)]
+    """The stages whose layer reads the filters of another stage, from the input upwards.
+
+    Without those that end with a concatenation, which have more filters than their layer computes.
+    """
+    reads, parameters = stages_read(network), network.parameters()
+    return [
+        stage.name
+        for stage in network.stages
+        if reads[_mixer_of(stage)] not in ("", INPUT) and _writes_all(stage, parameters)
+    ]
 
 
 def last_maskable_stages(network: nn.Network) -> tuple[str, ...]:
@@ -151,7 +159,7 @@ def masked_layers(network: nn.Network, stages: Sequence[str], head: bool) -> tup
         if stage.name in stages or (head and stage is network.head):
             mixer = HEAD_LAYER if stage is network.head else _mixer_of(stage)
             before = network.stage(_filters_read(mixer, reads))
-            n_inputs = len(parameters[f"{_mixer_of(before)}.weight"])
+            n_inputs = _n_filters(before, parameters)
             weight = f"{mixer}.weight"
             heads = next((end.name for end in (before, stage) if ATTENTION in end.layers), "")
             layers.append(
@@ -173,16 +181,27 @@ def _check_stages(network: nn.Network, stages: Sequence[str]) -> None:
     able = maskable_stages(network)
     for name in stages:
         if name not in able:
-            from_images = stages_read(network)[_mixer_of(network.stage(name))] == INPUT
-            found = (
-                "the image" if from_images else "what is no stage's output, a sum inside a stage for example"
-            )
+            stage = network.stage(name)
+            found = "which reads what is no stage's output, a sum inside a stage for example"
+            if stages_read(network)[_mixer_of(stage)] == INPUT:
+                found = "which reads the image"
+            elif not _writes_all(stage, network.parameters()):
+                found = "whose filters are joined to those of other stages"
             raise InputError(
                 "prune.stages",
                 "stages whose inputs are the filters of another stage",
-                f"'{name}', which reads {found}",
+                f"'{name}', {found}",
                 f"leave it out, or take some of {', '.join(able)}" if able else "mask the head alone",
             )
+
+
+def _writes_all(stage: nn.Stage, parameters: Mapping[str, Array]) -> bool:
+    return len(parameters[f"{_mixer_of(stage)}.weight"]) == _n_filters(stage, parameters)
+
+
+def _n_filters(stage: nn.Stage, parameters: Mapping[str, Array]) -> int:
+    heads = ATTENTION in stage.layers
+    return len(parameters[f"{_mixer_of(stage)}.weight"]) if heads else stage.output_shape[-1]
 
 
 def _filters_read(mixer: str, reads: Mapping[str, str]) -> str:

@@ -10,6 +10,21 @@ torch = pytest.importorskip("torch")
 from deeptheory.bench.torch_networks import torch_twin  # noqa: E402
 
 
+def test_gradients_of_a_googlenet_are_those_of_torch():
+    rng = np.random.default_rng(0)
+    network = nn.build("googlenet", 5, (33, 33, 3), width=1 / 16, rng=rng, dtype=np.float64)
+    twin = torch_twin(network).double()
+    x, labels = rng.uniform(-1, 1, (6, 33, 33, 3)), rng.integers(0, 5, 6)
+    logits, _ = network.forward(x, training=True)
+    network.backward(nn.softmax_cross_entropy(logits, labels)[1])
+    theirs = twin(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
+    torch.nn.functional.cross_entropy(theirs, torch.from_numpy(labels)).backward()
+    np.testing.assert_allclose(logits, theirs.detach().numpy(), rtol=1e-6, atol=1e-9)
+    for (name, gradient), parameter in zip(network.gradients().items(), twin.parameters(), strict=True):
+        expected = parameter.grad.numpy()
+        np.testing.assert_allclose(gradient, expected, atol=1e-6 * np.abs(expected).max(), err_msg=name)
+
+
 def test_small_vgg_follows_torch():
     rng = np.random.default_rng(0)
     network = nn.build("vgg6", 5, (16, 16, 3), width=1 / 8, rng=rng)

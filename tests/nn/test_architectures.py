@@ -208,6 +208,8 @@ def test_efficientnet_b0():
         # torchvision's parameters at 1000 labels, 1000 of them biases of the head; million multiply-adds at 224
         ("convnext-tiny", 28_589_128, 4456),
         ("densenet121", 7_978_856, 2834),
+        ("googlenet", 6_624_904, 1498),
+        ("efficientnet-lite0", 4_652_008, 385),
         ("mobilenet-v2", 3_504_872, 301),
         ("mobilenet-v3-small", 2_542_856, 57),
         ("mobilenet-v3-large", 5_483_032, 217),
@@ -217,6 +219,24 @@ def test_published_networks_have_their_published_size(name, parameters, multiply
     network = nn.build(name, 1000, (224, 224, 3), rng=np.random.default_rng(0))
     assert n_parameters(network) == parameters - 1000
     assert round(sum(network.multiply_adds().values()) / 1e6) == multiply_adds
+
+
+def test_stages_of_googlenet():
+    network = build("googlenet", (64, 64, 3))
+    assert [stage.output_shape[-1] for stage in network.stages[3:9]] == [64, 96, 128, 16, 32, 256]
+    assert [stage.output_shape for stage in network.stages[:3]] == [(16, 16, 64), (16, 16, 64), (8, 8, 192)]
+    assert list(network.stage("stage15").layers) == ["pool", "conv", "norm", "relu", "concat", "halved"]
+    assert network.stage("stage15").inputs == {
+        "pool": ("stage9",),
+        "concat": ("stage10", "stage12", "stage14", "stage15.relu"),
+    }
+    assert network.stages[-1].output_shape == (1024,)
+
+
+def test_projected_resnets_for_small_images():
+    network = nn.build("resnet56-projected", 10, (32, 32, 3), rng=np.random.default_rng(0))
+    assert n_parameters(network) == 855_770 - 10  # of chenyaofo's, but for the biases of the head
+    assert len(network.stages) == 1 + 2 * 27 + 2
 
 
 def test_stages_of_mobilenets():

@@ -17,6 +17,7 @@ NETWORKS = {
     "resnet18": {"size": 16, "width": 0.25},
     "resnet50": {"size": 8, "width": 0.06},
     "wrn-16-8": {"size": 8, "width": 0.125},
+    "googlenet": {"size": 16, "width": 0.25},
     "efficientnet-b0": {"size": 16, "width": 0.5, "depth": 0.3},
     "mobilenet-v2": {"size": 8, "width": 0.25},
     "mobilenet-v3-small": {"size": 8, "width": 0.25},

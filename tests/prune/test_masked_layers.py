@@ -66,7 +66,12 @@ def test_branches_are_fed_by_what_they_read_and_not_by_what_is_listed_before_the
     ]  # fmt: skip
 
 
-BRANCHED = ("densenet121", *RESIDUAL, *WIDE)  # where shortcuts have weights, and concatenations are read
+BRANCHED = (
+    "densenet121",
+    "googlenet",
+    *RESIDUAL,
+    *WIDE,
+)  # where shortcuts have weights, and concatenations are read
 
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in BRANCHED])
@@ -79,7 +84,9 @@ def test_in_the_networks_by_name_it_is_the_stage_before(name):
     )
 
 
-@pytest.mark.parametrize("name", ["densenet121", "resnet18", "resnet50", "resnext50_32x4d", "wrn-16-8"])
+@pytest.mark.parametrize(
+    "name", ["densenet121", "googlenet", "resnet18", "resnet50", "resnext50_32x4d", "wrn-16-8"]
+)
 def test_in_branched_networks_it_is_a_stage_further_below(name):
     network = nn.build(name, 3, (32, 32, 3), 1 / 64, rng=np.random.default_rng(0))
     names = [*(stage.name for stage in network.stages), "head"]
@@ -88,6 +95,18 @@ def test_in_branched_networks_it_is_a_stage_further_below(name):
     assert all(below < above for below, above in places)
     assert places[-1][1] == len(names) - 1
     assert any(above - below > 1 for below, above in places) or name == "densenet121"
+
+
+def test_filters_of_a_concatenation_are_read_together_and_written_by_no_layer_alone():
+    network = nn.build("googlenet", 3, (32, 32, 3), 1 / 64, rng=np.random.default_rng(0))
+    assert "stage9" not in maskable_stages(network)
+    layers = masked_layers(network, ("stage10", "stage11"), head=True)
+    assert [layer.stage_in for layer in layers] == ["stage9", "stage9", "stage57"]
+    widths = [network.stage(f"stage{n}").output_shape[-1] for n in (4, 6, 8)]
+    assert layers[0].n_inputs == sum(widths) + len(network.parameters()["stage9.conv.weight"])
+    assert layers[-1].kernel_size == 1
+    with pytest.raises(InputError, match="found 'stage9', whose filters are joined to those of other stages"):
+        masked_layers(network, ("stage9",), head=True)
 
 
 def test_what_is_read_in_the_middle_of_a_stage_is_no_filter_of_it():

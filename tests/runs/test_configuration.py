@@ -312,7 +312,7 @@ def test_masked_stages_follow_the_network(name):
     check_later_steps(config, network)
     stages, able = [stage.name for stage in network.stages], maskable_stages(network)
     assert config.prune.stages == tuple(able[-3:])
-    if name != "densenet121":  # whose last stages read, in turn, concatenations
+    if name not in ("densenet121", "googlenet"):  # whose last stages read or make concatenations
         assert config.prune.stages == tuple(stages[max(1, len(stages) - 3) :])
     assert config_from(complete(config)) == config
 

@@ -17,6 +17,7 @@ TABLES = {name: value for name, value in TINY.items() if name != "retrain"}
 DEEPER = (  # of the same blocks as another
     *("vgg13", "vgg19", "resnet34", "resnet101", "resnet152", "wide_resnet101_2", "resnext101_32x8d"),
     *("resnext101_64x4d", "wrn-28-10", "wrn-40-4", "mobilenet-v3-large"),
+    *("resnet32-projected", "resnet44-projected", "resnet56-projected", "efficientnet-lite0"),
 )
 HALVED_FIVE_TIMES = ("vgg11-8conv", "vgg16", "convnext-tiny", "densenet121")
 SMALL = {"efficientnet-b0": {"width": 0.25, "depth": 0.3}}

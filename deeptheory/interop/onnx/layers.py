@@ -330,11 +330,14 @@ def _pool(graph: Translation, operator: Operator) -> None:
     padding = pads[0]
     source = graph.input(operator)
     rest = [(length + 2 * padding - size) % stride for length in graph.shape(source)[:-1]]
-    if operator.attributes.get("ceil_mode", 0) and any(rest):
+    ceil_mode = bool(operator.attributes.get("ceil_mode", 0)) and any(rest)
+    if ceil_mode and operator.kind == "AveragePool":
         raise operator.error("ceil_mode", "0", 1)
     try:
         layer = (
-            nn.MaxPool2d(size, stride, padding) if operator.kind == "MaxPool" else nn.AvgPool2d(size, stride)
+            nn.MaxPool2d(size, stride, padding, ceil_mode)
+            if operator.kind == "MaxPool"
+            else nn.AvgPool2d(size, stride)
         )
     except InputError as error:
         raise operator.error("padding", error.expected, error.found) from None

@@ -55,7 +55,8 @@ def read_onnx(path: str | os.PathLike[str], notes: list[str] | None = None) -> n
     Every convolution without groups and every linear layer begins a stage; the following batch norm, activation,
     pooling, convolutions with groups, squeeze-and-excitation and sums belong to it. Flattening belongs to the
     linear layer behind it. The last linear layer is the head. Stages are named stage1, stage2, ... in the order of
-    the file.
+    the file. What stands before the convolution of another branch and reads nothing of the stage so far belongs to
+    the stage of that convolution.
 
     Parameters
     ----------
@@ -144,11 +145,24 @@ def _groups(layers: Sequence[Placed]) -> list[list[int]]:
     groups: list[list[int]] = [[]]
     for number, placed in enumerate(layers):
         if mixes(placed.layer) and any(mixes(layers[other].layer) for other in groups[-1]):
-            last = groups[-1][-1]
-            flat = isinstance(layers[last].layer, nn.Flatten) and placed.inputs == (last,)
-            groups.append([groups[-1].pop()] if flat else [])
+            begun = _begun(layers, groups[-1], placed.inputs)
+            groups[-1] = groups[-1][: len(groups[-1]) - len(begun)]
+            groups.append(begun)
         groups[-1].append(number)
     return groups
+
+
+def _begun(layers: Sequence[Placed], group: Sequence[int], inputs: tuple[int, ...]) -> list[int]:
+    """The last layers of a group that belong to the next: flattening, or a branch that reads none of the group."""
+    if inputs == (group[-1],) and isinstance(layers[group[-1]].layer, nn.Flatten):
+        return [group[-1]]
+    branch = list[int]()
+    for number in reversed(group):
+        if inputs != (number,) or mixes(layers[number].layer):
+            break
+        branch.insert(0, number)
+        inputs = layers[number].inputs
+    return [] if set(inputs) & set(group) else branch
 
 
 def _keys(layers: Sequence[Layer]) -> list[str]:

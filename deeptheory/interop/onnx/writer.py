@@ -183,7 +183,8 @@ class _Graph:
     def _(self, layer: nn.MaxPool2d | nn.AvgPool2d, x: str) -> None:
         operator = "MaxPool" if isinstance(layer, nn.MaxPool2d) else "AveragePool"
         strides, pads = [layer.stride] * 2, [layer.padding] * 4
-        self._add(operator, [x], kernel_shape=[layer.size] * 2, strides=strides, pads=pads)
+        options: dict[str, Any] = {"ceil_mode": 1} if layer.ceil_mode else {}
+        self._add(operator, [x], kernel_shape=[layer.size] * 2, strides=strides, pads=pads, **options)
 
     @_write.register
     def _(self, layer: nn.GlobalAveragePool, x: str) -> None:

@@ -11,23 +11,42 @@ from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.interop.state import naming, residual_names, vgg_forms
 from deeptheory.interop.state.architecture_files import read_architecture
-from deeptheory.interop.state.published import PUBLISHED
+from deeptheory.interop.state.published import LITE0, PADDED_BEHIND, PUBLISHED, TF
 from deeptheory.interop.state.vgg_forms import NARROW
 from deeptheory.interop.torch_modules import CONVOLUTION, NORM, modules_of
 from deeptheory.nn.architectures import EFFICIENTNET, NAMES, TRANSFORMERS, UNCLEAR
 from deeptheory.nn.architectures.efficientnet import SMALL, WIDEST
 from deeptheory.nn.architectures.plain import VGG
-from deeptheory.nn.architectures.residual import CIFAR, RESIDUAL
+from deeptheory.nn.architectures.residual import CIFAR, FEWER, RESIDUAL
 from deeptheory.nn.architectures.wide_residual import WIDE
 from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.prune.masked_layers import HEAD_LAYER
 
 NORMED = {"vgg11_bn": "vgg11-8conv", **{f"{name}_bn": name for name in ("vgg13", "vgg16", "vgg19")}}
 RESNET, CENTRED, BEHIND = "resnet20", "resnet20-centred", "resnet20-behind"
-STEMS = {"efficientnet_b0": 2, "efficientnet_b0-stride1": 1}  # stride of the stem, at any size of the images
-CIFAR_FORMS = {f"{name}-{CIFAR}": name for name in RESIDUAL}
+MOBILENET = "mobilenet-v2"
+CIFAR_FORMS = {f"{name}-{CIFAR}": name for name, kind in RESIDUAL.items() if kind.filters != FEWER}
+CHENYAOFO = {  # of its models for CIFAR
+    **{
+        f"{name.removesuffix('-projected')}": name for name, kind in RESIDUAL.items() if kind.filters == FEWER
+    },
+    **NORMED,
+    **{f"mobilenetv2_{width}": MOBILENET for width in ("x0_5", "x0_75", "x1_0", "x1_4")},
+}
+OF_CIFAR = {f"cifar{n}_{name}": ours for n in (10, 100) for name, ours in CHENYAOFO.items()}
+STRIDES = {  # of convolutions, at any size of the images
+    "efficientnet_b0": {"stage1.conv": 2},
+    "efficientnet_b0-stride1": {"stage1.conv": 1},
+    **{
+        name: {"stage1.conv": 1, "stage3.depthwise": 1}
+        for name, ours in OF_CIFAR.items()
+        if ours == MOBILENET
+    },
+}
+STEMS = tuple(name for name in STRIDES if name not in OF_CIFAR)
 SPELLINGS = {**dict.fromkeys(STEMS, EFFICIENTNET), CENTRED: RESNET, BEHIND: RESNET, **NORMED, **CIFAR_FORMS}
 SPELLINGS |= {spelling: name for name, published in PUBLISHED.items() for spelling in published.spellings}
+SPELLINGS |= OF_CIFAR
 ARCHITECTURES = (*(name for name in NAMES if name not in TRANSFORMERS), *SPELLINGS)
 OWN = "deeptheory"  # the naming of our own files
 LARGEST = 4.0  # width factor of an EfficientNet, at most
@@ -60,6 +79,10 @@ class Architecture:
         What neither the name nor tensors with names of another package say; raised for such tensors.
     epsilons : dict of float
         By the name of a naming: what the batch norms of that package add to the variance, where it is not 1e-5.
+    left_out : tuple of str
+        Parts of the module in PyTorch that only its training uses; their tensors are not needed.
+    padded_behind : set of str
+        Names of namings whose package pads as TensorFlow does (`same_padding.padded_behind`).
     """
 
     name: str
@@ -73,6 +96,8 @@ class Architecture:
     notes: tuple[str, ...] = ()
     unsaid: InputError | None = None
     epsilons: Mapping[str, float] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+    padded_behind: frozenset[str] = frozenset()
 
 
 def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
@@ -98,6 +123,8 @@ def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shap
         raise unknown_name("--architecture", name, (*ARCHITECTURES, "FILE.toml"), UNCLEAR)
     if SPELLINGS.get(name, name) in VGG:
         return _vgg(name, tensors, input_shape)
+    if name == RESNET and residual_names.is_projected(tensors):
+        return _residual(f"{RESNET}-projected", tensors, input_shape)
     if SPELLINGS.get(name, name) in (*RESIDUAL, *WIDE):
         return _residual(name, tensors, input_shape)
     return _ours(name, tensors, input_shape)
@@ -115,7 +142,9 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
     description, others = nn.blueprint_of(narrow), dict[str, naming.Prefixes]()
     epsilons: Mapping[str, float] = {}
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     unsaid = None
+    _set_strides(description, asked)
     if name == RESNET:
         others |= {f"torchvision, head {head}": naming.resnet_names(head) for head in ("fc", "linear")}
         where = "on both sides of" if asked == CENTRED else "behind"
@@ -125,12 +154,26 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
             unsaid = _unsaid((CENTRED, BEHIND), "where shortcuts add channels of zeros", do)
     elif name == EFFICIENTNET:
         others["torchvision"] = naming.efficientnet_names()
-        _set_stem(description, asked)
         if asked == EFFICIENTNET and max(input_shape[:2]) <= SMALL:
             unsaid = _unsaid(STEMS, "the stride of the stem", "torchvision's is 2 at any size of the images")
     elif name in PUBLISHED:
-        others |= {title: prefixes() for title, prefixes in PUBLISHED[name].namings.items()}
-        epsilons = PUBLISHED[name].epsilons
+        published = PUBLISHED[name]
+        others |= {
+            title: prefixes()
+            for title, prefixes in published.namings.items()
+            if (title == TF) == asked.startswith("tf_")
+        }
+        epsilons, notes, left_out = published.epsilons, published.notes, published.left_out
+        if asked == MOBILENET and max(input_shape[:2]) <= SMALL:
+            do = "torchvision's and timm's are 2 at any size of the images"
+            unsaid = _unsaid(
+                ("mobilenet_v2", "cifar10_mobilenetv2_x1_0"), "the strides of stem and second block", do
+            )
+        elif asked == LITE0 and "conv_stem.weight" in tensors:
+            do = "timm's tf_efficientnet_lite0 pads behind the images"
+            unsaid = _unsaid(
+                ("efficientnet_lite0", "tf_efficientnet_lite0"), "how strided convolutions pad", do
+            )
     return Architecture(
         asked,
         description,
@@ -142,6 +185,8 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
         notes=notes,
         unsaid=unsaid,
         epsilons=epsilons,
+        left_out=left_out,
+        padded_behind=frozenset(PADDED_BEHIND),
     )
 
 
@@ -158,7 +203,7 @@ def _residual(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> A
             )
     if asked in CIFAR_FORMS:
         notes.append("the stem has stride 1, and no pooling follows it")
-    elif name in RESIDUAL and residual_names.is_silent(tensors):
+    elif name in CIFAR_FORMS.values() and residual_names.is_silent(tensors):
         do = "describe the network in a TOML file if its stem has a stride or is pooled"
         unsaid = _unsaid([f"{name}-{CIFAR}"], "whether the 3 x 3 stem is pooled", do)
     narrow = nn.build(name, 2, input_shape, NARROW, rng=np.random.default_rng(0), **options)
@@ -180,11 +225,13 @@ def _unsaid(names: Iterable[str], what: str, do: str) -> InputError:
     return InputError("--architecture", " or ".join(names), found, do)
 
 
-def _set_stem(description: dict[str, Any], asked: str) -> None:
-    """The stride that a name of `STEMS` says, in place of ours, which depends on the size of the images."""
-    name, _, options = description["stages"][0]["layers"][0]
-    assert name == "conv"
-    options["stride"] = STEMS.get(asked, options["stride"])
+def _set_strides(description: dict[str, Any], asked: str) -> None:
+    """The strides that a name of `STRIDES` says, in place of ours."""
+    strides = STRIDES.get(asked, {})
+    for stage in description["stages"]:
+        for key, _, options in stage["layers"]:
+            if (layer := f"{stage['name']}.{key}") in strides:
+                options["stride"] = strides[layer]
 
 
 def _width(tensors: Mapping[str, Array]) -> float:

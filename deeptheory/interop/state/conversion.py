@@ -11,6 +11,7 @@ from deeptheory.errors import InputError
 from deeptheory.interop.state.adaptive_pooling import POOLED, folded
 from deeptheory.interop.state.centred_shortcuts import zeros_behind
 from deeptheory.interop.state.matching import Matching
+from deeptheory.interop.state.same_padding import padded_behind
 from deeptheory.interop.torch_modules import BUFFERS, DRAWN
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.base import Array
@@ -50,11 +51,12 @@ def converted(matching: Matching, tensors: Mapping[str, Array], norm_epsilon: fl
                 for drawn in DRAWN:
                     arrays.setdefault(f"{name}.{drawn}", np.zeros(1, np.int64))
     is_buffer = {array: array.rpartition(".")[2] in BUFFERS for array in arrays}
-    return nn.build_from_blueprint(
+    network = nn.build_from_blueprint(
         {**matching.description, "dtype": "float32"},
         {name: array for name, array in arrays.items() if not is_buffer[name]},
         {name: array for name, array in arrays.items() if is_buffer[name]},
     )
+    return padded_behind(network) if matching.padded_behind else network
 
 
 def folded_biases(matching: Matching) -> dict[str, str]:

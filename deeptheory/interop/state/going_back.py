@@ -107,6 +107,8 @@ def _in_shape(origin: Origin, name: str, array: Array, shape: Shape) -> Array:
     """The array in the shape of its tensor; before a linear layer PyTorch's may have pooled to 7 x 7 positions."""
     if array.size == np.prod(shape):
         return array.reshape(shape).copy()
+    if array.ndim == 4 == len(shape):
+        return _without_zeros(name, array, shape)
     halved = 2 ** sum(
         kind == "MaxPool2d" for stage in origin.description["stages"] for _, kind, _ in stage["layers"]
     )
@@ -115,3 +117,12 @@ def _in_shape(origin: Origin, name: str, array: Array, shape: Shape) -> Array:
         expected, do = f"numbers for shape {shape}", "export with --to torch"
         raise InputError(f"'{name}'", expected, f"shape {array.shape}", do)
     return unfolded(name, array, (height, width))
+
+
+def _without_zeros(name: str, array: Array, shape: Shape) -> Array:
+    """Kernels without the row and column in front that stand for another padding (`same_padding`)."""
+    kernels = array[:, :, array.shape[2] - shape[2] :, array.shape[3] - shape[3] :]
+    if np.count_nonzero(kernels) != np.count_nonzero(array):
+        found, do = "other weights, from training", "export with --to torch"
+        raise InputError(f"'{name}'", "zeros in the first row and column of its kernels", found, do)
+    return kernels.reshape(shape).copy()

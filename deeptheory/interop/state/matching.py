@@ -61,6 +61,8 @@ class Matching:
         Counters of batches, which no output depends on.
     contents : str
         How many modules of each kind the file has.
+    left_out : int
+        Tensors of parts that only training uses (`Architecture.left_out`).
     """
 
     architecture: Architecture
@@ -71,6 +73,7 @@ class Matching:
     extra: tuple[str, ...]
     ignored: int
     contents: str
+    left_out: int = 0
 
     @property
     def wrong(self) -> tuple[Pair, ...]:
@@ -86,6 +89,11 @@ class Matching:
     def norm_epsilon(self) -> float:
         """What the batch norms of the package that gave the names add to the variance."""
         return self.architecture.epsilons.get(self.naming, EPSILON)
+
+    @property
+    def padded_behind(self) -> bool:
+        """Whether the package that gave the names pads as TensorFlow does."""
+        return self.naming in self.architecture.padded_behind
 
     def nearest(self, name: str) -> str:
         """The extra tensor whose name is most similar to a missing one; "" where none is similar."""
@@ -163,7 +171,9 @@ def _match(
         if array in named
     )
     matched = {pair.tensor for pair in pairs}
-    left = [name for name in tensors if name not in matched]
+    parts = tuple(f"{part}." for part in architecture.left_out)
+    unmatched = [name for name in tensors if name not in matched]
+    left = [name for name in unmatched if not name.startswith(parts)]
     return Matching(
         architecture,
         naming,
@@ -173,6 +183,7 @@ def _match(
         tuple(name for name in left if not is_ignored(name)),
         sum(map(is_ignored, left)),
         counted(tensors),
+        len(unmatched) - len(left),
     )
 
 

@@ -1,15 +1,18 @@
-"""Published networks of torchvision and timm: the names of their tensors, and the epsilon of their norms."""
+"""Published networks of torchvision, timm and others: names of their tensors, and the epsilon of their norms."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
-from deeptheory.nn.architectures import convnext, densenet, mobilenet
+from deeptheory.nn.architectures import convnext, densenet, googlenet, mobilenet
 from deeptheory.prune.masked_layers import HEAD_LAYER
 
 Prefixes = dict[str, str]  # our name of a `torch_modules.Module` to that of the module in PyTorch
-TORCHVISION, TIMM = "torchvision", "timm"
+TORCHVISION, TIMM, LUKEMELAS = "torchvision", "timm", "lukemelas"
+TF = "timm, tf_"  # weights of TensorFlow: the names of timm, another padding (`same_padding`) and epsilon
+PADDED_BEHIND = (TF, LUKEMELAS)
+LITE0 = "efficientnet-lite0"
 
 
 class Published(NamedTuple):
@@ -23,11 +26,17 @@ class Published(NamedTuple):
         The names of the network there.
     epsilons : mapping of str to float
         Of its batch norms, by the name of the package, where it is not 1e-5.
+    left_out : tuple of str
+        Parts with tensors in files that only the training there uses.
+    notes : tuple of str
+        In what PyTorch's own module may differ.
     """
 
     namings: Mapping[str, Callable[[], Prefixes]]
     spellings: tuple[str, ...]
     epsilons: Mapping[str, float] = MappingProxyType({})
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def _stages(blocks: Sequence[mobilenet.Bottleneck]) -> Iterator[tuple[mobilenet.Bottleneck, str, str, bool]]:
@@ -102,6 +111,22 @@ def _timm_mobilenet(blocks: Sequence[mobilenet.Bottleneck], hidden: bool) -> Pre
     return prefixes | _last(blocks, f"{last}.conv", f"{last}.bn1")
 
 
+def _lukemelas(blocks: Sequence[mobilenet.Bottleneck]) -> Prefixes:
+    """`_conv_stem`, `_blocks.N._expand_conv` etc., of the package efficientnet_pytorch."""
+    prefixes = {"stage1.conv": "_conv_stem", "stage1.norm": "_bn0", HEAD_LAYER: "_fc"}
+    for number, (_, first, second, expanded) in enumerate(_stages(blocks)):
+        part = f"_blocks.{number}"
+        if expanded:
+            prefixes |= {f"{first}.conv": f"{part}._expand_conv", f"{first}.norm": f"{part}._bn0"}
+        prefixes |= {
+            f"{first}.depthwise": f"{part}._depthwise_conv",
+            f"{first}.depthwise_norm": f"{part}._bn1",
+            f"{second}.conv": f"{part}._project_conv",
+            f"{second}.norm": f"{part}._bn2",
+        }
+    return prefixes | _last(blocks, "_conv_head", "_bn1")
+
+
 def _convnext(names: Mapping[str, str], first: str, smaller: str, block: str) -> Prefixes:
     """Blocks group by group; `names` are those of the parts of a block and of stem and head."""
     prefixes = {"stage1.conv": f"{first}.0", "stage1.layer_norm": f"{first}.1", HEAD_LAYER: names["head"]}
@@ -155,6 +180,18 @@ def _densenet() -> Prefixes:
     return prefixes | {f"stage{stage}.norm": "features.norm5"}
 
 
+def _googlenet() -> Prefixes:
+    """`conv1.conv`, then `inception3a.branch2.0.conv` etc.; behind the pooling of `branch4` `branch4.1`."""
+    parts = ["conv1", "conv2", "conv3"]
+    for block in googlenet.BLOCKS:
+        branches = ("branch1", "branch2.0", "branch2.1", "branch3.0", "branch3.1", "branch4.1")
+        parts += [f"inception{block.name}.{branch}" for branch in branches]
+    prefixes = {HEAD_LAYER: "fc"}
+    for number, part in enumerate(parts, start=1):
+        prefixes |= {f"stage{number}.conv": f"{part}.conv", f"stage{number}.norm": f"{part}.bn"}
+    return prefixes
+
+
 PUBLISHED: Mapping[str, Published] = {
     "convnext-tiny": Published(
         {
@@ -168,6 +205,25 @@ PUBLISHED: Mapping[str, Published] = {
         ("convnext_tiny",),
     ),
     "densenet121": Published({TORCHVISION: _densenet}, ()),
+    "googlenet": Published(
+        {TORCHVISION: _googlenet},
+        (),
+        {TORCHVISION: 1e-3},
+        ("aux1", "aux2"),
+        (
+            "torchvision's pretrained module has transform_input: its tensors take pixels scaled to [-1, 1], "
+            "whatever --mean and --std its images had",
+        ),
+    ),
+    LITE0: Published(
+        {
+            TIMM: partial(_timm_mobilenet, mobilenet.LITE0, False),
+            TF: partial(_timm_mobilenet, mobilenet.LITE0, False),
+            LUKEMELAS: partial(_lukemelas, mobilenet.LITE0),
+        },
+        ("efficientnet_lite0", "tf_efficientnet_lite0"),
+        {TF: 1e-3, LUKEMELAS: 1e-3},
+    ),
     "mobilenet-v2": Published(
         {TORCHVISION: _mobilenet_v2, TIMM: partial(_timm_mobilenet, mobilenet.V2, False)},
         ("mobilenet_v2", "mobilenetv2_100"),
@@ -177,9 +233,10 @@ PUBLISHED: Mapping[str, Published] = {
             {
                 TORCHVISION: partial(_mobilenet_v3, blocks),
                 TIMM: partial(_timm_mobilenet, blocks, True),
+                TF: partial(_timm_mobilenet, blocks, True),
             },
-            (f"mobilenet_v3_{size}", f"mobilenetv3_{size}_100"),
-            {TORCHVISION: 1e-3},
+            (f"mobilenet_v3_{size}", f"mobilenetv3_{size}_100", f"tf_mobilenetv3_{size}_100"),
+            {TORCHVISION: 1e-3, TF: 1e-3},
         )
         for size, blocks in (("small", mobilenet.V3_SMALL), ("large", mobilenet.V3_LARGE))
     },

@@ -45,6 +45,11 @@ def form_of(tensors: Mapping[str, Array]) -> str:
     return IMAGENET if not shapes or shapes[0][2:] == (7, 7) else CIFAR
 
 
+def is_projected(tensors: Mapping[str, Array]) -> bool:
+    """Whether shortcuts have weights."""
+    return any(f".{key}.0.weight" in name for name in tensors for key in (DOWNSAMPLE, SHORTCUT))
+
+
 def is_silent(tensors: Mapping[str, Array]) -> bool:
     """Whether tensors have a small stem and the names of the network with a large one, so that it may pool."""
     return form_of(tensors) == CIFAR and any(f".{DOWNSAMPLE}." in name for name in tensors)

@@ -162,7 +162,8 @@ def _(layer: nn.BatchNorm2d) -> str:
 def _(layer: nn.MaxPool2d | nn.AvgPool2d) -> str:
     stride = "" if layer.stride == layer.size else f", stride={layer.stride}"
     padding = f", padding={layer.padding}" if layer.padding else ""
-    return f"torch.nn.{type(layer).__name__}({layer.size}{stride}{padding})"
+    ceil_mode = ", ceil_mode=True" if layer.ceil_mode else ""
+    return f"torch.nn.{type(layer).__name__}({layer.size}{stride}{padding}{ceil_mode})"
 
 
 @_module.register(nn.ReLU)

@@ -13,9 +13,12 @@ from deeptheory.nn.architectures.builder import Builder
 from deeptheory.nn.architectures.convnext import add_convnext
 from deeptheory.nn.architectures.densenet import add_densenet
 from deeptheory.nn.architectures.efficientnet import add_efficientnet
+from deeptheory.nn.architectures.googlenet import add_googlenet
 from deeptheory.nn.architectures.mobilenet import (
     HIDDEN_LARGE,
     HIDDEN_SMALL,
+    LITE0,
+    V2,
     V3_LARGE,
     V3_SMALL,
     add_mobilenet_v2,
@@ -59,9 +62,11 @@ ARCHITECTURES = {
     },
     "convnext-tiny": Architecture(add_convnext),
     "densenet121": Architecture(add_densenet),
-    "mobilenet-v2": Architecture(add_mobilenet_v2),
+    "googlenet": Architecture(add_googlenet),
+    "mobilenet-v2": Architecture(partial(add_mobilenet_v2, blocks=V2)),
     "mobilenet-v3-small": Architecture(partial(add_mobilenet_v3, blocks=V3_SMALL, hidden=HIDDEN_SMALL)),
     "mobilenet-v3-large": Architecture(partial(add_mobilenet_v3, blocks=V3_LARGE, hidden=HIDDEN_LARGE)),
+    "efficientnet-lite0": Architecture(partial(add_mobilenet_v2, blocks=LITE0)),
     EFFICIENTNET: Architecture(add_efficientnet, {"depth": 1.0, "stochastic_depth": 0.0}),
     "cct": Architecture(add_cct, TRANSFORMER | {"conv_layers": 1, "kernel": 3}),
     "vit-tiny": Architecture(add_vit, TRANSFORMER | {"patch": 4}),
@@ -99,16 +104,17 @@ def build(
         pooling.
         "lenet": two 5 x 5 convolutions without padding (6 and 16 filters), each with bias, ReLU and pooling,
         then hidden layers of 120 and 84. "mlp": two hidden layers of 512.
-        "resnet20", "resnet18" and the like, "wrn-28-10" and the like, "efficientnet-b0", "mobilenet-v2",
-        "mobilenet-v3-small" or "-large", "convnext-tiny", "densenet121": see `resnet`, `residual`,
-        `wide_residual`, `efficientnet`, `mobilenet`, `convnext` and `densenet`; a block is several stages, because
+        "resnet20", "resnet18" and the like, "wrn-28-10" and the like, "efficientnet-b0", "efficientnet-lite0",
+        "mobilenet-v2", "mobilenet-v3-small" or "-large", "convnext-tiny", "densenet121", "googlenet": see
+        `resnet`, `residual`, `wide_residual`, `efficientnet`, `mobilenet` (also of efficientnet-lite0),
+        `convnext`, `densenet` and `googlenet`; a block is several stages, because
         every stage has exactly one layer that mixes filters, `conv`. Those of "cct" and "vit-tiny" are four: see
         `transformers`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)
     width : float
-        Factor on the number of filters and hidden nodes; multiples of 8 in efficientnet-b0 and mobilenets.
+        Factor on the number of filters and hidden nodes; multiples of 8 in EfficientNets and mobilenets.
     rng : numpy.random.Generator
         Source of the weights.
     dtype : float32 or float64

@@ -1,8 +1,9 @@
-"""MobileNet v2 of Sandler et al., "MobileNetV2", and v3 of Howard et al., "Searching for MobileNetV3"."""
+"""MobileNet v2 of Sandler et al., v3 of Howard et al., "Searching for MobileNetV3", and EfficientNet-Lite0."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from deeptheory.nn.architectures import efficientnet
 from deeptheory.nn.architectures.builder import Builder
 from deeptheory.nn.layers.activations import activation
 from deeptheory.nn.layers.base import Layer
@@ -34,19 +35,22 @@ class Bottleneck(NamedTuple):
     stride: int
 
 
-def _version_2() -> tuple[Bottleneck, ...]:
+def _with_relu6(*rows: tuple[int, int, int, int, int]) -> tuple[Bottleneck, ...]:
+    """Blocks in groups: expansion, filters, repeats, stride of the first of them and size of the kernels."""
     blocks, n_in = list[Bottleneck](), 32
-    for expansion, filters, repeats, stride in (
-        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1),
-    ):  # fmt: skip
+    for expansion, filters, repeats, stride, size in rows:
         for repeat in range(repeats):
             step = 1 if repeat else stride
-            blocks.append(Bottleneck(3, expansion * n_in, filters, False, "relu6", step))
+            blocks.append(Bottleneck(size, expansion * n_in, filters, False, "relu6", step))
             n_in = filters
     return tuple(blocks)
 
 
-V2 = _version_2()
+V2 = _with_relu6(
+    (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3), (6, 96, 3, 1, 3), (6, 160, 3, 2, 3),
+    (6, 320, 1, 1, 3),
+)  # fmt: skip
+LITE0 = _with_relu6(*efficientnet.BLOCKS)
 V3_LARGE = tuple(
     Bottleneck(*row)
     for row in (
@@ -74,15 +78,17 @@ SQUEEZE = 4  # channels inside a block for each hidden node of its squeeze-and-e
 MULTIPLE = 8  # all numbers of channels are multiples of it
 
 
-def add_mobilenet_v2(builder: Builder) -> None:
+def add_mobilenet_v2(builder: Builder, blocks: Sequence[Bottleneck]) -> None:
     """Stem, inverted bottlenecks with ReLU6 and the last 1 x 1 convolution; strides as published at any size.
+
+    EfficientNet-Lite0 is the same with the blocks of EfficientNet-B0, without their squeeze-and-excitation.
 
     A block is two stages: conv (1 x 1), norm, relu6, depthwise, depthwise_norm, depthwise_relu6; and conv (1 x 1),
     norm, and where it keeps positions and channels at width 1, sum with the output of the stage before the block.
     The first block has no expansion: its depthwise part belongs to the stage of the stem. The last stage ends with
     the mean over positions, `pool`.
     """
-    _add_blocks(builder, V2, 32, "relu6")
+    _add_blocks(builder, blocks, 32, "relu6")
     layers = builder.activated(builder.shape[-1], divisible(builder.width * WIDEST), 1, 1, "relu6")
     builder.append(layers | {"pool": GlobalAveragePool()})
 

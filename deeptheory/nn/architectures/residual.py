@@ -1,4 +1,4 @@
-"""The residual networks of ImageNet, with a stem for large or for small images, and wide ones for small images.
+"""The residual networks of ImageNet, with a stem for large or for small images, and those with few filters.
 
 He et al., "Deep residual learning for image recognition"; Zagoruyko & Komodakis, "Wide residual networks"; Xie et
 al., "Aggregated residual transformations for deep neural networks".
@@ -15,8 +15,9 @@ from deeptheory.nn.layers.reshaping import ReLU
 from deeptheory.nn.layers.residual import Sum
 
 FILTERS = (64, 128, 256, 512)  # of the four groups
+FEWER = (16, 32, 64)  # of the three groups of those with few filters
 EXPANSION = 4  # output filters of a bottleneck for each filter of its group
-STEM, IMAGENET, CIFAR = 64, "imagenet", "cifar"
+IMAGENET, CIFAR = "imagenet", "cifar"
 FORMS = (CIFAR, IMAGENET)
 
 
@@ -33,12 +34,15 @@ class Residual(NamedTuple):
         Of the 3 x 3 convolution of a bottleneck.
     base : int
         Its filters in each of these, where the group of blocks has 64.
+    filters : tuple of int
+        Of the groups of blocks; the stem has as many as the first.
     """
 
     repeats: tuple[int, ...]
     bottleneck: bool = True
     groups: int = 1
     base: int = 64
+    filters: tuple[int, ...] = FILTERS
 
 
 RESIDUAL = {
@@ -52,6 +56,10 @@ RESIDUAL = {
     "resnext50_32x4d": Residual((3, 4, 6, 3), groups=32, base=4),
     "resnext101_32x8d": Residual((3, 4, 23, 3), groups=32, base=8),
     "resnext101_64x4d": Residual((3, 4, 23, 3), groups=64, base=4),
+    **{
+        f"resnet{6 * n + 2}-projected": Residual((n, n, n), bottleneck=False, filters=FEWER)
+        for n in (3, 5, 7, 9)
+    },
 }
 
 
@@ -95,7 +103,7 @@ def blocks_of(kind: Residual) -> Iterator[Block]:
 
 
 def add_residual(builder: Builder, form: str, kind: Residual) -> None:
-    """Stem, and four groups of blocks, the first of which halve the positions in all groups but one.
+    """Stem, and groups of blocks, the first of which halve the positions in all groups but one.
 
     The stem of `form` "imagenet" is a 7 x 7 convolution of stride 2 and 3 x 3 maximum pooling of stride 2, that of
     "cifar" a 3 x 3 convolution. A convolution with what follows it is a stage, conv-norm-relu, and the last of a
@@ -108,7 +116,7 @@ def add_residual(builder: Builder, form: str, kind: Residual) -> None:
         raise unknown_name("form", form, FORMS)
     large = form == IMAGENET
     layers = builder.activated(
-        builder.shape[-1], builder.scaled(STEM), 7 if large else 3, 2 if large else 1, "relu"
+        builder.shape[-1], builder.scaled(kind.filters[0]), 7 if large else 3, 2 if large else 1, "relu"
     )
     builder.append(layers | ({"pool": MaxPool2d(3, 2, 1)} if large else {}))
     *others, last = blocks_of(kind)
@@ -117,10 +125,10 @@ def add_residual(builder: Builder, form: str, kind: Residual) -> None:
 
 
 def _add_block(builder: Builder, kind: Residual, block: Block, ending: dict[str, Layer]) -> None:
-    before, n_in, filters = builder.last, builder.shape[-1], FILTERS[block.group]
+    before, n_in, filters = builder.last, builder.shape[-1], kind.filters[block.group]
     n_out = builder.scaled(filters * (EXPANSION if kind.bottleneck else 1))
     if kind.bottleneck:
-        n_inside = kind.groups * builder.scaled(filters * kind.base // STEM)
+        n_inside = kind.groups * builder.scaled(filters * kind.base // FILTERS[0])
         layers = builder.activated(n_in, n_inside, 1, 1, "relu")
         middle = {
             "conv": builder.conv(n_inside, n_inside, 3, block.stride, groups=kind.groups),

@@ -1,4 +1,4 @@
-"""Maximum and average over square windows; one that does not fit, into the padded image, is left out."""
+"""Maximum and average over square windows, as many as the output has."""
 
 from deeptheory.system.compiled import njit, prange, signed
 

@@ -12,6 +12,7 @@ class Pool2d(Layer):
     """Square windows of `size` x `size` positions; `stride` is `size` by default."""
 
     padding = 0
+    ceil_mode = False
 
     def __init__(self, size: int, stride: int | None = None) -> None:
         super().__init__()
@@ -19,7 +20,15 @@ class Pool2d(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         channels, size = input_shape[-1], (self.size, self.size)
-        return convolved_shape(input_shape, size, "C", channels, self.stride, self.padding)
+        if not self.ceil_mode:
+            return convolved_shape(input_shape, size, "C", channels, self.stride, self.padding)
+        begun = self.size - self.stride + 1, self.size - self.stride + 1  # the least part of a window
+        shape = convolved_shape(input_shape, begun, "C", channels, self.stride, self.padding)
+        height, width = (
+            n - ((n - 1) * self.stride >= axis + self.padding)  # a window that would begin beyond the image
+            for n, axis in zip(shape, input_shape[:2], strict=False)
+        )
+        return height, width, channels
 
     def _out(self, x: Array) -> Array:
         self.shape = x.shape
@@ -33,11 +42,15 @@ class MaxPool2d(Pool2d):
     ----------
     padding : int
         How far windows reach beyond the image on every side, at most half of `size`; nothing there is a maximum.
+    ceil_mode : bool
+        Whether a last window counts that only begins in the image or its upper padding, as PyTorch has it.
     """
 
-    def __init__(self, size: int, stride: int | None = None, padding: int = 0) -> None:
+    def __init__(
+        self, size: int, stride: int | None = None, padding: int = 0, ceil_mode: bool = False
+    ) -> None:
         super().__init__(size, stride)
-        self.padding = padding
+        self.padding, self.ceil_mode = padding, ceil_mode
         check_padding("MaxPool2d", padding, size)
 
     def forward(self, x: Array, training: bool = False) -> Array:

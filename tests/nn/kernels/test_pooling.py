@@ -21,6 +21,23 @@ def test_padded_pooling_agrees_with_its_definition(size, stride, padding, dtype)
     np.testing.assert_allclose(layer.backward(dout), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"), [(3, 2, 0), (2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 1)]
+)
+@pytest.mark.parametrize("axis", [2, 5, 6, 7, 8])
+def test_in_ceil_mode_a_last_window_may_begin_in_the_image(size, stride, padding, axis):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).standard_normal((2, axis, 7, 3))
+    theirs = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).requires_grad_()
+    expected = torch.nn.functional.max_pool2d(theirs, size, stride, padding, ceil_mode=True)
+    layer = nn.MaxPool2d(size, stride, padding, ceil_mode=True)
+    out = layer.forward(x)
+    np.testing.assert_array_equal(out, expected.detach().numpy().transpose(0, 2, 3, 1))
+    expected.sum().backward()
+    dx = layer.backward(np.ones_like(out))
+    np.testing.assert_array_equal(dx, theirs.grad.numpy().transpose(0, 2, 3, 1))
+
+
 def test_a_window_beyond_the_image_is_refused():
     with pytest.raises(
         InputError, match=r"^padding of MaxPool2d: expected at most 1, half of its size, found 2$"
