@@ -10,11 +10,13 @@ from deeptheory.data.blank_glyphs import blank
 from deeptheory.data.dataset import Dataset, Images
 from deeptheory.data.glyphs import render
 from deeptheory.data.held_out import with_held_out
+from deeptheory.data.id_arrays import from_ids
 from deeptheory.data.label_choice import choose_labels
 from deeptheory.data.label_noise import LabelNoise, draw_label_noise
 from deeptheory.data.label_shuffling import shuffle_labels
 from deeptheory.data.loading import load, read_files
 from deeptheory.data.options import DataOptions
+from deeptheory.data.sentences import generate
 from deeptheory.data.splits import Splits, draw_splits, select
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "draw_splits",
     "from_arrays",
     "from_batches",
+    "from_ids",
+    "generate",
     "load",
     "pack",
     "read_archive",

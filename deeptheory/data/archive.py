@@ -11,9 +11,10 @@ from deeptheory.data import npy, npz
 from deeptheory.data.array_names import arrays_by_meaning
 from deeptheory.data.arrays import from_arrays
 from deeptheory.data.dataset import Dataset
+from deeptheory.data.id_arrays import from_ids
 from deeptheory.errors import InputError
 from deeptheory.store.atomic_files import replacing_file
-from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES
+from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES, WORDS
 
 NPZ_SUFFIXES = (".npz",)
 HDF5_SUFFIXES = (".h5", ".hdf5")
@@ -83,10 +84,11 @@ def pack(dataset: Dataset, path: str | Path) -> None:
             f"data file {path}", f"a name that ends in {', '.join(SUFFIXES)}", f"'{path.suffix}'"
         )
     arrays = {key: getattr(dataset, key) for key in DATASET_ARRAYS}
+    texts = {LABEL_NAMES: dataset.label_names} | ({WORDS: dataset.words} if dataset.words else {})
     write = _write_npz if path.suffix in NPZ_SUFFIXES else _write_hdf5
     try:
         with replacing_file(path) as temporary:
-            write(temporary, arrays, dataset.label_names)
+            write(temporary, arrays, texts)
     except OSError as failure:
         raise InputError(f"data file {path}", "a directory that can be written to", f"{failure}") from failure
 
@@ -129,30 +131,36 @@ def _renamed(names: dict[str, str], arrays: Arrays) -> Arrays:
     return {meaning: arrays[name] for meaning, name in names.items()}
 
 
-def _write_npz(path: Path, arrays: dict[str, NDArray[Any]], label_names: tuple[str, ...]) -> None:
+def _write_npz(path: Path, arrays: dict[str, NDArray[Any]], texts: dict[str, tuple[str, ...]]) -> None:
+    named = {name: np.array(several, dtype=np.str_) for name, several in texts.items()}
     with path.open("wb") as file:
-        np.savez(file, **arrays, label_names=np.array(label_names, dtype=np.str_))  # type: ignore[arg-type]
+        np.savez(file, **arrays, **named)  # type: ignore[arg-type]
 
 
-def _write_hdf5(path: Path, arrays: dict[str, NDArray[Any]], label_names: tuple[str, ...]) -> None:
+def _write_hdf5(path: Path, arrays: dict[str, NDArray[Any]], texts: dict[str, tuple[str, ...]]) -> None:
     from deeptheory.store import hdf5
 
     with hdf5.open_for_writing(path) as target:
         for key, array in arrays.items():
             hdf5.write(target, key, array)
-        hdf5.write(target, LABEL_NAMES, list(label_names), dtype=hdf5.STRING)
+        for name, several in texts.items():
+            hdf5.write(target, name, list(several), dtype=hdf5.STRING)
 
 
 def _dataset(name: str, arrays: Arrays) -> Dataset:
-    names = _texts(name, arrays[LABEL_NAMES]) if LABEL_NAMES in arrays else None
+    names = _texts(f"{LABEL_NAMES} of '{name}'", arrays[LABEL_NAMES]) if LABEL_NAMES in arrays else None
+    if WORDS in arrays:
+        words = _texts(f"{WORDS} of '{name}'", arrays[WORDS])
+        return from_ids(*map(arrays.get, DATASET_ARRAYS), words=words, label_names=names, name=name)
     return from_arrays(*map(arrays.get, DATASET_ARRAYS), label_names=names, name=name)
 
 
-def _texts(name: str, label_names: Any) -> tuple[str, ...]:
-    if isinstance(label_names, str) or np.ndim(label_names) != 1:
-        found = "one text" if isinstance(label_names, str) else f"{np.ndim(label_names)} axes"
-        raise InputError(f"{LABEL_NAMES} of '{name}'", "one text for each label, along one axis", found)
+def _texts(what: str, several: Any) -> tuple[str, ...]:
+    if isinstance(several, str) or np.ndim(several) != 1:
+        found = "one text" if isinstance(several, str) else f"{np.ndim(several)} axes"
+        kind = "label" if what.startswith(LABEL_NAMES) else "word"
+        raise InputError(what, f"one text for each {kind}, along one axis", found)
     try:
-        return tuple(text.decode() if isinstance(text, bytes) else str(text) for text in label_names)
+        return tuple(text.decode() if isinstance(text, bytes) else str(text) for text in several)
     except (ValueError, SystemError) as error:  # numbers that are no characters
-        raise InputError(f"{LABEL_NAMES} of '{name}'", "texts", f"{error}", "write them again") from error
+        raise InputError(what, "texts", f"{error}", "write them again") from error

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from deeptheory.errors import InputError
-from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES
+from deeptheory.store.paths import DATASET_ARRAYS, LABEL_NAMES, WORDS
 
 SETS = {
     "train": ("train", "training"),
@@ -28,7 +28,7 @@ def _spellings() -> dict[str, str]:
             for word in words:
                 found |= dict.fromkeys([word + kind for kind in kinds], f"{part}_{name}")
                 found |= dict.fromkeys([kind + word for kind in kinds], f"{part}_{name}")
-    return found | dict.fromkeys(NAMES_OF_LABELS, LABEL_NAMES)
+    return found | dict.fromkeys(NAMES_OF_LABELS, LABEL_NAMES) | {WORDS: WORDS}
 
 
 SPELLINGS = _spellings()
@@ -44,7 +44,7 @@ def known_arrays(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def arrays_by_meaning(what: str, names: Iterable[str], mended: str) -> dict[str, str]:
-    """The array for each of `DATASET_ARRAYS` and `LABEL_NAMES`, as far as they are there.
+    """The array for each of `DATASET_ARRAYS`, `LABEL_NAMES` and `WORDS`, as far as they are there.
 
     Images and labels without a set are those of training, validation arrays the test set where there is no other.
 

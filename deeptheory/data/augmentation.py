@@ -1,10 +1,11 @@
-"""Random shifts and flips of a batch, and the scaling of grey levels to [-1, 1]."""
+"""Random shifts and flips of a batch, and the scaling of grey levels to [-1, 1]; word ids stay as they are."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.data.dataset import Images
 from deeptheory.data.stored_images import StoredImages, in_memory
+from deeptheory.data.texts import IDS
 from deeptheory.system.compiled import njit
 
 Inputs = NDArray[np.float32]  # (N, H, W, C), scaled to [-1, 1]
@@ -12,7 +13,9 @@ HALF_RANGE = np.float32(127.5)  # grey levels 0..255 become (level - 127.5) / 12
 
 
 def scale(images: Images) -> Inputs:
-    """Grey levels `(..., )` uint8 as float32 in [-1, 1]: 0 is -1, 255 is 1."""
+    """Grey levels `(..., )` uint8 as float32 in [-1, 1]: 0 is -1, 255 is 1; ids uint16 as the same numbers."""
+    if images.dtype == IDS:
+        return in_memory(images).astype(np.float32)
     return (in_memory(images).astype(np.float32) - HALF_RANGE) / HALF_RANGE
 
 
@@ -30,13 +33,16 @@ def gather(images: Images | Inputs, index: NDArray[np.int64], out: Inputs) -> In
     Parameters
     ----------
     images : ndarray of uint8 `(N, H, W, C)`
-        Or inputs that are scaled already, float32 `(N, ...)`, which are copied unchanged.
+        Or inputs that are scaled already, float32 `(N, ...)`, or word ids uint16, which are copied unchanged.
     index : ndarray of int64 `(n,)`
     out : ndarray of float32 `(n or more, H, W, C)`
     """
     chosen = out[: len(index)]
     if isinstance(images, StoredImages):
         images, index = images[index].read(), np.arange(len(index))
+    if images.dtype == IDS:
+        chosen[:] = images[index]
+        return chosen
     if images.dtype == np.float32:
         return np.take(images, index, axis=0, out=chosen, mode="clip")  # "raise" would copy first
     _gather(np.ascontiguousarray(images).reshape(len(images), -1), index, chosen.reshape(len(index), -1))
@@ -89,7 +95,10 @@ def batch(
     Returns
     -------
     ndarray of float32 `(n, H, W, C)`
+        Of texts, uint16 `(N, T, 1, 1)`, the ids, which are neither shifted nor mirrored.
     """
+    if images.dtype == IDS:
+        return scale(images[index])
     if isinstance(images, StoredImages):
         images, index = images[index].read(), np.arange(len(index))
     inputs: Inputs = _batch(images, index, shifts, flips)

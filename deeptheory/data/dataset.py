@@ -1,4 +1,4 @@
-"""A data set, in memory or, if it is too large, in its file: images, labels and the names of the labels."""
+"""A data set, in memory or, if it is too large, in its file: images or texts, labels and their names."""
 
 import functools
 import hashlib
@@ -9,23 +9,26 @@ from numpy.typing import NDArray
 
 from deeptheory.data.row_blocks import row_blocks
 from deeptheory.data.stored_images import StoredImages, in_memory
+from deeptheory.data.texts import IDS, Ids
 from deeptheory.errors import InputError
 
-Images = NDArray[np.uint8] | StoredImages  # (N, H, W, C), grey levels 0..255
+# (N, H, W, C), grey levels 0..255; or texts (N, T, 1, 1), ids of words, which are told by their type
+Images = NDArray[np.uint8] | Ids | StoredImages
 Labels = NDArray[np.int64]  # (N,)
 SHOWN = 12  # names of labels in the short form of a data set
 
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """Labelled images of one size, checked on construction.
+    """Labelled images of one size, or texts, checked on construction.
 
     Parameters
     ----------
     name : str
         Its name in run files.
     train_images : ndarray of uint8 `(N, H, W, C)`
-        Grey levels 0..255; `StoredImages` where they are too many for the memory.
+        Grey levels 0..255; `StoredImages` where they are too many for the memory. Of texts uint16 `(N, T, 1, 1)`,
+        the ids of T words, 0 for padding at the end.
     train_labels : ndarray of int64 `(N,)`
         Each in 0..n_labels-1.
     test_images, test_labels : ndarray
@@ -36,11 +39,14 @@ class Dataset:
         What the labels are numbered in the source, where that is not 0..n_labels-1; the fingerprint is of these.
     held_out_images, held_out_labels : ndarray, optional
         Further images that are neither trained nor tested on (`data.measure_from`).
+    words : tuple of str, optional
+        Of texts, the word of every id; the first two are padding and the unknown word.
 
     Raises
     ------
     InputError
-        Types or shapes do not fit, a label is out of range, or a name cannot be written as UTF-8 or has a NUL.
+        Types or shapes do not fit, a label or id is out of range, a text has no word, or a name cannot be written
+        as UTF-8 or has a NUL.
     """
 
     name: str
@@ -52,16 +58,22 @@ class Dataset:
     label_numbers: tuple[int, ...] = ()
     held_out_images: Images | None = None
     held_out_labels: Labels | None = None
+    words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.label_names):
             _require_text(name)
         for part, images, labels in self._parts:
-            what = f"{part} images of '{self.name}'"
-            if images.dtype != np.uint8 or images.ndim != 4:
-                raise InputError(
-                    what, "uint8 of shape (N, H, W, C)", f"{images.dtype} of shape {images.shape}"
+            what = f"{part} {'texts' if self.words else 'images'} of '{self.name}'"
+            kind, shape = (IDS, "(N, T, 1, 1)") if self.words else (np.uint8, "(N, H, W, C)")
+            if images.dtype != kind or images.ndim != 4 or (self.words and images.shape[2:] != (1, 1)):
+                expected, found = (
+                    f"{np.dtype(kind)} of shape {shape}",
+                    f"{images.dtype} of shape {images.shape}",
                 )
+                raise InputError(what, expected, found)
+            if self.words:
+                _check_ids(what, in_memory(images), len(self.words))
             self._check_labels(part, images, labels)
             if images.shape[1:] != self.input_shape:
                 raise InputError(
@@ -99,8 +111,11 @@ class Dataset:
     def __repr__(self) -> str:
         height, width, channels = self.input_shape
         shown = ", ".join(self.label_names[:SHOWN]) + ", ..." * (self.n_labels > SHOWN)
+        inputs = f"images of {height} x {width} x {channels}"
+        if self.words:
+            inputs = f"texts of up to {height} words, {len(self.words)} in the vocabulary"
         return (
-            f"Dataset '{self.name}': {self.n_labels} labels, images of {height} x {width} x {channels}\n"
+            f"Dataset '{self.name}': {self.n_labels} labels, {inputs}\n"
             f"{self._counts(self.train_labels)} for training, {self._counts(self.test_labels)} for testing"
             f"{'' if self.held_out_labels is None else f', {self._counts(self.held_out_labels)} held out'}\n"
             f"labels: {shown}"
@@ -137,6 +152,16 @@ class Dataset:
         """Shape (H, W, C) of one image."""
         height, width, channels = self.train_images.shape[1:]
         return height, width, channels
+
+
+def _check_ids(what: str, ids: NDArray[np.unsignedinteger], n_words: int) -> None:
+    """Refuse ids that are no words of the vocabulary, and texts of padding alone."""
+    if ids.size and (largest := int(ids.max())) >= n_words:
+        do = "read the texts with the vocabulary of the training texts"
+        raise InputError(what, f"ids from 0 to {n_words - 1}, the vocabulary", f"id {largest}", do)
+    if len(empty := np.flatnonzero(~ids.any(axis=(1, 2, 3)))):
+        found = f"{len(empty)} without, the first is text {empty[0]}"
+        raise InputError(what, "at least one word in each", found, "leave them out")
 
 
 def _require_text(name: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from deeptheory.data import archive, cifar, folder, idx, npy
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
+from deeptheory.data.sentences import generate
 from deeptheory.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -91,6 +92,20 @@ def _glyphs(options: "DataOptions", quiet: bool) -> Dataset:
     )
 
 
+def _sentences(options: "DataOptions", quiet: bool) -> Dataset:
+    del quiet
+    refuse_resize(options.resize, "sentences")
+    return generate(
+        options.n_labels,
+        options.length,
+        options.words,
+        options.train_per_label,
+        options.test_per_label,
+        options.noise,
+        options.seed,
+    )
+
+
 def _files(options: "DataOptions", quiet: bool) -> Dataset:
     if not options.path:
         raise InputError("data.path", "the file or directory of the data set", "nothing", "set data.path")
@@ -100,7 +115,11 @@ def _files(options: "DataOptions", quiet: bool) -> Dataset:
 
 
 # By `data.source`, from the options and `quiet`; others may join it.
-SOURCES: dict[str, Callable[["DataOptions", bool], Dataset]] = {"glyphs": _glyphs, "files": _files}
+SOURCES: dict[str, Callable[["DataOptions", bool], Dataset]] = {
+    "glyphs": _glyphs,
+    "sentences": _sentences,
+    "files": _files,
+}
 
 
 def _check_description(dataset: Dataset, options: "DataOptions") -> None:

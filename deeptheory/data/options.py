@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from deeptheory.data.image_files import MOST_SIDE
 from deeptheory.data.loading import SOURCES
+from deeptheory.data.texts import MOST_LENGTH, MOST_WORDS
 from deeptheory.options import Options
 
 
@@ -13,20 +14,41 @@ class DataOptions(Options, frozen=True):
     """The source of the inputs and their splits."""
 
     source: Annotated[
-        str, Meta(description="rendered glyphs, or files under `path`", extra={"among": SOURCES})
+        str,
+        Meta(
+            description="rendered glyphs, sentences of a random grammar, or files under `path`",
+            extra={"among": SOURCES},
+        ),
     ] = "glyphs"
     path: Annotated[str, Meta(description="file or directory of the data set (files)")] = ""
-    n_labels: Annotated[int, Meta(ge=3, le=1000, description="number of labels K (glyphs)")] = 100
+    n_labels: Annotated[int, Meta(ge=3, le=1000, description="number of labels K (glyphs, sentences)")] = 100
     size: Annotated[
         Literal[16, 32], Meta(description="side of an image (glyphs)", extra={"unit": "pixels"})
     ] = 32
     train_per_label: Annotated[
-        int, Meta(ge=1, description="training images per label (glyphs)", extra={"unit": "images"})
+        int, Meta(ge=1, description="training images per label (glyphs, sentences)", extra={"unit": "images"})
     ] = 200
     test_per_label: Annotated[
-        int, Meta(ge=1, description="test images per label (glyphs)", extra={"unit": "images"})
+        int, Meta(ge=1, description="test images per label (glyphs, sentences)", extra={"unit": "images"})
     ] = 50
-    seed: Annotated[int, Meta(ge=0, description="seed of the rendering (glyphs)")] = 0
+    seed: Annotated[
+        int, Meta(ge=0, description="seed of the rendering (glyphs) or the grammar (sentences)")
+    ] = 0
+    length: Annotated[
+        int, Meta(ge=1, le=MOST_LENGTH, description="longest text (sentences)", extra={"unit": "words"})
+    ] = 32
+    words: Annotated[
+        int,
+        Meta(
+            ge=3,
+            le=MOST_WORDS,
+            description="size of the vocabulary, padding and the unknown word among them (sentences)",
+            extra={"unit": "words"},
+        ),
+    ] = 1000
+    noise: Annotated[
+        float, Meta(ge=0, lt=1, description="probability that a pair of words is a random one (sentences)")
+    ] = 0.1
     labels: Annotated[
         Literal["true", "shuffled"],
         Meta(description="shuffled: labels permuted over the images, so that there is nothing to learn"),

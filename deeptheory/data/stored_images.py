@@ -63,6 +63,6 @@ class StoredImages:
         return self.read().astype(dtype or self.dtype, copy=False)
 
 
-def in_memory(images: NDArray[np.uint8] | StoredImages) -> NDArray[np.uint8]:
+def in_memory(images: NDArray[Any] | StoredImages) -> NDArray[Any]:
     """Images as an array: read, where they are in a file."""
     return images.read() if isinstance(images, StoredImages) else images

@@ -22,6 +22,7 @@ OF_THE_RUN = (
     "measure_from",
     "test_share",
 )  # what a run makes of a data set
+MADE = ("glyphs", "sentences")  # sources without files
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,13 +52,13 @@ def load_data(
     quiet: bool = False,
     **options: Any,
 ) -> data.Dataset:
-    """A data set for `train`: rendered glyphs, files, or arrays.
+    """A data set for `train`: rendered glyphs, sentences of a random grammar, files, or arrays.
 
     Parameters
     ----------
     source : str, path or array
-        "glyphs"; or the file or directory of a data set (CIFAR, IDX, an image folder, `.npz`, HDF5); or the
-        images, an array or tensor (N, H, W, C), (N, C, H, W) or (N, H, W).
+        "glyphs" or "sentences"; or the file or directory of a data set (CIFAR, IDX, an image folder, `.npz`,
+        HDF5); or the images, an array or tensor (N, H, W, C), (N, C, H, W) or (N, H, W).
     labels : array, optional
         Of images that are given as an array, (N,), or one-hot (N, K).
     test : (images, labels), optional
@@ -67,7 +68,8 @@ def load_data(
     quiet : bool
         No progress on standard error.
     **options
-        Options of the table [data] of a configuration, such as ``n_labels`` and ``size`` for glyphs.
+        Options of the table [data] of a configuration, such as ``n_labels`` and ``size`` for glyphs,
+        ``length`` and ``words`` for sentences.
 
     Returns
     -------
@@ -151,15 +153,15 @@ def keep_arrays(dataset: data.Dataset, file: Path) -> None:
         return
     there = data.read_archive(file)
     same = (np.array_equal(getattr(there, name), getattr(dataset, name)) for name in paths.DATASET_ARRAYS)
-    if there.label_names != dataset.label_names or not all(same):
+    texts = [(there.label_names, there.words), (dataset.label_names, dataset.words)]
+    if texts[0] != texts[1] or not all(same):
         do = "name another directory with out="
         raise InputError(f"data of {file.parent}", f"the images and labels in {file}", "other arrays", do)
 
 
 def _by_options(source: str, options: Mapping[str, Any], quiet: bool) -> LoadedDataset:
-    named = (
-        {"source": "glyphs"} if source == "glyphs" else {"source": "files", "path": str(_resolved(source))}
-    )
+    made = source in MADE
+    named = {"source": source} if made else {"source": "files", "path": str(_resolved(source))}
     chosen = options_from({**named, **options}, data.DataOptions, "data.")
     now = state(chosen)
     loaded = load_whole(chosen, quiet)

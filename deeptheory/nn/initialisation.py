@@ -9,10 +9,10 @@ from deeptheory.nn.layers.base import Layer
 from deeptheory.nn.layers.convolution import he_normal
 from deeptheory.nn.layers.normalisation import BatchNorm2d, LayerNorm
 from deeptheory.nn.layers.residual import INITIAL_SCALE, LayerScale, StochasticDepth
-from deeptheory.nn.layers.tokens import Embedding, Positions, small_normal
+from deeptheory.nn.layers.tokens import Embedding, Positions, small_normal, unit_normal
 from deeptheory.nn.network import Network
 
-DRAWS: dict[type[Layer], Any] = {SelfAttention: unit_gain, Positions: small_normal, Embedding: small_normal}
+DRAWS: dict[type[Layer], Any] = {SelfAttention: unit_gain, Positions: small_normal, Embedding: unit_normal}
 
 
 def reinitialise(network: Network, rng: np.random.Generator) -> None:

@@ -8,10 +8,11 @@ from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.fusion import plan
-from deeptheory.nn.graph import Node, Stage, input_to, nodes_of, output_shapes
+from deeptheory.nn.graph import INPUT, Node, Stage, input_to, nodes_of, output_shapes
 from deeptheory.nn.kernels import Scratch
 from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.nn.layers.convolution import Linear
+from deeptheory.nn.layers.tokens import Embedding
 from deeptheory.nn.named_arrays import NamedArrays
 from deeptheory.nn.passes import Observer, Passes
 from deeptheory.nn.process_groups import ALONE, Group
@@ -77,13 +78,13 @@ class Network:
         parameters, multiply_adds = self.parameters(), sum(self.multiply_adds().values())
         size = sum(array.size for array in parameters.values())
         return (
-            f"Network: {len(self.stages)} stages and a head, images of {_shown(self.input_shape)} to "
-            f"{self.n_labels} labels\n{size} parameters of {self.dtype}, {multiply_adds} multiply-adds per image\n"
+            f"Network: {len(self.stages)} stages and a head, {self._inputs} to {self.n_labels} labels\n"
+            f"{size} parameters of {self.dtype}, {multiply_adds} multiply-adds per {self._kind}\n"
             "summary() lists the stages"
         )
 
     def summary(self) -> Table:
-        """A line for every stage: its layers, its output, parameters and multiply-adds per image.
+        """A line for every stage: its layers, its output, parameters and multiply-adds per input.
 
         Examples
         --------
@@ -115,14 +116,40 @@ class Network:
             totals = [total + number for total, number in zip(totals, numbers, strict=True)]
             rows.append((stage.name, ", ".join(stage.layers), _shown(stage.output_shape), *map(str, numbers)))
         header = ("stage", "layers", "output", "parameters", "not zero", "multiply-adds")
-        title = f"images of {_shown(self.input_shape)}; multiply-adds per image, zeros included"
+        title = f"{self._inputs}; multiply-adds per {self._kind}, zeros included"
         return Table(title, header, [*rows, ("all", "", "", *map(str, totals))], left=(0, 1, 2))
+
+    @property
+    def _kind(self) -> str:
+        return "text" if self.n_words else "image"
+
+    @property
+    def _inputs(self) -> str:
+        if self.n_words:
+            return f"texts of {self.input_shape[0]} words, {self.n_words} in the vocabulary,"
+        return f"images of {_shown(self.input_shape)}"
 
     @property
     def classifier_is_probe(self) -> bool:
         """Whether the head is one linear layer without bias, as the probe of the last stage is."""
         linear = [layer for layer in self.head.layers.values() if layer.parameters]
         return len(linear) == 1 and isinstance(linear[0], Linear) and "bias" not in linear[0].parameters
+
+    @property
+    def n_words(self) -> int:
+        """Words that its embedding knows, with padding, where it reads ids of words; 0 if it reads images."""
+        known = (
+            len(node.layer.parameters["weight"])
+            for node in self.nodes
+            if node.inputs == (INPUT,) and isinstance(node.layer, Embedding)
+        )
+        return min(known, default=0)
+
+    def examples(self, n: int, rng: np.random.Generator) -> Array:
+        """Inputs without meaning, to count, time and compare: images in [-1, 1], or texts without padding."""
+        shape = n, *self.input_shape
+        drawn = rng.integers(1, self.n_words, shape) if self.n_words else rng.uniform(-1, 1, shape)
+        return drawn.astype(self.dtype)
 
     def stage(self, name: str) -> Stage:
         """The stage called `name`; `InputError` when there is none."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from deeptheory.data.texts import MOST_WORDS
 from deeptheory.nn.architectures import ARCHITECTURES, UNCLEAR, takers
 from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.options import Options
@@ -77,7 +78,21 @@ class NetworkOptions(Options, frozen=True):
             extra={"unit": "pixels"},
         ),
     ] = 4
-
+    words: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=MOST_WORDS,
+            description=f"words that are embedded, with padding; by default data.words ({takers('words')} only)",
+        ),
+    ] = 1000
+    hidden_ratio: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description=f"hidden nodes of a block for every channel ({takers('hidden_ratio')} only)",
+        ),
+    ] = 4
     form: Annotated[
         Literal["cifar", "imagenet"],
         Meta(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deeptheory.data import augmentation
 from deeptheory.data.dataset import Images, Labels
+from deeptheory.data.texts import IDS
 from deeptheory.errors import InputError
 from deeptheory.nn.early_stopping import EarlyStop, best_epoch
 from deeptheory.nn.learning_rates import check_schedule, learning_rate
@@ -149,7 +150,7 @@ def fit(
     interruption.Interrupted
         The training was stopped; its checkpoint has been written.
     """
-    _check_data(network, images, labels)
+    _check_data(network, images, labels, recipe)
     _check_parts(group, len(labels), recipe.batch)
     check_schedule(recipe, "recipe")
     checkpoint = session.checkpoint
@@ -271,15 +272,19 @@ def steps_per_epoch(n: int, batch: int) -> int:
     return max(full + (rest > 1), 1)
 
 
-def _check_data(network: Network, images: Images, labels: Labels) -> None:
+def _check_data(network: Network, images: Images, labels: Labels, recipe: Recipe) -> None:
     if len(images) != len(labels) or len(labels) == 0:
         raise InputError("labels", f"one for each of the {len(images)} images, at least 1", str(len(labels)))
-    if images.shape[1:] != network.input_shape or images.dtype != np.uint8:
+    kind = np.dtype(IDS if network.n_words else np.uint8)
+    if images.shape[1:] != network.input_shape or images.dtype != kind:
         raise InputError(
-            "images",
-            f"uint8 of shape (N, {', '.join(map(str, network.input_shape))})",
+            "texts" if network.n_words else "images",
+            f"{kind} of shape (N, {', '.join(map(str, network.input_shape))})",
             f"{images.dtype} of shape {images.shape}",
         )
+    if network.n_words and (recipe.shift or recipe.flip):
+        found, do = f"{recipe.shift} and {recipe.flip}", "set train.shift=0 and train.flip=false"
+        raise InputError("shift and flip", "0 and false for texts, which have no pixels", found, do)
     if labels.min() < 0 or labels.max() >= network.n_labels:
         outside = labels[(labels < 0) | (labels >= network.n_labels)][0]
         raise InputError("labels", f"0 to {network.n_labels - 1}", str(outside), "build with more labels")

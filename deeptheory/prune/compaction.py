@@ -87,8 +87,7 @@ def compact(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> nn.N
                 layers[key] = _cut_other(nodes[name], masks, filters, offset)
         stages.append(nn.Stage(stage.name, layers, (), stage.inputs))
     compacted = nn.assemble(stages, network.input_shape, network.dtype)
-    rng = np.random.default_rng(0)
-    sample = rng.uniform(-1, 1, (SAMPLE, *network.input_shape)).astype(network.dtype)
+    sample = network.examples(SAMPLE, np.random.default_rng(0))
     check_agreement(masked_network(network, masks), compacted, sample)
     return compacted
 

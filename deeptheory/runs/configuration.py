@@ -15,7 +15,7 @@ from deeptheory.data.options import DataOptions
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.measure.options import MeasureOptions, ProbeOptions
-from deeptheory.nn.architectures import narrow
+from deeptheory.nn.architectures import ARCHITECTURES, narrow
 from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe, TrainRecipe
 from deeptheory.options import Options
@@ -183,13 +183,18 @@ def following(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     The largest learning rate of the training is that of `RATES`. Batches, optimiser, momentum, L2, clipping, label
     smoothing and augmentation of the retraining are those of ``train``. Its learning rate starts at half of the
     largest rate of the training, as in its later half, or of that of its own optimiser if that is another. How an
-    imported network was trained is not known: it starts at `IMPORTED_RATE`.
+    imported network was trained is not known: it starts at `IMPORTED_RATE`. A network that reads words knows as
+    many as the data have, and is trained without the augmentation of images.
     """
-    tables = [table.get(name, {}) for name in ("train", "retrain", "network", "prune")]
-    train, retrain, network, pruning = tables
+    tables = [table.get(name, {}) for name in ("train", "retrain", "network", "prune", "data")]
+    train, retrain, network, pruning, data = tables
     if not all(isinstance(part, Mapping) for part in tables):
         return {}  # refused later, with its name
-    followed = {name: train[name] for name in FOLLOWED if name in train}
+    architecture = ARCHITECTURES.get(str(network.get("name")))
+    of_words = architecture is not None and architecture.reads_words
+    still = {"shift": 0, "flip": False} if of_words else {}
+    known = {"words": data["words"]} if of_words and "words" in data else {}
+    followed = still | {name: train[name] for name in FOLLOWED if name in train}
     kind = str(train.get("optimiser", "sgd"))
     again = str(retrain.get("optimiser", kind))
     if kind not in RATES or again not in RATES:
@@ -200,7 +205,12 @@ def following(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     elif isinstance(rate, int | float):
         followed["learning_rate"] = (rate if again == kind else RATES[again]) / 2
     masked = {} if "stages" in pruning else _masked_by_default(network)
-    return {"train": {"learning_rate": RATES[kind]}, "prune": masked, "retrain": followed}
+    return {
+        "train": {"learning_rate": RATES[kind], **still},
+        "network": known,
+        "prune": masked,
+        "retrain": followed,
+    }
 
 
 def _masked_by_default(network: Mapping[str, Any]) -> dict[str, Any]:

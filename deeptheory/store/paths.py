@@ -97,6 +97,7 @@ BRANCH_OPTIONS, BRANCH_OLD, BRANCH_NEW, BRANCH_TAKEN = "options", "old", "new", 
 # Entries of other files: a saved network, a packed data set, the results of a sweep.
 MODEL_NETWORK, MODEL_ARRAYS = "network", ("parameters", "buffers")
 DATASET_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+WORDS = "words"  # the vocabulary of a data set of texts
 SWEEP_CONFIG, SWEEP_MEMBER_ROWS, SWEEP_STAGE_ROWS = "sweep", "members", "stages"
 
 

@@ -79,8 +79,9 @@ def test_stages(name, shapes):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_network_runs_forward_and_backward(name):
-    network = build(name, width=1 / 16)
-    x = np.random.default_rng(1).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
+    of_words = ARCHITECTURES[name].reads_words
+    network = build(name, (12, 1, 1) if of_words else (32, 32, 3), width=1 / 16)
+    x = network.examples(3, np.random.default_rng(1))
     logits, _ = network.forward(x, training=True)
     assert logits.shape == (3, 100)
     assert logits.dtype == np.float32

@@ -6,7 +6,7 @@ import pytest
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.nn.architectures import ARCHITECTURES, RESIDUAL, WIDE
+from deeptheory.nn.architectures import ARCHITECTURES, RESIDUAL, WIDE, narrow
 from deeptheory.prune import MaskedLayer, PruneOptions, check_arms, maskable_stages, masked_layers
 
 RNG = np.random.default_rng(0)
@@ -76,7 +76,7 @@ BRANCHED = (
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in BRANCHED])
 def test_in_the_networks_by_name_it_is_the_stage_before(name):
-    network = nn.build(name, 3, (32, 32, 3), 1 / 64, rng=np.random.default_rng(0))
+    network = narrow(name)
     names = [stage.name for stage in network.stages]
     layers = masked_layers(network, names[1:], head=True)
     assert [(layer.stage_in, layer.stage_out) for layer in layers] == list(

@@ -1,12 +1,10 @@
 import tomllib
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.nn.architectures import NAMES
+from deeptheory.nn.architectures import NAMES, narrow
 from deeptheory.prune import maskable_stages
 from deeptheory.runs import Config, read_config
 from deeptheory.runs.configuration import complete, config_from, flatten, to_toml
@@ -24,6 +22,9 @@ DEFAULTS = {
     "data.train_per_label": 200,
     "data.test_per_label": 50,
     "data.seed": 0,
+    "data.length": 32,
+    "data.words": 1000,
+    "data.noise": 0.1,
     "data.resize": 0,
     "data.measure_share": 0.1,
     "data.measure_from": "train",
@@ -37,6 +38,8 @@ DEFAULTS = {
     "network.classifier": "linear",
     "network.depth": 1.0,
     "network.stochastic_depth": 0.0,
+    "network.words": 1000,
+    "network.hidden_ratio": 4,
     "network.form": "cifar",
     "network.blocks": 0,
     "network.heads": 0,
@@ -308,7 +311,7 @@ def test_wrong_elements_of_a_list_are_named(tmp_path, text, message):
 @pytest.mark.parametrize("name", NAMES)
 def test_masked_stages_follow_the_network(name):
     config = config_from({"network": {"name": name}})
-    network = nn.build(name, 3, (32, 32, 3), width=1 / 64, rng=np.random.default_rng(0))
+    network = narrow(name)
     check_later_steps(config, network)
     stages, able = [stage.name for stage in network.stages], maskable_stages(network)
     assert config.prune.stages == tuple(able[-3:])

@@ -27,6 +27,7 @@ from deeptheory.nn.architectures.mobilenet import (
 from deeptheory.nn.architectures.plain import VGG, add_lenet, add_mlp, add_vgg
 from deeptheory.nn.architectures.residual import CIFAR, RESIDUAL, add_residual
 from deeptheory.nn.architectures.resnet import add_resnet20
+from deeptheory.nn.architectures.text_transformer import add_text_transformer
 from deeptheory.nn.architectures.transformers import add_cct, add_vit
 from deeptheory.nn.architectures.wide_residual import WIDE, add_wide_residual
 from deeptheory.nn.layers.base import Shape
@@ -42,10 +43,18 @@ class Architecture(NamedTuple):
         Adds all stages but the head to a new `Builder`; called with it and, by keyword, with all of `options`.
     options : mapping of str to value
         The options that it takes besides the width, with their defaults; each is a field of `NetworkOptions` too.
+    example : (H, W, C)
+        Shape of inputs that it reads at any size of the network; (T, 1, 1) for ids of words.
     """
 
     add_stages: Callable[..., None]
     options: Mapping[str, Any] = MappingProxyType({})
+    example: Shape = (64, 64, 3)
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether its inputs are texts, not images."""
+        return self.example[1:] == (1, 1)
 
 
 EFFICIENTNET = "efficientnet-b0"
@@ -70,9 +79,12 @@ ARCHITECTURES = {
     EFFICIENTNET: Architecture(add_efficientnet, {"depth": 1.0, "stochastic_depth": 0.0}),
     "cct": Architecture(add_cct, TRANSFORMER | {"conv_layers": 1, "kernel": 3}),
     "vit-tiny": Architecture(add_vit, TRANSFORMER | {"patch": 4}),
+    "text-transformer": Architecture(
+        add_text_transformer, TRANSFORMER | {"words": 1000, "hidden_ratio": 4}, (64, 1, 1)
+    ),
 }
 NAMES = tuple(ARCHITECTURES)
-TRANSFORMERS = ("cct", "vit-tiny")
+TRANSFORMERS = ("cct", "vit-tiny", "text-transformer")
 FORMER = {"vgg11": "vgg11-10conv"}  # names in the records of earlier versions
 UNCLEAR = {
     "vgg11": "vgg11-8conv is that of Simonyan & Zisserman; vgg11-10conv, called vgg11 here before, is VGG-16 cut "
@@ -107,9 +119,9 @@ def build(
         "resnet20", "resnet18" and the like, "wrn-28-10" and the like, "efficientnet-b0", "efficientnet-lite0",
         "mobilenet-v2", "mobilenet-v3-small" or "-large", "convnext-tiny", "densenet121", "googlenet": see
         `resnet`, `residual`, `wide_residual`, `efficientnet`, `mobilenet` (also of efficientnet-lite0),
-        `convnext`, `densenet` and `googlenet`; a block is several stages, because
-        every stage has exactly one layer that mixes filters, `conv`. Those of "cct" and "vit-tiny" are four: see
-        `transformers`.
+        `convnext`, `densenet` and `googlenet`; a block is several stages, because every stage has exactly one
+        layer that mixes filters, `conv`. Those of "cct", "vit-tiny" and "text-transformer" are four: see `transformers`
+        and `text_transformer`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)
@@ -122,8 +134,8 @@ def build(
         Of the architecture. ``classifier`` of the VGG networks: "linear" for the head alone, "hidden" for two
         hidden layers of 4096 before it, which are stages too. ``depth`` and ``stochastic_depth`` of
         efficientnet-b0: see `efficientnet.add_efficientnet`. ``form`` of the networks of `residual`: "cifar" or
-        "imagenet", for small and for large images. Those of transformers: `transformers.add_cct` and
-        `transformers.add_vit`.
+        "imagenet", for small and for large images. Those of transformers: `transformers.add_cct`,
+        `transformers.add_vit` and `text_transformer.add_text_transformer`.
 
     Raises
     ------
@@ -152,7 +164,7 @@ def narrow(name: str, **options: Any) -> Network:
         What `build` refuses, but for options of `SIZING`.
     """
     named = {option: value for option, value in options.items() if option not in SIZING}
-    return build(name, 3, (64, 64, 3), width=1 / 64, rng=np.random.default_rng(0), **named)
+    return build(name, 3, ARCHITECTURES[name].example, width=1 / 64, rng=np.random.default_rng(0), **named)
 
 
 def takers(option: str) -> str:

@@ -1,65 +1,16 @@
-"""Transformers for images: the compact convolutional transformer and the vision transformer.
+"""Transformers for images: the compact convolutional and the vision transformer (blocks: `encoder`)."""
 
-A block is four stages, because every stage has exactly one layer that mixes filters: `headsN` (the heads),
-`attentionN` (their projection, summed with what the block reads), `nodesN` (the hidden nodes of the perceptron)
-and `blockN` (its outputs, summed; the end of the block). Tokens are the positions of a filter.
-"""
-
-from typing import NamedTuple
-
-from deeptheory.errors import InputError, unknown_name
+from deeptheory.errors import InputError
 from deeptheory.nn.architectures.builder import Builder
-from deeptheory.nn.layers.activations import GELU
-from deeptheory.nn.layers.attention import SelfAttention
+from deeptheory.nn.architectures.encoder import Encoder, add_blocks, dropped, positions_of
 from deeptheory.nn.layers.base import Layer
-from deeptheory.nn.layers.dropout import Dropout
-from deeptheory.nn.layers.normalisation import LayerNorm
 from deeptheory.nn.layers.pooling import MaxPool2d
 from deeptheory.nn.layers.reshaping import ReLU
-from deeptheory.nn.layers.residual import StochasticDepth, Sum
-from deeptheory.nn.layers.tokens import (
-    ClassToken,
-    FirstToken,
-    Positions,
-    SequencePool,
-    SinePositions,
-    Tokens,
-)
+from deeptheory.nn.layers.tokens import ClassToken, FirstToken, SequencePool, Tokens
 
-POSITIONS = ("learned", "sine")
 CCT_BLOCKS, CCT_HEADS, CCT_CHANNELS, CCT_FIRST = 7, 4, 256, 64  # channels of all but the last convolution
 VIT_BLOCKS, VIT_HEADS, VIT_CHANNELS = 12, 3, 192
 CCT_EPSILON, VIT_EPSILON = 1e-5, 1e-6  # of layer norms, where the published networks have them
-
-
-class Encoder(NamedTuple):
-    """What the blocks of a transformer have in common.
-
-    Attributes
-    ----------
-    blocks, heads : int
-    hidden : int
-        Nodes of a perceptron for every channel.
-    qkv_bias : bool
-        Whether queries, keys and values have biases.
-    dropout : float
-        Probability of dropping a number behind the positions, of the hidden nodes and of the perceptron's outputs.
-    stochastic_depth : float
-        Probability of dropping a branch; it grows linearly from 0 in the first block up to this in the last.
-    norm_in_between : bool
-        Whether the second norm of a block lies before the sum of the perceptron, on what is passed on as well.
-    epsilon : float
-        Of layer norms.
-    """
-
-    blocks: int
-    heads: int
-    hidden: int
-    qkv_bias: bool
-    dropout: float
-    stochastic_depth: float
-    norm_in_between: bool
-    epsilon: float
 
 
 def add_cct(
@@ -112,7 +63,7 @@ def add_cct(
         blocks or CCT_BLOCKS, heads or CCT_HEADS, 2, False, dropout, stochastic_depth, True, CCT_EPSILON
     )
     _append_tokens(builder, layers, f"tokens{conv_layers}", n_channels, positions, dropout, False)
-    _add_blocks(builder, encoder, {"pool": SequencePool(n_channels, builder.dtype)})
+    add_blocks(builder, encoder, n_channels, SequencePool(n_channels, builder.dtype))
 
 
 def add_vit(
@@ -157,7 +108,7 @@ def add_vit(
         blocks or VIT_BLOCKS, heads or VIT_HEADS, 4, True, dropout, stochastic_depth, False, VIT_EPSILON
     )
     _append_tokens(builder, conv, "tokens", n_channels, positions, dropout, True)
-    _add_blocks(builder, encoder, {"pool": FirstToken()})
+    add_blocks(builder, encoder, n_channels, FirstToken())
 
 
 def _append_tokens(
@@ -170,18 +121,12 @@ def _append_tokens(
     has_class: bool,
 ) -> None:
     """Append a stage of these layers, whose outputs become tokens with positions."""
-    if positions not in POSITIONS:
-        raise unknown_name("positions", positions, POSITIONS)
     n_tokens = int(has_class) + _n_positions(builder, layers)
     layers |= {"tokens": Tokens()}
     if has_class:
         layers["class_token"] = ClassToken(n_channels, builder.dtype)
-    learned = positions == "learned"
-    layers["positions"] = (
-        Positions(n_tokens, n_channels, rng=builder.rng, dtype=builder.dtype) if learned else SinePositions()
-    )
-    if dropout > 0:
-        layers["drop"] = Dropout(dropout, rng=builder.rng)
+    layers["positions"] = positions_of(builder, positions, n_tokens, n_channels)
+    layers |= dropped(builder, dropout)
     builder.append(layers, name=name)
 
 
@@ -190,65 +135,3 @@ def _n_positions(builder: Builder, layers: dict[str, Layer]) -> int:
     for layer in layers.values():
         shape = layer.output_shape(shape)
     return shape[0] * shape[1]
-
-
-def _add_blocks(builder: Builder, encoder: Encoder, ending: dict[str, Layer]) -> None:
-    """The blocks of an encoder, the last with a norm and `ending`."""
-    n_channels = builder.shape[-1]
-    for number in range(1, encoder.blocks + 1):
-        depth = encoder.stochastic_depth * (number - 1) / max(1, encoder.blocks - 1)
-        before = builder.last
-        builder.append(
-            {
-                "norm": LayerNorm(n_channels, encoder.epsilon, builder.dtype),
-                "attention": SelfAttention(
-                    n_channels, encoder.heads, encoder.qkv_bias, rng=builder.rng, dtype=builder.dtype
-                ),
-            },
-            name=f"heads{number}",
-        )
-        projection = builder.conv(
-            encoder.heads, n_channels, (1, n_channels // encoder.heads), padding=0, bias=True
-        )
-        norm: dict[str, Layer] = {"norm": LayerNorm(n_channels, encoder.epsilon, builder.dtype)}
-        _append_branch(
-            builder,
-            f"attention{number}",
-            {"conv": projection},
-            depth,
-            before,
-            norm if encoder.norm_in_between else {},
-        )
-        before, n_nodes = builder.last, encoder.hidden * n_channels
-        nodes = {
-            "conv": builder.conv(n_channels, n_nodes, 1, bias=True),
-            "gelu": GELU(),
-            **_dropped(builder, encoder.dropout),
-        }
-        builder.append(({} if encoder.norm_in_between else norm) | nodes, name=f"nodes{number}")
-        outputs = {
-            "conv": builder.conv(n_nodes, n_channels, 1, bias=True),
-            **_dropped(builder, encoder.dropout),
-        }
-        last = number == encoder.blocks
-        final = {"norm": LayerNorm(n_channels, encoder.epsilon, builder.dtype), **ending} if last else {}
-        _append_branch(builder, f"block{number}", outputs, depth, before, final)
-
-
-def _append_branch(
-    builder: Builder,
-    name: str,
-    layers: dict[str, Layer],
-    stochastic_depth: float,
-    shortcut: str,
-    ending: dict[str, Layer],
-) -> None:
-    """A stage of layers whose output is summed with that of the stage `shortcut`."""
-    if stochastic_depth > 0:
-        layers["branch"] = StochasticDepth(stochastic_depth, rng=builder.rng)
-    inputs = {"sum": (f"{name}.{list(layers)[-1]}", shortcut)}
-    builder.append(layers | {"sum": Sum()} | ending, inputs, name)
-
-
-def _dropped(builder: Builder, dropout: float) -> dict[str, Layer]:
-    return {"drop": Dropout(dropout, rng=builder.rng)} if dropout > 0 else {}

@@ -9,8 +9,13 @@ from deeptheory.errors import InputError
 from deeptheory.nn.kernels import definitions, embedding
 from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
 
-SMALL = 0.02  # standard deviation of initial positions and embeddings
+SMALL = 0.02  # standard deviation of initial positions
 PADDING = 0  # the id of what fills a short sequence
+
+
+def unit_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
+    """Gaussian weights of standard deviation 1."""
+    return rng.standard_normal(shape).astype(dtype)
 
 
 def small_normal(shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Array:
@@ -178,14 +183,14 @@ class Embedding(Layer):
         `weight` is (n_words, n_channels). Id 0 fills short sequences; what attends and pools leaves it out by a
         `PaddingMask`.
     rng : numpy.random.Generator
-        Source of the initial weights (`small_normal`).
+        Source of the initial weights (`unit_normal`: as large as what the branches of a transformer add).
     """
 
     def __init__(
         self, n_words: int, n_channels: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> None:
         super().__init__()
-        self.parameters["weight"] = small_normal((n_words, n_channels), rng, dtype)
+        self.parameters["weight"] = unit_normal((n_words, n_channels), rng, dtype)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         check_shape(input_shape, "T", 1, 1)

@@ -1,4 +1,4 @@
-"""A few images of every label, in one picture."""
+"""A few images of every label, in one picture; of texts the first one, in words."""
 
 import base64
 import io
@@ -11,6 +11,7 @@ from PIL import Image
 
 from deeptheory.data import Dataset
 from deeptheory.data.stored_images import in_memory
+from deeptheory.data.texts import as_text
 from deeptheory.errors import InputError
 from deeptheory.reports.html import elements
 from deeptheory.runs import Run
@@ -30,6 +31,8 @@ def labels_section(runs: Sequence[Run]) -> tuple[str, str]:
     names_of = [run.read_names(paths.join("train", paths.LABEL_NAMES)) for run in runs]
     run, names = max(zip(runs, names_of, strict=True), key=lambda pair: len(pair[1]))
     try:
+        if run.dataset.words:
+            return _texts_section(run.dataset, names), ""
         picture, count = _picture(run.dataset)
     except InputError as error:
         why = elements.paragraph(
@@ -46,6 +49,19 @@ def labels_section(runs: Sequence[Run]) -> tuple[str, str]:
     which = f"The first {'' if count == 1 else f'{count} '}training image{'s' * (count > 1)} of every label."
     listed = f'<ul class="labels">{"".join(entries)}</ul>'
     return elements.section("labels", "Labels", [elements.details(which, [listed], len(names) <= 100)]), style
+
+
+def _texts_section(dataset: Dataset, names: Sequence[str]) -> str:
+    """The first training text of every label."""
+    firsts = (np.flatnonzero(dataset.train_labels == label)[:1] for label in range(dataset.n_labels))
+    texts = (as_text(in_memory(dataset.train_images[first]), dataset.words) for first in firsts)
+    entries = (
+        f'<li data-name="{escape(name)}"><b>{escape(name)}</b> {escape(text)}</li>'
+        for name, text in zip(names, texts, strict=True)
+    )
+    listed = f"<ul>{''.join(entries)}</ul>"
+    which = "The first training text of every label."
+    return elements.section("labels", "Labels", [elements.details(which, [listed], len(names) <= 100)])
 
 
 def _picture(dataset: Dataset) -> tuple[str, int]:

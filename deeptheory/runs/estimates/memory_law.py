@@ -217,7 +217,7 @@ def _growth(network: nn.Network, batch: int, compute: Callable[[Any], object]) -
     """Growth of the scratch with batches of this size: a straight line through two that surely fit."""
     before, sizes, counted = network.scratch_bytes(), sorted({min(batch, tried) for tried in TRIED}), [0]
     for size in sizes if batch else ():
-        compute(np.zeros((size, *network.input_shape), network.dtype))
+        compute(network.examples(size, np.random.default_rng(0)))
         counted.append(network.scratch_bytes() - before)
     slope = (counted[-1] - counted[-2]) / (sizes[-1] - sizes[-2]) if len(sizes) > 1 else 0
     return round(counted[-1] + slope * (batch - sizes[-1]))

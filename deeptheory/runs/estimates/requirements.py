@@ -143,10 +143,15 @@ def estimate(
     totals = {step: sum(terms.values()) for step, terms in parts.items()}
     seconds = {step: _epochs(sizes, step, per_epoch) for step in tried}
     seconds |= {step: time for step, time in times.items() if step in steps}
-    shape = " x ".join(map(str, sizes.source.input_shape))
+    length, *others = sizes.source.input_shape
+    inputs = (
+        f"images of {' x '.join(map(str, (length, *others)))}"
+        if others != [1, 1]
+        else f"texts of {length} words"
+    )
     return Estimate(
         title=f"{config.network.title}, {sizes.source.n_labels} labels, {sizes.inputs['train']} "
-        f"training images of {shape}",
+        f"training {inputs}",
         memory_bytes=max(totals.values()),
         largest_step=max(totals, key=totals.__getitem__),
         parts_bytes=parts,

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from deeptheory import nn
+from deeptheory.data.texts import IDS
 from deeptheory.errors import InputError
 from deeptheory.nn.training import steps_per_epoch
 from deeptheory.runs.estimates.memory_law import Sizes
@@ -66,7 +67,9 @@ def epoch_seconds(sizes: Sizes, recipe: nn.Recipe, stages: tuple[str, ...] = ())
 @functools.cache
 def _step_seconds(source: NetworkSource, threads: int, recipe: nn.Recipe, stages: tuple[str, ...]) -> float:
     rng, n = np.random.default_rng(0), STEPS * recipe.batch
-    images, labels = rng.integers(0, 256, (n, *source.input_shape), np.uint8), np.arange(n) % source.n_labels
+    network, labels = source.fresh(rng), np.arange(n) % source.n_labels
+    lowest, beyond, kind = (1, network.n_words, IDS) if network.n_words else (0, 256, np.uint8)
+    images = rng.integers(lowest, beyond, (n, *source.input_shape), kind)
     generators, session = nn.Generators(rng, rng), nn.Session(quiet=True)
-    history = nn.fit(source.fresh(rng), images, labels, recipe, generators, stages=stages, session=session)
+    history = nn.fit(network, images, labels, recipe, generators, stages=stages, session=session)
     return float(history.seconds[1:].mean()) / STEPS

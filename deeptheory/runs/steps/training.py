@@ -11,6 +11,7 @@ from deeptheory import data, judge, nn
 from deeptheory.data.dataset import Images, Labels
 from deeptheory.data.splits import FROM_TRAIN
 from deeptheory.errors import InputError
+from deeptheory.nn.architectures import ARCHITECTURES
 from deeptheory.runs import plugin_records
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.network_sources import NetworkSource, stored_blueprint
@@ -179,10 +180,29 @@ def prepare(config: Config, dataset: data.Dataset, blueprint: str = "") -> tuple
     if config.prune.schedule == "iterative" and config.prune.rewind_epoch >= config.train.epochs:
         expected, found = f"below train.epochs = {config.train.epochs}", f"{config.prune.rewind_epoch}"
         raise InputError("prune.rewind_epoch", expected, found, "go back to an earlier epoch")
+    _require_reader(config.network.name, dataset)
     source = NetworkSource(config.network, dataset.n_labels, dataset.input_shape, blueprint)
     network = source.fresh(generator(config.seed, "weights"))
+    _require_words(dataset, network)
     check_later_steps(config, network)
     return splits, network
+
+
+def _require_reader(name: str, dataset: data.Dataset) -> None:
+    """Refuse a network of images for texts, and one of texts for images."""
+    of_texts = bool(dataset.words)
+    if name in ARCHITECTURES and ARCHITECTURES[name].reads_words != of_texts:
+        able = [name for name, kind in ARCHITECTURES.items() if kind.reads_words == of_texts]
+        given = "texts" if of_texts else "images"
+        expected = f"one that reads {given}, as '{dataset.name}' has: {', '.join(able)}"
+        raise InputError("network.name", expected, f"'{name}'")
+
+
+def _require_words(dataset: data.Dataset, network: nn.Network) -> None:
+    """Refuse a network that lacks words of the data."""
+    if (n_words := len(dataset.words)) > network.n_words:
+        expected, found = f"at least {n_words}, the words of '{dataset.name}'", f"{network.n_words}"
+        raise InputError("network.words", expected, found, f"set network.words={n_words}")
 
 
 def _keep_to_rewind(run: Run, network: nn.Network, epoch: int) -> None:
