@@ -120,8 +120,8 @@ def build(
         "mobilenet-v2", "mobilenet-v3-small" or "-large", "convnext-tiny", "densenet121", "googlenet": see
         `resnet`, `residual`, `wide_residual`, `efficientnet`, `mobilenet` (also of efficientnet-lite0),
         `convnext`, `densenet` and `googlenet`; a block is several stages, because every stage has exactly one
-        layer that mixes filters, `conv`. Those of "cct", "vit-tiny" and "text-transformer" are four: see `transformers`
-        and `text_transformer`.
+        layer that mixes filters, `conv`. Those of "cct", "vit-tiny" and "text-transformer" are four: see
+        `transformers` and `text_transformer`.
     n_labels : int
         Number of outputs K.
     input_shape : (H, W, C)
