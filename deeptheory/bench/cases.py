@@ -53,22 +53,38 @@ class Setting(Options, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """The task of one process: the function `step` of the module `module`."""
+    """The task of one process: the function `step` of the module `module`; the rest as in `Side`."""
 
     module: str
     step: str
     setting: Setting
     memory_format: str = ""
+    precision: str = "float32"
+    compiled: bool = False
     network_file: str = ""  # the network in PyTorch's format
 
 
 @dataclass(frozen=True)
 class Side:
-    """One process of a comparison."""
+    """One process of a comparison.
+
+    Attributes
+    ----------
+    module, step : str
+        The function that makes its step.
+    memory_format : str
+        Of PyTorch's arrays.
+    precision : str
+        "float32", or "bfloat16" where PyTorch computes products in it.
+    compiled : bool
+        Whether PyTorch compiles the step (torch.compile).
+    """
 
     module: str
     step: str
     memory_format: str = ""
+    precision: str = "float32"
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +96,9 @@ class Case:
     title : str
     ours : Side
     rivals : dict of Side
-        By name; the best of them counts.
+        By name; the best of each precision counts.
+    is_raced : bool
+        Whether the rivals, then compiled too, race before, and only the best of each precision are timed in turn.
     beside : dict of Side
         Other steps of ours that are timed as well.
     passes : int
@@ -102,6 +120,7 @@ class Case:
     beside: dict[str, Side]
     passes: int
     rounds: int = 10
+    is_raced: bool = False
     of_all_images: bool = False
     of_memory: bool = False
     of_compact: bool = False
@@ -109,27 +128,43 @@ class Case:
 
 OURS, THEIRS = "deeptheory.bench.engine_steps", "deeptheory.bench.torch_steps"
 FORMATS = {"torch": "contiguous_format", "torch channels last": "channels_last"}
+PRECISIONS = ("float32", "bfloat16")
 
 
-def _rivals(step: str, suffix: str = "") -> dict[str, Side]:
-    return {name + suffix: Side(THEIRS, step, memory_format) for name, memory_format in FORMATS.items()}
+def _rivals(step: str, precisions: tuple[str, ...] = ("float32",), suffix: str = "") -> dict[str, Side]:
+    return {
+        name + f" {precision}" * (precision != "float32") + suffix: Side(
+            THEIRS, step, memory_format, precision
+        )
+        for precision in precisions
+        for name, memory_format in FORMATS.items()
+    }
 
 
 CASES = {
-    "train-step": Case("training step", Side(OURS, "train_step"), _rivals("train_step"), {}, passes=3),
+    "train-step": Case(
+        "training step",
+        Side(OURS, "train_step"),
+        _rivals("train_step", PRECISIONS),
+        {},
+        passes=3,
+        is_raced=True,
+    ),
     "inference": Case(
         "inference",
         Side(OURS, "inference"),
-        {**_rivals("inference"), **_rivals("folded_inference", ", batch norm folded")},
+        _rivals("folded_inference", PRECISIONS, ", batch norm folded"),
         {},
         passes=1,
+        is_raced=True,
     ),
     "compact": Case(
         "inference of a compact network",
         Side(OURS, "compact_inference"),
-        _rivals("folded_inference", ", dense, batch norm folded"),
+        _rivals("folded_inference", PRECISIONS, ", dense, batch norm folded"),
         {"dense network": Side(OURS, "inference")},
         passes=1,
+        is_raced=True,
         of_compact=True,
     ),
     "measure": Case(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from deeptheory.bench import machine_load
 from deeptheory.bench.alternation import Times, alternate
 from deeptheory.bench.cases import CASES, OURS, Case, Setting, Side, Task
+from deeptheory.bench.race import race
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.system import process_setup, provenance
 from deeptheory.system.progress import Progress
@@ -37,8 +38,10 @@ def compare(
     case : str
         One of `CASES`.
     setting : Setting
-    against : "torch", optional
-        The rival; by default ours is timed alone.
+    against : "torch" or "torch-eager", optional
+        The rival, with or without torch.compile, which takes minutes; by default ours is timed alone. Training
+        steps and inference race in float32 and bfloat16, in both memory formats, and the faster format compiled;
+        the winner of each precision then takes turns with ours.
     rounds : int, optional
         Blocks of steps of every side; by default the case's own number.
     command : str
@@ -49,9 +52,11 @@ def compare(
     Returns
     -------
     dict
-        ``ours_s``, ``torch_s``: median seconds per step; ``ratio``: torch/ours, of the medians, or
+        ``ours_s``, ``torch_s``: median seconds per step; ``ratio``: best float32 torch/ours, of the medians, or
         of the peak memory in the case "memory": above 1 ours is better; ``ratio_interval``: 95 %, resampling
-        whole rounds; ``gflops``: useful arithmetic of ours per second, counted as direct convolutions;
+        whole rounds; ``bfloat16_ratio``, ``bfloat16_ratio_interval``: the same against its best in bfloat16, ours
+        in float32; ``race``: seconds of every form of PyTorch, one block each; ``race_left_out``: what was not
+        tried; ``gflops``: useful arithmetic of ours per second, counted as direct convolutions;
         ``peak_bytes``, ``torch_peak_bytes``: largest resident size of the process; ``spread``: 10 % and 90 %
         quantiles; ``sides``: all timed sides; ``quiet``: whether other programs used hardly any processor time.
 
@@ -63,16 +68,23 @@ def compare(
     if case not in CASES:
         raise unknown_name("case", case, CASES)
     chosen = CASES[case]
-    if against == "torch":
+    if against:
         require_torch()
     process_setup.configure(setting.threads)
-    sides = {"ours": chosen.ours, **chosen.beside, **(chosen.rivals if against else {})}
+    sides = {"ours": chosen.ours, **chosen.beside}
     before, look = machine_load.Load.now(), machine_load.look()
     machine_load.is_quiet([look])
     with tempfile.TemporaryDirectory() as directory:
         networks = Path(directory) / "networks.pt"
         multiply_adds = _describe(setting, chosen, networks if against else None)
-        tasks = {name: _task(side, setting, networks) for name, side in sides.items()}
+        rivals, raced = chosen.rivals if against else {}, dict[str, Any]()
+        if rivals and chosen.is_raced:
+            with Progress(f"{case}, forms of PyTorch", len(rivals) + 2, "form", silent) as progress:
+                outcome = race(
+                    rivals, lambda side: _task(side, setting, networks), against == "torch", progress.advance
+                )
+            rivals, raced = outcome.finalists, {"race": outcome.seconds, "race_left_out": outcome.left_out}
+        tasks = {name: _task(side, setting, networks) for name, side in (sides | rivals).items()}
         if chosen.of_memory:
             # Our first process may have to compile, which takes memory that later ones do not need.
             alternate({"ours": tasks["ours"]}, 1, lambda done: None)
@@ -84,7 +96,8 @@ def compare(
         "case": case,
         "what": _what(chosen, setting, against),
         "setting": msgspec.structs.asdict(setting),
-        **numbers_of(chosen, times, setting, multiply_adds),
+        **numbers_of(chosen, times, setting, multiply_adds, rivals),
+        **raced,
         **({"multiply_adds_share": multiply_adds / _dense(setting)} if chosen.of_compact else {}),
         "quiet": machine_load.is_quiet(shares),
         "others_share": shares[1],
@@ -110,7 +123,7 @@ def provenance_of(command: str) -> dict[str, Any]:
 
 
 def numbers_of(
-    case: Case, times: Mapping[str, Times], setting: Setting, multiply_adds: int
+    case: Case, times: Mapping[str, Times], setting: Setting, multiply_adds: int, rivals: Mapping[str, Side]
 ) -> dict[str, Any]:
     """The numbers of a comparison, from the times of its sides.
 
@@ -122,11 +135,17 @@ def numbers_of(
     setting : Setting
     multiply_adds : int
         Of one input in one inference pass.
+    rivals : mapping of str to Side
+        Those that were timed, by name.
     """
     sides = {name: _side_numbers(side_times) for name, side_times in times.items()}
     key = "peak_bytes" if case.of_memory else "median_s"
-    rivals = [name for name in case.rivals if name in times]
-    best = min(rivals, key=lambda name: sides[name][key]) if rivals else None
+
+    def best_in(precision: str) -> str | None:
+        names = [name for name, side in rivals.items() if side.precision == precision]
+        return min(names, key=lambda name: sides[name][key], default=None)
+
+    best, best_in_bfloat16 = best_in("float32"), best_in("bfloat16")
     ours, theirs = sides["ours"], sides[best] if best else None
     inputs = setting.images if case.of_all_images else setting.batch
     result = {
@@ -142,6 +161,12 @@ def numbers_of(
         "torch_peak_bytes": theirs and theirs["peak_bytes"],
         "spread": {name: side["spread_s"] for name, side in sides.items()},
     }
+    if best_in_bfloat16:
+        result |= {
+            "best_bfloat16_rival": best_in_bfloat16,
+            "bfloat16_ratio": sides[best_in_bfloat16][key] / ours[key],
+            "bfloat16_ratio_interval": ratio_interval(times[best_in_bfloat16], times["ours"]),
+        }
     if case.beside:
         result |= {
             f"in_units_of_{name.replace(' ', '_')}": ours[key] / sides[name][key] for name in case.beside
@@ -188,6 +213,8 @@ def _task(side: Side, setting: Setting, networks: Path) -> Task:
         step=side.step,
         setting=setting,
         memory_format=side.memory_format,
+        precision=side.precision,
+        compiled=side.compiled,
         network_file=network_file,
     )
 

@@ -44,11 +44,18 @@ def comparison_summary(result: Result) -> Summary:
         "",
         f"{result['gflops']:.1f} GFLOP/s (as direct convolutions)",
     ]
-    if result["ratio"] is not None:
-        line = f"{result['best_rival']} / ours: {result['ratio']:.2f}"
-        if result["ratio_interval"]:
-            line += " ({:.2f} to {:.2f})".format(*result["ratio_interval"])
+    for precision in ("", "bfloat16_"):
+        if result.get(f"{precision}ratio") is None:
+            continue
+        line = f"{result[f'best_{precision}rival']} / ours: {result[f'{precision}ratio']:.2f}"
+        if interval := result[f"{precision}ratio_interval"]:
+            line += " ({:.2f} to {:.2f})".format(*interval)
         lines.append(line)
+    if "race" in result:
+        forms = sorted(result["race"].items(), key=lambda form: form[1])
+        lines.append("one block of each form: " + "; ".join(f"{name} {1e3 * s:.2f} ms" for name, s in forms))
+        if result["race_left_out"]:
+            lines.append(result["race_left_out"])
     for name, value in result.items():
         if name.startswith("in_units"):
             lines.append(f"ours {name.replace('_', ' ')}: {value:.2f}")

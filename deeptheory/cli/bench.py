@@ -56,7 +56,11 @@ def _bench(name: str, text: str) -> None:
     """One command per comparison."""
 
     @bench_options
-    @click.option("--against", type=click.Choice(["torch"]), help="Time PyTorch too; ours alone by default.")
+    @click.option(
+        "--against",
+        type=click.Choice(["torch", "torch-eager"]),
+        help="Time the fastest form of PyTorch too, without torch.compile if eager; ours alone by default.",
+    )
     @click.option("--rounds", type=COUNT, help="Blocks of steps of every side.")
     def command(
         against: str | None, rounds: int | None, out: Path | None, as_json: bool, quiet: bool, **setting: Any

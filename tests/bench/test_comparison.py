@@ -28,6 +28,7 @@ KEYS = {
     "quiet",
 }
 TINY = Setting(network="vgg6", width=1 / 16, size=16, batch=4)
+FLOATS = {name: CASES["train-step"].rivals[name] for name in ("torch", "torch channels last")}
 
 
 def times(seconds, peak=100, rounds=5):
@@ -39,7 +40,8 @@ def test_the_best_rival_counts():
         CASES["train-step"],
         {"ours": times(0.5), "torch": times(2.0), "torch channels last": times(1.0, peak=300)},
         Setting(batch=10),
-        multiply_adds=10**9,
+        10**9,
+        FLOATS,
     )
     assert (found["ours_s"], found["torch_s"], found["ratio"]) == (0.5, 1.0, 2.0)
     assert found["best_rival"] == "torch channels last"
@@ -51,8 +53,18 @@ def test_the_best_rival_counts():
     assert found["sides"]["ours"]["steps"] == 15
 
 
+def test_bfloat16_is_a_rival_of_its_own():
+    chosen = CASES["train-step"].rivals
+    sides = {"ours": times(0.5), **{name: times(2.0 - 0.1 * i) for i, name in enumerate(chosen)}}
+    found = numbers_of(CASES["train-step"], sides, Setting(), 10**6, chosen)
+    assert (found["best_rival"], found["ratio"]) == ("torch channels last", pytest.approx(3.8))
+    assert found["best_bfloat16_rival"] == "torch channels last bfloat16"
+    assert found["bfloat16_ratio"] == pytest.approx(3.4)
+    assert found["bfloat16_ratio_interval"] == pytest.approx((3.4, 3.4))
+
+
 def test_ours_alone_has_no_ratio():
-    found = numbers_of(CASES["inference"], {"ours": times(0.5, peak=None)}, Setting(), 10**6)
+    found = numbers_of(CASES["inference"], {"ours": times(0.5, peak=None)}, Setting(), 10**6, {})
     assert found["torch_s"] is found["ratio"] is found["ratio_interval"] is found["torch_peak_bytes"] is None
     assert found["peak_bytes"] is found["sides"]["ours"]["peak_above_imports_bytes"] is None
     assert found["gflops"] == pytest.approx(1e-9 * 2 * 10**6 * 100 / 0.5)
@@ -60,13 +72,14 @@ def test_ours_alone_has_no_ratio():
 
 def test_memory_is_compared_by_the_smallest_peak():
     sides = {"ours": times(1.0, 100), "torch": times(1.0, 400), "torch channels last": times(0.5, 500)}
-    found = numbers_of(CASES["memory"], sides, Setting(), 10**6)
+    found = numbers_of(CASES["memory"], sides, Setting(), 10**6, FLOATS)
     assert (found["best_rival"], found["ratio"], found["ratio_interval"]) == ("torch", 4.0, None)
 
 
 def test_measuring_is_compared_with_an_inference_pass_too():
     sides = {"ours": times(1.2), "inference pass": times(1.0), "torch": times(12.0)}
-    found = numbers_of(CASES["measure"], sides, Setting(images=500), 10**6)
+    rivals = {"torch": CASES["measure"].rivals["torch"]}
+    found = numbers_of(CASES["measure"], sides, Setting(images=500), 10**6, rivals)
     assert found["in_units_of_inference_pass"] == pytest.approx(1.2)
     assert found["ratio"] == pytest.approx(10)
     assert found["gflops"] == pytest.approx(1e-9 * 2 * 10**6 * 500 / 1.2)
@@ -184,6 +197,17 @@ def test_every_side_of_every_case_exists():
     for case in CASES.values():
         for side in (case.ours, *case.beside.values(), *case.rivals.values()):
             assert callable(getattr(importlib.import_module(side.module), side.step))
+
+
+def test_the_winners_of_the_race_take_turns_with_ours(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr("deeptheory.bench.alternation.BLOCK_SECONDS", 0.0)
+    found = compare("inference", TINY, against="torch-eager", rounds=1, silent=True)
+    assert list(found["race"]) == list(CASES["inference"].rivals)
+    assert list(found["sides"]) == ["ours", found["best_rival"], found["best_bfloat16_rival"]]
+    text = comparison_summary(found).text
+    assert f"{found['best_bfloat16_rival']} / ours: {found['bfloat16_ratio']:.2f}" in text
+    assert text.splitlines()[-1 - (found["quiet"] is not True)] == "torch.compile not tried: not asked for"
 
 
 def test_measuring_against_torch(monkeypatch):
