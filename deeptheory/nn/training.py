@@ -22,7 +22,7 @@ from deeptheory.nn.options import Recipe
 from deeptheory.nn.process_groups import ALONE, Group
 from deeptheory.nn.training_state import Checkpoint, identity_of, stored_checkpoint
 from deeptheory.store.checkpoints import CheckpointStore
-from deeptheory.system import interruption, kernel_cache, threadpools
+from deeptheory.system import compile_notice, interruption, threadpools
 from deeptheory.system.progress import Progress
 
 BeforeEpoch = Callable[[int, Mapping[str, Mask]], Mapping[str, Mask] | None]
@@ -164,9 +164,10 @@ def fit(
     progress = Progress(
         session.title, recipe.epochs * steps, "step", session.quiet or group.rank > 0, stoppable=False
     )
-    with interruption.deferred(), threadpools.kernel_threads(), network.trained_by(group), progress:
-        if not kernel_cache.kernels_are_compiled():
-            progress.say("compiling the kernels, half a minute on a first start")
+    with (
+        interruption.deferred(), threadpools.kernel_threads(), network.trained_by(group),
+        compile_notice.shown_by(progress.say), progress,
+    ):  # fmt: skip
         while not _is_over(now, recipe, early_stop):
             if now.step == 0:
                 _prepare_epoch(now.epoch, before_epoch, network, optimiser, group)

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from deeptheory.system import instructions
+from deeptheory.system import instructions, old_kernels
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -61,7 +61,7 @@ def _writable_directory(parent: Path) -> Path | None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
-            return directory
+            pass
     except OSError:
         warnings.warn(
             f"compiled kernels cannot be kept in {directory}: every start compiles them again; "
@@ -69,6 +69,10 @@ def _writable_directory(parent: Path) -> Path | None:
             stacklevel=2,
         )
         return None
+    old_kernels.hold(directory)
+    if parent == cache_directory() / "kernels":  # another directory may hold kernels of other programs
+        old_kernels.remove(parent, directory)
+    return directory
 
 
 def _fingerprint() -> str:
