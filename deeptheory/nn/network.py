@@ -16,6 +16,7 @@ from deeptheory.nn.layers.tokens import Embedding
 from deeptheory.nn.named_arrays import NamedArrays
 from deeptheory.nn.passes import Observer, Passes
 from deeptheory.nn.process_groups import ALONE, Group
+from deeptheory.system import threadpools
 from deeptheory.tables import Table
 
 
@@ -65,6 +66,7 @@ class Network:
                 found = str(stage.output_shape)
                 raise InputError(f"output_shape of {stage.name}", str(self._shapes[last]), found)
         self.steps = plan(self.nodes, self._shapes, self.dtype)
+        self._work = sum(self.multiply_adds().values())  # of one input
         self._layers = (*(node.layer for node in self.nodes), *(step.layer for step in self.steps))
         workspace = Scratch()
         for layer in self._layers:
@@ -193,7 +195,9 @@ class Network:
 
     def infer(self, x: Array) -> Array:
         """The logits of `forward` without training, computed faster; `backward` cannot follow."""
-        return self._passes.forward(self._checked(x), {}, infer=True).copy()
+        checked = self._checked(x)
+        with threadpools.threads_for(len(checked) * self._work):
+            return self._passes.forward(checked, {}, infer=True).copy()
 
     def internals(self, x: Array, taps: Iterable[str]) -> dict[str, Array]:
         """Copies of internals as in `forward`, computed no further than the deepest of them."""

@@ -13,6 +13,8 @@ from typing import Any
 
 from deeptheory.errors import InputError
 
+LITTLE_WORK = 1 << 26  # multiply-adds, one to two milliseconds of one thread
+
 _chosen: int | None = None
 _depth = 0
 
@@ -86,6 +88,17 @@ def kernel_threads() -> Iterator[None]:
             yield
     finally:
         _depth -= 1
+
+
+@contextlib.contextmanager
+def threads_for(multiply_adds: int) -> Iterator[None]:
+    """`kernel_threads`, with one thread for so little work that waking the others takes longer."""
+    if multiply_adds > LITTLE_WORK:
+        with kernel_threads():
+            yield
+        return
+    with threads_chosen(1), kernel_threads(), _numba_threads():
+        yield
 
 
 @contextlib.contextmanager

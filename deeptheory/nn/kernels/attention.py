@@ -67,7 +67,7 @@ def _product(c, a, a_at, a_row, a_depth, b, b_at, b_row, rows, columns, depth):
         panel = next_panel(columns - column)
         multiply(
             c, column, columns, a, a_at, Steps(a_row, a_depth, 0), b, b_at + column, b_row,
-            Extent(rows, panel, depth, 1), False, NOTHING_COMING,
+            Extent(rows, panel, depth, 1, 0), NOTHING_COMING,
         )  # fmt: skip
         column += panel
 

@@ -64,9 +64,9 @@ class CompiledKernel(NamedTuple):
     forward : (Geometry, x, weight, out, Scratch)
         Write the convolution into `out`.
     backward_data : (Geometry, dout, weight, dx, Scratch)
-        Write the gradient of the input.
+        Write the gradient of the input; a kernel that lacks it goes forward only.
     backward_weights : (Geometry, x, dout, dweight, Scratch)
-        Write the gradient of the weights.
+        Write the gradient of the weights; likewise.
     applies_backward : (Geometry) -> bool, optional
         The condition of `backward_data`, where it is another one than `applies`.
     forward_with_sums : (Geometry, x, weight, out, Scratch) -> float64 array (2, O) or None
@@ -84,8 +84,8 @@ class CompiledKernel(NamedTuple):
 
     applies: Callable[[Geometry], bool]
     forward: Callable[..., None]
-    backward_data: Callable[..., None]
-    backward_weights: Callable[..., None]
+    backward_data: Callable[..., None] | None = None
+    backward_weights: Callable[..., None] | None = None
     applies_backward: Callable[[Geometry], bool] | None = None
     forward_with_sums: Callable[..., NDArray[np.float64] | None] | None = None
     forward_with_epilogue: Callable[..., bool] | None = None

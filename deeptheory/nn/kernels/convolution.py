@@ -14,6 +14,7 @@ from deeptheory.nn.kernels import (
     depthwise_slabs,
     im2col,
     implicit_gemm,
+    one_image,
     pointwise,
     tiny_images,
     whole_rows,
@@ -54,18 +55,22 @@ def forward_with_epilogue(
 
 def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
     """Write the gradient of the loss with respect to the input of `forward` into `dx`."""
-    kernel = next(k for k in KERNELS if (k.applies_backward or k.applies)(geometry))
-    kernel.backward_data(geometry, dout, weight, dx, scratch)
+    for kernel in KERNELS:
+        if kernel.backward_data and (kernel.applies_backward or kernel.applies)(geometry):
+            kernel.backward_data(geometry, dout, weight, dx, scratch)
+            return
 
 
 def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
     """Write the gradient of the loss with respect to the weights of `forward` into `dweight`."""
-    _kernel(geometry).backward_weights(geometry, x, dout, dweight, scratch)
+    compute = _kernel_backward(geometry).backward_weights
+    assert compute is not None
+    compute(geometry, x, dout, dweight, scratch)
 
 
 def joins_norm(geometry: Geometry, size: int, input_gradient: bool) -> bool:
     """Whether `backward_through_norm` can be used; `size` is 2 with 2 x 2 pooling, else 1."""
-    joins = _kernel(geometry).joins_norm
+    joins = _kernel_backward(geometry).joins_norm
     return joins is not None and joins(geometry, size, input_gradient)
 
 
@@ -84,13 +89,17 @@ def backward_through_norm(
 
     `dx` is None where it is not needed.
     """
-    compute = _kernel(geometry).backward_through_norm
+    compute = _kernel_backward(geometry).backward_through_norm
     assert compute is not None
     compute(geometry, x, dout, weight, norm, size, dweight, dx, scratch)
 
 
 def _kernel(geometry: Geometry) -> CompiledKernel:
     return next(kernel for kernel in KERNELS if kernel.applies(geometry))
+
+
+def _kernel_backward(geometry: Geometry) -> CompiledKernel:
+    return next(kernel for kernel in KERNELS if kernel.backward_weights and kernel.applies(geometry))
 
 
 def _has_groups(geometry: Geometry) -> bool:
@@ -142,6 +151,7 @@ KERNELS = (  # the first that applies computes
     depthwise_slabs.KERNEL,
     depthwise.KERNEL,
     CompiledKernel(_has_groups, _forward_groups, _backward_groups, _backward_weights_groups),
+    one_image.KERNEL,
     tiny_images.KERNEL,
     winograd.KERNEL,
     pointwise.KERNEL,

@@ -92,8 +92,7 @@ def gradient_sums(
     channels = x.shape[-1]
     parts = scratch.array("channel sums", (PARTS, 2 * channels), np.float64)
     positions, width = dout.size // channels, dout.shape[2]
-    compute = _plain_gradient_sums if epilogue.size == 1 else _pooled_gradient_sums
-    compute(x.reshape(-1), dout.reshape(-1), epilogue, width, positions, parts)
+    _gradient_sums(x.reshape(-1), dout.reshape(-1), epilogue, width, positions, parts)
     return parts.sum(axis=0).reshape(2, channels)
 
 
@@ -185,50 +184,46 @@ def _sums(x, channels, positions, parts):
 
 
 @njit(parallel=True)
-def _plain_gradient_sums(x, dout, epilogue, width, positions, parts):
-    """`_pooled_gradient_sums` without pooling."""
-    slope, shift, kind, _ = epilogue
-    for index in prange(PARTS):
-        part = signed(index)
-        total = parts[part]
-        total[:] = 0.0
-        first, last = _share(positions, part)
-        for block in range(first, last, BLOCK):
-            count = min(BLOCK, last - block)
-            add_gradient_sums(x, dout, block * slope.size, count, slope, shift, kind, total)
-
-
-@njit(parallel=True)
-def _pooled_gradient_sums(x, dout, epilogue, width, positions, parts):
+def _gradient_sums(x, dout, epilogue, width, positions, parts):
     """Sums of dz and of dz*x over the positions of x, by parts: `parts` is (PARTS, 2*channels) float64."""
-    slope, shift, kind, _ = epilogue
-    channels = slope.size
+    slope, shift, kind, size = epilogue
     for index in prange(PARTS):
         part = signed(index)
         total = parts[part]
         total[:] = 0.0
         first, last = _share(positions, part)
         for block in range(first, last, BLOCK):
-            begin, begin_column = _window(block, 2, width)
-            for c in range(0, channels, LANES):
-                factor, offset = load(slope, c), load(shift, c)
-                sum_dz, sum_dzx = fill(ZERO), fill(ZERO)
-                start, column = begin, begin_column
-                for position in range(block, min(block + BLOCK, last)):
-                    value = load(x, start * channels + c)
-                    _, number = _winner(x, start, channels, c, slope, shift, kind, width)
-                    count = ZERO
-                    for k in range(1, 4):
-                        count += ONE
-                        rival = load(x, _place(start, k, width) * channels + c)
-                        value = where_equal(number, fill(count), rival, value)
-                    dy = load(dout, position * channels + c)
-                    dz = through_activation(fma(value, factor, offset), dy, kind)
-                    sum_dz = sum_dz + dz
-                    sum_dzx = fma(dz, value, sum_dzx)
-                    start, column = _next(start, column, 2, width)
-                add_double(total, c, sum_dz)
-                add_double(total, channels + c, sum_dzx)
+            end = min(block + BLOCK, last)
+            if size == 1:
+                add_gradient_sums(x, dout, block * slope.size, end - block, slope, shift, kind, total)
+            else:
+                _add_pooled_sums(x, dout, block, end, slope, shift, kind, width, total)
+
+
+@inner
+def _add_pooled_sums(x, dout, block, end, slope, shift, kind, width, total):
+    """`add_gradient_sums` for the outputs block..end-1 of 2 x 2 pooling."""
+    channels = slope.size
+    begin, begin_column = _window(block, 2, width)
+    for c in range(0, channels, LANES):
+        factor, offset = load(slope, c), load(shift, c)
+        sum_dz, sum_dzx = fill(ZERO), fill(ZERO)
+        start, column = begin, begin_column
+        for position in range(block, end):
+            value = load(x, start * channels + c)
+            _, number = _winner(x, start, channels, c, slope, shift, kind, width)
+            count = ZERO
+            for k in range(1, 4):
+                count += ONE
+                rival = load(x, _place(start, k, width) * channels + c)
+                value = where_equal(number, fill(count), rival, value)
+            dy = load(dout, position * channels + c)
+            dz = through_activation(fma(value, factor, offset), dy, kind)
+            sum_dz = sum_dz + dz
+            sum_dzx = fma(dz, value, sum_dzx)
+            start, column = _next(start, column, 2, width)
+        add_double(total, c, sum_dz)
+        add_double(total, channels + c, sum_dzx)
 
 
 @njit(parallel=True)

@@ -47,6 +47,25 @@ class _Sizes(NamedTuple):
     left: int
 
 
+class _Gradient(NamedTuple):
+    """What is added up going backward.
+
+    Attributes
+    ----------
+    dout : flat gradient of what batch norm and activation make of the output
+    gradients : of every worker, the gradient of an image through the norm
+    totals : of every worker, the gradient of the weights; empty going forward
+    """
+
+    dout: Array
+    gradients: Array
+    totals: Array
+
+
+_NOTHING = np.empty(0, np.float32)
+_FORWARD = _Gradient(_NOTHING, np.empty((0, 0), np.float32), np.empty((0, 0), np.float32))
+
+
 def applies(geometry: Geometry) -> bool:
     """Whether a convolution can be computed here: float32, O in sixteens, OW in fours."""
     _, _, out_width, n_out = geometry.outputs
@@ -133,7 +152,8 @@ def _backward_weights(
     gradients = scratch.array("line gradients", (workers, rows * n_out), np.float32)
     sizes = _sizes(geometry)
     padded = _padded(sizes, workers, scratch)
-    _sum_lines(x.reshape(-1), dout.reshape(-1), norm, sizes, padded, gradients, sums.reshape(workers, -1))
+    backward = _Gradient(dout.reshape(-1), gradients, sums.reshape(workers, -1))
+    _run(x.reshape(-1), _NOTHING, NO_EPILOGUE, _NOTHING, NO_SUMS, norm, backward, sizes, padded)
     total = sums[0, :, : kw * n_in]
     for worker in range(1, workers):
         total += sums[worker, :, : kw * n_in]
@@ -172,7 +192,8 @@ def _convolve(
     packed = scratch.array("packed lines", (n_out // panel, kh, kw, n_in, panel), np.float32)
     np.copyto(packed, weight.reshape(kh, kw, n_in, -1, panel).transpose(3, 0, 1, 2, 4))
     padded = _padded(sizes, min(threadpools.threads(), len(x)), scratch)
-    _multiply_lines(x.reshape(-1), packed.reshape(-1), out.reshape(-1), sizes, padded, epilogue, sums)
+    sums.fill(0)
+    _run(x.reshape(-1), packed.reshape(-1), epilogue, out.reshape(-1), sums, PLAIN, _FORWARD, sizes, padded)
 
 
 def _padded(sizes: _Sizes, workers: int, scratch: Scratch) -> NDArray[np.float32]:
@@ -204,57 +225,50 @@ def _finish_line(out, at, width, channels, slope, shift, kind):
 
 
 @njit(parallel=True)
-def _multiply_lines(x, packed, out, sizes, padded, epilogue, sums):
+def _run(x, packed, epilogue, out, channel_sums, norm, backward, sizes, padded):
+    """Write the convolution of x into `out`, or if `backward` has totals, sum the gradient of the weights there.
+
+    Both are one function because the products in them take a second to compile.
+    """
     n_images, _, width, n_in, out_height, out_width, n_out, kh, kw, stride, _, left = sizes
     slope, shift, kind, _ = epilogue
-    panel, workers = panel_width(n_out), len(padded)
-    line, depth = (width + 2 * left) * n_in, kw * n_in
-    sums[:] = 0.0
-    for index in prange(workers):
-        worker = signed(index)
-        lines = padded[worker]
-        steps, extent = Steps(stride * n_in, 1, line), Extent(out_width, panel, depth, kh)
-        for image in range(n_images * worker // workers, n_images * (worker + 1) // workers):
-            _pad(x, image, sizes, lines)
-            for row in range(out_height):
-                target = (image * out_height + row) * out_width * n_out
-                for p in range(n_out // panel):
-                    multiply(
-                        out, target + p * panel, n_out, lines, row * stride * line, steps,
-                        packed, p * kh * depth * panel, panel, extent, False, NOTHING_COMING,
-                    )  # fmt: skip
-                if kind >= 0:
-                    _finish_line(out, target, out_width, n_out, slope, shift, kind)
-                if sums.size:
-                    add_sums(out, target, out_width, n_out, sums[worker])
-
-
-@njit(parallel=True)
-def _sum_lines(x, dout, norm, sizes, padded, gradients, sums):
-    n_images, _, width, n_in, out_height, out_width, n_out, kh, kw, stride, _, left = sizes
-    panel, workers = panel_width(n_out), len(padded)
+    dout, gradients, totals = backward
+    panel, workers, positions = panel_width(n_out), len(padded), out_height * out_width
     line, depth = (width + 2 * left) * n_in, kw * n_in
     for index in prange(workers):
         worker = signed(index)
-        lines, total = padded[worker], sums[worker]
-        steps = Steps(1, stride * n_in, stride * line)
-        extent = Extent(depth, panel, out_width, out_height)
-        first = n_images * worker // workers
+        lines, first = padded[worker], n_images * worker // workers
         for image in range(first, n_images * (worker + 1) // workers):
             _pad(x, image, sizes, lines)
-            positions = out_height * out_width
             at = image * positions * n_out
-            gradient = dout
-            if norm.kind >= 0:
-                gradient = gradients[worker]
-                write_gradient(dout, at, positions, norm, gradient, 0)
-                at = 0
-            for ky in range(kh):
-                for p in range(n_out // panel):
-                    multiply(
-                        total, ky * (depth + SLACK) * n_out + p * panel, n_out, lines, ky * line, steps,
-                        gradient, at + p * panel, n_out, extent, image > first, NOTHING_COMING,
-                    )  # fmt: skip
+            if totals.size:
+                gradient = dout
+                if norm.kind >= 0:
+                    gradient = gradients[worker]
+                    write_gradient(dout, at, positions, norm, gradient, signed(0))
+                    at = 0
+                extent = Extent(depth, panel, out_width, out_height, int(image > first))
+                for ky in range(kh):
+                    for p in range(n_out // panel):
+                        multiply(
+                            totals[worker], ky * (depth + SLACK) * n_out + p * panel, n_out,
+                            lines, ky * line, Steps(1, stride * n_in, stride * line),
+                            gradient, at + p * panel, n_out, extent, NOTHING_COMING,
+                        )  # fmt: skip
+            else:
+                extent = Extent(out_width, panel, depth, kh, 0)
+                for row in range(out_height):
+                    target = at + row * out_width * n_out
+                    for p in range(n_out // panel):
+                        multiply(
+                            out, target + p * panel, n_out,
+                            lines, row * stride * line, Steps(stride * n_in, 1, line),
+                            packed, p * kh * depth * panel, panel, extent, NOTHING_COMING,
+                        )  # fmt: skip
+                    if kind >= 0:
+                        _finish_line(out, target, out_width, n_out, slope, shift, kind)
+                    if channel_sums.size:
+                        add_sums(out, target, out_width, n_out, channel_sums[worker])
 
 
 KERNEL = CompiledKernel(

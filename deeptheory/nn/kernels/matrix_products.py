@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from deeptheory.nn.kernels.generated.panels import SHORT, panel_product
-from deeptheory.nn.kernels.vectors import LANES
+from deeptheory.nn.kernels.vectors import LANES, explicit
 from deeptheory.system import instructions
+from deeptheory.system.apart import FLAT, INDEX, apart
 from deeptheory.system.compiled import inner, njit
 
 SLACK = SHORT - 1  # rows that `multiply` may write after the last, where their number is not a multiple of 4
@@ -26,12 +29,25 @@ class Steps(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """The extent of a product: rows, columns of the panel, and what is summed over, `lines` of some `depth`."""
+    """The extent of a product.
+
+    Attributes
+    ----------
+    rows : int
+    panel : int
+        Columns.
+    depth, lines : int
+        What is summed over: `lines` lines of some `depth`.
+    adds : int
+        1 where the product is added to what is there, 0 where it replaces it. A number here, because an argument
+        that is sometimes a constant has two types, and Numba compiles all products twice.
+    """
 
     rows: int
     panel: int
     depth: int
     lines: int
+    adds: int
 
 
 class Coming(NamedTuple):
@@ -64,16 +80,19 @@ def next_panel(left):
     return LANES
 
 
-@inner
-def multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming):
+def multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming):
     """c (+)= a b for flat arrays with strides in elements: c[i, j] = sum_(l, d) a[i, l, d] b[l, d, j].
 
     `a` moves by `a_steps`, b by b_depth all along (l, d). The columns j of one panel lie side by side in `b` and
     `c`. `coming` says where the next product starts.
     """
     if extent.panel == 4 * LANES:
-        product_of_4(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming)
+        product_of_4(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming)
     elif extent.panel == 2 * LANES:
-        product_of_2(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming)
+        product_of_2(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming)
     else:
-        product_of_1(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming)
+        product_of_1(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming)
+
+
+if explicit(np.float32):
+    multiply = apart(multiply, FLAT, INDEX, INDEX, FLAT, INDEX, Steps, FLAT, INDEX, INDEX, Extent, Coming)

@@ -221,7 +221,7 @@ def _multiply_panels(x, x_at, packed, n_in, n_out, count, out, out_at):
             first, last = (count - SHORT, count) if overlap else (0, whole)
             multiply(
                 out, target + first * n_out, n_out, x, x_at + first * n_in, Steps(n_in, 1, 0),
-                packed, at, panel, Extent(last - first, panel, n_in, 1), False, NOTHING_COMING,
+                packed, at, panel, Extent(last - first, panel, n_in, 1, 0), NOTHING_COMING,
             )  # fmt: skip
         at += n_in * panel
         column += panel
@@ -234,8 +234,8 @@ def _add_columns(a, a_at, n_a, b, b_at, n_b, lowest, beyond, count, sums, accumu
     while column < beyond:
         panel = next_panel(beyond - column)
         multiply(
-            sums, column, n_b, a, a_at, Steps(1, n_a, 0), b, b_at + column, n_b, Extent(n_a, panel, count, 1),
-            accumulate, NOTHING_COMING,
+            sums, column, n_b, a, a_at, Steps(1, n_a, 0), b, b_at + column, n_b,
+            Extent(n_a, panel, count, 1, int(accumulate)), NOTHING_COMING,
         )  # fmt: skip
         column += panel
 

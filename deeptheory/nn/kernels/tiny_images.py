@@ -9,7 +9,7 @@ every position q of the output, by its tap p - q + 1 (along either axis). With i
 lie side by side, and so do the taps they meet, packed by taps: one product takes them all. Threads share panels of
 output channels and pack, or sum, the weights of one panel at a time: nothing as large as all of them is copied.
 
-One function computes all three, by products of one width: each more that calls them takes a second to compile.
+One function computes all three: each more takes a second to compile.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ import numpy as np
 from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.generated.panels import SHORT
 from deeptheory.nn.kernels.generated.transforms import kernel_gradient_transform, kernel_transform
-from deeptheory.nn.kernels.matrix_products import NOTHING_COMING, WIDE, WIDEST, Extent, Steps, product_of_4
+from deeptheory.nn.kernels.matrix_products import NOTHING_COMING, WIDE, WIDEST, Extent, Steps, multiply
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES, ZERO, explicit, fill, store
 from deeptheory.system import threadpools
@@ -27,7 +27,7 @@ from deeptheory.system.compiled import inner, njit, prange, signed
 
 SIDE = 3  # of the kernel
 TAPS = SIDE * SIDE
-PANEL = WIDEST if WIDE else LANES  # columns of `product_of_4`
+PANEL = WIDEST if WIDE else LANES  # columns of a product
 
 gather_taps = kernel_transform(np.eye(SIDE), turned=False)
 scatter_taps = kernel_gradient_transform(np.eye(SIDE))
@@ -156,11 +156,11 @@ def _run_job(gradient, x, other, result, strides, sizes, p, part, parts, packed)
             first, last = (end - SHORT, end) if overlap else (start, whole)
             for row in range(height):
                 tap = (row - q // width + 1) * SIDE + 1 - q % width  # of the first position in the row
-                product_of_4(
+                multiply(
                     c, c_at + first * c_row + q * c_position + tap * c_tap, c_row,
                     x, a_at + first * a_row + row * a_line, steps,
                     b, b_at + q * b_position + tap * b_tap, PANEL,
-                    Extent(last - first, PANEL, depth, 1), gradient or row > 0, NOTHING_COMING,
+                    Extent(last - first, PANEL, depth, 1, int(gradient or row > 0)), NOTHING_COMING,
                 )  # fmt: skip
     if gradient:
         _unpack(packed, p, part, strides, result)

@@ -137,7 +137,7 @@ def _convolve(x, weights, epilogue, out, sizes, shared, buffers, sums):
                     for k in range(FREQUENCIES):
                         multiply(
                             own_m, k * m_step, m_row, v, k * v_step + first * v_row, steps,
-                            own_u, k * u_step, panel, Extent(count, panel, n_in, 1), False,
+                            own_u, k * u_step, panel, Extent(count, panel, n_in, 1, 0),
                             Coming((k + 1) * v_step + first * v_row, (k + 1) * u_step),
                         )  # fmt: skip
                     transform_outputs(
@@ -172,7 +172,7 @@ def _sum(x, dout, dweight, sizes, shared, buffers):
                         multiply(
                             own_u, k * u_step + low * panel, panel,
                             v, k * v_step + v_at, Steps(1, v_row, 0), own_m, k * m_step, m_row,
-                            Extent(high - low, panel, count, 1), first > 0,
+                            Extent(high - low, panel, count, 1, int(first > 0)),
                             Coming((k + 1) * v_step + v_at, (k + 1) * m_step),
                         )  # fmt: skip
                 untransform_panel(sums, 0, low, high, p, n_in, panel, blocks[worker], dweight, begin > 0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deeptheory.nn.kernels import fused_norm
 from deeptheory.nn.kernels.compiled_kernel import Array
 from deeptheory.nn.kernels.matrix_products import Coming, Extent, Steps, multiply, panel_width
-from deeptheory.nn.kernels.norm_rows import Normed
+from deeptheory.nn.kernels.norm_rows import PLAIN, Normed
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.winograd_tiles import (
     FREQUENCIES,
@@ -41,22 +41,43 @@ CHUNK = 36  # tiles at most that are multiplied at a time: V and M stay in the s
 
 
 class _Buffers(NamedTuple):
-    """Scratch of the backward pass: of every worker, but for U.
+    """Scratch, of every worker but for U; the last two are empty going forward.
 
     Attributes
     ----------
     tiles : V, M and one output tile
     blocks : some rows of a panel of U
+    u : U, backward that of the turned weights
     gradients : the gradient of a group of images through the norm
-    u : U of the turned weights
     sums : dU
     """
 
     tiles: Array
     blocks: Array
-    gradients: Array
     u: Array
+    gradients: Array
     sums: Array
+
+
+class _Gradient(NamedTuple):
+    """What is added up going backward.
+
+    Attributes
+    ----------
+    dout : flat gradient of what batch norm, activation and pooling make of the output
+    size : 2 with 2 x 2 pooling, else 1
+    dweight : flat gradient of the weights, empty going forward
+    group : images that go backward together
+    """
+
+    dout: Array
+    size: int
+    dweight: Array
+    group: int
+
+
+_NOTHING = np.empty(0, np.float32)
+_FORWARD = _Gradient(_NOTHING, 1, _NOTHING, 1)
 
 
 class _Plan(NamedTuple):
@@ -111,13 +132,9 @@ def convolve(
 ) -> None:
     """Write the convolution into `out`, after the epilogue; its channel sums into `sums` unless that is empty."""
     plan = _plan(x.shape[:3], x.shape[3], weights.n_out, threadpools.threads(), CHUNK, by_images=False)
-    _convolve(
-        x.reshape(-1), weights, epilogue, out.reshape(-1), Sizes.of(x, weights.n_out, plan.chunk),
-        scratch.array("winograd tiles", plan.tiles, np.float32),
-        weight_blocks(plan.panels, scratch),
-        scratch.array("winograd u", (plan.u,), np.float32),
-        sums,
-    )  # fmt: skip
+    sizes, buffers = Sizes.of(x, weights.n_out, plan.chunk), _buffers(plan, plan.u, 0, 0, scratch)
+    sums.fill(0)
+    _run(x.reshape(-1), weights, epilogue, out.reshape(-1), sums, PLAIN, _FORWARD, sizes, buffers)
 
 
 def backward(
@@ -136,32 +153,57 @@ def backward(
     """
     n_in, n_out = x.shape[3], len(weight)
     plan = _plan(x.shape[:3], n_in, n_out, threadpools.threads(), CHUNK, by_images=True)
-    workers, gradient = plan.tiles[0], plan.gradient if norm.kind >= 0 else 0
-    buffers = _Buffers(
-        scratch.array("winograd tiles", plan.tiles, np.float32),
-        weight_blocks(plan.panels, scratch),
-        scratch.array("winograd gradients", (workers, gradient), np.float32),
-        scratch.array("winograd u", (plan.back,), np.float32),
-        scratch.array("winograd sums", (workers, plan.u), np.float32),
-    )
-    flat = x.reshape(-1)
-    _backward(
-        flat, dout.reshape(-1), norm, size, Weights.backward(weight), dweight.reshape(-1),
-        flat[:0] if dx is None else dx.reshape(-1), Sizes.of(x, n_out, plan.chunk), plan.group, buffers,
-        fused_norm.NO_EPILOGUE, NO_SUMS,
+    buffers = _buffers(plan, plan.back, plan.gradient if norm.kind >= 0 else 0, plan.u, scratch)
+    _run(
+        x.reshape(-1), Weights.backward(weight), fused_norm.NO_EPILOGUE,
+        _NOTHING if dx is None else dx.reshape(-1), NO_SUMS, norm,
+        _Gradient(dout.reshape(-1), size, dweight.reshape(-1), plan.group),
+        Sizes.of(x, n_out, plan.chunk), buffers,
     )  # fmt: skip
 
 
+def _buffers(plan: _Plan, u: int, gradient: int, sums: int, scratch: Scratch) -> _Buffers:
+    """Scratch with so many elements of U, and of the gradient and dU of every worker."""
+    workers = plan.tiles[0]
+    return _Buffers(
+        scratch.array("winograd tiles", plan.tiles, np.float32),
+        weight_blocks(plan.panels, scratch),
+        scratch.array("winograd u", (u,), np.float32),
+        scratch.array("winograd gradients", (workers, gradient), np.float32),
+        scratch.array("winograd sums", (workers, sums), np.float32),
+    )
+
+
 @njit(parallel=True)
-def _convolve(x, weights, epilogue, out, sizes, tiles, blocks, u, sums):
-    n_tiles, workers = tile_count(sizes.n_images, sizes.height, sizes.width), len(tiles)
-    sums[:] = 0.0
-    for index in prange(sizes.n_out // panel_width(sizes.n_out)):
-        _transform_weights(weights, signed(index), sizes.n_in, sizes.n_out, blocks[index], u)
+def _run(x, weights, epilogue, out, sums, norm, backward, sizes, buffers):
+    """The convolution of x into `out`, or if `backward` has a dweight, that, and dx into `out` unless it is empty.
+
+    Both ways are one function because the products and transforms in them take seconds to compile.
+    """
+    n_images, height, width, n_in, n_out, _ = sizes
+    dout, size, dweight, group = backward
+    tiles, blocks, u, gradients, totals = buffers
+    per_image, workers = tile_count(1, height, width), len(tiles)
+    n_read, n_written = (n_out, n_in) if dweight.size else (n_in, n_out)
+    if out.size:
+        for index in prange(n_written // panel_width(n_written)):
+            _transform_weights(weights, signed(index), n_read, n_written, blocks[index], u)
     for index in prange(workers):
         worker = signed(index)
-        begin, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
-        _convolve_tiles(x, begin, end, 0, u, epilogue, out, sizes, tiles[worker], sums, worker)
+        if dweight.size:
+            _go_backward(
+                x, dout, norm, size, out, sizes, group, epilogue, sums, tiles[worker], u, gradients[worker],
+                totals[worker], worker, workers,
+            )  # fmt: skip
+        else:
+            n_tiles = n_images * per_image
+            begin, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
+            _convolve_tiles(x, begin, end, signed(0), u, epilogue, out, sizes, tiles[worker], sums, worker)
+    if dweight.size:
+        for index in prange(n_out // panel_width(n_out)):
+            panel, p = panel_width(n_out), signed(index)
+            at = p * FREQUENCIES * panel_size(n_in, panel)
+            untransform_panel(totals, at, 0, n_in, p, n_in, panel, blocks[index], dweight, False)
 
 
 @njit(inline="always")
@@ -180,56 +222,45 @@ def _convolve_tiles(x, begin, end, skipped, u, epilogue, out, sizes, tiles, sums
     u_step = panel_size(n_in, panel)
     for first in range(begin, end, chunk):
         count = min(chunk, end - first)
-        extent = Extent(count, panel, n_in, 1)
+        extent = Extent(count, panel, n_in, 1, 0)
         transform_inputs(x, Image(height, width, n_in), first - skipped, count, tiles, 0, v_step)
         for k in range(FREQUENCIES):
             for p in range(n_out // panel):  # M[k] = V[k] U[k]
                 next_u = ((p + 1) * FREQUENCIES + k) * u_step if p + 1 < n_out // panel else (k + 1) * u_step
                 multiply(
                     tiles, products.at + k * products.step + p * panel, row_size(n_out),
-                    tiles, k * v_step, steps, u, (p * FREQUENCIES + k) * u_step, panel, extent, False,
+                    tiles, k * v_step, steps, u, (p * FREQUENCIES + k) * u_step, panel, extent,
                     Coming((k + 1) * v_step, next_u),
                 )  # fmt: skip
         shape = Image(height, width, n_out)
         transform_outputs(tiles, products, first, count, out, shape, 0, n_out, epilogue, sums, worker)
 
 
-@njit(parallel=True)
-def _backward(x, dout, norm, size, weights, dweight, dx, sizes, group, buffers, no_epilogue, no_sums):
-    """dweight, and dx unless it is empty, from the gradient `dout` of what `norm` makes of the output.
-
-    `no_epilogue` and `no_sums` are those of the gradient of the input.
-    """
+@njit(inline="always")
+def _go_backward(
+    x, dout, norm, size, dx, sizes, group, no_epilogue, no_sums, tiles, u, gradients, total, worker, workers
+):  # fmt: skip
+    """dU of a worker's share of the images, and unless it is empty dx."""
     n_images, height, width, n_in, n_out, chunk = sizes
-    per_image, workers = tile_count(1, height, width), len(buffers.tiles)
-    if dx.size:
-        for index in prange(n_in // panel_width(n_in)):
-            _transform_weights(weights, signed(index), n_out, n_in, buffers.blocks[index], buffers.u)
-    for index in prange(workers):
-        worker = signed(index)
-        tiles, total = buffers.tiles[worker], buffers.sums[worker]
-        turned = Sizes(n_images, height, width, n_out, n_in, chunk)
-        begin, end = n_images * worker // workers, n_images * (worker + 1) // workers
-        for image in range(begin, end, group):
-            stop = min(image + group, end)
-            gradient, skipped = dout, 0
-            if norm.kind >= 0:
-                gradient, skipped = buffers.gradients[worker], image
-                outputs = (height // size) * (width // size)
-                fused_norm.write_gradient(
-                    dout, norm, size, width // size, image * outputs, stop * outputs, gradient,
-                    image * height * width * n_out,
-                )  # fmt: skip
-            first, last, skipped = image * per_image, stop * per_image, skipped * per_image
-            _sum_tiles(x, first, last, skipped, gradient, sizes, tiles, total, image > begin)
-            if dx.size:
-                _convolve_tiles(
-                    gradient, first, last, skipped, buffers.u, no_epilogue, dx, turned, tiles, no_sums, worker
-                )
-    for index in prange(n_out // panel_width(n_out)):
-        panel, p = panel_width(n_out), signed(index)
-        at = p * FREQUENCIES * panel_size(n_in, panel)
-        untransform_panel(buffers.sums, at, 0, n_in, p, n_in, panel, buffers.blocks[index], dweight, False)
+    per_image = tile_count(1, height, width)
+    turned = Sizes(n_images, height, width, n_out, n_in, chunk)
+    begin, end = n_images * worker // workers, n_images * (worker + 1) // workers
+    for image in range(begin, end, group):
+        stop = min(image + group, end)
+        gradient, skipped = dout, signed(0)
+        if norm.kind >= 0:
+            gradient, skipped = gradients, image
+            outputs = (height // size) * (width // size)
+            fused_norm.write_gradient(
+                dout, norm, size, width // size, image * outputs, stop * outputs, gradient,
+                image * height * width * n_out,
+            )  # fmt: skip
+        first, last, skipped = image * per_image, stop * per_image, skipped * per_image
+        _sum_tiles(x, first, last, skipped, gradient, sizes, tiles, total, image > begin)
+        if dx.size:
+            _convolve_tiles(
+                gradient, first, last, skipped, u, no_epilogue, dx, turned, tiles, no_sums, worker
+            )
 
 
 @njit(inline="always")
@@ -242,7 +273,7 @@ def _sum_tiles(x, begin, end, skipped, gradient, sizes, tiles, total, accumulate
     u_step = panel_size(n_in, panel)
     for first in range(begin, end, chunk):
         count = min(chunk, end - first)
-        extent = Extent(n_in, panel, count, 1)
+        extent = Extent(n_in, panel, count, 1, int(accumulate or first > begin))
         transform_inputs(x, Image(height, width, n_in), first, count, tiles, 0, v_step)
         shape = Image(height, width, n_out)
         transform_gradients(gradient, shape, 0, n_out, first - skipped, count, tiles, m_at, m_step)
@@ -251,6 +282,6 @@ def _sum_tiles(x, begin, end, skipped, gradient, sizes, tiles, total, accumulate
                 column = m_at + p * panel
                 multiply(
                     total, (p * FREQUENCIES + k) * u_step, panel, tiles, k * v_step, steps,
-                    tiles, column + k * m_step, row_size(n_out), extent, accumulate or first > begin,
+                    tiles, column + k * m_step, row_size(n_out), extent,
                     Coming((k + 1) * v_step, column + (k + 1) * m_step),
                 )  # fmt: skip

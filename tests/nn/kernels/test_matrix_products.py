@@ -15,11 +15,9 @@ TOLERANCE = 1e-6  # relative to the largest value; 3e-7 seen
 
 
 @numba.njit
-def multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate):
+def multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent):
     """`matrix_products.multiply`, which only compiled code may call."""
-    matrix_products.multiply(
-        c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, NOTHING_COMING
-    )
+    matrix_products.multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, NOTHING_COMING)
 
 
 def test_widest_panel_that_divides_the_columns():
@@ -42,7 +40,7 @@ def test_products_agree_with_numpy(panel, depth, lines, accumulate):
         before = c.copy()
         multiply(
             c.reshape(-1), 0, panel + 16, a.reshape(-1), 0, Steps(lines * (depth + 2), 1, depth + 2),
-            b.reshape(-1), 0, panel + 16, Extent(rows, panel, depth, lines), accumulate,
+            b.reshape(-1), 0, panel + 16, Extent(rows, panel, depth, lines, int(accumulate)),
         )  # fmt: skip
         product = a[:rows, :, :depth].reshape(rows, -1).astype(np.float64) @ b[:, :panel]
         expected = product + before[:rows, :panel] * accumulate
@@ -58,7 +56,7 @@ def test_transposed_product_from_within_arrays(panel):
     rng, rows, depth = np.random.default_rng(1), 28, 10
     a, b = (rng.standard_normal((depth, n), np.float32) for n in (rows + 5, panel))
     c = np.zeros(3 + rows * panel, np.float32)
-    steps, extent = Steps(1, rows + 5, 0), Extent(rows, panel, depth, 1)
-    multiply(c, 3, panel, a.reshape(-1), 5, steps, b.reshape(-1), 0, panel, extent, False)
+    steps, extent = Steps(1, rows + 5, 0), Extent(rows, panel, depth, 1, 0)
+    multiply(c, 3, panel, a.reshape(-1), 5, steps, b.reshape(-1), 0, panel, extent)
     expected = a[:, 5:].T.astype(np.float64) @ b
     assert np.abs(c[3:].reshape(rows, panel) - expected).max() <= TOLERANCE * np.abs(expected).max()

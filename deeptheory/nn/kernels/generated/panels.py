@@ -36,7 +36,7 @@ def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
     Returns
     -------
     callable
-        ``product(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming)``: flat float32
+        ``product(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming)``: flat float32
         arrays, each with the index of its first element and its strides, in elements; `a_steps`, `extent` and
         `coming` are `matrix_products.Steps`, `Extent` and `Coming`. The sum runs over `lines` lines of `depth`
         elements; `a` moves by `a_steps.line` from line to line, `b` moves on evenly. So the lines of an image
@@ -46,14 +46,15 @@ def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
     """
 
     @intrinsic
-    def product(typingctx, c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, accumulate, coming):
+    def product(typingctx, c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming):
         i = types.intp
 
         def generate(context, builder, signature, arguments):
             c_, c_at_, c_row_, a_, a_at_, a_steps_, b_, b_at_, b_depth_, *rest = arguments
-            extent_, accumulate_, coming_ = rest
+            extent_, coming_ = rest
             a_row_, a_depth_, _ = steps = cgutils.unpack_tuple(builder, a_steps_)
-            rows_, _, depth_, lines_ = cgutils.unpack_tuple(builder, extent_)
+            rows_, _, depth_, lines_, adds_ = cgutils.unpack_tuple(builder, extent_)
+            accumulate = builder.icmp_signed("!=", adds_, ir.Constant(adds_.type, 0))
             a_next_, b_next_ = cgutils.unpack_tuple(builder, coming_)
             a_coming = pointer(context, builder, signature.args[3], a_, a_next_)
             b_coming = pointer(context, builder, signature.args[6], b_, b_next_)
@@ -75,7 +76,7 @@ def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
                 fetched = [(a_share, a_pace), (builder.gep(b_coming, [column]), b_depth_)]
                 _block_product(
                     builder, (height, n_vectors), c_first, c_row_, a_first, steps, b_start, b_depth_,
-                    (depth_, lines_), accumulate_, fetched if n_vectors == WIDE_PANEL else [],
+                    (depth_, lines_), accumulate, fetched if n_vectors == WIDE_PANEL else [],
                 )  # fmt: skip
 
             whole = number(math.lcm(n_rows, SHORT))  # leaves a multiple of SHORT where it can
@@ -86,7 +87,7 @@ def panel_product(n_rows: int, n_vectors: int) -> Callable[..., None]:
                 block(SHORT, row)
             return context.get_dummy_value()
 
-        return types.void(c, i, i, a, i, a_steps, b, i, i, extent, types.boolean, coming), generate
+        return types.void(c, i, i, a, i, a_steps, b, i, i, extent, coming), generate
 
     return product
 
