@@ -39,7 +39,7 @@ def remove(parent: Path, kept: Path) -> None:
 
 def _remove_unused(directory: Path) -> None:
     mark, oldest = directory / MARK, time.time() - UNUSED
-    if mark.exists() and mark.stat().st_mtime > oldest:
+    if (mark if mark.exists() else directory).stat().st_mtime > oldest:
         return
     files = [path for path in directory.rglob("*") if not path.is_dir()]
     if any(path.suffix not in KERNELS and path != mark for path in files):

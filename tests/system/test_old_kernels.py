@@ -21,6 +21,7 @@ def kernels(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
             os.utime(path, (age, age))
+        os.utime(directory, (age, age))
         return directory
 
     return make

@@ -4,6 +4,7 @@ All channels are in one group, each is by itself (depthwise), or they are in gro
 table of the compiled kernels; `CompiledKernel` says what each function takes and writes.
 """
 
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,6 +25,7 @@ from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometr
 from deeptheory.nn.kernels.fused_norm import Epilogue
 from deeptheory.nn.kernels.norm_rows import Normed
 from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.system import threadpools
 
 
 def forward(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
@@ -95,11 +97,18 @@ def backward_through_norm(
 
 
 def _kernel(geometry: Geometry) -> CompiledKernel:
-    return next(kernel for kernel in KERNELS if kernel.applies(geometry))
+    return _first(geometry, threadpools.threads(), False)
 
 
 def _kernel_backward(geometry: Geometry) -> CompiledKernel:
-    return next(kernel for kernel in KERNELS if kernel.backward_weights and kernel.applies(geometry))
+    return _first(geometry, threadpools.threads(), True)
+
+
+@functools.lru_cache(1024)  # to ask every kernel takes as long as to compute a small layer
+def _first(geometry: Geometry, threads: int, backward: bool) -> CompiledKernel:
+    """The first kernel that applies with that many threads, of those that go backward too if asked for."""
+    goes = (kernel for kernel in KERNELS if kernel.backward_weights or not backward)
+    return next(kernel for kernel in goes if kernel.applies(geometry))
 
 
 def _has_groups(geometry: Geometry) -> bool:

@@ -15,21 +15,25 @@ from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometr
 from deeptheory.nn.kernels.generated.dot_products import SIDE, block_of_dots
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES, explicit
+from deeptheory.nn.kernels.winograd import U_BYTES
+from deeptheory.nn.kernels.winograd_tiles import FREQUENCIES
 from deeptheory.system import threadpools
 from deeptheory.system.compiled import inner, njit, prange, signed
 
 POSITIONS = 32  # at most: with more, transformed weights pay
+POSITIONS_BEYOND = 64  # the same where they would not stay in the cache
 DEPTH = 1152  # elements of k at a time, a multiple of 16: four rows of weights stay in the first-level cache
 
 add_dots = block_of_dots()
 
 
 def applies(geometry: Geometry) -> bool:
-    """Whether a convolution can be computed here: float32, one image, up to 32 positions in fours, C in 16s."""
+    """Whether a convolution can be computed here: float32, one image, few positions in fours, C in 16s."""
     n_images, out_height, out_width, n_out = geometry.outputs
+    cached = 4 * FREQUENCIES * n_out * geometry.weights[1] <= U_BYTES
     return (
         n_images == geometry.groups == 1
-        and out_height * out_width <= POSITIONS
+        and out_height * out_width <= (POSITIONS if cached else POSITIONS_BEYOND)
         and out_height * out_width % SIDE == n_out % SIDE == 0
         and geometry.images[3] % LANES == 0
         and explicit(geometry.dtype)

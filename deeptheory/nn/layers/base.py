@@ -1,5 +1,6 @@
 """The interface of every layer: forward, backward, and its parameters, gradients and buffers by name."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -97,6 +98,7 @@ class Joined(Layer):
         raise NotImplementedError
 
 
+@functools.lru_cache(1024)
 def convolved_shape(
     input_shape: Shape, size: tuple[int, int], n_in: int | str, n_out: int, stride: int, padding: int
 ) -> Shape:

@@ -37,7 +37,7 @@ def test_more_images_or_positions_or_odd_channels_are_left_to_others():
     x, weight = np.zeros((1, 4, 4, 16), np.float32), np.zeros((16, 16, 3, 3), np.float32)
     assert one_image.applies(geometry(x, weight, 1, 1))
     assert not one_image.applies(geometry(x.repeat(2, axis=0), weight, 1, 1))
-    assert not one_image.applies(geometry(x.repeat(4, axis=1), weight, 1, 1))
+    assert not one_image.applies(geometry(x.repeat(5, axis=1), weight, 1, 1))
     assert not one_image.applies(geometry(x[:, :3, :3], weight, 1, 1))
     assert not one_image.applies(geometry(x[..., :8], weight[:, :8], 1, 1))
 
