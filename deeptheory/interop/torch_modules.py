@@ -8,7 +8,8 @@ from deeptheory.errors import InputError
 from deeptheory.nn.layer_checks import SQUEEZING
 
 CONVOLUTION, NORM, LINEAR, DRAWS = "convolution", "norm", "linear layer", "stochastic depth"
-SCALE = "scale of a branch"
+SCALE, ATTENTION = "scale of a branch", "attention"
+TOKENS = "tokens' own"  # vectors of positions, of a class or of words, and the weights of pooling
 WEIGHT_AND_BIAS = {"weight": "weight", "bias": "bias"}
 STATISTICS, DRAWN = ("running_mean", "running_var"), ("seed", "counter")
 KEYS_OF_NORM = ("weight", "bias", *STATISTICS)
@@ -25,6 +26,11 @@ PARTS: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
     "LayerNorm": (("", NORM, WEIGHT_AND_BIAS),),
     "LayerScale": (("", SCALE, {"": "weight"}),),  # in PyTorch a tensor of the block itself
     **dict.fromkeys(SQUEEZING, SQUEEZED),
+    "SelfAttention": (("", ATTENTION, WEIGHT_AND_BIAS),),
+    "SequencePool": (("", TOKENS, WEIGHT_AND_BIAS),),  # whose bias in PyTorch changes nothing
+    **dict.fromkeys(("Positions", "ClassToken"), (("", TOKENS, {"": "weight"}),)),
+    "Embedding": (("", TOKENS, {"weight": "weight"}),),
+    "Dropout": (("", DRAWS, {key: key for key in DRAWN}),),
     "StochasticDepth": (("", DRAWS, {key: key for key in DRAWN}),),
 }
 
@@ -39,7 +45,7 @@ class Module:
         That of our layer, "stage3.conv", or of its part, "stage4.squeeze.reduce".
     kind : str
     arrays : dict of str to str
-        Key in PyTorch to our dotted name.
+        Key in PyTorch, "" for a tensor that is no module's, to our dotted name.
     """
 
     name: str

@@ -9,7 +9,7 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.interop.state import naming, residual_names, vgg_forms
+from deeptheory.interop.state import cct, naming, residual_names, vgg_forms
 from deeptheory.interop.state.architecture_files import read_architecture
 from deeptheory.interop.state.published import LITE0, PADDED_BEHIND, PUBLISHED, TF
 from deeptheory.interop.state.vgg_forms import NARROW
@@ -47,7 +47,7 @@ STEMS = tuple(name for name in STRIDES if name not in OF_CIFAR)
 SPELLINGS = {**dict.fromkeys(STEMS, EFFICIENTNET), CENTRED: RESNET, BEHIND: RESNET, **NORMED, **CIFAR_FORMS}
 SPELLINGS |= {spelling: name for name, published in PUBLISHED.items() for spelling in published.spellings}
 SPELLINGS |= OF_CIFAR
-ARCHITECTURES = (*(name for name in NAMES if name not in TRANSFORMERS), *SPELLINGS)
+ARCHITECTURES = (*(name for name in NAMES if name not in TRANSFORMERS), *SPELLINGS, cct.CCT, *cct.HEADS)
 OWN = "deeptheory"  # the naming of our own files
 LARGEST = 4.0  # width factor of an EfficientNet, at most
 
@@ -83,6 +83,8 @@ class Architecture:
         Parts of the module in PyTorch that only its training uses; their tensors are not needed.
     padded_behind : set of str
         Names of namings whose package pads as TensorFlow does (`same_padding.padded_behind`).
+    by_rows : bool
+        Whether queries, keys and values of all heads are rows of one matrix, in this order (`cct.from_rows`).
     """
 
     name: str
@@ -98,6 +100,7 @@ class Architecture:
     epsilons: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     padded_behind: frozenset[str] = frozenset()
+    by_rows: bool = False
 
 
 def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
@@ -121,6 +124,8 @@ def find_architecture(name: str, tensors: Mapping[str, Array], input_shape: Shap
         return _of_file(name, tensors, input_shape)
     if name not in ARCHITECTURES:
         raise unknown_name("--architecture", name, (*ARCHITECTURES, "FILE.toml"), UNCLEAR)
+    if name == cct.CCT or name in cct.HEADS:
+        return _cct(name, tensors, input_shape)
     if SPELLINGS.get(name, name) in VGG:
         return _vgg(name, tensors, input_shape)
     if name == RESNET and residual_names.is_projected(tensors):
@@ -217,6 +222,22 @@ def _residual(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> A
         {array: weight.shape[2:] for array, weight in narrow.parameters().items() if weight.ndim == 4},
         notes=tuple(notes),
         unsaid=unsaid,
+    )
+
+
+def _cct(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Architecture:
+    network = cct.narrow_cct(asked, tensors, input_shape)
+    description, parameters = nn.blueprint_of(network), network.parameters()
+    do = "cct_7 and the others are those of the package, with as many blocks as the file has"
+    return Architecture(
+        asked,
+        description,
+        {cct.PACKAGE: naming.named(description, cct.cct_names(description))},
+        frozenset(parameters),
+        {array: weight.shape[2:] for array, weight in parameters.items() if weight.ndim == 4},
+        by_rows=True,
+        notes=("positions are taken as trained ones, also those of sines",),
+        unsaid=None if asked in cct.HEADS else _unsaid(cct.HEADS, "how many heads a block has", do),
     )
 
 

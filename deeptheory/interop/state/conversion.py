@@ -9,12 +9,13 @@ import numpy as np
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.interop.state.adaptive_pooling import POOLED, folded
+from deeptheory.interop.state.cct import from_rows
 from deeptheory.interop.state.centred_shortcuts import zeros_behind
 from deeptheory.interop.state.matching import Matching
 from deeptheory.interop.state.same_padding import padded_behind
 from deeptheory.interop.torch_modules import BUFFERS, DRAWN
 from deeptheory.nn.graph import INPUT
-from deeptheory.nn.layers.base import Array
+from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.nn.layers.normalisation import EPSILON
 
 
@@ -34,7 +35,7 @@ def converted(matching: Matching, tensors: Mapping[str, Array], norm_epsilon: fl
     the same, and in training the norm cancels a bias.
     """
     arrays = {
-        pair.array: _array(matching, pair.array, tensors[pair.tensor]).reshape(pair.expected)
+        pair.array: _array(matching, pair.array, tensors[pair.tensor], pair.expected).reshape(pair.expected)
         for pair in matching.pairs
     }
     for bias, mean in folded_biases(matching).items():
@@ -47,7 +48,9 @@ def converted(matching: Matching, tensors: Mapping[str, Array], norm_epsilon: fl
             if kind == "BatchNorm2d" and norm_epsilon != EPSILON:
                 variance = arrays[f"{name}.running_var"].astype(np.float64)
                 arrays[f"{name}.running_var"] = (variance + norm_epsilon - EPSILON).astype(np.float32)
-            elif kind == "StochasticDepth":
+            elif kind == "SequencePool":
+                arrays.pop(f"{name}.bias", None)
+            elif kind in ("StochasticDepth", "Dropout"):
                 for drawn in DRAWN:
                     arrays.setdefault(f"{name}.{drawn}", np.zeros(1, np.int64))
     is_buffer = {array: array.rpartition(".")[2] in BUFFERS for array in arrays}
@@ -86,8 +89,10 @@ def in_single_precision(network: nn.Network) -> nn.Network:
     return nn.build_from_blueprint(description, rounded(network.parameters()), rounded(network.buffers()))
 
 
-def _array(matching: Matching, name: str, tensor: Array) -> Array:
-    """A copy of a tensor; adaptive pooling before a linear layer becomes a part of its weight."""
+def _array(matching: Matching, name: str, tensor: Array, shape: Shape) -> Array:
+    """A copy of a tensor; adaptive pooling before a linear layer becomes a part of its weight, rows heads."""
+    if matching.architecture.by_rows and name.endswith(".attention.weight"):
+        return from_rows(tensor, shape)
     pooled = matching.architecture.pooled.get(name, (POOLED, POOLED))
     return tensor.copy() if pooled == (POOLED, POOLED) else folded(tensor, pooled)
 

@@ -9,6 +9,7 @@ import numpy as np
 from deeptheory.errors import InputError
 from deeptheory.interop.state.adaptive_pooling import POOLED, unfolded
 from deeptheory.interop.state.architectures import CENTRED
+from deeptheory.interop.state.cct import HEADS, to_rows
 from deeptheory.interop.state.centred_shortcuts import zeros_behind
 from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.nn.layers.normalisation import EPSILON
@@ -53,7 +54,8 @@ def tensors_back(origin: Origin, arrays: Mapping[str, Array]) -> dict[str, Array
     -------
     dict of str to array
         By name of the tensor. The other program computes with them what our network computes, to rounding: the
-        bias of a convolution that became part of the running mean behind it is zero, and of the weights that
+        bias of a convolution that became part of the running mean behind it is zero, as is that of a sequence
+        pooling, and of the weights that
         adaptive pooling makes the same it is the shortest.
 
     Raises
@@ -70,7 +72,7 @@ def tensors_back(origin: Origin, arrays: Mapping[str, Array]) -> dict[str, Array
             if name.endswith(".running_var"):
                 array = _variance(name, array, origin.norm_epsilon)
             found[tensor] = _in_shape(origin, name, array, shape)
-        elif is_state:  # a bias that is part of a running mean
+        elif is_state:  # a bias that is part of a running mean, or changes nothing
             found[tensor] = np.zeros(shape, np.float32)
     return found
 
@@ -104,7 +106,9 @@ def _variance(name: str, array: Array, epsilon: float) -> Array:
 
 
 def _in_shape(origin: Origin, name: str, array: Array, shape: Shape) -> Array:
-    """The array in the shape of its tensor; before a linear layer PyTorch's may have pooled to 7 x 7 positions."""
+    """The array in the shape of its tensor: heads as rows; before a linear layer PyTorch may pool to 7 x 7."""
+    if origin.architecture in HEADS and name.endswith(".attention.weight"):
+        return to_rows(array)
     if array.size == np.prod(shape):
         return array.reshape(shape).copy()
     if array.ndim == 4 == len(shape):

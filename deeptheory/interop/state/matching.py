@@ -202,6 +202,12 @@ def _fits(architecture: Architecture, array: str, tensor: Array, shape: Shape) -
 
 def _pytorch_shape(architecture: Architecture, array: str, shape: Shape) -> Shape:
     """The shape that an array of ours has in PyTorch, where pooling is adaptive."""
+    if architecture.by_rows and array.endswith(".attention.weight"):
+        return 3 * shape[0] * shape[3], shape[1]
+    if architecture.by_rows and len(shape) == 4 and shape[2] == 1:  # the projection of the heads
+        return shape[0], shape[1] * shape[3]
+    if architecture.by_rows and array.endswith((".positions.weight", ".pool.weight")):
+        return 1, *shape
     if array not in architecture.pooled:
         return shape
     height, width = architecture.pooled[array]

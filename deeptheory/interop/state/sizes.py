@@ -76,9 +76,10 @@ class _Sizes:
             options = {**options, "groups": channels}
         if self.architecture.scaled and kind == "Subsample":  # follows the norm to which it is added
             options = {**options, "n_out": self.shapes[list(self.shapes)[-1]][-1]}
-        arrays = self._arrays(name, kind, options, channels, following)
+        arrays = self._arrays(name, kind, options, shapes[0], following)
         held = {key: np.broadcast_to(np.float32(0), shape) for key, shape in arrays.items()}
-        parameters = {key: array for key, array in held.items() if key not in BUFFERS}
+        left_out = (*BUFFERS, "bias") if kind == "SequencePool" else BUFFERS
+        parameters = {key: array for key, array in held.items() if key not in left_out}
         buffers = {key: array for key, array in held.items() if key in BUFFERS}
         layer = make_layer(kind, options, parameters, buffers)
         try:
@@ -98,9 +99,10 @@ class _Sizes:
         return options
 
     def _arrays(
-        self, name: str, kind: str, options: dict[str, Any], channels: int, following: list[str]
+        self, name: str, kind: str, options: dict[str, Any], read: Shape, following: list[str]
     ) -> dict[str, Shape]:
-        """The shapes of the arrays of a layer with that many input channels."""
+        """The shapes of the arrays of a layer that reads inputs of that shape."""
+        channels = read[-1]
         if kind in ("Conv2d", "Linear"):
             n_out, found = self._filters(name, following), self.found.get(f"{name}.weight", ())
             kernel = self.architecture.kernels.get(f"{name}.weight", found[2:] if len(found) == 4 else (1, 1))
@@ -110,8 +112,19 @@ class _Sizes:
             return dict.fromkeys(KEYS_OF_NORM, (channels,))
         if kind == "LayerNorm":
             return {"weight": (channels,), "bias": (channels,)}
-        if kind == "LayerScale":
+        if kind in ("LayerScale", "ClassToken"):
             return {"weight": (channels,)}
+        if kind == "SelfAttention":
+            found = self.found.get(f"{name}.weight", ())
+            depth = self.architecture.kernels.get(f"{name}.weight", found[2:] or (3, channels))[1]
+            heads = max(1, channels // depth)
+            return {"weight": (heads, channels, 3, depth), "bias": (3 * heads * depth,)}
+        if kind == "Positions":
+            return {"weight": (read[0], channels)}
+        if kind == "SequencePool":
+            return {"weight": (channels,), "bias": (1,)}
+        if kind == "Embedding":
+            return {"weight": self.found.get(f"{name}.weight", (1, 1))}
         if kind in SQUEEZING:
             hidden = self.found.get(f"{name}.reduce_weight", (1,))[0]
             return {
@@ -120,7 +133,7 @@ class _Sizes:
                 "expand_weight": (channels, hidden),
                 "expand_bias": (channels,),
             }
-        return dict.fromkeys(DRAWN, (1,)) if kind == "StochasticDepth" else {}
+        return dict.fromkeys(DRAWN, (1,)) if kind in ("StochasticDepth", "Dropout") else {}
 
     def _filters(self, name: str, following: list[str]) -> int:
         """The number of filters of a layer, by the majority of the tensors."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
@@ -24,7 +25,7 @@ from deeptheory.reports.plot.styles import (
 )
 
 COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY_BLUE, BLACK)
-LOOKS = {  # of a kind of filters: line, marker, and whether it is filled
+LOOKS: dict[str, tuple[Any, str, bool]] = {  # of a kind of filters: line, marker, and whether it is filled
     "filters": ("-", "o", True),
     "heads": ("--", "D", False),
     "nodes": (":", "^", True),
