@@ -130,7 +130,24 @@ def _setting(threads: int | None, **setting: Any) -> Any:
         from deeptheory.bench.engine_steps import size_of_model
 
         given = size_of_model(given["model"]) | given
+        _require_network_of(Path(given["model"]), given["network"], given["width"])
     return Setting(threads=threadpools.threads(), **given)
+
+
+def _require_network_of(model: Path, network: str, width: float) -> None:
+    """Refuse a dense network that is not the one that the run beside a compact network has trained."""
+    from deeptheory.errors import InputError
+    from deeptheory.runs.recorded_options import read
+    from deeptheory.store import paths
+
+    if (model.parent / paths.CONFIG).is_file():
+        trained = read(model.parent).network
+        if (trained.name, trained.width) != (network, width):
+            expected, found = (
+                f"--network {name} --width {factor:g}"
+                for name, factor in ((trained.name, trained.width), (network, width))
+            )
+            raise InputError(f"model {model}", f"{expected}, as its run", found, "give those of the run")
 
 
 def _show(summary: Any, out: Path | None, as_json: bool) -> None:

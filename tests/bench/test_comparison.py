@@ -177,6 +177,16 @@ def test_a_compact_network_says_the_size_and_channels_of_its_images(monkeypatch,
     assert "expected images of 16 x 16 x 3, found images of 16 x 16 x 1" in refused.err
 
 
+def test_a_compact_network_is_compared_with_the_network_of_its_run_alone(tmp_path, deeptheory):
+    path = tmp_path / "compact-afcc.h5"
+    setting = Setting(network="vgg6", width=0.5, size=16, channels=1, batch=4, density=0.1)
+    nn.save_model(path, engine_steps.compacted(setting))
+    (tmp_path / "config.toml").write_text('[network]\nname = "vgg6"\nwidth = 0.5\n')
+    refused = deeptheory("bench", "compact", "--model", path, "--network", "vgg6", "--quiet")
+    assert refused.code == 2
+    assert "expected --network vgg6 --width 0.5, as its run, found --network vgg6 --width 1" in refused.err
+
+
 def test_the_memory_of_ours_is_that_of_a_process_that_does_not_compile(monkeypatch):
     started = []
     alternate = compare.__globals__["alternate"]
