@@ -18,6 +18,7 @@ from deeptheory.data.loading import load, read_files
 from deeptheory.data.options import DataOptions
 from deeptheory.data.sentences import generate
 from deeptheory.data.splits import Splits, draw_splits, select
+from deeptheory.data.vocabulary import encode
 
 __all__ = [
     "DataOptions",
@@ -29,6 +30,7 @@ __all__ = [
     "choose_labels",
     "draw_label_noise",
     "draw_splits",
+    "encode",
     "from_arrays",
     "from_batches",
     "from_ids",

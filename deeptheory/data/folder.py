@@ -65,8 +65,8 @@ def read_folder(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
     """
     if not 0 <= resize <= MOST_SIDE:
         raise InputError("data.resize", f"0 to {MOST_SIDE} pixels", f"{resize}")
-    label_names = tuple(entry.name for entry in _entries(path / "train") if entry.is_dir())
-    tests = _test_sets(path, label_names)
+    label_names = tuple(entry.name for entry in entries(path / "train") if entry.is_dir())
+    tests = test_sets(path, label_names)
     splits = [_files(path / split, label_names) for split in ("train", *tests)]
     files = [file for split_files, _ in splits for file in split_files]
     if not splits[0][0]:
@@ -78,15 +78,16 @@ def read_folder(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
     return Dataset(path.name, images[:n_train], splits[0][1], images[n_train:], test_labels, label_names)
 
 
-def _entries(path: Path) -> list[Path]:
+def entries(path: Path) -> list[Path]:
+    """What lies in a directory and is not hidden, sorted; nothing where it is none."""
     return (
         sorted(entry for entry in path.iterdir() if not entry.name.startswith(".")) if path.is_dir() else []
     )
 
 
-def _test_sets(path: Path, label_names: tuple[str, ...]) -> list[str]:
+def test_sets(path: Path, label_names: tuple[str, ...]) -> list[str]:
     """The name of the folder of the test set, if there is one; refuses folders that would be passed over."""
-    folders = [entry.name for entry in _entries(path) if entry.is_dir() and entry.name != "train"]
+    folders = [entry.name for entry in entries(path) if entry.is_dir() and entry.name != "train"]
     found = [name for name in folders if name in TEST_SETS]
     others = [name for name in folders if name not in TEST_SETS]
     passed_over = found[1:] + [n for n in others if any((path / n / label).is_dir() for label in label_names)]
@@ -103,7 +104,7 @@ def _test_sets(path: Path, label_names: tuple[str, ...]) -> list[str]:
 def _files(path: Path, label_names: tuple[str, ...]) -> tuple[list[Path], Labels]:
     files: list[Path] = []
     counts = np.zeros(len(label_names), np.int64)
-    for folder in _entries(path):
+    for folder in entries(path):
         if not folder.is_dir():
             if folder.suffix.lower() in SUFFIXES:
                 do = f"move it to its label: mv {shlex.quote(str(folder))} {shlex.quote(str(path))}/LABEL"
@@ -111,8 +112,8 @@ def _files(path: Path, label_names: tuple[str, ...]) -> tuple[list[Path], Labels
             continue
         if folder.name not in label_names:
             raise InputError(f"folder {folder}", "a label that train has too", f"'{folder.name}'")
-        images = [file for file in _entries(folder) if file.suffix.lower() in SUFFIXES]
-        if inner := [entry for entry in _entries(folder) if entry not in images and entry.is_dir()]:
+        images = [file for file in entries(folder) if file.suffix.lower() in SUFFIXES]
+        if inner := [entry for entry in entries(folder) if entry not in images and entry.is_dir()]:
             found = f"a folder '{inner[0].name}', which would be passed over"
             do = f"move its images up: mv {shlex.quote(str(inner[0]))}/* {shlex.quote(str(folder))}"
             raise InputError(f"folder {folder}", "files", found, do)

@@ -9,10 +9,13 @@ from deeptheory.data.dataset import Dataset
 from deeptheory.data.loading import read_files
 from deeptheory.data.splits import FROM_TEST, FROM_TRAIN
 from deeptheory.data.stored_images import in_memory
+from deeptheory.data.vocabulary import Reading
 from deeptheory.errors import InputError
 
 
-def with_held_out(dataset: Dataset, measure_from: str, resize: int = 0) -> Dataset:
+def with_held_out(
+    dataset: Dataset, measure_from: str, resize: int = 0, reading: Reading | None = None
+) -> Dataset:
     """The data set with the images of a file or directory as its held-out images.
 
     Parameters
@@ -22,6 +25,8 @@ def with_held_out(dataset: Dataset, measure_from: str, resize: int = 0) -> Datas
         `data.measure_from`; "train" and "test" name no file, and change nothing.
     resize : int
         As in `read_files`.
+    reading : Reading, optional
+        As in `read_files`; length and vocabulary are those of the data set.
 
     Raises
     ------
@@ -30,7 +35,10 @@ def with_held_out(dataset: Dataset, measure_from: str, resize: int = 0) -> Datas
     """
     if measure_from in (FROM_TRAIN, FROM_TEST):
         return dataset
-    found = read_files(Path(measure_from).expanduser(), resize=resize)
+    if dataset.words:
+        length = dataset.input_shape[0]
+        reading = (reading or Reading())._replace(length=length, vocabulary=dataset.words)
+    found = read_files(Path(measure_from).expanduser(), resize=resize, reading=reading)
     numbers = {name: number for number, name in enumerate(dataset.label_names)}
     if unknown := [name for name in found.label_names if name not in numbers]:
         expected, do = (

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from deeptheory.data import archive, cifar, folder, idx, npy
+from deeptheory.data import archive, cifar, folder, idx, npy, text_files
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.glyphs import render
 from deeptheory.data.sentences import generate
+from deeptheory.data.vocabulary import Reading
 from deeptheory.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class Layout(NamedTuple):
     read: Callable[[Path, bool], Dataset]
 
 
+def _is_image_folder(path: Path) -> bool:
+    return folder.is_folder(path) and not text_files.is_folder(path)
+
+
 LAYOUTS = (
     Layout(
         "CIFAR-10 binary (data_batch_1.bin, ...)",
@@ -55,7 +60,9 @@ LAYOUTS = (
         "CIFAR-100 python (train, test, meta)", "cifar-100-python", cifar.is_python_100, cifar.read_python_100
     ),
     Layout("IDX (train-images-idx3-ubyte[.gz], ...)", "", idx.is_idx, idx.read_idx),
-    Layout("image folder (train/LABEL/FILE)", "", folder.is_folder, folder.read_folder),
+    Layout("image folder (train/LABEL/FILE)", "", _is_image_folder, folder.read_folder),
+    Layout("folder of texts (train/LABEL/FILE.txt)", "", text_files.is_folder, text_files.read),
+    Layout("tables of texts (train.csv or train.jsonl)", "", text_files.is_tables, text_files.read),
     Layout("arrays (train_images.npy, ...)", "", npy.is_npy_folder, archive.read_folder_of_arrays),
 )
 
@@ -109,7 +116,7 @@ def _sentences(options: "DataOptions", quiet: bool) -> Dataset:
 def _files(options: "DataOptions", quiet: bool) -> Dataset:
     if not options.path:
         raise InputError("data.path", "the file or directory of the data set", "nothing", "set data.path")
-    dataset = read_files(Path(options.path).expanduser(), quiet, options.resize)
+    dataset = read_files(Path(options.path).expanduser(), quiet, options.resize, reading_of(options))
     _check_description(dataset, options)
     return dataset
 
@@ -145,8 +152,13 @@ def _check_description(dataset: Dataset, options: "DataOptions") -> None:
             raise InputError(f"data path {options.path}", expected, found, do)
 
 
-def read_files(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
-    """Read the data set at `path`: an archive file, or a directory in one of the `LAYOUTS`.
+def reading_of(options: "DataOptions") -> Reading:
+    """How the options say that texts are read."""
+    return Reading(options.length, options.longer, options.words, options.test_share, options.seed)
+
+
+def read_files(path: Path, quiet: bool = False, resize: int = 0, reading: Reading | None = None) -> Dataset:
+    """Read the data set at `path`: an archive file, a table of texts, or a directory in one of the `LAYOUTS`.
 
     Parameters
     ----------
@@ -155,16 +167,22 @@ def read_files(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
         Show no progress.
     resize : int
         Side in pixels to which the images of a folder are scaled and cut (`folder.read_folder`); 0: as they are.
+    reading : Reading, optional
+        How texts become ids.
 
     Raises
     ------
     InputError
         No layout or more than one matches, files are damaged, or `resize` is given and it is no folder of images.
     """
-    known = "; ".join([*(layout.description for layout in LAYOUTS), f"a file {', '.join(archive.SUFFIXES)}"])
+    suffixes = (*archive.SUFFIXES, *text_files.TABLES)
+    known = "; ".join([*(layout.description for layout in LAYOUTS), f"a file {', '.join(suffixes)}"])
     if path.is_file() and path.suffix in archive.SUFFIXES:
         refuse_resize(resize, "a file of arrays")
         return archive.read_archive(path)
+    if path.is_file() and path.suffix.lower() in text_files.TABLES:
+        refuse_resize(resize, "a table of texts")
+        return text_files.read(path, quiet, reading)
     if not path.is_dir():
         found = "a file of another kind" if path.exists() else "no such file or directory"
         raise InputError(f"data path {path}", f"one of: {known}", found)
@@ -180,6 +198,8 @@ def read_files(path: Path, quiet: bool = False, resize: int = 0) -> Dataset:
     if layout.read is folder.read_folder:
         return folder.read_folder(directory, quiet, resize)
     refuse_resize(resize, layout.description)
+    if layout.read is text_files.read:
+        return text_files.read(directory, quiet, reading)
     return layout.read(directory, quiet)
 
 

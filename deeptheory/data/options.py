@@ -7,6 +7,7 @@ from msgspec import Meta
 from deeptheory.data.image_files import MOST_SIDE
 from deeptheory.data.loading import SOURCES
 from deeptheory.data.texts import MOST_LENGTH, MOST_WORDS
+from deeptheory.data.vocabulary import Longer
 from deeptheory.options import Options
 
 
@@ -32,17 +33,26 @@ class DataOptions(Options, frozen=True):
         int, Meta(ge=1, description="test images per label (glyphs, sentences)", extra={"unit": "images"})
     ] = 50
     seed: Annotated[
-        int, Meta(ge=0, description="seed of the rendering (glyphs) or the grammar (sentences)")
+        int,
+        Meta(
+            ge=0,
+            description="seed of the rendering (glyphs), the grammar (sentences), or the test texts (files)",
+        ),
     ] = 0
     length: Annotated[
-        int, Meta(ge=1, le=MOST_LENGTH, description="longest text (sentences)", extra={"unit": "words"})
+        int,
+        Meta(ge=1, le=MOST_LENGTH, description="longest text (sentences, files)", extra={"unit": "words"}),
     ] = 32
+    longer: Annotated[
+        Longer, Meta(description="what becomes of longer texts; cut: the first words are kept (files)")
+    ] = "refuse"
     words: Annotated[
         int,
         Meta(
             ge=3,
             le=MOST_WORDS,
-            description="size of the vocabulary, padding and the unknown word among them (sentences)",
+            description="size of the vocabulary, padding and the unknown word among them (sentences), or the "
+            "largest, of the most frequent words of the training texts (files)",
             extra={"unit": "words"},
         ),
     ] = 1000

@@ -100,11 +100,10 @@ def generate(
         An argument is out of range, or the sentences exceed the free memory.
     """
     _check(n_labels, length, words, train_per_label, test_per_label, noise)
-    streams = [np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(3)]
-    grammar = draw_grammar(n_labels, words, noise, streams[0])
+    grammar = grammar_of(n_labels, words, noise, seed)
     train, test = (
-        _sentences(grammar, length, per_label, rng)
-        for per_label, rng in zip((train_per_label, test_per_label), streams[1:], strict=True)
+        _sentences(grammar, length, per_label, np.random.default_rng(stream))
+        for per_label, stream in zip((train_per_label, test_per_label), _streams(seed)[1:], strict=True)
     )
     names = tuple(f"topic {label}" for label in range(n_labels))
     return Dataset("sentences", *train, *test, names, words=vocabulary(words))
@@ -117,8 +116,14 @@ def vocabulary(words: int) -> tuple[str, ...]:
     return PADDING, UNKNOWN, *(f"w{word}" for word in range(words - SPECIAL - PAIRED)), *paired
 
 
-def draw_grammar(n_labels: int, words: int, noise: float, rng: np.random.Generator) -> Grammar:
-    """A random grammar for a vocabulary of so many words."""
+def _streams(seed: int) -> list[np.random.SeedSequence]:
+    """Of the grammar, the training and the test sentences."""
+    return np.random.SeedSequence(seed).spawn(3)
+
+
+def grammar_of(n_labels: int, words: int, noise: float, seed: int) -> Grammar:
+    """The grammar that `generate` draws its sentences from."""
+    rng = np.random.default_rng(_streams(seed)[0])
     n_singles = words - SPECIAL - PAIRED
     weights = np.exp(TOPICALITY * rng.standard_normal((n_labels, n_singles))) / np.arange(1, n_singles + 1)
     pairs = np.empty((PHRASES + RELATIONS, n_labels, CHOICES), np.int64)

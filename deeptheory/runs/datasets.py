@@ -8,7 +8,7 @@ import msgspec
 
 from deeptheory import data
 from deeptheory.data.files import version
-from deeptheory.data.loading import SOURCES, refuse_resize
+from deeptheory.data.loading import SOURCES, reading_of, refuse_resize
 from deeptheory.data.splits import FROM_TRAIN
 from deeptheory.errors import InputError
 from deeptheory.runs.configuration import Config
@@ -18,7 +18,7 @@ from deeptheory.runs.random_streams import generator
 def labelled(dataset: data.Dataset, config: Config) -> data.Dataset:
     """The data set as the configuration asks for it: held-out images; all or some labels, true or shuffled."""
     options = config.data
-    dataset = data.with_held_out(dataset, options.measure_from, options.resize)
+    dataset = data.with_held_out(dataset, options.measure_from, options.resize, reading_of(options))
     if options.labels_used and options.source == "glyphs":
         do = "set data.n_labels"
         raise InputError("data.labels_used", "0 for glyphs", f"{options.labels_used}", do)

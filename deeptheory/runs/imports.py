@@ -19,6 +19,7 @@ from deeptheory.runs.steps.training import (
     accuracy_entries,
     prepare,
     split_entries,
+    vocabulary_entry,
     warn_of_chance,
     warn_of_seen,
 )
@@ -83,6 +84,7 @@ def import_run(
             paths.HISTORY: nothing.entries,
             **accuracies,
             paths.LABEL_NAMES: run.dataset.label_names,
+            **vocabulary_entry(run.dataset),
         }
         run.finish("train", tree, started)
     accuracy = accuracies[paths.ACCURACY]["test"]

@@ -56,6 +56,7 @@ RUN_FILE: Group = {
         "correct": TESTED["correct"],
         "chance": Entry("float64", SHARE, "of the most frequent label among the test inputs"),
         "label_names": Entry("text (K)", "", "of the labels"),
+        "words": Entry("text (V)", "", "of the ids of texts, padding first; only with data of texts"),
         "network": Entry("text", "", "blueprint of an imported network, as JSON"),
         "import": {
             "file": Entry("text", "", "that the network was imported from"),

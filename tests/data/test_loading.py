@@ -54,7 +54,8 @@ def test_what_is_not_recognised_is_refused_with_the_layouts(tmp_path, name, foun
     (tmp_path / "notes.txt").write_text("no data")
     text = (
         rf"data path .*{name}: expected one of: CIFAR-10 binary .*; CIFAR-100 binary .*; CIFAR-10 python .*; "
-        rf"CIFAR-100 python .*; IDX .*; image folder .*; a file \.npz, \.h5, \.hdf5, found {found}"
+        rf"CIFAR-100 python .*; IDX .*; image folder .*; folder of texts .*; tables of texts .*; "
+        rf"a file \.npz, \.h5, \.hdf5, \.csv, \.jsonl, found {found}"
     )
     with pytest.raises(InputError, match=text):
         load(DataOptions(source="files", path=str(tmp_path / name)))

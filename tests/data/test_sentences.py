@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 
 from deeptheory.data import generate, sentences
-from deeptheory.data.sentences import CHOICES, PHRASES, RELATIONS, draw_grammar, vocabulary
+from deeptheory.data.sentences import CHOICES, PHRASES, RELATIONS, grammar_of, vocabulary
 from deeptheory.errors import InputError
 
 SIZES = {"n_labels": 12, "length": 20, "words": 120, "train_per_label": 20, "test_per_label": 40}
-
-
-def grammar_of(n_labels, words, noise, seed):
-    stream = np.random.SeedSequence(seed).spawn(3)[0]
-    return draw_grammar(n_labels, words, noise, np.random.default_rng(stream))
 
 
 def paired(ids, grammar):
@@ -56,7 +51,7 @@ def test_sentences_follow_the_grammar():
 
 
 def test_the_order_tells_matched_topics_apart():
-    pairs = draw_grammar(12, 120, 0.1, np.random.default_rng(0)).pairs
+    pairs = grammar_of(12, 120, 0.1, 0).pairs
     for kind in pairs:
         inverses = [tuple(row) for row in np.argsort(kind, axis=1)]
         assert sorted(inverses) == sorted(map(tuple, kind))

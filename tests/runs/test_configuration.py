@@ -23,6 +23,7 @@ DEFAULTS = {
     "data.test_per_label": 50,
     "data.seed": 0,
     "data.length": 32,
+    "data.longer": "refuse",
     "data.words": 1000,
     "data.noise": 0.1,
     "data.resize": 0,

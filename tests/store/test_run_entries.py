@@ -55,7 +55,12 @@ def files(tmp_path_factory):
     imported = import_run(
         place / "imported", config(data={"measure_from": "test"}), trained_network(run), SOURCE, quiet=True
     )
-    return [each.results for each in (run, branched, iterative, imported)]
+    words = {"source": "sentences", "length": 16, "words": 60}
+    network = {"name": "text-transformer", "width": 0.0625, "heads": 1, "blocks": 1}
+    texts = {"shift": 0, "flip": False}
+    of_texts = config(data=words, network=network, train=texts, retrain=texts, prune={"stages": ["nodes1"]})
+    steps.train(text := Run.create(place / "texts", of_texts, quiet=True))
+    return [each.results for each in (run, branched, iterative, imported, text)]
 
 
 def data_sets(path):

@@ -57,6 +57,7 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
         paths.HISTORY: history.entries,
         **accuracies,
         paths.LABEL_NAMES: dataset.label_names,
+        **vocabulary_entry(dataset),
     }
     run.finish("train", tree, started)
     checkpoint.remove()
@@ -65,6 +66,11 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
     run.log(f"trained {config.network.name}, test accuracy {accuracies[paths.ACCURACY]['test']:.4f}")
     if config.train.epochs and config.data.labels == "true":
         warn_of_chance(run)
+
+
+def vocabulary_entry(dataset: data.Dataset) -> dict[str, tuple[str, ...]]:
+    """What a run keeps of data of texts: the word of every id, by which new texts can be read."""
+    return {paths.WORDS: dataset.words} if dataset.words else {}
 
 
 def early_stop(config: Config, dataset: data.Dataset, splits: data.Splits) -> nn.EarlyStop | None:
