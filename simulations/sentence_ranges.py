@@ -2,10 +2,10 @@
 
 python simulations/sentence_ranges.py out/text-transformer/seed-0
 
-On the texts of a trained run with `data.source = "sentences"`, test accuracies of three models: its network, and
-logistic regressions on counts of words, without and with counts of neighbouring pairs, fitted to the train split. And
-of the most probable topic by the grammar itself, from single words, with phrases, and with relations: on average no
-model that sees as much does better.
+On the texts of a trained run with `data.source = "sentences"`, test accuracies of three models: its network,
+and logistic regressions on counts of words, without and with counts of neighbouring pairs, fitted to the
+train split. And of the most probable topic by the grammar itself, from single words, with phrases, and with
+relations: on average no model that sees as much does better.
 """
 
 import argparse
