@@ -25,6 +25,7 @@ from deeptheory.nn.kernels.norm_rows import PLAIN, Normed, add_sums, write_gradi
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES, explicit, fma, load, store
 from deeptheory.system import threadpools
+from deeptheory.system.apart import FLAT, INDEX, apart, make_ready
 from deeptheory.system.compiled import inner, njit, prange, signed
 
 NO_SUMS = np.empty((0, 0))
@@ -63,6 +64,7 @@ class _Gradient(NamedTuple):
 
 
 _NOTHING = np.empty(0, np.float32)
+SIZES = _Sizes(*12 * (1,))
 _FORWARD = _Gradient(_NOTHING, np.empty((0, 0), np.float32), np.empty((0, 0), np.float32))
 
 
@@ -153,6 +155,7 @@ def _backward_weights(
     sizes = _sizes(geometry)
     padded = _padded(sizes, workers, scratch)
     backward = _Gradient(dout.reshape(-1), gradients, sums.reshape(workers, -1))
+    make_ready(_convolve_images, _sum_images)
     _run(x.reshape(-1), _NOTHING, NO_EPILOGUE, _NOTHING, NO_SUMS, norm, backward, sizes, padded)
     total = sums[0, :, : kw * n_in]
     for worker in range(1, workers):
@@ -193,6 +196,7 @@ def _convolve(
     np.copyto(packed, weight.reshape(kh, kw, n_in, -1, panel).transpose(3, 0, 1, 2, 4))
     padded = _padded(sizes, min(threadpools.threads(), len(x)), scratch)
     sums.fill(0)
+    make_ready(_convolve_images, _sum_images)
     _run(x.reshape(-1), packed.reshape(-1), epilogue, out.reshape(-1), sums, PLAIN, _FORWARD, sizes, padded)
 
 
@@ -224,51 +228,62 @@ def _finish_line(out, at, width, channels, slope, shift, kind):
             store(out, z_at, activate(z, kind))
 
 
+@apart(FLAT, FLAT, NO_EPILOGUE, FLAT, SIZES, INDEX, INDEX, FLAT, NO_SUMS, INDEX)
+def _convolve_images(x, packed, epilogue, out, sizes, first, last, lines, channel_sums, worker):
+    """The outputs of the images first..last-1, after the epilogue, and a worker's sums of them if asked for."""
+    _, _, width, n_in, out_height, out_width, n_out, kh, kw, stride, _, left = sizes
+    slope, shift, kind, _ = epilogue
+    panel, line, depth = panel_width(n_out), (width + 2 * left) * n_in, kw * n_in
+    steps, extent = Steps(stride * n_in, 1, line), Extent(out_width, panel, depth, kh, 0)
+    for image in range(first, last):
+        _pad(x, image, sizes, lines)
+        for row in range(out_height):
+            target = (image * out_height + row) * out_width * n_out
+            for p in range(n_out // panel):
+                multiply(
+                    out, target + p * panel, n_out, lines, row * stride * line, steps,
+                    packed, p * kh * depth * panel, panel, extent, NOTHING_COMING,
+                )  # fmt: skip
+            if kind >= 0:
+                _finish_line(out, target, out_width, n_out, slope, shift, kind)
+            if channel_sums.size:
+                add_sums(out, target, out_width, n_out, channel_sums[worker])
+
+
+@apart(FLAT, FLAT, PLAIN, SIZES, INDEX, INDEX, FLAT, FLAT, FLAT)
+def _sum_images(x, dout, norm, sizes, first, last, lines, gradient, total):
+    """The gradient of the weights from the images first..last-1; `gradient` has room for that of an image."""
+    _, _, width, n_in, out_height, out_width, n_out, kh, kw, stride, _, left = sizes
+    panel, line, depth = panel_width(n_out), (width + 2 * left) * n_in, kw * n_in
+    positions, steps = out_height * out_width, Steps(1, stride * n_in, stride * line)
+    for image in range(first, last):
+        _pad(x, image, sizes, lines)
+        source, at = dout, image * positions * n_out
+        if norm.kind >= 0:
+            write_gradient(dout, at, positions, norm, gradient, signed(0))
+            source, at = gradient, signed(0)
+        extent = Extent(depth, panel, out_width, out_height, int(image > first))
+        for ky in range(kh):
+            for p in range(n_out // panel):
+                multiply(
+                    total, ky * (depth + SLACK) * n_out + p * panel, n_out, lines, ky * line, steps,
+                    source, at + p * panel, n_out, extent, NOTHING_COMING,
+                )  # fmt: skip
+
+
 @njit(parallel=True)
 def _run(x, packed, epilogue, out, channel_sums, norm, backward, sizes, padded):
-    """Write the convolution of x into `out`, or if `backward` has totals, sum the gradient of the weights there.
-
-    Both are one function because the products in them take a second to compile.
-    """
-    n_images, _, width, n_in, out_height, out_width, n_out, kh, kw, stride, _, left = sizes
-    slope, shift, kind, _ = epilogue
+    """Write the convolution of x into `out`, or if `backward` has totals, sum the gradient of the weights."""
     dout, gradients, totals = backward
-    panel, workers, positions = panel_width(n_out), len(padded), out_height * out_width
-    line, depth = (width + 2 * left) * n_in, kw * n_in
+    n_images, workers = sizes.n_images, len(padded)
     for index in prange(workers):
         worker = signed(index)
-        lines, first = padded[worker], n_images * worker // workers
-        for image in range(first, n_images * (worker + 1) // workers):
-            _pad(x, image, sizes, lines)
-            at = image * positions * n_out
-            if totals.size:
-                gradient = dout
-                if norm.kind >= 0:
-                    gradient = gradients[worker]
-                    write_gradient(dout, at, positions, norm, gradient, signed(0))
-                    at = 0
-                extent = Extent(depth, panel, out_width, out_height, int(image > first))
-                for ky in range(kh):
-                    for p in range(n_out // panel):
-                        multiply(
-                            totals[worker], ky * (depth + SLACK) * n_out + p * panel, n_out,
-                            lines, ky * line, Steps(1, stride * n_in, stride * line),
-                            gradient, at + p * panel, n_out, extent, NOTHING_COMING,
-                        )  # fmt: skip
-            else:
-                extent = Extent(out_width, panel, depth, kh, 0)
-                for row in range(out_height):
-                    target = at + row * out_width * n_out
-                    for p in range(n_out // panel):
-                        multiply(
-                            out, target + p * panel, n_out,
-                            lines, row * stride * line, Steps(stride * n_in, 1, line),
-                            packed, p * kh * depth * panel, panel, extent, NOTHING_COMING,
-                        )  # fmt: skip
-                    if kind >= 0:
-                        _finish_line(out, target, out_width, n_out, slope, shift, kind)
-                    if channel_sums.size:
-                        add_sums(out, target, out_width, n_out, channel_sums[worker])
+        first, last = n_images * worker // workers, n_images * (worker + 1) // workers
+        lines = padded[worker]
+        if totals.size:
+            _sum_images(x, dout, norm, sizes, first, last, lines, gradients[worker], totals[worker])
+        else:
+            _convolve_images(x, packed, epilogue, out, sizes, first, last, lines, channel_sums, worker)
 
 
 KERNEL = CompiledKernel(

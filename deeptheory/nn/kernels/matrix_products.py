@@ -2,12 +2,9 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from deeptheory.nn.kernels.generated.panels import SHORT, panel_product
-from deeptheory.nn.kernels.vectors import LANES, explicit
+from deeptheory.nn.kernels.vectors import LANES
 from deeptheory.system import instructions
-from deeptheory.system.apart import FLAT, INDEX, apart
 from deeptheory.system.compiled import inner, njit
 
 SLACK = SHORT - 1  # rows that `multiply` may write after the last, where their number is not a multiple of 4
@@ -80,6 +77,7 @@ def next_panel(left):
     return LANES
 
 
+@inner
 def multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming):
     """c (+)= a b for flat arrays with strides in elements: c[i, j] = sum_(l, d) a[i, l, d] b[l, d, j].
 
@@ -92,7 +90,3 @@ def multiply(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming)
         product_of_2(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming)
     else:
         product_of_1(c, c_at, c_row, a, a_at, a_steps, b, b_at, b_depth, extent, coming)
-
-
-if explicit(np.float32):
-    multiply = apart(multiply, FLAT, INDEX, INDEX, FLAT, INDEX, Steps, FLAT, INDEX, INDEX, Extent, Coming)

@@ -15,6 +15,7 @@ One function computes all three: each more takes a second to compile.
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 
 from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.generated.panels import SHORT
@@ -23,6 +24,7 @@ from deeptheory.nn.kernels.matrix_products import NOTHING_COMING, WIDE, WIDEST, 
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES, ZERO, explicit, fill, store
 from deeptheory.system import threadpools
+from deeptheory.system.apart import FLAT, INDEX, apart, make_ready
 from deeptheory.system.compiled import inner, njit, prange, signed
 
 SIDE = 3  # of the kernel
@@ -94,6 +96,7 @@ def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, 
     sums = scratch.array("small panels", (threadpools.threads(), TAPS * PANEL * PANEL), np.float32)
     strides = _Strides(TAPS, n_in * TAPS, False)
     flat = rows.reshape(-1), gradients.reshape(-1), dweight.reshape(-1)
+    make_ready(_run_job)
     _run(True, *flat, strides, _Sizes(*geometry.images, n_out), n_in // PANEL, sums)
 
 
@@ -104,6 +107,7 @@ def _convolve(x: Array, weight: Array, strides: _Strides, out: Array, scratch: S
     # Parts of the images, where there are more threads than panels.
     parts = min(-(-workers // (n_out // PANEL)), len(x) // SHORT)
     flat = x.reshape(-1), weight.reshape(-1), out.reshape(-1)
+    make_ready(_run_job)
     _run(False, *flat, strides, _Sizes(n_images, height, width, n_in, n_out), parts, packed)
 
 
@@ -128,7 +132,9 @@ def _unpack(sums, p, part, strides, dweight):
             scatter_taps(dweight, target, strides.n_out, sums, i * PANEL + o, SIDE * size, size, False)
 
 
-@inner
+@apart(
+    types.boolean, FLAT, FLAT, FLAT, _Strides(1, 1, True), _Sizes(1, 1, 1, 1, 1), INDEX, INDEX, INDEX, FLAT
+)
 def _run_job(gradient, x, other, result, strides, sizes, p, part, parts, packed):
     """`_run` for panel p of the outputs and a part of the images, or for a gradient of the input channels."""
     n_images, height, width, n_in, n_out = sizes
@@ -156,11 +162,12 @@ def _run_job(gradient, x, other, result, strides, sizes, p, part, parts, packed)
             first, last = (end - SHORT, end) if overlap else (start, whole)
             for row in range(height):
                 tap = (row - q // width + 1) * SIDE + 1 - q % width  # of the first position in the row
+                extent = Extent(last - first, PANEL, depth, 1, int(gradient or row > 0))
                 multiply(
                     c, c_at + first * c_row + q * c_position + tap * c_tap, c_row,
                     x, a_at + first * a_row + row * a_line, steps,
-                    b, b_at + q * b_position + tap * b_tap, PANEL,
-                    Extent(last - first, PANEL, depth, 1, int(gradient or row > 0)), NOTHING_COMING,
+                    b, b_at + q * b_position + tap * b_tap, extent.panel,
+                    extent, NOTHING_COMING,
                 )  # fmt: skip
     if gradient:
         _unpack(packed, p, part, strides, result)

@@ -35,7 +35,8 @@ from deeptheory.nn.kernels.winograd_tiles import (
     weight_blocks,
 )
 from deeptheory.system import threadpools
-from deeptheory.system.compiled import inner, njit, prange, signed
+from deeptheory.system.apart import FLAT, INDEX, apart, make_ready
+from deeptheory.system.compiled import njit, prange, signed
 
 CHUNK = 36  # tiles at most that are multiplied at a time: V and M stay in the second-level cache
 
@@ -77,6 +78,7 @@ class _Gradient(NamedTuple):
 
 
 _NOTHING = np.empty(0, np.float32)
+SIZES = Sizes(1, 1, 1, 1, 1, 1)
 _FORWARD = _Gradient(_NOTHING, 1, _NOTHING, 1)
 
 
@@ -134,6 +136,7 @@ def convolve(
     plan = _plan(x.shape[:3], x.shape[3], weights.n_out, threadpools.threads(), CHUNK, by_images=False)
     sizes, buffers = Sizes.of(x, weights.n_out, plan.chunk), _buffers(plan, plan.u, 0, 0, scratch)
     sums.fill(0)
+    make_ready(_convolve_tiles, _go_backward)
     _run(x.reshape(-1), weights, epilogue, out.reshape(-1), sums, PLAIN, _FORWARD, sizes, buffers)
 
 
@@ -154,6 +157,7 @@ def backward(
     n_in, n_out = x.shape[3], len(weight)
     plan = _plan(x.shape[:3], n_in, n_out, threadpools.threads(), CHUNK, by_images=True)
     buffers = _buffers(plan, plan.back, plan.gradient if norm.kind >= 0 else 0, plan.u, scratch)
+    make_ready(_convolve_tiles, _go_backward)
     _run(
         x.reshape(-1), Weights.backward(weight), fused_norm.NO_EPILOGUE,
         _NOTHING if dx is None else dx.reshape(-1), NO_SUMS, norm,
@@ -174,38 +178,6 @@ def _buffers(plan: _Plan, u: int, gradient: int, sums: int, scratch: Scratch) ->
     )
 
 
-@njit(parallel=True)
-def _run(x, weights, epilogue, out, sums, norm, backward, sizes, buffers):
-    """The convolution of x into `out`, or if `backward` has a dweight, that, and dx into `out` unless it is empty.
-
-    Both ways are one function because the products and transforms in them take seconds to compile.
-    """
-    n_images, height, width, n_in, n_out, _ = sizes
-    dout, size, dweight, group = backward
-    tiles, blocks, u, gradients, totals = buffers
-    per_image, workers = tile_count(1, height, width), len(tiles)
-    n_read, n_written = (n_out, n_in) if dweight.size else (n_in, n_out)
-    if out.size:
-        for index in prange(n_written // panel_width(n_written)):
-            _transform_weights(weights, signed(index), n_read, n_written, blocks[index], u)
-    for index in prange(workers):
-        worker = signed(index)
-        if dweight.size:
-            _go_backward(
-                x, dout, norm, size, out, sizes, group, epilogue, sums, tiles[worker], u, gradients[worker],
-                totals[worker], worker, workers,
-            )  # fmt: skip
-        else:
-            n_tiles = n_images * per_image
-            begin, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
-            _convolve_tiles(x, begin, end, signed(0), u, epilogue, out, sizes, tiles[worker], sums, worker)
-    if dweight.size:
-        for index in prange(n_out // panel_width(n_out)):
-            panel, p = panel_width(n_out), signed(index)
-            at = p * FREQUENCIES * panel_size(n_in, panel)
-            untransform_panel(totals, at, 0, n_in, p, n_in, panel, blocks[index], dweight, False)
-
-
 @njit(inline="always")
 def _transform_weights(weights, p, n_in, n_out, block, u):
     """U of panel p."""
@@ -213,7 +185,7 @@ def _transform_weights(weights, p, n_in, n_out, block, u):
     transform_panel(weights, p, n_in, panel, block, u, p * FREQUENCIES * panel_size(n_in, panel))
 
 
-@inner
+@apart(FLAT, INDEX, INDEX, INDEX, FLAT, fused_norm.NO_EPILOGUE, FLAT, SIZES, FLAT, NO_SUMS, INDEX)
 def _convolve_tiles(x, begin, end, skipped, u, epilogue, out, sizes, tiles, sums, worker):
     """The output tiles begin..end-1; `x` lacks the first `skipped` tiles."""
     _, height, width, n_in, n_out, chunk = sizes
@@ -237,6 +209,33 @@ def _convolve_tiles(x, begin, end, skipped, u, epilogue, out, sizes, tiles, sums
 
 
 @njit(inline="always")
+def _sum_tiles(x, begin, end, skipped, gradient, sizes, tiles, total, accumulate):
+    """dU (+)= V^T dM of the tiles begin..end-1; `gradient` lacks the first `skipped` tiles."""
+    _, height, width, n_in, n_out, chunk = sizes
+    v_step, products = layout(chunk, n_in, n_out)
+    m_at, m_step, _ = products
+    panel, steps = panel_width(n_out), Steps(1, row_size(n_in), 0)
+    u_step = panel_size(n_in, panel)
+    for first in range(begin, end, chunk):
+        count = min(chunk, end - first)
+        extent = Extent(n_in, panel, count, 1, int(accumulate or first > begin))
+        transform_inputs(x, Image(height, width, n_in), first, count, tiles, 0, v_step)
+        shape = Image(height, width, n_out)
+        transform_gradients(gradient, shape, 0, n_out, first - skipped, count, tiles, m_at, m_step)
+        for k in range(FREQUENCIES):
+            for p in range(n_out // panel):
+                column = m_at + p * panel
+                multiply(
+                    total, (p * FREQUENCIES + k) * u_step, panel, tiles, k * v_step, steps,
+                    tiles, column + k * m_step, row_size(n_out), extent,
+                    Coming((k + 1) * v_step, column + (k + 1) * m_step),
+                )  # fmt: skip
+
+
+@apart(
+    FLAT, FLAT, PLAIN, INDEX, FLAT, SIZES, INDEX, fused_norm.NO_EPILOGUE, NO_SUMS, FLAT, FLAT, FLAT, FLAT, INDEX,
+    INDEX,
+)  # fmt: skip
 def _go_backward(
     x, dout, norm, size, dx, sizes, group, no_epilogue, no_sums, tiles, u, gradients, total, worker, workers
 ):  # fmt: skip
@@ -263,25 +262,30 @@ def _go_backward(
             )
 
 
-@njit(inline="always")
-def _sum_tiles(x, begin, end, skipped, gradient, sizes, tiles, total, accumulate):
-    """dU (+)= V^T dM of the tiles begin..end-1; `gradient` lacks the first `skipped` tiles."""
-    _, height, width, n_in, n_out, chunk = sizes
-    v_step, products = layout(chunk, n_in, n_out)
-    m_at, m_step, _ = products
-    panel, steps = panel_width(n_out), Steps(1, row_size(n_in), 0)
-    u_step = panel_size(n_in, panel)
-    for first in range(begin, end, chunk):
-        count = min(chunk, end - first)
-        extent = Extent(n_in, panel, count, 1, int(accumulate or first > begin))
-        transform_inputs(x, Image(height, width, n_in), first, count, tiles, 0, v_step)
-        shape = Image(height, width, n_out)
-        transform_gradients(gradient, shape, 0, n_out, first - skipped, count, tiles, m_at, m_step)
-        for k in range(FREQUENCIES):
-            for p in range(n_out // panel):
-                column = m_at + p * panel
-                multiply(
-                    total, (p * FREQUENCIES + k) * u_step, panel, tiles, k * v_step, steps,
-                    tiles, column + k * m_step, row_size(n_out), extent,
-                    Coming((k + 1) * v_step, column + (k + 1) * m_step),
-                )  # fmt: skip
+@njit(parallel=True)
+def _run(x, weights, epilogue, out, sums, norm, backward, sizes, buffers):
+    """The convolution of x into `out`, or where `backward` has a dweight, that, and dx into `out` unless empty."""
+    n_images, height, width, n_in, n_out, _ = sizes
+    dout, size, dweight, group = backward
+    tiles, blocks, u, gradients, totals = buffers
+    per_image, workers = tile_count(1, height, width), len(tiles)
+    n_read, n_written = (n_out, n_in) if dweight.size else (n_in, n_out)
+    if out.size:
+        for index in prange(n_written // panel_width(n_written)):
+            _transform_weights(weights, signed(index), n_read, n_written, blocks[index], u)
+    for index in prange(workers):
+        worker = signed(index)
+        if dweight.size:
+            _go_backward(
+                x, dout, norm, size, out, sizes, group, epilogue, sums, tiles[worker], u, gradients[worker],
+                totals[worker], worker, workers,
+            )  # fmt: skip
+        else:
+            n_tiles = n_images * per_image
+            begin, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
+            _convolve_tiles(x, begin, end, signed(0), u, epilogue, out, sizes, tiles[worker], sums, worker)
+    if dweight.size:
+        for index in prange(n_out // panel_width(n_out)):
+            panel, p = panel_width(n_out), signed(index)
+            at = p * FREQUENCIES * panel_size(n_in, panel)
+            untransform_panel(totals, at, 0, n_in, p, n_in, panel, blocks[index], dweight, False)

@@ -24,14 +24,12 @@ from deeptheory.nn.kernels.vectors import (
     ONE,
     ZERO,
     add_double,
-    explicit,
     fill,
     fma,
     load,
     store,
     where_kept,
 )  # fmt: skip
-from deeptheory.system.apart import FLAT, INDEX, apart
 from deeptheory.system.compiled import inner, njit
 
 TILE, PATCH = 4, 6  # side of an output tile and of the input tile it needs
@@ -265,6 +263,7 @@ def _next(image, top, left, height, width):
     return image, top, left
 
 
+@inner
 def transform_inputs(x, shape, first, count, v, v_at, v_step):
     """V = B^T d B of `count` tiles from the `first` of images of a shape; V[k] starts at v_at + k * v_step."""
     height, width, channels = shape
@@ -287,6 +286,7 @@ def transform_inputs(x, shape, first, count, v, v_at, v_step):
         image, top, left = _next(image, top, left, height, width)
 
 
+@inner
 def transform_gradients(dout, shape, lowest, chosen, first, count, m, m_at, m_step):
     """dM = A dY A^T of `count` tiles from the `first`, of the `chosen` channels from the `lowest`."""
     height, width, channels = shape
@@ -307,13 +307,6 @@ def transform_gradients(dout, shape, lowest, chosen, first, count, m, m_at, m_st
                     top, left, height, width,
                 )  # fmt: skip
         image, top, left = _next(image, top, left, height, width)
-
-
-if explicit(np.float32):
-    transform_inputs = apart(transform_inputs, FLAT, Image, INDEX, INDEX, FLAT, INDEX, INDEX)
-    transform_gradients = apart(
-        transform_gradients, FLAT, Image, INDEX, INDEX, INDEX, INDEX, FLAT, INDEX, INDEX
-    )
 
 
 @inner
