@@ -72,21 +72,23 @@ class TokenLinear(tn.Module):
 
 
 class SelfAttention(tn.Module):
-    """Heads side by side, (N, T, C) -> (N, T, heads*d); the weight is (heads, C, 3, d)."""
+    """Heads side by side, (N, T, C) -> (N, T, heads*d); the weight is (heads, C, 3, d), `kept` (N, T) of words."""
 
     def __init__(self, shape: tuple[int, ...], bias: bool) -> None:
         super().__init__()
         self.weight = tn.Parameter(torch.empty(shape))
         self.bias = tn.Parameter(torch.empty(shape[0] * 3 * shape[3])) if bias else None
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
         heads, channels, _, depth = self.weight.shape
         matrix = self.weight.permute(2, 0, 3, 1).reshape(-1, channels)
         bias = self.bias
         if bias is not None:
             bias = bias.reshape(heads, 3, depth).transpose(0, 1).flatten()
         qkv = functional.linear(x, matrix, bias).reshape(*x.shape[:2], 3, heads, depth)
-        mixed = functional.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4))
+        mask = None if kept is None else kept[:, None, None]
+        queries, keys, values = qkv.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
         return mixed.transpose(1, 2).flatten(2)
 
 
@@ -130,14 +132,31 @@ class FirstToken(tn.Module):
 
 
 class SequencePool(tn.Module):
-    """Mean over tokens by the softmax of w x_t."""
+    """Mean over tokens by the softmax of w x_t; `kept` (N, T) is false at padding."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
         self.weight = tn.Parameter(torch.empty(n_channels))
 
+    def forward(self, x: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
+        scores = x @ self.weight
+        if kept is not None:
+            scores = scores.masked_fill(~kept, -torch.inf)
+        return (scores.softmax(1)[:, None] @ x)[:, 0]
+
+
+class Embedding(tn.Embedding):
+    """A vector for every word, ids (N, 1, T, 1) -> (N, T, C)."""
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return ((x @ self.weight).softmax(1)[:, None] @ x)[:, 0]
+        return super().forward(x.flatten(1).long())
+
+
+class PaddingMask(tn.Module):
+    """Which ids (N, 1, T, 1) are words: (N, T)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1) != 0
 
 
 class Standardise(tn.Module):

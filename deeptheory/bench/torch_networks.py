@@ -11,7 +11,7 @@ from torch import nn as tn
 from deeptheory import nn
 from deeptheory.bench import torch_modules
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.nn.graph import INPUT
+from deeptheory.nn.graph import INPUT, of_tokens
 
 # Layers whose gradient does not need their output: the next layer may write over it.
 SPARE = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.Sum)
@@ -42,19 +42,15 @@ def torch_twin(network: nn.Network, until: str | None = None) -> fx.GraphModule:
     spare = {node.name for node in nodes if readers[node.name] == 1 and isinstance(node.layer, SPARE)}
     graph, tree = fx.Graph(), tn.Module()
     outputs = {INPUT: graph.placeholder("x")}
-    of_tokens = set[str]()  # outputs (N, T, C)
+    tokens = of_tokens(nodes)
     for node in nodes:
-        if isinstance(node.layer, nn.Tokens) or (
-            node.inputs[0] in of_tokens and not isinstance(node.layer, nn.FirstToken | nn.SequencePool)
-        ):
-            of_tokens.add(node.name)
         taken, in_place = tuple(outputs[name] for name in node.inputs), node.inputs[0] in spare
         if isinstance(node.layer, nn.Sum):
             outputs[node.name] = _sum(graph, taken, in_place)
         elif isinstance(node.layer, nn.Concat):
             outputs[node.name] = graph.call_function(torch.cat, (taken, 1))
         else:
-            dense = isinstance(node.layer, nn.Conv2d) and node.inputs[0] in of_tokens
+            dense = isinstance(node.layer, nn.Conv2d) and node.inputs[0] in tokens
             module = _token_linear(node.layer) if dense else counterpart(node.layer, in_place)
             _add(tree, node.name, _loaded(module, node.layer))
             outputs[node.name] = graph.call_module(node.name, taken)
@@ -237,6 +233,16 @@ def _(layer: nn.FirstToken, in_place: bool) -> tn.Module:
 @counterpart.register
 def _(layer: nn.SequencePool, in_place: bool) -> tn.Module:
     return torch_modules.SequencePool(len(layer.parameters["weight"]))
+
+
+@counterpart.register
+def _(layer: nn.Embedding, in_place: bool) -> tn.Module:
+    return torch_modules.Embedding(*layer.parameters["weight"].shape)
+
+
+@counterpart.register
+def _(layer: nn.PaddingMask, in_place: bool) -> tn.Module:
+    return torch_modules.PaddingMask()
 
 
 @counterpart.register

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.layers.base import Layer, Shape
+from deeptheory.nn.layers.tokens import Embedding, FirstToken, PaddingMask, SequencePool, Tokens
 from deeptheory.system.memory import require_memory
 
 INPUT = "input"  # the name of the images as the input of a layer
@@ -133,3 +134,14 @@ def _check_overwriting(nodes: Sequence[Node]) -> None:
                 "an output that no other layer reads",
                 f"'{node.inputs[0]}'" + (f", which {', '.join(others)} reads too" if others else ""),
             )
+
+
+def of_tokens(nodes: Sequence[Node]) -> set[str]:
+    """Names of the layers that put out tokens, or masks of them."""
+    found = set[str]()
+    for node in nodes:
+        begins = isinstance(node.layer, Tokens | Embedding | PaddingMask)
+        ends = isinstance(node.layer, FirstToken | SequencePool)
+        if begins or (not ends and not found.isdisjoint(node.inputs)):
+            found.add(node.name)
+    return found

@@ -8,7 +8,7 @@ from deeptheory import nn, prune
 from deeptheory.interop.state.architecture_files import read_architecture
 from deeptheory.interop.state.tensor_files import read_tensors
 
-SHAPE = (16, 16, 3)
+SHAPE, WORDS = (16, 16, 3), 7  # of images; of a text
 NETWORKS = {
     "vgg6": {},
     "vgg6-hidden": {"classifier": "hidden", "width": 0.01},
@@ -21,6 +21,11 @@ NETWORKS = {
     "resnext50_32x4d": {"width": 0.4},  # two channels in each group
     "wrn-16-8": {},
     "efficientnet-b0": {"depth": 0.3, "stochastic_depth": 0.2},
+}
+TRANSFORMERS = {
+    "cct": {"width": 1 / 16, "blocks": 2, "conv_layers": 2, "dropout": 0.1},
+    "vit-tiny": {"width": 1 / 8, "blocks": 1, "positions": "sine"},
+    "text-transformer": {"width": 1 / 16, "blocks": 2, "words": 9},
 }
 
 
@@ -46,9 +51,10 @@ def settled(network):
 
 
 def small(name, dtype=np.float32):
-    """A network of one of the names of `NETWORKS`; VGG-16 needs larger images."""
-    options = {"width": 0.06, **NETWORKS[name]}
+    """A network of one of the names of `NETWORKS` and `TRANSFORMERS`; VGG-16 needs larger images."""
+    options = {"width": 0.06, **(NETWORKS | TRANSFORMERS)[name]}
     shape = (32, 32, 3) if name in ("vgg11-10conv", "vgg16") else SHAPE
+    shape = (WORDS, 1, 1) if "words" in options else shape
     network = nn.build(
         name.removesuffix("-hidden"), 4, shape, rng=np.random.default_rng(0), dtype=dtype, **options
     )
@@ -80,8 +86,12 @@ def _n_inputs(network, name):
 
 
 def images_for(network, n=5):
-    """Scaled images, NHWC."""
+    """Scaled images, NHWC, or ids of words, of which the second text has three."""
     rng = np.random.default_rng(3)
+    if network.input_shape[1:] == (1, 1):
+        ids = rng.integers(1, 9, (n, *network.input_shape)).astype(network.dtype)
+        ids[1:2, 3:] = 0
+        return ids
     return rng.uniform(-1, 1, (n, *network.input_shape)).astype(network.dtype)
 
 

@@ -14,9 +14,11 @@ from deeptheory.errors import InputError
 from deeptheory.interop.dense_layers import densified
 from deeptheory.interop.optional_packages import needed
 from deeptheory.nn.graph import INPUT
+from deeptheory.nn.kernels.definitions import sine_positions
 from deeptheory.nn.kernels.gelu import CUBIC, SLOPE
 from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.nn.layers.normalisation import EPSILON
+from deeptheory.nn.layers.tokens import PADDING
 from deeptheory.store.atomic_files import replacing_file
 
 OPSET, IR_VERSION = 17, 8  # of 2022, so that older engines read it too
@@ -242,6 +244,95 @@ class _Graph:
             return self._add("Relu", [x], f"{x}.relu")
         return self._add("HardSigmoid", [x], f"{x}.sigmoid", alpha=1 / 6, beta=0.5)
 
-    @_write.register
-    def _(self, layer: nn.StochasticDepth, x: str) -> None:
+    @_write.register(nn.StochasticDepth)
+    @_write.register(nn.Dropout)
+    def _(self, layer: nn.StochasticDepth | nn.Dropout, x: str) -> None:
         self.values[self.name] = x
+
+    # Tokens (N, T, 1, C) are (N, C, T, 1), and heads (N, T, d, heads) are (N, heads, T, d).
+
+    @_write.register
+    def _(self, layer: nn.Tokens, x: str) -> None:
+        self._reshaped(x, "", 0, self._input_shape()[2], -1, 1)
+
+    def _reshaped(self, x: str, key: str, *shape: int) -> str:
+        """Add a reshape; 0 leaves an axis as it is."""
+        target = self._weight(f"{key or 'out'}_shape", np.array(shape, np.int64))
+        return self._add("Reshape", [x, target], f"{self.name}.{key}" if key else "")
+
+    @_write.register
+    def _(self, layer: nn.Positions, x: str) -> None:
+        self._add_rows(x, layer.parameters["weight"])
+
+    @_write.register
+    def _(self, layer: nn.SinePositions, x: str) -> None:
+        self._add_rows(x, sine_positions(self._input_shape()[0], self._input_shape()[2]))
+
+    def _add_rows(self, x: str, rows: Array) -> None:
+        """Add rows (T', C) to tokens, of which there may be fewer."""
+        rows = rows[: self.network.output_shape(self.name)[0]]
+        self._add("Add", [x, self._weight("weight", rows.T[None, :, :, None])])
+
+    @_write.register
+    def _(self, layer: nn.ClassToken, x: str) -> None:
+        pads = self._weight("pads", np.array([0, 0, 1, 0, 0, 0, 0, 0], np.int64))
+        rows = np.zeros((self.network.output_shape(self.name)[0], len(layer.parameters["weight"])))
+        rows[0] = layer.parameters["weight"]
+        self._add_rows(self._add("Pad", [x, pads], f"{self.name}.padded"), rows)
+
+    @_write.register
+    def _(self, layer: nn.FirstToken, x: str) -> None:
+        first = self._weight("first", np.array(0, np.int64))
+        self._add("Flatten", [self._add("Gather", [x, first], f"{self.name}.token", axis=2)])
+
+    @_write.register
+    def _(self, layer: nn.SequencePool, x: str, *kept: str) -> None:
+        weight = self._weight("weight", layer.parameters["weight"][None, :, None, None])
+        scores = self._kept(self._add("Conv", [x, weight], f"{self.name}.scores"), *kept)
+        shares = self._add("Softmax", [scores], f"{self.name}.shares", axis=2)
+        product = self._add("Mul", [x, shares], f"{self.name}.product")
+        self._add("ReduceSum", [product, self._weight("axes", np.array([2, 3], np.int64))], keepdims=0)
+
+    def _kept(self, scores: str, *kept: str) -> str:
+        """Scores with those of padding, where `kept` is 0, so low that a softmax leaves none of them."""
+        if not kept:
+            return scores
+        lost = self._add("Equal", [kept[0], self._number("zero", 0)], f"{self.name}.lost")
+        return self._add("Where", [lost, self._number("lowest", -1e30), scores], f"{self.name}.kept")
+
+    @_write.register
+    def _(self, layer: nn.SelfAttention, x: str, *kept: str) -> None:
+        heads, channels, _, depth = layer.parameters["weight"].shape
+        parts = {}
+        for number, part in enumerate(("queries", "keys", "values")):
+            rows = layer.parameters["weight"][:, :, number].transpose(0, 2, 1)
+            inputs = [x, self._weight(f"{part}_weight", rows.reshape(heads * depth, channels, 1, 1))]
+            if "bias" in layer.parameters:
+                bias = layer.parameters["bias"].reshape(heads, 3, depth)[:, number]
+                inputs.append(self._weight(f"{part}_bias", bias.ravel()))
+            linear = self._add("Conv", inputs, f"{self.name}.{part}")
+            parts[part] = self._reshaped(linear, f"{part}_of_heads", 0, heads, depth, -1)
+        turned = self._add("Transpose", [parts["queries"]], f"{self.name}.turned", perm=[0, 1, 3, 2])
+        scale = self._number("scale", 1 / np.sqrt(depth))
+        queries = self._add("Mul", [turned, scale], f"{self.name}.scaled")
+        scores = self._add("MatMul", [queries, parts["keys"]], f"{self.name}.scores")
+        if kept:  # by key, the last axis
+            mask = self._add("Transpose", [kept[0]], f"{self.name}.mask", perm=[0, 1, 3, 2])
+            scores = self._kept(scores, mask)
+        shares = self._add("Softmax", [scores], f"{self.name}.shares", axis=3)
+        values = self._add("Transpose", [parts["values"]], f"{self.name}.rows", perm=[0, 1, 3, 2])
+        self._add("MatMul", [shares, values])
+
+    @_write.register
+    def _(self, layer: nn.Embedding, x: str) -> None:
+        whole = self._add("Cast", [x], f"{self.name}.ids", to=self.onnx.TensorProto.INT64)
+        weight = self._weight("weight", layer.parameters["weight"])
+        rows = self._add("Gather", [weight, whole], f"{self.name}.rows")  # (N, 1, T, 1, C)
+        tokens = self._reshaped(rows, "tokens", 0, -1, layer.parameters["weight"].shape[1], 1)
+        self._add("Transpose", [tokens], perm=[0, 2, 1, 3])
+
+    @_write.register
+    def _(self, layer: nn.PaddingMask, x: str) -> None:
+        padding = self._add("Equal", [x, self._number("padding", PADDING)], f"{self.name}.empty")
+        kept = self._add("Not", [padding], f"{self.name}.words")
+        self._add("Cast", [kept], to=self.onnx.TensorProto.FLOAT)

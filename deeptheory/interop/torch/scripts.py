@@ -10,7 +10,7 @@ import numpy as np
 
 from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.nn.graph import INPUT, Node, Stage, n_readers
+from deeptheory.nn.graph import INPUT, Node, Stage, n_readers, of_tokens
 
 IMAGES = "images"
 HEADER = '''"""A network written by deeptheory, in PyTorch.
@@ -66,6 +66,7 @@ def torch_script(network: nn.Network, tensors: str, sparse: Sequence[str]) -> st
     shown = {"height": height, "width": width, "channels": channels, "labels": network.n_labels}
     sources = _own_modules()
     kinds = {kind.__name__ for node in network.nodes for kind in type(node.layer).__mro__}
+    kinds |= {"TokenLinear"} if of_tokens(network.nodes) else set()
     needed = sorted(kinds & sources.keys())
     classes = [f"\n\n{sources[name]}\n" for name in needed]
     return "".join(
@@ -94,13 +95,15 @@ def _own_modules() -> dict[str, str]:
 def _network_class(network: nn.Network) -> list[str]:
     stages = (*network.stages, network.head)
     lines = ["class Network(torch.nn.Module):", "    def __init__(self):", "        super().__init__()"]
+    tokens = of_tokens(network.nodes)
     for stage in stages:
         for name in (stage.name, *stage.layers):
             if not name.isidentifier():
                 raise InputError(f"name of a part of {stage.name}", "letters, digits and _", f"'{name}'")
         lines += [f"        self.{stage.name} = torch.nn.ModuleDict(", "            {"]
         for key, layer in stage.layers.items():
-            if module := _module(layer):
+            dense = isinstance(layer, nn.Conv2d) and f"{stage.name}.{key}" in tokens
+            if module := _token_linear(layer) if dense else _module(layer):
                 lines.append(f'                "{key}": {module},')
         lines += ["            }", "        )"]
     return [*lines, "", f"    def forward(self, {IMAGES}):", *_forward(network, stages)]
@@ -124,7 +127,7 @@ def _call(node: Node, inputs: Sequence[str]) -> str:
     if isinstance(node.layer, nn.Concat):
         return f"torch.cat([{', '.join(inputs)}], 1)"
     stage, key = node.name.split(".")
-    return f'self.{stage}["{key}"]({inputs[0]})'
+    return f'self.{stage}["{key}"]({", ".join(inputs if node.layer.joins else inputs[:1])})'
 
 
 @singledispatch
@@ -220,6 +223,46 @@ def _(layer: nn.StochasticDepth) -> str:
 @_module.register
 def _(layer: nn.Subsample) -> str:
     return f"Subsample({layer.n_out}, {layer.stride})"
+
+
+@_module.register(nn.Tokens)
+@_module.register(nn.SinePositions)
+@_module.register(nn.FirstToken)
+@_module.register(nn.PaddingMask)
+def _(layer: nn.Layer) -> str:
+    return f"{type(layer).__name__}()"
+
+
+@_module.register(nn.Positions)
+def _(layer: nn.Positions) -> str:
+    return f"Positions({layer.parameters['weight'].shape})"
+
+
+@_module.register(nn.ClassToken)
+@_module.register(nn.SequencePool)
+def _(layer: nn.Layer) -> str:
+    return f"{type(layer).__name__}({len(layer.parameters['weight'])})"
+
+
+@_module.register
+def _(layer: nn.Embedding) -> str:
+    n_words, n_channels = layer.parameters["weight"].shape
+    return f"Embedding({n_words}, {n_channels})"
+
+
+@_module.register
+def _(layer: nn.Dropout) -> str:
+    return f"torch.nn.Dropout({layer.probability!r})"
+
+
+@_module.register
+def _(layer: nn.SelfAttention) -> str:
+    return f"SelfAttention({layer.parameters['weight'].shape}, {'bias' in layer.parameters})"
+
+
+def _token_linear(layer: nn.Layer) -> str:
+    """A convolution that acts on every token alone."""
+    return f"TokenLinear({layer.parameters['weight'].shape}, {'bias' in layer.parameters})"
 
 
 @_module.register(nn.Concat)

@@ -56,7 +56,7 @@ def write_torch(path: str | os.PathLike[str], network: nn.Network) -> tuple[Path
 
 def torch_tensors(network: nn.Network) -> dict[str, Array]:
     """The state dictionary of the module: without the draws of stochastic depth, with counters of batches."""
-    drawing = [node.name for node in network.nodes if isinstance(node.layer, nn.StochasticDepth)]
+    drawing = [node.name for node in network.nodes if isinstance(node.layer, nn.StochasticDepth | nn.Dropout)]
     norms = [node.name for node in network.nodes if isinstance(node.layer, nn.BatchNorm2d)]
     state = {name: a for name, a in network.state().items() if name.rpartition(".")[0] not in drawing}
     return state | {f"{name}.num_batches_tracked": np.zeros((), np.int64) for name in norms}

@@ -10,6 +10,7 @@ from deeptheory.errors import InputError
 from deeptheory.interop.onnx.writer import write_onnx
 from tests.interop.networks import (
     NETWORKS,
+    TRANSFORMERS,
     compact_network,
     images_for,
     relative_difference,
@@ -30,7 +31,7 @@ def logits(path, images):
     return session.run(["logits"], {"images": images.transpose(0, 3, 1, 2).astype(np.float32)})[0]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS | TRANSFORMERS)
 def test_onnxruntime_computes_the_same_for_batches_of_any_size(path, name):
     network = small(name)
     write_onnx(path, network)

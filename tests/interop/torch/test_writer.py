@@ -13,6 +13,7 @@ from deeptheory.errors import InputError
 from deeptheory.interop.torch.writer import write_torch
 from tests.interop.networks import (
     NETWORKS,
+    TRANSFORMERS,
     compact_network,
     images_for,
     relative_difference,
@@ -38,7 +39,7 @@ def logits(module, images):
         return module(torch.from_numpy(images.transpose(0, 3, 1, 2))).numpy()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NETWORKS | TRANSFORMERS)
 def test_the_module_computes_the_same(tmp_path, name):
     network = small(name)
     script, tensors = write_torch(tmp_path / "net", network)
