@@ -1,5 +1,6 @@
 """The tables of docs/data.md: every row is tried, and its line mends what is refused."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -193,6 +194,53 @@ FILES = {
         folder(("train/a/1.gif", GREY, {"save_all": True, "append_images": [PICTURE]}))
     ],
 }
+LINES = "text,label\n" + "".join(f"a text {n},{'abc'[n % 3]}\n" for n in range(30))
+
+
+def tables(**contents):
+    """Tables by name and suffix, own_csv, in a folder; one table alone is named itself."""
+
+    def write(path):
+        files = [path / name.replace("_", ".") for name in contents]
+        for file, content in zip(files, contents.values(), strict=True):
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path if len(files) > 1 else files[0]
+
+    return write
+
+
+def own(content, **options):
+    write = tables(own_csv=content)
+    write.options = options
+    return write
+
+
+def texts(path):
+    for part, label, number in itertools.product(("train", "test"), "abc", range(6)):
+        (place := path / part / label).mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.txt").write_text("a text")
+    return path
+
+
+LONG = LINES.replace("a text", "a " * 40 + "text")
+FILES |= {
+    "`train/LABEL/FILE.txt` and": [texts],
+    "`train.csv` and": [tables(train_csv=LINES, test_csv=LINES)],
+    "`own.csv` or": [own(LINES)],
+    "words that occur once": [own(LINES, words=4)],
+    "more than `data.length`": [own(LONG)],
+    "the same with `data.longer": [own(LONG, longer="cut")],
+    "a text without a word": [own(LINES + " ,a\n")],
+    "a table without a column": [own(LINES.replace("label", "x")), own(LINES.replace("label", "text"))],
+    "a row of more or fewer": [own(LINES + "a,b,c\n"), own(LINES + "a\n")],
+    "labels that are texts in": [
+        tables(own_jsonl='{"text": "a", "label": "a"}\n{"text": "a", "label": 1}'),
+    ],
+    "bytes that are not UTF-8": [own((LINES + "é,a\n").encode("latin1"))],
+    "tables of two test sets": [
+        tables(train_csv=LINES, test_csv=LINES, val_csv=LINES), tables(train_csv=LINES, train_jsonl=LINES),
+    ],
+}  # fmt: skip
 TIGHT = ("more images", "compressed npz", "HDF5 in")  # with little memory
 
 
