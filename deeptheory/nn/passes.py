@@ -100,7 +100,8 @@ class Passes:
         needed = self._needing_gradients(observers, trained)
         gradients = {self.nodes[-1].name: dlogits}
         with threadpools.kernel_threads(), _silent_overflow():
-            for step in reversed(self.steps):
+            before = [step.nodes[-1].name for step in self.steps[:-1]]
+            for step, following in zip(reversed(self.steps), [*reversed(before), ""], strict=True):
                 one_by_one = any(node.name in observers for node in step.nodes[:-1])
                 if one_by_one and isinstance(step.layer, Joined):
                     for _ in step.layer.take_apart():  # makes each layer ready for its own backward
@@ -113,7 +114,7 @@ class Passes:
                     _show(dout, observers.get(node.name, ()))
                     inputs = node.inputs if one_by_one else step.nodes[0].inputs
                     dx = layer.backward(dout, input_gradient=not needed.isdisjoint(inputs))
-                    self._add_gradients(inputs, dx, needed, gradients)
+                    self._add_gradients(inputs, dx, needed, gradients, following)
 
     def _needing_gradients(self, observed: Container[str], trained: Container[str]) -> set[str]:
         """Nodes that are trained or observed, or come after one of these."""
@@ -129,11 +130,12 @@ class Passes:
         dx: Array | tuple[Array, ...] | None,
         needed: set[str],
         gradients: dict[str, Array],
+        following: str,
     ) -> None:
         """Add the gradients of a layer's inputs to those that other readers of the same outputs gave.
 
         A layer may overwrite the gradient that it gets, and layers return gradients in shared memory. Therefore a
-        gradient that the next layer does not use at once is copied.
+        gradient that the next layer, whose output is `following`, does not use at once is copied.
         """
         for index, name in enumerate(inputs):
             if name not in needed:
@@ -142,7 +144,9 @@ class Passes:
             assert gradient is not None
             if name in gradients:
                 gradients[name] += gradient
-            elif self.n_readers[name] > 1 or len(inputs) > 1:
+            elif self.n_readers[name] > 1 or (
+                len(inputs) > 1 and (name != following or isinstance(dx, tuple))
+            ):
                 gradients[name] = self.gradient_copies.array(name, gradient.shape, gradient.dtype)
                 np.copyto(gradients[name], gradient)
             else:

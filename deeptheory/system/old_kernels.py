@@ -6,23 +6,22 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import IO
 
 MARK = "used"  # a file whose time says when a process last used its directory; processes hold a lock on it
 UNUSED = 30 * 24 * 3600  # seconds after which a directory may go
 OURS = re.compile("[0-9a-f]{16}")  # the names of directories
 KERNELS = (".nbi", ".nbc")  # the ends of Numba's files
 
-_held: list[IO[bytes]] = []  # closed, and so unlocked, at the end of the process
+_held: list[int] = []  # descriptors, closed, and so unlocked, by the end of the process
 
 
 def hold(directory: Path) -> None:
     """Mark a directory as used, now and until this process ends."""
     with contextlib.suppress(OSError):
-        mark = (directory / MARK).open("ab")
+        descriptor = os.open(directory / MARK, os.O_WRONLY | os.O_CREAT)
         os.utime(directory / MARK)
-        _held.append(mark)
-        _lock(mark, shared=True)
+        _held.append(descriptor)
+        _lock(descriptor, shared=True)
 
 
 def remove(parent: Path, kept: Path) -> None:
@@ -48,16 +47,16 @@ def _remove_unused(directory: Path) -> None:
     if any(max(path.stat().st_mtime, path.stat().st_atime) > oldest for path in files if path != mark):
         return
     with mark.open("ab") as file:
-        if _lock(file, shared=False):
+        if _lock(file.fileno(), shared=False):
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _lock(file: IO[bytes], shared: bool) -> bool:
+def _lock(descriptor: int, shared: bool) -> bool:
     """Whether this process got the lock, which it does not wait for."""
     try:
         import fcntl
 
-        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except (ImportError, OSError):
         return False
     return True

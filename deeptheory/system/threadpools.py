@@ -13,7 +13,7 @@ from typing import Any
 
 from deeptheory.errors import InputError
 
-LITTLE_WORK = 1 << 26  # multiply-adds, one to two milliseconds of one thread
+LITTLE_WORK = 1 << 27  # multiply-adds, three milliseconds of one thread
 
 _chosen: int | None = None
 _depth = 0

@@ -50,7 +50,7 @@ def test_a_directory_that_a_process_uses_stays(kernels, tmp_path):
     os.utime(used / old_kernels.MARK, (OLD, OLD))  # a process that has run for longer
     old_kernels.remove(tmp_path / "kernels", own)
     assert used.exists()
-    old_kernels._held.pop().close()
+    os.close(old_kernels._held.pop())
     old_kernels.remove(tmp_path / "kernels", own)
     assert not used.exists()
     assert own.exists()
