@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from deeptheory.data.texts import PADDING, UNKNOWN, Ids, as_ids, numbers_of
+from deeptheory.data.texts import MOST_LENGTH, PADDING, UNKNOWN, Ids, as_ids, numbers_of
 from deeptheory.errors import InputError
 
 WORD = re.compile(r"\w+|[^\w\s]")  # a punctuation mark is a word of its own
@@ -111,5 +111,7 @@ def require_lengths(
         name = next(name for text, name in zip(texts, names, strict=True) if len(text) > length)
         n = sum(len(text) > length for text in texts)
         found = f"{n} longer ones, up to {longest} words"
-        do = f"set data.length={longest}, or data.longer=cut to keep the first {length} words of each"
-        raise InputError(name, f"at most {length} words, as data.length says", found, do)
+        do = f"data.longer=cut to keep the first {length} words of each"
+        if longest <= MOST_LENGTH:
+            do = f"data.length={longest}, or {do}"
+        raise InputError(name, f"at most {length} words, as data.length says", found, f"set {do}")

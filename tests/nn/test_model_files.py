@@ -20,11 +20,13 @@ NETWORKS = {
     "efficientnet-b0": {"depth": 0.3, "stochastic_depth": 0.2},
     "cct": {"blocks": 2, "heads": 1, "conv_layers": 2, "dropout": 0.1, "stochastic_depth": 0.2},
     "vit-tiny": {"blocks": 1, "heads": 2, "positions": "sine"},
+    "text-transformer": {"blocks": 1, "heads": 1, "words": 9, "hidden_ratio": 2, "dropout": 0.1},
 }
 
 
 def build(name="vgg6", dtype=np.float32, width=0.05, **options):
-    return nn.build(name, 4, SHAPE, width, rng=np.random.default_rng(0), dtype=dtype, **options)
+    shape = (6, 1, 1) if name == "text-transformer" else SHAPE
+    return nn.build(name, 4, shape, width, rng=np.random.default_rng(0), dtype=dtype, **options)
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_a_saved_network_comes_back_to_the_last_bit(path, one_thread, name):
     for key, array in again.state().items():
         np.testing.assert_array_equal(array, state[key], err_msg=key)
         assert array.dtype == state[key].dtype
-    images = np.random.default_rng(1).uniform(-1, 1, (2, *SHAPE)).astype(np.float32)
+    images = network.examples(2, np.random.default_rng(1))
     np.testing.assert_array_equal(again.infer(images), network.infer(images))
 
 

@@ -16,6 +16,7 @@ NETWORKS = {
     "efficientnet-b0": {"depth": 0.3, "stochastic_depth": 0.2},
     "cct": {"blocks": 2, "heads": 1, "conv_layers": 2, "dropout": 0.1, "stochastic_depth": 0.2},
     "vit-tiny": {"blocks": 1, "heads": 2},
+    "text-transformer": {"blocks": 1, "heads": 1, "words": 9, "hidden_ratio": 2, "dropout": 0.1},
 }
 
 
@@ -43,7 +44,8 @@ def build(description, sizes, n_labels=5):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_that_is_written_is_built_again_to_the_bit(name, tmp_path):
-    network = nn.build(name, 4, (16, 16, 3), 0.05, rng=np.random.default_rng(3), **NETWORKS[name])
+    shape = (6, 1, 1) if name == "text-transformer" else (16, 16, 3)
+    network = nn.build(name, 4, shape, 0.05, rng=np.random.default_rng(3), **NETWORKS[name])
     nn.reinitialise(network, np.random.default_rng(0))
     write_architecture(tmp_path / "network.toml", network)
     again = build(*read_sized(tmp_path / "network.toml"), 4)

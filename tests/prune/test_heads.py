@@ -30,6 +30,38 @@ def test_which_stage_every_layer_reads():
     ]
 
 
+def texts():
+    return nn.build(
+        "text-transformer",
+        4,
+        (6, 1, 1),
+        1 / 16,
+        rng=np.random.default_rng(0),
+        words=9,
+        blocks=2,
+        dtype=np.float64,
+    )
+
+
+def test_heads_of_words_are_cut_out_and_never_all():
+    network = texts()
+    layers = prune.masked_layers(network, ["attention1", "attention2"], head=False)
+    kernels = {layer.weight: np.ones(layer.grid, bool) for layer in layers}
+    kernels["attention1.conv.weight"][:, [0, 2]] = False
+    kernels["attention2.conv.weight"][:, 3] = False
+    masks = prune.Masks(layers, kernels)
+    compact = prune.compact(network, masks)
+    assert [compact.output_shape(f"heads{n}")[-1] for n in (1, 2)] == [2, 3]
+    x = network.examples(5, np.random.default_rng(1))
+    x[:, 4:] = 0
+    np.testing.assert_allclose(compact.infer(x), prune.masked_network(network, masks).infer(x), rtol=1e-9)
+    kernels["attention1.conv.weight"][:] = False
+    with pytest.raises(
+        InputError, match=r"attention1.conv: expected at least one head of heads1 with inputs and a"
+    ):
+        prune.Masks(layers, kernels)
+
+
 @pytest.mark.parametrize("name", ["cct", "vit-tiny"])
 def test_a_head_that_nothing_reads_is_cut_out(name):
     network = build(name, heads=2 if name == "vit-tiny" else 4)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deeptheory import judge
-from deeptheory.nn.architectures import NAMES
+from deeptheory.nn.architectures import ARCHITECTURES, NAMES
 from deeptheory.prune import UNPRUNED
 from deeptheory.runs import Run, steps
 from deeptheory.runs.configuration import IMPORTED_RATE, complete, config_from, to_toml
@@ -39,6 +39,8 @@ def test_every_architecture(name, tmp_path):
     network = {"name": name, "width": 0.125, **SMALL.get(name, {})}
     data = TINY["data"] | ({"size": 32} if name in HALVED_FIVE_TIMES else {})
     train = {**TINY["train"], "epochs": 3}
+    if ARCHITECTURES[name].reads_words:
+        data, train = {**data, "source": "sentences", "length": 16}, {**train, "shift": 0}
     tables = {**TABLES, "data": data, "network": network, "prune": {"stages": []}, "train": train}
     config = config_from(tables)
     run = Run.create(tmp_path / name, config, quiet=True)

@@ -16,15 +16,18 @@ RECIPE = {"epochs": 1, "batch": 20, "shift": 1, "flip": False}
 
 
 def config(network, stages):
+    texts = network["name"] == "text-transformer"
+    of_words = {"source": "sentences", "length": 16, "words": 60} if texts else {}
+    still = {"shift": 0} if texts else {}
     return config_from(
         {
-            "data": GLYPHS,
+            "data": GLYPHS | of_words,
             "network": network,
-            "train": RECIPE,
+            "train": RECIPE | still,
             "probe": {"inputs": 60, "tolerance": 1e-1},
             "measure": {"bootstrap": 100, "relabellings": 2},
             "prune": {"stages": stages},
-            "retrain": RECIPE,
+            "retrain": RECIPE | still,
         }
     )
 
@@ -38,6 +41,10 @@ def config(network, stages):
         ),
         ({"name": "resnet20", "width": 0.25}, ["stage9", "stage19"]),
         ({"name": "cct", "width": 1 / 16, "blocks": 1}, ["heads1", "attention1", "nodes1", "block1"]),
+        (
+            {"name": "text-transformer", "width": 1 / 16, "blocks": 2},
+            ["attention1", "nodes1", "heads2", "block2"],
+        ),
     ],
 )
 def test_the_chain(tmp_path, deeptheory, network, stages):
@@ -67,4 +74,7 @@ def test_the_chain(tmp_path, deeptheory, network, stages):
             kernels = state[weight_name][()].reshape(*mask.shape, -1)
             assert not kernels[~mask[()]].any()
     assert run.read_number("prune/arms/afcc/dilution") > 0
+    steps.compact(run)
+    if run.dataset.words:
+        assert tuple(run.read_names("train/words")) == run.dataset.words
     assert network["name"] in deeptheory("inspect", run.directory).out
