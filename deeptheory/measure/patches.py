@@ -168,9 +168,12 @@ def mixing_layer(network: nn.Network, layer: str) -> nn.Conv2d | nn.Linear:
         raise unknown_name("layer", layer, layers)
     named = layers[layer]
     if not isinstance(named, nn.Linear) and not (isinstance(named, nn.Conv2d) and named.groups == 1):
-        raise InputError(
-            f"layer '{layer}'", "a convolution without groups or a linear layer", type(named).__name__
+        expected = "a convolution without groups or a linear layer"
+        of_heads = (
+            "attention is not linear in its weights: leave its stage out, or take a criterion without refits"
         )
+        do = of_heads if isinstance(named, nn.SelfAttention) else ""
+        raise InputError(f"layer '{layer}'", expected, type(named).__name__, do)
     return named
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from deeptheory import nn, prune
 from deeptheory.errors import InputError
+from deeptheory.prune import gauss_newton
+from deeptheory.prune.criteria.afcc import scores_of_strengths
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -118,3 +120,22 @@ def test_a_refit_leaves_attention_as_masked_and_mends_its_projection():
     refitted = prune.refit_layers(masked, masks, images, network, quiet=True)
     assert refitted == ["attention2.conv", "nodes2.conv", "block2.conv"]
     assert not masked.parameters()["heads2.attention.weight"][0].any()
+
+
+def test_connections_of_nodes_and_of_the_head_are_kept_where_labels_are_shared():
+    layers = prune.masked_layers(build(), ["nodes1", "block1"], head=True)
+    rng = np.random.default_rng(0)
+    sizes = {"attention1": 32, "nodes1": 64, "block1": 32, "block2": 32}
+    served = {stage: rng.random((n, 4)) < 0.3 for stage, n in sizes.items()}
+    strengths = {stage: np.where(labels, 0.9, 0.1) for stage, labels in served.items()}
+    scores = scores_of_strengths(layers, strengths)
+    for layer in layers[:2]:
+        shared = served[layer.stage_out].astype(int) @ served[layer.stage_in].T.astype(int) > 0
+        np.testing.assert_array_equal(scores[layer.weight] > 0.5, shared)
+    np.testing.assert_array_equal(scores["head.linear.weight"] > 0.5, served["block2"].T)
+
+
+def test_what_refits_refuses_attention_and_says_what_to_do():
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    with pytest.raises(InputError, match=r"found SelfAttention; attention is not linear .* leave its stage"):
+        gauss_newton.gauss_newton_diagonal(build(), images, ["heads1.attention"], np.random.default_rng(0))
