@@ -5,14 +5,16 @@ python simulations/live_architectures.py [NAME ...] --out out/live-architectures
 Every network is built with random weights for 5 labels and small images or short texts. As a live model it is
 listed by `live.stages`, measured at its last stages, masked at density 0.1 by AFCC and at random, predicted for
 AFCC, and made smaller by half of the channels. Its state dictionary and its ONNX file are imported, with outputs
-compared to those of PyTorch. A cell is "works" or the reason of the refusal. Results are stored one by one, and
-`--page docs/interop.md` writes them into the page, between its two marks. Needs torchvision, timm, transformers,
-Torch-Pruning, onnx.
+compared to those of PyTorch. A cell is "works" or the reason of the refusal. Cells are stored one by one, so the
+same command goes on where it was interrupted; `--again state onnx` computes these anew. `--page docs/interop.md`
+writes all complete rows into the page, between its two marks. Needs torchvision, timm, transformers, onnx and
+Torch-Pruning.
 """
 
 import argparse
 import importlib
 import json
+import re
 import tempfile
 import time
 import warnings
@@ -32,6 +34,7 @@ from deeptheory.interop import torch as live
 from deeptheory.interop.onnx.reader import read_onnx
 from deeptheory.interop.reading import find_network
 from deeptheory.interop.state.architectures import ARCHITECTURES as IMPORTED
+from deeptheory.interop.torch.layers import is_transposed
 from deeptheory.interop.torch.tracing import first_tensor
 from deeptheory.store.atomic_files import write_text
 from deeptheory.store.paths import AFCC
@@ -41,8 +44,9 @@ N_LABELS, PER_LABEL, DENSITY = 5, 10, 0.1
 MEASURED = 2  # stages, the last ones: the probes of early stages take longest. And all from the last heads on
 WORDS, LENGTH = 100, 12  # of the vocabulary, and of a text
 AGREEMENT = 1e-4  # of the largest output: by how much an imported network may differ
-WORKS = "works"
+WORKS, OF_TEXTS = "works", "texts are not imported"
 BEGIN, END = "<!-- simulations/live_architectures.py -->", "<!-- end -->"
+IN_FOLDER = re.compile(r"^/\S*/(?=model\.)")
 STEPS = ("measure", "masks", "predict", "compact", "state", "onnx")
 OLD = {"init_weights": False, "aux_logits": False}
 SMALL = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128}
@@ -161,9 +165,13 @@ def compacted(name: str, model: torch.nn.Module) -> str:
     """Half of the channels removed, by the magnitude of their filters."""
     given = example(ARCHITECTURES[name][1])
     weights = {
-        f"{layer}.weight": module.weight.detach().abs().numpy()
+        f"{layer}.weight": (module.weight.T if is_transposed(module) else module.weight)
+        .detach()
+        .abs()
+        .numpy()
         for layer, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d) and getattr(module, "groups", 1) == 1
+        if is_transposed(module)
+        or (isinstance(module, torch.nn.Linear | torch.nn.Conv2d) and getattr(module, "groups", 1) == 1)
     }
     masks = live.channel_masks(model, weights, 0.5, example=given)
     small = live.compact(model, masks, example=given, quiet=True)
@@ -203,11 +211,15 @@ def _compared(network: Any, model: torch.nn.Module, pixels: int) -> str:
     return WORKS if difference <= AGREEMENT else f"another network: outputs differ by {difference:.1g}"
 
 
-def tried(name: str) -> dict[str, Any]:
-    """What works, and the reasons of what is refused."""
+def tried(
+    name: str, row: dict[str, Any] | None = None, keep: Callable[[dict[str, Any]], None] = lambda row: None
+) -> dict[str, Any]:
+    """What works, and the reasons of what is refused; of `row` what is not done yet, kept cell by cell."""
     package, pixels, _ = ARCHITECTURES[name]
+    row = {"package": package, "pixels": pixels, "seconds": 0} | (row or {})
+    if row.keys() >= set(STEPS):
+        return row
     model, batches, fitting = build(name), inputs(pixels, 1), inputs(pixels, 2)
-    row: dict[str, Any] = {"package": package, "pixels": pixels}
     done = dict[str, Any]()
 
     def measure() -> str:
@@ -230,16 +242,19 @@ def tried(name: str) -> dict[str, Any]:
         "predict": predict,
         "compact": lambda: compacted(name, model),
     }
-    if pixels:
-        steps |= {"state": lambda: from_state(name, model), "onnx": lambda: from_onnx(name, model)}
-    begun = time.monotonic()
-    cells = {step: cell(action) for step, action in steps.items()}
-    return (
-        row
-        | dict.fromkeys(STEPS, "texts are not imported")
-        | cells
-        | {"seconds": round(time.monotonic() - begun)}
-    )
+    steps |= {
+        "state": lambda: from_state(name, model) if pixels else OF_TEXTS,
+        "onnx": lambda: from_onnx(name, model) if pixels else OF_TEXTS,
+    }
+    if "predict" not in row:  # which needs what these give
+        row = {key: value for key, value in row.items() if key not in ("measure", "masks")}
+    for step, action in steps.items():
+        if step not in row:
+            begun = time.monotonic()
+            row[step] = cell(action)
+            row["seconds"] += round(time.monotonic() - begun)
+            keep(row)
+    return row
 
 
 def cell(action: Callable[[], str]) -> str:
@@ -247,7 +262,7 @@ def cell(action: Callable[[], str]) -> str:
     try:
         return action()
     except InputError as refusal:
-        said = f"refused: {refusal.what.rpartition('/')[2]}: {refusal.found}"
+        said = f"refused: {IN_FOLDER.sub('', refusal.what)}: {refusal.found}"
     except KeyError:
         return "-"  # what it needs was refused
     except Exception as failure:  # of PyTorch's exporter, for instance
@@ -281,24 +296,29 @@ def write_page(path: Path, results: dict[str, dict[str, Any]]) -> None:
     write_text(path, "\n".join([before + BEGIN, *table(results), END + after]))
 
 
+def stored(path: Path) -> dict[str, Any]:
+    """What a file holds; nothing if there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", help="of architectures; all by default")
     parser.add_argument("--out", type=Path, default=Path("out/live-architectures"))
+    parser.add_argument("--again", nargs="+", choices=STEPS, default=(), help="cells to compute anew")
     parser.add_argument("--page", type=Path, help="page to write the table into")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    results = {}
     for name in options.names or ARCHITECTURES:
-        stored = options.out / f"{name}.json"
-        if not stored.exists():
-            write_text(stored, json.dumps(tried(name), indent=1))
-        results[name] = json.loads(stored.read_text(encoding="utf-8"))
-        print(table({name: results[name]})[-1], flush=True)
+        path = options.out / f"{name}.json"
+        row = {key: cell for key, cell in stored(path).items() if key not in options.again}
+        row = tried(name, row, lambda row, path=path: write_text(path, json.dumps(row, indent=1)))
+        print(table({name: row})[-1], flush=True)
     if options.page:
-        write_page(options.page, results)
+        rows = {name: stored(options.out / f"{name}.json") for name in ARCHITECTURES}
+        write_page(options.page, {name: row for name, row in rows.items() if row.keys() >= set(STEPS)})
 
 
 if __name__ == "__main__":

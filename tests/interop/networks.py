@@ -18,6 +18,7 @@ NETWORKS = {
     "lenet": {},
     "resnet20": {"width": 0.25},
     "resnet18": {"form": "imagenet"},
+    "googlenet": {},  # whose pooling is in ceil_mode
     "resnext50_32x4d": {"width": 0.4},  # two channels in each group
     "wrn-16-8": {},
     "efficientnet-b0": {"depth": 0.3, "stochastic_depth": 0.2},
