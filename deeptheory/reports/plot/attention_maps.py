@@ -12,6 +12,7 @@ from deeptheory.reports.plot.notebook_figure import Figure
 from deeptheory.reports.plot.styles import SINGLE_COLUMN, styled
 
 INCHES = 0.72  # of a map
+SEQUENCE = 1.1, 0.32  # width and height of the map of a sequence, which is one row
 
 
 @styled
@@ -53,19 +54,25 @@ def draw_attention_maps(
     n_positions = mean[0].size
     mean, differences = n_positions * mean, n_positions * (maps - mean)
     rows, columns = 1 + len(maps), 1 + len(mean)
-    figure = Figure(figsize=(max(SINGLE_COLUMN, 0.9 + INCHES * columns), 0.6 + INCHES * rows))
+    width, height = (INCHES, INCHES) if mean.shape[1] > 1 else SEQUENCE
+    aspect = "equal" if mean.shape[1] > 1 else "auto"
+    figure = Figure(figsize=(max(SINGLE_COLUMN, 0.9 + width * columns), 0.8 + height * rows))
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.ravel():
         axes.set(xticks=[], yticks=[])
     limit = np.abs(differences).max() or 1.0
     for column, head in enumerate(heads, 1):
         panels[0, column].set_title(f"head {head}")
-        above = panels[0, column].imshow(mean[column - 1], vmin=0, vmax=mean.max(), cmap="Greys")
+        above = panels[0, column].imshow(
+            mean[column - 1], vmin=0, vmax=mean.max(), cmap="Greys", aspect=aspect
+        )
         for row in range(1, rows):
-            below = panels[row, column].imshow(differences[row - 1, column - 1], vmin=-limit, vmax=limit)
+            below = panels[row, column].imshow(
+                differences[row - 1, column - 1], vmin=-limit, vmax=limit, aspect=aspect
+            )
     panels[0, 0].set_axis_off()
     where = {"ha": "right", "va": "center", "transform": panels[0, 0].transAxes}
-    panels[0, 0].text(1, 0.5, f"{name}\n\nall labels", **where)
+    panels[0, 0].text(1, 0.5, f"{name}\nall labels", **where)
     for axes, (label, image) in zip(panels[1:, 0], inputs.items(), strict=True):
         axes.set_ylabel(label, rotation=0, ha="right", va="center")
         _draw_input(axes, np.asarray(image, np.float64))
@@ -75,7 +82,7 @@ def draw_attention_maps(
 
 
 def _draw_input(axes: Axes, image: np.ndarray) -> None:
-    if image.ndim == 3 and image.shape[2] in (1, 3):
+    if image.ndim == 3 and image.shape[1] > 1 and image.shape[2] in (1, 3):
         axes.imshow(image[..., 0] if image.shape[2] == 1 else image / 255, cmap="Greys_r")
     else:
         axes.set_frame_on(False)

@@ -18,7 +18,7 @@ def test_units_are_those_of_no_preference_and_all_differences_have_one_scale(tmp
     assert {panels[row, column].images[0].get_clim() for row in (1, 2) for column in (1, 2)} == {(-1, 1)}
     assert [axes.get_title() for axes in panels[0]] == ["", "head 0", "head 3"]
     assert [axes.get_ylabel() for axes in panels[1:, 0]] == ["A", "B"]
-    assert panels[0, 0].texts[0].get_text() == "heads2, seed 1\n\nall labels"
+    assert panels[0, 0].texts[0].get_text() == "heads2, seed 1\nall labels"
     save(figure, tmp_path / "figure.png")
 
 
