@@ -17,7 +17,8 @@ def facts(runs: Sequence[Run]) -> str:
     config = first.config
     varied = {name for run in runs[1:] for name, _, _ in differences(config, run.config)} - {"seed"}
     seeds = sorted({run.config.seed for run in runs})
-    data = config.data.path or f"rendered glyphs of {config.data.size} x {config.data.size} pixels"
+    glyphs = f"rendered glyphs of {config.data.size} x {config.data.size} pixels"
+    data = config.data.path or (glyphs if config.data.source == "glyphs" else config.data.source)
     stored = {run.read_text(paths.provenance_path("train", paths.GIT_REVISION)) for run in runs}
     revisions = sorted({revision[:10] or "unknown" for revision in stored})
     trained = "" if config.network.name == IMPORTED else f", trained for {config.train.epochs} epochs"
