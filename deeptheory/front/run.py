@@ -15,7 +15,7 @@ from deeptheory.errors import InputError, unknown_name
 from deeptheory.front import frames
 from deeptheory.front.places import Place
 from deeptheory.runs.configuration import Config
-from deeptheory.runs.exports import tensors_of_arm
+from deeptheory.runs.exports import masks_back, tensors_of_arm
 from deeptheory.runs.steps.compaction import retrained_masks, retrained_network
 from deeptheory.runs.steps.training import stored_splits, trained_network
 from deeptheory.runs.stored_arrays import stage_names
@@ -260,6 +260,28 @@ class Run:
         self._check_arm(arm, self.config.prune.arms)
         self.require("prune")
         return retrained_masks(self.stored, trained_network(self.stored), arm)
+
+    def masks_back(self, arm: str) -> dict[str, NDArray[np.bool_]]:
+        """The masks of an arm under the names of the PyTorch model that the network was imported from.
+
+        Parameters
+        ----------
+        arm : str
+            As in `masks`.
+
+        Returns
+        -------
+        dict of str to bool array
+            For `interop.torch.apply_masks`, to fine-tune the model in PyTorch.
+
+        Raises
+        ------
+        InputError
+            The run was not imported from a state dictionary.
+        """
+        self._check_arm(arm, self.config.prune.arms)
+        self.require("prune")
+        return masks_back(self.stored, arm)
 
     def load_into(self, model: Any, arm: str | None = None) -> None:
         """Load the network, or an arm after retraining, into the PyTorch model that it was imported from.

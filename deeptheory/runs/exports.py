@@ -11,7 +11,13 @@ from deeptheory.interop.state.going_back import Origin, tensors_back
 from deeptheory.nn.layers.base import Array
 from deeptheory.runs.network_sources import stored_blueprint
 from deeptheory.runs.run import Run
-from deeptheory.runs.steps.compaction import chosen_arms, compact, masks_of_arm, retrained_network
+from deeptheory.runs.steps.compaction import (
+    chosen_arms,
+    compact,
+    masks_of_arm,
+    retrained_masks,
+    retrained_network,
+)
 from deeptheory.runs.steps.training import trained_network
 from deeptheory.store import paths
 from deeptheory.tables import Summary
@@ -108,6 +114,24 @@ def tensors_of_arm(run: Run, arm: str = "") -> tuple[dict[str, Array], dict[str,
         network = retrained_network(run, arm)
         masks = None if arm == prune.UNPRUNED else dict(masks_of_arm(run, network, arm))
     return tensors_back(origin, network.state()), None if masks is None else tensors_back(origin, masks)
+
+
+def masks_back(run: Run, arm: str) -> dict[str, Array]:
+    """The masks of an arm of an imported network, under the names and in the shapes of its tensors.
+
+    Parameters
+    ----------
+    run : Run
+        Imported and pruned.
+    arm : str
+        With a mask; as it was at the end of retraining, or before it.
+
+    Raises
+    ------
+    InputError
+        As `tensors_of_arm`.
+    """
+    return tensors_back(_origin(run), dict(retrained_masks(run, trained_network(run), arm)))
 
 
 def _origin(run: Run) -> Origin:

@@ -52,6 +52,7 @@ def test_networks_and_masks_of_arms(opened):
         (lambda run: run.masks("unpruned"), ["arm", "'unpruned'"]),
         (lambda run: run.network("afc"), ["did you mean 'afcc'?"]),
         (lambda run: run.load_into(None, "afcc"), ["an imported network", "one that was trained here"]),
+        (lambda run: run.masks_back("afcc"), ["an imported network", "one that was trained here"]),
         (lambda run: run["measure/stages/stage9"], ["'measure/stages/stage9' in run.h5"]),
         (lambda run: run.to_frame("stage"), ["to_frame", "did you mean 'stages'?"]),
     ],

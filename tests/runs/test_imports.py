@@ -20,7 +20,7 @@ from deeptheory.interop.state.tensor_files import read_tensors
 from deeptheory.runs import Run, import_run, imported_config, steps
 from deeptheory.runs.configuration import config_from
 from deeptheory.runs.estimates import estimate, require_memory, sizes_of
-from deeptheory.runs.exports import export_network, tensors_of_arm
+from deeptheory.runs.exports import export_network, masks_back, tensors_of_arm
 from deeptheory.runs.network_sources import blueprint_in
 from deeptheory.runs.steps import inference_cost
 from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
@@ -305,6 +305,8 @@ def test_an_arm_goes_back_under_the_names_that_it_came_with(own, tmp_path):
         np.testing.assert_array_equal(tensors[names[name]], array)
     assert all(np.all(tensors[name][~mask] == 0) for name, mask in masks.items())
     assert tensors_of_arm(run, "unpruned")[1] is None
+    for name, mask in masks_back(run, "afcc").items():
+        np.testing.assert_array_equal(mask, masks[name])
     files = export_network(run, "state", tmp_path / "back", "afcc").numbers["files"]
     assert [path.removeprefix(str(tmp_path)) for path in files] == [
         "/back.safetensors",
