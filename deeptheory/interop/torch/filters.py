@@ -171,6 +171,19 @@ def _move(operation: Operation, given: Operand) -> Filters | None:
     return given.filters.after(place)
 
 
+def _indexed(operation: Operation, given: Operand) -> Filters | None:
+    """Tokens that numbers choose, along the axes before the filters, which are the last one."""
+    last, n = len(given.shape) - 1, len(operation.arguments["indices"])
+    if (
+        given.filters.axis != last
+        or n > last
+        or len(operation.out) < 2
+        or operation.out[-1] != given.shape[-1]
+    ):
+        return None
+    return given.filters.after(replace(given.filters.place, axis=len(operation.out) - 1))
+
+
 def _embedding(operation: Operation, given: Operand) -> Filters | None:
     """Rows of a table that numbers of tokens choose."""
     return Filters(len(operation.out) - 1, operation.out[-1])
@@ -277,7 +290,8 @@ RULES: dict[str, Rule] = {
     "bmm": _batched_product,
     "convolution": _convolution,
     "embedding": _embedding,
+    "index": _indexed,
     "cat": _concatenation,
 }
-JOINING = (_sum, _concatenation, _attended, _batched_product)  # of any number of operands
+JOINING = (_sum, _concatenation, _attended, _batched_product, _indexed)  # of any number of operands
 SETTING = (_convolution, _product, _embedding, _softmax)  # whatever the axis was before

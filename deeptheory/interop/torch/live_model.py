@@ -16,7 +16,17 @@ from deeptheory.interop.torch.axes import Place
 from deeptheory.interop.torch.filters import Filters
 from deeptheory.interop.torch.inputs import Pool
 from deeptheory.interop.torch.passes import followed, in_projections, unwrapped
-from deeptheory.interop.torch.tracing import CALL, INPUT, Call, N, Trace, first_tensor, trace
+from deeptheory.interop.torch.tracing import (
+    CALL,
+    INPUT,
+    Call,
+    N,
+    Trace,
+    chosen_tokens,
+    first_tensor,
+    module_of,
+    trace,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -135,8 +145,8 @@ class LiveModel:
         calls = found.of(stage)
         if not calls:
             output, _, number = stage.rpartition(CALL)
-            named = output if number.isdigit() and output.removesuffix(INPUT) in self.modules else stage
-            layer = self.module(named.removesuffix(INPUT))
+            named = output if number.isdigit() and module_of(output) in self.modules else stage
+            layer = self.module(module_of(named))
             if named.endswith(INPUT) and not self.mixes(layer):
                 expected = "the input of a layer that mixes channels"
                 raise InputError(f"stage '{stage}'", expected, f"that of a {type(layer).__name__}")
@@ -196,19 +206,38 @@ class LiveModel:
                 if (call.output, call.number) == (output, times[output]):
                     observers[name](filters_last(to_numpy(first_tensor(self.torch, found)), call, len(x)))
 
+        inside = dict[str, tuple[Any, Any]]()
+
         def after(output: str) -> Hook:
             return lambda module, given, found: show(output, found)
+
+        def keep(name: str) -> Hook:
+            return lambda module, given, found: inside.__setitem__(name, (given[0], found))
 
         def before(output: str) -> Hook:
             return lambda module, given: show(output, given)
 
-        reading = {call.module: before(call.output) for call in calls.values() if call.reads}
-        with self.hooked({c.module: after(c.output) for c in calls.values() if not c.reads}, reading):
-            self.outputs(x)
+        reading = {c.module: before(c.output) for c in calls.values() if c.reads and not c.chosen}
+        behind = {c.module: after(c.output) for c in calls.values() if not c.reads}
+        behind |= {c.module: keep(c.output) for c in calls.values() if c.chosen}
+        with self.hooked(behind, reading):
+            logits = first_tensor(self.torch, self.outputs(x))
+        for name, (given, written) in inside.items():
+            show(name, self._at_chosen(name, given, written, logits))
         for name, n_calls in times.items():
             if n_calls != expected[name]:
-                what = f"calls of module '{name.removesuffix(INPUT)}' in one forward pass"
+                what = f"calls of module '{module_of(name)}' in one forward pass"
                 raise InputError(what, f"{expected[name]}, as for the first inputs", f"{n_calls}")
+
+    def _at_chosen(self, name: str, given: Any, written: Any, logits: Any) -> Any:
+        """What a layer reads (n, T, C) at the tokens whose outputs are those of the model, (n, C)."""
+        tokens = chosen_tokens(written, logits)
+        if tokens is None:
+            expected = (
+                "outputs of the model that are those of one token of this layer, as for the first inputs"
+            )
+            raise InputError(f"stage '{name}'", expected, "others")
+        return given[self.torch.arange(len(given), device=given.device), tokens]
 
     def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Outputs of the whole model, (n, K); `InputError` where they have another form."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CALL = "#"  # between the name of a module that is called several times and the number of the call
 INPUT = ":input"  # behind the name of a layer: what it reads
+CHOSEN = ":chosen"  # the same, at the token whose outputs are those of the model
+SAME = 1e-6  # of the largest: by how much outputs of a token may differ from those of the model
 N = 2  # inputs of the pass, so that no axis of length 1 is taken for the batch
 
 
@@ -43,6 +45,8 @@ class Call:
         Of its output; () where that is no tensor.
     reads : bool
         Whether all this is said of its input.
+    chosen : bool
+        Of its input at one token of each input alone, the one that the outputs of the model are from.
     """
 
     module: str
@@ -51,11 +55,12 @@ class Call:
     batch: Place | None
     shape: Shape
     reads: bool = False
+    chosen: bool = False
 
     @property
     def output(self) -> str:
         """The name without the number of the call."""
-        return self.module + INPUT * self.reads
+        return self.module + (CHOSEN if self.chosen else INPUT * self.reads)
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def trace(
     mode = _follower(torch)
     images = mode.inputs(torch.utils._pytree.tree_leaves(given))
     calls, layers, times, handles = list[Call](), list[MixingCall](), Counter[str](), []
-    reads = dict[str, tuple[Filters, int]]()
+    reads, by_token = dict[str, tuple[Filters, int]](), dict[str, Any]()
 
     def before_mixing(name: str) -> Any:
         def hook(module: Any, given: Any) -> None:
@@ -150,6 +155,8 @@ def trace(
             axis = 1 if is_convolution(module) else output.ndim - 1
             written = Filters(axis, output.shape[axis], writers=frozenset((name,)))
             layers.append(MixingCall(name, reads[name][0], written))
+            if not is_convolution(module) and output.ndim == 3:
+                by_token[name] = output
             batch = mode.of(given[0])[1]
             mode.keep(output, written, batch if batch is not None and batch.axis < output.ndim else None)
 
@@ -178,7 +185,31 @@ def trace(
     finally:
         for handle in handles:
             handle.remove()
-    return Trace(calls, layers, images, mode.of(first_tensor(torch, output))[0])
+    logits = first_tensor(torch, output)
+    outputs = mode.of(logits)[0]
+    for place, layer in enumerate(layers):
+        name, behind = layer.module, layer.written in outputs.chain
+        if not (behind and name in by_token and times[name] == 1):
+            continue
+        if chosen_tokens(by_token[name], logits) is not None:
+            read = layer.read.after(Place(1, layer.read.n))
+            calls.append(Call(name, 1, read, Place(0, N), (N, read.n), reads=True, chosen=True))
+            layers[place] = MixingCall(name, read, layer.written)
+    return Trace(calls, layers, images, outputs)
+
+
+def chosen_tokens(by_token: Any, logits: Any) -> Any:
+    """The tokens (n,) at which outputs (n, T, K) are the logits (n, K); None where they are not for each input."""
+    if logits is None or logits.ndim != 2 or by_token.shape[::2] != logits.shape:
+        return None
+    distance = (by_token - logits[:, None]).abs().amax(-1)
+    nearest, tokens = distance.min(1)
+    return tokens if bool((nearest <= SAME * logits.abs().amax(1)).all()) else None
+
+
+def module_of(output: str) -> str:
+    """The module of a name of its output or of its input."""
+    return output.removesuffix(INPUT).removesuffix(CHOSEN)
 
 
 def first_tensor(torch: Any, output: Any) -> Any:

@@ -264,3 +264,25 @@ def test_bad_batches_of_tokens(batch, words):
         live.measure(made(models.Encoder), batch if isinstance(batch, list) else [batch], quiet=True)
     for word in words:
         assert word in str(refused.value)
+
+
+def test_the_token_that_the_outputs_are_chosen_from_is_a_stage():
+    model = made(models.Causal, True)
+    listed = live.stages(model, ids())
+    assert (listed.names[-2:], listed.head) == (["end", "score:chosen"], ("score",))
+    assert (listed[-1].shape, listed[-1].filters, listed[-1].positions) == ((8,), 8, 1)
+    found = measured(model, ids())
+    assert found.classifier == "score"  # its features times the weights are the outputs of the model
+    arms = found.masks(["afcc", "random"], 0.5)
+    assert arms["afcc"].masks["score.weight"].shape == (5, 8)
+    assert all(np.isfinite(arm["loss"]) for arm in found.predict(arms, quiet=True)["arms"].values())
+
+
+def test_tokens_that_are_averaged_behind_the_head_are_not_chosen():
+    class Averaged(models.Causal):
+        def forward(self, ids):
+            self.score_all = True
+            x = self.wte(ids)
+            return self.score(self.end(x)).mean(1)
+
+    assert "score:chosen" not in live.stages(made(Averaged), ids()).names

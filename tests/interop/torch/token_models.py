@@ -107,10 +107,11 @@ class Conv1D(tn.Module):
 
 
 class Causal(tn.Module):
-    """As GPT-2: transposed weights, causal attention, a tuple as output."""
+    """As GPT-2: transposed weights, causal attention, a tuple as output, chosen from those of all tokens."""
 
-    def __init__(self):
+    def __init__(self, score_all=False):
         super().__init__()
+        self.score_all = score_all
         self.wte, self.ln = tn.Embedding(VOCABULARY, WIDTH), tn.LayerNorm(WIDTH)
         self.c_attn, self.c_proj = Conv1D(3 * WIDTH, WIDTH), Conv1D(WIDTH, WIDTH)
         self.split_size, self.head_dim = WIDTH, WIDTH // HEADS
@@ -123,6 +124,8 @@ class Causal(tn.Module):
         q, k, v = (part.view(shape).transpose(1, 2) for part in parts)
         y = tn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2)
         x = x + self.c_proj(y.flatten(2))
+        if self.score_all:
+            return self.score(self.end(x))[torch.arange(len(x)), ids.argmax(-1)], None
         return self.score(self.end(x)[:, -1]), None
 
 
