@@ -135,7 +135,8 @@ class Passes:
         """Add the gradients of a layer's inputs to those that other readers of the same outputs gave.
 
         A layer may overwrite the gradient that it gets, and layers return gradients in shared memory. Therefore a
-        gradient that the next layer, whose output is `following`, does not use at once is copied.
+        gradient that the next layer, whose output is `following`, does not use at once is copied: a shortcut may
+        be computed between a layer and the one that it reads.
         """
         for index, name in enumerate(inputs):
             if name not in needed:
@@ -144,9 +145,7 @@ class Passes:
             assert gradient is not None
             if name in gradients:
                 gradients[name] += gradient
-            elif self.n_readers[name] > 1 or (
-                len(inputs) > 1 and (name != following or isinstance(dx, tuple))
-            ):
+            elif self.n_readers[name] > 1 or name != following or (len(inputs) > 1 and isinstance(dx, tuple)):
                 gradients[name] = self.gradient_copies.array(name, gradient.shape, gradient.dtype)
                 np.copyto(gradients[name], gradient)
             else:

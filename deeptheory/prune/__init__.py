@@ -42,7 +42,14 @@ from deeptheory.prune.prediction import (
     layer_predictions,
     outputs_below,
 )
-from deeptheory.prune.refitting import RIDGE, images_for, images_for_patches, refit_layers, refitted_layer
+from deeptheory.prune.refitting import (
+    RIDGE,
+    about_zero,
+    images_for,
+    images_for_patches,
+    refit_layers,
+    refitted_layer,
+)
 from deeptheory.prune.selection import DensityNotReached, Ranking, keep_density, keep_largest, masks_of_units
 from deeptheory.prune.wide_refitting import WIDE, patches_of_wide, refitted_wide
 from deeptheory.store.paths import AFCC, UNPRUNED
@@ -79,6 +86,7 @@ __all__ = [
     "Refitted",
     "Scores",
     "Target",
+    "about_zero",
     "apply_masks",
     "check_agreement",
     "check_arms",

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import measure, nn, theory
-from deeptheory.errors import InputError
 from deeptheory.nn.layers.base import Array
 from deeptheory.prune.masked_layers import HEAD
 from deeptheory.prune.wiring import is_linear
@@ -31,7 +30,8 @@ def refit_layers(
     for every filter b of every layer from the first masked one on, masked or not: z_b is its output in the intact
     network, phi' the patch that it now reads, with all layers below refitted already. Later layers can so correct
     part of the error of earlier ones. The offset c is added to the batch norm that follows, or to the bias; where
-    all patches are equal the output is c alone.
+    all patches are equal the output is c alone. A layer with neither, as those of DenseNet in front of a
+    concatenation, is fitted without c.
     Status: each step exact least squares (`theory.refitted_weights`), the sequence a model of retraining, ours.
     The head is not refitted: its inputs are known only afterwards. Nor is attention, whose outputs are not linear
     in its weights: what it loses is left to the projection behind it.
@@ -51,24 +51,19 @@ def refit_layers(
     -------
     list of str
         The layers that were refitted.
-
-    Raises
-    ------
-    InputError
-        A layer has neither a bias nor a batch norm behind it.
     """
     refitted = []
     for name in _affected(network, masks):
         enough = images[: images_for(network, name)]
         moments = measure.patch_moments(network, enough, name, reference, "refit", quiet, RIDGE)
         weight = reference.parameters()[f"{name}.weight"].astype(np.float64)
+        if offset_of(reference, name, np.zeros(len(weight))) is None:
+            moments = about_zero(moments)
         fitted, offset = refitted_layer(weight, masks.get(f"{name}.weight"), moments)
         network.parameters()[f"{name}.weight"] = fitted.astype(network.dtype)
-        shifted = offset_of(reference, name, offset)
-        if shifted is None:
-            raise InputError(f"layer '{name}'", "a bias, or a batch norm that follows", "neither")
-        target, value = shifted
-        (network.parameters() if target in network.parameters() else network.buffers())[target] = value
+        if shifted := offset_of(reference, name, offset):
+            target, value = shifted
+            (network.parameters() if target in network.parameters() else network.buffers())[target] = value
         refitted.append(name)
     return refitted
 
@@ -103,6 +98,18 @@ def refitted_layer(
             moments.covariance, flat[rows], kept[rows], RIDGE, moments.cross[rows]
         )
     return fitted.reshape(weight.shape), moments.output_mean - fitted @ moments.mean
+
+
+def about_zero(moments: measure.PatchMoments) -> measure.PatchMoments:
+    """Second moments in place of covariances, for a layer that takes no offset."""
+    mean, output_mean = moments.mean, moments.output_mean
+    return measure.PatchMoments(
+        moments.n_patches,
+        np.zeros_like(mean),
+        moments.covariance + np.outer(mean, mean),
+        np.zeros_like(output_mean),
+        moments.cross + np.outer(output_mean, mean),
+    )
 
 
 def images_for(network: nn.Network, layer: str) -> int:

@@ -113,3 +113,19 @@ def test_networks_have_blocks(network):
         assert not blocks
     else:
         assert len(blocks) > 5
+
+
+def test_a_shortcut_between_two_layers_of_a_branch_leaves_their_gradient_alone():
+    """It is computed between them, in the memory that gradients share."""
+    gradients = {}
+    for dtype in (np.float32, np.float64):
+        rng = np.random.default_rng(0)
+        network = nn.build("resnet18", 5, (16, 16, 1), 0.25, rng=rng, dtype=dtype)
+        logits, _ = network.forward(rng.uniform(-1, 1, (20, 16, 16, 1)).astype(dtype), training=True)
+        network.backward(nn.softmax_cross_entropy(logits, np.arange(20) % 5)[1])
+        gradients[dtype] = {key: gradient.copy() for key, gradient in network.gradients().items()}
+    for key, expected in gradients[np.float64].items():
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(
+            gradients[np.float32][key], expected, rtol=0, atol=0.02 * scale, err_msg=key
+        )

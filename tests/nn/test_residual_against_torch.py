@@ -27,6 +27,22 @@ class BasicBlock(torch.nn.Module):
         return F.relu(y + F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.added)))
 
 
+class Projected(torch.nn.Module):
+    """A basic block whose shortcut is a convolution, which is computed between the two of the branch."""
+
+    def __init__(self, n_in, n_out, stride):
+        super().__init__()
+        self.first, self.first_norm = conv(n_in, n_out, 3, stride), torch.nn.BatchNorm2d(n_out)
+        if stride > 1:
+            self.shortcut, self.norm = conv(n_in, n_out, 1, stride), torch.nn.BatchNorm2d(n_out)
+        self.second, self.second_norm = conv(n_out, n_out, 3), torch.nn.BatchNorm2d(n_out)
+        self.stride = stride
+
+    def forward(self, x):
+        y = self.second_norm(self.second(F.relu(self.first_norm(self.first(x)))))
+        return F.relu(y + (self.norm(self.shortcut(x)) if self.stride > 1 else x))
+
+
 class Squeeze(torch.nn.Module):
     def __init__(self, n, n_hidden):
         super().__init__()
@@ -54,6 +70,14 @@ def resnet20(n_labels):
     stem = [conv(3, 16, 3), torch.nn.BatchNorm2d(16), torch.nn.ReLU()]
     blocks = [(16, 16, 1)] * 3 + [(16, 32, 2)] + [(32, 32, 1)] * 2 + [(32, 64, 2)] + [(64, 64, 1)] * 2
     return torch.nn.Sequential(*stem, *(BasicBlock(*block) for block in blocks), *ending(64, n_labels))
+
+
+def resnet18(n_labels, n):
+    stem = [conv(3, n, 3), torch.nn.BatchNorm2d(n), torch.nn.ReLU()]
+    blocks = [(n, n, 1)] * 2
+    for group in (1, 2, 3):
+        blocks += [(n * 2 ** (group - 1), n * 2**group, 2), (n * 2**group, n * 2**group, 1)]
+    return torch.nn.Sequential(*stem, *(Projected(*block) for block in blocks), *ending(8 * n, n_labels))
 
 
 def efficientnet_b0(n_labels, width, depth, stem_stride):
@@ -85,6 +109,7 @@ def ending(n, n_labels):
     ("name", "size", "options", "twin"),
     [
         ("resnet20", 8, {}, lambda: resnet20(5)),
+        ("resnet18", 16, {"width": 0.125}, lambda: resnet18(5, 8)),
         ("efficientnet-b0", 16, {"width": 0.25, "depth": 0.5}, lambda: efficientnet_b0(5, 0.25, 0.5, 1)),
         ("efficientnet-b0", 36, {"width": 0.5, "depth": 0.3}, lambda: efficientnet_b0(5, 0.5, 0.3, 2)),
     ],

@@ -5,7 +5,6 @@ import pytest
 
 from deeptheory import measure, nn, prune, theory
 from deeptheory.data.augmentation import scale
-from deeptheory.errors import InputError
 
 IMAGES = np.random.default_rng(9).integers(0, 256, (300, 16, 16, 3), np.uint8)
 
@@ -149,21 +148,24 @@ def test_branches_that_no_mask_reaches_are_left_alone():
     assert prune.refit_layers(copy, masks, IMAGES, net, quiet=True) == [f"{last}.conv"]
 
 
-def test_a_layer_without_an_offset_is_refused():
+def test_a_layer_without_an_offset_is_fitted_through_the_origin():
     rng = np.random.default_rng(0)
     conv = nn.Conv2d(3, 4, 3, padding=1, rng=rng)
-    second = nn.Conv2d(4, 4, 3, padding=1, rng=rng)
+    second = nn.Conv2d(4, 4, 1, rng=rng)
     stages = [
-        nn.Stage("stage1", {"conv": conv}, (4, 4, 4)),
+        nn.Stage("stage1", {"conv": conv, "relu": nn.ReLU()}, (4, 4, 4)),
         nn.Stage("stage2", {"conv": second}, (4, 4, 4)),
     ]
     head = nn.Stage("head", {"flatten": nn.Flatten(), "linear": nn.Linear(64, 2, rng=rng)}, (2,))
     net = nn.Network(stages, head, (4, 4, 3))
-    masks = {"stage2.conv.weight": np.ones((4, 4, 3, 3), bool)}
-    images = np.zeros((3, 4, 4, 3), np.uint8)
-    images[1] = 200
-    with pytest.raises(
-        InputError,
-        match=r"layer 'stage2\.conv': expected a bias, or a batch norm that follows, found neither",
-    ):
-        prune.refit_layers(net, masks, images, net, quiet=True)
+    images = rng.integers(0, 256, (200, 4, 4, 3), np.uint8)
+    read, written = (
+        net.internals(scale(images), [name])[name].reshape(-1, 4) for name in ("stage1", "stage2")
+    )
+    kept = np.ones((4, 4), bool)
+    kept[:, 0] = False
+    masks = {"stage2.conv.weight": kept[..., None, None]}
+    masked = prune.masked_network(net, masks)
+    assert prune.refit_layers(masked, masks, images, net, quiet=True) == ["stage2.conv"]
+    expected = np.linalg.lstsq(read[:, 1:].astype(np.float64), written.astype(np.float64), rcond=None)[0].T
+    np.testing.assert_allclose(masked.parameters()["stage2.conv.weight"][:, 1:, 0, 0], expected, atol=1e-2)

@@ -95,7 +95,7 @@ class LivePredictor(prune.RefitPredictor):
                 ridge=prune.RIDGE,
             )
             if not centred:
-                moments = _about_zero(moments)
+                moments = prune.about_zero(moments)
             return prune.refitted_layer(weight.astype(np.float64), mask, moments)
         images = images[: max(1, prune.patches_of_wide(width) // layer.n_positions)]
         patches = np.empty((len(images) * layer.n_positions, width), np.float32)
@@ -127,18 +127,6 @@ class LivePredictor(prune.RefitPredictor):
             with self.live.hooked({name: record_output}):
                 self.live.outputs(x)
             yield seen["patches"], seen["outputs"]
-
-
-def _about_zero(moments: measure.PatchMoments) -> measure.PatchMoments:
-    """Second moments in place of covariances, for a layer that takes no offset."""
-    mean, output_mean = moments.mean, moments.output_mean
-    return measure.PatchMoments(
-        moments.n_patches,
-        np.zeros_like(mean),
-        moments.covariance + np.outer(mean, mean),
-        np.zeros_like(output_mean),
-        moments.cross + np.outer(output_mean, mean),
-    )
 
 
 def _refuse_computed_weights(live: LiveModel) -> None:
