@@ -23,7 +23,7 @@ from deeptheory.runs.network_sources import NetworkSource
 from deeptheory.runs.steps.layer_choice import layers_to_mask, stages_to_measure
 from deeptheory.runs.steps.training import prepare
 from deeptheory.store import paths
-from deeptheory.system import kernel_cache, memory
+from deeptheory.system import compile_notice, kernel_cache, memory, standard_streams
 
 COMPARE = paths.COMPARE  # what `deeptheory compare` does once a run is trained and measured
 LOADED, COMPILING = 70_000_000, 160_000_000  # bytes: compiled kernels with their libraries; the compiler
@@ -146,10 +146,11 @@ def _sizes(config: Config, quiet: bool, blueprint: str, of_data: State) -> Sizes
     mixing = [f"{node.name}.weight" for node in network.nodes if mixes(node.layer)]
     weights = {name: array for name, array in network.parameters().items() if name in mixing}
     refitted = list(weights)[min(list(weights).index(layer.weight) for layer in masked) :]
-    training, retraining, inferring = (
-        _scratch(source, min(batch, len(splits.train)))
-        for batch in (config.train.batch, config.retrain.batch, 0)
-    )
+    with compile_notice.shown_by(lambda text: None if quiet else standard_streams.say(f"memory: {text}\n")):
+        training, retraining, inferring = (
+            _scratch(source, min(batch, len(splits.train)))
+            for batch in (config.train.batch, config.retrain.batch, 0)
+        )
     return Sizes(
         config,
         source,
@@ -210,7 +211,10 @@ def _scratch(source: NetworkSource, batch: int) -> int:
         logits, _ = network.forward(images, training=True)
         network.backward(logits)
 
-    return _growth(network, batch, step) + _growth(network, BATCH, network.infer)
+    def infer(images: Any) -> None:  # by all threads, which `Network.infer` leaves alone for few images
+        network.observe(images, {"head": lambda logits: None})
+
+    return _growth(network, batch, step) + _growth(network, BATCH, infer)
 
 
 def _growth(network: nn.Network, batch: int, compute: Callable[[Any], object]) -> int:
