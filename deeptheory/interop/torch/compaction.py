@@ -9,7 +9,7 @@ import numpy as np
 
 from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
-from deeptheory.interop.torch.channel_groups import ChannelGroups
+from deeptheory.interop.torch.channel_groups import PARTS_OF_HEADS, ChannelGroups
 from deeptheory.interop.torch.head_removal import attentions, cut_heads, removable_heads
 from deeptheory.interop.torch.live_model import LiveModel
 from deeptheory.interop.torch.masked_copies import (
@@ -126,12 +126,17 @@ def compact(
             hand_over(small, group, cut, keeper, values)
         if cut:
             found.cut(group, cut)
+    unbiased = dict[str, str]()
     for attention in listed:
+        if masked.modules[attention.reader].bias is None:
+            why = f"'{attention.reader}' has no bias to take over what is constant of their heads"
+            unbiased |= dict.fromkeys(attention.writers, why)
         if not attention.uncut and (heads := removable_heads(masked, attention, values)):
             cut_heads(small, attention, heads, values)
     sizes = {name: (_n_out(masked, name), _n_out(small, name)) for name in positions}
     channels = {name: both for name, both in sizes.items() if both[0] != both[1]}
     uncut = {name: group.uncut for group in whole for name in _with_empty_filters(small, group.writers)}
+    uncut |= {name: why for name, why in unbiased.items() if uncut.get(name) == PARTS_OF_HEADS}
     if not channels:
         raise _nothing_to_cut(masked, uncut)
     frozen = {

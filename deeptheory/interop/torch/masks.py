@@ -71,7 +71,9 @@ def masks_of(model: "torch.nn.Module") -> dict[str, NDArray[np.bool_]]:
     """The masks in force in a model, by parameter name, True where kept; empty where there is none."""
     model = unwrapped(needed("torch", "torch"), model)
     parameters = dict(model.named_parameters())
-    masks = {name.removesuffix(MASK): mask for name, mask in model.named_buffers() if name.endswith(MASK)}
+    masks = {
+        name.removesuffix(MASK): mask.float() for name, mask in model.named_buffers() if name.endswith(MASK)
+    }
     return {name: _checked(name, mask) for name, mask in masks.items() if f"{name}{ORIGINAL}" in parameters}
 
 

@@ -316,6 +316,18 @@ class TestTransformers:
         with pytest.raises(InputError, match="which stay: they are parts of heads, which go as a whole"):
             live.compact(vit, {"blocks.0.attn.qkv.weight": mask}, example=self.x, quiet=True)
 
+    def test_masks_of_a_model_in_bfloat16_count(self, vit):
+        masks = live.channel_masks(vit, {"blocks.0.attn.qkv.weight": np.arange(2)}, 0.5, example=self.x)
+        live.apply_masks(vit.bfloat16(), masks)
+        assert live.masks_of(vit)["blocks.0.attn.qkv.bias"].sum() == 12
+
+    def test_a_constant_that_no_bias_takes_over_stays_with_the_reason(self, vit):
+        vit.blocks[0].attn.proj = tn.Linear(8, 8, bias=False)
+        with pytest.raises(
+            InputError, match=r"which stay: 'blocks.0.attn.proj' has no bias to take over what is"
+        ):
+            live.compact(vit, self.without_head(0), example=self.x, quiet=True)
+
     def test_the_last_head_stays(self, vit):
         small = live.compact(vit, self.without_head(0, slice(None)), example=self.x, quiet=True)
         assert small.channels == {"blocks.0.attn.qkv": (24, 12)}
