@@ -11,6 +11,7 @@ from deeptheory.interop.state.going_back import Origin, tensors_back
 
 torch = pytest.importorskip("torch")
 models = pytest.importorskip("tests.interop.torch_models")
+lite = pytest.importorskip("tests.interop.torch_lite")
 from deeptheory.interop import torch as live  # noqa: E402
 from tests.interop.test_reading_against_torch import TINY, TOLERANCE, difference  # noqa: E402
 
@@ -58,6 +59,25 @@ def test_another_epsilon_of_the_norms(tmp_path):
         InputError, match=r"running_var': expected at least 0.00999, .* smaller --norm-epsilon"
     ):
         tensors_back(origin, {name: 0 * array for name, array in variances.items()})
+
+
+def test_kernels_with_zeros_in_front(tmp_path):
+    model = models.settled(lite.Lite0(0.25, 5), epsilon=1e-3)
+    network, origin = imported(model, "efficientnet-lite0", 32, tmp_path)
+    assert network.parameters()["stage1.conv.weight"].shape[2:] == (4, 4)
+    state = network.state()
+    live.load_back(model, tensors_back(origin, state))
+    assert difference(network, model, 32) < TOLERANCE
+    weight = "stage1.conv.weight"
+    mask = np.broadcast_to(
+        (np.arange(state[weight].shape[0]) % 2 == 0)[:, None, None, None], state[weight].shape
+    )
+    (back,) = tensors_back(origin, {weight: mask}).values()
+    np.testing.assert_array_equal(back, mask[:, :, 1:, 1:])
+    state[weight][0, 0, 0, 0] = 1
+    expected = rf"'{weight}': expected zeros in the first row and column of its kernels, found other weights"
+    with pytest.raises(InputError, match=expected):
+        tensors_back(origin, state)
 
 
 def test_positions_before_adaptive_pooling(tmp_path):

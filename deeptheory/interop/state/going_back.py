@@ -126,7 +126,7 @@ def _in_shape(origin: Origin, name: str, array: Array, shape: Shape) -> Array:
 def _without_zeros(name: str, array: Array, shape: Shape) -> Array:
     """Kernels without the row and column in front that stand for another padding (`same_padding`)."""
     kernels = array[:, :, array.shape[2] - shape[2] :, array.shape[3] - shape[3] :]
-    if np.count_nonzero(kernels) != np.count_nonzero(array):
+    if array.dtype != np.bool_ and np.count_nonzero(kernels) != np.count_nonzero(array):
         found, do = "other weights, from training", "export with --to torch"
         raise InputError(f"'{name}'", "zeros in the first row and column of its kernels", found, do)
     return kernels.reshape(shape).copy()
