@@ -90,11 +90,11 @@ def test_a_study_is_made_first(deeptheory, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (("H23",), "hypothesis: expected one of afcc-beats-label-permuted,"),
+        (("H99",), "hypothesis: expected one of afcc-beats-label-permuted,"),
         (("snr-rise",), "did you mean 'snr-rises'?"),
         ((), "hypotheses: expected names or --family, found neither"),
         (("H1", "--family", "paper"), "expected names or --family, found H1 and --family paper"),
-        (("--family", "papr"), "family: expected one of paper, found 'papr'"),
+        (("--family", "papr"), "family: expected one of heads, paper, found 'papr'"),
         (("H1", "h1"), "hypotheses: expected each once, found H1, h1"),
         (
             ("H1",),
