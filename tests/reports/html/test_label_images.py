@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deeptheory.data import Dataset
+from deeptheory.data import Dataset, from_ids
 from deeptheory.reports.html.label_images import _picture, labels_section
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -61,3 +61,13 @@ def test_data_that_cannot_be_read_are_named(run):
     assert style == ""
     assert "No images of the labels are shown, because the data could not be read: " in html
     assert "absent" in html
+
+
+def test_texts_are_shown_in_words(run, monkeypatch):
+    ids = np.array([[2, 3, 0], [3, 0, 0], [2, 2, 2], [1, 3, 2], [3, 3, 3]])
+    words = ("<padding>", "<unknown>", "red", "blue")
+    texts = from_ids(ids, np.arange(5), words=words, label_names=run.dataset.label_names)
+    monkeypatch.setitem(vars(run), "dataset", texts)
+    html, style = labels_section([run])
+    assert style == ""
+    assert f"<b>{texts.label_names[3]}</b> &lt;unknown&gt; blue red</li>" in html
