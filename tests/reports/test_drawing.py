@@ -215,7 +215,7 @@ def test_errors_of_a_sweep_over_numbers_of_labels(sweep_of, tmp_path):
         (
             "cluster-sizes",
             {"stage": "stage5"},
-            "--stage and --filter: expected figure field-matrix, found figure cluster-sizes; leave them out",
+            "--stage and --filter: expected figure attention-maps or figure field-matrix, found figure cluster-",
         ),
     ],
 )
