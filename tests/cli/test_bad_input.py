@@ -270,7 +270,7 @@ def test_a_figure_of_a_run_that_lacks_the_step_is_refused(
     [
         (("field-matrix", "--stage", "stage7"), "stage: expected one of stage1, "),
         (("field-matrix", "--filter", "64"), "--filter: expected 0 to 63 in stage5, found 64"),
-        (("cluster-sizes", "--filter", "1"), "--stage and --filter: expected figure field-matrix"),
+        (("cluster-sizes", "--filter", "1"), "--stage and --filter: expected figure attention-maps"),
     ],
 )
 def test_a_wrong_stage_or_filter_is_refused(
