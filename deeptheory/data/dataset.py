@@ -15,7 +15,7 @@ from deeptheory.errors import InputError
 # (N, H, W, C), grey levels 0..255; or texts (N, T, 1, 1), ids of words, which are told by their type
 Images = NDArray[np.uint8] | Ids | StoredImages
 Labels = NDArray[np.int64]  # (N,)
-SHOWN = 12  # names of labels in the short form of a data set
+SHOWN = 12  # names of labels in the short form of a data set; characters on each side of a wrong one
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,8 +45,8 @@ class Dataset:
     Raises
     ------
     InputError
-        Types or shapes do not fit, a label or id is out of range, a text has no word, or a name cannot be written
-        as UTF-8 or has a NUL.
+        Types or shapes do not fit, a label or id is out of range, a text has no word, or a name or word cannot be
+        written as UTF-8 or has a NUL.
     """
 
     name: str
@@ -62,7 +62,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.label_names):
-            _require_text(name)
+            require_text("name of the data or of a label", name)
+        for word in self.words:
+            require_text(f"word of '{self.name}'", word)
         for part, images, labels in self._parts:
             what = f"{part} {'texts' if self.words else 'images'} of '{self.name}'"
             kind, shape = (IDS, "(N, T, 1, 1)") if self.words else (np.uint8, "(N, H, W, C)")
@@ -164,12 +166,16 @@ def _check_ids(what: str, ids: NDArray[np.unsignedinteger], n_words: int) -> Non
         raise InputError(what, "at least one word in each", found, "leave them out")
 
 
-def _require_text(name: str) -> None:
-    """Refuse a name of a file or label that no run file can hold."""
+def require_text(what: str, text: str) -> None:
+    """Refuse a name, a label, a word or a text of words that no run file can hold."""
+    do = "rename it" if what.startswith("name") else "take it out"
     try:
-        name.encode()
+        text.encode()
     except UnicodeEncodeError as error:
-        found = ascii(name)
-        raise InputError("name of the data or of a label", "text in UTF-8", found, "rename it") from error
-    if "\0" in name:
-        raise InputError("name of the data or of a label", "text without NUL", ascii(name), "rename it")
+        raise InputError(what, "text in UTF-8", _around(text, error.start), do) from error
+    if "\0" in text:
+        raise InputError(what, "text without NUL", _around(text, text.index("\0")), do)
+
+
+def _around(text: str, place: int) -> str:
+    return ascii(text[max(0, place - SHOWN) : place + SHOWN])

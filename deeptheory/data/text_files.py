@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deeptheory.data.dataset import Dataset
+from deeptheory.data.dataset import Dataset, require_text
 from deeptheory.data.files import SMALLER, read_bytes
 from deeptheory.data.folder import TEST_SETS, entries, test_sets
 from deeptheory.data.image_files import SUFFIXES as IMAGES
@@ -123,6 +123,11 @@ def _folder(path: Path, label_names: tuple[str, ...]) -> Texts:
         if folder.name not in label_names:
             raise InputError(f"folder {folder}", "a label that train has too", f"'{folder.name}'")
         for file in entries(folder):
+            if file.is_dir():
+                do = f"move its texts up: mv {shlex.quote(str(file))}/* {shlex.quote(str(folder))}"
+                raise InputError(
+                    f"folder {folder}", "files", f"a folder '{file.name}', which would be passed over", do
+                )
             if file.suffix.lower() == TEXT:
                 _add(found, f"text {file}", _content(file), folder.name)
     require_memory(f"texts below {path}", COPIES * sum(map(len, found.words)), SMALLER)
@@ -198,6 +203,9 @@ def _content(path: Path) -> str:
 
 
 def _add(texts: Texts, name: str, text: str, label: Any) -> None:
+    require_text(name, text)
+    if isinstance(label, str):
+        require_text(f"label of {name}", label)
     texts.names.append(name)
     texts.words.append(cut_into_words(text))
     texts.labels.append(label)

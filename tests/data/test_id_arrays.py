@@ -67,6 +67,7 @@ def test_words_and_ids():
         ),
         ({"words": ("red", "blue")}, "vocabulary of 'own': expected first '<padding>' and '<unknown>'"),
         ({"words": (*WORDS, "red")}, "vocabulary of 'own': expected at most 65536 different words, found 5,"),
+        ({"words": (*WORDS[:3], "\ud800")}, r"word of 'own': expected text in UTF-8, found '\ud800'; take it"),
     ],
 )  # fmt: skip
 def test_errors(changed, text):

@@ -127,6 +127,9 @@ def test_longer_texts_are_refused_or_cut(tmp_path):
         ("a.jsonl", "[1]", "line 1 of {}: expected an object of JSON, found a list"),
         ("a.jsonl", '{"text": "a"}', "columns of line 1 of {}: expected text and label, each once, found text;"),
         ("a.jsonl", '{"text": 5, "label": 1}', "text of line 1 of {}: expected a text, found 5"),
+        ("a.csv", b"text,label\na\0b,c\n", "line 2 of {}: expected text without NUL, found 'a\\x00b'; take"),
+        ("a.jsonl", '{"text": "\\ud800", "label": 1}', "line 1 of {}: expected text in UTF-8, found '\\ud800'"),
+        ("a.jsonl", '{"text": "a", "label": "\\u0000"}', "label of line 1 of {}: expected text without NUL"),
         ("a.jsonl", '{"text": "a", "label": 0.5}', "label of line 1 of {}: expected a text or a whole"),
         (
             "a.jsonl",
@@ -153,6 +156,13 @@ def test_sets_that_would_be_passed_over(tmp_path):
     folder = write_folder(tmp_path / "folder", train=ROWS, test=[("good", "new")])
     with pytest.raises(InputError, match=r"folder .*new: expected a label that train has too, found 'new'"):
         read_files(folder)
+    (inner := folder / "train" / "good" / "more").mkdir(parents=True)
+    with pytest.raises(
+        InputError, match=r"good: expected files, found a folder 'more', which would be passed"
+    ):
+        read_files(folder)
+    inner.rmdir()
+    inner.parent.rmdir()
     (folder / "train" / "stray.txt").write_text("x")
     with pytest.raises(
         InputError, match=r"text .*stray.txt: expected train/LABEL/FILE, found no label; move it"
