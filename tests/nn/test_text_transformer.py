@@ -74,6 +74,9 @@ def test_the_order_of_words_matters():
         ),
         ({"words": 1}, "text-transformer: expected at least 2 words and a hidden_ratio of at least 1, found 1"),
         ({"positions": "none"}, "positions: expected one of learned, sine, found 'none'"),
+        ({"blocks": -1}, "blocks: expected at least 1, or 0 for the default, found -1"),
+        ({"dropout": float("nan")}, "probability of stochastic depth: expected at least 0 and below 1, found nan"),
+        ({"stochastic_depth": -0.1}, "probability of stochastic depth: expected at least 0 and below 1, found -"),
     ],
 )  # fmt: skip
 def test_options_that_do_not_fit(options, text):

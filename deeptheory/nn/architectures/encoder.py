@@ -8,7 +8,7 @@ and `blockN` (its outputs, summed; the end of the block). Tokens are the positio
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from deeptheory.errors import unknown_name
+from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.architectures.builder import Builder
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.activations import GELU
@@ -71,7 +71,7 @@ def positions_of(builder: Builder, kind: str, n_tokens: int, n_channels: int) ->
 
 def dropped(builder: Builder, dropout: float) -> dict[str, Layer]:
     """A layer `drop`, where anything is dropped."""
-    return {"drop": Dropout(dropout, rng=builder.rng)} if dropout > 0 else {}
+    return {"drop": Dropout(dropout, rng=builder.rng)} if dropout != 0 else {}
 
 
 def add_blocks(
@@ -90,7 +90,14 @@ def add_blocks(
     words : mapping of str to Layer, optional
         What makes tokens of words, in the first stage before the norm; among them `mask`, which attention and
         `pool` read too, and `embedding`, which like it reads the input. None where stages before make the tokens.
+
+    Raises
+    ------
+    InputError
+        No block, heads that do not divide the channels, or a probability that is none.
     """
+    if encoder.blocks < 1:
+        raise InputError("blocks", "at least 1, or 0 for the default", str(encoder.blocks))
     made = dict(words or {})
     masks = (f"{FIRST}.mask",) if made else ()
     for number in range(1, encoder.blocks + 1):
@@ -140,7 +147,7 @@ def _append_branch(
     masks: tuple[str, ...] = (),
 ) -> None:
     """A stage of layers whose output is summed with that of `shortcut`; the pooling, if any, reads the masks."""
-    if stochastic_depth > 0:
+    if stochastic_depth != 0:
         layers["branch"] = StochasticDepth(stochastic_depth, rng=builder.rng)
     inputs: dict[str, tuple[str, ...]] = {"sum": (f"{name}.{list(layers)[-1]}", shortcut)}
     if masks and "pool" in ending:
