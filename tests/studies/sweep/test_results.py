@@ -1,5 +1,8 @@
 """What collecting a sweep looks at: each file once, and no option of a member a second time."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from deeptheory.errors import InputError
@@ -70,3 +73,26 @@ def test_what_a_process_cannot_read_is_refused_with_the_reason(runs, tmp_path, t
         file[paths.join("train", paths.ACCURACY, "test")][...] = 0.5  # its checksum is that of another number
     with pytest.raises(InputError, match="expected the bytes that were written, found others"):
         sweep.collect(tmp_path)
+
+
+def test_no_process_outlives_an_error(runs, tmp_path, two_processes, monkeypatch):
+    with hdf5.open_for_writing(runs[0].results, "r+") as file:
+        file[paths.join("train", paths.ACCURACY, "test")][...] = 0.5
+    started, popen = [], reading_processes.subprocess.Popen
+    monkeypatch.setattr(
+        reading_processes.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[-1]
+    )
+    with pytest.raises(InputError, match="expected the bytes that were written, found others"):
+        sweep.collect(tmp_path)
+    assert [process.returncode is None for process in started] == [False]
+
+
+def test_what_a_process_prints_is_no_part_of_its_rows(runs, tmp_path, two_processes, monkeypatch):
+    (own := tmp_path / "own").mkdir()
+    (own / "sitecustomize.py").write_text("print('from a plugin', flush=True)")
+    path = os.pathsep.join([str(own), str(Path(reading_processes.__file__).parents[3])])
+    monkeypatch.setenv("PYTHONPATH", path)
+    read = noted(monkeypatch, hdf5, "open_for_reading")
+    collected = sweep.collect(tmp_path)
+    assert [row["test_accuracy"] for row in collected.numbers["members"]] == [0.0, 0.25]
+    assert read == [runs[0].results]
