@@ -109,7 +109,7 @@ def test_the_filters_of_channels_last_are_those_of_the_same_output_channels_firs
         ),
     ],
 )
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit")  # deprecated, of a kind that goes by the version
 def test_what_hooks_do_not_see_is_refused(model, words):
     with pytest.raises(InputError) as refused:
         live.stages(model(), np.zeros((2, 4)))
