@@ -33,6 +33,8 @@ NOT_RUN = {
     "--simulate": "trains networks for minutes",
     "committee": "simulates for minutes",
     "--family": "needs two studies of CIFAR-100",
+    "attention-maps": "tests/reports/plot, of a transformer",
+    "networks-with-depth": "tests/reports/plot, of two studies",
     "bench": "tests/bench",
     "import": "tests/cli/test_imports.py",
     "export": "tests/cli/test_export.py",

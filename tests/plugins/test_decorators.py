@@ -97,9 +97,11 @@ def test_a_source_gives_a_data_set():
     plugins.data_source("wrong")(lambda options: options)
     with pytest.raises(InputError, match=r"data source 'wrong': expected a data.Dataset, found DataOptions"):
         data.load(data.DataOptions(source="wrong"))
-    with pytest.raises(InputError, match=r"data.source: expected one of files, glyphs, wrong, found 'w'"):
+    with pytest.raises(
+        InputError, match=r"data.source: expected one of files, glyphs, sentences, wrong, found 'w'"
+    ):
         data.load(data.DataOptions(source="w"))
-    assert list(SOURCES) == ["glyphs", "files", "wrong"]
+    assert list(SOURCES) == ["glyphs", "sentences", "files", "wrong"]
 
 
 def test_a_hypothesis_has_a_number_of_its_own():

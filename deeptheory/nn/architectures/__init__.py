@@ -143,14 +143,13 @@ def build(
         For an unknown name or option, an option of another network unless it has its default, or an input too
         small for the poolings (the layer is named).
     """
-    if name not in ARCHITECTURES:
-        raise unknown_name("network", name, ARCHITECTURES, UNCLEAR)
+    architecture = _known(name)
     if len(input_shape) != 3 or min(input_shape) < 1:
         raise InputError("input_shape", "(H, W, C), each at least 1", str(tuple(input_shape)))
     if n_labels < 2 or not width > 0:
         raise InputError("network", "n_labels >= 2 and width > 0", f"{n_labels} and {width}")
     builder = Builder(input_shape, width, rng, dtype)
-    ARCHITECTURES[name].add_stages(builder, **_complete(name, options))
+    architecture.add_stages(builder, **_complete(name, options))
     return builder.close(n_labels)
 
 
@@ -164,7 +163,13 @@ def narrow(name: str, **options: Any) -> Network:
         What `build` refuses, but for options of `SIZING`.
     """
     named = {option: value for option, value in options.items() if option not in SIZING}
-    return build(name, 3, ARCHITECTURES[name].example, width=1 / 64, rng=np.random.default_rng(0), **named)
+    return build(name, 3, _known(name).example, width=1 / 64, rng=np.random.default_rng(0), **named)
+
+
+def _known(name: str) -> Architecture:
+    if name not in ARCHITECTURES:
+        raise unknown_name("network", name, ARCHITECTURES, UNCLEAR)
+    return ARCHITECTURES[name]
 
 
 def takers(option: str) -> str:
