@@ -16,7 +16,7 @@ from deeptheory.measure.fields import BLOCK_BYTES
 from deeptheory.measure.probes.curvature import ROWS, coupled_rank, curvature_rows, subspace_rank
 from deeptheory.measure.probes.lbfgs import MEMORY
 from deeptheory.measure.streaming import BATCH
-from deeptheory.prune.wiring import mixes
+from deeptheory.prune.wiring import is_linear, mixes
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.datasets import State, load_whole, outlined, state
 from deeptheory.runs.network_sources import NetworkSource
@@ -145,6 +145,7 @@ def _sizes(config: Config, quiet: bool, blueprint: str, of_data: State) -> Sizes
     masked = layers_to_mask(config.prune, network)
     mixing = [f"{node.name}.weight" for node in network.nodes if mixes(node.layer)]
     weights = {name: array for name, array in network.parameters().items() if name in mixing}
+    linear = {f"{node.name}.weight" for node in network.nodes if is_linear(node.layer)}
     refitted = list(weights)[min(list(weights).index(layer.weight) for layer in masked) :]
     with compile_notice.shown_by(lambda text: None if quiet else standard_streams.say(f"memory: {text}\n")):
         training, retraining, inferring = (
@@ -164,6 +165,7 @@ def _sizes(config: Config, quiet: bool, blueprint: str, of_data: State) -> Sizes
         patches=tuple(
             (weights[name][0].size, math.prod(network.output_shape(name.removesuffix(".weight"))[:-1]))
             for name in refitted
+            if name in linear  # attention is not refitted
         ),
         masked=len(masked),
         below=prune.outputs_below(network, [layer.name for layer in masked if layer.stage_out != prune.HEAD]),
