@@ -40,7 +40,7 @@ def _remove_unused(directory: Path) -> None:
     mark, oldest = directory / MARK, time.time() - UNUSED
     if (mark if mark.exists() else directory).stat().st_mtime > oldest:
         return
-    files = [path for path in directory.rglob("*") if not path.is_dir()]
+    files = [path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir()]
     if any(path.suffix not in KERNELS and path != mark for path in files):
         return
     # Versions before this one left no mark: reading a kernel is seen in the time of access.

@@ -38,10 +38,13 @@ def test_only_old_directories_that_are_ours_go(kernels, monkeypatch, tmp_path):
     ]
     read = kernels("4" * 16, files=["sub/kernel.nbi"])
     os.utime(read / "sub/kernel.nbi", (time.time(), OLD))
+    linked = kernels("5" * 16)
+    (linked / "sub" / "results").symlink_to(tmp_path)
+    os.utime(linked / "sub" / "results", (OLD, OLD), follow_symlinks=False)
     own = kernel_cache.kernel_directory()
     assert not old.exists()
     assert not unmarked.exists()
-    assert all(directory.exists() for directory in [*stay, read, own])
+    assert all(directory.exists() for directory in [*stay, read, linked, own])
 
 
 def test_a_directory_that_a_process_uses_stays(kernels, tmp_path):
