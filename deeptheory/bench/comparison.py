@@ -1,5 +1,6 @@
 """Run one comparison and compute its numbers."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import tempfile
@@ -106,18 +107,22 @@ def compare(
 
 
 def require_torch() -> None:
-    """Raise if PyTorch is not installed."""
+    """Raise if PyTorch is not installed, or not whole."""
+    do = "install it: pip install 'deeptheory[torch]'"
     if importlib.util.find_spec("torch") is None:
-        raise InputError(
-            "--against torch", "PyTorch", "none installed", "install it: pip install 'deeptheory[torch]'"
-        )
+        raise InputError("--against torch", "PyTorch", "none installed", do)
+    try:
+        importlib.import_module("torch.fx")
+    except (ImportError, OSError) as failure:  # a library that does not load, or another module of this name
+        found = f"one that cannot be imported ({failure})"
+        raise InputError("--against torch", "PyTorch", found, do) from failure
 
 
 def provenance_of(command: str) -> dict[str, Any]:
     """Where a result comes from: versions, PyTorch's where it is installed; the machine; the command."""
     machine = provenance.provenance()
     versions = {"python": machine.pop("python"), **machine.pop("packages")}
-    if importlib.util.find_spec("torch"):
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         versions["torch"] = importlib.metadata.version("torch")
     return {"versions": versions, "machine": machine, "command": command}
 

@@ -110,6 +110,17 @@ def test_without_torch_a_comparison_with_it_is_refused(monkeypatch):
         compare("train-step", TINY, against="torch")
 
 
+def test_a_torch_that_does_not_load_is_refused(monkeypatch):
+    def broken(name):
+        raise OSError("libtorch.so: no such file")
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(importlib, "import_module", broken)
+    expected = "found one that cannot be imported .libtorch.so: no such file.; install it"
+    with pytest.raises(InputError, match=expected):
+        compare("train-step", TINY, against="torch")
+
+
 def test_an_unknown_case_is_refused():
     with pytest.raises(InputError, match=r"case: expected one of .*; did you mean 'inference'"):
         compare("inferense", TINY)
