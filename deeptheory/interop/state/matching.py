@@ -138,14 +138,14 @@ def match(architecture: Architecture, tensors: Mapping[str, Array], input_shape:
     Raises
     ------
     InputError
-        With the sizes of the tensors, layers do not fit together.
+        With the sizes of the tensors, layers do not fit together, because tensors are missing or for themselves.
     """
     incomplete, refused = [], []
     for naming, names in architecture.namings.items():
         try:
             tried = _match(architecture, naming, names, tensors, input_shape)
         except InputError as error:
-            refused.append(error)
+            refused.append(_lacking(architecture, naming, names, tensors) or error)
             continue
         if tried.complete:
             return tried
@@ -153,6 +153,18 @@ def match(architecture: Architecture, tensors: Mapping[str, Array], input_shape:
     if refused and not any(pair.fits for tried in incomplete for pair in tried.pairs):
         raise refused[0]
     return max(incomplete, key=lambda tried: sum(pair.fits for pair in tried.pairs))
+
+
+def _lacking(
+    architecture: Architecture, naming: str, names: Mapping[str, str], tensors: Mapping[str, Array]
+) -> InputError | None:
+    """What is said of missing tensors, without whose sizes no network can be put together."""
+    missing = [name for array, name in names.items() if array.endswith(".weight") and name not in tensors]
+    if not missing:
+        return None
+    expected = f"those of {architecture.name} by the names of {naming}"
+    do = "name another --architecture, or describe the network in a TOML file"
+    return InputError("tensors", expected, f"{len(missing)} missing, the first is '{missing[0]}'", do)
 
 
 def _match(

@@ -188,3 +188,9 @@ def test_pixels_are_standardised_wherever_they_enter():
     stages = [first, nn.Stage(second.name, layers, (), inputs), *others, network.head]
     made = standardised(nn.assemble(stages, network.input_shape, np.float32), (0.5,), (0.25,))
     assert {node.name: node.inputs for node in made.nodes}["stage2.conv"] == ("stage1.standardise",)
+
+
+def test_missing_tensors_without_which_layers_do_not_fit_together_are_named():
+    text = refusal("tf_efficientnet_lite0", {"bn1.weight": np.ones(4, np.float32)}, (32, 32, 3))
+    assert text.startswith("tensors: expected those of tf_efficientnet_lite0 by the names of timm")
+    assert "missing, the first is 'conv_stem.weight'; name another --architecture" in text
