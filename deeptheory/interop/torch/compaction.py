@@ -126,17 +126,21 @@ def compact(
             hand_over(small, group, cut, keeper, values)
         if cut:
             found.cut(group, cut)
-    unbiased = dict[str, str]()
+    unbiased, headed = dict[str, str](), dict[str, str]()
     for attention in listed:
         if masked.modules[attention.reader].bias is None:
             why = f"'{attention.reader}' has no bias to take over what is constant of their heads"
             unbiased |= dict.fromkeys(attention.writers, why)
-        if not attention.uncut and (heads := removable_heads(masked, attention, values)):
-            cut_heads(small, attention, heads, values)
+        if heads := removable_heads(masked, attention, values):
+            if attention.uncut:
+                headed |= dict.fromkeys(attention.writers, attention.uncut)
+            else:
+                cut_heads(small, attention, heads, values)
     sizes = {name: (_n_out(masked, name), _n_out(small, name)) for name in positions}
     channels = {name: both for name, both in sizes.items() if both[0] != both[1]}
     uncut = {name: group.uncut for group in whole for name in _with_empty_filters(small, group.writers)}
     uncut |= {name: why for name, why in unbiased.items() if uncut.get(name) == PARTS_OF_HEADS}
+    uncut = headed | uncut
     if not channels:
         raise _nothing_to_cut(masked, uncut)
     frozen = {

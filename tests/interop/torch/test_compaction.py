@@ -360,3 +360,7 @@ class TestTransformers:
         masks["layer.linear1.weight"][:6] = True
         small = live.compact(model, masks, example=ids, quiet=True)
         assert small.channels == {"layer.linear1": (12, 7)}
+        with pytest.raises(
+            InputError, match=r"of 'layer.self_attn.in_proj_weight', which stay: nn.Multihead"
+        ):
+            live.compact(model, {"layer.self_attn.out_proj.weight": mask}, example=ids, quiet=True)
