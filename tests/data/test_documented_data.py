@@ -222,6 +222,11 @@ def texts(path):
     return path
 
 
+def texts_and_more(path):
+    (texts(path) / "train" / "a" / "more").mkdir()
+    return path
+
+
 LONG = LINES.replace("a text", "a " * 40 + "text")
 FILES |= {
     "`train/LABEL/FILE.txt` and": [texts],
@@ -237,6 +242,10 @@ FILES |= {
         tables(own_jsonl='{"text": "a", "label": "a"}\n{"text": "a", "label": 1}'),
     ],
     "bytes that are not UTF-8": [own((LINES + "é,a\n").encode("latin1"))],
+    "a NUL, or half": [
+        own(LINES + "a\0b,a\n"), tables(own_jsonl='{"text": "\\ud800", "label": 1}'),
+    ],
+    "a folder in that": [texts_and_more],
     "tables of two test sets": [
         tables(train_csv=LINES, test_csv=LINES, val_csv=LINES), tables(train_csv=LINES, train_jsonl=LINES),
     ],
