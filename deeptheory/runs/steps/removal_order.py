@@ -15,8 +15,10 @@ EXACT_WEIGHTS = 1152  # per filter, up to which the exact greedy paths take half
 
 
 def maskable_layers(network: nn.Network) -> tuple[prune.MaskedLayer, ...]:
-    """All layers whose inputs are filters of a stage, the head among them."""
-    return prune.masked_layers(network, prune.maskable_stages(network), head=True)
+    """All layers that are linear in their weights and read the filters of a stage, the head among them."""
+    kinds = {node.name: type(node.layer) for node in network.nodes}
+    layers = prune.masked_layers(network, prune.maskable_stages(network), head=True)
+    return tuple(layer for layer in layers if kinds[layer.name] is not nn.SelfAttention)
 
 
 def removal_paths(

@@ -6,12 +6,14 @@ from typing import Any
 
 from deeptheory import prune
 from deeptheory.runs.run import Run
+from deeptheory.runs.steps.training import trained_network
 from deeptheory.runs.stored_arrays import stage_names
 from deeptheory.store import paths
 from deeptheory.store.typed_readers import StoredTree
 from deeptheory.tables import Summary, Table
 
 LOSS_COLUMNS = ("loss predicted", "95 % interval", "loss after refit", "head capacity")
+FINE = 0.5  # points, below which nobody needs to be told what one input is worth
 
 
 def _of_tables(numbers: dict[str, Any], *tables: Table) -> Summary:
@@ -37,6 +39,14 @@ def overview(run: Run) -> Summary:
         revision = machine.read_text(paths.GIT_REVISION)[:10] or "no git revision"
         dirty = " with changes" if machine["git_dirty"] else ""
         lines.append(f"  accuracy: {shares}; {machine['threads']} threads, {revision}{dirty}")
+    if run.done("train") and not run.done("measure"):
+        network = trained_network(run)
+        stages = numbers["stages"] = [stage.name for stage in network.stages]
+        maskable = numbers["maskable"] = prune.maskable_stages(network)
+        lines.append(f"  stages: {', '.join(stages)}")
+        lines.append(
+            f"  masks can act on: {', '.join(maskable)}, head; prune.stages: {', '.join(config.prune.stages)}"
+        )
     imported = paths.join("train", paths.IMPORT)
     if run.has(imported):
         source = numbers["import"] = run.read_tree(imported)
@@ -221,7 +231,8 @@ def predicted(run: Run) -> Summary:
     ]
     arm_header = ("arm", *LOSS_COLUMNS, "head: theory", "counted")
     notes = [
-        "head: accuracy of the intact stages under the masked head, refitted; by field theory, and counted"
+        "head: accuracy of the intact stages under the masked head, refitted; by field theory, and counted",
+        *_resolution(run),
     ]
     arm_title = (
         "predicted loss of test accuracy after retraining, in points against the unpruned arm retrained equally\n"
@@ -298,7 +309,23 @@ def budgeted(run: Run, tolerance: float) -> Summary:
         "retrained equally\n" + _law(stored)
     )
     of_all = {"intact": intact, "tolerance": tolerance, "layers": numbers}
-    return _of_tables(of_all, Table(title, header, rows, notes=[f"dilution when all go together: {shares}"]))
+    notes = [
+        f"dilution when all go together: {shares}",
+        "intact: accuracy on the measure split with the head refitted; by margins: dilution that the noise of the",
+        "margins alone would allow, without a refit (docs/theory.md), often too much",
+        *_resolution(run),
+    ]
+    return _of_tables(of_all, Table(title, header, rows, notes=notes))
+
+
+def _resolution(run: Run) -> list[str]:
+    """What one input is worth where few are counted; nothing if it is less than half a point."""
+    n_inputs = run.read_array(paths.join("train", paths.SPLITS, "measure")).size
+    points = 100 / n_inputs
+    if points < FINE:
+        return []
+    counted = f"counted on {n_inputs} inputs of the measure split, {points:.1f} points each"
+    return [f"loss after refit: {counted}, which the interval does not hold"]
 
 
 def _prediction_cells(prediction: StoredTree) -> tuple[str, str, str, str]:

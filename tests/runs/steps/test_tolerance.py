@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from deeptheory import tables
+from deeptheory import nn, tables
 from deeptheory.runs import Run, steps
 from deeptheory.runs.steps import calibration, removal_order, tolerance
 from deeptheory.runs.summaries import step_summaries
@@ -105,7 +105,10 @@ def test_the_report_has_a_line_for_every_layer_and_the_network(searched):
         "head.linear.weight",
         "network",
     ]
-    assert lines[-1].startswith("dilution when all go together: stage2.conv ")
+    assert lines[11].startswith("dilution when all go together: stage2.conv ")
+    assert lines[-1].startswith(
+        "loss after refit: counted on 50 inputs of the measure split, 2.0 points each"
+    )
     assert json.loads(tables.as_json(found.numbers))["layers"]["network"]["loss"] <= TOLERANCE
 
 
@@ -131,3 +134,13 @@ def test_a_tolerance_outside_its_range_is_refused(deeptheory, searched, toleranc
     result = deeptheory("predict", str(searched.directory), "--tolerance", tolerance)
     assert result.code == 2
     assert "--tolerance" in result.err
+
+
+def test_the_heads_of_a_transformer_stay_since_attention_is_not_linear_in_its_weights():
+    size = {"words": 20, "blocks": 2, "heads": 2}
+    network = nn.build("text-transformer", 3, (8, 1, 1), width=1 / 16, rng=np.random.default_rng(0), **size)
+    names = [layer.name for layer in removal_order.maskable_layers(network)]
+    assert names == [
+        *(f"{stage}{block}.conv" for block in (1, 2) for stage in ("attention", "nodes", "block")),
+        "head.linear",
+    ]
