@@ -25,7 +25,7 @@ def asked(source: Source) -> Sentences:
     sentences = [
         f"In {config.network.title}, what does each filter do, and which connections can therefore go? "
         f"{networks} trained on {source.data} with {soundness.n_labels(runs[0])} labels: "
-        f"{accuracy} % of the test images right, {100 * chance:.1f} % by chance."
+        f"{accuracy} % of the test inputs right, {100 * chance:.1f} % by chance."
     ]
     if all_done(runs, "prune") and AFCC in config.prune.arms:
         arms = [arm for arm in config.prune.arms if arm != AFCC]

@@ -23,7 +23,7 @@ def draw_attention_maps(
 
     Above, the mean over all labels, in units of 1/T, what attention without a preference gives to each of the T
     positions. Below, by label, the difference from that mean in the same units: all maps of differences have one
-    scale, centred at zero. The first column is the mean input of the label.
+    scale, centred at zero. The first column is the mean input of the label; of words in a sequence there is none.
 
     Parameters
     ----------
@@ -54,10 +54,12 @@ def draw_attention_maps(
     n_positions = mean[0].size
     mean, differences = n_positions * mean, n_positions * (maps - mean)
     rows, columns = 1 + len(maps), 1 + len(mean)
-    width, height = (INCHES, INCHES) if mean.shape[1] > 1 else SEQUENCE
-    aspect = "equal" if mean.shape[1] > 1 else "auto"
+    sequence = mean.shape[1] == 1
+    width, height = SEQUENCE if sequence else (INCHES, INCHES)
+    aspect = "auto" if sequence else "equal"
     figure = Figure(figsize=(max(SINGLE_COLUMN, 0.9 + width * columns), 0.8 + height * rows))
-    panels = figure.subplots(rows, columns, squeeze=False)
+    of_inputs = 0.02 if sequence else 1.0  # a column without pictures holds the names of the rows alone
+    panels = figure.subplots(rows, columns, squeeze=False, width_ratios=[of_inputs, *[1.0] * len(mean)])
     for axes in panels.ravel():
         axes.set(xticks=[], yticks=[])
     limit = np.abs(differences).max() or 1.0
@@ -76,8 +78,11 @@ def draw_attention_maps(
     for axes, (label, image) in zip(panels[1:, 0], inputs.items(), strict=True):
         axes.set_ylabel(label, rotation=0, ha="right", va="center")
         _draw_input(axes, np.asarray(image, np.float64))
-    _bar(figure, above, panels[:1, -1], "$T$ × weight")
-    _bar(figure, below, panels[1:, -1], "$T$ × (weight − its mean over labels)")
+    if sequence:
+        for axes in panels[-1, 1:]:
+            axes.set_xlabel(f"words 1 to {n_positions}")
+    _bar(figure, above, panels[:1, -1], "$T$ ×\nweight")
+    _bar(figure, below, panels[1:, -1], "$T$ × (weight −\nits mean over labels)")
     return figure
 
 

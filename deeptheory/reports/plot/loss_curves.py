@@ -83,7 +83,8 @@ def draw_loss_curves(curves: Mapping[str, LossCurve], epochs: int, tolerance: fl
         labels,
         loc="outside upper center",
         ncols=len(handles),
-        title=f"epochs of retraining; dotted: {100 * tolerance:g} points; axis of losses: {SCALE}",
+        title=f"epochs of retraining, black: the run's, with its 95 % interval; dotted: tolerance, "
+        f"{100 * tolerance:g} points;\nvertical: largest dilution within it; axis of losses: {SCALE}",
         title_fontsize=7,
     )
     return figure

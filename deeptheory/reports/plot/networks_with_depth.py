@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
@@ -108,7 +108,11 @@ def draw_networks_with_depth(curves: Sequence[DepthCurve], threshold: float) -> 
     left.set(ylabel="test accuracy of the probe", ylim=(0, 1), title="(a)")
     right.set(ylabel=rf"SNR, mean field ($\theta = {threshold:g}$)", yscale="log", title="(b)")
     low, high = right.get_ylim()
-    right.yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    if len(ticks) < 3:  # the SNR is nearly the same everywhere
+        ticks = list(MaxNLocator(5).tick_values(low, high))
+    right.yaxis.set_major_locator(FixedLocator(ticks))
+    right.set_ylim(low, high)
     right.yaxis.set_major_formatter("{x:g}")
     right.yaxis.set_minor_formatter(NullFormatter())
     for axes in (left, right):

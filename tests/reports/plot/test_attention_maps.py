@@ -27,6 +27,15 @@ def test_inputs_that_are_no_images_are_not_drawn():
     assert [len(one.images) for one in (axes[2], axes[3])] == [0, 1]
 
 
+def test_maps_of_a_sequence_say_what_their_columns_are():
+    row = np.full((2, 1, 6), 1 / 6)
+    figure = draw_attention_maps(
+        row, np.stack([row, row]), dict.fromkeys("AB", np.zeros((6, 1, 1))), [0, 1], ""
+    )
+    assert [axes.get_xlabel() for axes in figure.axes[:9]] == [""] * 7 + ["words 1 to 6"] * 2
+    assert figure.axes[0].get_position().width < 0.1 * figure.axes[1].get_position().width
+
+
 def test_maps_of_other_labels_are_refused():
     with pytest.raises(InputError, match=r"attention maps: expected shapes .* of 1 labels, found"):
         draw_attention_maps(MEAN, BY_LABEL, {"A": np.zeros(9)}, [0, 1], "")

@@ -30,6 +30,12 @@ def test_an_infinite_snr_is_left_out():
     np.testing.assert_array_equal(right.containers[0].lines[0].get_xydata(), [[0.5, 2.0]])
 
 
+def test_an_snr_that_is_nearly_the_same_everywhere_has_ticks_to_be_read_by():
+    right = draw_networks_with_depth([curve(snr=((1.06, 1.31),))], 0.3).axes[1]
+    low, high = right.get_ylim()
+    assert sum(low <= tick <= high for tick in right.get_yticks()) >= 3
+
+
 def test_more_networks_than_colours_are_refused():
     with pytest.raises(InputError, match="networks: expected 1 to 7, found 8"):
         draw_networks_with_depth([curve(f"network {number}") for number in range(8)], 0.3)
