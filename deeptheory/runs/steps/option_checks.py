@@ -68,9 +68,10 @@ def check_criteria(config: Config) -> None:
 
 def check_granularity(option: str, criteria: Sequence[str], granularity: str) -> None:
     """Refuse criteria that cannot score weights, kernels or filters, whichever are to be removed."""
-    for criterion in criteria:
-        able = prune.CRITERIA[criterion].granularities if criterion in prune.CRITERIA else (granularity,)
+    known = {name: prune.CRITERIA[name].granularities for name in criteria if name in prune.CRITERIA}
+    left = ",".join(name for name in criteria if granularity in known.get(name, (granularity,)))
+    for criterion, able in known.items():
         if granularity not in able:
             expected = f"prune.granularity {' or '.join(able)}"
-            do = "leave the criterion out, or choose another"
+            do = f"leave it out, --set {option}={left}" if left else "choose another"
             raise InputError(f"{option} '{criterion}'", expected, granularity, do)

@@ -27,7 +27,8 @@ CASES = [
     (
         ("prune",),
         {"prune": {"granularity": "weight", "arms": ["afcc", "random"]}},
-        "prune.arms 'afcc': expected prune.granularity kernel or filter, found weight",
+        "prune.arms 'afcc': expected prune.granularity kernel or filter, found weight; "
+        "leave it out, --set prune.arms=random",
     ),
     (
         (paths.COMPARE,),
