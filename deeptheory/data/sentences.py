@@ -100,6 +100,8 @@ def generate(
         An argument is out of range, or the sentences exceed the free memory.
     """
     _check(n_labels, length, words, train_per_label, test_per_label, noise)
+    if seed < 0:
+        raise InputError("seed", "at least 0", f"{seed}")
     grammar = grammar_of(n_labels, words, noise, seed)
     train, test = (
         _sentences(grammar, length, per_label, np.random.default_rng(stream))

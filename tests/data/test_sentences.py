@@ -91,6 +91,7 @@ def test_they_follow_from_their_seed():
         ({"length": 15}, "length: expected at least 16 words, so that half of them hold all pairs, found 15"),
         ({"words": 40}, "words: expected at least 50 words, found 40"),
         ({"words": 70000}, "words: expected at most 65536 words, found 70000"),
+        ({"seed": -1}, "seed: expected at least 0, found -1"),
         ({"noise": 1.0}, "noise: expected a number from 0 to below 1, found 1.0"),
         ({"test_per_label": 0}, "test_per_label: expected at least 1 sentence, found 0"),
     ],
