@@ -84,6 +84,11 @@ def stored_blueprint(run: Run) -> str:
     return run.read_text(stored) if imported and run.has(stored) else ""
 
 
+def imported_network(run: Run) -> nn.Network:
+    """The network of an imported run with random weights; its data are not read."""
+    return _from_blueprint(stored_blueprint(run), np.random.default_rng(0))
+
+
 def blueprint_in(directory: Path) -> str:
     """The blueprint of the run of a directory; "" if there is no run, or no imported network."""
     return stored_blueprint(Run(directory, quiet=True)) if (directory / paths.CONFIG).is_file() else ""

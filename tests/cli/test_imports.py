@@ -49,6 +49,11 @@ def test_an_import_says_what_it_did_and_the_chain_goes_on(deeptheory, config, sa
     assert any(line.startswith("note: pixels enter scaled to [-1, 1]; if") for line in lines)
     assert lines[-1] == f"run file: {tmp_path / 'run' / 'run.h5'}"
     assert deeptheory(*arguments, "--quiet").code == 0
+    shown = deeptheory("inspect", tmp_path / "run").out.splitlines()
+    assert "  stages: stage1, stage2, stage3, stage4, stage5" in shown
+    assert any(
+        line.startswith("  masks can act on: stage2, stage3, stage4, stage5, head; ") for line in shown
+    )
     assert deeptheory("chain", tmp_path / "run", "--until", "measure", "--quiet").code == 0
     assert "imported from net.pt as vgg6" in deeptheory("inspect", tmp_path / "run").out
     result = deeptheory(*arguments, "--quiet", "--mean", "0.5", "--std", "0.2")

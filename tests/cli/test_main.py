@@ -119,16 +119,6 @@ def test_inspect_shows_a_run_that_is_not_finished(deeptheory, run_until, tmp_pat
     assert deeptheory("inspect", tmp_path / "new").code == 0
 
 
-def test_inspect_lists_the_stages_of_a_run_that_is_not_measured(deeptheory, run_until):
-    directory = run_until("train").directory
-    lines = deeptheory("inspect", directory).out.splitlines()
-    assert "  stages: stage1, stage2, stage3, stage4, stage5" in lines
-    assert any(
-        line.startswith("  masks can act on: stage2, stage3, stage4, stage5, head; ") for line in lines
-    )
-    assert json.loads(deeptheory("inspect", directory, "--json").out)["maskable"][0] == "stage2"
-
-
 def test_confirm_prints_the_verdicts_and_draws_the_figures(deeptheory, study, config, monkeypatch):
     monkeypatch.setattr(drawing, "draw_all", lambda runs, out: [out / "figure.pdf"])
     result = deeptheory("confirm", config, "--out", study, "--seeds", 1, "--quiet")

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from deeptheory import prune
+from deeptheory.runs.network_sources import imported_network
 from deeptheory.runs.run import Run
-from deeptheory.runs.steps.training import trained_network
 from deeptheory.runs.stored_arrays import stage_names
 from deeptheory.store import paths
 from deeptheory.store.typed_readers import StoredTree
@@ -39,14 +39,6 @@ def overview(run: Run) -> Summary:
         revision = machine.read_text(paths.GIT_REVISION)[:10] or "no git revision"
         dirty = " with changes" if machine["git_dirty"] else ""
         lines.append(f"  accuracy: {shares}; {machine['threads']} threads, {revision}{dirty}")
-    if run.done("train") and not run.done("measure"):
-        network = trained_network(run)
-        stages = numbers["stages"] = [stage.name for stage in network.stages]
-        maskable = numbers["maskable"] = prune.maskable_stages(network)
-        lines.append(f"  stages: {', '.join(stages)}")
-        lines.append(
-            f"  masks can act on: {', '.join(maskable)}, head; prune.stages: {', '.join(config.prune.stages)}"
-        )
     imported = paths.join("train", paths.IMPORT)
     if run.has(imported):
         source = numbers["import"] = run.read_tree(imported)
@@ -54,6 +46,13 @@ def overview(run: Run) -> Summary:
             f"  imported from {source['file']} as {source['architecture']}, sha256 {source['sha256']}"
         )
         lines += [f"  {note}" for note in source.read_names("notes")]
+        if not run.done("measure"):
+            network = imported_network(run)
+            stages = numbers["stages"] = [stage.name for stage in network.stages]
+            maskable = numbers["maskable"] = prune.maskable_stages(network)
+            masked = ", ".join(config.prune.stages)
+            lines.append(f"  stages: {', '.join(stages)}")
+            lines.append(f"  masks can act on: {', '.join(maskable)}, head; prune.stages: {masked}")
     if run.has(paths.BRANCH):
         record = numbers["branch"] = run.read_tree(paths.BRANCH)
         lines += _branch_lines(record)
