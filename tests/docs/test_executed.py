@@ -33,6 +33,8 @@ NOT_RUN = {
     "--simulate": "trains networks for minutes",
     "committee": "simulates for minutes",
     "--family": "needs two studies of CIFAR-100",
+    "out/texts": "tests/runs/steps/test_residual_networks.py, of tiny ones",
+    "out/texts-heads": "tests/runs/steps/test_residual_networks.py, of tiny ones",
     "attention-maps": "tests/reports/plot, of a transformer",
     "networks-with-depth": "tests/reports/plot, of two studies",
     "bench": "tests/bench",
