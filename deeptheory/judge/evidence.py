@@ -34,7 +34,7 @@ class Stages:
     n_test: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.values, (len(self.names),), "stages")
+        check_shapes(self.values, (len(self.names),), "stages")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Arms:
         if not self.settings:
             raise InputError("arms", "at least one setting", "none")
         for setting, of_arm in self.settings.items():
-            _check(of_arm, (), f"arms at {setting}")
+            check_shapes(of_arm, (), f"arms at {setting}")
             for arm, accuracies in of_arm.items():
                 if not ((accuracies >= 0) & (accuracies <= 1)).all():
                     raise InputError(
@@ -125,7 +125,7 @@ class SingleLayers:
     n_test: int = 0
 
     def __post_init__(self) -> None:
-        _check({"unpruned": self.unpruned, **self.layers}, (), "layers")
+        check_shapes({"unpruned": self.unpruned, **self.layers}, (), "layers")
 
     @property
     def gain(self) -> dict[str, Floats]:
@@ -161,7 +161,7 @@ class Predictions:
 
     def __post_init__(self) -> None:
         for group, (predicted, measured) in self.groups.items():
-            _check({"predicted": predicted, "measured": measured}, measured.shape[1:], group)
+            check_shapes({"predicted": predicted, "measured": measured}, measured.shape[1:], group)
 
     def errors(self, group: str) -> Floats:
         """Mean of \\|predicted - measured\\| over what was predicted, in percentage points, (S,)."""
@@ -200,7 +200,7 @@ class Dilutions:
     def __post_init__(self) -> None:
         if not self.measured:
             raise InputError("dilutions", "at least one masked layer between two stages", "none")
-        _check(
+        check_shapes(
             {**self.measured, **{f"{name} without structure": v for name, v in self.structureless.items()}},
             (),
             "dilutions",
@@ -237,7 +237,7 @@ class Diluted:
     def __post_init__(self) -> None:
         settings = self.arms.settings
         accuracies = {f"accuracy of {arm}": at[arm] for at in settings.values() for arm in at}
-        _check({**self.dilution, **accuracies}, (), "dilution")
+        check_shapes({**self.dilution, **accuracies}, (), "dilution")
 
 
 @dataclass(frozen=True)
@@ -255,66 +255,7 @@ class Costs:
 
     def __post_init__(self) -> None:
         for what, of_sides in (("time", self.seconds), ("bytes", self.bytes)):
-            _check({f"{what} {side}": of_sides[side] for side in ("dense", "compact")}, (), "costs")
-
-
-@dataclass(frozen=True)
-class Heads:
-    """Numbers of the heads of attention of every block of a transformer, from the input upwards.
-
-    Parameters
-    ----------
-    stages : tuple of str
-        The B stages whose filters are heads, such as "heads1".
-    values : mapping of str to (S, B) float array
-        ``snr_mean_field``, ``snr_measured`` and ``cluster_size`` as in `run.h5`; ``scattered_cluster_size`` of the
-        same clipped fields with their ones beside the diagonal at random places; ``single_filter_accuracy``, mean
-        over the heads.
-    n_labels : int
-    chance : (S,) float array
-        Accuracy of always giving the most frequent label.
-    n_inputs : int
-        Number of inputs that the accuracies are counted on; 0 leaves their sampling error out.
-    """
-
-    stages: tuple[str, ...]
-    values: Values
-    n_labels: int
-    chance: Floats
-    n_inputs: int = 0
-
-    def __post_init__(self) -> None:
-        if len(self.stages) < 2:
-            raise InputError("stages of heads", "two blocks or more", ", ".join(self.stages) or "none")
-        _check(self.values, (len(self.stages),), "heads")
-
-
-class HeadArms(Arms):
-    """Arms of which heads of attention are masked, or layers that read them, or the nodes between them."""
-
-
-@dataclass(frozen=True)
-class SingleFilters:
-    """Signal-to-noise ratio and accuracy of single filters, measured on the same inputs and labels.
-
-    Parameters
-    ----------
-    convolutions, heads : tuple of S mappings of str to (2, C) float array
-        By seed and stage two rows over the filters that serve a label: the logarithm of the filter's
-        signal-to-noise ratio, and the logit of its accuracy.
-    """
-
-    convolutions: tuple[Values, ...]
-    heads: tuple[Values, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.convolutions) != len(self.heads):
-            found = f"{len(self.convolutions)} and {len(self.heads)} seeds"
-            raise InputError("single filters", "convolutions and heads of the same seeds", found)
-        for convolutions, heads in zip(self.convolutions, self.heads, strict=True):
-            if len(convolutions) < 3 or not heads:
-                found = f"{len(convolutions)} and {len(heads)}"
-                raise InputError("single filters", "3 stages of convolutions and one of heads", found)
+            check_shapes({f"{what} {side}": of_sides[side] for side in ("dense", "compact")}, (), "costs")
 
 
 @dataclass(frozen=True)
@@ -336,7 +277,7 @@ class LabelScaling:
     def __post_init__(self) -> None:
         if list(self.n_labels) != sorted(set(self.n_labels)):
             raise InputError("numbers of labels", "increasing", str(self.n_labels))
-        _check(self.values, (len(self.n_labels),), "numbers of labels")
+        check_shapes(self.values, (len(self.n_labels),), "numbers of labels")
 
 
 @dataclass(frozen=True)
@@ -353,7 +294,7 @@ class Controls:
     snr: Values
 
     def __post_init__(self) -> None:
-        _check(self.snr, (), "controls")
+        check_shapes(self.snr, (), "controls")
 
 
 @dataclass(frozen=True)
@@ -380,8 +321,8 @@ class Learning:
     without_other: Floats
 
     def __post_init__(self) -> None:
-        _check({"simulated": self.simulated}, self.theory.shape, "times")
-        _check({"named": self.without_named, "other": self.without_other}, (), "removed units")
+        check_shapes({"simulated": self.simulated}, self.theory.shape, "times")
+        check_shapes({"named": self.without_named, "other": self.without_other}, (), "removed units")
 
 
 @dataclass(frozen=True)
@@ -404,10 +345,10 @@ class Storage:
     left: Floats
 
     def __post_init__(self) -> None:
-        _check({"left": self.left}, (len(self.alpha),), "loads")
+        check_shapes({"left": self.left}, (len(self.alpha),), "loads")
 
 
-def _check(values: Values, shape: tuple[int, ...], what: str) -> None:
+def check_shapes(values: Values, shape: tuple[int, ...], what: str) -> None:
     """Refuse arrays whose first axis is not that of the seeds, or whose others are not `shape`."""
     n_seeds = len(next(iter(values.values()), ()))
     for name, value in values.items():

@@ -15,14 +15,12 @@ from deeptheory.judge.evidence import (
     Costs,
     Diluted,
     Dilutions,
-    HeadArms,
-    Heads,
     LabelScaling,
     Predictions,
-    SingleFilters,
     SingleLayers,
     Stages,
 )
+from deeptheory.judge.head_evidence import HeadArms, Heads, SingleFilters
 from deeptheory.judge.hypotheses.h10_layer_prunable import DENSITY
 from deeptheory.prune import AFCC, HEAD_WEIGHT, UNPRUNED
 from deeptheory.runs.discovery import check_one_configuration

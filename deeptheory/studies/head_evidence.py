@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from deeptheory import measure
 from deeptheory.errors import InputError
-from deeptheory.judge.evidence import Heads, SingleFilters, Values
+from deeptheory.judge.evidence import Values
+from deeptheory.judge.head_evidence import Heads, SingleFilters
 from deeptheory.judge.hypotheses.h25_single_heads_know_more import ACCURACY
 from deeptheory.runs.configuration import differences
 from deeptheory.runs.discovery import check_one_configuration, check_one_dataset

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from deeptheory import judge
 from deeptheory.errors import InputError
-from deeptheory.judge.evidence import Arms, Controls, Costs, Diluted, HeadArms, Predictions, SingleLayers
+from deeptheory.judge.evidence import Arms, Controls, Costs, Diluted, Predictions, SingleLayers
+from deeptheory.judge.head_evidence import HeadArms
 from deeptheory.runs.branching import weights_digest
 from deeptheory.runs.run import Run
 from deeptheory.store import paths

@@ -12,15 +12,14 @@ from deeptheory.judge.evidence import (
     Controls,
     Costs,
     Diluted,
-    Heads,
     LabelScaling,
     Learning,
     Predictions,
-    SingleFilters,
     SingleLayers,
     Stages,
     Storage,
 )
+from deeptheory.judge.head_evidence import Heads, SingleFilters
 from deeptheory.judge.hypotheses import FAMILIES, HYPOTHESES, family, hypothesis
 from deeptheory.judge.hypotheses.h27_one_relation import distance, held_out, line_through
 from deeptheory.judge.options import JudgeOptions

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.judge.decision import Hypothesis
-from deeptheory.judge.evidence import Heads
+from deeptheory.judge.head_evidence import Heads
 from deeptheory.judge.hypotheses import planted as made
 from deeptheory.judge.hypotheses.straight_lines import slopes
 from deeptheory.judge.rules import Positive

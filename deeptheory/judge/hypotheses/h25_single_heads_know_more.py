@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from deeptheory.judge.arm_results import POINTS
 from deeptheory.judge.decision import Hypothesis
-from deeptheory.judge.evidence import Heads
+from deeptheory.judge.head_evidence import Heads
 from deeptheory.judge.hypotheses.h23_heads_snr_rises import PAPER
 from deeptheory.judge.hypotheses.planted import per_seed, trend
 from deeptheory.judge.hypotheses.straight_lines import slope_weights, slopes

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.judge.decision import Hypothesis
-from deeptheory.judge.evidence import HeadArms
+from deeptheory.judge.head_evidence import HeadArms
 from deeptheory.judge.hypotheses.h23_heads_snr_rises import PAPER
 from deeptheory.judge.hypotheses.planted import arms, per_seed
 from deeptheory.judge.rules import Positive

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.judge.decision import Hypothesis
-from deeptheory.judge.evidence import SingleFilters, Values
+from deeptheory.judge.evidence import Values
+from deeptheory.judge.head_evidence import SingleFilters
 from deeptheory.judge.hypotheses.h23_heads_snr_rises import PAPER
 from deeptheory.judge.rules import Positive
 
