@@ -17,7 +17,8 @@ from deeptheory.measure.covariances import (
     sketch_rows,
 )
 from deeptheory.measure.labels import label_counts
-from deeptheory.measure.streaming import BATCH, Images, Measurable, output_sizes, visit
+from deeptheory.measure.streaming import Images, Measurable, output_sizes, visit
+from deeptheory.nn.pass_sizes import MOST
 from deeptheory.system import memory
 
 OFFERED_RANK = 128  # rank for which the error message states the memory of the low-rank form
@@ -295,6 +296,6 @@ class _Moments:
 def _low_rank_bytes(sizes: Mapping[str, int], n_groups: int, rank: int) -> int:
     """Bytes of factors, residuals and means, of a sketch with its leading directions, and of a batch."""
     return sum(
-        8 * size * (n_groups * (min(rank, size) + 2) + sketch_rows(rank) + 2 * rank + BATCH)
+        8 * size * (n_groups * (min(rank, size) + 2) + sketch_rows(rank) + 2 * rank + MOST)
         for size in sizes.values()
     )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
 from deeptheory.errors import InputError
-from deeptheory.measure.streaming import BATCH
+from deeptheory.nn.pass_sizes import MOST
 
 BLOCK = 128  # rows mirrored at a time
 
@@ -162,7 +162,7 @@ class LowRankScatter:
 
 def sketch_rows(rank: int) -> int:
     """Rows a sketch has room for: twice the rank, and one batch with the step of its mean."""
-    return 2 * rank + BATCH + 1
+    return 2 * rank + MOST + 1
 
 
 def _mirror(matrix: NDArray[np.float64]) -> None:

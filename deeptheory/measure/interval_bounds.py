@@ -12,7 +12,6 @@ from deeptheory import nn
 from deeptheory.data import augmentation
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.measure.labels import check_labels
-from deeptheory.measure.streaming import BATCH
 from deeptheory.nn.graph import INPUT, input_to, n_readers
 from deeptheory.nn.kernels import Scratch
 from deeptheory.system import threadpools
@@ -133,10 +132,11 @@ def field_bounds(
     check_labels(labels, n_labels, len(images))
     fields, change, margins = np.empty((len(images), n_labels)), np.empty(len(images)), np.empty(len(images))
     order = np.argsort(labels, kind="stable")  # few labels per batch, few differences of weights
-    pixels = np.empty((min(BATCH, len(images)), *images.shape[1:]), np.float32)
+    per_pass = network.inputs_per_pass
+    pixels = np.empty((min(per_pass, len(images)), *images.shape[1:]), np.float32)
     with threadpools.kernel_threads(), Progress(title, len(images), "input", quiet) as progress:
-        for start in range(0, len(images), BATCH):
-            rows = order[start : start + BATCH]
+        for start in range(0, len(images), per_pass):
+            rows = order[start : start + per_pass]
             x = augmentation.gather(images, rows, pixels).astype(network.dtype)
             features = bounds.features(x)
             fields[rows] = bounds.fields(features)

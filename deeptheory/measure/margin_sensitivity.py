@@ -9,7 +9,6 @@ from deeptheory import nn
 from deeptheory.data import augmentation
 from deeptheory.data.dataset import Images
 from deeptheory.measure.labels import label_counts
-from deeptheory.measure.streaming import BATCH
 from deeptheory.system import threadpools
 from deeptheory.system.progress import Progress
 
@@ -56,10 +55,11 @@ def squared_sensitivity(
     n_labels = network.n_labels
     counts = label_counts(labels, n_labels, len(images))
     sums = {layer: np.zeros((network.output_shape(layer)[-1], n_labels, n_labels)) for layer in layers}
-    pixels = np.empty((min(BATCH, len(images)), *images.shape[1:]), np.float32)
+    per_pass = network.inputs_per_pass
+    pixels = np.empty((min(per_pass, len(images)), *images.shape[1:]), np.float32)
     with threadpools.kernel_threads(), Progress(title, len(images), "input", quiet) as progress:
-        for start in range(0, len(images), BATCH):
-            batch_labels = labels[start : start + BATCH]
+        for start in range(0, len(images), per_pass):
+            batch_labels = labels[start : start + per_pass]
             x = augmentation.gather(images, np.arange(start, start + len(batch_labels)), pixels)
             members = np.equal.outer(np.arange(n_labels), batch_labels).astype(np.float32)  # (K, n)
             network.forward(x)

@@ -1,5 +1,6 @@
 """Moments of the patches that a layer reads, and of the outputs to be explained by them, in one streamed pass."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from deeptheory import nn
 from deeptheory.data import augmentation
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.measure.streaming import BATCH, Images
+from deeptheory.measure.streaming import Images
 from deeptheory.system import memory
 from deeptheory.system.progress import Progress
 
@@ -95,11 +96,14 @@ def patch_moments(
         raise InputError("images", "at least one", "none")
     source = next(node.inputs[0] for node in network.nodes if node.name == layer)
 
+    n_positions = math.prod(explained.output_shape(layer)[:-1])
+    per_pass = min(explained.inputs_per_pass, nn.inputs_that_fit(patch_bytes(width, n_positions)))
+
     def batches() -> Iterator[tuple[Array, Array]]:
-        pixels = np.empty((min(BATCH, len(images)), *images.shape[1:]), np.float32)
+        pixels = np.empty((min(per_pass, len(images)), *images.shape[1:]), np.float32)
         with Progress(f"{title} of {layer}", len(images), "input", quiet) as progress:
-            for start in range(0, len(images), BATCH):
-                rows = np.arange(start, min(start + BATCH, len(images)))
+            for start in range(0, len(images), per_pass):
+                rows = np.arange(start, min(start + per_pass, len(images)))
                 x = augmentation.gather(images, rows, pixels)
                 inputs = x if source == nn.graph.INPUT else network.internals(x, [source])[source]
                 outputs = explained.internals(x, [layer])[layer]
@@ -108,6 +112,11 @@ def patch_moments(
 
     order = order_of_weights(reading.parameters["weight"].shape)
     return moments_of(batches, order, nodes=isinstance(reading, nn.Linear), ridge=ridge)
+
+
+def patch_bytes(width: int, n_positions: int) -> int:
+    """Bytes of the patches of one input while their moments are taken: in float32, about their mean, a product."""
+    return 12 * width * n_positions
 
 
 def moments_of(

@@ -11,14 +11,16 @@ from deeptheory.errors import InputError
 from deeptheory.system import threadpools
 from deeptheory.system.progress import Progress
 
-BATCH = 100  # inputs per forward pass: the activations of a small network stay in the cache
-
 Images = dataset.Images | NDArray[np.float32]
 StageObserver = Callable[[NDArray[np.float32], NDArray[np.int64]], None]
 
 
 class Measurable(Protocol):
     """A network that shows outputs of stages and layers by name as they are computed."""
+
+    @property
+    def inputs_per_pass(self) -> int:
+        """Inputs whose outputs fit into the memory of one pass (`nn.inputs_that_fit`)."""
 
     def observe(
         self, x: NDArray[np.floating], observers: Mapping[str, Callable[[NDArray[np.floating]], Any]]
@@ -47,10 +49,11 @@ def visit(
         Called as ``observer(outputs, rows)`` for every batch: float32 outputs (b, P, C), P = 1 for nodes, which
         are overwritten after it has returned, and the inputs that they belong to (b,).
     """
-    pixels = np.empty((min(BATCH, len(rows)), *images.shape[1:]), np.float32)
+    per_pass = network.inputs_per_pass
+    pixels = np.empty((min(per_pass, len(rows)), *images.shape[1:]), np.float32)
     with threadpools.kernel_threads(), Progress(title, len(rows), "input", quiet) as progress:
-        for start in range(0, len(rows), BATCH):
-            batch = rows[start : start + BATCH]
+        for start in range(0, len(rows), per_pass):
+            batch = rows[start : start + per_pass]
             x = augmentation.gather(images, batch, pixels)
             network.observe(x, {stage: _with_rows(observer, batch) for stage, observer in observers.items()})
             progress.advance(start + len(batch))

@@ -34,6 +34,7 @@ from deeptheory.nn.model_files import load_model, save_model
 from deeptheory.nn.network import Network
 from deeptheory.nn.optimiser import SGD, Adam, AdamW, make_optimiser
 from deeptheory.nn.options import NetworkOptions, Recipe, TrainRecipe
+from deeptheory.nn.pass_sizes import inputs_that_fit
 from deeptheory.nn.process_groups import ALONE, Group, processes
 from deeptheory.nn.rebuilding import assemble, with_arrays
 from deeptheory.nn.sized_networks import build_sized
@@ -104,6 +105,7 @@ __all__ = [
     "build_sized",
     "check_schedule",
     "fit",
+    "inputs_that_fit",
     "learning_rate",
     "load_model",
     "make_optimiser",

@@ -1,6 +1,7 @@
 """A network of stages and a head; every internal quantity can be read by its dotted name."""
 
 import contextlib
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -14,6 +15,7 @@ from deeptheory.nn.layers.base import Array, Shape
 from deeptheory.nn.layers.convolution import Linear
 from deeptheory.nn.layers.tokens import Embedding
 from deeptheory.nn.named_arrays import NamedArrays
+from deeptheory.nn.pass_sizes import inputs_that_fit
 from deeptheory.nn.passes import Observer, Passes
 from deeptheory.nn.process_groups import ALONE, Group
 from deeptheory.system import threadpools
@@ -146,6 +148,16 @@ class Network:
             if node.inputs == (INPUT,) and isinstance(node.layer, Embedding)
         )
         return min(known, default=0)
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of one input and of the outputs of all layers for it."""
+        return sum(map(math.prod, self._shapes.values())) * self.dtype.itemsize
+
+    @property
+    def inputs_per_pass(self) -> int:
+        """Inputs of one pass: 100, or as many as have 2 GiB of outputs of all layers."""
+        return inputs_that_fit(self.output_bytes)
 
     def examples(self, n: int, rng: np.random.Generator) -> Array:
         """Inputs without meaning, to count, time and compare: images in [-1, 1], or texts without padding."""

@@ -145,7 +145,7 @@ def check_agreement(masked: nn.Network, compacted: nn.Network, images: Array) ->
     InputError
         They differ by more than 1e-5 of the largest logit.
     """
-    expected, logits = masked.infer(images), compacted.infer(images)
+    expected, logits = _logits(masked, images), _logits(compacted, images)
     difference, largest = np.abs(logits - expected).max(), np.abs(expected).max()
     if not difference <= TOLERANCE * largest:
         raise InputError(
@@ -154,6 +154,11 @@ def check_agreement(masked: nn.Network, compacted: nn.Network, images: Array) ->
             f"a difference of {difference:.2g}",
             "report the network and its masks: the removal should be exact to rounding",
         )
+
+
+def _logits(network: nn.Network, images: Array) -> Array:
+    per_pass = network.inputs_per_pass
+    return np.concatenate([network.infer(images[i : i + per_pass]) for i in range(0, len(images), per_pass)])
 
 
 def _filters_left(removal: Removal, name: str) -> NDArray[np.intp]:

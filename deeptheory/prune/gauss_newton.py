@@ -10,7 +10,6 @@ from deeptheory.data import augmentation
 from deeptheory.data.dataset import Images
 from deeptheory.measure.patches import order_of_weights, unfold
 
-BATCH = 100
 BLOCK = 2**20  # numbers in the gradients of single inputs that are in memory at a time
 
 
@@ -56,9 +55,10 @@ def gauss_newton_diagonal(
     mixing = {name: measure.mixing_layer(network, name) for name in layers}
     sources = {node.name: node.inputs[0] for node in network.nodes if node.name in mixing}
     squares = {name: np.zeros(_flat(layer)) for name, layer in mixing.items()}
-    for start in range(0, len(images), BATCH):
+    per_pass = network.inputs_per_pass
+    for start in range(0, len(images), per_pass):
         logits, read = network.forward(
-            augmentation.scale(images[start : start + BATCH]), taps=sources.values()
+            augmentation.scale(images[start : start + per_pass]), taps=sources.values()
         )
         gradients = network.backward(random_directions(logits, rng), taps=list(mixing))
         for name, layer in mixing.items():

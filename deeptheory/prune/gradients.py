@@ -60,10 +60,24 @@ def batch_gradients(
         )
     for start in range(0, len(images), BATCH):
         part = slice(start, start + BATCH)
+        yield len(labels[part]), _batch_gradients(network, images[part], labels[part], names)
+
+
+def _batch_gradients(
+    network: nn.Network, images: Images, labels: NDArray[np.int64], names: Sequence[str]
+) -> dict[str, Array]:
+    """Gradients of one batch, added up over as many passes as it needs."""
+    totals, per_pass = dict[str, Array](), network.inputs_per_pass
+    for start in range(0, len(images), per_pass):
+        part = slice(start, start + per_pass)
         logits, _ = network.forward(augmentation.scale(images[part]))
-        network.backward(nn.softmax_cross_entropy(logits, labels[part])[1])
+        slopes = nn.softmax_cross_entropy(logits, labels[part])[1]
+        network.backward(slopes * (len(logits) / len(images)) if len(images) > per_pass else slopes)
         gradients = network.gradients()
-        yield len(logits), {name: gradients[name] for name in names}
+        if len(images) <= per_pass:
+            return {name: gradients[name] for name in names}
+        totals = {name: totals.get(name, 0) + gradients[name] for name in names}
+    return totals
 
 
 def mean_gradients(

@@ -45,7 +45,7 @@ def diagonal(network, x, name):
 def test_the_mean_over_all_signs_is_the_exact_diagonal(tiny_context, monkeypatch):
     network, images, _ = tiny_context().running()
     copies = np.repeat(images[:3], 8, axis=0)
-    monkeypatch.setattr(gauss_newton, "BATCH", 16)
+    monkeypatch.setattr("deeptheory.nn.pass_sizes.MOST", 16)
     monkeypatch.setattr(gauss_newton, "BLOCK", 500)
     before = network.state()
     found = gauss_newton.gauss_newton_diagonal(network, copies, ["stage2.conv", "head.linear"], AllSigns())

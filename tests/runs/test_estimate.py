@@ -233,3 +233,13 @@ def test_bad_input_is_refused_as_by_the_run(needs, tables, text):
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_passes_of_large_images_are_foretold(monkeypatch):
+    monkeypatch.setattr("deeptheory.nn.pass_sizes.BYTES", 600_000)
+    width = 0.19  # whose scratch no other test has taken
+    sizes = sizes_of(tiny(network={**TINY["network"], "width": width}))
+    network = sizes.source.fresh(np.random.default_rng(0))
+    assert 4 < sizes.per_pass == network.inputs_per_pass < 50
+    network.infer(np.zeros((sizes.per_pass, 16, 16, 1), np.float32))
+    assert 0.9 < sizes.batch["measure"] / network.scratch_bytes() < 1.25

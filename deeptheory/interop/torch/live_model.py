@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from deeptheory.interop.torch.tracing import (
     module_of,
     trace,
 )
+from deeptheory.nn import inputs_that_fit
 
 if TYPE_CHECKING:
     import torch
@@ -75,6 +77,13 @@ class LiveModel:
             if parameter.is_meta:
                 do = "load the weights, for example by model.to_empty(device='cpu') and load_state_dict"
                 raise InputError(f"parameter '{name}'", "a tensor with values", "one on the device meta", do)
+
+    @property
+    def inputs_per_pass(self) -> int:
+        """Inputs of one pass: 100, or as many as have 2 GiB of outputs of all modules, once these are known."""
+        calls = self._trace.calls if self._trace else []
+        numbers = sum(math.prod(call.shape) for call in calls if not call.reads)
+        return inputs_that_fit(numbers // N * self.dtype.itemsize)
 
     def module(self, name: str, what: str = "stage") -> "torch.nn.Module":
         """The module of that name; `InputError`, with the most similar name, where there is none."""

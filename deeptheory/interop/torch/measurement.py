@@ -14,7 +14,6 @@ from deeptheory.interop.torch.connections import default_stages
 from deeptheory.interop.torch.inputs import Inputs, Pool
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
 from deeptheory.interop.torch.measured import Measured
-from deeptheory.measure.streaming import BATCH
 
 if TYPE_CHECKING:
     import torch
@@ -161,9 +160,10 @@ def _warn_of_seen(live: LiveModel, given: Inputs, tested: Inputs) -> None:
 
 
 def _accuracy(live: LiveModel, inputs: Inputs) -> float:
-    starts = range(0, len(inputs.labels), BATCH)
+    per_pass = live.inputs_per_pass
+    starts = range(0, len(inputs.labels), per_pass)
     right = [
-        live.logits(inputs.images[i : i + BATCH]).argmax(axis=1) == inputs.labels[i : i + BATCH]
+        live.logits(inputs.images[i : i + per_pass]).argmax(axis=1) == inputs.labels[i : i + per_pass]
         for i in starts
     ]
     return float(np.concatenate(right).mean())
@@ -195,7 +195,7 @@ def _check_stages(stages: Sequence[str]) -> None:
 
 def _classifier(live: LiveModel, stage: str, given: Inputs, n_outputs: int) -> str:
     """Name of the bias-free linear layer that computes the outputs from the flattened stage; "" without one."""
-    x = given.images[:BATCH]
+    x = given.images[: live.inputs_per_pass]
     features, logits = measuring.stage_features(live, x, stage, quiet=True), live.logits(x)
     for name, module in live.modules.items():
         is_linear = isinstance(module, live.torch.nn.Linear) and module.bias is None

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory import measure, prune
+from deeptheory import measure, nn, prune
 from deeptheory.errors import InputError
 from deeptheory.interop.torch.connections import computed
 from deeptheory.interop.torch.layers import is_convolution, is_transposed, layer_of, parameter_of
 from deeptheory.interop.torch.live_model import LiveModel, to_numpy
-from deeptheory.measure.streaming import BATCH
+from deeptheory.measure.patches import patch_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +89,7 @@ class LivePredictor(prune.RefitPredictor):
         images = self.images[: prune.images_for_patches(width, layer.n_positions)]
         if width <= prune.WIDE:
             moments = measure.moments_of(
-                lambda: self._batches(layer.name, images),
+                lambda: self._batches(layer, images),
                 np.arange(width),
                 nodes=not is_convolution(self.live.modules[layer.name]),
                 ridge=prune.RIDGE,
@@ -101,17 +101,21 @@ class LivePredictor(prune.RefitPredictor):
         patches = np.empty((len(images) * layer.n_positions, width), np.float32)
         outputs = np.empty((len(patches), len(weight)), np.float32)
         start = 0
-        for read, written in self._batches(layer.name, images):
+        for read, written in self._batches(layer, images):
             patches[start : start + len(read)], outputs[start : start + len(read)] = read, written
             start += len(read)
         return prune.refitted_wide(weight, mask, patches, outputs, centred)
 
     def _batches(
-        self, name: str, images: NDArray[np.float32]
+        self, layer: Mixing, images: NDArray[np.float32]
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Patches that the layer reads in the masked model, and its outputs without bias in the intact one."""
-        for start in range(0, len(images), BATCH):
-            x = images[start : start + BATCH]
+        name, module = layer.name, self.live.modules[layer.name]
+        width = module.weight.shape[0] if is_transposed(module) else module.weight[0].numel()
+        of_one = patch_bytes(width, layer.n_positions)
+        per_pass = min(self.live.inputs_per_pass, nn.inputs_that_fit(of_one))
+        for start in range(0, len(images), per_pass):
+            x = images[start : start + per_pass]
             seen: dict[str, NDArray[np.float32]] = {}
 
             def record_input(module: Any, given: Any, seen: Any = seen) -> None:

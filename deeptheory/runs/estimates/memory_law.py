@@ -13,9 +13,10 @@ from deeptheory import nn, prune
 from deeptheory.data import Dataset
 from deeptheory.measure.features import TOGETHER
 from deeptheory.measure.fields import BLOCK_BYTES
+from deeptheory.measure.patches import patch_bytes
 from deeptheory.measure.probes.curvature import ROWS, coupled_rank, curvature_rows, subspace_rank
 from deeptheory.measure.probes.lbfgs import MEMORY
-from deeptheory.measure.streaming import BATCH
+from deeptheory.nn.pass_sizes import MOST
 from deeptheory.prune.wiring import is_linear, mixes
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.datasets import State, load_whole, outlined, state
@@ -27,7 +28,7 @@ from deeptheory.system import compile_notice, kernel_cache, memory, standard_str
 
 COMPARE = paths.COMPARE  # what `deeptheory compare` does once a run is trained and measured
 LOADED, COMPILING = 70_000_000, 160_000_000  # bytes: compiled kernels with their libraries; the compiler
-TRIED = 32, 64  # inputs of the batches tried: working memory has mostly reached its bound
+TRIED = 32, 64  # inputs of the batches tried, of 100 in a pass: working memory has mostly reached its bound
 MIXTURES = 60_000_000  # bytes that `theory.accuracy_from_mixture` works in, whatever it integrates
 VECTORS = 2 * MEMORY + 12  # arrays of the size of a probe that the exact solver holds at a time
 # Copies held together: of the data (all of it, and splits), and of the weights (velocity, states to store and to
@@ -57,6 +58,7 @@ class Sizes:
     probed: tuple[int, ...]  # outputs of the stages whose probe has to be fitted
     patches: tuple[tuple[int, int], ...]  # weights and outputs per filter, from the first masked layer on
     masked: int  # layers that are masked
+    per_pass: int  # inputs of a pass without training
     below: int  # outputs of the stage from which masked networks are refitted
     batch: dict[str, int]  # by step: outputs, gradients and working memory of its networks
 
@@ -109,7 +111,7 @@ class Sizes:
         if (
             step == "predict"
         ):  # a head is fitted, a layer on moments of its patches, or an accuracy integrated
-            refit = max(40 * size**2 + 12 * BATCH * positions * size for size, positions in self.patches)
+            refit = max(40 * size**2 + _patches(self.per_pass, size, n) for size, n in self.patches)
             held = 4 * outputs[-1] * 2 * (train + inputs["measure"])
             held += 4 * self.below * (min(train, prune.HEAD_INPUTS) + inputs["measure"])
             return held + max(refit, MIXTURES, _solver(train, outputs[-1], labels))
@@ -168,6 +170,7 @@ def _sizes(config: Config, quiet: bool, blueprint: str, of_data: State) -> Sizes
             if name in linear  # attention is not refitted
         ),
         masked=len(masked),
+        per_pass=network.inputs_per_pass,
         below=prune.outputs_below(network, [layer.name for layer in masked if layer.stage_out != prune.HEAD]),
         batch={
             "train": training,
@@ -177,6 +180,11 @@ def _sizes(config: Config, quiet: bool, blueprint: str, of_data: State) -> Sizes
             **dict.fromkeys(("retrain", COMPARE), retraining),
         },
     )
+
+
+def _patches(per_pass: int, size: int, positions: int) -> int:
+    of_one = patch_bytes(size, positions)
+    return min(per_pass, nn.inputs_that_fit(of_one)) * of_one
 
 
 def _bytes(dataset: Dataset) -> int:
@@ -216,12 +224,13 @@ def _scratch(source: NetworkSource, batch: int) -> int:
     def infer(images: Any) -> None:  # by all threads, which `Network.infer` leaves alone for few images
         network.observe(images, {"head": lambda logits: None})
 
-    return _growth(network, batch, step) + _growth(network, BATCH, infer)
+    return _growth(network, batch, step) + _growth(network, network.inputs_per_pass, infer)
 
 
 def _growth(network: nn.Network, batch: int, compute: Callable[[Any], object]) -> int:
     """Growth of the scratch with batches of this size: a straight line through two that surely fit."""
-    before, sizes, counted = network.scratch_bytes(), sorted({min(batch, tried) for tried in TRIED}), [0]
+    tried = (max(number, network.inputs_per_pass * most // MOST) for number, most in enumerate(TRIED, 2))
+    before, sizes, counted = network.scratch_bytes(), sorted({min(batch, n) for n in tried}), [0]
     for size in sizes if batch else ():
         compute(network.examples(size, np.random.default_rng(0)))
         counted.append(network.scratch_bytes() - before)

@@ -20,6 +20,7 @@ from deeptheory.runs.steps.compaction import chosen_arms, compact, retrained_net
 from deeptheory.runs.steps.training import stored_splits
 from deeptheory.store import paths
 from deeptheory.system import provenance
+from deeptheory.system.memory import require_memory
 from deeptheory.system.progress import Progress
 
 DENSE, MASKED, COMPACT = SIDES = (paths.DENSE, paths.MASKED, paths.COMPACT_SIDE)
@@ -55,6 +56,10 @@ def cost(run: Run, arms: Sequence[str] = ()) -> None:
             MASKED: retrained_network(run, arm),
             COMPACT: nn.load_model(paths.compact_file(run.directory, arm)),
         }
+        needed = max(BATCHES) * sum(network.output_bytes for network in networks.values())
+        require_memory(
+            f"outputs for {max(BATCHES)} images of the networks of {arm}", needed, "use smaller images"
+        )
         before, look = machine_load.Load.now(), machine_load.look()
         sides = {name: _counted(network) for name, network in networks.items()}
         speedup = {}
