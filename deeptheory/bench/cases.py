@@ -1,7 +1,7 @@
 """The comparisons, and their inputs."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -129,6 +129,15 @@ class Case:
 OURS, THEIRS = "deeptheory.bench.engine_steps", "deeptheory.bench.torch_steps"
 FORMATS = {"torch": "contiguous_format", "torch channels last": "channels_last"}
 PRECISIONS = ("float32", "bfloat16")
+
+
+def fastest(sides: Mapping[str, "Side"], values: Mapping[str, float]) -> dict[str, str]:
+    """By precision, the side with the smallest value; a precision that none has is left out."""
+    names = {
+        precision: [name for name in values if name in sides and sides[name].precision == precision]
+        for precision in PRECISIONS
+    }
+    return {precision: min(found, key=values.__getitem__) for precision, found in names.items() if found}
 
 
 def _rivals(step: str, precisions: tuple[str, ...] = ("float32",), suffix: str = "") -> dict[str, Side]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deeptheory.bench import machine_load
 from deeptheory.bench.alternation import Times, alternate
-from deeptheory.bench.cases import CASES, OURS, Case, Setting, Side, Task
+from deeptheory.bench.cases import CASES, OURS, Case, Setting, Side, Task, fastest
 from deeptheory.bench.race import race
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.system import process_setup, provenance
@@ -146,11 +146,8 @@ def numbers_of(
     sides = {name: _side_numbers(side_times) for name, side_times in times.items()}
     key = "peak_bytes" if case.of_memory else "median_s"
 
-    def best_in(precision: str) -> str | None:
-        names = [name for name, side in rivals.items() if side.precision == precision]
-        return min(names, key=lambda name: sides[name][key], default=None)
-
-    best, best_in_bfloat16 = best_in("float32"), best_in("bfloat16")
+    best_rivals = fastest(rivals, {name: side[key] for name, side in sides.items()})
+    best, best_in_bfloat16 = best_rivals.get("float32"), best_rivals.get("bfloat16")
     ours, theirs = sides["ours"], sides[best] if best else None
     inputs = setting.images if case.of_all_images else setting.batch
     result = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deeptheory.bench.alternation import Child
-from deeptheory.bench.cases import PRECISIONS, Side, Task
+from deeptheory.bench.cases import Side, Task, fastest
 from deeptheory.errors import InputError
 
 COMPILERS = ("g++", "clang++", "c++")
@@ -53,16 +53,17 @@ def race(
         seconds[name] = _one_block(name, task(side))
         report(done := done + 1)
     sides, left_out = dict(rivals), without_compiler() if compiled else WITHOUT + "not asked for"
-    for name, side in _best(rivals, seconds).items():
+    for name in fastest(rivals, seconds).values():
         if not left_out:
             form = name + ", compiled"
-            sides[form] = replace(side, compiled=True)
+            sides[form] = replace(rivals[name], compiled=True)
             try:
                 seconds[form] = _one_block(form, task(sides[form]))
             except InputError as error:  # torch.compile does not take every network; its message is above
                 left_out = f"{form} failed: {error.found}"
         report(done := done + 1)
-    return Race(_best(sides, seconds), seconds, left_out)
+    finalists = {name: sides[name] for name in fastest(sides, seconds).values()}
+    return Race(finalists, seconds, left_out)
 
 
 def without_compiler() -> str:
@@ -70,17 +71,6 @@ def without_compiler() -> str:
     if any(map(shutil.which, COMPILERS)):
         return ""
     return WITHOUT + f"no C++ compiler found ({', '.join(COMPILERS)})"
-
-
-def _best(sides: Mapping[str, Side], seconds: Mapping[str, float]) -> dict[str, Side]:
-    """The fastest side of each precision."""
-    best = {}
-    for precision in PRECISIONS:
-        names = [name for name in seconds if sides[name].precision == precision]
-        if names:
-            fastest = min(names, key=seconds.__getitem__)
-            best[fastest] = sides[fastest]
-    return best
 
 
 def _one_block(name: str, task: Task) -> float:

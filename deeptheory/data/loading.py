@@ -27,13 +27,16 @@ class Layout(NamedTuple):
     matches : callable
         Whether a directory has this layout.
     read : callable
-        Reads the directory; the second argument is `quiet`.
+        Reads the directory; the second argument is `quiet`, others are named in `takes`.
+    takes : tuple of str
+        What `read` takes besides: "resize", "reading".
     """
 
     description: str
     unpacked_name: str
     matches: Callable[[Path], bool]
-    read: Callable[[Path, bool], Dataset]
+    read: Callable[..., Dataset]
+    takes: tuple[str, ...] = ()
 
 
 def _is_image_folder(path: Path) -> bool:
@@ -60,9 +63,15 @@ LAYOUTS = (
         "CIFAR-100 python (train, test, meta)", "cifar-100-python", cifar.is_python_100, cifar.read_python_100
     ),
     Layout("IDX (train-images-idx3-ubyte[.gz], ...)", "", idx.is_idx, idx.read_idx),
-    Layout("image folder (train/LABEL/FILE)", "", _is_image_folder, folder.read_folder),
-    Layout("folder of texts (train/LABEL/FILE.txt)", "", text_files.is_folder, text_files.read),
-    Layout("tables of texts (train.csv or train.jsonl)", "", text_files.is_tables, text_files.read),
+    Layout("image folder (train/LABEL/FILE)", "", _is_image_folder, folder.read_folder, ("resize",)),
+    Layout("folder of texts (train/LABEL/FILE.txt)", "", text_files.is_folder, text_files.read, ("reading",)),
+    Layout(
+        "tables of texts (train.csv or train.jsonl)",
+        "",
+        text_files.is_tables,
+        text_files.read,
+        ("reading",),
+    ),
     Layout("arrays (train_images.npy, ...)", "", npy.is_npy_folder, archive.read_folder_of_arrays),
 )
 
@@ -195,12 +204,10 @@ def read_files(path: Path, quiet: bool = False, resize: int = 0, reading: Readin
         found = "; ".join(f"{layout.description} in {directory}" for layout, directory in matches)
         raise InputError(f"data path {path}", "one layout", found, "name the directory of one of them")
     layout, directory = matches[0]
-    if layout.read is folder.read_folder:
-        return folder.read_folder(directory, quiet, resize)
-    refuse_resize(resize, layout.description)
-    if layout.read is text_files.read:
-        return text_files.read(directory, quiet, reading)
-    return layout.read(directory, quiet)
+    if "resize" not in layout.takes:
+        refuse_resize(resize, layout.description)
+    settings = {"resize": resize, "reading": reading}
+    return layout.read(directory, quiet, **{name: settings[name] for name in layout.takes})
 
 
 def refuse_resize(resize: int, layout: str) -> None:
