@@ -77,6 +77,11 @@ class Summary:
     numbers: dict[str, Any]
     tables: tuple[Table, ...] = ()
 
+    @classmethod
+    def of_tables(cls, numbers: dict[str, Any], *tables: Table) -> "Summary":
+        """Whose text is its tables, one below the other."""
+        return cls("\n\n".join(map(str, tables)), numbers, tables)
+
     def __repr__(self) -> str:
         return self.text
 

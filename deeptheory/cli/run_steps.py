@@ -120,16 +120,16 @@ def predict(
     configure(threads)
     from deeptheory.runs import Run, steps
     from deeptheory.runs.option_changes import change_options
-    from deeptheory.runs.summaries import step_summaries
+    from deeptheory.runs.summaries import prediction_summaries
 
     opened = Run(run, quiet)
     change_options(opened, overrides, "predict" if tolerance is None else "budget")
     if tolerance is None:
         steps.predict(opened)
-        print_summary(step_summaries.predicted(opened), as_json)
+        print_summary(prediction_summaries.predicted(opened), as_json)
     else:
         steps.budget(opened, tolerance)
-        print_summary(step_summaries.budgeted(opened, tolerance), as_json)
+        print_summary(prediction_summaries.budgeted(opened, tolerance), as_json)
 
 
 @click.command()

@@ -19,7 +19,7 @@ from deeptheory.runs.configuration import Config, config_from
 from deeptheory.runs.datasets import standing_for
 from deeptheory.runs.option_changes import change_options
 from deeptheory.runs.run import make_directory
-from deeptheory.runs.summaries import step_summaries
+from deeptheory.runs.summaries import prediction_summaries, step_summaries
 from deeptheory.store import paths
 from deeptheory.studies import branching
 from deeptheory.tables import Summary
@@ -126,7 +126,7 @@ def predict(run: Run, options: Options | None = None, *, tolerance: float | None
     run.require("train")
     change_options(run.stored, overrides(options), "budget")
     steps.budget(run.stored, tolerance)
-    return step_summaries.budgeted(run.stored, tolerance)
+    return prediction_summaries.budgeted(run.stored, tolerance)
 
 
 def prune(run: Run, options: Options | None = None) -> Summary:

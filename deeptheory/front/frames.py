@@ -7,7 +7,7 @@ from deeptheory.errors import unknown_name
 from deeptheory.interop.optional_packages import needed
 from deeptheory.runs.run import Run
 from deeptheory.runs.stored_arrays import stage_names
-from deeptheory.runs.summaries import step_summaries
+from deeptheory.runs.summaries import prediction_summaries, step_summaries
 from deeptheory.store import paths
 
 Columns = dict[str, Any]
@@ -60,7 +60,7 @@ def _arms(run: Run) -> list[Columns]:
 
 
 def _layers(run: Run) -> list[Columns]:
-    layers = step_summaries.predicted(run).numbers["layers"]
+    layers = prediction_summaries.predicted(run).numbers["layers"]
     return [{"layer": layer, **numbers} for layer, numbers in layers.items()]
 
 

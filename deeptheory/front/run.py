@@ -19,7 +19,7 @@ from deeptheory.runs.exports import masks_back, tensors_of_arm
 from deeptheory.runs.steps.compaction import retrained_masks, retrained_network
 from deeptheory.runs.steps.training import stored_splits, trained_network
 from deeptheory.runs.stored_arrays import stage_names
-from deeptheory.runs.summaries import run_tables, step_summaries
+from deeptheory.runs.summaries import prediction_summaries, run_tables, step_summaries
 from deeptheory.store import paths
 from deeptheory.store.typed_readers import Entry
 from deeptheory.tables import Table
@@ -202,7 +202,7 @@ class Run:
         ['unpruned', 'afcc', 'random', 'label-permuted', 'magnitude']
         """
         self.require("predict")
-        return step_summaries.predicted(self.stored).tables[1]
+        return prediction_summaries.predicted(self.stored).tables[1]
 
     @property
     def accuracies(self) -> Table:

@@ -14,7 +14,8 @@ from deeptheory.runs.configuration import config_from, to_toml
 from deeptheory.runs.steps.arms import arm_context, trained_strengths
 from deeptheory.runs.steps.layer_choice import masked_layers
 from deeptheory.runs.steps.training import build_network, stored_splits, trained_network
-from deeptheory.runs.summaries.step_summaries import measured, predicted
+from deeptheory.runs.summaries.prediction_summaries import predicted
+from deeptheory.runs.summaries.step_summaries import measured
 from deeptheory.store import paths
 from deeptheory.studies import evidence, hypotheses
 

@@ -9,7 +9,7 @@ import pytest
 from deeptheory import nn, tables
 from deeptheory.runs import Run, steps
 from deeptheory.runs.steps import calibration, removal_order, tolerance
-from deeptheory.runs.summaries import step_summaries
+from deeptheory.runs.summaries import prediction_summaries, step_summaries
 from deeptheory.store import paths
 
 TOLERANCE = 0.3
@@ -96,7 +96,7 @@ def test_an_interrupted_search_goes_on_to_the_same_set(finished_study, tmp_path,
 
 
 def test_the_report_has_a_line_for_every_layer_and_the_network(searched):
-    found = step_summaries.budgeted(searched, TOLERANCE)
+    found = prediction_summaries.budgeted(searched, TOLERANCE)
     lines = found.text.splitlines()
     assert "tolerance 30 points" in lines[0]
     assert "found from 2 calibration masks that were retrained" in lines[2]
@@ -115,7 +115,9 @@ def test_the_report_has_a_line_for_every_layer_and_the_network(searched):
 def test_the_overview_of_a_run_shows_its_prunable_sets(searched):
     found = step_summaries.overview(searched)
     assert "tolerance 30 points" in found.text
-    assert found.numbers["budget"]["tolerance-0.3"] == step_summaries.budgeted(searched, TOLERANCE).numbers
+    assert (
+        found.numbers["budget"]["tolerance-0.3"] == prediction_summaries.budgeted(searched, TOLERANCE).numbers
+    )
 
 
 def test_wide_filters_take_costs_added_up_with_exact_residuals(searched, monkeypatch):
