@@ -1,16 +1,18 @@
-"""Layers that are computed together: convolution, batch norm, activation and pooling in fewer passes over memory.
+"""Layers computed together: convolution, batch norm, sum, activation and pooling in fewer passes over memory.
 
 The results are the same up to rounding. All internals remain available: when one inside a `Joined` layer is asked
 for, its layers are computed one by one.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import DTypeLike
 
 from deeptheory.nn.graph import Node, n_readers
-from deeptheory.nn.kernels import fused_norm
+from deeptheory.nn.kernels import fused_norm, joined_sum
 from deeptheory.nn.kernels.norm_rows import Normed
 from deeptheory.nn.kernels.vectors import LANES, explicit
 from deeptheory.nn.layers.activations import KINDS
@@ -18,6 +20,8 @@ from deeptheory.nn.layers.base import Array, Joined, Layer, Shape
 from deeptheory.nn.layers.convolution import Conv2d
 from deeptheory.nn.layers.normalisation import BatchNorm2d
 from deeptheory.nn.layers.pooling import MaxPool2d
+from deeptheory.nn.layers.reshaping import ReLU
+from deeptheory.nn.layers.residual import Sum
 from deeptheory.nn.layers.sparse import SparseConv2d
 from deeptheory.nn.sparse_chain import SparseChain
 
@@ -31,7 +35,7 @@ class Step:
     nodes : tuple of Node
         In order; each but the last is read by the next one only.
     layer : Layer
-        Computes the output of the last from the input of the first: `Joined`, or the layer of the only node.
+        Computes the output of the last from what the nodes read: `Joined`, or the layer of the only node.
     """
 
     nodes: tuple[Node, ...]
@@ -42,6 +46,18 @@ class Step:
         """The node that an error about a batch names: the batch norm, if there is one."""
         return next((n.name for n in self.nodes if isinstance(n.layer, BatchNorm2d)), self.nodes[0].name)
 
+    @functools.cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what the nodes read that is not of themselves: the inputs of the layer, in this order."""
+        own = {node.name for node in self.nodes}
+        return tuple(name for node in self.nodes for name in node.inputs if name not in own)
+
+    def input_among(self, outputs: Mapping[str, Array]) -> Any:
+        """The input of the layer: one of the outputs, or a tuple of them."""
+        if len(self.inputs) > 1 or self.nodes[0].layer.joins:
+            return tuple(outputs[name] for name in self.inputs)
+        return outputs[self.inputs[0]]
+
     def layers(self) -> tuple[tuple[Node, Layer], ...]:
         """The nodes one by one with their layers."""
         return tuple((node, node.layer) for node in self.nodes)
@@ -50,11 +66,16 @@ class Step:
 class Block(Joined):
     """A batch norm with the convolution before it and the activation and 2 x 2 pooling after it.
 
+    Or with a sum and at most a ReLU after it: its input is then a pair, the other term of the sum the second.
+
     Parameters
     ----------
     layers : sequence of Layer
-        Conv2d (optional), BatchNorm2d, ReLU or SiLU (optional), MaxPool2d (optional), in this order.
+        Conv2d (optional), BatchNorm2d, ReLU or SiLU (optional), MaxPool2d (optional), in this order; or Conv2d
+        (optional), BatchNorm2d, Sum, ReLU (optional).
     """
+
+    keeps_gradients = True
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
@@ -68,8 +89,11 @@ class Block(Joined):
             (KINDS[type(layer)] for layer in layers if type(layer) in KINDS), fused_norm.IDENTITY
         )
         self.size = 2 if isinstance(layers[-1], MaxPool2d) else 1
+        self.adds = any(isinstance(layer, Sum) for layer in layers)
+        self.term: Array | None = None  # of the sum
 
-    def forward(self, x: Array, training: bool = False) -> Array:
+    def forward(self, x: Any, training: bool = False) -> Array:
+        x, self.term = x if self.adds else (x, None)
         if training:
             h, sums = (
                 self.conv.forward_with_sums(x)
@@ -80,22 +104,41 @@ class Block(Joined):
         else:
             h = self.conv.forward(x) if self.conv else x
             self.norm.use_running(h)
-        return fused_norm.forward(h, self._epilogue(), self._out(h))
+        self.out = fused_norm.forward(h, self._epilogue(), self._out(h), self.term)
+        return self.out
 
-    def infer(self, x: Array) -> Array:
+    def infer(self, x: Any) -> Array:
         if self.conv is None:
             return self.forward(x)
+        x, term = x if self.adds else (x, None)
         self.norm.use_running(x)
-        return self.conv.infer(x, self._epilogue(), self.scratch)
+        if term is None:
+            return self.conv.infer(x, self._epilogue(), self.scratch)
+        out = self.conv.infer(x, self._epilogue()._replace(kind=fused_norm.IDENTITY), self.scratch)
+        joined_sum.add(out.reshape(-1), term.reshape(-1), self.kind)
+        return out
 
-    def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
-        norm, h = self.norm, self.norm.x
-        sums = fused_norm.gradient_sums(h, dout, self._epilogue(), self.workspace)
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | tuple[Array | None, ...] | None:
+        norm, h, kind = self.norm, self.norm.x, self.kind
+        if self.adds:
+            dsum, kind = (
+                self.scratch.array("gradient of the sum", dout.shape, dout.dtype),
+                fused_norm.IDENTITY,
+            )
+            sums = joined_sum.gradient_sums(h, self.out, dout, self.kind, dsum, self.workspace)
+            dout = dsum
+        else:
+            sums = fused_norm.gradient_sums(h, dout, self._epilogue(), self.workspace)
         slope_x, shift = norm.set_gradients(*sums)
-        gradient = Normed(h.reshape(-1), norm.slope, norm.shift, slope_x, shift, self.kind)
+        gradient = Normed(h.reshape(-1), norm.slope, norm.shift, slope_x, shift, kind)
+        dx = self._through_conv(dout, gradient, input_gradient)
+        return (dx, dout) if self.adds else dx
+
+    def _through_conv(self, dout: Array, gradient: Normed, input_gradient: bool) -> Array | None:
+        """The gradient of the convolution's input, given that of what follows its norm; `dout` is not changed."""
         if self.conv and self.conv.joins_norm(self.size, input_gradient):
             return self.conv.backward_through_norm(dout, gradient, self.size, input_gradient)
-        dh = self.gradient_memory(dout, h.shape)
+        dh = self.gradient_memory(dout, self.norm.x.shape)
         fused_norm.backward(dout, gradient, self.size, dh)
         return self.conv.backward(dh, input_gradient) if self.conv else dh
 
@@ -106,7 +149,7 @@ class Block(Joined):
         h = self.norm.normalise(h)
         yield h
         for layer in self.after_conv[1:]:
-            h = layer.forward(h)
+            h = layer.forward((h, self.term) if layer.joins else h)
             yield h
 
     def _epilogue(self) -> fused_norm.Epilogue:
@@ -158,7 +201,18 @@ def _block(nodes: Sequence[Node], readers: dict[str, int], shapes: dict[str, Sha
         return 0
     if shapes[nodes[count].name][-1] % LANES:
         return 0
-    return _end(nodes, count + 1, readers, shapes)
+    count += 1
+    if _adds(nodes, count, readers):
+        return count + 1 + _follows(nodes, count + 1, readers, ReLU)
+    return _end(nodes, count, readers, shapes)
+
+
+def _adds(nodes: Sequence[Node], index: int, readers: dict[str, int]) -> bool:
+    """Whether the node at `index` adds the output of the node before it, which nothing else reads, to another."""
+    if index == len(nodes) or type(nodes[index].layer) is not Sum:
+        return False
+    before, inputs = nodes[index - 1].name, nodes[index].inputs
+    return len(inputs) == 2 and inputs.count(before) == readers[before] == 1
 
 
 def _chain(nodes: Sequence[Node], readers: dict[str, int], shapes: dict[str, Shape]) -> int:

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 import numpy as np
 
 from deeptheory.errors import InputError
+from deeptheory.nn import kernels
 from deeptheory.nn.fusion import Step
-from deeptheory.nn.graph import INPUT, Node, input_to, n_readers
+from deeptheory.nn.graph import INPUT, Node, n_readers
 from deeptheory.nn.kernels import Scratch
-from deeptheory.nn.layers.base import Array, Joined
+from deeptheory.nn.layers.base import Array, Joined, Layer
 from deeptheory.system import threadpools
 
 Observer = Callable[[Array], None]
@@ -69,7 +69,7 @@ class Passes:
         self.ready_for_backward = False
         with threadpools.kernel_threads(), _silent_overflow():
             for step in steps:
-                inputs: Any = input_to(step.nodes[0], outputs)
+                inputs = step.input_among(outputs)
                 *inner, last = step.nodes
                 observes_inner = any(node.name in observers for node in inner)
                 try:
@@ -112,9 +112,9 @@ class Passes:
                         continue
                     dout = gradients.pop(node.name)
                     _show(dout, observers.get(node.name, ()))
-                    inputs = node.inputs if one_by_one else step.nodes[0].inputs
+                    inputs = node.inputs if one_by_one else step.inputs
                     dx = layer.backward(dout, input_gradient=not needed.isdisjoint(inputs))
-                    self._add_gradients(inputs, dx, needed, gradients, following)
+                    self._add_gradients(layer, inputs, dx, needed, gradients, following)
 
     def _needing_gradients(self, observed: Container[str], trained: Container[str]) -> set[str]:
         """Nodes that are trained or observed, or come after one of these."""
@@ -126,8 +126,9 @@ class Passes:
 
     def _add_gradients(
         self,
+        layer: Layer,
         inputs: tuple[str, ...],
-        dx: Array | tuple[Array, ...] | None,
+        dx: Array | tuple[Array | None, ...] | None,
         needed: set[str],
         gradients: dict[str, Array],
         following: str,
@@ -143,13 +144,15 @@ class Passes:
                 continue
             gradient = dx[index] if isinstance(dx, tuple) else dx
             assert gradient is not None
+            alone = len(inputs) == 1 or not isinstance(dx, tuple) or layer.keeps_gradients
+            used_at_once = alone and name == following and self.n_readers[name] == 1
             if name in gradients:
-                gradients[name] += gradient
-            elif self.n_readers[name] > 1 or name != following or (len(inputs) > 1 and isinstance(dx, tuple)):
+                kernels.add(gradients[name], gradient)
+            elif used_at_once or (index > 0 and layer.keeps_gradients):
+                gradients[name] = gradient
+            else:
                 gradients[name] = self.gradient_copies.array(name, gradient.shape, gradient.dtype)
                 np.copyto(gradients[name], gradient)
-            else:
-                gradients[name] = gradient
 
 
 def _show(output: Array, observers: Sequence[Observer]) -> None:

@@ -37,6 +37,36 @@ def layers(n_in, n_out, activation, pooled, dtype, *, conv=True, size=3, bias=Fa
     return made
 
 
+def with_sum(channels, relu, dtype):
+    made = layers(*channels, "", False, dtype)
+    return [*made, nn.Sum(), *([nn.ReLU()] if relu else [])]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("relu", [True, False])
+@pytest.mark.parametrize(("images", "channels"), [((7, 8, 6), (16, 32)), ((3, 6, 8), (3, 16))])
+def test_block_with_a_sum_agrees_with_its_layers_in_float64(images, channels, relu, training):
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((*images, channels[0]), np.float32)
+    term, dout = rng.standard_normal((2, *images, channels[1]), np.float32)
+    block = Block(with_sum(channels, relu, np.float32))
+    conv, norm, *_ = exact = with_sum(channels, relu, np.float64)
+    with threadpools.kernel_threads():
+        out = block.forward((x, term), training)
+        z = norm.forward(conv.forward(x.astype(np.float64)), training) + term
+        expected = np.maximum(z, 0) if relu else z
+        assert_close(out, expected)
+        dx, dterm = block.backward(dout.copy())
+        dsum = dout.astype(np.float64) * ((z > 0) if relu else 1)
+        np.testing.assert_array_equal(dterm, dsum)
+        assert_close(dx, conv.backward(norm.backward(dsum)))
+        for array, value in zip(arrays(block.layers, "gradients"), arrays(exact, "gradients"), strict=True):
+            assert_close(array, value)
+        if not training:
+            kept = block.forward((x, term)).copy()
+            assert_close(block.infer((x, term)), kept)
+
+
 def arrays(made, kind):
     return [array for layer in made for array in getattr(layer, kind).values()]
 

@@ -3,6 +3,7 @@
 from deeptheory.nn.kernels.adam import AdamStep, adam, adam_by_threads
 from deeptheory.nn.kernels.elementwise import (
     SHARE,
+    add,
     affine,
     affine_pair,
     nesterov,
@@ -25,6 +26,7 @@ __all__ = [
     "Scratch",
     "adam",
     "adam_by_threads",
+    "add",
     "affine",
     "affine_pair",
     "average_pool_backward",

@@ -1,5 +1,10 @@
 """Kernels that treat every element by itself."""
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from deeptheory.system.compiled import njit, prange
 
 
@@ -34,6 +39,20 @@ def relu_backward(dy, y):
 
 
 SHARE = 1 << 14  # parameters that are worth a thread
+
+
+def add(x: NDArray[Any], y: NDArray[Any]) -> None:
+    """x += y for arrays of one shape, shared among the threads where they are large."""
+    if x.size > 2 * SHARE and x.flags.c_contiguous and y.flags.c_contiguous:
+        _add(x.reshape(-1), y.reshape(-1))
+    else:
+        np.add(x, y, out=x)
+
+
+@njit(parallel=True)
+def _add(x, y):
+    for i in prange(x.size):
+        x[i] += y[i]
 
 
 @njit(parallel=True)

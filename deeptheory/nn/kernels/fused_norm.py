@@ -41,8 +41,8 @@ from deeptheory.nn.kernels.vectors import (
 from deeptheory.system.compiled import inner, njit, prange, signed
 
 __all__ = [
-    "IDENTITY", "PARTS", "RELU", "SILU", "Epilogue", "activate", "backward", "channel_sums", "forward",
-    "gradient_sums",
+    "BLOCK", "IDENTITY", "PARTS", "RELU", "SILU", "Epilogue", "activate", "backward", "channel_sums", "forward",
+    "gradient_sums", "share",
 ]  # fmt: skip
 
 BLOCK = 64  # positions summed in float32 before they are added in float64
@@ -67,13 +67,20 @@ class Epilogue(NamedTuple):
     size: int
 
 
-NO_EPILOGUE = Epilogue(np.empty(0, np.float32), np.empty(0, np.float32), -1, 1)
+_NOTHING = np.empty(0, np.float32)
+NO_EPILOGUE = Epilogue(_NOTHING, _NOTHING, -1, 1)
 
 
-def forward(x: NDArray[Any], epilogue: Epilogue, out: NDArray[Any]) -> NDArray[Any]:
-    """Write the largest a(slope*x + shift) of each `size` x `size` window of `x` (N, H, W, C) into `out`."""
+def forward(
+    x: NDArray[Any], epilogue: Epilogue, out: NDArray[Any], term: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Write the largest a(slope*x + shift) of each `size` x `size` window of `x` (N, H, W, C) into `out`.
+
+    Without pooling, a(slope*x + shift + term) where a `term` of the shape of x is given.
+    """
     positions = out.size // out.shape[-1]
-    _forward(x.reshape(-1), epilogue, out.shape[2], positions, out.reshape(-1))
+    added = _NOTHING if term is None else term.reshape(-1)
+    _forward(x.reshape(-1), added, epilogue, out.shape[2], positions, out.reshape(-1))
     return out
 
 
@@ -129,7 +136,7 @@ def _place(start, k, width):
 
 
 @inner
-def _share(positions, part):
+def share(positions, part):
     """First and last position of a part, which is made of whole blocks."""
     blocks = (positions + BLOCK - 1) // BLOCK
     return blocks * part // PARTS * BLOCK, min(blocks * (part + 1) // PARTS * BLOCK, positions)
@@ -152,18 +159,20 @@ def _winner(x, start, channels, c, slope, shift, kind, width):
 
 
 @njit(parallel=True)
-def _forward(x, epilogue, width, positions, out):
-    """out = the largest a(slope*x + shift) of each window."""
+def _forward(x, term, epilogue, width, positions, out):
+    """out = the largest a(slope*x + shift) of each window, or a(slope*x + shift + term) unless that is empty."""
     slope, shift, kind, size = epilogue
     channels = slope.size
     for index in prange(PARTS):
         part = signed(index)
-        first, last = _share(positions, part)
+        first, last = share(positions, part)
         start, column = _window(first, size, width)
         for position in range(first, last):
             for c in range(0, channels, LANES):
                 if size == 1:
                     z = fma(load(x, start * channels + c), load(slope, c), load(shift, c))
+                    if term.size:
+                        z = z + load(term, start * channels + c)
                     best = activate(z, kind)
                 else:
                     best, _ = _winner(x, start, channels, c, slope, shift, kind, width)
@@ -178,7 +187,7 @@ def _sums(x, channels, positions, parts):
         part = signed(index)
         total = parts[part]
         total[:] = 0.0
-        first, last = _share(positions, part)
+        first, last = share(positions, part)
         for block in range(first, last, BLOCK):
             add_sums(x, block * channels, min(BLOCK, last - block), channels, total)
 
@@ -191,7 +200,7 @@ def _gradient_sums(x, dout, epilogue, width, positions, parts):
         part = signed(index)
         total = parts[part]
         total[:] = 0.0
-        first, last = _share(positions, part)
+        first, last = share(positions, part)
         for block in range(first, last, BLOCK):
             end = min(block + BLOCK, last)
             if size == 1:
@@ -230,7 +239,7 @@ def _add_pooled_sums(x, dout, block, end, slope, shift, kind, width, total):
 def _backward(dout, norm, size, width, positions, dx, skipped):
     for index in prange(PARTS):
         part = signed(index)
-        first, last = _share(positions, part)
+        first, last = share(positions, part)
         write_gradient(dout, norm, size, width, first, last, dx, skipped)
 
 

@@ -27,6 +27,8 @@ class Layer:
         Whether it takes several inputs, as a tuple; then `output_shape` takes a tuple of shapes.
     in_place : bool
         Whether it overwrites its input, which then no other layer may read.
+    keeps_gradients : bool
+        Whether the gradients of its inputs, but for the first, stay as they are until the next `backward`.
     parameters, gradients, buffers : dict of arrays
         Trained arrays, their gradients after `backward`, and the other arrays of its state.
     scratch : Scratch
@@ -39,6 +41,7 @@ class Layer:
 
     joins: ClassVar[bool] = False
     in_place: ClassVar[bool] = False
+    keeps_gradients: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.parameters: dict[str, Array] = {}
@@ -69,7 +72,7 @@ class Layer:
         """Output for a batch; some layers treat training batches differently."""
         raise NotImplementedError
 
-    def backward(self, dout: Array, input_gradient: bool = True) -> Array | tuple[Array, ...] | None:
+    def backward(self, dout: Array, input_gradient: bool = True) -> Array | tuple[Array | None, ...] | None:
         """Set `gradients` from the gradient `dout` of the output; return that of the input if `input_gradient`.
 
         `dout` may be overwritten. A layer that joins several inputs returns one gradient for each of them, or
