@@ -9,20 +9,22 @@ The gradient of the input is the same convolution of the output's gradient with 
 turn; the gradient of the weights is dg = G^T (sum over tiles of V[k]^T (A dY A^T)[k]) G.
 
 Where U is not much larger than the second-level cache, every thread takes chunks of tiles through all three steps
-("by tiles"). Where it is, all threads transform the tiles, then each takes one panel of output channels after the
-other, so that U of a panel is made, used and forgotten by one thread ("by panels"). Errors against float64 are
+("by tiles"), or where tiles are few, some output channels ("by channels"). Where U is larger, all threads
+transform the tiles, then each takes one panel of output channels after the other, so that U of a panel is made,
+used and forgotten by one thread ("by panels"). `WAYS` is the table of the three. Errors against float64 are
 below 1e-5 relative to the largest value. Channels must be multiples of 16: `applies` says which layers qualify.
 """
 
-from types import ModuleType
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.nn.kernels import winograd_by_panels, winograd_by_tiles
+from deeptheory.nn.kernels import winograd_by_channels, winograd_by_panels, winograd_by_tiles
 from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.fused_norm import NO_EPILOGUE, Epilogue
-from deeptheory.nn.kernels.norm_rows import PLAIN, Normed
+from deeptheory.nn.kernels.norm_rows import Normed
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.nn.kernels.vectors import LANES, explicit
 from deeptheory.nn.kernels.winograd_tiles import FREQUENCIES, NO_SUMS, Weights
@@ -78,15 +80,12 @@ def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, 
     Every thread sums over its own part of the images and the parts are added in a fixed order, or it sums over
     all for some output channels: the same number of threads gives the same bits.
     """
-    if _way(geometry) is winograd_by_tiles:
-        winograd_by_tiles.backward(x, dout, dweight, PLAIN, 1, dweight, None, scratch)
-    else:
-        winograd_by_panels.backward_weights(x, dout, dweight, scratch)
+    _way(geometry).backward_weights(x, dout, dweight, scratch)
 
 
 def joins_norm(geometry: Geometry, size: int, input_gradient: bool) -> bool:
-    """Whether `backward_through_norm` can be used: weights by tiles, and an image at least for every thread."""
-    return _way(geometry) is winograd_by_tiles and geometry.images[0] >= threadpools.threads()
+    """Whether `backward_through_norm` can be used: not by panels, and an image at least for every thread."""
+    return _way(geometry).backward is not None and geometry.images[0] >= threadpools.threads()
 
 
 def backward_through_norm(
@@ -104,14 +103,60 @@ def backward_through_norm(
 
     `size` is 2 with 2 x 2 pooling, else 1; `dx` is None where it is not needed.
     """
-    winograd_by_tiles.backward(x, dout, weight, norm, size, dweight, dx, scratch)
+    compute = _way(geometry).backward
+    assert compute is not None
+    compute(x, dout, weight, norm, size, dweight, dx, scratch)
 
 
-def _way(geometry: Geometry) -> ModuleType:
-    """The module that computes with weights of this shape."""
+class Way(NamedTuple):
+    """How the work is shared among threads.
+
+    Attributes
+    ----------
+    applies : (Geometry, threads) -> bool
+    convolve : (x, Weights, Epilogue, out, sums, Scratch)
+    backward_weights : (x, dout, dweight, Scratch)
+    backward : (x, dout, weight, Normed, size, dweight, dx or None, Scratch), optional
+        Both gradients, as `backward_through_norm`.
+    """
+
+    applies: Callable[[Geometry, int], bool]
+    convolve: Callable[..., None]
+    backward_weights: Callable[..., None]
+    backward: Callable[..., None] | None = None
+
+
+def _read_again(geometry: Geometry, threads: int) -> bool:
+    """Whether U is small enough to be read again and again."""
     n_out, n_in = geometry.weights[:2]
-    by_tiles = 4 * FREQUENCIES * n_in * n_out <= U_BYTES
-    return winograd_by_tiles if by_tiles else winograd_by_panels
+    return 4 * FREQUENCIES * n_in * n_out <= U_BYTES
+
+
+def _by_channels(geometry: Geometry, threads: int) -> bool:
+    return _read_again(geometry, threads) and winograd_by_channels.applies(geometry, threads)
+
+
+WAYS = (  # the first that applies computes
+    Way(
+        _by_channels,
+        winograd_by_channels.convolve,
+        winograd_by_channels.backward_weights,
+        winograd_by_channels.backward,
+    ),
+    Way(
+        _read_again,
+        winograd_by_tiles.convolve,
+        winograd_by_tiles.backward_weights,
+        winograd_by_tiles.backward,
+    ),
+    Way(lambda geometry, threads: True, winograd_by_panels.convolve, winograd_by_panels.backward_weights),
+)
+
+
+def _way(geometry: Geometry) -> Way:
+    """The way for a convolution with the threads that there are."""
+    threads = threadpools.threads()
+    return next(way for way in WAYS if way.applies(geometry, threads))
 
 
 KERNEL = CompiledKernel(

@@ -34,6 +34,7 @@ from deeptheory.nn.kernels.winograd_tiles import (
     weight_blocks,
 )
 from deeptheory.system import threadpools
+from deeptheory.system.apart import make_ready
 from deeptheory.system.compiled import inner, njit, prange, signed
 
 CHUNK = 100  # tiles at most that are multiplied at a time, with M one panel wide
@@ -80,11 +81,13 @@ def convolve(
 ) -> None:
     """As `winograd_by_tiles.convolve`."""
     sizes, shared, buffers = _cut(x, weights.n_out, scratch)
+    make_ready(transform_panel)
     _convolve(x.reshape(-1), weights, epilogue, out.reshape(-1), sizes, shared, buffers, sums)
 
 
 def backward_weights(x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
     """`winograd.backward_weights`: every thread sums over all tiles for its panels."""
+    make_ready(untransform_panel)
     _sum(x.reshape(-1), dout.reshape(-1), dweight.reshape(-1), *_cut(x, dout.shape[3], scratch))
 
 
@@ -130,7 +133,7 @@ def _convolve(x, weights, epilogue, out, sizes, shared, buffers, sums):
             steps, products = Steps(v_row, 1, 0), Products(0, m_step, FREQUENCIES * m_step)
             for job in range(worker, panels * parts, workers):
                 p, part = job // parts, job % parts
-                transform_panel(weights, p, n_in, panel, blocks[worker], own_u, 0)
+                transform_panel(weights, p, n_in, panel, blocks[worker], own_u, signed(0))
                 end = in_v * (part + 1) // parts
                 for first in range(in_v * part // parts, end, chunk):
                     count = min(chunk, end - first)
@@ -175,4 +178,6 @@ def _sum(x, dout, dweight, sizes, shared, buffers):
                             Extent(high - low, panel, count, 1, int(first > 0)),
                             Coming((k + 1) * v_step + v_at, (k + 1) * m_step),
                         )  # fmt: skip
-                untransform_panel(sums, 0, low, high, p, n_in, panel, blocks[worker], dweight, begin > 0)
+                untransform_panel(
+                    sums, signed(0), low, high, p, n_in, panel, blocks[worker], dweight, begin > 0
+                )

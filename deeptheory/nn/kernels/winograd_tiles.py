@@ -7,6 +7,7 @@ the panel). V and M are 36 times (tile, channel). `winograd` says what they are.
 from typing import NamedTuple, Self
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 from deeptheory.nn.kernels import fused_norm
@@ -30,6 +31,7 @@ from deeptheory.nn.kernels.vectors import (
     store,
     where_kept,
 )  # fmt: skip
+from deeptheory.system.apart import FLAT, INDEX, apart
 from deeptheory.system.compiled import inner, njit
 
 TILE, PATCH = 4, 6  # side of an output tile and of the input tile it needs
@@ -59,6 +61,7 @@ A_T = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0
 WEIGHT_TAPS = 9
 WEIGHT_ROWS = 8  # input channels whose U is written at a time: longer runs in each of the 36 places
 NO_SUMS = np.empty((0, 0))  # channel sums that are not asked for
+_NOTHING = np.empty(0, np.float32)
 
 
 class Sizes(NamedTuple):
@@ -76,6 +79,14 @@ class Sizes(NamedTuple):
         """The sizes of a convolution of `x` (N, H, W, C)."""
         n_images, height, width, n_in = x.shape
         return cls(n_images, height, width, n_in, n_out, chunk)
+
+
+class Part(NamedTuple):
+    """Some channels: the first of them, how many there are, and in panels of how many they are multiplied."""
+
+    lowest: int
+    chosen: int
+    panel: int
 
 
 class Image(NamedTuple):
@@ -137,6 +148,8 @@ class Products(NamedTuple):
     patch_at: int
 
 
+ALL = Part(1, 1, 1)
+NO_WEIGHTS = Weights(_NOTHING, 1, 1, 1, False)
 weight_transform = kernel_transform(G, turned=False)
 turned_weight_transform = kernel_transform(G, turned=True)
 weight_gradient_transform = kernel_gradient_transform(G.T)
@@ -196,7 +209,7 @@ def weight_line(panel):
     return WEIGHT_ROWS * panel + LANES
 
 
-@inner
+@apart(NO_WEIGHTS, INDEX, INDEX, INDEX, FLAT, FLAT, INDEX)
 def transform_panel(weights, p, n_in, panel, block, u, u_at):
     """U = G g G^T of panel p."""
     run, line = WEIGHT_ROWS * panel, weight_line(panel)
@@ -215,7 +228,7 @@ def transform_panel(weights, p, n_in, panel, block, u, u_at):
                 store(u, target + e, load(block, k * line + e))
 
 
-@inner
+@apart(np.empty((0, 0), np.float32), *6 * (INDEX,), FLAT, FLAT, types.boolean)
 def untransform_panel(sums, sums_at, first, last, p, n_in, panel, block, dweight, accumulate):
     """dg (+)= G^T dU G of panel p, input channels first..last-1; `sums` of the workers are added in order."""
     run, line = WEIGHT_ROWS * panel, weight_line(panel)

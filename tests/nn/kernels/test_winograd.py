@@ -1,10 +1,17 @@
-"""Winograd's convolution against its definition in float64, by tiles and by panels."""
+"""Winograd's convolution against its definition in float64, by tiles, by channels and by panels."""
 
 import numpy as np
 import pytest
 
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import definitions, fused_norm, winograd, winograd_by_panels, winograd_by_tiles
+from deeptheory.nn.kernels import (
+    definitions,
+    fused_norm,
+    winograd,
+    winograd_by_channels,
+    winograd_by_panels,
+    winograd_by_tiles,
+)
 from deeptheory.nn.kernels.compiled_kernel import Geometry, geometry
 from tests.nn.kernels.comparison import (
     KINDS,
@@ -26,6 +33,7 @@ THREADS = pytest.mark.parametrize("threads", [1, 3, 5], ids="{} threads".format)
 def mode(by, monkeypatch):
     """The way of computing, whatever the size of the weights."""
     monkeypatch.setattr(winograd, "U_BYTES", 1 << 40 if by == "tiles" else 0)
+    monkeypatch.setattr(winograd_by_channels, "TILES", 0)
     if by == "panels in many chunks":
         monkeypatch.setattr(winograd_by_panels, "SHARED_BYTES", 0)
         monkeypatch.setattr(winograd_by_panels, "CHUNK", 5)
@@ -137,6 +145,45 @@ def test_gradients_through_norm_and_pooling_agree_with_their_definition(
     assert_close(dweight, expected_dweight, TOLERANCE)
     winograd.backward_through_norm(sizes, x, dout, weight, norm, size, alone, None, scratch)
     np.testing.assert_array_equal(alone, dweight)
+
+
+@pytest.mark.parametrize(
+    ("images", "channels", "size", "threads"),
+    [
+        ((5, 8, 8), (32, 64), 2, 2),
+        ((9, 4, 4), (64, 96), 1, 2),
+        ((3, 6, 5), (48, 96), 1, 3),
+        ((2, 4, 4), (128, 64), 2, 4),  # fewer images than threads
+    ],
+)
+def test_by_channels_and_by_tiles_are_the_same_to_the_bit(images, channels, size, workers, monkeypatch):
+    (sizes, x, weight), rng = convolution(images, *channels), np.random.default_rng(4)
+    pooled = (images[0], images[1] // size, images[2] // size, channels[1])
+    dout, dpooled = rng.standard_normal(sizes.outputs, np.float32), rng.standard_normal(pooled, np.float32)
+    norm = fused_norm.Normed(dout.reshape(-1), *rng.standard_normal((4, channels[1]), np.float32), 1)
+    found = {}
+    for tiles in (0, 1 << 20):
+        monkeypatch.setattr(winograd_by_channels, "TILES", tiles)
+        scratch, out = kernels.Scratch(), np.full(sizes.outputs, np.nan, np.float32)
+        found[tiles] = [winograd.forward_with_sums(sizes, x, weight, out, scratch), out]
+        found[tiles] += passes(winograd, sizes, x, weight, dout, scratch)
+        if winograd.joins_norm(sizes, size, input_gradient=True):
+            dx, dweight = np.full_like(x, np.nan), np.full_like(weight, np.nan)
+            winograd.backward_through_norm(sizes, x, dpooled, weight, norm, size, dweight, dx, scratch)
+            found[tiles] += [dx, dweight]
+    for by_channels, by_tiles in zip(found[1 << 20], found[0], strict=True):
+        assert np.isfinite(by_tiles).all()
+        np.testing.assert_array_equal(by_channels, by_tiles)
+    for array, expected in zip(found[1 << 20][2:5], defined_passes(sizes, x, weight, dout), strict=True):
+        assert_close(array, expected, TOLERANCE)
+
+
+def test_few_tiles_are_taken_by_channels_where_all_threads_get_some():
+    few = Geometry((4, 4, 4, 64), (64, 64, 3, 3), 1, 1, 1, np.float32)
+    assert winograd_by_channels.applies(few, threads=2)
+    assert not winograd_by_channels.applies(few, threads=1)
+    assert not winograd_by_channels.applies(few, threads=3)
+    assert not winograd_by_channels.applies(few._replace(images=(400, 4, 4, 64)), threads=2)
 
 
 @WINOGRAD_MODES
