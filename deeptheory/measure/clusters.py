@@ -4,14 +4,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
-from deeptheory.system.compiled import njit, prange
+from deeptheory.system.compiled import inner, njit, prange
 
 
-@njit()
-def _assign(mutual: NDArray[np.uint8], order: NDArray[np.int64], cluster: NDArray[np.int32]) -> None:
-    """Fill cluster (K,) with the cluster number of each label, -1 where the label is not served.
+@inner
+def fill_mutual(clipped: NDArray[np.bool_], mutual: NDArray[np.uint8]) -> None:
+    """Set mutual[i, j] of served labels to 1 where both have a one for the other in clipped (K, K), else to 0."""
+    n_labels = len(clipped)
+    served = np.empty(n_labels, np.int64)
+    n_served = 0
+    for i in range(n_labels):
+        mutual[i, i] = clipped[i, i]
+        if clipped[i, i]:
+            served[n_served] = i
+            n_served += 1
+    for i in served[:n_served]:
+        for j in served[:n_served]:
+            if j < i:
+                mutual[i, j] = mutual[j, i] = clipped[i, j] & clipped[j, i]
 
-    mutual[i, j] is 1 where labels i and j may share a cluster (uint8: bytes are combined many at a time).
+
+@inner
+def assign(mutual: NDArray[np.uint8], order: NDArray[np.int64], cluster: NDArray[np.int32]) -> int:
+    """Fill cluster (K,) with the cluster number of each label, -1 where it is not served; return their number.
+
+    mutual[i, j] is 1 where labels i and j may share a cluster (uint8: bytes are combined many at a time); of
+    labels that are not served only mutual[i, i] counts.
     """
     left = np.empty(order.size, np.int64)  # served labels without a cluster, in order
     n_left = 0
@@ -38,6 +56,7 @@ def _assign(mutual: NDArray[np.uint8], order: NDArray[np.int64], cluster: NDArra
                 still_left += 1
         n_left = still_left
         n_clusters += 1
+    return n_clusters
 
 
 @njit(parallel=True)
@@ -46,11 +65,9 @@ def _assign_all(clipped: NDArray[np.bool_], orders: NDArray[np.int64]) -> NDArra
     clusters = np.empty((len(orders), n_filters, n_labels), np.int32)
     for f in prange(n_filters):
         mutual = np.empty((n_labels, n_labels), np.uint8)
-        for i in range(n_labels):
-            for j in range(n_labels):
-                mutual[i, j] = clipped[f, i, j] & clipped[f, j, i]
+        fill_mutual(clipped[f], mutual)
         for k in range(len(orders)):
-            _assign(mutual, orders[k], clusters[k, f])
+            assign(mutual, orders[k], clusters[k, f])
     return clusters
 
 

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 
 from deeptheory.errors import InputError
 from deeptheory.measure.labels import class_means
-from deeptheory.system.compiled import njit, prange
+from deeptheory.system.compiled import inner, njit, prange
 
 BLOCK_BYTES = 2**27  # one block of float64 fields of `iterate_fields`: 128 MiB
+WITHOUT_SIGN = np.int64(2**63 - 1)  # mask of the bits of a float64
+INFINITE_BITS = np.array(np.inf).view(np.int64)[()]
 
 
 def fields_from_class_means(
@@ -117,7 +119,7 @@ def normalise(fields: NDArray[np.floating]) -> NDArray[np.float64]:
         Fields that are not finite, which would look like a filter that serves nothing.
     """
     fields = np.asarray(fields, np.float64)
-    _check_finite(int(np.count_nonzero(~np.isfinite(fields).all(axis=(-2, -1)))))
+    check_finite(int(np.count_nonzero(~np.isfinite(fields).all(axis=(-2, -1)))))
     largest = fields.max(axis=(-2, -1), keepdims=True)
     positive = largest > 0
     return np.where(positive, fields / np.where(positive, largest, 1.0), 0.0)
@@ -147,11 +149,12 @@ def clip(fields: NDArray[np.floating], threshold: float) -> NDArray[np.bool_]:
     A filter whose largest element is not positive has no ones at all. A one does not mean a large field: the
     scale is each filter's own maximum.
     """
-    _check_threshold(threshold)
+    check_threshold(threshold)
     return normalise(fields) > threshold
 
 
-def _check_threshold(threshold: float) -> None:
+def check_threshold(threshold: float) -> None:
+    """Refuse a threshold outside of [0, 1)."""
     if not 0 <= threshold < 1:
         raise InputError("threshold", "a number in [0, 1)", f"{threshold}")
 
@@ -187,10 +190,65 @@ def label_strengths(fields: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.ascontiguousarray(np.diagonal(normalise(fields), axis1=1, axis2=2))
 
 
-def _check_finite(n_filters: int) -> None:
+def check_finite(n_filters: int) -> None:
+    """Refuse fields of which those of so many filters are not finite."""
     if n_filters:
         found = f"{n_filters} filters with NaN or infinite ones"
         raise InputError("fields", "finite numbers", found, "train with a smaller learning rate")
+
+
+@inner
+def clip_one(
+    field: NDArray[np.float64],
+    threshold: float,
+    clipped: NDArray[np.bool_],
+    strengths: NDArray[np.float64],
+) -> bool:
+    """Fill clipped (K, K) and strengths (K,) of one field (K, K), unless it is not finite: then True."""
+    largest, size = _largest_bits(field.ravel().view(np.int64))
+    if size >= INFINITE_BITS:
+        return True
+    # No ones and no strengths without a positive field.
+    scale = np.int64(largest if largest else INFINITE_BITS)
+    numbers = np.array([scale, _smallest_bits_above(scale, threshold)]).view(np.float64)
+    _compare(field.ravel(), numbers[1], clipped.ravel())
+    for i in range(len(field)):
+        strengths[i] = field[i, i] / numbers[0]
+    return False
+
+
+@inner
+def _largest_bits(bits: NDArray[np.int64]) -> tuple[np.int64, np.int64]:
+    """Bits of the largest float64 of all, 0 if none is positive, and of the largest absolute value.
+
+    Positive floats are ordered as their bits are, infinity and NaN last; bits of negative ones are negative.
+    """
+    largest, size = np.int64(0), np.int64(0)
+    for k in range(bits.size):
+        largest = max(largest, bits[k])
+        size = max(size, bits[k] & WITHOUT_SIGN)
+    return largest, size
+
+
+@inner
+def _smallest_bits_above(scale: np.int64, threshold: float) -> np.int64:
+    """Bits of the smallest x for which x / scale > threshold in float64, by bisection: one division a bit."""
+    numbers = np.array([scale, scale])
+    x = numbers.view(np.float64)
+    low, high = np.int64(0), np.int64(scale)
+    while high - low > 1:
+        numbers[0] = low + (high - low) // 2
+        if x[0] / x[1] > threshold:
+            high = numbers[0]
+        else:
+            low = numbers[0]
+    return high
+
+
+@inner
+def _compare(numbers: NDArray[np.float64], bound: float, ones: NDArray[np.bool_]) -> None:
+    for k in range(numbers.size):
+        ones[k] = numbers[k] >= bound
 
 
 @njit(parallel=True)
@@ -201,22 +259,9 @@ def _clip_all(
     strengths: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Fill clipped (C, K, K) and strengths (C, K); return which filters have fields that are not finite."""
-    n_filters, n_labels, _ = fields.shape
-    broken = np.zeros(n_filters, np.bool_)
-    for f in prange(n_filters):
-        elements, ones = fields[f].ravel(), clipped[f].ravel()
-        largest, size = elements[0], 0.0
-        for k in range(elements.size):
-            largest = max(largest, elements[k])
-            size += abs(elements[k])
-        broken[f] = not np.isfinite(size)
-        if broken[f]:
-            continue
-        scale = largest if largest > 0 else np.inf  # no ones and no strengths without a positive field
-        for k in range(elements.size):
-            ones[k] = elements[k] / scale > threshold
-        for i in range(n_labels):
-            strengths[f, i] = fields[f, i, i] / scale
+    broken = np.zeros(len(fields), np.bool_)
+    for f in prange(len(fields)):
+        broken[f] = clip_one(fields[f], threshold, clipped[f], strengths[f])
     return broken
 
 
@@ -227,10 +272,10 @@ def clip_with_strengths(
 
     `InputError` when fields are not finite or the threshold is out of range.
     """
-    _check_threshold(threshold)
+    check_threshold(threshold)
     clipped = np.empty(fields.shape, np.bool_)
     strengths = np.empty(fields.shape[:2])
-    _check_finite(int(np.count_nonzero(_clip_all(fields, threshold, clipped, strengths))))
+    check_finite(int(np.count_nonzero(_clip_all(fields, threshold, clipped, strengths))))
     return clipped, strengths
 
 

@@ -1,12 +1,15 @@
 """Means over the filters of a stage with their intervals."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 LEVEL = 0.95
 Counts = NDArray[np.integer] | NDArray[np.bool_]  # one per filter
+WithError = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Estimate:
 
 def mean_estimate(values: Counts, samples: NDArray[np.int64]) -> Estimate:
     """Mean over filters; arguments as in `ratio_estimate`."""
-    return ratio_estimate(values, np.ones_like(values), samples)
+    return _studentised(_with_error(values, None), _with_error(values[samples], None))
 
 
 def ratio_estimate(sizes: Counts, counts: Counts, samples: NDArray[np.int64]) -> Estimate:
@@ -40,8 +43,11 @@ def ratio_estimate(sizes: Counts, counts: Counts, samples: NDArray[np.int64]) ->
     samples : int array (B, C)
         Filters of every resampling.
     """
-    value, error = _with_error(sizes, counts)
-    resampled, errors = _with_error(sizes[samples], counts[samples])
+    return _studentised(_with_error(sizes, counts), _with_error(sizes[samples], counts[samples]))
+
+
+def _studentised(found: WithError, of_samples: WithError) -> Estimate:
+    (value, error), (resampled, errors) = found, of_samples
     varied = errors > 1e-12 * error  # less is rounding, of filters that are all alike
     if error == 0 or not varied.any():
         return Estimate(float(value), float(value), float(value))
@@ -52,18 +58,28 @@ def ratio_estimate(sizes: Counts, counts: Counts, samples: NDArray[np.int64]) ->
 
 
 def share_estimate(chosen: NDArray[np.bool_]) -> Estimate:
-    """Share of the filters with Wilson's interval; resampling would call none among 16 a certainty."""
-    from scipy.stats import binomtest  # loads for half a second
+    r"""Share of the filters with Wilson's interval; resampling would call none among 16 a certainty.
 
-    found = binomtest(int(chosen.sum()), len(chosen)).proportion_ci(LEVEL, "wilson")
-    return Estimate(float(chosen.mean()), float(found.low), float(found.high))
+    .. math:: \frac{2 n p + z^2 \pm z \sqrt{4 n p (1 - p) + z^2}}{2 (n + z^2)}
+
+    (Wilson, "Probable inference, the law of succession, and statistical inference", 1927), its ends at 0 and 1
+    where no filter and every filter is chosen.
+    """
+    k, n = int(chosen.sum()), len(chosen)
+    share, z = k / n, float(ndtri(0.5 + 0.5 * LEVEL))
+    width = 2 * (n + z**2)
+    centre = (2 * n * share + z**2) / width
+    half = z / width * math.sqrt(4 * n * share * (1 - share) + z**2)
+    low, high = 0.0 if k == 0 else centre - half, 1.0 if k == n else centre + half
+    return Estimate(float(chosen.mean()), low, high)
 
 
-def _with_error(sizes: Counts, counts: Counts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ratio of the sums over the last axis, and its standard error."""
-    total = np.maximum(counts.sum(axis=-1), 1).astype(np.float64)
-    ratio = sizes.sum(axis=-1) / total
-    deviation = sizes - np.expand_dims(ratio, -1) * counts
+def _with_error(sizes: Counts, counts: Counts | None) -> WithError:
+    """Ratio of the sums over the last axis, or the mean, and its standard error."""
     n_filters = sizes.shape[-1]
+    total = n_filters if counts is None else np.maximum(counts.sum(axis=-1), 1).astype(np.float64)
+    ratio = sizes.sum(axis=-1) / total
+    expected = np.expand_dims(ratio, -1)
+    deviation = sizes - (expected if counts is None else expected * counts)
     scatter = deviation.std(axis=-1) * np.sqrt(n_filters / max(n_filters - 1, 1))
     return ratio, np.sqrt(n_filters) * scatter / total

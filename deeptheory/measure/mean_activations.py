@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.measure.array_layout import filter_major
 from deeptheory.measure.labels import label_counts
 from deeptheory.measure.streaming import Images, Measurable, visit
 from deeptheory.system.compiled import njit, prange
 
-PART = 1024  # elements of an output summed by one thread at a time: their sum stays in the first-level cache
+PART = 4096  # elements of an output summed by one thread at a time: their sum stays in the first-level cache
+FILTERS = 512  # at most, of a part
+POSITIONS = 8  # at least, of a part: a cache line of means
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,7 @@ def class_statistics(
     Returns
     -------
     dict of ClassStatistics
-        By stage name. Memory is 8 K sum(C P) bytes, and at the end as much again for the largest stage, whatever
-        N is.
+        By stage name. Memory is 8 K sum(C P) bytes, whatever N is.
 
     Raises
     ------
@@ -61,61 +61,77 @@ def class_statistics(
         A label is out of range or has no input, or a stage does not exist.
     """
     counts = label_counts(labels, n_labels, len(images))
-    sums = {stage: ClassSums(labels, counts) for stage in stages}
+    sums = {stage: ClassSums(counts) for stage in stages}
     visit(network, images, np.argsort(labels, kind="stable"), sums, title, quiet)
-    # Popped, so that the sums of a stage are freed once its means exist.
-    return {stage: ClassStatistics(sums.pop(stage).means(), counts) for stage in stages}
+    return {stage: ClassStatistics(sums[stage].means, counts) for stage in stages}
 
 
 class ClassSums:
-    """Observer of one stage: its outputs summed over the inputs of each label.
+    """Observer of one stage: its class-mean activations, label by label.
 
-    The inputs may come in any order. Sorted by label they are fast, because a run of one label is summed in
-    float32 before it is added to the float64 sums; a run is at most one batch, so the relative error is about 1e-7
-    times the square root of its length. Memory: 8 K C P bytes.
+    Only the sum of one label is kept besides the means. A batch's inputs of one label are summed in float32
+    before they are added in float64, so the relative error is about 1e-7 times the square root of their number.
 
     Parameters
     ----------
-    labels : int array (N,)
     counts : int array (K,)
-        Inputs per label.
+        Inputs per label; they come sorted by label.
+
+    Attributes
+    ----------
+    means : float64 array (K, C, P)
+        Of the labels whose last input has been seen.
     """
 
-    def __init__(self, labels: NDArray[np.integer], counts: NDArray[np.int64]) -> None:
-        self.labels, self.counts = np.asarray(labels, np.int64), counts
-        self.sums = np.zeros((0, 0, 0))
+    def __init__(self, counts: NDArray[np.int64]) -> None:
+        self.counts, self.ends, self.seen = counts, np.cumsum(counts), 0
+        self.means = np.empty((0, 0, 0))
 
     def __call__(self, outputs: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
-        """Add the outputs (b, P, C) of the inputs `rows`."""
-        if not self.sums.size:
-            self.sums = np.zeros((len(self.counts), *outputs.shape[1:]))
-        flat = outputs.reshape(len(outputs), -1)
-        _add_runs(flat, self.labels[rows], self.sums.reshape(len(self.counts), -1))
-
-    def means(self) -> NDArray[np.float64]:
-        """Class-mean activations (K, C, P), filter-major."""
-        means = filter_major(self.sums)
-        means /= self.counts[:, None, None]
-        return means
+        """Add the outputs (b, P, C) of the next inputs."""
+        n, n_positions, n_filters = outputs.shape
+        if not self.seen:
+            self.means = np.empty((len(self.counts), n_filters, n_positions))
+            self.sums = np.empty((n_positions, n_filters))
+        _add_sorted(outputs, self.seen, self.counts, self.ends, self.sums, self.means)
+        self.seen += n
 
 
 @njit(parallel=True)
-def _add_runs(outputs: NDArray[np.float32], labels: NDArray[np.int64], sums: NDArray[np.float64]) -> None:
-    """Add outputs (n, D) to sums (K, D): in float32 over a run of one label, then in float64."""
-    n, size = outputs.shape
-    for part in prange((size + PART - 1) // PART):
-        start, stop = part * PART, min((part + 1) * PART, size)
-        run_sum = np.empty(stop - start, outputs.dtype)
-        first = 0
+def _add_sorted(
+    outputs: NDArray[np.float32],
+    seen: int,
+    counts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    means: NDArray[np.float64],
+) -> None:
+    """Add outputs (n, P, C) to the sums (P, C) of the open label; fill means (K, C, P) of labels that end."""
+    n, n_positions, n_filters = outputs.shape
+    width = min(n_filters, FILTERS)
+    depth = max(POSITIONS, PART // width)
+    across = (n_filters + width - 1) // width
+    for part in prange(across * ((n_positions + depth - 1) // depth)):
+        p, f = part // across * depth, part % across * width
+        p_end, f_end = min(p + depth, n_positions), min(f + width, n_filters)
+        run_sum = np.empty((p_end - p, f_end - f), outputs.dtype)
+        first, label = 0, np.searchsorted(ends, seen, side="right")
         while first < n:
-            label, last = labels[first], first
+            last = min(n, ends[label] - seen)
             run_sum[:] = 0
-            while last < n and labels[last] == label:
-                row = outputs[last, start:stop]
-                for d in range(row.size):
-                    run_sum[d] += row[d]
-                last += 1
-            total = sums[label, start:stop]
-            for d in range(total.size):
-                total[d] += run_sum[d]
+            for x in range(first, last):
+                for i in range(p_end - p):
+                    row, total = outputs[x, p + i, f:f_end], run_sum[i]
+                    for j in range(row.size):
+                        total[j] += row[j]
+            begins = seen + first == ends[label] - counts[label]
+            for i in range(p_end - p):
+                run, open_sum = run_sum[i], sums[p + i, f:f_end]
+                for j in range(run.size):
+                    open_sum[j] = run[j] + (0.0 if begins else open_sum[j])
+            if seen + last == ends[label]:
+                for j in range(f, f_end):
+                    for i in range(p, p_end):
+                        means[label, j, i] = sums[i, j] / counts[label]
             first = last
+            label += 1

@@ -63,7 +63,7 @@ def measure_stages(
     Returns
     -------
     dict of MeasuredStage
-        By stage name. Memory is 8 K sum(C P) bytes and 128 MiB of fields at a time, whatever N is.
+        By stage name. Memory is 8 K sum(C P) bytes and a filter's field a thread, whatever N is.
 
     Raises
     ------

@@ -148,7 +148,7 @@ class _SingleFilters:
         order: NDArray[np.int64],
     ) -> None:
         self.probe, self.labels, self.counts, self.order = probe, np.asarray(labels, np.int64), counts, order
-        self.sums = ClassSums(labels, counts)
+        self.sums = ClassSums(counts)
         self.seen = 0
         self.complete = np.empty((len(labels), len(counts)))
         self.rivals = np.empty(len(counts), np.int64)
@@ -203,7 +203,7 @@ class _SingleFilters:
 
     def result(self) -> FilterStatistics:
         """The shares, averaged over the labels whose margin has a signal and a spread."""
-        means = self.sums.means()
+        means = self.sums.means
         weight = self.probe.reshape(means.shape)
         mean_parts = np.empty(means.shape[:2])
         for label, rival in enumerate(self.rivals):

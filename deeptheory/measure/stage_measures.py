@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.measure.clusters import all_clusters, all_noise, count_clusters
+from deeptheory.measure.clusters import all_clusters, count_clusters
 from deeptheory.measure.fields import clip_with_strengths, iterate_fields
 from deeptheory.measure.filter_intervals import Estimate, mean_estimate, ratio_estimate, share_estimate
+from deeptheory.measure.filter_measures import measure_filters
 from deeptheory.measure.options import MeasureOptions
 from deeptheory.measure.snr import MeanFieldSNR, MeasuredSNR, mean_field_snr, measured_snr
 
@@ -72,7 +73,7 @@ def measure_stage(
     Returns
     -------
     StageMeasures
-        All of it depends on the threshold of clipping. At most 128 MiB of fields are held at a time.
+        All of it depends on the threshold of clipping. The field of one filter a thread is held at a time.
 
     Raises
     ------
@@ -80,21 +81,9 @@ def measure_stage(
         The shapes differ, or fields are not finite.
     """
     n_labels, n_filters = means.shape[:2]
-    orders = np.array(
-        [np.arange(n_labels), *(rng.permutation(n_labels) for _ in range(options.relabellings))]
-    )
-    strengths = np.empty((n_filters, n_labels))
-    clusters = np.empty((n_filters, n_labels), np.int32)
-    noise, cluster_noise = np.empty((2, n_filters), np.int64)
-    ones = np.zeros((n_labels, n_labels), np.int64)
-    relabelled = np.zeros(options.relabellings)
-    for block in iterate_fields(means, probe_weight):
-        clipped, strengths[block.filters] = clip_with_strengths(block.fields, options.threshold)
-        increasing, *others = all_clusters(clipped, orders)
-        clusters[block.filters] = increasing
-        noise[block.filters], cluster_noise[block.filters] = all_noise(clipped, clusters[block.filters])
-        ones += clipped.sum(axis=0)
-        relabelled += count_clusters(np.array(others)).sum(axis=1)
+    orders = np.array([rng.permutation(n_labels) for _ in range(options.relabellings)])
+    found = measure_filters(means, probe_weight, options.threshold, orders)
+    clusters, noise = found.clusters, found.noise
     served, counts = clusters >= 0, count_clusters(clusters)
     samples = rng.integers(n_filters, size=(options.bootstrap, n_filters))
     sizes = served.sum(axis=1)
@@ -102,21 +91,21 @@ def measure_stage(
     cluster_size = ratio_estimate(sizes, counts, samples)
     mean_noise = mean_estimate(noise, samples)
     return StageMeasures(
-        strengths=strengths,
+        strengths=found.strengths,
         served=served,
         clusters=clusters,
         cluster_sizes=cluster_sizes(clusters),
         filter_noise=noise,
-        filter_cluster_noise=cluster_noise,
+        filter_cluster_noise=found.cluster_noise,
         clusters_per_filter=clusters_per_filter,
         cluster_size=cluster_size,
         noise=mean_noise,
         share_without_label=share_estimate(sizes == 0),
-        relabelled_clusters=relabelled / n_filters,
+        relabelled_clusters=found.relabelled.sum(axis=0) / n_filters,
         mean_field=mean_field_snr(
             n_filters, n_labels, clusters_per_filter.value, cluster_size.value, mean_noise.value
         ),
-        measured=measured_snr(ones),
+        measured=measured_snr(found.ones),
     )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from deeptheory.measure.filter_intervals import mean_estimate, ratio_estimate, share_estimate
 
@@ -52,3 +53,9 @@ def test_no_filter_among_sixteen_is_no_certainty():
     found = share_estimate(np.zeros(16, np.bool_))
     assert found.low == 0
     assert found.high == pytest.approx(1.959964**2 / (16 + 1.959964**2), rel=1e-6)  # Wilson at a share of 0
+
+
+@pytest.mark.parametrize("k", [0, 3, 16])
+def test_the_interval_of_a_share_is_that_of_scipy(k):
+    found, expected = share_estimate(np.arange(16) < k), binomtest(k, 16).proportion_ci(0.95, "wilson")
+    assert (found.value, found.low, found.high) == (k / 16, expected.low, expected.high)

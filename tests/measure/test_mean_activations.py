@@ -19,17 +19,16 @@ def test_streamed_class_means_equal_those_of_all_inputs_at_once(two_stages, stag
     assert network.passes == 1
 
 
-@pytest.mark.parametrize("ordered", [True, False])
-def test_sums_of_runs_are_the_plain_sums(ordered):
+@pytest.mark.parametrize("shape", [(9, 1300), (1300, 9), (1, 7), (2000, 1)])  # several parts, and one
+def test_means_are_the_plain_ones_however_labels_fall_into_batches(shape):
     rng = np.random.default_rng(3)
-    labels = rng.integers(0, K, 100)
-    labels = np.sort(labels) if ordered else labels
-    outputs = rng.random((100, 9, 300), np.float32)  # 2700 elements: several parts, the last one smaller
-    found = ClassSums(labels, np.ones(K, np.int64))
-    found(outputs, np.arange(100))
-    expected = np.zeros((K, 2700))
-    np.add.at(expected, labels, outputs.reshape(100, -1))
-    np.testing.assert_allclose(found.sums.reshape(K, -1), expected, rtol=1e-6)
+    counts = np.array([1, 70, 3, 60, 16])
+    outputs = rng.random((150, *shape), np.float32)
+    found = ClassSums(counts)
+    for start in range(0, 150, 50):
+        found(outputs[start : start + 50], np.arange(start, start + 50))
+    expected = measure.class_means(outputs.transpose(0, 2, 1), np.repeat(np.arange(5), counts), 5)
+    np.testing.assert_allclose(found.means, expected, rtol=1e-6)
 
 
 def test_memory_of_class_statistics_does_not_grow_with_the_number_of_inputs(two_stages):

@@ -13,9 +13,8 @@ def given():
     return rng.random((K, C, P)), rng.standard_normal((K, C, P))
 
 
-def test_stage_numbers_are_those_of_its_filters_one_by_one(given, monkeypatch):
+def test_stage_numbers_are_those_of_its_filters_one_by_one(given):
     means, weight = given
-    monkeypatch.setattr("deeptheory.measure.fields.BLOCK_BYTES", 7 * 8 * K**2)  # several blocks of filters
     found = measure.measure_stage(means, weight, measure.MeasureOptions(), np.random.default_rng(1))
     clipped = measure.clip(measure.fields_from_class_means(means, weight), 0.3)
     clusters = [measure.find_clusters(matrix) for matrix in clipped]
