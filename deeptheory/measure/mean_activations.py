@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from deeptheory.measure.labels import label_counts
 from deeptheory.measure.streaming import Images, Measurable, visit
+from deeptheory.system import threadpools
 from deeptheory.system.compiled import njit, prange
 
-PART = 4096  # elements of an output summed by one thread at a time: their sum stays in the first-level cache
+PART = 4096  # elements of an output, at most, summed at a time: their sum stays in the first-level cache
 FILTERS = 512  # at most, of a part
 POSITIONS = 8  # at least, of a part: a cache line of means
 
@@ -93,7 +94,8 @@ class ClassSums:
         if not self.seen:
             self.means = np.empty((len(self.counts), n_filters, n_positions))
             self.sums = np.empty((n_positions, n_filters))
-        _add_sorted(outputs, self.seen, self.counts, self.ends, self.sums, self.means)
+        threads = threadpools.threads()
+        _add_sorted(outputs, self.seen, self.counts, self.ends, self.sums, self.means, threads)
         self.seen += n
 
 
@@ -105,11 +107,12 @@ def _add_sorted(
     ends: NDArray[np.int64],
     sums: NDArray[np.float64],
     means: NDArray[np.float64],
+    threads: int,
 ) -> None:
     """Add outputs (n, P, C) to the sums (P, C) of the open label; fill means (K, C, P) of labels that end."""
     n, n_positions, n_filters = outputs.shape
     width = min(n_filters, FILTERS)
-    depth = max(POSITIONS, PART // width)
+    depth = max(POSITIONS, min(PART // width, (n_positions + threads - 1) // threads))
     across = (n_filters + width - 1) // width
     for part in prange(across * ((n_positions + depth - 1) // depth)):
         p, f = part // across * depth, part % across * width
