@@ -12,7 +12,7 @@ from deeptheory.prune.arms import (
     prune_arms,
     scores_for,
 )
-from deeptheory.prune.compaction import CompactLayer, check_agreement, compact, compact_layers, masked_network
+from deeptheory.prune.compaction import CompactLayer, check_agreement, compact, compact_layers
 from deeptheory.prune.cost import Cost, cost_of
 from deeptheory.prune.criteria import CRITERIA, Criterion
 from deeptheory.prune.criteria.afcc import head_scores, kernel_scores, scores_of_strengths
@@ -31,7 +31,7 @@ from deeptheory.prune.masked_layers import (
     maskable_stages,
     masked_layers,
 )
-from deeptheory.prune.masks import Masks, apply_masks
+from deeptheory.prune.masks import Masks, apply_masks, masked_network
 from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.prune.prediction import (
     HEAD_INPUTS,

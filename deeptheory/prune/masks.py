@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deeptheory import nn
 from deeptheory.errors import InputError
-from deeptheory.nn import Network
+from deeptheory.nn.layers.base import Array
 from deeptheory.prune.masked_layers import MaskedLayer
 from deeptheory.tables import text_table
 
@@ -99,7 +100,7 @@ class Masks(Mapping[str, NDArray[np.bool_]]):
         return {name: self.density(name) for name in self}
 
 
-def apply_masks(network: Network, masks: Mapping[str, NDArray[np.bool_]]) -> None:
+def apply_masks(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> None:
     """Set the masked weights of a network to zero."""
     parameters = network.parameters()
     for name, mask in masks.items():
@@ -132,3 +133,31 @@ def _kernels(layer: MaskedLayer, full: NDArray[np.bool_]) -> NDArray[np.bool_]:
     kernels: NDArray[np.bool_] = np.any(full.reshape(*layer.grid, layer.kernel_size), axis=2)
     kernels.flags.writeable = False
     return kernels
+
+
+def masked_network(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> nn.Network:
+    """A copy of a network with the masked weights set to zero; arrays that are not masked are shared."""
+    stages = [
+        nn.Stage(
+            stage.name,
+            {
+                key: nn.with_arrays(
+                    layer, _masked_parameters(f"{stage.name}.{key}", layer, masks), layer.buffers
+                )
+                for key, layer in stage.layers.items()
+            },
+            stage.output_shape,
+            stage.inputs,
+        )
+        for stage in (*network.stages, network.head)
+    ]
+    return nn.assemble(stages, network.input_shape, network.dtype)
+
+
+def _masked_parameters(
+    name: str, layer: nn.Layer, masks: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, Array]:
+    return {
+        key: array * masks[f"{name}.{key}"] if f"{name}.{key}" in masks else array
+        for key, array in layer.parameters.items()
+    }

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,9 @@ from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.base import Array
-from deeptheory.prune.masks import check_boolean
-from deeptheory.prune.wiring import ELEMENTWISE, KEEPING, Mixer, Wiring, through, wiring_of
+from deeptheory.prune.constants import Parts, constants_of
+from deeptheory.prune.masks import check_boolean, masked_network
+from deeptheory.prune.wiring import GATES, Mixer, Wiring, wiring_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class LayerRemoval:
     Attributes
     ----------
     kernels : bool array (n_out, n_inputs)
-        Kept kernels between filters that remain.
+        Kept kernels between filters that remain; of a grouped convolution n_inputs are those of a group.
     weight : array (n_out, n_inputs, ...)
         Masked weight, zero where no kernel is kept.
     stays : bool array (n_out,)
@@ -50,22 +50,25 @@ class Removal:
     Attributes
     ----------
     wiring : Wiring
+    stays : bool array
+        Of every bundle of the wiring, whether it remains.
     layers : dict of LayerRemoval
         By name, for all mixers of the wiring, in order of computation.
+    constants : dict of array (C,)
+        By name of a node: the values of the filters that are constant, NaN for the others.
     """
 
     wiring: Wiring
+    stays: NDArray[np.bool_]
     layers: dict[str, LayerRemoval]
-
-    def inputs(self, name: str) -> NDArray[np.bool_]:
-        """Which input filters of a layer remain, (n_inputs,)."""
-        mixer = self.wiring.mixers[name]
-        return self.layers[mixer.source].stays if mixer.source else np.ones(mixer.grid[1], bool)
+    constants: dict[str, Array]
 
     def density(self, name: str) -> float:
-        """Kept share of the kernels of a layer between filters that remain."""
-        layer = self.layers[name]
-        return float(layer.kernels[layer.stays][:, self.inputs(name)].mean())
+        """Kept share of the kernels of a layer between filters that remain; 1 where none do."""
+        mixer, layer = self.wiring.mixers[name], self.layers[name]
+        inputs = self.stays[mixer.reads].reshape(mixer.groups, -1).any(axis=0)
+        between = layer.kernels[layer.stays][:, inputs]
+        return float(between.mean()) if between.size else 1.0
 
 
 def find_removal(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> Removal:
@@ -85,36 +88,37 @@ def find_removal(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) ->
     Raises
     ------
     InputError
-        A mask of no weight, of another shape or not Boolean, or every filter of a stage would be removed.
+        A mask of no weight, of another shape or not Boolean, or the logits would not depend on the images.
 
     Notes
     -----
-    One pass in order of computation finds the constants, one in reverse finds what is read; neither changes the
-    result of the other.
+    One pass in order of computation finds the constants; passes in reverse, until nothing changes, find what is
+    read: where a sum passes filters on, what reads them may come long after what writes them.
 
     A constant filter adds c_a * sum_p W[b,a,p] to output b of a linear layer or an unpadded convolution:
     `offset`. Under zero padding the sum depends on the position near the borders, so there the constants of all
-    removed filters become the kernels of ONE constant filter r that remains, W[b,r] += sum_a (c_a/c_r) W[b,a];
-    r has the largest |c_r| that is read. [exact, to rounding]
+    removed filters of a group become the kernels of ONE constant filter r that remains, W[b,r] += sum_a (c_a/c_r)
+    W[b,a]; r has the largest |c_r| that is read. Under a padded depthwise convolution only the constant 0 is one.
+    [exact, to rounding]
     """
     _check(network, masks)
-    wiring = wiring_of(network)
-    parts = {name: _masked(network, mixer, masks) for name, mixer in wiring.mixers.items()}
-    constants, offsets = _constants(network, wiring, parts)
-    layers: dict[str, LayerRemoval] = {}
+    network, wiring = masked_network(network, masks), wiring_of(network)
+    parts = {name: _part(network, mixer, masks) for name, mixer in wiring.mixers.items()}
+    constants, offsets = constants_of(network, wiring, parts)
+    for name, mixer in wiring.mixers.items():
+        _fold(mixer, *parts[name], constants[mixer.node.inputs[0]])
+    read = _read(network, wiring, parts, constants)
+    stays, layers = wiring.pinned | read, dict[str, LayerRemoval]()
     for name, mixer in reversed(wiring.mixers.items()):
-        weight, kernels = parts[name]
-        stays, constant = np.ones(len(kernels), bool), ~np.isnan(constants[name])
-        if mixer.cuttable:
-            readers = wiring.readers(name)
-            stays = np.any([layers[reader.node.name].kernels.any(axis=0) for reader in readers], axis=0)
-            _check_some_stay(mixer, readers, stays, constant)
-        kernels &= stays[:, None]
-        _fold_into_one(mixer, weight, kernels, constants[mixer.node.inputs[0]])
+        (weight, kernels), constant = parts[name], ~np.isnan(constants[name])
+        of_layer = stays[mixer.writes]
+        if not read[wiring.channels[INPUT]].any():
+            _refuse_layer_without_filters(wiring, mixer, of_layer, constant)
+        kernels &= of_layer[:, None]
         weight[~kernels] = 0
-        n_constant, n_unread = (int(np.sum(~stays & group)) for group in (constant, ~constant))
-        layers[name] = LayerRemoval(kernels, weight, stays, offsets[name], n_constant, n_unread)
-    return Removal(wiring, {name: layers[name] for name in wiring.mixers})
+        n_constant, n_unread = (int(np.sum(~of_layer & group)) for group in (constant, ~constant))
+        layers[name] = LayerRemoval(kernels, weight, of_layer, offsets[name], n_constant, n_unread)
+    return Removal(wiring, stays, {name: layers[name] for name in wiring.mixers}, constants)
 
 
 def _check(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> None:
@@ -128,57 +132,50 @@ def _check(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> None:
             raise InputError(f"mask of '{name}'", f"shape {shape}, that of the weight", f"shape {mask.shape}")
 
 
-def _masked(
+def _part(
     network: nn.Network, mixer: Mixer, masks: Mapping[str, NDArray[np.bool_]]
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Copies of the masked weight (n_out, n_inputs, kernel...) and of its kept kernels (n_out, n_inputs)."""
     weight = network.parameters()[mixer.weight]
     mask = masks.get(mixer.weight, np.ones(weight.shape, bool))
     grid = (*mixer.grid, *(weight.shape[2:] or (-1,)))
-    return (weight * mask).reshape(grid), np.any(mask.reshape(*mixer.grid, -1), axis=2)
+    return weight.reshape(grid).copy(), np.any(mask.reshape(*mixer.grid, -1), axis=2)
 
 
-def _constants(
-    network: nn.Network, wiring: Wiring, parts: Mapping[str, tuple[Array, NDArray[np.bool_]]]
-) -> tuple[dict[str, Array], dict[str, NDArray[np.float64]]]:
-    """Values (C,) of the constant filters of every node, NaN for the others, and the offsets of every mixer.
-
-    Filters that cannot be removed count as not constant: the layers that read them need them.
-    """
-    constants = {INPUT: np.full(network.input_shape[-1], np.nan, network.dtype)}
-    offsets = {}
-    for node in network.nodes:
-        given, mixer = constants[node.inputs[0]], wiring.mixers.get(node.name)
-        if mixer is not None:
-            weight, kernels = parts[node.name]
-            known = np.nan_to_num(given).astype(np.float64)
-            offset = (
-                np.zeros(len(kernels)) if mixer.padded else weight.reshape(*mixer.grid, -1).sum(2) @ known
-            )
-            varies = np.isnan(given) | (given != 0 if mixer.padded else False)
-            alone = ~kernels[:, varies].any(axis=1) & mixer.cuttable
-            value = _constant_of(node.layer) + offset
-            constants[node.name] = np.where(alone, value, np.nan).astype(network.dtype)
-            offsets[node.name] = offset
-        elif type(node.layer) in ELEMENTWISE + KEEPING:
-            constants[node.name] = through(node.layer, given)
-        else:
-            constants[node.name] = np.full(network.output_shape(node.name)[-1], np.nan, network.dtype)
-    return constants, offsets
+def _read(
+    network: nn.Network, wiring: Wiring, parts: Parts, constants: Mapping[str, Array]
+) -> NDArray[np.bool_]:
+    """The bundles that the logits depend on."""
+    read, found = np.zeros(len(wiring.pinned), np.bool_), -1
+    read[wiring.channels[network.nodes[-1].name]] = True
+    gates = [node for node in network.nodes if type(node.layer) in GATES]
+    while read.sum() > found:
+        found = read.sum()
+        for name, mixer in reversed(wiring.mixers.items()):
+            read[mixer.reads[mixer.read_by(parts[name][1], read[mixer.writes])]] = True
+        for node in wiring.whole:
+            if read[wiring.channels[node.name]].any():
+                read[np.concatenate([wiring.channels[name] for name in node.inputs])] = True
+        for node in gates:  # which reads the means of all channels for the factor of each
+            bundles, varies = wiring.channels[node.name], np.isnan(constants[node.inputs[0]])
+            if read[bundles].any():
+                read[bundles[varies & node.layer.parameters["reduce_weight"].any(axis=0)]] = True
+    return read
 
 
-def _constant_of(layer: nn.Layer) -> Any:
-    """What the filters of a mixer without inputs put out: its bias; that of a head is no single number."""
-    if isinstance(layer, nn.SelfAttention) and "bias" in layer.parameters:
-        return np.nan
-    return layer.parameters.get("bias", 0)
+def _fold(mixer: Mixer, weight: Array, kernels: NDArray[np.bool_], constants: Array) -> None:
+    """Remove the kernels of constant inputs, in place; under zero padding one of each group stands for all."""
+    if isinstance(mixer.node.layer, nn.SelfAttention):
+        return
+    groups = (np.split(array, mixer.groups) for array in (weight, kernels, constants))
+    for of_group in zip(*groups, strict=True):
+        _fold_into_one(mixer.padded, *of_group)
 
 
-def _fold_into_one(mixer: Mixer, weight: Array, kernels: NDArray[np.bool_], constants: Array) -> None:
-    """Remove the kernels of constant inputs, in place; under zero padding those of one of them stand for all."""
+def _fold_into_one(padded: bool, weight: Array, kernels: NDArray[np.bool_], constants: Array) -> None:
     constant = ~np.isnan(constants)
     read = np.flatnonzero(constant & (constants != 0) & kernels.any(axis=0))
-    if mixer.padded and read.size:
+    if padded and read.size:
         chosen = read[np.abs(constants[read]).argmax()]
         constant[chosen] = False
         ratios = constants[read].astype(np.float64) / constants[chosen]
@@ -187,10 +184,12 @@ def _fold_into_one(mixer: Mixer, weight: Array, kernels: NDArray[np.bool_], cons
     kernels[:, constant] = False
 
 
-def _check_some_stay(
-    mixer: Mixer, readers: list[Mixer], stays: NDArray[np.bool_], constant: NDArray[np.bool_]
+def _refuse_layer_without_filters(
+    wiring: Wiring, mixer: Mixer, stays: NDArray[np.bool_], constant: NDArray[np.bool_]
 ) -> None:
-    if (stays & ~constant).any():
+    """Refuse masks under which the logits do not depend on the images, at the layer where that ends."""
+    readers = wiring.readers(mixer.writes)
+    if not readers or (stays & ~constant).any():
         return
     raise InputError(
         f"compaction of '{mixer.node.name}'",

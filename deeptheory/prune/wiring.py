@@ -1,12 +1,13 @@
-"""Which layers read the filters of which layer, and which filters can be removed physically."""
+"""Which layers read the filters of which layer, and which filters can only be removed together."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory import nn
 from deeptheory.nn.graph import INPUT
-from deeptheory.nn.layers.base import Array
+from deeptheory.prune.bundles import Bundles
 
 # Layers that act on every filter separately and map a constant to a constant; the second kind keeps its value.
 ELEMENTWISE = (
@@ -14,94 +15,129 @@ ELEMENTWISE = (
     nn.StochasticDepth, nn.Dropout,
 )  # fmt: skip
 KEEPING = (nn.MaxPool2d, nn.AvgPool2d, nn.GlobalAveragePool, nn.Flatten)
+GATES = (nn.SqueezeExcitation, nn.HardSqueezeExcitation)
 # Layers whose output filters are the input filters, each changed alone, or by numbers that all filters share.
 FILTER_BY_FILTER = (
-    *ELEMENTWISE, *KEEPING, nn.Standardise, nn.SqueezeExcitation, nn.HardSqueezeExcitation, nn.LayerNorm,
+    *ELEMENTWISE, *KEEPING, *GATES, nn.Standardise, nn.LayerNorm,
     nn.Tokens, nn.Positions, nn.SinePositions, nn.ClassToken, nn.FirstToken, nn.SequencePool,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Mixer:
-    """A layer that mixes channels: a convolution without groups, a linear layer, or attention (its heads).
+    """A layer that mixes channels: a convolution, a linear layer, or attention (its heads).
 
-    It has a kernel for every pair of an output and an input filter.
+    It has a kernel for every pair of an output and an input filter of the same group.
 
     Attributes
     ----------
     node : Node
-    weight : str
-        Dotted name of its weight.
-    grid : tuple of int
-        Outputs and input filters; the rest of the weight is the kernel, as in `MaskedLayer`.
-    source : str
-        Name of the mixer whose filters it reads; "" where these cannot be removed.
-    cuttable : bool
-        Whether its filters can be removed: all their consumers mix channels, directly or behind layers that act
-        on every filter separately. Sums, squeeze-and-excitation, grouped convolutions and the logits need all
-        filters.
+    reads, writes : int array
+        The bundles of its input and output filters (`Wiring`).
     """
 
     node: nn.Node
-    weight: str
-    grid: tuple[int, int]
-    source: str
-    cuttable: bool
+    reads: NDArray[np.int64]
+    writes: NDArray[np.int64]
+
+    @property
+    def weight(self) -> str:
+        """Dotted name of its weight."""
+        return f"{self.node.name}.weight"
+
+    @property
+    def groups(self) -> int:
+        """Number of groups; an output reads the inputs of its own."""
+        return self.node.layer.groups if isinstance(self.node.layer, nn.Conv2d) else 1
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Outputs, and inputs that each of them reads; the rest of its weight is a kernel, as in `MaskedLayer`."""
+        return len(self.writes), len(self.reads) // self.groups
 
     @property
     def padded(self) -> bool:
         """Whether it pads with zeros, so that a constant input is not constant at the borders."""
         return isinstance(self.node.layer, nn.Conv2d) and self.node.layer.padding > 0
 
+    def read_by(self, kernels: NDArray[np.bool_], outputs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which inputs some of the outputs (n_out,) have kernels for, of those in the grid."""
+        of_groups = (kernels & outputs[:, None]).reshape(self.groups, -1, self.grid[1])
+        return of_groups.any(axis=1).reshape(-1)
+
 
 @dataclass(frozen=True)
 class Wiring:
-    """The mixers of a network, and which of them computes the filters of every output.
+    """Which filters of a network can only be removed together.
+
+    A bundle is a filter of a mixer with all that follows it one by one: normalised, activated, pooled, flattened,
+    scaled, through a depthwise convolution, at its place in a concatenation. A sum makes one bundle of the filters
+    that it adds: those of residual blocks are one from the first block to the last.
 
     Attributes
     ----------
     mixers : dict of Mixer
         By name, in order of computation.
-    origin : dict of str
-        Name of every node to the name of the mixer whose filters it puts out, "" where these are not the filters
-        of one mixer.
+    channels : dict of int array
+        By name of a node: the bundle of every filter that it puts out.
+    pinned : bool array
+        Of every bundle: whether it stays in any case, as images and logits do, and what a layer reads that needs
+        all filters, such as layer norm.
+    whole : tuple of Node
+        The layers that need all filters of their inputs.
     """
 
     mixers: dict[str, Mixer]
-    origin: dict[str, str]
+    channels: dict[str, NDArray[np.int64]]
+    pinned: NDArray[np.bool_]
+    whole: tuple[nn.Node, ...]
 
-    def readers(self, name: str) -> list[Mixer]:
-        """The mixers that read the filters of the mixer of that name."""
-        return [mixer for mixer in self.mixers.values() if mixer.source == name]
+    def readers(self, bundles: NDArray[np.int64]) -> list[Mixer]:
+        """The mixers that read some of these bundles."""
+        return [mixer for mixer in self.mixers.values() if np.isin(mixer.reads, bundles).any()]
 
 
 def wiring_of(network: nn.Network) -> Wiring:
-    """Find the mixers, which of them reads which, and whose filters can be removed."""
-    origin, channels, needed = {INPUT: ""}, {INPUT: network.input_shape[-1]}, {""}
+    """Find the mixers, and the bundles of the filters that all layers put out."""
+    shapes = {node.name: network.output_shape(node.name) for node in network.nodes}
+    numbers, whole = Bundles(), list[nn.Node]()
+    channels = {INPUT: numbers.new(network.input_shape[-1])}
     for node in network.nodes:
-        before = node.inputs[0]
-        if mixes(node.layer):
-            origin[node.name] = node.name
-        elif type(node.layer) in ELEMENTWISE + KEEPING:
-            origin[node.name] = origin[before]
-        else:
-            origin[node.name] = ""
-            needed.update(origin[name] for name in node.inputs)
-        flat = isinstance(node.layer, nn.Flatten)
-        channels[node.name] = channels[before] if flat else network.output_shape(node.name)[-1]
-    needed.add(origin[network.nodes[-1].name])
-    mixers = {}
-    for node in network.nodes:
-        if mixes(node.layer):
-            before = node.inputs[0]
-            mixers[node.name] = Mixer(
-                node,
-                f"{node.name}.weight",
-                grid=(channels[node.name], channels[before]),
-                source="" if origin[before] in needed else origin[before],
-                cuttable=node.name not in needed,
-            )
-    return Wiring(mixers, origin)
+        given = [channels[name] for name in node.inputs]
+        found = _behind(node.layer, given, shapes[node.name], numbers)
+        if found is None:
+            whole.append(node)
+            numbers.pin(*given, found := numbers.new(shapes[node.name][-1]))
+        channels[node.name] = found
+    numbers.pin(channels[INPUT], channels[network.nodes[-1].name])
+    bundle = numbers.bundles()
+    channels = {name: bundle[of_node] for name, of_node in channels.items()}
+    mixers = {
+        node.name: Mixer(node, channels[node.inputs[0]], channels[node.name])
+        for node in network.nodes
+        if mixes(node.layer) or is_grouped(node.layer)
+    }
+    return Wiring(mixers, channels, numbers.pinned(), tuple(whole))
+
+
+def _behind(
+    layer: nn.Layer, given: list[NDArray[np.int64]], shape: tuple[int, ...], numbers: Bundles
+) -> NDArray[np.int64] | None:
+    """The filters that a layer puts out, from those of its inputs; None if it needs all of them."""
+    first = given[0]
+    if type(layer) in ELEMENTWISE + KEEPING + GATES or is_depthwise(layer):
+        return first
+    if mixes(layer) or is_grouped(layer):
+        return numbers.new(shape[-1])
+    if isinstance(layer, nn.Sum) and len({len(of_input) for of_input in given}) == 1:
+        for other in given[1:]:
+            numbers.unite(first, other)
+        return first
+    if isinstance(layer, nn.Concat) and sum(map(len, given)) == shape[-1]:  # else of flattened filters
+        return np.concatenate(given)
+    if isinstance(layer, nn.Subsample):
+        return np.concatenate([first, numbers.new(shape[-1] - len(first))])  # channels of zeros
+    return None
 
 
 def stages_read(network: nn.Network) -> dict[str, str]:
@@ -135,10 +171,13 @@ def is_linear(layer: nn.Layer) -> bool:
     return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)
 
 
-def through(layer: nn.Layer, constants: Array) -> Array:
-    """Constants (C,) behind a layer of `ELEMENTWISE` or `KEEPING`; NaN where a filter is not constant."""
-    if isinstance(layer, KEEPING):
-        return constants
-    same = nn.with_arrays(layer, layer.parameters, layer.buffers)  # with memory of its own
-    out = same.forward(np.nan_to_num(constants)[None, None, None])
-    return np.where(np.isnan(constants), np.nan, out.reshape(-1)).astype(constants.dtype)
+def is_depthwise(layer: nn.Layer) -> bool:
+    """Whether it is a convolution of every filter alone."""
+    if not isinstance(layer, nn.Conv2d):
+        return False
+    return layer.groups > 1 and layer.parameters["weight"].shape[:2] == (layer.groups, 1)
+
+
+def is_grouped(layer: nn.Layer) -> bool:
+    """Whether it is a convolution in groups, but not of every filter alone."""
+    return isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer)

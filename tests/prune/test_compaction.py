@@ -16,10 +16,13 @@ NETWORKS = {
     "resnet20": {"size": 12, "width": 0.5},
     "resnet18": {"size": 16, "width": 0.25},
     "resnet50": {"size": 8, "width": 0.06},
+    "resnext50_32x4d": {"size": 8, "width": 0.25},
     "wrn-16-8": {"size": 8, "width": 0.125},
+    "densenet121": {"size": 32, "width": 0.25},
     "googlenet": {"size": 16, "width": 0.25},
     "efficientnet-b0": {"size": 16, "width": 0.5, "depth": 0.3},
     "mobilenet-v2": {"size": 8, "width": 0.25},
+    "efficientnet-lite0": {"size": 8, "width": 0.25},
     "mobilenet-v3-small": {"size": 8, "width": 0.25},
     "convnext-tiny": {"size": 32, "width": 1 / 24},
     "cct": {"size": 8, "width": 0.125, "blocks": 2},
@@ -224,38 +227,142 @@ def test_without_padding_and_norm_they_become_a_bias():
     np.testing.assert_allclose(compacted.parameters()["stage3.linear.bias"], expected, atol=1e-12)
 
 
-def test_filters_of_a_sum_or_before_squeeze_and_excitation_stay():
-    for name, stages in (
-        ("resnet20", ("stage1", "stage3", "stage19")),
-        ("efficientnet-b0", ("stage1", "stage3")),
+def without_filters(network, outputs=(), inputs=()):
+    """Masks of layers without some of their filters or inputs, by name of the layer."""
+    grids, masks = mixing_weights(network), {}
+    for name in {*dict(outputs), *dict(inputs)}:
+        kernels = np.ones(grids[f"{name}.weight"], bool)
+        kernels[list(dict(outputs).get(name, ()))] = False
+        kernels[:, list(dict(inputs).get(name, ()))] = False
+        masks[f"{name}.weight"] = full(network, f"{name}.weight", kernels)
+    return masks
+
+
+def shapes(network):
+    return {name: array.shape for name, array in network.parameters().items()}
+
+
+def test_filters_behind_a_depthwise_convolution_take_its_filters_along():
+    network = build("mobilenet-v2", width=0.5)
+    masks = without_filters(
+        network, inputs={"stage4.conv": range(5, 27)}
+    )  # of 48, which only this layer reads
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    assert cut(network, masks)["stage3.conv"] == (0, 22, 26 * 8)
+    left = shapes(compacted)
+    assert left["stage3.conv.weight"] == (32, 8, 1, 1)  # filled up to a whole number of vectors
+    assert left["stage3.depthwise.weight"] == (32, 1, 3, 3)
+    assert left["stage3.depthwise_norm.weight"] == (32,)
+    assert left["stage4.conv.weight"][1] == 32
+
+
+def test_a_filter_without_input_behind_a_depthwise_convolution_goes_where_it_is_zero():
+    network = build("mobilenet-v2", width=0.5)
+    masks = without_filters(network, outputs={"stage3.conv": range(20)})
+    network.buffers()["stage3.norm.running_mean"][:20] = 0
+    for bias, gone in (
+        (-1, 20),
+        (1, 0),
+    ):  # cut off by the activation, or 1 within the image and less at its borders
+        network.parameters()["stage3.norm.bias"][:20] = bias
+        assert cut(network, masks)["stage3.conv"][:2] == (gone, 0)
+        assert difference(network, masks, prune.compact(network, masks)) < 1e-13
+
+
+def test_filters_of_a_sum_go_where_none_of_its_layers_needs_them():
+    network = build("resnet18", size=8, width=0.25)
+    of_group = {
+        "stage4.conv": [3, 5],
+        "stage6.conv": [3, 5, 7],
+        "stage7.conv": [3, 5],
+    }  # what reads the first two sums
+    masks = without_filters(network, inputs={"stage2.conv": [3], **of_group})
+    assert cut(network, masks)["stage1.conv"][1] == cut(network, masks)["stage5.conv"][1] == 1
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    masks = without_filters(network, inputs=of_group)
+    assert cut(network, masks)["stage1.conv"][1] == 0  # the first block reads all
+
+
+def test_squeeze_and_excitation_loses_only_what_is_constant():
+    network, squeezed = build("mobilenet-v3-small", width=0.5), "stage7"
+    unread, empty = {"stage8.conv": [2]}, {"stage7.conv": [2]}
+    assert cut(network, without_filters(network, inputs=unread))["stage7.conv"][:2] == (
+        0,
+        0,
+    )  # its mean is read
+    network.parameters()[f"{squeezed}.norm.bias"][2] = network.buffers()[f"{squeezed}.norm.running_mean"][
+        2
+    ] = 0
+    assert cut(network, without_filters(network, outputs=empty))["stage7.conv"][:2] == (
+        0,
+        0,
+    )  # times a factor
+    for masks in (
+        without_filters(network, outputs=empty, inputs=unread),
+        without_filters(network, outputs=empty),
     ):
-        network = build(name)
-        masks = random_masks(network)
-        left = n_filters(prune.compact(network, masks))
-        for stage in stages:
-            assert left[stage] == n_filters(network)[stage], (name, stage)
+        assert cut(network, masks)["stage7.conv"][:2] == (1, 0)
+        assert difference(network, masks, prune.compact(network, masks)) < 1e-13
+        for named in (
+            network.parameters(),
+            network.buffers(),
+        ):  # so that the constant is 0 in the second turn
+            for key in ("bias", "running_mean"):
+                if (name := f"{squeezed}.depthwise_norm.{key}") in named:
+                    named[name][2] = 0
+
+
+def test_groups_keep_equally_many_filters_and_go_where_all_of_theirs_go():
+    network = build("resnext50_32x4d")  # 32 groups of two filters in stage12
+    masks = without_filters(network, inputs={"stage13.conv": [*range(32), *range(32, 63, 2)]})
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    grouped = compacted.stage("stage12").layers["grouped"]
+    assert (grouped.groups, grouped.parameters["weight"].shape[:2]) == (16, (16, 2))
+    assert shapes(compacted)["stage12.conv.weight"][0] == 32
+    assert cut(network, masks)["stage12.grouped"] == (0, 48, 16 * 2)
+
+
+def test_a_concatenation_gives_each_filter_its_place():
+    network = build("densenet121")
+    readers = [f"stage{number}.conv" for number in (4, 6, 8, 10, 12, 14)]  # of 16 filters of the stem and 8
+    masks = without_filters(network, inputs={reader: [16, 19] for reader in readers})
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    assert compacted.output_shape("stage3")[-1] == 6
+    assert shapes(compacted)["stage8.input_norm.weight"] == (38,)
 
 
 @pytest.mark.parametrize(
     ("name", "weight", "found"),
     [
         (
-            "resnet20",
-            "stage3.conv.weight",
-            r"'stage2\.conv': .* found none of 8: 0 have no input, nothing reads",
+            "mlp",
+            "head.linear.weight",
+            r"'stage2\.linear': .* found none of 51: 0 have no input, nothing reads",
         ),
         ("vgg6", "stage2.conv.weight", r"'stage2\.conv': .* found none of 16: 16 have no input"),
     ],
-    ids=["inside a block", "a whole stage"],
+    ids=["nothing reads it", "no inputs"],
 )
-def test_a_stage_that_would_lose_all_filters_is_refused(name, weight, found):
-    network = build(name) if name == "resnet20" else build(name, width=0.125)
+def test_masks_that_cut_the_network_in_two_are_refused(name, weight, found):
+    network = build(name) if name == "mlp" else build(name, width=0.125)
 
     def lose(kernels):
         kernels[:] = False
 
     with pytest.raises(InputError, match=found):
         prune.compact(network, only(network, weight, lose))
+
+
+def test_a_block_that_only_passes_its_input_on_keeps_one_filter():
+    network = build("resnet20")
+    masks = without_filters(network, outputs={"stage3.conv": range(8)})
+    compacted = prune.compact(network, masks)
+    assert difference(network, masks, compacted) < 1e-13
+    assert n_filters(compacted)["stage2"] == 1
 
 
 def test_a_kernel_of_which_one_weight_is_kept_stays():
