@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -316,13 +316,15 @@ class Network:
         counts = {node.name: node.layer.multiply_adds(input_to(node, self._shapes)) for node in self.nodes}
         return {name: count for name, count in counts.items() if count}
 
-    def _nodes_of(self, stages: Collection[str]) -> list[Node]:
+    def _nodes_of(self, stages: Collection[str]) -> Sequence[Node]:
         """The layers of some stages in order of computation; all where none is named."""
+        if not stages:
+            return self.nodes
         known = {stage.name: {f"{stage.name}.{key}" for key in stage.layers} for stage in self._all_stages}
         for stage in stages:
             if stage not in known:
                 raise unknown_name("stage", stage, known)
-        names = set[str]().union(*(known[stage] for stage in stages or known))
+        names = set[str]().union(*(known[stage] for stage in stages))
         return [node for node in self.nodes if node.name in names]
 
     def _named(self, kind: str, stages: Collection[str] = ()) -> NamedArrays:

@@ -102,6 +102,19 @@ def threads_for(multiply_adds: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def alone_if(little: bool) -> Iterator[None]:
+    """Within `kernel_threads`: let one thread do what is so little that waking the others takes longer."""
+    if not little or (numba := sys.modules.get("numba")) is None or (before := numba.get_num_threads()) == 1:
+        yield
+        return
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+@contextlib.contextmanager
 def _numba_threads() -> Iterator[None]:
     numba = sys.modules.get("numba")
     if numba is None:  # nothing in the block is compiled

@@ -54,3 +54,13 @@ def test_too_many_threads_are_refused(monkeypatch):
     ):
         threadpools.choose_threads(100_000)
     assert threadpools.threads() == 1
+
+
+def test_little_is_left_to_one_thread():
+    with threadpools.kernel_threads():
+        before = numba.get_num_threads()
+        with threadpools.alone_if(True):
+            assert numba.get_num_threads() == 1
+        with threadpools.alone_if(False):
+            assert numba.get_num_threads() == before
+        assert numba.get_num_threads() == before

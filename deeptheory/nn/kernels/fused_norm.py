@@ -38,6 +38,7 @@ from deeptheory.nn.kernels.vectors import (
     where_equal,
     where_kept,
 )
+from deeptheory.system import threadpools
 from deeptheory.system.compiled import inner, njit, prange, signed
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
 ]  # fmt: skip
 
 BLOCK = 64  # positions summed in float32 before they are added in float64
+LITTLE = 1 << 17  # numbers that one thread goes over sooner than another is woken
 PARTS = 16  # a fixed partition: the sums do not depend on the number of threads
 
 
@@ -80,7 +82,8 @@ def forward(
     """
     positions = out.size // out.shape[-1]
     added = _NOTHING if term is None else term.reshape(-1)
-    _forward(x.reshape(-1), added, epilogue, out.shape[2], positions, out.reshape(-1))
+    with threadpools.alone_if(x.size < LITTLE):
+        _forward(x.reshape(-1), added, epilogue, out.shape[2], positions, out.reshape(-1))
     return out
 
 
@@ -88,7 +91,8 @@ def channel_sums(x: NDArray[Any], scratch: Scratch) -> NDArray[np.float64]:
     """Sums of x and of x*x for each channel of `x` (N, H, W, C): float64 (2, C)."""
     channels = x.shape[-1]
     parts = scratch.array("channel sums", (PARTS, 2 * channels), np.float64)
-    _sums(x.reshape(-1), channels, x.size // channels, parts)
+    with threadpools.alone_if(x.size < LITTLE):
+        _sums(x.reshape(-1), channels, x.size // channels, parts)
     return parts.sum(axis=0).reshape(2, channels)
 
 
@@ -99,14 +103,16 @@ def gradient_sums(
     channels = x.shape[-1]
     parts = scratch.array("channel sums", (PARTS, 2 * channels), np.float64)
     positions, width = dout.size // channels, dout.shape[2]
-    _gradient_sums(x.reshape(-1), dout.reshape(-1), epilogue, width, positions, parts)
+    with threadpools.alone_if(x.size < LITTLE):
+        _gradient_sums(x.reshape(-1), dout.reshape(-1), epilogue, width, positions, parts)
     return parts.sum(axis=0).reshape(2, channels)
 
 
 def backward(dout: NDArray[Any], norm: Normed, size: int, dx: NDArray[Any]) -> None:
     """Write slope*dz + slope_x*x + constant into `dx` (N, H, W, C), dz the gradient of z = slope*x + shift."""
     positions, width = dout.size // dout.shape[-1], dout.shape[2]
-    _backward(dout.reshape(-1), norm, size, width, positions, dx.reshape(-1), 0)
+    with threadpools.alone_if(dx.size < LITTLE):
+        _backward(dout.reshape(-1), norm, size, width, positions, dx.reshape(-1), 0)
 
 
 @inner

@@ -38,9 +38,10 @@ from deeptheory.nn.kernels.winograd_tiles import (
 )
 from deeptheory.system import threadpools
 from deeptheory.system.apart import FLAT, INDEX, apart, make_ready
-from deeptheory.system.compiled import njit, prange, signed
+from deeptheory.system.compiled import inner, njit, prange, signed
 
 CHUNK = 36  # tiles at most that are multiplied at a time: V and M stay in the second-level cache
+FEW = 1 << 10  # kernels that are transformed sooner than another thread is woken
 
 
 class Buffers(NamedTuple):
@@ -50,7 +51,7 @@ class Buffers(NamedTuple):
     ----------
     tiles : V, M and one output tile
     blocks : some rows of a panel of U
-    u : U, backward that of the turned weights
+    u : U, backward that of the turned weights; one for all, or one for each where kernels are few
     gradients : the gradient of a group of images through the norm
     sums : dU
     """
@@ -95,21 +96,24 @@ class Plan(NamedTuple):
         Tiles that are multiplied at a time.
     tiles : (int, int)
         Workers, and elements of V, M and one output tile.
-    panels : int
-        Panels of the channels of which there are more.
+    blocks : int
+        Panels of the channels of which there are more, or copies of U if these are more.
     gradient : int
         Elements of the gradient of a group.
     u, back : int
         Elements of U, forward and turned.
+    copies : int
+        How often U is made: by every worker for itself where kernels are few.
     """
 
     group: int
     chunk: int
     tiles: tuple[int, int]
-    panels: int
+    blocks: int
     gradient: int
     u: int
     back: int
+    copies: int
 
 
 @cache
@@ -123,7 +127,9 @@ def plan_of(images: tuple[int, ...], n_in: int, n_out: int, threads: int, most: 
     panels = max(n_out // panel_width(n_out), n_in // panel_width(n_in))
     gradient = group * images[1] * images[2] * n_out
     sizes = u_size(n_in, n_out), u_size(n_out, n_in)
-    return Plan(group, chunk, (workers, products.patch_at + OUTPUT_TILE), panels, gradient, *sizes)
+    copies = workers if n_in * n_out <= FEW else 1
+    blocks = max(panels, copies)
+    return Plan(group, chunk, (workers, products.patch_at + OUTPUT_TILE), blocks, gradient, *sizes, copies)
 
 
 def convolve(
@@ -178,8 +184,8 @@ def _buffers(plan: Plan, u: int, gradient: int, sums: int, scratch: Scratch) -> 
     workers = plan.tiles[0]
     return Buffers(
         scratch.array("winograd tiles", plan.tiles, np.float32),
-        weight_blocks(plan.panels, scratch),
-        scratch.array("winograd u", (u,), np.float32),
+        weight_blocks(plan.blocks, scratch),
+        scratch.array("winograd u", (plan.copies, u), np.float32),
         scratch.array("winograd gradients", (workers, gradient), np.float32),
         scratch.array("winograd sums", (workers, sums), np.float32),
     )
@@ -266,6 +272,13 @@ def go_backward(
             )
 
 
+@inner
+def _add_shares(totals, p, n_in, panel, block, dweight):
+    """The gradient of the weights of panel p."""
+    at = p * FREQUENCIES * panel_size(n_in, panel)
+    untransform_panel(totals, at, signed(0), n_in, p, n_in, panel, block, dweight, False)
+
+
 @njit(parallel=True)
 def _run(x, weights, epilogue, out, sums, norm, backward, sizes, buffers):
     """The convolution of x into `out`, or where `backward` has a dweight, that, and dx into `out` unless empty."""
@@ -276,28 +289,33 @@ def _run(x, weights, epilogue, out, sums, norm, backward, sizes, buffers):
     n_read, n_written = (n_out, n_in) if dweight.size else (n_in, n_out)
     written = Part(0, n_written, panel_width(n_written))
     outputs = Part(0, n_out, panel_width(n_out))
-    if out.size:
+    shared = len(u) < workers
+    if out.size and shared:
         for index in prange(n_written // written.panel):
             p = signed(index)
             at = p * FREQUENCIES * panel_size(n_read, written.panel)
-            transform_panel(weights, p, n_read, written.panel, blocks[index], u, at)
+            transform_panel(weights, p, n_read, written.panel, blocks[index], u[0], at)
     for index in prange(workers):
         worker = signed(index)
+        own_u = u[0 if shared else worker]
+        if out.size and not shared:
+            for p in range(n_written // written.panel):
+                at = p * FREQUENCIES * panel_size(n_read, written.panel)
+                transform_panel(weights, p, n_read, written.panel, blocks[worker], own_u, at)
         if dweight.size:
             go_backward(
-                x, dout, norm, size, out, sizes, group, outputs, written, epilogue, sums, tiles[worker], u,
+                x, dout, norm, size, out, sizes, group, outputs, written, epilogue, sums, tiles[worker], own_u,
                 gradients[worker], totals[worker], worker, workers,
             )  # fmt: skip
         else:
             n_tiles = n_images * per_image
             begin, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
             convolve_tiles(
-                x, begin, end, signed(0), u, epilogue, out, sizes, written, tiles[worker], sums, worker
+                x, begin, end, signed(0), own_u, epilogue, out, sizes, written, tiles[worker], sums, worker
             )
-    if dweight.size:
+    if dweight.size and shared:
         for index in prange(n_out // outputs.panel):
-            p = signed(index)
-            at = p * FREQUENCIES * panel_size(n_in, outputs.panel)
-            untransform_panel(
-                totals, at, signed(0), n_in, p, n_in, outputs.panel, blocks[index], dweight, False
-            )
+            _add_shares(totals, signed(index), n_in, outputs.panel, blocks[index], dweight)
+    elif dweight.size:
+        for p in range(n_out // outputs.panel):
+            _add_shares(totals, p, n_in, outputs.panel, blocks[0], dweight)

@@ -5,7 +5,7 @@ from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError
 from deeptheory.nn import kernels
-from deeptheory.nn.kernels import layer_norm
+from deeptheory.nn.kernels import batch_statistics, layer_norm
 from deeptheory.nn.layers.base import Array, Layer, Shape, check_shape
 
 EPSILON = 1e-5  # added to the variance
@@ -60,12 +60,10 @@ class BatchNorm2d(Layer):
                 "batch in training mode", "at least 2 inputs", "1", "batch norm needs a spread to divide by"
             )
         n = n_inputs * (x.size // x.shape[-1] // len(x))
-        mean = sums / n
-        variance = np.maximum(squares / n - mean**2, 0)
-        unbiased = variance * (n / (n - 1))
-        for name, value in (("running_mean", mean), ("running_var", unbiased)):
-            self.buffers[name] *= 1 - UPDATE
-            self.buffers[name] += (UPDATE * value).astype(x.dtype)
+        running = self.buffers["running_mean"], self.buffers["running_var"]
+        mean, variance = batch_statistics.statistics(
+            sums, squares, n, x.dtype.type(1 - UPDATE), UPDATE, *running
+        )
         self._keep(x, mean, variance, 1 / n)
 
     def use_running(self, x: Array) -> None:
@@ -75,10 +73,9 @@ class BatchNorm2d(Layer):
 
     def _keep(self, x: Array, mean: Array, variance: Array, weight_in_mean: float) -> None:
         self.x, self.mean, self.weight_in_mean = x, mean, weight_in_mean
-        self.inverse_deviation = 1 / np.sqrt(variance + EPSILON)
-        slope = self.parameters["weight"] * self.inverse_deviation
-        self.slope = slope.astype(x.dtype)
-        self.shift = (self.parameters["bias"] - slope * mean).astype(x.dtype)
+        self.inverse_deviation, self.slope, self.shift = batch_statistics.slope_and_shift(
+            self.parameters["weight"], self.parameters["bias"], mean, variance, EPSILON
+        )
 
     def normalise(self, x: Array) -> Array:
         """slope*x + shift, with the values of the last `use_batch` or `use_running`."""
@@ -101,10 +98,15 @@ class BatchNorm2d(Layer):
         self.gradients["weight"], self.gradients["bias"] = dweight.astype(dtype), sum_dout.astype(dtype)
         if self.weight_in_mean:
             dweight, sum_dout = self.group.sum(dweight, sum_dout)
-        slope = self.parameters["weight"] * self.inverse_deviation * self.weight_in_mean
-        slope_x = -slope * self.inverse_deviation * dweight
-        shift = -slope * sum_dout - slope_x * self.mean
-        return slope_x.astype(dtype), shift.astype(dtype)
+        slope_x, shift = batch_statistics.input_gradient(
+            self.parameters["weight"],
+            self.mean,
+            self.inverse_deviation,
+            self.weight_in_mean,
+            dweight,
+            sum_dout,
+        )
+        return slope_x, shift
 
 
 class LayerNorm(Layer):

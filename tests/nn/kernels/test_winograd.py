@@ -178,6 +178,24 @@ def test_by_channels_and_by_tiles_are_the_same_to_the_bit(images, channels, size
         assert_close(array, expected, TOLERANCE)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("channels", [(16, 32), (32, 16)])
+def test_kernels_transformed_by_every_thread_and_by_all_are_the_same_to_the_bit(
+    channels, workers, monkeypatch
+):
+    sizes, x, weight = convolution((5, 8, 8), *channels)
+    dout = np.random.default_rng(1).standard_normal(sizes.outputs, np.float32)
+    monkeypatch.setattr(winograd_by_channels, "TILES", 0)
+    every = passes(winograd, sizes, x, weight, dout, kernels.Scratch())
+    monkeypatch.setattr(winograd_by_tiles, "FEW", 0)
+    winograd_by_tiles.plan_of.cache_clear()
+    together = passes(winograd, sizes, x, weight, dout, kernels.Scratch())
+    winograd_by_tiles.plan_of.cache_clear()
+    for found, expected in zip(every, together, strict=True):
+        assert np.isfinite(found).all()
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_few_tiles_are_taken_by_channels_where_all_threads_get_some():
     few = Geometry((4, 4, 4, 64), (64, 64, 3, 3), 1, 1, 1, np.float32)
     assert winograd_by_channels.applies(few, threads=2)
