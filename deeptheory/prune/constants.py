@@ -1,7 +1,6 @@
 """Which filters of a masked network are constant, and what they are then."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,9 @@ Parts = Mapping[str, tuple[Array, NDArray[np.bool_]]]  # weights (*grid, ...) an
 def constants_of(
     network: nn.Network, wiring: Wiring, parts: Parts
 ) -> tuple[dict[str, Array], dict[str, NDArray[np.float64]]]:
-    """Values (C,) of the constant filters of every node, NaN for the others, and the offsets of every mixer.
+    """Values of the constant filters of every node, NaN for the others, and the offsets of every mixer.
+
+    Values are (C,), of heads with biases (heads, d): d numbers of every token.
 
     Parameters
     ----------
@@ -31,12 +32,28 @@ def constants_of(
     offsets = {}
     for node in network.nodes:
         if node.name in wiring.mixers:
-            mixer, given = wiring.mixers[node.name], constants[node.inputs[0]]
+            mixer, given = wiring.mixers[node.name], taken(constants[node.inputs[0]], node.layer)
             constants[node.name], offsets[node.name] = _mixed(mixer, *parts[node.name], given)
         else:
-            n, inputs = len(wiring.channels[node.name]), [constants[name] for name in node.inputs]
+            inputs = [taken(constants[name], node.layer) for name in node.inputs]
+            n = len(wiring.channels[node.name])
             constants[node.name] = _through(node.layer, inputs, n).astype(network.dtype)
     return constants, offsets
+
+
+def taken(constants: Array, layer: nn.Layer) -> Array:
+    """Constants as a layer takes them: those (heads, d) of heads are NaN unless it reads d numbers at once."""
+    if constants.ndim == 1:
+        return constants
+    plain = isinstance(layer, nn.Conv2d) and layer.groups == 1 and layer.padding == 0
+    if plain and layer.parameters["weight"].shape[2:] == (1, constants.shape[1]):
+        return constants
+    return np.full(len(constants), np.nan, constants.dtype)
+
+
+def are_known(constants: Array) -> NDArray[np.bool_]:
+    """Which filters are constant, (C,)."""
+    return np.array([not np.isnan(values).any() for values in constants], bool)
 
 
 def _mixed(
@@ -46,22 +63,20 @@ def _mixed(
     if isinstance(mixer.node.layer, nn.SelfAttention):
         given = np.full_like(given, np.nan)  # what they add to queries, keys and values is no offset
     by_group = (mixer.groups, -1, mixer.grid[1])
-    known = np.nan_to_num(given).astype(np.float64).reshape(mixer.groups, -1)
+    known = np.nan_to_num(given).astype(np.float64)
     offset = np.zeros(len(kernels))
-    if not mixer.padded:
+    if given.ndim == 2:
+        offset = (weight.reshape(*mixer.grid, -1) * known).sum(axis=(1, 2))
+    elif not mixer.padded:
         sums = weight.reshape(*mixer.grid, -1).sum(2).reshape(by_group)
-        offset = np.einsum("goi,gi->go", sums, known).reshape(-1)
-    varies = np.isnan(given) | (given != 0 if mixer.padded else False)
+        offset = np.einsum("goi,gi->go", sums, known.reshape(mixer.groups, -1)).reshape(-1)
+    varies = np.logical_not(are_known(given)) | (given != 0 if mixer.padded else False)
     alone = ~(kernels.reshape(by_group) & varies.reshape(mixer.groups, 1, -1)).any(axis=2).reshape(-1)
-    value = _constant_of(mixer.node.layer) + offset
-    return np.where(alone, value, np.nan).astype(weight.dtype), offset
-
-
-def _constant_of(layer: nn.Layer) -> Any:
-    """What the filters of a mixer without inputs put out: its bias; that of a head is no single number."""
-    if isinstance(layer, nn.SelfAttention) and "bias" in layer.parameters:
-        return np.nan
-    return layer.parameters.get("bias", 0)
+    bias = mixer.node.layer.parameters.get("bias", np.zeros(len(kernels)))
+    if bias.size != len(kernels):  # of queries, keys and values: a head without inputs puts out the last
+        values = bias.reshape(len(kernels), 3, -1)[:, 2]
+        return np.where(alone[:, None], values, np.nan).astype(weight.dtype), offset
+    return np.where(alone, bias + offset, np.nan).astype(weight.dtype), offset
 
 
 def _through(layer: nn.Layer, given: list[Array], n: int) -> Array:

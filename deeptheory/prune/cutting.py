@@ -9,6 +9,7 @@ from deeptheory import nn
 from deeptheory.nn.graph import n_readers
 from deeptheory.nn.layers.base import Array
 from deeptheory.nn.rebuilding import make_layer, options_of
+from deeptheory.prune.constants import taken
 from deeptheory.prune.idle_filters import Left, is_sparse
 from deeptheory.prune.removal import Removal
 from deeptheory.prune.wiring import GATES, is_depthwise
@@ -87,7 +88,8 @@ def _cut_other(node: nn.Node, removal: Removal, left: Left, offset: NDArray[np.f
     if kept.all():
         return nn.with_arrays(layer, parameters, buffers)
     if type(layer) in GATES:
-        return nn.with_arrays(layer, _cut_gates(parameters, kept, removal.constants[node.inputs[0]]), {})
+        given = taken(removal.constants[node.inputs[0]], layer)
+        return nn.with_arrays(layer, _cut_gates(parameters, kept, given), {})
     if is_depthwise(layer):
         cut = {name: array[kept] for name, array in parameters.items()}
         return _with_options(layer, cut, {}, groups=int(kept.sum()))

@@ -10,7 +10,7 @@ from deeptheory import nn
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.nn.graph import INPUT
 from deeptheory.nn.layers.base import Array
-from deeptheory.prune.constants import Parts, constants_of
+from deeptheory.prune.constants import Parts, are_known, constants_of, taken
 from deeptheory.prune.masks import check_boolean, masked_network
 from deeptheory.prune.wiring import GATES, Mixer, Wiring, wiring_of
 
@@ -99,6 +99,8 @@ def find_removal(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) ->
     `offset`. Under zero padding the sum depends on the position near the borders, so there the constants of all
     removed filters of a group become the kernels of ONE constant filter r that remains, W[b,r] += sum_a (c_a/c_r)
     W[b,a]; r has the largest |c_r| that is read. Under a padded depthwise convolution only the constant 0 is one.
+    A head without inputs puts out its value biases c_ap, p = 1..d, for every token, as its weights sum to one: the
+    projection behind it gets sum_ap c_ap W[b,a,p].
     [exact, to rounding]
     """
     _check(network, masks)
@@ -106,11 +108,11 @@ def find_removal(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) ->
     parts = {name: _part(network, mixer, masks) for name, mixer in wiring.mixers.items()}
     constants, offsets = constants_of(network, wiring, parts)
     for name, mixer in wiring.mixers.items():
-        _fold(mixer, *parts[name], constants[mixer.node.inputs[0]])
+        _fold(mixer, *parts[name], taken(constants[mixer.node.inputs[0]], mixer.node.layer))
     read = _read(network, wiring, parts, constants)
     stays, layers = wiring.pinned | read, dict[str, LayerRemoval]()
     for name, mixer in reversed(wiring.mixers.items()):
-        (weight, kernels), constant = parts[name], ~np.isnan(constants[name])
+        (weight, kernels), constant = parts[name], are_known(constants[name])
         of_layer = stays[mixer.writes]
         if not read[wiring.channels[INPUT]].any():
             _refuse_layer_without_filters(wiring, mixer, of_layer, constant)
@@ -157,7 +159,8 @@ def _read(
             if read[wiring.channels[node.name]].any():
                 read[np.concatenate([wiring.channels[name] for name in node.inputs])] = True
         for node in gates:  # which reads the means of all channels for the factor of each
-            bundles, varies = wiring.channels[node.name], np.isnan(constants[node.inputs[0]])
+            given = taken(constants[node.inputs[0]], node.layer)
+            bundles, varies = wiring.channels[node.name], np.isnan(given)
             if read[bundles].any():
                 read[bundles[varies & node.layer.parameters["reduce_weight"].any(axis=0)]] = True
     return read
@@ -173,9 +176,9 @@ def _fold(mixer: Mixer, weight: Array, kernels: NDArray[np.bool_], constants: Ar
 
 
 def _fold_into_one(padded: bool, weight: Array, kernels: NDArray[np.bool_], constants: Array) -> None:
-    constant = ~np.isnan(constants)
-    read = np.flatnonzero(constant & (constants != 0) & kernels.any(axis=0))
-    if padded and read.size:
+    constant = are_known(constants)
+    read = np.flatnonzero(constant & (constants != 0) & kernels.any(axis=0)) if padded else np.empty(0, int)
+    if read.size:
         chosen = read[np.abs(constants[read]).argmax()]
         constant[chosen] = False
         ratios = constants[read].astype(np.float64) / constants[chosen]

@@ -87,6 +87,28 @@ def test_a_head_without_inputs_is_cut_out():
     assert compact.stage("heads1").output_shape == (16, 8, 2)
 
 
+@pytest.mark.parametrize("name", ["cct", "vit-tiny", "text-transformer"])
+def test_heads_without_inputs_go_and_what_they_put_out_stays(name):
+    network = texts() if name == "text-transformer" else build(name, heads=2 if name == "vit-tiny" else 4)
+    rng = np.random.default_rng(2)
+    for array in network.parameters().values():
+        if array.ndim == 1:
+            array += rng.normal(0, 0.5, array.shape)
+    layers = prune.masked_layers(network, ["attention1", "heads2", "attention2"], head=False)
+    kernels = {layer.weight: rng.random(layer.grid) < 0.8 for layer in layers}
+    kernels["heads2.attention.weight"][1] = False
+    kernels["attention2.conv.weight"][:5, 1] = False
+    masks = prune.Masks(layers, kernels)
+    compact, heads = prune.compact(network, masks), len(network.parameters()["heads1.attention.weight"])
+    assert [compact.output_shape(f"heads{n}")[-1] for n in (1, 2)] == [heads, heads - 1]
+    x = network.examples(5, rng)
+    if name == "text-transformer":
+        x[:, 4:] = 0  # padding
+    masked = prune.masked_network(network, masks).infer(x)
+    assert np.abs(masked - network.infer(x)).max() > 1e-3
+    np.testing.assert_allclose(compact.infer(x), masked, rtol=1e-9, atol=1e-12)
+
+
 def test_nodes_are_cut_out_to_whole_vectors():
     network = build()
     layers = prune.masked_layers(network, ["block1"], head=False)
