@@ -18,10 +18,11 @@ from deeptheory.nn.kernels.vectors import LANES, explicit
 from deeptheory.nn.layers.activations import KINDS
 from deeptheory.nn.layers.base import Array, Joined, Layer, Shape
 from deeptheory.nn.layers.convolution import Conv2d
+from deeptheory.nn.layers.dropout import Dropout
 from deeptheory.nn.layers.normalisation import BatchNorm2d
 from deeptheory.nn.layers.pooling import MaxPool2d
 from deeptheory.nn.layers.reshaping import ReLU
-from deeptheory.nn.layers.residual import Sum
+from deeptheory.nn.layers.residual import StochasticDepth, Sum
 from deeptheory.nn.layers.sparse import SparseConv2d
 from deeptheory.nn.sparse_chain import SparseChain
 
@@ -172,6 +173,7 @@ def plan(nodes: Sequence[Node], shapes: dict[str, Shape], dtype: DTypeLike) -> t
         Of the activations.
     """
     readers, steps, index = n_readers(nodes), list[Step](), 0
+    _let_sums_overwrite(nodes, readers)
     vectorised = explicit(dtype)
     while index < len(nodes):
         rest = nodes[index:]
@@ -184,6 +186,16 @@ def plan(nodes: Sequence[Node], shapes: dict[str, Shape], dtype: DTypeLike) -> t
         )
         index += len(group)
     return tuple(steps)
+
+
+def _let_sums_overwrite(nodes: Sequence[Node], readers: dict[str, int]) -> None:
+    """Spare sums their memory where they alone read their first term and its layer needs no output to go back."""
+    layers = {node.name: node.layer for node in nodes}
+    for node in nodes:
+        if isinstance(node.layer, Sum):
+            first, *others = node.inputs
+            spare = type(layers.get(first)) in (Conv2d, Dropout, StochasticDepth) and readers[first] == 1
+            node.layer.overwrites = spare and first not in others
 
 
 def _follows(nodes: Sequence[Node], index: int, readers: dict[str, int], *kinds: type[Layer]) -> bool:

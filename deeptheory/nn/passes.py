@@ -1,5 +1,6 @@
 """The forward and the backward pass through a network."""
 
+import itertools
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 
@@ -151,8 +152,18 @@ class Passes:
             elif used_at_once or (index > 0 and layer.keeps_gradients):
                 gradients[name] = gradient
             else:
-                gradients[name] = self.gradient_copies.array(name, gradient.shape, gradient.dtype)
-                np.copyto(gradients[name], gradient)
+                parts = dx if isinstance(dx, tuple) else (dx,)
+                in_use = [*gradients.values(), *(part for part in parts if part is not None)]
+                gradients[name] = self._memory_beside(in_use, gradient)
+                kernels.copy(gradients[name], gradient)
+
+    def _memory_beside(self, in_use: Sequence[Array], like: Array) -> Array:
+        """Memory for a copy, which none of the gradients `in_use` lies in: few live at a time."""
+        for number in itertools.count():
+            memory = self.gradient_copies.array(f"copy {number}", like.shape, like.dtype)
+            if not any(np.may_share_memory(memory, other) for other in in_use):
+                break
+        return memory
 
 
 def _show(output: Array, observers: Sequence[Observer]) -> None:

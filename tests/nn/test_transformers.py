@@ -131,3 +131,28 @@ def test_errors(name, options, text):
     with pytest.raises(InputError) as error:
         build(name, **options)
     assert str(error.value).startswith(text)
+
+
+@pytest.mark.parametrize("name", ["cct", "vit-tiny"])
+def test_float32_by_vectors_is_float64_up_to_rounding(name):
+    taps, found = ["attention1.conv", "attention1.sum", "heads2", "block2.sum"], []
+    channels = {"cct": 1 / 8, "vit-tiny": 1 / 6}[name]  # 32 of them
+    for dtype in (np.float64, np.float32):
+        network = build(name, dtype, width=channels)
+        sums = [node.layer.overwrites for node in network.nodes if isinstance(node.layer, nn.Sum)]
+        assert sums == [True] * 4
+        rng = np.random.default_rng(1)
+        for array in network.parameters().values():
+            if array.ndim == 1:
+                array += rng.normal(0, 0.2, array.shape).astype(dtype)
+        x, labels = rng.uniform(-1, 1, (7, *SIZE)).astype(dtype), np.arange(7) % 5
+        for _ in range(2):  # the second time in the memory of the first
+            logits, internals = network.forward(x, taps, training=True)
+            slopes = network.backward(nn.softmax_cross_entropy(logits, labels)[1], taps)
+        gradients = network.gradients().items()
+        found.append({"logits": logits} | internals | {f"d {key}": a for key, a in slopes.items()})
+        found[-1] |= {key: gradient.copy() for key, gradient in gradients}
+        assert network._passes.gradient_copies.nbytes <= 2 * x.itemsize * 7 * 25 * 32
+    for key, exact in found[0].items():
+        scale = np.abs(exact).max()
+        np.testing.assert_allclose(found[1][key], exact, rtol=0, atol=2e-5 * scale + 1e-7, err_msg=key)

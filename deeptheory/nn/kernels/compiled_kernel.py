@@ -69,6 +69,10 @@ class CompiledKernel(NamedTuple):
         Write the gradient of the weights; likewise.
     applies_backward : (Geometry) -> bool, optional
         The condition of `backward_data`, where it is another one than `applies`.
+    forward_with_bias : (Geometry, x, weight, bias, out, Scratch)
+        `forward`, and the bias (O,) added.
+    backward_with_bias : (Geometry, x, dout, weight, dweight, dbias, dx or None, Scratch) -> bool
+        All gradients in one pass, that of a bias (O,) among them; False, and nothing done, where it cannot.
     forward_with_sums : (Geometry, x, weight, out, Scratch) -> float64 array (2, O) or None
         `forward`, and the sums of the outputs and of their squares for each channel; None, and nothing done, where
         it cannot.
@@ -87,6 +91,8 @@ class CompiledKernel(NamedTuple):
     backward_data: Callable[..., None] | None = None
     backward_weights: Callable[..., None] | None = None
     applies_backward: Callable[[Geometry], bool] | None = None
+    forward_with_bias: Callable[..., None] | None = None
+    backward_with_bias: Callable[..., bool] | None = None
     forward_with_sums: Callable[..., NDArray[np.float64] | None] | None = None
     forward_with_epilogue: Callable[..., bool] | None = None
     joins_norm: Callable[[Geometry, int, bool], bool] | None = None

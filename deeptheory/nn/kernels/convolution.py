@@ -24,6 +24,7 @@ from deeptheory.nn.kernels import (
 from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.fused_norm import Epilogue
 from deeptheory.nn.kernels.norm_rows import Normed
+from deeptheory.nn.kernels.reductions import channel_sums
 from deeptheory.nn.kernels.scratch import Scratch
 from deeptheory.system import threadpools
 
@@ -31,6 +32,18 @@ from deeptheory.system import threadpools
 def forward(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
     """Write the convolution of `x` and `weight` into `out`."""
     _kernel(geometry).forward(geometry, x, weight, out, scratch)
+
+
+def forward_with_bias(
+    geometry: Geometry, x: Array, weight: Array, bias: Array, out: Array, scratch: Scratch
+) -> None:
+    """`forward`, and the bias (O,) added."""
+    kernel = _kernel(geometry)
+    if kernel.forward_with_bias:
+        kernel.forward_with_bias(geometry, x, weight, bias, out, scratch)
+        return
+    kernel.forward(geometry, x, weight, out, scratch)
+    out += bias
 
 
 def forward_with_sums(
@@ -68,6 +81,27 @@ def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, 
     compute = _kernel_backward(geometry).backward_weights
     assert compute is not None
     compute(geometry, x, dout, dweight, scratch)
+
+
+def backward_with_bias(
+    geometry: Geometry,
+    x: Array,
+    dout: Array,
+    weight: Array,
+    dweight: Array,
+    dbias: Array,
+    dx: Array | None,
+    scratch: Scratch,
+) -> None:
+    """Write the gradients of the weights, of a bias (O,) and, unless `dx` is None, of the input."""
+    compute = _kernel_backward(geometry).backward_with_bias
+    if compute and compute(geometry, x, dout, weight, dweight, dbias, dx, scratch):
+        return
+    backward_weights(geometry, x, dout, dweight, scratch)
+    rows = dout.reshape(-1, dout.shape[-1])
+    dbias[:] = channel_sums(rows, rows)[0]
+    if dx is not None:
+        backward_data(geometry, dout, weight, dx, scratch)
 
 
 def joins_norm(geometry: Geometry, size: int, input_gradient: bool) -> bool:

@@ -43,16 +43,34 @@ SHARE = 1 << 14  # parameters that are worth a thread
 
 def add(x: NDArray[Any], y: NDArray[Any]) -> None:
     """x += y for arrays of one shape, shared among the threads where they are large."""
-    if x.size > 2 * SHARE and x.flags.c_contiguous and y.flags.c_contiguous:
+    if _is_shared(x, y):
         _add(x.reshape(-1), y.reshape(-1))
     else:
         np.add(x, y, out=x)
+
+
+def copy(x: NDArray[Any], y: NDArray[Any]) -> None:
+    """x = y for arrays of one shape, shared among the threads where they are large."""
+    if _is_shared(x, y):
+        _copy(x.reshape(-1), y.reshape(-1))
+    else:
+        np.copyto(x, y)
+
+
+def _is_shared(x: NDArray[Any], y: NDArray[Any]) -> bool:
+    return x.size > 2 * SHARE and x.flags.c_contiguous and y.flags.c_contiguous
 
 
 @njit(parallel=True)
 def _add(x, y):
     for i in prange(x.size):
         x[i] += y[i]
+
+
+@njit(parallel=True)
+def _copy(x, y):
+    for i in prange(x.size):
+        x[i] = y[i]
 
 
 @njit(parallel=True)

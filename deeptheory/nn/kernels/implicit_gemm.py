@@ -292,8 +292,8 @@ KERNEL = CompiledKernel(
     backward_data,
     backward_weights,
     applies_backward,
-    forward_with_sums,
-    forward_with_epilogue,
-    joins_norm,
-    backward_through_norm,
+    forward_with_sums=forward_with_sums,
+    forward_with_epilogue=forward_with_epilogue,
+    joins_norm=joins_norm,
+    backward_through_norm=backward_through_norm,
 )

@@ -67,6 +67,29 @@ def through_activation(z, dy, kind):
 
 
 @inner
+def add_bias(x, at, count, bias):
+    """Add the bias of every channel; here channels need not come in sixteens."""
+    channels = bias.size
+    whole = channels // LANES * LANES
+    for row in range(at, at + count * channels, channels):
+        for c in range(0, whole, LANES):
+            store(x, row + c, load(x, row + c) + load(bias, c))
+        for c in range(whole, channels):
+            x[row + c] += bias[c]
+
+
+@inner
+def add_row_sums(x, at, count, channels, totals):
+    """Add the sums of x to the float64 of `totals`."""
+    for c in range(0, channels, LANES):
+        sum_x, place = fill(ZERO), at + c
+        for _ in range(count):
+            sum_x = sum_x + load(x, place)
+            place += channels
+        add_double(totals, c, sum_x)
+
+
+@inner
 def add_sums(x, at, count, channels, totals):
     """Add the sums of x and of x*x to the 2*channels float64 of `totals`."""
     for c in range(0, channels, LANES):

@@ -191,6 +191,16 @@ def _prefetch(typingctx, array, at):
     return types.void(array, types.intp), generate
 
 
+def _prefetch_far(typingctx, array, at):
+    """The same to the second level, for what is needed later."""
+
+    def generate(context, builder, signature, arguments):
+        fetch(builder, pointer(context, builder, signature.args[0], *arguments), level=2)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
 def _add_double(typingctx, array, at, vector):
     """Add a vector to the elements at .. at+15 of a flat float64 array."""
 
@@ -260,9 +270,26 @@ def _power_of_two(typingctx, n):
     return vector_type(n), generate
 
 
+def _lane_sum(typingctx, x):
+    """The sum of the 16 numbers, always in the same order."""
+
+    def generate(context, builder, signature, arguments):
+        (rest,), number = arguments, ir.IntType(32)
+        for half in (8, 4, 2, 1):
+            kind = ir.VectorType(number, half)
+            parts = (ir.Constant(kind, list(range(first, first + half))) for first in (0, half))
+            low, high = (builder.shuffle_vector(rest, rest, part) for part in parts)
+            rest = builder.fadd(low, high)
+        return builder.extract_element(rest, ir.Constant(number, 0))
+
+    return types.float32(x), generate
+
+
 load: Callable[..., Any] = intrinsic(_load)
 store: Callable[..., None] = intrinsic(_store)
 prefetch: Callable[..., None] = intrinsic(_prefetch)
+prefetch_far: Callable[..., None] = intrinsic(_prefetch_far)
+lane_sum: Callable[..., Any] = intrinsic(_lane_sum)
 add_double: Callable[..., None] = intrinsic(_add_double)
 fill: Callable[..., Any] = intrinsic(_fill)
 fma: Callable[..., Any] = intrinsic(_fma)

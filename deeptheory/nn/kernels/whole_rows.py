@@ -33,10 +33,40 @@ def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scr
 def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
     """Write the gradient of the weights."""
     rows = _rows(geometry)
-    dturned = scratch.array("weights of rows", rows.weights, dweight.dtype)
+    dturned = scratch.array("gradients of rows", rows.weights, dweight.dtype)
     pointwise.backward_weights(rows, x.reshape(rows.images), dout, dturned, scratch)
-    n_out, n_in, _, width = dweight.shape
-    np.copyto(dweight[:, :, 0], dturned.reshape(n_out, width, n_in).swapaxes(1, 2))
+    _turn_back(dturned, dweight)
+
+
+def forward_with_bias(
+    geometry: Geometry, x: Array, weight: Array, bias: Array, out: Array, scratch: Scratch
+) -> None:
+    """`forward`, and the bias (O,) added."""
+    rows = _rows(geometry)
+    turned = _turned(rows, weight, scratch)
+    pointwise.forward_with_bias(rows, x.reshape(rows.images), turned, bias, out, scratch)
+
+
+def backward_with_bias(
+    geometry: Geometry,
+    x: Array,
+    dout: Array,
+    weight: Array,
+    dweight: Array,
+    dbias: Array,
+    dx: Array | None,
+    scratch: Scratch,
+) -> bool:
+    """All gradients in one pass over `dout`; False, and nothing done, where `pointwise` cannot."""
+    rows = _rows(geometry)
+    dturned = scratch.array("gradients of rows", rows.weights, dweight.dtype)
+    dx_rows = None if dx is None else dx.reshape(rows.images)
+    done = pointwise.backward_with_bias(
+        rows, x.reshape(rows.images), dout, _turned(rows, weight, scratch), dturned, dbias, dx_rows, scratch
+    )
+    if done:
+        _turn_back(dturned, dweight)
+    return done
 
 
 def _rows(geometry: Geometry) -> Geometry:
@@ -52,4 +82,16 @@ def _turned(rows: Geometry, weight: Array, scratch: Scratch) -> Array:
     return turned.reshape(rows.weights)
 
 
-KERNEL = CompiledKernel(applies, forward, backward_data, backward_weights)
+def _turn_back(dturned: Array, dweight: Array) -> None:
+    n_out, n_in, _, width = dweight.shape
+    np.copyto(dweight[:, :, 0], dturned.reshape(n_out, width, n_in).swapaxes(1, 2))
+
+
+KERNEL = CompiledKernel(
+    applies,
+    forward,
+    backward_data,
+    backward_weights,
+    forward_with_bias=forward_with_bias,
+    backward_with_bias=backward_with_bias,
+)

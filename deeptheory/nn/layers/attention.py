@@ -90,41 +90,49 @@ class SelfAttention(Layer):
         n, tokens = self.x.shape[:2]
         n_heads, _, _, depth = self.parameters["weight"].shape
         self.kept = np.ones((n, tokens), bool) if kept is None else kept.reshape(n, tokens) != 0
-        self.qkv = self._projected()
-        self.out = self.scratch.array("out", (n, tokens, depth, n_heads), self.x.dtype)
-        if attention.applies(self.x.dtype, depth):
-            sizes = attention.sizes_of(tokens, n_heads, depth)
-            self.stats = self.scratch.array("stats", (n, 2 * n_heads * sizes.width), self.x.dtype)
-            attention.forward(
-                self.qkv.reshape(-1), self.kept, sizes, self._scale(), self.stats, self.out.reshape(-1)
+        out = self.scratch.array("out", (n, tokens, depth, n_heads), self.x.dtype)
+        if self._applies():
+            sizes, matrix = (
+                attention.sizes_of(tokens, self.parameters["weight"], self._scale()),
+                self._matrix(),
             )
+            beyond = n * tokens + attention.READ_BEYOND
+            memory = self.scratch.array("qkv", (beyond, n_heads, 3, depth), self.x.dtype)
+            self.qkv = memory[: n * tokens].reshape(n, tokens, n_heads, 3, depth)
+            self.stats = self.scratch.array("stats", (n, n_heads, 2, sizes.width), self.x.dtype)
+            bias = self.parameters.get("bias")
+            given = self.x, self.kept, matrix, bias, sizes
+            attention.forward(*given, self.qkv, self.stats, out, self.workspace)
         else:
+            self.qkv = self._projected()
             self.weights = definitions.attention_weights(self.qkv, self.kept, self._scale())
-            np.copyto(self.out, definitions.attention(self.qkv, self.weights))
-        return self.out
+            np.copyto(out, definitions.attention(self.qkv, self.weights))
+        return out
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Any:
-        n, tokens, depth, n_heads = dout.shape
-        dqkv = self.workspace.array("dqkv", self.qkv.shape, dout.dtype)
-        if attention.applies(dout.dtype, depth):
-            sizes = attention.sizes_of(tokens, n_heads, depth)
-            outputs = self.out.reshape(-1), dout.reshape(-1), dqkv.reshape(-1)
-            attention.backward(self.qkv.reshape(-1), self.kept, sizes, self._scale(), self.stats, *outputs)
+        n, tokens, _, n_heads = dout.shape
+        weight, matrix = self.parameters["weight"], self._matrix()
+        dx = self.gradient_memory(dout, self.x.shape) if input_gradient else None
+        dmatrix = self.workspace.array("dmatrix", matrix.shape, dout.dtype)
+        dbias = self.scratch.array("dbias", (len(matrix),), dout.dtype) if "bias" in self.parameters else None
+        if self._applies():
+            sizes = attention.sizes_of(tokens, weight, self._scale())
+            given = self.x, self.kept, matrix, sizes, self.qkv, self.stats
+            attention.backward(*given, dout, dmatrix, dbias, dx, self.workspace)
         else:
-            np.copyto(dqkv, definitions.attention_gradient(self.qkv, self.weights, self._scale(), dout))
-        rows, images = dqkv.reshape(n, tokens, 1, -1), geometry(self.x, self._matrix(), 1, 0)
-        dmatrix = self.workspace.array("dmatrix", images.weights, dout.dtype)
-        convolution.backward_weights(images, self.x, rows, dmatrix, self.workspace)
-        dweight = self.scratch.array("dweight", self.parameters["weight"].shape, dout.dtype)
-        np.copyto(dweight, dmatrix.reshape(n_heads, 3, depth, -1).transpose(0, 3, 1, 2))
-        self.gradients["weight"] = dweight
-        if "bias" in self.parameters:
-            self.gradients["bias"] = rows.sum(axis=(0, 1, 2))
-        if not input_gradient:
-            return None
-        dx = self.gradient_memory(dout, self.x.shape)
-        convolution.backward_data(images, rows, self._matrix(), dx, self.workspace)
-        return (dx, *(None,) * (self.n_inputs - 1))
+            dqkv = definitions.attention_gradient(self.qkv, self.weights, self._scale(), dout)
+            rows, kernels = dqkv.reshape(n, tokens, 1, -1), (*matrix.shape, 1, 1)
+            images = geometry(self.x, matrix.reshape(kernels), 1, 0)
+            convolution.backward_weights(images, self.x, rows, dmatrix.reshape(kernels), self.workspace)
+            if dbias is not None:
+                np.sum(rows, axis=(0, 1, 2), out=dbias)
+            if dx is not None:
+                convolution.backward_data(images, rows, matrix.reshape(kernels), dx, self.workspace)
+        dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, dout.dtype)
+        np.copyto(dweight, dmatrix.reshape(n_heads, 3, -1, weight.shape[1]).transpose(0, 3, 1, 2))
+        if dbias is not None:
+            self.gradients["bias"] = dbias
+        return (dx, *(None,) * (self.n_inputs - 1)) if input_gradient else None
 
     def maps(self, x: Array, kept: Array | None = None) -> Array:
         """The weights of attention for inputs (N, T, 1, C): (N, heads, T, T), a row for every query."""
@@ -135,21 +143,25 @@ class SelfAttention(Layer):
         weight = self.parameters["weight"]
         return weight.dtype.type(1 / math.sqrt(weight.shape[-1]))
 
+    def _applies(self) -> bool:
+        _, n_channels, _, depth = self.parameters["weight"].shape
+        return attention.applies(self.x.dtype, self.x.shape[1], n_channels, depth)
+
     def _matrix(self) -> Array:
-        """The weights as a 1 x 1 convolution (heads*3*d, C, 1, 1)."""
+        """The weights as rows of what a token is multiplied with, (heads*3*d, C)."""
         weight = self.parameters["weight"]
         n_heads, n_channels, _, depth = weight.shape
         matrix = self.scratch.array("matrix", (n_heads, 3, depth, n_channels), weight.dtype)
         np.copyto(matrix, weight.transpose(0, 2, 3, 1))
-        return matrix.reshape(-1, n_channels, 1, 1)
+        return matrix.reshape(-1, n_channels)
 
     def _projected(self) -> Array:
         """Queries, keys and values (N, T, heads, 3, d)."""
         matrix, (n, tokens) = self._matrix(), self.x.shape[:2]
         n_heads, _, _, depth = self.parameters["weight"].shape
-        memory = self.scratch.array("qkv", (n * tokens + attention.READ_BEYOND, 1, len(matrix)), self.x.dtype)
-        qkv = memory[: n * tokens].reshape(n, tokens, 1, -1)
-        convolution.forward(geometry(self.x, matrix, 1, 0), self.x, matrix, qkv, self.workspace)
+        qkv = self.scratch.array("qkv", (n, tokens, 1, len(matrix)), self.x.dtype)
+        weight = matrix.reshape(*matrix.shape, 1, 1)
+        convolution.forward(geometry(self.x, weight, 1, 0), self.x, weight, qkv, self.workspace)
         if "bias" in self.parameters:
             qkv += self.parameters["bias"]
         return qkv.reshape(n, tokens, n_heads, 3, depth)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError
-from deeptheory.nn import kernels
 from deeptheory.nn.kernels import Scratch, convolution, fused_norm
 from deeptheory.nn.kernels.compiled_kernel import Geometry, geometry
 from deeptheory.nn.kernels.norm_rows import Normed
@@ -75,9 +74,11 @@ class Conv2d(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         self.x = x
         out = self.scratch.array("out", self.shape_for(x), x.dtype)
-        convolution.forward(self._geometry(x), x, self.parameters["weight"], out, self.workspace)
+        sizes, weight = self._geometry(x), self.parameters["weight"]
         if "bias" in self.parameters:
-            out += self.parameters["bias"]
+            convolution.forward_with_bias(sizes, x, weight, self.parameters["bias"], out, self.workspace)
+        else:
+            convolution.forward(sizes, x, weight, out, self.workspace)
         return out
 
     def joins_norm(self, size: int, input_gradient: bool) -> bool:
@@ -123,14 +124,15 @@ class Conv2d(Layer):
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         weight = self.parameters["weight"]
         dweight = self.gradients["weight"] = self.scratch.array("dweight", weight.shape, weight.dtype)
-        convolution.backward_weights(self._geometry(self.x), self.x, dout, dweight, self.workspace)
+        dx = self.gradient_memory(dout, self.x.shape) if input_gradient else None
+        sizes = self._geometry(self.x)
         if "bias" in self.parameters:
-            rows = dout.reshape(-1, dout.shape[-1])
-            self.gradients["bias"] = kernels.channel_sums(rows, rows)[0].astype(dout.dtype)
-        if not input_gradient:
-            return None
-        dx = self.gradient_memory(dout, self.x.shape)
-        convolution.backward_data(self._geometry(self.x), dout, weight, dx, self.workspace)
+            dbias = self.gradients["bias"] = self.scratch.array("dbias", (len(weight),), weight.dtype)
+            convolution.backward_with_bias(sizes, self.x, dout, weight, dweight, dbias, dx, self.workspace)
+            return dx
+        convolution.backward_weights(sizes, self.x, dout, dweight, self.workspace)
+        if dx is not None:
+            convolution.backward_data(sizes, dout, weight, dx, self.workspace)
         return dx
 
     def _geometry(self, x: Array) -> Geometry:

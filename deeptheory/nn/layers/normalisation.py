@@ -138,9 +138,10 @@ class LayerNorm(Layer):
     def forward(self, x: Array, training: bool = False) -> Array:
         rows = x.reshape(-1, self.shape_for(x)[-1])
         self.x, out = rows, self.scratch.array("out", x.shape, x.dtype)
-        self.means = self.scratch.array("means", (len(rows),), np.float64)
-        self.inverse_deviations = self.scratch.array("inverse deviations", (len(rows),), np.float64)
-        layer_norm.layer_norm_forward(
+        kind = x.dtype if layer_norm.in_vectors(x.dtype, rows.shape[1]) else np.float64
+        self.means = self.scratch.array("means", (len(rows),), kind)
+        self.inverse_deviations = self.scratch.array("inverse deviations", (len(rows),), kind)
+        layer_norm.forward(
             rows, self.parameters["weight"], self.parameters["bias"], self.epsilon, self.means,
             self.inverse_deviations, out.reshape(rows.shape),
         )  # fmt: skip
@@ -149,7 +150,7 @@ class LayerNorm(Layer):
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:
         drows, weight = dout.reshape(self.x.shape), self.parameters["weight"]
         parts = self.scratch.array("parts", (layer_norm.PARTS, 2, len(weight)), np.float64)
-        layer_norm.layer_norm_backward(drows, self.x, weight, self.means, self.inverse_deviations, parts)
+        layer_norm.backward(drows, self.x, weight, self.means, self.inverse_deviations, parts)
         for name, gradient in zip(("weight", "bias"), parts.sum(axis=0), strict=True):
             self.gradients[name] = gradient.astype(weight.dtype)
         return dout

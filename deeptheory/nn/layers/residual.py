@@ -13,9 +13,19 @@ INITIAL_SCALE = 1e-6  # of a branch, as in ConvNeXt
 
 
 class Sum(Layer):
-    """Sum of several outputs of the same shape (He et al., "Deep residual learning")."""
+    """Sum of several outputs of the same shape (He et al., "Deep residual learning").
+
+    Attributes
+    ----------
+    overwrites : bool
+        Whether it writes over its first input; a network says so where nothing else reads that (`fusion.plan`).
+    """
 
     joins = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.overwrites = False
 
     def output_shape(self, input_shape: Any) -> Shape:
         if len(set(input_shape)) != 1:
@@ -24,10 +34,11 @@ class Sum(Layer):
         return first
 
     def forward(self, x: Any, training: bool = False) -> Array:
-        out = self.scratch.array("out", x[0].shape, x[0].dtype)
-        np.add(x[0], x[1] if len(x) > 1 else 0, out=out)
-        for term in x[2:]:
-            out += term
+        out = x[0] if self.overwrites else self.scratch.array("out", x[0].shape, x[0].dtype)
+        if not self.overwrites:
+            kernels.copy(out, x[0])
+        for term in x[1:]:
+            kernels.add(out, term)
         return out
 
     def backward(self, dout: Array, input_gradient: bool = True) -> Array | None:

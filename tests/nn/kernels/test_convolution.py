@@ -40,6 +40,7 @@ TOLERANCE = {np.float32: 2e-6, np.float64: 1e-14}  # relative to the largest val
         ((5, 9, 8), (32, 32), 32, (5, 5), 2, 2),
         ((3, 7, 8), (5, 5), 5, (5, 5), 2, 2),
         ((1, 2, 2), (16, 16), 16, (5, 5), 1, 2),
+        ((3, 7, 16), (3, 32), 1, (1, 16), 1, 0),
     ],
 )
 def test_kernels_agree_with_their_definitions(images, channels, groups, kernel, stride, padding, dtype):
@@ -47,12 +48,20 @@ def test_kernels_agree_with_their_definitions(images, channels, groups, kernel, 
     x = rng.standard_normal((*images, n_in)).astype(dtype)
     weight = rng.standard_normal((n_out, n_in // groups, *kernel)).astype(dtype)
     sizes = geometry(x, weight, stride, padding, groups)
-    dout = rng.standard_normal(sizes.outputs).astype(dtype)
+    dout, bias = (rng.standard_normal(shape).astype(dtype) for shape in (sizes.outputs, n_out))
+    expected = defined_passes(sizes, x, weight, dout)
     with threadpools.kernel_threads():
         for _ in range(2):  # the second time over the scratch of the first
             results = passes(convolution, sizes, x, weight, dout, scratch)
-    for found, expected in zip(results, defined_passes(sizes, x, weight, dout), strict=True):
-        assert_close(found, expected, TOLERANCE[dtype])
+        for found, exact in zip(results, expected, strict=True):
+            assert_close(found, exact, TOLERANCE[dtype])
+        out, dx, dweight, dbias = (np.full_like(a, np.nan) for a in (dout, x, weight, bias))
+        convolution.forward_with_bias(sizes, x, weight, bias, out, scratch)
+        convolution.backward_with_bias(sizes, x, dout, weight, dweight, dbias, dx, scratch)
+    sums = dout.astype(np.float64).sum(axis=(0, 1, 2))
+    exact = expected[0] + bias, *expected[1:], sums
+    for found, value in zip((out, dx, dweight, dbias), exact, strict=True):
+        assert_close(found, value, TOLERANCE[dtype])
 
 
 def test_many_chunks_agree_with_one(monkeypatch):

@@ -16,3 +16,12 @@ def test_step_agrees_with_its_definition(dtype, rtol):
     kernels.nesterov(weight, gradient, velocity, *coefficients)
     np.testing.assert_allclose(weight, expected[0], rtol=rtol, atol=rtol)
     np.testing.assert_allclose(velocity, expected[1], rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("n", [7, 3 * kernels.SHARE])  # by one thread, shared among threads
+def test_copies_and_sums(n):
+    x, y, other = np.random.default_rng(3).standard_normal((3, n)).astype(np.float32)
+    kernels.copy(x, y)
+    np.testing.assert_array_equal(x, y)
+    kernels.add(x, other)
+    np.testing.assert_array_equal(x, y + other)

@@ -10,6 +10,7 @@ from deeptheory.nn.kernels.vectors import (
     LANES,
     add_double,
     fma,
+    lane_sum,
     load,
     store,
     where_equal,
@@ -43,6 +44,8 @@ def arithmetic(a, b, c, out, total):
     store(out, 1, fma(x, y, z) / (x - y) + x * z)
     add_double(total, 1, x)
     add_double(total, 1, y)
+    vectors.prefetch_far(a, 1 << 30)  # beyond the end, which does nothing
+    return lane_sum(x)
 
 
 def exp_and_sigmoid(values):
@@ -97,9 +100,10 @@ def test_arithmetic_touches_16_elements_only():
     a, b, c = rng.uniform(1, 2, (3, LANES + 2)).astype(np.float32)
     b += 2
     out, total = np.zeros(LANES + 2, np.float32), np.full(LANES + 2, 1e-9)
-    arithmetic(a, b, c, out, total)
+    whole = arithmetic(a, b, c, out, total)
     own, (x, y, z) = slice(1, -1), (array.astype(np.float64) for array in (a, b, c))
     np.testing.assert_allclose(out[own], ((x * y + z) / (x - y) + x * z)[own], rtol=1e-5)
     np.testing.assert_allclose(total[own], (1e-9 + x + y)[own], rtol=1e-15)  # added in float64
+    assert whole == pytest.approx(x[own].sum(), rel=1e-6)
     assert out[0] == out[-1] == 0
     assert total[0] == total[-1] == 1e-9

@@ -67,22 +67,27 @@ def test_gradients(kind, padded):
             np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize(
-    ("n", "tokens", "heads", "depth"), [(3, 16, 2, 16), (2, 65, 3, 32), (2, 7, 4, 16), (5, 64, 1, 64)]
+    ("n", "tokens", "channels", "heads", "depth"),
+    [(3, 16, 32, 2, 16), (2, 65, 96, 3, 32), (2, 7, 64, 4, 16), (5, 64, 64, 1, 64), (3, 4, 96, 2, 32)],
 )
-def test_vectors_agree_with_definitions(n, tokens, heads, depth):
+def test_vectors_agree_with_definitions(n, tokens, channels, heads, depth, bias):
     rng = np.random.default_rng(0)
-    channels = heads * depth
     x, dout = rng.standard_normal((n, tokens, 1, channels)), rng.standard_normal((n, tokens, depth, heads))
     mask = np.ones((n, tokens, 1, 1))
     mask[0, tokens // 2 :] = 0
     found, expected = [], []
     for dtype, values in ((np.float32, found), (np.float64, expected)):
-        layer = nn.SelfAttention(channels, heads, rng=np.random.default_rng(1), dtype=dtype)
-        assert attention.applies(dtype, depth) == (dtype == np.float32)
+        layer = nn.SelfAttention(channels, channels // depth, bias, rng=np.random.default_rng(1), dtype=dtype)
+        layer.parameters["weight"] = layer.parameters["weight"][:heads].copy()
+        if bias:
+            shifts = np.random.default_rng(2).standard_normal(3 * heads * depth)
+            layer.parameters["bias"] = shifts.astype(dtype)
+        assert attention.applies(dtype, tokens, channels, depth) == (dtype == np.float32)
         values.append(layer.forward((x.astype(dtype), mask.astype(dtype))).copy())
         values.append(layer.backward(dout.astype(dtype))[0])
-        values.append(layer.gradients["weight"])
+        values.extend(layer.gradients.values())
     for vectors, plain in zip(found, expected, strict=True):
         assert np.abs(vectors - plain).max() < TOLERANCE * np.abs(plain).max()
 
