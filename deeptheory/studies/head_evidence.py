@@ -12,7 +12,7 @@ from deeptheory.judge.evidence import Values
 from deeptheory.judge.head_evidence import Heads, SingleFilters
 from deeptheory.judge.hypotheses.h25_single_heads_know_more import ACCURACY
 from deeptheory.runs.configuration import differences
-from deeptheory.runs.discovery import check_one_configuration, check_one_dataset
+from deeptheory.runs.discovery import check_one_configuration
 from deeptheory.runs.run import Run
 from deeptheory.runs.stored_arrays import stage_names
 from deeptheory.store import paths
@@ -23,7 +23,8 @@ HEADS = "heads"  # what the names of stages begin with whose filters are heads
 OF_BLOCKS = (HEADS, "attention", "nodes", "block")  # the same of all stages of a transformer's blocks
 SCATTERINGS = 20
 OF_STAGES = (paths.SNR_MEAN_FIELD, paths.SNR_MEASURED, "cluster_size")
-SAME = ("data.", "probe.", "measure.threshold", "measure.split")  # options that numbers of filters depend on
+SAME = ("probe.", "measure.threshold", "measure.split")  # options that numbers of filters depend on
+SPLITS = ("data.labels", "data.measure_", "data.test_share")  # and on one data set, which a fingerprint names
 
 
 def heads(runs: Sequence[Run]) -> Heads:
@@ -83,13 +84,26 @@ def single_filters(runs: Sequence[Run]) -> SingleFilters:
 
 
 def _check_comparable(runs: Sequence[Run]) -> None:
+    """Refuse runs on other data than the first, or measured in another way.
+
+    Data are the same by their fingerprint, whatever options say that their source does not read; by all options of
+    data where a run records none.
+    """
+    first = runs[0]
     for run in runs:
         run.require("measure")
-        for name, one, other in differences(runs[0].config, run.config):
-            if name.startswith(SAME):
-                found = f"{name} = {one!r} in {runs[0].directory} and {other!r} in {run.directory}"
-                raise InputError("single filters", "networks on the same data, measured alike", found)
-    check_one_dataset(runs, "hypothesis")
+        known = first.fingerprint and run.fingerprint
+        names = (*SAME, *(SPLITS if known else ("data.",)))
+        found = [
+            f"{name} = {one!r} in {first.directory} and {other!r} in {run.directory}"
+            for name, one, other in differences(first.config, run.config)
+            if name.startswith(names)
+        ]
+        if known and first.fingerprint != run.fingerprint:
+            hashes = (f"{each.fingerprint[:16]} in {each.directory}" for each in (first, run))
+            found.append(f"images and labels of SHA-256 {' and '.join(hashes)}")
+        if found:
+            raise InputError("single filters", "networks on the same data, measured alike", found[0])
 
 
 def _convolution(stage: str) -> str:

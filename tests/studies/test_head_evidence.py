@@ -90,6 +90,19 @@ def test_networks_measured_differently_are_not_compared(make):
         head_evidence.single_filters([make(0, ("stage1",)), cct])
 
 
+def test_data_are_the_same_by_their_fingerprint(make):
+    other_options = {**TINY["data"], "noise": 0.2}  # of sentences, which glyphs do not read
+    vgg, cct = make(0, ("stage1", "stage2", "stage3")), make(0, ("heads1",), **CCT, data=other_options)
+    with pytest.raises(InputError, match=r"measured alike, found data.noise = 0.1 in .* and 0.2"):
+        head_evidence.single_filters([vgg, cct])  # runs that record no fingerprint
+    for run in (vgg, cct):
+        run._fingerprint = "a" * 64
+    assert set(head_evidence.single_filters([vgg, cct]).heads[0]) == {"cct heads1"}
+    cct._fingerprint = "b" * 64
+    with pytest.raises(InputError, match=r"found images and labels of SHA-256 a{16} in .* and b{16}"):
+        head_evidence.single_filters([vgg, cct])
+
+
 def test_arms_of_other_networks_are_refused(make):
     with pytest.raises(
         InputError, match=r"masked stages: expected heads, nodes or .* found prune.stages = stag"
