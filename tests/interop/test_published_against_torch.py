@@ -128,6 +128,13 @@ def test_how_strided_convolutions_pad_is_asked_for(tmp_path):
         find_network(tmp_path / "state.pt", "efficientnet-lite0", (SIZE, SIZE, 3)).network()
 
 
+def test_a_variant_with_the_same_names_is_said_where_none_was_named(tmp_path):
+    torch.save(module_of("mobilenet-v3-large", "timm").state_dict(), tmp_path / "state.pt")
+    for name, said in (("mobilenet-v3-large", True), ("mobilenetv3_large_100", False)):
+        notes = find_network(tmp_path / "state.pt", name, (SIZE, SIZE, 3)).account.notes
+        assert any("timm's tf_mobilenetv3_large_100 have the same names" in note for note in notes) is said
+
+
 def test_an_epsilon_that_is_given_is_taken(tmp_path):
     module = module_of("mobilenet_v3_small", "torchvision")
     torch.save(module.state_dict(), tmp_path / "state.pt")

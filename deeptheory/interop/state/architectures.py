@@ -179,6 +179,10 @@ def _ours(asked: str, tensors: Mapping[str, Array], input_shape: Shape) -> Archi
             unsaid = _unsaid(
                 ("efficientnet_lite0", "tf_efficientnet_lite0"), "how strided convolutions pad", do
             )
+        elif asked == name and TF in published.namings and "conv_stem.weight" in tensors:
+            variant = published.spellings[-1]
+            text = f"weights of timm's {variant} have the same names and pad behind the images: name it for these"
+            notes = (*notes, text)
     return Architecture(
         asked,
         description,

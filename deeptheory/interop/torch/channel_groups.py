@@ -14,6 +14,7 @@ from deeptheory.errors import InputError
 from deeptheory.interop.optional_packages import needed
 from deeptheory.interop.torch.head_removal import Attention
 from deeptheory.interop.torch.live_model import LiveModel
+from deeptheory.interop.torch.taken_together import Kind, taken_together
 
 if TYPE_CHECKING:
     import torch
@@ -117,7 +118,10 @@ class ChannelGroups:
                 warnings.simplefilter("ignore")
                 graph = self._pruning.DependencyGraph()
                 self._graph = graph.build_dependency(live.model, x, output_transform=self._differentiable)
-                self.groups = [self._group(found) for found in self._graph.get_all_groups()]
+                whole = self._taken_together()
+                alone = [self.live.modules[name] for of in whole for name in of.writers]
+                followed = self._graph.get_all_groups(ignored_layers=alone)
+                self.groups = [*map(self._group, followed), *whole]
         except Exception as failure:  # of whatever the forward pass contains
             reason = str(failure).partition("\n")[0]
             found = f"one that it cannot trace: {type(failure).__name__} {reason}"
@@ -129,6 +133,34 @@ class ChannelGroups:
         if not isinstance(group.root, self.live.torch.nn.Linear):
             prune = self._pruning.prune_conv_out_channels
         self._graph.get_pruning_group(group.root, prune, idxs=channels).prune()
+
+    def _taken_together(self) -> list[Group]:
+        """Groups that a layer norm or the like uses together, whose channels need not be followed."""
+        groups = []
+        for found in taken_together(self._graph.module2node.values(), self._kind):
+            writers, readers = (
+                {self._names[id(module)]: dict[int, list[int]]() for module in side}
+                for side in (found.writers, found.readers)
+            )
+            root = found.writers[0]
+            groups.append(Group(root, len(root.weight), writers, {}, readers, self._used_by(found.users[0])))
+        return groups
+
+    def _kind(self, node: Any) -> Kind:
+        if node.type == self._pruning.ops.OPTYPE.CONCAT:
+            return Kind.CONCATENATES
+        if id(node.module) not in self._names or self._follows(node.module):
+            return Kind.FOLLOWS
+        return Kind.MIXES if self.live.mixes(node.module) else Kind.TAKES_ALL
+
+    def _follows(self, module: Any) -> bool:
+        """Whether a module acts on every channel alone."""
+        tn = self.live.torch.nn
+        depthwise = isinstance(module, tn.Conv1d | tn.Conv2d) and module.groups == module.in_channels > 1
+        return depthwise or isinstance(module, tn.modules.batchnorm._BatchNorm)
+
+    def _used_by(self, module: Any) -> str:
+        return f"'{self._names[id(module)]}', a {type(module).__name__}, uses all of them together"
 
     def _differentiable(self, output: Any) -> list[Any]:
         """The tensors that gradients go back from, of a tuple or `ModelOutput` with whatever else is in it."""
@@ -144,17 +176,16 @@ class ChannelGroups:
             places: Places = defaultdict(list)
             for channel, place in zip(item.root_idxs, item.idxs, strict=True):
                 places[channel].append(place)
-            depthwise = isinstance(module, tn.Conv1d | tn.Conv2d) and module.groups == module.in_channels > 1
             if name is None:
                 if getattr(module, "offsets", ()) is None or isinstance(module, tn.Parameter):
                     uncut = "Torch-Pruning does not follow where they go"
             elif self.live.mixes(module):
                 reads = "prune_in" in item.dep.handler.__name__
                 parts["readers" if reads else "writers"][name] = places
-            elif depthwise or isinstance(module, tn.modules.batchnorm._BatchNorm):
+            elif self._follows(module):
                 parts["followers"][name] = places
             else:
-                uncut = f"'{name}', a {type(module).__name__}, uses all of them together"
+                uncut = self._used_by(module)
         if not parts["readers"]:
             uncut = "they are outputs of the model"
         of_heads = self._of_heads.keys() & (parts["writers"].keys() | parts["readers"].keys())

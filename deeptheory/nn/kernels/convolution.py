@@ -26,6 +26,7 @@ from deeptheory.nn.kernels.fused_norm import Epilogue
 from deeptheory.nn.kernels.norm_rows import Normed
 from deeptheory.nn.kernels.reductions import channel_sums
 from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.nn.kernels.vectors import LANES, explicit
 from deeptheory.system import threadpools
 
 
@@ -150,14 +151,16 @@ def _has_groups(geometry: Geometry) -> bool:
 
 
 def _forward_groups(geometry: Geometry, x: Array, weight: Array, out: Array, scratch: Scratch) -> None:
-    for one, inputs, outputs, own_weight in _groups(geometry, x, out, weight):
+    geometry = _in_sixteens(geometry)
+    for one, inputs, outputs, own_weight in _groups(geometry, x, out, _blocks(geometry, weight, scratch)):
         part = scratch.array("group of outputs", outputs.shape, out.dtype)
         forward(one, _gather("group of inputs", inputs, scratch), own_weight, part, scratch)
         np.copyto(outputs, part)
 
 
 def _backward_groups(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
-    for one, inputs, outputs, own_weight in _groups(geometry, dx, dout, weight):
+    geometry = _in_sixteens(geometry)
+    for one, inputs, outputs, own_weight in _groups(geometry, dx, dout, _blocks(geometry, weight, scratch)):
         part = scratch.array("group of inputs", inputs.shape, dx.dtype)
         backward_data(one, _gather("group of outputs", outputs, scratch), own_weight, part, scratch)
         np.copyto(inputs, part)
@@ -166,9 +169,48 @@ def _backward_groups(geometry: Geometry, dout: Array, weight: Array, dx: Array, 
 def _backward_weights_groups(
     geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch
 ) -> None:
+    geometry, own = _in_sixteens(geometry), dweight
+    if dweight.shape != geometry.weights:
+        dweight = scratch.array("blocks of groups", geometry.weights, dweight.dtype)
     for one, inputs, outputs, own_dweight in _groups(geometry, x, dout, dweight):
         own_x = _gather("group of inputs", inputs, scratch)
         backward_weights(one, own_x, _gather("group of outputs", outputs, scratch), own_dweight, scratch)
+    if dweight is not own:
+        for of_joined, of_group in _diagonal(geometry, dweight, own):
+            of_group[:] = of_joined
+
+
+def _in_sixteens(geometry: Geometry) -> Geometry:
+    """The geometry with groups of sixteen filters, where each has a part of that: vectors hold as many."""
+    n, groups = geometry.weights[1], geometry.groups
+    joined = LANES // n
+    small = n < LANES and LANES % n == 0 and geometry.weights[0] == geometry.images[3]
+    if not small or groups % joined or not explicit(geometry.dtype):
+        return geometry
+    return geometry._replace(
+        weights=(geometry.weights[0], LANES, *geometry.weights[2:]), groups=groups // joined
+    )
+
+
+def _blocks(geometry: Geometry, weight: Array, scratch: Scratch) -> Array:
+    """The weight for that geometry: blocks on the diagonal of its groups, zeros between them."""
+    if weight.shape == geometry.weights:
+        return weight
+    blocks = scratch.array("blocks of groups", geometry.weights, weight.dtype)
+    blocks[:] = 0
+    for of_joined, of_group in _diagonal(geometry, blocks, weight):
+        of_joined[:] = of_group
+    return blocks
+
+
+def _diagonal(geometry: Geometry, blocks: Array, weight: Array) -> Iterator[tuple[Array, Array]]:
+    """Views of the blocks on the diagonals, and of the same groups in `weight`."""
+    n, kernel = weight.shape[1], weight.shape[2:]
+    shape = geometry.groups, -1, n
+    for place in range(geometry.weights[1] // n):
+        columns = slice(place * n, (place + 1) * n)
+        of_joined = blocks.reshape(*shape, geometry.weights[1], *kernel)[:, place, :, columns]
+        yield of_joined, weight.reshape(*shape, n, *kernel)[:, place]
 
 
 def _groups(

@@ -64,6 +64,22 @@ def test_kernels_agree_with_their_definitions(images, channels, groups, kernel, 
         assert_close(found, value, TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize(
+    ("n_groups", "filters", "stride"), [(8, 4, 1), (8, 4, 2), (6, 8, 1), (32, 1, 1), (3, 4, 1), (2, 16, 1)]
+)
+def test_groups_of_few_filters_agree_with_their_definition(n_groups, filters, stride):
+    rng, scratch, n = np.random.default_rng(0), kernels.Scratch(), n_groups * filters
+    x = rng.standard_normal((4, 8, 8, n)).astype(np.float32)
+    weight = rng.standard_normal((n, filters, 3, 3)).astype(np.float32)
+    sizes = geometry(x, weight, stride, 1, n_groups)
+    dout = rng.standard_normal(sizes.outputs).astype(np.float32)
+    with threadpools.kernel_threads():
+        for _ in range(2):
+            results = passes(convolution, sizes, x, weight, dout, scratch)
+    for found, expected in zip(results, defined_passes(sizes, x, weight, dout), strict=True):
+        assert_close(found, expected, 1e-5)  # some by Winograd's transforms
+
+
 def test_many_chunks_agree_with_one(monkeypatch):
     rng, scratch = np.random.default_rng(1), kernels.Scratch()
     x, weight, dout = (rng.standard_normal(s) for s in ((3, 8, 8, 4), (5, 4, 3, 3), (3, 8, 8, 5)))
