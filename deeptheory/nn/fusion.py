@@ -175,6 +175,7 @@ def plan(nodes: Sequence[Node], shapes: dict[str, Shape], dtype: DTypeLike) -> t
     readers, steps, index = n_readers(nodes), list[Step](), 0
     _let_sums_overwrite(nodes, readers)
     vectorised = explicit(dtype)
+    nodes = _shortcuts_early(nodes)
     while index < len(nodes):
         rest = nodes[index:]
         in_block = _block(rest, readers, shapes) if vectorised else 0
@@ -196,6 +197,18 @@ def _let_sums_overwrite(nodes: Sequence[Node], readers: dict[str, int]) -> None:
             first, *others = node.inputs
             spare = type(layers.get(first)) in (Conv2d, Dropout, StochasticDepth) and readers[first] == 1
             node.layer.overwrites = spare and first not in others
+
+
+def _shortcuts_early(nodes: Sequence[Node]) -> list[Node]:
+    """The nodes with a shortcut that is computed between a batch norm and their sum right behind what it reads."""
+    early = list(nodes)
+    for norm, shortcut, joined in zip(nodes, nodes[1:], nodes[2:], strict=False):
+        adds = type(joined.layer) is Sum and {norm.name, shortcut.name} == set(joined.inputs)
+        if adds and isinstance(norm.layer, BatchNorm2d) and norm.name not in shortcut.inputs:
+            early.remove(shortcut)
+            read = [place for place, node in enumerate(early) if node.name in shortcut.inputs]
+            early.insert(max(read, default=-1) + 1, shortcut)
+    return early
 
 
 def _follows(nodes: Sequence[Node], index: int, readers: dict[str, int], *kinds: type[Layer]) -> bool:

@@ -115,12 +115,12 @@ def test_networks_have_blocks(network):
         assert len(blocks) > 5
 
 
-def test_sums_and_their_activations_are_in_blocks():
-    steps = build("resnet20").steps
+@pytest.mark.parametrize("stage", ["stage5", "stage9"])  # the second with a layer on its shortcut
+def test_sums_and_their_activations_are_in_blocks(stage):
     if instructions.vectors() != "plain" and JIT:
-        ends = [[node.name for node in step.nodes] for step in steps if step.nodes[0].name == "stage5.conv"]
-        assert ends == [["stage5.conv", "stage5.norm", "stage5.sum", "stage5.relu"]]
-        assert {"stage9.sum"} in [{node.name for node in step.nodes} for step in steps]  # behind its shortcut
+        steps = {step.nodes[0].name: step for step in build("resnet20").steps}
+        found = [node.name for node in steps[f"{stage}.conv"].nodes]
+        assert found == [f"{stage}.{key}" for key in ("conv", "norm", "sum", "relu")]
 
 
 def test_a_shortcut_between_two_layers_of_a_branch_leaves_their_gradient_alone():

@@ -161,9 +161,10 @@ def _sum_patch_products(x, dout, kh, kw, stride, padding, share, chunk, patches,
 
 @njit(parallel=True)
 def _scatter_patches(dout, packed, kh, kw, stride, padding, patches, dx):
+    # Unsigned indices, as in `_gather_patches`.
     out_height, row, n_out = dout.shape[1], dout.shape[2], dout.shape[3]
     n_images, height, width, n_in = dx.shape
-    workers = len(patches)
+    workers, target, channels = len(patches), dx.reshape(dx.size), np.uint64(n_in)
     share = (n_images + workers - 1) // workers
     for worker in prange(workers):
         block = patches[worker].reshape(out_height * row, kh * kw * n_in)
@@ -175,8 +176,10 @@ def _scatter_patches(dout, packed, kh, kw, stride, padding, patches, dx):
                     y = p // row * stride - padding + k // kw
                     z = p % row * stride - padding + k % kw
                     if 0 <= y < height and 0 <= z < width:
-                        for c in range(n_in):
-                            dx[image, y, z, c] += block[p, k * n_in + c]
+                        to = np.uint64(((image * height + y) * width + z) * n_in)
+                        source = np.uint64((p * kh * kw + k) * n_in)
+                        for c in range(channels):
+                            target[to + c] += patches[worker, source + c]
 
 
 KERNEL = CompiledKernel(applies, forward, backward_data, backward_weights)
