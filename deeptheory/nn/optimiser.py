@@ -58,6 +58,11 @@ class Optimiser:
     ) -> None:
         self.network, self.momentum, self.stages = network, momentum, stages
         parameters = network.parameters()
+        for name, array in parameters.items():
+            if not array.flags.c_contiguous:  # its flat form would be a copy, and every step lost
+                raise InputError(
+                    f"parameter {name}", "an array in C order", "another order", "numpy.ascontiguousarray"
+                )
         self.l2 = {name: l2 if l2_on_all or a.ndim > 1 else 0.0 for name, a in parameters.items()}
         self.velocity: dict[str, Array] = {name: np.zeros_like(a) for name, a in parameters.items()}
         self.mean_square: dict[str, Array] = {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from deeptheory.errors import InputError, unknown_name
@@ -94,7 +95,7 @@ def options_of(layer: Layer) -> dict[str, Any]:
 def make_layer(
     kind: str, options: Mapping[str, Any], parameters: Mapping[str, Array], buffers: Mapping[str, Array]
 ) -> Layer:
-    """A layer of the kind of that name; it does not copy the arrays, but has scratch memory of its own.
+    """A layer of the kind of that name with its own scratch memory; arrays are copied only where not in C order.
 
     Raises
     ------
@@ -109,6 +110,10 @@ def make_layer(
         raise InputError(
             f"options of {kind}", ", ".join(expected) or "none", ", ".join(sorted(options)) or "none"
         )
+    parameters, buffers = (
+        {name: np.asarray(array, order="C") for name, array in arrays.items()}
+        for arrays in (parameters, buffers)
+    )
     check_options(kind, options)
     check_arrays(kind, options, {**parameters, **buffers})
     if issubclass(KINDS[kind], SparseLayer | Standardise):
@@ -117,12 +122,12 @@ def make_layer(
     Layer.__init__(layer)  # the constructor of the kind would draw weights
     for name, value in options.items():
         setattr(layer, name, value)
-    layer.parameters, layer.buffers = dict(parameters), dict(buffers)
+    layer.parameters, layer.buffers = parameters, buffers
     return layer
 
 
 def with_arrays(layer: Layer, parameters: Mapping[str, Array], buffers: Mapping[str, Array]) -> Layer:
-    """A layer of the same kind and options with other arrays, which it does not copy."""
+    """A layer of the same kind and options with other arrays, copied only where not in C order."""
     return make_layer(type(layer).__name__, options_of(layer), parameters, buffers)
 
 

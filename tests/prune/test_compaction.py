@@ -125,6 +125,28 @@ def test_a_compact_network_can_be_saved_and_loaded(name, tmp_path):
     assert (tmp_path / "compact.h5").stat().st_size < (tmp_path / "dense.h5").stat().st_size
 
 
+@pytest.mark.parametrize("name", ["mlp", "vgg6", "vit-tiny"])
+def test_a_compact_network_in_memory_can_be_trained(name):
+    network = build(name, np.float32)
+    grids = mixing_weights(network)
+    every_third = {
+        name: np.arange(grid[0])[:, None] % 3 > 0 for name, grid in grids.items() if "head" not in name
+    }
+    filters = {name: np.broadcast_to(kept, grids[name]) for name, kept in every_third.items()}
+    compacted = prune.compact(
+        network, {name: full(network, name, kernels) for name, kernels in filters.items()}
+    )
+    before = {name: array.copy() for name, array in compacted.parameters().items()}
+    x = images(network)
+    logits, _ = compacted.forward(x, training=True)
+    compacted.backward(nn.softmax_cross_entropy(logits, np.arange(len(x), dtype=np.int64) % N_LABELS)[1])
+    nn.make_optimiser(compacted, nn.Recipe()).step(0.1)
+    still = {name for name, gradient in compacted.gradients().items() if gradient.any()} & {
+        name for name, array in compacted.parameters().items() if np.array_equal(array, before[name])
+    }
+    assert not still
+
+
 def only(network, name, change):
     """Masks that keep all of one layer but what `change` takes out of its kernels."""
     kernels = np.ones(mixing_weights(network)[name], bool)
