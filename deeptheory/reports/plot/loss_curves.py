@@ -77,7 +77,7 @@ def draw_loss_curves(curves: Mapping[str, LossCurve], epochs: int, tolerance: fl
     _label_outer(grid, len(curves))
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.supxlabel("dilution of the layers of the panel", fontsize=8)
-    figure.supylabel("predicted loss (points)", fontsize=8)
+    figure.supylabel("loss of accuracy (points)", fontsize=8)
     figure.legend(
         handles,
         labels,
