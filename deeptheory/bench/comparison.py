@@ -145,7 +145,6 @@ def numbers_of(
     """
     sides = {name: _side_numbers(side_times) for name, side_times in times.items()}
     key = "peak_bytes" if case.of_memory else "median_s"
-
     best_rivals = fastest(rivals, {name: side[key] for name, side in sides.items()})
     best, best_in_bfloat16 = best_rivals.get("float32"), best_rivals.get("bfloat16")
     ours, theirs = sides["ours"], sides[best] if best else None

@@ -36,9 +36,8 @@ class Bundles:
         found: NDArray[np.int64] = connected_components(edges, directed=False)[1].astype(np.int64)
         return found
 
-    def pinned(self) -> NDArray[np.bool_]:
-        """Which bundles stay in any case."""
-        bundle = self.bundles()
+    def pinned(self, bundle: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which bundles stay in any case, given the bundle of every filter."""
         pinned = np.zeros(bundle.max() + 1, np.bool_)
         pinned[bundle[np.concatenate(self._pins)]] = True
         return pinned

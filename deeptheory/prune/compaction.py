@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deeptheory import nn
 from deeptheory.errors import InputError
 from deeptheory.nn.layers.base import Array
-from deeptheory.prune.cutting import cut_stage
+from deeptheory.prune.cutting import cut_stages
 from deeptheory.prune.idle_filters import is_sparse, with_idle_filters
 from deeptheory.prune.masks import masked_network
 from deeptheory.prune.removal import find_removal
@@ -72,8 +72,7 @@ def compact(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) -> nn.N
     """
     removal, masked = find_removal(network, masks), masked_network(network, masks)
     left = with_idle_filters(removal)
-    stages = [cut_stage(masked, stage, removal, left) for stage in (*masked.stages, masked.head)]
-    compacted = nn.assemble(stages, network.input_shape, network.dtype)
+    compacted = nn.assemble(cut_stages(masked, removal, left), network.input_shape, network.dtype)
     check_agreement(masked, compacted, network.examples(SAMPLE, np.random.default_rng(0)))
     return compacted
 

@@ -17,19 +17,20 @@ from deeptheory.prune.wiring import GATES, is_depthwise
 Arrays = dict[str, Array]
 
 
-def cut_stage(masked: nn.Network, stage: nn.Stage, removal: Removal, left: Left) -> nn.Stage:
-    """A stage of the masked network without the filters that are not `left`; its shape is still to be found."""
-    nodes = {node.name: node for node in masked.nodes}
+def cut_stages(masked: nn.Network, removal: Removal, left: Left) -> list[nn.Stage]:
+    """The stages of the masked network, the head last, without the filters that are not `left`; without shapes."""
     normed = _mixers_before_norms(masked, removal)
-    layers = {}
-    for key in stage.layers:
-        name = f"{stage.name}.{key}"
-        if name in removal.wiring.mixers:
-            layers[key] = _cut_mixer(removal, name, left, name in normed.values())
+    before_norms, layers = set(normed.values()), dict[str, nn.Layer]()
+    for node in masked.nodes:
+        if node.name in removal.wiring.mixers:
+            layers[node.name] = _cut_mixer(removal, node.name, left, node.name in before_norms)
         else:
-            offset = removal.layers[normed[name]].offset if name in normed else None
-            layers[key] = _cut_other(nodes[name], removal, left, offset)
-    return nn.Stage(stage.name, layers, (), stage.inputs)
+            offset = removal.layers[normed[node.name]].offset if node.name in normed else None
+            layers[node.name] = _cut_other(node, removal, left, offset)
+    return [
+        nn.Stage(stage.name, {key: layers[f"{stage.name}.{key}"] for key in stage.layers}, (), stage.inputs)
+        for stage in (*masked.stages, masked.head)
+    ]
 
 
 def _mixers_before_norms(network: nn.Network, removal: Removal) -> dict[str, str]:

@@ -111,10 +111,11 @@ def find_removal(network: nn.Network, masks: Mapping[str, NDArray[np.bool_]]) ->
         _fold(mixer, *parts[name], taken(constants[mixer.node.inputs[0]], mixer.node.layer))
     read = _read(network, wiring, parts, constants)
     stays, layers = wiring.pinned | read, dict[str, LayerRemoval]()
+    reads_images = read[wiring.channels[INPUT]].any()
     for name, mixer in reversed(wiring.mixers.items()):
         (weight, kernels), constant = parts[name], are_known(constants[name])
         of_layer = stays[mixer.writes]
-        if not read[wiring.channels[INPUT]].any():
+        if not reads_images:
             _refuse_layer_without_filters(wiring, mixer, of_layer, constant)
         kernels &= of_layer[:, None]
         weight[~kernels] = 0

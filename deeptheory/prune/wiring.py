@@ -117,7 +117,7 @@ def wiring_of(network: nn.Network) -> Wiring:
         for node in network.nodes
         if mixes(node.layer) or is_grouped(node.layer)
     }
-    return Wiring(mixers, channels, numbers.pinned(), tuple(whole))
+    return Wiring(mixers, channels, numbers.pinned(bundle), tuple(whole))
 
 
 def _behind(
