@@ -11,8 +11,8 @@ import numpy as np
 
 from deeptheory import data
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import options_from
 from deeptheory.runs.datasets import State, load_whole, state
+from deeptheory.runs.option_tables import options_from
 from deeptheory.store import paths
 
 OF_THE_RUN = (

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import Config, complete, flatten, read_table
+from deeptheory.runs.configuration import Config, complete, read_table
+from deeptheory.runs.option_tables import flatten
 from deeptheory.store.toml import toml_value
 
 Options = Mapping[str, Any]

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import RATES, Config, complete, config_from, flatten, override
+from deeptheory.runs.configuration import RATES, Config, complete, config_from, override
 from deeptheory.runs.datasets import outlined
 from deeptheory.runs.network_sources import NetworkSource, stored_blueprint
 from deeptheory.runs.option_readers import TRAINING, first_step, is_of, reads, stale_parts
+from deeptheory.runs.option_tables import flatten
 from deeptheory.runs.run import Run
 from deeptheory.runs.steps.layer_choice import check_later_steps
 from deeptheory.runs.stored_parts import Piece, checkpoints, described, pieces_begun, stored_pieces

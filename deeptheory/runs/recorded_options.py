@@ -17,12 +17,12 @@ from deeptheory.runs.configuration import (
     complete,
     config_from,
     differences,
-    flatten,
     read_table,
     shown,
     to_toml,
 )
 from deeptheory.runs.option_readers import stale_parts
+from deeptheory.runs.option_tables import flatten
 from deeptheory.runs.stored_parts import checkpoints, stored_pieces
 from deeptheory.store import hdf5, paths
 from deeptheory.store.atomic_files import write_text

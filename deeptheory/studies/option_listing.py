@@ -9,18 +9,9 @@ import msgspec
 
 from deeptheory.errors import unknown_name
 from deeptheory.options import Options
-from deeptheory.runs.configuration import (
-    Config,
-    complete,
-    config_from,
-    fields_of,
-    flatten,
-    following,
-    meta_of,
-    override,
-    read_options,
-)
+from deeptheory.runs.configuration import Config, complete, config_from, following, override, read_options
 from deeptheory.runs.option_readers import PARTS, is_of
+from deeptheory.runs.option_tables import fields_of, flatten, meta_of
 from deeptheory.store import paths
 from deeptheory.store.toml import toml_value
 from deeptheory.studies.sweep.options import SweepOptions, read_sweep, sweep_lines

@@ -12,15 +12,8 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from deeptheory.options import Options
-from deeptheory.runs.configuration import (
-    Config,
-    complete,
-    config_from,
-    fields_of,
-    flatten,
-    following,
-    meta_of,
-)
+from deeptheory.runs.configuration import Config, complete, config_from, following
+from deeptheory.runs.option_tables import fields_of, flatten, meta_of
 from deeptheory.store.toml import toml_value
 from deeptheory.studies.option_listing import range_of
 

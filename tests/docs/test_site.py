@@ -83,7 +83,8 @@ def test_every_room_that_exports_names_has_a_page(api):
 
 @built
 def test_every_option_has_its_row():
-    from deeptheory.runs.configuration import Config, complete, flatten
+    from deeptheory.runs.configuration import Config, complete
+    from deeptheory.runs.option_tables import flatten
 
     page = (SITE / "reference" / "options.html").read_text(encoding="utf-8")
     for name, _ in flatten(complete(Config())):

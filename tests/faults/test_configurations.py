@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import Config, complete, flatten, read_config, to_toml
+from deeptheory.runs.configuration import Config, complete, read_config, to_toml
+from deeptheory.runs.option_tables import flatten
 from deeptheory.studies.sweep import expand, read_sweep
 
 DEFAULTS = dict(flatten(complete(Config())))

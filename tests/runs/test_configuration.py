@@ -7,7 +7,8 @@ from deeptheory.errors import InputError
 from deeptheory.nn.architectures import NAMES, narrow
 from deeptheory.prune import maskable_stages
 from deeptheory.runs import Config, read_config
-from deeptheory.runs.configuration import complete, config_from, flatten, to_toml
+from deeptheory.runs.configuration import complete, config_from, to_toml
+from deeptheory.runs.option_tables import flatten
 from deeptheory.runs.steps.layer_choice import check_later_steps
 from deeptheory.studies.sweep import read_sweep
 

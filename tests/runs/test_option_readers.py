@@ -8,8 +8,9 @@ import pytest
 from deeptheory.options import Options
 from deeptheory.prune import CRITERIA, UNPRUNED
 from deeptheory.runs import Run, option_readers, steps
-from deeptheory.runs.configuration import FREE, Config, complete, config_from, flatten, to_toml
+from deeptheory.runs.configuration import FREE, Config, complete, config_from, to_toml
 from deeptheory.runs.option_readers import is_of
+from deeptheory.runs.option_tables import flatten
 from deeptheory.runs.steps import criteria, measurement, removal_order, retraining, tolerance, training
 from deeptheory.store import paths
 from tests.conftest import TINY

@@ -12,8 +12,9 @@ from deeptheory.errors import InputError
 from deeptheory.prune import CRITERIA
 from deeptheory.runs import Run, plugin_records, steps
 from deeptheory.runs.branching import make_branch, plan_branch
-from deeptheory.runs.configuration import complete, config_from, differences, flatten, read_config
+from deeptheory.runs.configuration import complete, config_from, differences, read_config
 from deeptheory.runs.option_changes import change_options
+from deeptheory.runs.option_tables import flatten
 from deeptheory.runs.plugin_records import PluginNotGiven
 from deeptheory.runs.verification import verify
 from deeptheory.store.toml import toml_value

@@ -7,15 +7,8 @@ import pytest
 from deeptheory.errors import InputError
 from deeptheory.nn import SCHEDULES
 from deeptheory.nn.architectures import NAMES
-from deeptheory.runs.configuration import (
-    Config,
-    complete,
-    config_from,
-    fields_of,
-    flatten,
-    read_config,
-    to_toml,
-)
+from deeptheory.runs.configuration import Config, complete, config_from, read_config, to_toml
+from deeptheory.runs.option_tables import fields_of, flatten
 from deeptheory.studies.option_listing import READERS, list_changes, list_options, range_of
 from deeptheory.studies.sweep import read_sweep
 

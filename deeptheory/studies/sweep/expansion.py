@@ -15,16 +15,9 @@ import msgspec
 
 from deeptheory.errors import InputError
 from deeptheory.runs import recorded_options
-from deeptheory.runs.configuration import (
-    FREE,
-    Config,
-    complete,
-    config_from,
-    differences,
-    flatten,
-    following,
-)
+from deeptheory.runs.configuration import FREE, Config, complete, config_from, differences, following
 from deeptheory.runs.network_sources import require_trainable
+from deeptheory.runs.option_tables import flatten
 from deeptheory.store import paths
 from deeptheory.studies.sweep.options import Sweep, located
 

@@ -12,16 +12,8 @@ from msgspec import Meta, field, structs
 from deeptheory.errors import InputError
 from deeptheory.options import Options
 from deeptheory.runs import plugin_records
-from deeptheory.runs.configuration import (
-    Config,
-    check_names,
-    config_from,
-    flatten,
-    options_from,
-    override,
-    read_table,
-    to_toml,
-)
+from deeptheory.runs.configuration import Config, config_from, override, read_table, to_toml
+from deeptheory.runs.option_tables import check_names, flatten, options_from
 from deeptheory.store.toml import toml_value
 
 VARIANT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")  # becomes a part of directory names
