@@ -146,3 +146,13 @@ def same(operator: Operator, what: str, numbers: Sequence[int]) -> int:
     if len(numbers) != 2 or numbers[0] != numbers[1] or numbers[0] < 1:
         raise operator.error(what, "the same along height and width, at least 1", list(numbers))
     return int(numbers[0])
+
+
+def check_plain(operator: Operator) -> None:
+    """Raise for automatic padding and dilation, which our layers do not have."""
+    automatic = operator.attributes.get("auto_pad", b"NOTSET").decode()
+    if automatic not in ("NOTSET", "VALID"):
+        raise operator.error("padding", "numbers", automatic)
+    dilations = operator.attributes.get("dilations", [1, 1])
+    if set(dilations) != {1}:
+        raise operator.error("dilation", "1", list(dilations))
