@@ -9,6 +9,7 @@ apply, first of all the layer that sees the images.
 from typing import NamedTuple
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
@@ -32,7 +33,10 @@ NO_SUMS = np.empty((0, 0))
 
 
 class _Sizes(NamedTuple):
-    """Sizes of a convolution; images are padded by `top` rows and `left` columns on either side."""
+    """Sizes of a convolution.
+
+    Images are padded by `top` rows and `left` columns on either side; outputs lie `spread` positions apart.
+    """
 
     n_images: int
     height: int
@@ -46,6 +50,31 @@ class _Sizes(NamedTuple):
     stride: int
     top: int
     left: int
+    spread: int
+
+
+class _Part(NamedTuple):
+    """Outputs that are convolved with the same rows and columns of the kernels.
+
+    Attributes
+    ----------
+    row, column : int
+        Of the first output.
+    up, back : int
+        Of the padded image, where the patch of that output begins.
+    kh, kw : int
+        Rows and columns of the kernels.
+    packed : int
+        Where these lie.
+    """
+
+    row: int
+    column: int
+    up: int
+    back: int
+    kh: int
+    kw: int
+    packed: int
 
 
 class _Gradient(NamedTuple):
@@ -56,16 +85,20 @@ class _Gradient(NamedTuple):
     dout : flat gradient of what batch norm and activation make of the output
     gradients : of every worker, the gradient of an image through the norm
     totals : of every worker, the gradient of the weights; empty going forward
+    padded : of every worker, the padded gradient of an image
     """
 
     dout: Array
     gradients: Array
     totals: Array
+    padded: Array
 
 
 _NOTHING = np.empty(0, np.float32)
-SIZES = _Sizes(*12 * (1,))
-_FORWARD = _Gradient(_NOTHING, np.empty((0, 0), np.float32), np.empty((0, 0), np.float32))
+_NO_ROWS = np.empty((0, 0), np.float32)
+_NO_PARTS = np.empty((0, len(_Part._fields)), np.int64)
+SIZES, PARTS = _Sizes(*13 * (1,)), types.Array(types.int64, 2, "C")
+_FORWARD = _Gradient(_NOTHING, _NO_ROWS, _NO_ROWS, _NO_ROWS)
 
 
 def applies(geometry: Geometry) -> bool:
@@ -75,10 +108,17 @@ def applies(geometry: Geometry) -> bool:
 
 
 def applies_backward(geometry: Geometry) -> bool:
-    """Whether the gradient of the input can: stride 1 and less padding than kernel, C in sixteens, W in fours."""
-    _, _, width, n_in = geometry.images
-    plain = geometry.stride == 1 and geometry.padding < min(geometry.weights[2:])
-    return plain and _fit(geometry, n_in, width)
+    """Whether the gradient of the input can: C in sixteens, W of the outputs in fours, all inputs are read.
+
+    The outputs are as many as the inputs have strides, and with a stride of 1 the padding is less than the kernel.
+    """
+    _, height, width, n_in = geometry.images
+    _, out_height, out_width, _ = geometry.outputs
+    stride = geometry.stride
+    if stride > 1:
+        plain = (height, width) == (stride * out_height, stride * out_width)
+        return plain and _fit(geometry, n_in, out_width)
+    return geometry.padding < min(geometry.weights[2:]) and _fit(geometry, n_in, width)
 
 
 def _fit(geometry: Geometry, channels: int, width: int) -> bool:
@@ -110,23 +150,70 @@ def forward_with_sums(
 
 
 def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
-    """Write the gradient of the input (N, H, W, C) into `dx`, for a stride of 1."""
-    kh, kw = weight.shape[2:]
-    # The convolution of dout with the weights turned by half a turn and in and out exchanged.
-    turned = weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
-    border = kh - 1 - geometry.padding, kw - 1 - geometry.padding
-    sizes = _Sizes(*geometry.outputs, *geometry.images[1:], kh, kw, 1, *border)
-    _convolve(dout, turned, sizes, NO_EPILOGUE, dx, NO_SUMS, scratch)
+    """Write the gradient of the input (N, H, W, C) into `dx`."""
+    back = _going_back(geometry, weight, scratch)
+    padded = _padded("padded image", back.sizes, min(threadpools.threads(), len(dx)), scratch)
+    make_ready(_convolve_images, _sum_images)
+    _run(
+        dout.reshape(-1), back.packed, back.parts, NO_EPILOGUE, dx.reshape(-1), NO_SUMS, PLAIN, _FORWARD,
+        back.sizes, back.sizes, padded,
+    )  # fmt: skip
+
+
+class _Back(NamedTuple):
+    """The convolution that gives the gradient of the input."""
+
+    sizes: _Sizes
+    parts: NDArray[np.int64]
+    packed: Array
+
+
+def _going_back(geometry: Geometry, weight: Array, scratch: Scratch) -> _Back:
+    """That of dout with the weights turned by half a turn and in and out exchanged.
+
+    With a stride s, only every s-th row and column of the kernels reaches the inputs at (s i + py, s j + px): s**2
+    convolutions of stride 1 that read the same.
+    """
+    stride, padding, (n_out, n_in, kh, kw) = geometry.stride, geometry.padding, weight.shape
+    rows, columns = (_reached(size, stride, padding) for size in (kh, kw))
+    top, left = (max(max(-low, high) for low, high, _ in of.values()) for of in (rows, columns))
+    turned, panel = weight.transpose(2, 3, 0, 1), panel_width(n_in)
+    packed = scratch.array("packed gradient lines", (weight.size,), np.float32)
+    parts, at = [], 0
+    for row, (low, _, kernel_rows) in rows.items():
+        for column, (first, _, kernel_columns) in columns.items():
+            taps = turned[kernel_rows][:, kernel_columns]
+            sides = len(kernel_rows), len(kernel_columns)
+            own = packed[at : at + taps.size].reshape(n_in // panel, *sides, n_out, panel)
+            np.copyto(own, taps.reshape(*sides, n_out, n_in // panel, panel).transpose(3, 0, 1, 2, 4))
+            parts.append(_Part(row, column, top + low, left + first, *sides, at))
+            at += taps.size
+    n, out_height, out_width, _ = geometry.outputs
+    _, height, width, _ = geometry.images
+    sizes = _Sizes(
+        n, out_height, out_width, n_out, height // stride, width // stride, n_in, kh, kw, 1, top, left, stride
+    )
+    return _Back(sizes, np.array(parts, np.int64), packed)
+
+
+def _reached(size: int, stride: int, padding: int) -> dict[int, tuple[int, int, list[int]]]:
+    """For inputs at stride*i + p, by p: outputs i + low to i + high reach them, with these taps of the kernel."""
+    reached = {}
+    for p in range(stride):
+        taps = [tap for tap in reversed(range(size)) if (p + padding - tap) % stride == 0]
+        offsets = [(p + padding - tap) // stride for tap in taps]
+        reached[p] = (min(offsets, default=0), max(offsets, default=0), taps)
+    return reached
 
 
 def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
     """Write the gradient of the weights (O, C, kh, kw) into `dweight`; threads add in a fixed order."""
-    _backward_weights(geometry, x, dout, PLAIN, dweight, scratch)
+    _backward(geometry, x, dout, dweight, PLAIN, dweight, None, scratch)
 
 
 def joins_norm(geometry: Geometry, size: int, input_gradient: bool) -> bool:
-    """Whether `backward_through_norm` can be used: without pooling or a gradient of the input."""
-    return size == 1 and not input_gradient
+    """Whether `backward_through_norm` can be used: without pooling."""
+    return size == 1 and (applies_backward(geometry) or not input_gradient)
 
 
 def backward_through_norm(
@@ -140,23 +227,31 @@ def backward_through_norm(
     dx: Array | None,
     scratch: Scratch,
 ) -> None:
-    """`backward_weights`, given the gradient of what batch norm and activation make of the output."""
-    _backward_weights(geometry, x, dout, norm, dweight, scratch)
+    """Both gradients, given that of what batch norm and activation make of the output; `dx` may be None."""
+    _backward(geometry, x, dout, weight, norm, dweight, dx, scratch)
 
 
-def _backward_weights(
-    geometry: Geometry, x: Array, dout: Array, norm: Normed, dweight: Array, scratch: Scratch
-) -> None:
+def _backward(
+    geometry: Geometry, x: Array, dout: Array, weight: Array, norm: Normed, dweight: Array, dx: Array | None,
+    scratch: Scratch,
+) -> None:  # fmt: skip
     n_out, n_in, kh, kw = dweight.shape
     workers = min(threadpools.threads(), len(x))
     sums = scratch.array("line sums", (workers, kh, kw * n_in + SLACK, n_out), np.float32)
     rows = dout.shape[1] * dout.shape[2] if norm.kind >= 0 else 0
     gradients = scratch.array("line gradients", (workers, rows * n_out), np.float32)
     sizes = _sizes(geometry)
-    padded = _padded(sizes, workers, scratch)
-    backward = _Gradient(dout.reshape(-1), gradients, sums.reshape(workers, -1))
+    padded = _padded("padded image", sizes, workers, scratch)
+    back, padded_back, flat_dx = _Back(sizes, _NO_PARTS, _NOTHING), padded, _NOTHING
+    if dx is not None:
+        back, flat_dx = _going_back(geometry, weight, scratch), dx.reshape(-1)
+        padded_back = _padded("padded gradient", back.sizes, workers, scratch)
+    backward = _Gradient(dout.reshape(-1), gradients, sums.reshape(workers, -1), padded_back)
     make_ready(_convolve_images, _sum_images)
-    _run(x.reshape(-1), _NOTHING, NO_EPILOGUE, _NOTHING, NO_SUMS, norm, backward, sizes, padded)
+    _run(
+        x.reshape(-1), back.packed, back.parts, NO_EPILOGUE, flat_dx, NO_SUMS, norm, backward, sizes, back.sizes,
+        padded,
+    )  # fmt: skip
     total = sums[0, :, : kw * n_in]
     for worker in range(1, workers):
         total += sums[worker, :, : kw * n_in]
@@ -165,7 +260,7 @@ def _backward_weights(
 
 def _sizes(geometry: Geometry) -> _Sizes:
     border = geometry.padding, geometry.padding
-    return _Sizes(*geometry.images, *geometry.outputs[1:], *geometry.weights[2:], geometry.stride, *border)
+    return _Sizes(*geometry.images, *geometry.outputs[1:], *geometry.weights[2:], geometry.stride, *border, 1)
 
 
 def _convolve_forward(
@@ -177,45 +272,38 @@ def _convolve_forward(
     sums: NDArray[np.float64],
     scratch: Scratch,
 ) -> None:
-    _convolve(x, weight.transpose(2, 3, 1, 0), _sizes(geometry), epilogue, out, sums, scratch)
-
-
-def _convolve(
-    x: Array,
-    weight: Array,
-    sizes: _Sizes,
-    epilogue: Epilogue,
-    out: Array,
-    sums: NDArray[np.float64],
-    scratch: Scratch,
-) -> None:
-    """`weight` is (kh, kw, C, O)."""
-    kh, kw, n_in, n_out = weight.shape
-    panel = panel_width(n_out)
+    n_out, n_in, kh, kw = weight.shape
+    sizes, panel = _sizes(geometry), panel_width(n_out)
     packed = scratch.array("packed lines", (n_out // panel, kh, kw, n_in, panel), np.float32)
-    np.copyto(packed, weight.reshape(kh, kw, n_in, -1, panel).transpose(3, 0, 1, 2, 4))
-    padded = _padded(sizes, min(threadpools.threads(), len(x)), scratch)
+    np.copyto(packed, weight.transpose(2, 3, 1, 0).reshape(kh, kw, n_in, -1, panel).transpose(3, 0, 1, 2, 4))
+    padded = _padded("padded image", sizes, min(threadpools.threads(), len(x)), scratch)
+    part = np.array([_Part(0, 0, 0, 0, kh, kw, 0)], np.int64)
     sums.fill(0)
     make_ready(_convolve_images, _sum_images)
-    _run(x.reshape(-1), packed.reshape(-1), epilogue, out.reshape(-1), sums, PLAIN, _FORWARD, sizes, padded)
+    _run(
+        x.reshape(-1), packed.reshape(-1), part, epilogue, out.reshape(-1), sums, PLAIN, _FORWARD, sizes, sizes,
+        padded,
+    )  # fmt: skip
 
 
-def _padded(sizes: _Sizes, workers: int, scratch: Scratch) -> NDArray[np.float32]:
+def _padded(name: str, sizes: _Sizes, workers: int, scratch: Scratch) -> NDArray[np.float32]:
     """Scratch for one padded image of every worker, and what products read after its last line."""
     size = (sizes.height + 2 * sizes.top) * (sizes.width + 2 * sizes.left) * sizes.n_in + (SLACK + 1) * LANES
-    padded = scratch.array("padded image", (workers, -(-size // LANES) * LANES), np.float32)
+    padded = scratch.array(name, (workers, -(-size // LANES) * LANES), np.float32)
     padded[:] = 0
     return padded
 
 
 @inner
-def _pad(x, image, sizes, padded):
-    """Copy an image into the middle of `padded`, whose border is zero."""
-    _, height, width, n_in, _, _, _, _, _, _, top, left = sizes
-    line, padded_line = width * n_in, (width + 2 * left) * n_in
-    for row in range(height):
-        source, target = (image * height + row) * line, (top + row) * padded_line + left * n_in
-        for e in range(line):  # an assignment of slices takes two seconds to compile
+def _pad(x, at, sizes, padded):
+    """Copy the image at `at` into the middle of `padded`, whose border is zero."""
+    line, padded_line = sizes.width * sizes.n_in, (sizes.width + 2 * sizes.left) * sizes.n_in
+    whole = line // LANES * LANES
+    for row in range(sizes.height):
+        source, target = at + row * line, (sizes.top + row) * padded_line + sizes.left * sizes.n_in
+        for e in range(0, whole, LANES):  # numbers one by one are scattered, three cycles each
+            store(padded, target + e, load(x, source + e))
+        for e in range(whole, line):
             padded[target + e] = x[source + e]
 
 
@@ -228,36 +316,57 @@ def _finish_line(out, at, width, channels, slope, shift, kind):
             store(out, z_at, activate(z, kind))
 
 
-@apart(FLAT, FLAT, NO_EPILOGUE, FLAT, SIZES, INDEX, INDEX, FLAT, NO_SUMS, INDEX)
-def _convolve_images(x, packed, epilogue, out, sizes, first, last, lines, channel_sums, worker):
+@inner
+def _convolve_row(lines, packed, parts, out, image, row, sizes):
+    """One row of the outputs of every part, from a padded image."""
+    _, _, width, n_in, out_height, out_width, n_out, _, _, stride, _, left, spread = sizes
+    panel, line = panel_width(n_out), (width + 2 * left) * n_in
+    steps, out_line = Steps(stride * n_in, 1, line), spread * out_width * n_out
+    for part in range(len(parts)):
+        below, column, up, back, kh = (
+            parts[part, 0],
+            parts[part, 1],
+            parts[part, 2],
+            parts[part, 3],
+            parts[part, 4],
+        )
+        depth, first = parts[part, 5] * n_in, parts[part, 6]
+        extent = Extent(out_width, panel, depth, kh, 0)
+        target = (spread * (image * out_height + row) + below) * out_line + column * n_out
+        for p in range(n_out // panel):
+            multiply(
+                out, target + p * panel, spread * n_out, lines, (row * stride + up) * line + back * n_in, steps,
+                packed, first + p * kh * depth * panel, panel, extent, NOTHING_COMING,
+            )  # fmt: skip
+
+
+@apart(FLAT, FLAT, PARTS, NO_EPILOGUE, FLAT, SIZES, INDEX, INDEX, FLAT, NO_SUMS, INDEX)
+def _convolve_images(x, packed, parts, epilogue, out, sizes, first, last, lines, channel_sums, worker):
     """The outputs of the images first..last-1, after the epilogue, and a worker's sums of them if asked for."""
-    _, _, width, n_in, out_height, out_width, n_out, kh, kw, stride, _, left = sizes
     slope, shift, kind, _ = epilogue
-    panel, line, depth = panel_width(n_out), (width + 2 * left) * n_in, kw * n_in
-    steps, extent = Steps(stride * n_in, 1, line), Extent(out_width, panel, depth, kh, 0)
+    width, channels = sizes.out_width, sizes.n_out
     for image in range(first, last):
-        _pad(x, image, sizes, lines)
-        for row in range(out_height):
-            target = (image * out_height + row) * out_width * n_out
-            for p in range(n_out // panel):
-                multiply(
-                    out, target + p * panel, n_out, lines, row * stride * line, steps,
-                    packed, p * kh * depth * panel, panel, extent, NOTHING_COMING,
-                )  # fmt: skip
+        _pad(x, image * sizes.height * sizes.width * sizes.n_in, sizes, lines)
+        for row in range(sizes.out_height):
+            _convolve_row(lines, packed, parts, out, image, row, sizes)
+            at = (image * sizes.out_height + row) * width * channels
             if kind >= 0:
-                _finish_line(out, target, out_width, n_out, slope, shift, kind)
+                _finish_line(out, at, width, channels, slope, shift, kind)
             if channel_sums.size:
-                add_sums(out, target, out_width, n_out, channel_sums[worker])
+                add_sums(out, at, width, channels, channel_sums[worker])
 
 
-@apart(FLAT, FLAT, PLAIN, SIZES, INDEX, INDEX, FLAT, FLAT, FLAT)
-def _sum_images(x, dout, norm, sizes, first, last, lines, gradient, total):
-    """The gradient of the weights from the images first..last-1; `gradient` has room for that of an image."""
-    _, _, width, n_in, out_height, out_width, n_out, kh, kw, stride, _, left = sizes
+@apart(FLAT, FLAT, PLAIN, SIZES, INDEX, INDEX, FLAT, FLAT, FLAT, FLAT, PARTS, FLAT, SIZES, FLAT)
+def _sum_images(x, dout, norm, sizes, first, last, lines, gradient, total, packed, parts, dx, turned, padded):
+    """The gradients of the weights and unless it is empty of the inputs, from the images first..last-1.
+
+    `gradient` has room for that of an image, `padded` for the same with a border.
+    """
+    _, height, width, n_in, out_height, out_width, n_out, kh, kw, stride, _, left, _ = sizes
     panel, line, depth = panel_width(n_out), (width + 2 * left) * n_in, kw * n_in
     positions, steps = out_height * out_width, Steps(1, stride * n_in, stride * line)
     for image in range(first, last):
-        _pad(x, image, sizes, lines)
+        _pad(x, image * height * width * n_in, sizes, lines)
         source, at = dout, image * positions * n_out
         if norm.kind >= 0:
             write_gradient(dout, at, positions, norm, gradient, signed(0))
@@ -269,21 +378,31 @@ def _sum_images(x, dout, norm, sizes, first, last, lines, gradient, total):
                     total, ky * (depth + SLACK) * n_out + p * panel, n_out, lines, ky * line, steps,
                     source, at + p * panel, n_out, extent, NOTHING_COMING,
                 )  # fmt: skip
+        if dx.size:
+            _pad(source, at, turned, padded)
+            for row in range(turned.out_height):
+                _convolve_row(padded, packed, parts, dx, image, row, turned)
 
 
 @njit(parallel=True)
-def _run(x, packed, epilogue, out, channel_sums, norm, backward, sizes, padded):
-    """Write the convolution of x into `out`, or if `backward` has totals, sum the gradient of the weights."""
-    dout, gradients, totals = backward
+def _run(x, packed, parts, epilogue, out, channel_sums, norm, backward, sizes, turned, padded):
+    """Write the convolution of x into `out`, or if `backward` has totals, sum the gradient of the weights.
+
+    Then `out` is that of the inputs, by a convolution with the sizes `turned`, or empty.
+    """
+    dout, gradients, totals, padded_back = backward
     n_images, workers = sizes.n_images, len(padded)
     for index in prange(workers):
         worker = signed(index)
         first, last = n_images * worker // workers, n_images * (worker + 1) // workers
         lines = padded[worker]
         if totals.size:
-            _sum_images(x, dout, norm, sizes, first, last, lines, gradients[worker], totals[worker])
+            _sum_images(
+                x, dout, norm, sizes, first, last, lines, gradients[worker], totals[worker], packed, parts, out,
+                turned, padded_back[worker],
+            )  # fmt: skip
         else:
-            _convolve_images(x, packed, epilogue, out, sizes, first, last, lines, channel_sums, worker)
+            _convolve_images(x, packed, parts, epilogue, out, sizes, first, last, lines, channel_sums, worker)
 
 
 KERNEL = CompiledKernel(

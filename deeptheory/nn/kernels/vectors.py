@@ -173,12 +173,12 @@ def _store(typingctx, array, at, vector):
     return types.void(array, types.intp, vector_type), generate
 
 
-def fetch(builder: Any, address: Any, level: int) -> None:
+def fetch(builder: Any, address: Any, level: int, to_write: bool = False) -> None:
     """Bring the line at `address` nearer, to the first (3) or the second (2) level, in generated code."""
     place, number = builder.bitcast(address, ir.IntType(8).as_pointer()), ir.IntType(32)
     of_type = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
     function = cgutils.get_or_insert_function(builder.module, of_type, "llvm.prefetch.p0")
-    builder.call(function, [place, number(0), number(level), number(1)])  # to read, data
+    builder.call(function, [place, number(int(to_write)), number(level), number(1)])  # data
 
 
 def _prefetch(typingctx, array, at):
@@ -196,6 +196,16 @@ def _prefetch_far(typingctx, array, at):
 
     def generate(context, builder, signature, arguments):
         fetch(builder, pointer(context, builder, signature.args[0], *arguments), level=2)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+def _prefetch_to_write(typingctx, array, at):
+    """The same for what will be written: no other core keeps it."""
+
+    def generate(context, builder, signature, arguments):
+        fetch(builder, pointer(context, builder, signature.args[0], *arguments), level=2, to_write=True)
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
@@ -289,6 +299,7 @@ load: Callable[..., Any] = intrinsic(_load)
 store: Callable[..., None] = intrinsic(_store)
 prefetch: Callable[..., None] = intrinsic(_prefetch)
 prefetch_far: Callable[..., None] = intrinsic(_prefetch_far)
+prefetch_to_write: Callable[..., None] = intrinsic(_prefetch_to_write)
 lane_sum: Callable[..., Any] = intrinsic(_lane_sum)
 add_double: Callable[..., None] = intrinsic(_add_double)
 fill: Callable[..., Any] = intrinsic(_fill)

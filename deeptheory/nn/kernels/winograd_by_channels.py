@@ -27,6 +27,7 @@ from deeptheory.nn.kernels.winograd_by_tiles import (
     go_backward,
     plan_of,
 )
+from deeptheory.nn.kernels.winograd_fetching import Ahead
 from deeptheory.nn.kernels.winograd_tiles import (
     FREQUENCIES,
     NO_SUMS,
@@ -145,7 +146,8 @@ def _go_forward(x, weights, epilogue, out, sums, sizes, shares, worker, workers,
     n_tiles = tile_count(sizes.n_images, sizes.height, sizes.width)
     for share in range(shares):
         begin, end = n_tiles * share // shares, n_tiles * (share + 1) // shares
-        convolve_tiles(x, begin, end, signed(0), u, epilogue, out, sizes, part, tiles, sums, share)
+        ahead = Ahead(x, x[:0], sizes.chunk, 1)
+        convolve_tiles(x, begin, end, signed(0), u, epilogue, out, sizes, part, tiles, sums, share, ahead)
 
 
 @apart(

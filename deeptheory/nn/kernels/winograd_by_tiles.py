@@ -14,6 +14,7 @@ from deeptheory.nn.kernels.compiled_kernel import Array
 from deeptheory.nn.kernels.matrix_products import Coming, Extent, Steps, multiply, panel_width
 from deeptheory.nn.kernels.norm_rows import PLAIN, Normed
 from deeptheory.nn.kernels.scratch import Scratch
+from deeptheory.nn.kernels.winograd_fetching import NOTHING_AHEAD, Ahead, fetch, fetch_to_write, span
 from deeptheory.nn.kernels.winograd_tiles import (
     ALL,
     FREQUENCIES,
@@ -41,6 +42,7 @@ from deeptheory.system.apart import FLAT, INDEX, apart, make_ready
 from deeptheory.system.compiled import inner, njit, prange, signed
 
 CHUNK = 36  # tiles at most that are multiplied at a time: V and M stay in the second-level cache
+FETCHED = 1 << 17  # numbers of the next images that fit into the second-level cache beside V and M
 FEW = 1 << 10  # kernels that are transformed sooner than another thread is woken
 
 
@@ -191,9 +193,14 @@ def _buffers(plan: Plan, u: int, gradient: int, sums: int, scratch: Scratch) -> 
     )
 
 
-@apart(FLAT, INDEX, INDEX, INDEX, FLAT, fused_norm.NO_EPILOGUE, FLAT, SIZES, ALL, FLAT, NO_SUMS, INDEX)
-def convolve_tiles(x, begin, end, skipped, u, epilogue, out, sizes, part, tiles, sums, share):
-    """A part of the channels of the output tiles begin..end-1; `x` lacks the first `skipped` tiles."""
+@apart(
+    FLAT, INDEX, INDEX, INDEX, FLAT, fused_norm.NO_EPILOGUE, FLAT, SIZES, ALL, FLAT, NO_SUMS, INDEX, NOTHING_AHEAD
+)  # fmt: skip
+def convolve_tiles(x, begin, end, skipped, u, epilogue, out, sizes, part, tiles, sums, share, ahead):
+    """A part of the channels of the output tiles begin..end-1; `x` lacks the first `skipped` tiles.
+
+    What is `ahead` has as many channels as x.
+    """
     _, height, width, n_in, n_out, chunk = sizes
     lowest, chosen, panel = part
     v_step, products = layout(chunk, n_in, chosen)
@@ -201,8 +208,16 @@ def convolve_tiles(x, begin, end, skipped, u, epilogue, out, sizes, part, tiles,
     for first in range(begin, end, chunk):
         count = min(chunk, end - first)
         extent = Extent(count, panel, n_in, 1, 0)
-        transform_inputs(x, Image(height, width, n_in), first - skipped, count, tiles, 0, v_step)
+        shape_in, shape = Image(height, width, n_in), Image(height, width, n_out)
+        transform_inputs(x, shape_in, first - skipped, count, tiles, 0, v_step)
+        in_x = span(ahead.x, first + ahead.lead, count, shape_in, 1)
+        in_y = span(ahead.y, first + ahead.lead, count, shape_in, ahead.pooled)
+        in_out = span(out, first, count, shape, epilogue.size * epilogue.size)
         for k in range(FREQUENCIES):
+            fetch(ahead.x, in_x, k)
+            fetch(ahead.y, in_y, k)
+            if chosen == n_out:  # else other threads write a part of every line
+                fetch_to_write(out, in_out, k)
             for p in range(panels):  # M[k] = V[k] U[k]
                 next_u = ((p + 1) * FREQUENCIES + k) * u_step if p + 1 < panels else (k + 1) * u_step
                 multiply(
@@ -210,15 +225,14 @@ def convolve_tiles(x, begin, end, skipped, u, epilogue, out, sizes, part, tiles,
                     tiles, k * v_step, steps, u, (p * FREQUENCIES + k) * u_step, panel, extent,
                     Coming((k + 1) * v_step, next_u),
                 )  # fmt: skip
-        shape = Image(height, width, n_out)
         transform_outputs(tiles, products, first, count, out, shape, lowest, chosen, epilogue, sums, share)
 
 
 @njit(inline="always")
-def _sum_tiles(x, begin, end, skipped, gradient, sizes, part, tiles, total, accumulate):
+def _sum_tiles(x, begin, end, skipped, gradient, sizes, part, tiles, total, accumulate, coming):
     """dU (+)= V^T dM of a part of the channels and the tiles begin..end-1.
 
-    `gradient` lacks the first `skipped` tiles.
+    `gradient` lacks the first `skipped` tiles; `coming` is the same unless that is in the cache, then empty.
     """
     _, height, width, n_in, n_out, chunk = sizes
     lowest, chosen, panel = part
@@ -228,10 +242,14 @@ def _sum_tiles(x, begin, end, skipped, gradient, sizes, part, tiles, total, accu
     for first in range(begin, end, chunk):
         count = min(chunk, end - first)
         extent = Extent(n_in, panel, count, 1, int(accumulate or first > begin))
-        transform_inputs(x, Image(height, width, n_in), first, count, tiles, 0, v_step)
-        shape = Image(height, width, n_out)
+        shape_in, shape = Image(height, width, n_in), Image(height, width, n_out)
+        transform_inputs(x, shape_in, first, count, tiles, 0, v_step)
         transform_gradients(gradient, shape, lowest, chosen, first - skipped, count, tiles, m_at, m_step)
+        in_x = span(x, first + chunk, count, shape_in, 1)
+        in_gradient = span(coming, first + chunk, count, shape, 1)
         for k in range(FREQUENCIES):
+            fetch(x, in_x, k)
+            fetch(coming, in_gradient, k)
             for p in range(chosen // panel):
                 column = m_at + p * panel
                 multiply(
@@ -254,21 +272,37 @@ def go_backward(
     per_image = tile_count(1, height, width)
     turned = Sizes(n_images, height, width, n_out, n_in, chunk)
     begin, end = n_images * share // shares, n_images * (share + 1) // shares
+    normed = norm.kind >= 0
+    ahead = Ahead(norm.x[:0], dout[:0], per_image * group, size * size)
+    if normed and 2 * group * height * width * n_out <= FETCHED:
+        ahead = Ahead(norm.x, dout, ahead.lead, ahead.pooled)
     for image in range(begin, end, group):
         stop = min(image + group, end)
-        gradient, skipped = dout, signed(0)
-        if norm.kind >= 0:
-            gradient, skipped = gradients, image
+        gradient, coming, skipped = dout, dout, signed(0)
+        if normed:
+            gradient, coming, skipped = gradients, dout[:0], image
             positions = (height // size) * (width // size)
             fused_norm.write_gradient(
                 dout, norm, size, width // size, image * positions, stop * positions, gradient,
                 image * height * width * n_out,
             )  # fmt: skip
         first, last, skipped = image * per_image, stop * per_image, skipped * per_image
-        _sum_tiles(x, first, last, skipped, gradient, sizes, outputs, tiles, total, image > begin)
+        _sum_tiles(x, first, last, skipped, gradient, sizes, outputs, tiles, total, image > begin, coming)
         if dx.size:
             convolve_tiles(
-                gradient, first, last, skipped, u, no_epilogue, dx, turned, inputs, tiles, no_sums, share
+                gradient,
+                first,
+                last,
+                skipped,
+                u,
+                no_epilogue,
+                dx,
+                turned,
+                inputs,
+                tiles,
+                no_sums,
+                share,
+                ahead,
             )
 
 
@@ -311,8 +345,9 @@ def _run(x, weights, epilogue, out, sums, norm, backward, sizes, buffers):
             n_tiles = n_images * per_image
             begin, end = n_tiles * worker // workers, n_tiles * (worker + 1) // workers
             convolve_tiles(
-                x, begin, end, signed(0), own_u, epilogue, out, sizes, written, tiles[worker], sums, worker
-            )
+                x, begin, end, signed(0), own_u, epilogue, out, sizes, written, tiles[worker], sums, worker,
+                Ahead(x, x[:0], sizes.chunk, 1),
+            )  # fmt: skip
     if dweight.size and shared:
         for index in prange(n_out // outputs.panel):
             _add_shares(totals, signed(index), n_in, outputs.panel, blocks[index], dweight)

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from numba import types
 
 from deeptheory.nn import kernels
 from deeptheory.nn.kernels import definitions, fused_norm, implicit_gemm
 from deeptheory.nn.kernels.compiled_kernel import Geometry, geometry
 from deeptheory.nn.kernels.norm_rows import Normed
+from deeptheory.system.compiled import numba
 from tests.nn.kernels.comparison import (
     KINDS,
     NEEDS_VECTORS,
@@ -28,6 +30,10 @@ TOLERANCE = 2e-6  # relative to the largest value; 6e-7 seen
         ((1, 6, 4), (1, 48), (5, 5), 1, 2),
         ((4, 7, 7), (3, 64), (3, 2), 2, 1),
         ((2, 11, 8), (16, 16), (3, 3), 2, 1),
+        ((3, 8, 16), (16, 32), (3, 3), 2, 1),
+        ((2, 6, 8), (32, 16), (5, 5), 2, 2),
+        ((2, 4, 8), (16, 16), (1, 1), 2, 0),
+        ((2, 6, 12), (64, 16), (3, 3), 3, 1),
         ((3, 5, 8), (32, 16), (5, 5), 1, 2),
         ((2, 4, 4), (16, 96), (1, 1), 1, 0),
         ((2, 3, 6), (16, 16), (2, 3), 1, 0),
@@ -56,8 +62,12 @@ def test_all_passes_agree_with_their_definitions(images, channels, kernel, strid
             dz = definitions.normalised_gradient(h, *exact(dout, slope, shift), name, 1)
             dh = slope * dz + slope_x * h + constant
             norm = Normed(h.astype(np.float32).reshape(-1), slope, shift, slope_x, constant, kind)
-            implicit_gemm.backward_through_norm(sizes, x, dout, weight, norm, 1, dweight, None, scratch)
-            assert_close(dweight, defined_passes(sizes, x, weight, dh)[2], TOLERANCE)
+            _, expected, expected_through_norm = defined_passes(sizes, x, weight, dh)
+            own = dx if implicit_gemm.joins_norm(sizes, 1, input_gradient=True) else None
+            implicit_gemm.backward_through_norm(sizes, x, dout, weight, norm, 1, dweight, own, scratch)
+            assert_close(dweight, expected_through_norm, TOLERANCE)
+            if own is not None:
+                assert_close(dx, expected, TOLERANCE)
             epilogue = fused_norm.Epilogue(slope, shift, kind, 1)
             assert implicit_gemm.forward_with_epilogue(sizes, x, weight, epilogue, out, scratch)
             assert_close(out, definitions.norm_activation_pool(h, *exact(slope, shift), name, 1), TOLERANCE)
@@ -75,5 +85,14 @@ def test_other_convolutions_are_left_to_im2col():
     assert not implicit_gemm.applies_backward(sizes)
     sizes = sizes._replace(images=(2, 8, 8, 16), weights=(3, 16, 3, 3))
     assert implicit_gemm.applies_backward(sizes)
-    assert not implicit_gemm.applies_backward(sizes._replace(stride=2))
+    assert implicit_gemm.applies_backward(sizes._replace(stride=2))
+    assert not implicit_gemm.applies_backward(sizes._replace(stride=2, images=(2, 7, 8, 16)))
+    assert not implicit_gemm.applies_backward(sizes._replace(stride=2, images=(2, 4, 4, 16)))
     assert not implicit_gemm.applies_backward(sizes._replace(padding=3))
+
+
+def test_padding_scatters_no_numbers():
+    """LLVM writes a loop over single numbers by scatters, which took as long as half of the products."""
+    image, sizes = types.Array(types.float32, 1, "C"), numba.typeof(implicit_gemm.SIZES)
+    compiled = numba.njit((image, types.intp, sizes, image))(implicit_gemm._pad.py_func)
+    assert "scatter" not in compiled.inspect_asm(compiled.signatures[0])

@@ -45,6 +45,7 @@ def arithmetic(a, b, c, out, total):
     add_double(total, 1, x)
     add_double(total, 1, y)
     vectors.prefetch_far(a, 1 << 30)  # beyond the end, which does nothing
+    vectors.prefetch_to_write(a, 1 << 30)
     return lane_sum(x)
 
 
