@@ -24,6 +24,8 @@ class Comparison:
         Of every criterion at every density; NaN where the criterion cannot reach it.
     predicted : mapping of str to mapping of float to (S,) float array
         Losses predicted before retraining, shares, of the criteria that were predicted for all seeds.
+    low, high : mapping of str to mapping of float to (S,) float array
+        Ends of the 95 % intervals of these losses.
 
     Raises
     ------
@@ -34,6 +36,8 @@ class Comparison:
     unpruned: NDArray[np.float64]
     accuracy: Mapping[str, Mapping[float, NDArray[np.float64]]]
     predicted: Mapping[str, Mapping[float, NDArray[np.float64]]] = field(default_factory=dict)
+    low: Mapping[str, Mapping[float, NDArray[np.float64]]] = field(default_factory=dict)
+    high: Mapping[str, Mapping[float, NDArray[np.float64]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.accuracy:

@@ -70,23 +70,22 @@ def _without_loss(comparison: Comparison, options: JudgeOptions) -> Table:
 
 
 def _knees(comparison: Comparison, options: JudgeOptions) -> Table:
-    """Predicted and measured losses of the criteria, and where they pass the margin."""
     title = (
-        f"density at which the loss passes {options.margin:g} points, and losses in points, predicted before "
-        "retraining | measured after it"
+        f"density at which the loss passes {options.margin:g} points, predicted before retraining [where the "
+        "ends of its 95% interval do] | measured after it; and losses in points, predicted | measured"
     )
     rows = []
     for criterion, predicted in comparison.predicted.items():
-        losses = [
-            {density: POINTS * float(np.mean(values)) for density, values in predicted.items()},
-            {
-                density: float(np.mean(comparison.loss(criterion, density)))
-                for density in comparison.densities
-            },
-        ]
-        knees = [_between(*density_at_margin(of_one, options.margin)) for of_one in losses]
-        pairs = [f"{losses[0][d]:.2f} | {losses[1][d]:.2f}" for d in comparison.densities]
-        rows.append((criterion, " | ".join(knees), *pairs))
+        expected, low, high = (
+            {density: POINTS * float(np.mean(values)) for density, values in losses.items()}
+            for losses in (predicted, comparison.low[criterion], comparison.high[criterion])
+        )
+        found = {density: float(np.mean(comparison.loss(criterion, density))) for density in expected}
+        knee, earliest, latest, measured = (
+            _between(*density_at_margin(losses, options.margin)) for losses in (expected, high, low, found)
+        )
+        pairs = [f"{expected[d]:.2f} | {found[d]:.2f}" for d in comparison.densities]
+        rows.append((criterion, f"{knee} [{latest}, {earliest}] | {measured}", *pairs))
     return Table(title, ("criterion", f"passes {options.margin:g}", *_heads(comparison)), rows)
 
 

@@ -153,22 +153,32 @@ def _comparison(
         return np.array([run.read_number(path) if run.has(path) else np.nan for run in runs])
 
     ordered = sorted(densities, reverse=True)
-    predicted = {
-        criterion: {
-            density: paths.join(paths.prediction_path(criterion, density), paths.LOSS) for density in ordered
-        }
+    ends = (paths.LOSS, paths.LOSS_LOW, paths.LOSS_HIGH)
+    places = {
+        criterion: {density: paths.prediction_path(criterion, density) for density in ordered}
         for criterion, layer in rows.values()
         if not layer
     }
+    whole = [
+        criterion
+        for criterion, at in places.items()
+        if all(run.has(path) for run in runs for path in at.values())
+    ]
+    predicted = (
+        {
+            criterion: {
+                density: over_seeds(runs, paths.join(path, end))
+                for density, path in places[criterion].items()
+            }
+            for criterion in whole
+        }
+        for end in ends
+    )
     return judge.Comparison(
         over_seeds(runs, paths.join(paths.COMPARE, UNPRUNED, paths.ACCURACY)),
         {
             name: {density: accuracies(criterion, density, layer) for density in ordered}
             for name, (criterion, layer) in rows.items()
         },
-        {
-            criterion: {density: over_seeds(runs, path) for density, path in at.items()}
-            for criterion, at in predicted.items()
-            if all(run.has(path) for run in runs for path in at.values())
-        },
+        *predicted,
     )

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -122,11 +124,20 @@ def test_where_a_loss_passes_the_margin(losses, expected):
 def test_predictions_stand_beside_what_was_measured():
     predicted = {"lamp": {0.5: np.array([0.001, 0.003]), 0.2: np.array([0.02, 0.03])}}
     accuracy = {"lamp": {0.5: np.array([0.9, 0.9]), 0.2: np.array([0.88, 0.88])}}
-    compared = Comparison(np.array([0.9, 0.902]), accuracy, predicted)
+    low = {"lamp": {0.5: np.array([0.0, 0.001]), 0.2: np.array([0.01, 0.02])}}
+    high = {"lamp": {0.5: np.array([0.006, 0.008]), 0.2: np.array([0.03, 0.04])}}
+    compared = Comparison(np.array([0.9, 0.902]), accuracy, predicted, low, high)
     table = comparison_tables(compared, (), JudgeOptions())[2]
     assert table.header == ("criterion", "passes 0.5", "0.5", "0.2")
     (row,) = table.rows
     assert row[2:] == ("0.20 | 0.10", "2.50 | 2.10")
-    knees = [float(knee) for knee in row[1].split(" | ")]
-    assert 0.2 < knees[0] < 0.5
-    assert 0.2 < knees[1] < 0.5
+    found = re.fullmatch(
+        r"(.*) \[(.*), above 0.5\] \| (.*)", row[1]
+    )  # the high end passes half a point at once
+    assert found
+    knee, latest, measured = map(float, found.groups())
+    assert 0.2 < latest < knee < 0.5
+    assert latest == pytest.approx(
+        0.5 * 0.4 ** (0.45 / 1.45), abs=1e-3
+    )  # linear in the logarithm of the density
+    assert 0.2 < measured < 0.5
