@@ -6,6 +6,7 @@ lines reads its patches where they lie. For kernels of any size and stride where
 apply, first of all the layer that sees the images.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from deeptheory.nn.kernels.matrix_products import (
 )
 from deeptheory.nn.kernels.norm_rows import PLAIN, Normed, add_sums, write_gradient
 from deeptheory.nn.kernels.scratch import Scratch
-from deeptheory.nn.kernels.vectors import LANES, explicit, fma, load, store
+from deeptheory.nn.kernels.vectors import LANES, ZERO, explicit, fill, fma, load, store
 from deeptheory.system import threadpools
 from deeptheory.system.apart import FLAT, INDEX, apart, make_ready
 from deeptheory.system.compiled import inner, njit, prange, signed
@@ -237,24 +238,24 @@ def _backward(
 ) -> None:  # fmt: skip
     n_out, n_in, kh, kw = dweight.shape
     workers = min(threadpools.threads(), len(x))
-    sums = scratch.array("line sums", (workers, kh, kw * n_in + SLACK, n_out), np.float32)
+    lines = kh, kw * n_in + SLACK, n_out
+    sums = scratch.rows("line sums", workers, math.prod(lines), np.float32)
     rows = dout.shape[1] * dout.shape[2] if norm.kind >= 0 else 0
-    gradients = scratch.array("line gradients", (workers, rows * n_out), np.float32)
+    gradients = scratch.rows("line gradients", workers, rows * n_out, np.float32)
     sizes = _sizes(geometry)
     padded = _padded("padded image", sizes, workers, scratch)
     back, padded_back, flat_dx = _Back(sizes, _NO_PARTS, _NOTHING), padded, _NOTHING
     if dx is not None:
         back, flat_dx = _going_back(geometry, weight, scratch), dx.reshape(-1)
         padded_back = _padded("padded gradient", back.sizes, workers, scratch)
-    backward = _Gradient(dout.reshape(-1), gradients, sums.reshape(workers, -1), padded_back)
+    backward = _Gradient(dout.reshape(-1), gradients, sums, padded_back)
     make_ready(_convolve_images, _sum_images)
     _run(
         x.reshape(-1), back.packed, back.parts, NO_EPILOGUE, flat_dx, NO_SUMS, norm, backward, sizes, back.sizes,
         padded,
     )  # fmt: skip
-    total = sums[0, :, : kw * n_in]
-    for worker in range(1, workers):
-        total += sums[worker, :, : kw * n_in]
+    first, *others = (row[: math.prod(lines)].reshape(lines)[:, : kw * n_in] for row in sums)
+    total = sum(others, start=first)
     np.copyto(dweight, total.reshape(kh, kw, n_in, n_out).transpose(3, 2, 0, 1))
 
 
@@ -289,9 +290,13 @@ def _convolve_forward(
 def _padded(name: str, sizes: _Sizes, workers: int, scratch: Scratch) -> NDArray[np.float32]:
     """Scratch for one padded image of every worker, and what products read after its last line."""
     size = (sizes.height + 2 * sizes.top) * (sizes.width + 2 * sizes.left) * sizes.n_in + (SLACK + 1) * LANES
-    padded = scratch.array(name, (workers, -(-size // LANES) * LANES), np.float32)
-    padded[:] = 0
-    return padded
+    return scratch.rows(name, workers, -(-size // LANES) * LANES, np.float32)
+
+
+@inner
+def _clear(padded):
+    for e in range(0, padded.size, LANES):
+        store(padded, e, fill(ZERO))
 
 
 @inner
@@ -345,6 +350,7 @@ def _convolve_images(x, packed, parts, epilogue, out, sizes, first, last, lines,
     """The outputs of the images first..last-1, after the epilogue, and a worker's sums of them if asked for."""
     slope, shift, kind, _ = epilogue
     width, channels = sizes.out_width, sizes.n_out
+    _clear(lines)
     for image in range(first, last):
         _pad(x, image * sizes.height * sizes.width * sizes.n_in, sizes, lines)
         for row in range(sizes.out_height):
@@ -365,6 +371,9 @@ def _sum_images(x, dout, norm, sizes, first, last, lines, gradient, total, packe
     _, height, width, n_in, out_height, out_width, n_out, kh, kw, stride, _, left, _ = sizes
     panel, line, depth = panel_width(n_out), (width + 2 * left) * n_in, kw * n_in
     positions, steps = out_height * out_width, Steps(1, stride * n_in, stride * line)
+    _clear(lines)
+    if dx.size:
+        _clear(padded)
     for image in range(first, last):
         _pad(x, image * height * width * n_in, sizes, lines)
         source, at = dout, image * positions * n_out

@@ -23,6 +23,7 @@ class Scratch:
     def __init__(self) -> None:
         self._flat: dict[str, NDArray[Any]] = {}
         self._views: dict[tuple[str, tuple[int, ...], DTypeLike], NDArray[Any]] = {}  # into the flat arrays
+        self._longest: dict[str, int] = {}  # row of a name
 
     @property
     def nbytes(self) -> int:
@@ -35,6 +36,17 @@ class Scratch:
         if view is None:
             view = self._views[name, shape, dtype] = self._view(name, shape, dtype)
         return view
+
+    def rows(self, name: str, n: int, size: int, dtype: DTypeLike) -> NDArray[Any]:
+        """n uninitialised rows of `size` elements or more, each for a thread of its own.
+
+        A row stays at its place whatever size is asked for. Otherwise a thread would write where another did for
+        the layer before, and fetch every line from that one's cache.
+        """
+        longest = self._longest.get(name, 0)
+        if size > longest:
+            longest = self._longest[name] = -(-size // CACHE_LINE) * CACHE_LINE
+        return self.array(name, (n, longest), dtype)
 
     def _view(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         size = math.prod(shape)

@@ -112,14 +112,14 @@ def _make_ready() -> None:
 
 
 def _buffers(plan: Plan, threads: int, u: int, gradient: int, total: int, scratch: Scratch) -> Buffers:
-    """Scratch of every thread; of the sums a row for each share of the images."""
+    """Scratch of every thread; of the sums as much for each share of the images."""
     shares, tiles = plan.tiles
     return Buffers(
-        scratch.array("winograd tiles", (threads, tiles), np.float32),
+        scratch.rows("winograd tiles", threads, tiles, np.float32),
         weight_blocks(threads, scratch),
-        scratch.array("winograd u", (threads, u), np.float32),
-        scratch.array("winograd gradients", (threads, gradient), np.float32),
-        scratch.array("winograd sums", (threads * shares, total), np.float32),
+        scratch.rows("winograd u", threads, u, np.float32),
+        scratch.rows("winograd gradients", threads, gradient, np.float32),
+        scratch.rows("winograd sums", threads, shares * total, np.float32),
     )
 
 
@@ -181,13 +181,14 @@ def _run(x, weights, epilogue, out, sums, norm, backward, sizes, shares, buffers
     dout, size, dweight, group = backward
     tiles, blocks, u, gradients, totals = buffers
     workers = len(tiles)
+    total = u_size(sizes.n_in, sizes.n_out // workers)
     for index in prange(workers):
         worker = signed(index)
         if dweight.size:
             _go_backward(
                 x, dout, weights, norm, size, dweight, out, sizes, group, epilogue, sums, shares, worker, workers,
                 tiles[worker], blocks[worker], u[worker], gradients[worker],
-                totals[worker * shares : (worker + 1) * shares],
+                totals[worker, : shares * total].reshape((shares, total)),
             )  # fmt: skip
         else:
             _go_forward(

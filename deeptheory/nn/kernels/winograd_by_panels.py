@@ -98,9 +98,9 @@ def _cut(x: Array, n_out: int, scratch: Scratch) -> tuple[Sizes, int, _Buffers]:
     shared = evenly(n_tiles, max(SHARED_BYTES // (4 * FREQUENCIES * n_in), CHUNK))
     chunk = evenly(shared, CHUNK)
     v = scratch.array("winograd v", (FREQUENCIES * matrix_size(shared, row_size(n_in)),), np.float32)
-    u = scratch.array("winograd panels", (workers, u_size(n_in, panel)), np.float32)
+    u = scratch.rows("winograd panels", workers, u_size(n_in, panel), np.float32)
     m_size = FREQUENCIES * matrix_size(chunk, row_size(panel)) + OUTPUT_TILE
-    m = scratch.array("winograd tiles", (workers, m_size), np.float32)
+    m = scratch.rows("winograd tiles", workers, m_size, np.float32)
     return Sizes.of(x, n_out, chunk), shared, _Buffers(v, u, m, weight_blocks(workers, scratch))
 
 

@@ -183,13 +183,14 @@ def backward_weights(x: Array, dout: Array, dweight: Array, scratch: Scratch) ->
 
 def _buffers(plan: Plan, u: int, gradient: int, sums: int, scratch: Scratch) -> Buffers:
     """Scratch with so many elements of U, and of the gradient and dU of every worker."""
-    workers = plan.tiles[0]
+    workers, tiles = plan.tiles
+    of_all = plan.copies < workers
     return Buffers(
-        scratch.array("winograd tiles", plan.tiles, np.float32),
+        scratch.rows("winograd tiles", workers, tiles, np.float32),
         weight_blocks(plan.blocks, scratch),
-        scratch.array("winograd u", (plan.copies, u), np.float32),
-        scratch.array("winograd gradients", (workers, gradient), np.float32),
-        scratch.array("winograd sums", (workers, sums), np.float32),
+        scratch.rows("winograd u of all" if of_all else "winograd u", plan.copies, u, np.float32),
+        scratch.rows("winograd gradients", workers, gradient, np.float32),
+        scratch.rows("winograd sums", workers, sums, np.float32),
     )
 
 
