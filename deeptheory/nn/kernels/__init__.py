@@ -11,6 +11,8 @@ from deeptheory.nn.kernels.elementwise import (
     nesterov_by_threads,
     relu_backward,
     relu_forward,
+    subsample,
+    subsample_backward,
 )
 from deeptheory.nn.kernels.pooling import (
     average_pool_backward,
@@ -40,4 +42,6 @@ __all__ = [
     "nesterov_by_threads",
     "relu_backward",
     "relu_forward",
+    "subsample",
+    "subsample_backward",
 ]

@@ -118,16 +118,17 @@ def _backward_images(
     """
     sizes, workers, nothing = _sizes(geometry), threadpools.threads(), x.reshape(-1)[:0]
     channels, size = sizes.channels, sizes.size
-    shape = workers, _elements(sizes, 2 * sizes.padding)
-    inputs = scratch.array("slab", shape if dweight is not None else (workers, 0), np.float32)
-    gradients = scratch.array("slab of gradients", (workers, _elements(sizes, size - 1)), np.float32)
-    sums = scratch.array("slab sums", (workers, weight.size), np.float32)
+    inputs = np.empty((workers, 0), np.float32)
+    if dweight is not None:
+        inputs = scratch.rows("slab", workers, _elements(sizes, 2 * sizes.padding), np.float32)
+    gradients = scratch.rows("slab of gradients", workers, _elements(sizes, size - 1), np.float32)
+    sums = scratch.rows("slab sums", workers, weight.size, np.float32)
     _backward(
         x.reshape(-1), dout.reshape(-1), _packed(weight[:, :, ::-1, ::-1], scratch), norm, sizes, inputs,
         gradients, sums, nothing if dx is None else dx.reshape(-1),
     )  # fmt: skip
     if dweight is not None:
-        total = sums.sum(axis=0).reshape(channels // LANES, size, size, LANES)
+        total = sums[:, : weight.size].sum(axis=0).reshape(channels // LANES, size, size, LANES)
         np.copyto(dweight[:, 0], total.transpose(0, 3, 1, 2).reshape(channels, size, size))
 
 
@@ -145,7 +146,8 @@ def _forward_images(
     geometry: Geometry, x: Array, weight: Array, out: Array, sums: NDArray[np.float64], scratch: Scratch
 ) -> None:
     sizes = _sizes(geometry)
-    inputs = scratch.array("slab", (threadpools.threads(), _elements(sizes, 2 * sizes.padding)), np.float32)
+    elements = _elements(sizes, 2 * sizes.padding)
+    inputs = scratch.rows("slab", threadpools.threads(), elements, np.float32)
     _forward(x.reshape(-1), _packed(weight, scratch), sizes, inputs, sums, out.reshape(-1))
 
 

@@ -38,6 +38,34 @@ def relu_backward(dy, y):
         dy[i] = 0.0 if y[i] == 0.0 else dy[i]
 
 
+@njit(parallel=True)
+def subsample(x, stride, out):
+    """out[n, i, j] = x[n, stride*i, stride*j] for every channel of x, zero for those that it lacks."""
+    height = out.shape[1]
+    for row in prange(out.shape[0] * height):
+        n, i = row // height, row % height
+        for j in range(out.shape[2]):
+            for c in range(x.shape[3]):
+                out[n, i, j, c] = x[n, stride * i, stride * j, c]
+            for c in range(x.shape[3], out.shape[3]):
+                out[n, i, j, c] = 0.0
+
+
+@njit(parallel=True)
+def subsample_backward(dout, stride, dx):
+    """The gradient of x in `subsample`."""
+    height = dx.shape[1]
+    for row in prange(dx.shape[0] * height):
+        n, i = row // height, row % height
+        for j in range(dx.shape[2]):
+            if i % stride == 0 and j % stride == 0:
+                for c in range(dx.shape[3]):
+                    dx[n, i, j, c] = dout[n, i // stride, j // stride, c]
+            else:
+                for c in range(dx.shape[3]):
+                    dx[n, i, j, c] = 0.0
+
+
 SHARE = 1 << 14  # parameters that are worth a thread
 
 

@@ -172,9 +172,9 @@ def _backward(
 ) -> None:
     n_out, n_in = dweight.shape[:2]
     workers, chunk = threadpools.threads(), _chunk(n_in, n_out)
-    sums = scratch.array("pointwise sums", (workers, n_out * n_in), np.float32)
+    sums = scratch.rows("pointwise sums", workers, n_out * n_in, np.float32)
     rows = chunk + 2 * SHORT if norm.kind >= 0 else 0
-    gradients = scratch.array("pointwise gradients", (workers, rows * n_out), np.float32)
+    gradients = scratch.rows("pointwise gradients", workers, rows * n_out, np.float32)
     if weight is None or dx is None:
         packed, flat_dx = x.reshape(-1)[:0], x.reshape(-1)[:0]
     else:
@@ -184,9 +184,10 @@ def _backward(
         x.reshape(-1), dout.reshape(-1), norm, packed, n_in, n_out, x.size // n_in, chunk, turned, gradients,
         sums, bias_sums, flat_dx,
     )  # fmt: skip
-    for worker in range(1, workers):
-        sums[0] += sums[worker]
-    _copy_matrix(sums[0], turned, dweight)
+    total, *others = sums[:, : n_out * n_in]
+    for other in others:
+        total += other
+    _copy_matrix(total, turned, dweight)
 
 
 def _share_columns(x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:

@@ -93,7 +93,7 @@ def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, 
         "small gradients", (n_out // PANEL, height * width, n_images, PANEL), np.float32
     )
     np.copyto(gradients, dout.reshape(n_images, height * width, -1, PANEL).transpose(2, 1, 0, 3))
-    sums = scratch.array("small panels", (threadpools.threads(), TAPS * PANEL * PANEL), np.float32)
+    sums = scratch.rows("small panels", threadpools.threads(), TAPS * PANEL * PANEL, np.float32)
     strides = _Strides(TAPS, n_in * TAPS, False)
     flat = rows.reshape(-1), gradients.reshape(-1), dweight.reshape(-1)
     make_ready(_run_job)
@@ -103,7 +103,7 @@ def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, 
 def _convolve(x: Array, weight: Array, strides: _Strides, out: Array, scratch: Scratch) -> None:
     """The convolution of `x` by weights that lie as `strides` say."""
     (n_images, height, width, n_in), n_out, workers = x.shape, out.shape[3], threadpools.threads()
-    packed = scratch.array("small panels", (workers, TAPS * n_in * PANEL), np.float32)
+    packed = scratch.rows("small panels", workers, TAPS * n_in * PANEL, np.float32)
     # Parts of the images, where there are more threads than panels.
     parts = min(-(-workers // (n_out // PANEL)), len(x) // SHORT)
     flat = x.reshape(-1), weight.reshape(-1), out.reshape(-1)
