@@ -1,6 +1,7 @@
 """The interface of every layer: forward, backward, and its parameters, gradients and buffers by name."""
 
 import functools
+import math
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from deeptheory.nn.process_groups import ALONE, Group
 
 Array = NDArray[Any]  # float32 or float64, as the network has it; buffers may hold integers
 Shape = tuple[int, ...]
+LITTLE = 1 << 18  # numbers of a gradient that gets memory of its own
 
 
 class Layer:
@@ -81,7 +83,13 @@ class Layer:
         raise NotImplementedError
 
     def gradient_memory(self, dout: Array, shape: Shape) -> Array:
-        """One of two shared memories for gradients, the one that `dout` does not use."""
+        """One of two shared memories for gradients, the one that `dout` does not use; own memory for a small one.
+
+        A part of what layers of different shapes share was last written by another thread for another layer, and
+        has to be fetched from that one's cache, which weighs where layers are small.
+        """
+        if math.prod(shape) <= LITTLE:
+            return self.scratch.array("gradient of the input", shape, dout.dtype)
         for name in ("gradient", "other gradient"):
             memory = self.workspace.array(name, shape, dout.dtype)
             if not np.may_share_memory(memory, dout):
