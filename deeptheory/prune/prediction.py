@@ -36,6 +36,10 @@ class Refit:
         Accuracy of the intact network, its head refitted in the same way, minus `refitted`: what
         `theory.RecoveryLaw` takes. NOT the loss after retraining, which is many times smaller where networks find
         other outputs.
+    refit_error : float
+        Standard error of `refit_loss` by the number N of inputs counted, (b + c + 1 - (b - c)^2/N)^(1/2) / N with
+        b and c the inputs that only one of the two networks labels correctly: one more than there are, since none
+        among few inputs does not mean that none is lost.
     capacity : float
         Share of the labels that the head can tell apart, by the inputs that its mask keeps and that differ between
         inputs of the refitted network (`theory.head_capacity`).
@@ -44,7 +48,12 @@ class Refit:
     refitted: float
     refitted_theory: float
     refit_loss: float
+    refit_error: float
     capacity: float
+
+    def loss_by(self, law: theory.RecoveryLaw) -> theory.LossInterval:
+        """The loss after retraining, by a law of the network and its recipe."""
+        return law.predict(self.refit_loss, self.capacity, self.refit_error)
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,9 @@ class RefitPredictor(abc.ABC):
         self.stage, self.head, self.n_labels, self.l2 = stage, head, n_labels, l2
         self.held_out_images, self.held_out_labels = held_out
         self.rngs = rng.spawn(2)  # every network is refitted and integrated with the same random numbers
+        self._right: NDArray[np.bool_] | None = (
+            None  # held-out inputs that the intact network labels correctly
+        )
         self.intact = self._evaluated(Refitted(network, self.images, self.held_out_images), None)
 
     @abc.abstractmethod
@@ -119,11 +131,9 @@ class RefitPredictor(abc.ABC):
         below = {name: mask for name, mask in masks.items() if name != self.head}
         if not masks:
             return self.intact
-        return self._evaluated(self.refitted(below), masks.get(self.head), self.intact.refitted)
+        return self._evaluated(self.refitted(below), masks.get(self.head))
 
-    def _evaluated(
-        self, refitted: "Refitted", mask: NDArray[np.bool_] | None, intact: float | None = None
-    ) -> Refit:
+    def _evaluated(self, refitted: "Refitted", mask: NDArray[np.bool_] | None) -> Refit:
         """Counted and predicted accuracy with a refitted head, against that of the intact network."""
         network = refitted.network
         fitting, drawing = (copy.deepcopy(rng) for rng in self.rngs)
@@ -140,12 +150,21 @@ class RefitPredictor(abc.ABC):
         fields, labels = features @ head.weight.T, self.held_out_labels
         components = theory.mixture_components(fields, labels, drawing)
         expected = theory.accuracy_from_mixture(fields, labels, components, drawing)
-        counted = float(np.mean(fields.argmax(axis=1) == labels))
+        right = fields.argmax(axis=1) == labels
+        if self._right is None:
+            self._right = right
+        loss, error = _counted_loss(self._right, right)
         varies = np.ptp(features, axis=0) > 0
         capacity = theory.head_capacity(
             np.ones_like(head.weight, bool) & varies if mask is None else mask & varies
         )
-        return Refit(counted, expected.accuracy, 0.0 if intact is None else intact - counted, capacity)
+        return Refit(float(right.mean()), expected.accuracy, loss, error, capacity)
+
+
+def _counted_loss(intact: NDArray[np.bool_], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Share of inputs lost, and its standard error (`Refit`)."""
+    n, lost, won = len(right), np.count_nonzero(intact & ~right), np.count_nonzero(right & ~intact)
+    return (lost - won) / n, math.sqrt(lost + won + 1 - (lost - won) ** 2 / n) / n
 
 
 class Predictor(RefitPredictor):

@@ -69,7 +69,7 @@ SNR_MEAN_FIELD, SNR_MEASURED = "snr_mean_field", "snr_measured"
 # Entries of the arms.
 HEAD = "head"  # the prediction of the refitted head alone
 CAPACITY = "capacity"  # of a masked head
-REFIT_LOSS = "refit_loss"  # before retraining
+REFIT_LOSS, REFIT_ERROR = "refit_loss", "refit_error"  # before retraining
 LOSS, LOSS_LOW, LOSS_HIGH = "loss", "loss_low", "loss_high"  # after it, and the interval
 CALIBRATION, LOSS_ERROR = "calibration", "loss_error"  # masks of no arm, retrained to predict those of arms
 REFITS = "refits"  # of the masks whose losses are predicted

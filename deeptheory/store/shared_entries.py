@@ -36,6 +36,7 @@ REFIT: Group = {
     "refitted": Entry("float64", SHARE, "accuracy of the masked network refitted in closed form, counted"),
     "refitted_theory": Entry("float64", SHARE, "the same by the theory of Gaussian fields"),
     "refit_loss": Entry("float64", SHARE, "loss of accuracy after the refit, before retraining"),
+    "refit_error": Entry("float64", SHARE, "its standard error by the number of inputs counted"),
     "capacity": Entry("float64", SHARE, "labels that the masked head can tell apart: `theory.head_capacity`"),
 }
 PREDICTION: Group = {

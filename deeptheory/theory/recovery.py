@@ -19,6 +19,7 @@ RETRAINING_SPREAD = 0.002  # of the accuracies of two retrainings that differ in
 LARGEST, SMALLEST = 1 - 1e-4, 1e-4  # shares of the accuracy lost within which logarithms are taken
 GRID = np.linspace(-3, 3, 41)  # in standard deviations of the prior
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
+ERROR_NODES, ERROR_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # of the refit loss that was counted
 
 
 def head_capacity(mask: ArrayLike) -> float:
@@ -247,14 +248,18 @@ class RecoveryLaw:
         self.factor = math.exp(float(np.sum(self._weights * self._log_factor)))
         self.exponent = float(np.sum(self._weights * self._exponent))
 
-    def predict(self, refit_loss: float, capacity: float = 1.0) -> LossInterval:
+    def predict(self, refit_loss: float, capacity: float = 1.0, error: float = 0.0) -> LossInterval:
         """The loss after retraining of a mask whose refit loses `refit_loss`, its head of the given capacity.
 
-        The interval contains the scatter of masks about the law and what is not known of its constants; not the
-        error of counting the test inputs on which a loss is measured.
+        `error` is the standard error of `refit_loss` by the number of inputs that it was counted on. The interval
+        contains it, the scatter of masks about the law and what is not known of its constants; not the error of
+        counting the test inputs on which a loss is measured.
         """
-        losses = self._losses(refit_loss, capacity).ravel()
-        weights = (self._weights[..., None] * (WEIGHTS / WEIGHTS.sum())).ravel()
+        nodes, shares = (ERROR_NODES, ERROR_WEIGHTS) if error else (np.zeros(1), np.ones(1))
+        losses = np.stack([self._losses(refit_loss + error * node, capacity) for node in nodes]).ravel()
+        weights = np.multiply.outer(
+            shares / shares.sum(), self._weights[..., None] * (WEIGHTS / WEIGHTS.sum())
+        ).ravel()
         order = np.argsort(losses)
         reached = np.cumsum(weights[order])
         median, low, high = (

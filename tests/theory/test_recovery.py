@@ -155,6 +155,24 @@ def test_intervals_hold_planted_losses_as_often_as_they_say():
     assert 0.91 <= np.mean(held) <= 0.985  # 0.95 within four standard errors
 
 
+def test_intervals_hold_losses_of_refits_that_few_inputs_were_counted_for():
+    rng, n, held, held_without = np.random.default_rng(2), 48, [], []
+    known = [Calibration(0.5, 0.3, 0.002), Calibration(0.2, 0.12, 0.002), Calibration(0.05, 0.03, 0.002)]
+    law = RecoveryLaw(0.8, 0.2, known)
+    for _ in range(100):
+        refit = rng.uniform(0.0, 0.4, 1)
+        loss = planted(rng, law.factor, law.exponent, refit)
+        lost = rng.binomial(n, refit[0])
+        error = math.sqrt(lost + 1 - lost**2 / n) / n
+        for of_all, found in (
+            (held, law.predict(lost / n, 1.0, error)),
+            (held_without, law.predict(lost / n)),
+        ):
+            of_all.append(found.low <= loss[0] <= found.high)
+    assert np.mean(held) >= 0.9
+    assert np.mean(held_without) < 0.9
+
+
 def test_calibrations_make_intervals_narrower():
     wide = RecoveryLaw(0.8, 0.2).predict(0.2)
     law = RecoveryLaw(0.8, 0.2, [Calibration(0.3, 0.05, 0.002), Calibration(0.1, 0.02, 0.002)])

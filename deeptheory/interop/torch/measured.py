@@ -228,7 +228,7 @@ class Measured:
         self, predictor: LivePredictor, law: theory.RecoveryLaw, masks: Mapping[str, NDArray[np.bool_]]
     ) -> dict[str, float]:
         refit = predictor.predict(masks)
-        found = law.predict(refit.refit_loss, refit.capacity) if masks else theory.LossInterval(0.0, 0.0, 0.0)
+        found = refit.loss_by(law) if masks else theory.LossInterval(0.0, 0.0, 0.0)
         return {**asdict(refit), "loss": found.loss, "loss_low": found.low, "loss_high": found.high}
 
     def _predict_stages(self, live: LiveModel, rng: np.random.Generator, quiet: bool) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def predict_losses(
     with Progress(f"{run.directory.name} predict masks", len(masks), "mask", run.quiet) as progress:
         for done, (name, mask) in enumerate(masks.items(), start=1):
             place = paths.join(where, paths.REFITS, name)
-            if not run.has(place):
+            if not run.has(paths.join(place, paths.REFIT_ERROR)):  # or by a version that did not store it
                 run.store(place, asdict(predictor.predict(mask)))
             found[name] = _prediction(law, prune.Refit(**run.read_numbers(place)), mask)
             progress.advance(done)
@@ -168,7 +168,7 @@ def make_predictor(run: Run, network: nn.Network) -> prune.Predictor:
 def _prediction(law: theory.RecoveryLaw, refit: prune.Refit, masks: MaskArrays) -> dict[str, float]:
     """The entries of a prediction; masks that remove nothing lose nothing."""
     removes = any(not mask.all() for mask in masks.values())
-    found = law.predict(refit.refit_loss, refit.capacity) if removes else theory.LossInterval(0.0, 0.0, 0.0)
+    found = refit.loss_by(law) if removes else theory.LossInterval(0.0, 0.0, 0.0)
     return {
         **asdict(refit),
         paths.LOSS: found.loss,

@@ -134,7 +134,7 @@ def _resolution(run: Run) -> list[str]:
     if points < FINE:
         return []
     counted = f"counted on {n_inputs} inputs of the measure split, {points:.1f} points each"
-    return [f"loss after refit: {counted}, which the interval does not hold"]
+    return [f"loss after refit: {counted}"]
 
 
 def _prediction_cells(prediction: StoredTree) -> tuple[str, str, str, str]:

@@ -66,7 +66,12 @@ def test_predicted_losses_follow_the_law_that_is_stored(finished):
     assert again.factor == law.read_number("factor")
     for arm in finished.config.prune.arms:
         found = finished.read_tree(paths.arm_path("predict", arm))
-        assert found["loss"] == again.predict(found["refit_loss"], found["capacity"]).loss
+        expected = again.predict(*(found[entry] for entry in ("refit_loss", "capacity", "refit_error")))
+        assert (found["loss"], found["loss_low"], found["loss_high"]) == (
+            expected.loss,
+            expected.low,
+            expected.high,
+        )
 
 
 def test_a_calibration_is_a_retraining_judged_on_the_measure_split(finished):
