@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from deeptheory.nn.kernels.compiled_kernel import Array, CompiledKernel, Geometry
 from deeptheory.nn.kernels.fused_norm import NO_EPILOGUE, Epilogue, activate
+from deeptheory.nn.kernels.gradient_parts import Back, Part, Sizes, going_back
 from deeptheory.nn.kernels.matrix_products import (
     NOTHING_COMING,
     SLACK,
@@ -31,51 +32,6 @@ from deeptheory.system.apart import FLAT, INDEX, apart, make_ready
 from deeptheory.system.compiled import inner, njit, prange, signed
 
 NO_SUMS = np.empty((0, 0))
-
-
-class _Sizes(NamedTuple):
-    """Sizes of a convolution.
-
-    Images are padded by `top` rows and `left` columns on either side; outputs lie `spread` positions apart.
-    """
-
-    n_images: int
-    height: int
-    width: int
-    n_in: int
-    out_height: int
-    out_width: int
-    n_out: int
-    kh: int
-    kw: int
-    stride: int
-    top: int
-    left: int
-    spread: int
-
-
-class _Part(NamedTuple):
-    """Outputs that are convolved with the same rows and columns of the kernels.
-
-    Attributes
-    ----------
-    row, column : int
-        Of the first output.
-    up, back : int
-        Of the padded image, where the patch of that output begins.
-    kh, kw : int
-        Rows and columns of the kernels.
-    packed : int
-        Where these lie.
-    """
-
-    row: int
-    column: int
-    up: int
-    back: int
-    kh: int
-    kw: int
-    packed: int
 
 
 class _Gradient(NamedTuple):
@@ -97,8 +53,8 @@ class _Gradient(NamedTuple):
 
 _NOTHING = np.empty(0, np.float32)
 _NO_ROWS = np.empty((0, 0), np.float32)
-_NO_PARTS = np.empty((0, len(_Part._fields)), np.int64)
-SIZES, PARTS = _Sizes(*13 * (1,)), types.Array(types.int64, 2, "C")
+_NO_PARTS = np.empty((0, len(Part._fields)), np.int64)
+SIZES, PARTS = Sizes(*13 * (1,)), types.Array(types.int64, 2, "C")
 _FORWARD = _Gradient(_NOTHING, _NO_ROWS, _NO_ROWS, _NO_ROWS)
 
 
@@ -152,59 +108,13 @@ def forward_with_sums(
 
 def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
     """Write the gradient of the input (N, H, W, C) into `dx`."""
-    back = _going_back(geometry, weight, scratch)
+    back = going_back(geometry, weight, scratch)
     padded = _padded("padded image", back.sizes, min(threadpools.threads(), len(dx)), scratch)
     make_ready(_convolve_images, _sum_images)
     _run(
         dout.reshape(-1), back.packed, back.parts, NO_EPILOGUE, dx.reshape(-1), NO_SUMS, PLAIN, _FORWARD,
         back.sizes, back.sizes, padded,
     )  # fmt: skip
-
-
-class _Back(NamedTuple):
-    """The convolution that gives the gradient of the input."""
-
-    sizes: _Sizes
-    parts: NDArray[np.int64]
-    packed: Array
-
-
-def _going_back(geometry: Geometry, weight: Array, scratch: Scratch) -> _Back:
-    """That of dout with the weights turned by half a turn and in and out exchanged.
-
-    With a stride s, only every s-th row and column of the kernels reaches the inputs at (s i + py, s j + px): s**2
-    convolutions of stride 1 that read the same.
-    """
-    stride, padding, (n_out, n_in, kh, kw) = geometry.stride, geometry.padding, weight.shape
-    rows, columns = (_reached(size, stride, padding) for size in (kh, kw))
-    top, left = (max(max(-low, high) for low, high, _ in of.values()) for of in (rows, columns))
-    turned, panel = weight.transpose(2, 3, 0, 1), panel_width(n_in)
-    packed = scratch.array("packed gradient lines", (weight.size,), np.float32)
-    parts, at = [], 0
-    for row, (low, _, kernel_rows) in rows.items():
-        for column, (first, _, kernel_columns) in columns.items():
-            taps = turned[kernel_rows][:, kernel_columns]
-            sides = len(kernel_rows), len(kernel_columns)
-            own = packed[at : at + taps.size].reshape(n_in // panel, *sides, n_out, panel)
-            np.copyto(own, taps.reshape(*sides, n_out, n_in // panel, panel).transpose(3, 0, 1, 2, 4))
-            parts.append(_Part(row, column, top + low, left + first, *sides, at))
-            at += taps.size
-    n, out_height, out_width, _ = geometry.outputs
-    _, height, width, _ = geometry.images
-    sizes = _Sizes(
-        n, out_height, out_width, n_out, height // stride, width // stride, n_in, kh, kw, 1, top, left, stride
-    )
-    return _Back(sizes, np.array(parts, np.int64), packed)
-
-
-def _reached(size: int, stride: int, padding: int) -> dict[int, tuple[int, int, list[int]]]:
-    """For inputs at stride*i + p, by p: outputs i + low to i + high reach them, with these taps of the kernel."""
-    reached = {}
-    for p in range(stride):
-        taps = [tap for tap in reversed(range(size)) if (p + padding - tap) % stride == 0]
-        offsets = [(p + padding - tap) // stride for tap in taps]
-        reached[p] = (min(offsets, default=0), max(offsets, default=0), taps)
-    return reached
 
 
 def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
@@ -244,9 +154,9 @@ def _backward(
     gradients = scratch.rows("line gradients", workers, rows * n_out, np.float32)
     sizes = _sizes(geometry)
     padded = _padded("padded image", sizes, workers, scratch)
-    back, padded_back, flat_dx = _Back(sizes, _NO_PARTS, _NOTHING), padded, _NOTHING
+    back, padded_back, flat_dx = Back(sizes, _NO_PARTS, _NOTHING), padded, _NOTHING
     if dx is not None:
-        back, flat_dx = _going_back(geometry, weight, scratch), dx.reshape(-1)
+        back, flat_dx = going_back(geometry, weight, scratch), dx.reshape(-1)
         padded_back = _padded("padded gradient", back.sizes, workers, scratch)
     backward = _Gradient(dout.reshape(-1), gradients, sums, padded_back)
     make_ready(_convolve_images, _sum_images)
@@ -259,9 +169,9 @@ def _backward(
     np.copyto(dweight, total.reshape(kh, kw, n_in, n_out).transpose(3, 2, 0, 1))
 
 
-def _sizes(geometry: Geometry) -> _Sizes:
+def _sizes(geometry: Geometry) -> Sizes:
     border = geometry.padding, geometry.padding
-    return _Sizes(*geometry.images, *geometry.outputs[1:], *geometry.weights[2:], geometry.stride, *border, 1)
+    return Sizes(*geometry.images, *geometry.outputs[1:], *geometry.weights[2:], geometry.stride, *border, 1)
 
 
 def _convolve_forward(
@@ -278,7 +188,7 @@ def _convolve_forward(
     packed = scratch.array("packed lines", (n_out // panel, kh, kw, n_in, panel), np.float32)
     np.copyto(packed, weight.transpose(2, 3, 1, 0).reshape(kh, kw, n_in, -1, panel).transpose(3, 0, 1, 2, 4))
     padded = _padded("padded image", sizes, min(threadpools.threads(), len(x)), scratch)
-    part = np.array([_Part(0, 0, 0, 0, kh, kw, 0)], np.int64)
+    part = np.array([Part(0, 0, 0, 0, kh, kw, 0)], np.int64)
     sums.fill(0)
     make_ready(_convolve_images, _sum_images)
     _run(
@@ -287,7 +197,7 @@ def _convolve_forward(
     )  # fmt: skip
 
 
-def _padded(name: str, sizes: _Sizes, workers: int, scratch: Scratch) -> NDArray[np.float32]:
+def _padded(name: str, sizes: Sizes, workers: int, scratch: Scratch) -> NDArray[np.float32]:
     """Scratch for one padded image of every worker, and what products read after its last line."""
     size = (sizes.height + 2 * sizes.top) * (sizes.width + 2 * sizes.left) * sizes.n_in + (SLACK + 1) * LANES
     return scratch.rows(name, workers, -(-size // LANES) * LANES, np.float32)
