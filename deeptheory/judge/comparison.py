@@ -30,7 +30,7 @@ class Comparison:
     Raises
     ------
     InputError
-        Numbers of seeds or densities differ, or there are none.
+        Numbers of seeds or densities differ, or there are none; predicted losses without their intervals.
     """
 
     unpruned: NDArray[np.float64]
@@ -51,6 +51,9 @@ class Comparison:
                 if len(values) != len(self.unpruned):
                     what = f"seeds of {criterion} at density {density:g}"
                     raise InputError(what, f"{len(self.unpruned)}, as without a mask", str(len(values)))
+        if not self.predicted.keys() == self.low.keys() == self.high.keys():
+            found = f"low: {', '.join(self.low) or 'none'}; high: {', '.join(self.high) or 'none'}"
+            raise InputError("intervals of predicted losses", ", ".join(self.predicted) or "none", found)
 
     @property
     def densities(self) -> tuple[float, ...]:
@@ -124,7 +127,7 @@ def density_at_margin(losses: Mapping[float, float], margin: float) -> tuple[flo
     for density, loss in ordered:
         if not loss <= margin:
             if held is None:
-                return density, np.inf
+                return (np.nan, np.nan) if np.isnan(loss) else (density, np.inf)
             share = (margin - held[1]) / (loss - held[1])
             found = float(np.exp(np.log(held[0]) + share * (np.log(density) - np.log(held[0]))))
             return found, found

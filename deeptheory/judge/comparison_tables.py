@@ -1,9 +1,10 @@
 """A comparison of criteria as tables."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deeptheory.judge.arm_results import POINTS
 from deeptheory.judge.comparison import (
@@ -16,6 +17,8 @@ from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.statistics import PairedTest
 from deeptheory.judge.verdict_tables import with_interval
 from deeptheory.tables import Table
+
+Losses = Mapping[float, NDArray[np.float64]]  # of every seed, by density
 
 
 def comparison_tables(
@@ -34,7 +37,7 @@ def comparison_tables(
     """
     parts = [_losses(comparison, options), _without_loss(comparison, options)]
     if comparison.predicted:
-        parts.append(_knees(comparison, options))
+        parts += [_knees(comparison, options), _losses_predicted(comparison)]
     parts += [_differences(comparison, name, options) for name in ours if name in comparison.accuracy]
     notes = [f"exploratory, no confirmation: {text}" for text in exploratory]
     return [dataclasses.replace(part, notes=[*part.notes, *notes]) for part in parts]
@@ -71,22 +74,49 @@ def _without_loss(comparison: Comparison, options: JudgeOptions) -> Table:
 
 def _knees(comparison: Comparison, options: JudgeOptions) -> Table:
     title = (
-        f"density at which the loss passes {options.margin:g} points, predicted before retraining [where the "
-        "ends of its 95% interval do] | measured after it; and losses in points, predicted | measured"
+        f"density below which more than {options.margin:g} points are lost, predicted before it is measured"
     )
     rows = []
-    for criterion, predicted in comparison.predicted.items():
-        expected, low, high = (
-            {density: POINTS * float(np.mean(values)) for density, values in losses.items()}
-            for losses in (predicted, comparison.low[criterion], comparison.high[criterion])
+    for criterion in comparison.predicted:
+        losses = [
+            {density: float(np.mean(values)) for density, values in of_one.items()}
+            for of_one in (*_predicted(comparison, criterion), _measured(comparison, criterion))
+        ]
+        knee, latest, earliest, measured = (
+            _between(*density_at_margin(of_one, options.margin)) for of_one in losses
         )
-        found = {density: float(np.mean(comparison.loss(criterion, density))) for density in expected}
-        knee, earliest, latest, measured = (
-            _between(*density_at_margin(losses, options.margin)) for losses in (expected, high, low, found)
+        rows.append((criterion, knee, f"{latest} to {earliest}", measured))
+    notes = [
+        "95%: by the lower and by the upper ends of the intervals of the predicted losses",
+        "above: more is lost at the largest density already; below: at none of those compared",
+    ]
+    return Table(title, ("criterion", "predicted", "95%", "measured"), rows, notes=notes)
+
+
+def _losses_predicted(comparison: Comparison) -> Table:
+    rows = []
+    for criterion in comparison.predicted:
+        losses, low, high = _predicted(comparison, criterion)
+        found = _measured(comparison, criterion)
+        cells = (
+            f"{np.mean(losses[d]):.2f} [{np.mean(low[d]):.2f}, {np.mean(high[d]):.2f}] | {np.mean(found[d]):.2f}"
+            for d in comparison.densities
         )
-        pairs = [f"{expected[d]:.2f} | {found[d]:.2f}" for d in comparison.densities]
-        rows.append((criterion, f"{knee} [{latest}, {earliest}] | {measured}", *pairs))
-    return Table(title, ("criterion", f"passes {options.margin:g}", *_heads(comparison)), rows)
+        rows.append((criterion, *cells))
+    title = "losses in points at each density: predicted before retraining [95% interval] | measured"
+    return Table(title, ("criterion", *_heads(comparison)), rows)
+
+
+def _predicted(comparison: Comparison, criterion: str) -> list[Losses]:
+    """The predicted losses, and the lower and upper ends of their intervals, in points."""
+    return [
+        {density: POINTS * values for density, values in of_all[criterion].items()}
+        for of_all in (comparison.predicted, comparison.low, comparison.high)
+    ]
+
+
+def _measured(comparison: Comparison, criterion: str) -> Losses:
+    return {density: comparison.loss(criterion, density) for density in comparison.densities}
 
 
 def _between(below: float, at: float) -> str:

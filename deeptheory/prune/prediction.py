@@ -163,7 +163,8 @@ class RefitPredictor(abc.ABC):
 
 def _counted_loss(intact: NDArray[np.bool_], right: NDArray[np.bool_]) -> tuple[float, float]:
     """Share of inputs lost, and its standard error (`Refit`)."""
-    n, lost, won = len(right), np.count_nonzero(intact & ~right), np.count_nonzero(right & ~intact)
+    n = len(right)
+    lost, won = int(np.count_nonzero(intact & ~right)), int(np.count_nonzero(right & ~intact))
     return (lost - won) / n, math.sqrt(lost + won + 1 - (lost - won) ** 2 / n) / n
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
 
 LEARNT = 1 - math.exp(-1)
 """Share of the final training accuracy, above chance, at which a network counts as having learnt."""
@@ -19,7 +20,7 @@ RETRAINING_SPREAD = 0.002  # of the accuracies of two retrainings that differ in
 LARGEST, SMALLEST = 1 - 1e-4, 1e-4  # shares of the accuracy lost within which logarithms are taken
 GRID = np.linspace(-3, 3, 41)  # in standard deviations of the prior
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
-ERROR_NODES, ERROR_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # of the refit loss that was counted
+ERROR_NODES = ndtri((np.arange(20) + 0.5) / 20)  # of the refit loss that was counted, of equal weight
 
 
 def head_capacity(mask: ArrayLike) -> float:
@@ -254,12 +255,18 @@ class RecoveryLaw:
         `error` is the standard error of `refit_loss` by the number of inputs that it was counted on. The interval
         contains it, the scatter of masks about the law and what is not known of its constants; not the error of
         counting the test inputs on which a loss is measured.
+
+        Raises
+        ------
+        ValueError
+            If the error is negative or not finite.
         """
-        nodes, shares = (ERROR_NODES, ERROR_WEIGHTS) if error else (np.zeros(1), np.ones(1))
+        if not 0 <= error < math.inf:
+            raise ValueError(f"error must be within [0, inf), found {error}")
+        nodes = ERROR_NODES if error else np.zeros(1)
         losses = np.stack([self._losses(refit_loss + error * node, capacity) for node in nodes]).ravel()
-        weights = np.multiply.outer(
-            shares / shares.sum(), self._weights[..., None] * (WEIGHTS / WEIGHTS.sum())
-        ).ravel()
+        weights = (self._weights[..., None] * (WEIGHTS / WEIGHTS.sum())).ravel()
+        weights = np.tile(weights / len(nodes), len(nodes))
         order = np.argsort(losses)
         reached = np.cumsum(weights[order])
         median, low, high = (

@@ -1,5 +1,3 @@
-import re
-
 import numpy as np
 import pytest
 
@@ -111,6 +109,7 @@ def test_with_interval():
         ({0.5: 0.8, 0.2: 0.1}, (0.5, np.inf)),  # passed by the largest already
         ({0.8: -0.5, 0.2: 1.5}, (0.4, 0.4)),  # half of the way, in the logarithm
         ({0.5: 0.2, 0.2: np.nan, 0.1: 0.1}, None),
+        ({0.5: np.nan, 0.2: 1.0}, None),
     ],
 )
 def test_where_a_loss_passes_the_margin(losses, expected):
@@ -127,17 +126,18 @@ def test_predictions_stand_beside_what_was_measured():
     low = {"lamp": {0.5: np.array([0.0, 0.001]), 0.2: np.array([0.01, 0.02])}}
     high = {"lamp": {0.5: np.array([0.006, 0.008]), 0.2: np.array([0.03, 0.04])}}
     compared = Comparison(np.array([0.9, 0.902]), accuracy, predicted, low, high)
-    table = comparison_tables(compared, (), JudgeOptions())[2]
-    assert table.header == ("criterion", "passes 0.5", "0.5", "0.2")
-    (row,) = table.rows
-    assert row[2:] == ("0.20 | 0.10", "2.50 | 2.10")
-    found = re.fullmatch(
-        r"(.*) \[(.*), above 0.5\] \| (.*)", row[1]
-    )  # the high end passes half a point at once
-    assert found
-    knee, latest, measured = map(float, found.groups())
-    assert 0.2 < latest < knee < 0.5
-    assert latest == pytest.approx(
-        0.5 * 0.4 ** (0.45 / 1.45), abs=1e-3
-    )  # linear in the logarithm of the density
-    assert 0.2 < measured < 0.5
+    knees, losses = comparison_tables(compared, (), JudgeOptions())[2:]
+    assert losses.header == ("criterion", "0.5", "0.2")
+    assert losses.rows == [("lamp", "0.20 [0.05, 0.70] | 0.10", "2.50 [1.50, 3.50] | 2.10")]
+    assert knees.header == ("criterion", "predicted", "95%", "measured")
+    (row,) = knees.rows
+    latest = 0.5 * 0.4 ** (0.45 / 1.45)  # linear in the logarithm of the density
+    assert row[2] == f"{latest:.3g} to above 0.5"  # the high end passes half a point at once
+    assert 0.2 < latest < float(row[1]) < 0.5
+    assert 0.2 < float(row[3]) < 0.5
+
+
+def test_predictions_without_intervals_are_refused():
+    losses = {"lamp": {0.5: np.array([0.1])}}
+    with pytest.raises(InputError, match="intervals of predicted losses: expected lamp, found low: none"):
+        Comparison(np.array([0.9]), losses, losses)

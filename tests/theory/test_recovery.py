@@ -171,6 +171,8 @@ def test_intervals_hold_losses_of_refits_that_few_inputs_were_counted_for():
             of_all.append(found.low <= loss[0] <= found.high)
     assert np.mean(held) >= 0.9
     assert np.mean(held_without) < 0.9
+    with pytest.raises(ValueError, match="error must be within"):
+        law.predict(0.1, 1.0, -0.1)
 
 
 def test_calibrations_make_intervals_narrower():

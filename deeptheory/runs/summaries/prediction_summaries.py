@@ -1,5 +1,7 @@
 """Summaries of what a run predicts, as the commands print them."""
 
+import math
+
 from deeptheory.runs.run import Run
 from deeptheory.store import paths
 from deeptheory.store.typed_readers import StoredTree
@@ -122,19 +124,21 @@ def budgeted(run: Run, tolerance: float) -> Summary:
         f"dilution when all go together: {shares}",
         "intact: accuracy on the measure split with the head refitted; by margins: dilution that the noise of the",
         "margins alone would allow, without a refit (docs/theory.md), often too much",
-        *_resolution(run),
+        "prunable: the most whose predicted loss, not the upper end of its interval, is within the tolerance",
+        *_resolution(run, tolerance),
     ]
     return Summary.of_tables(of_all, Table(title, header, rows, notes=notes))
 
 
-def _resolution(run: Run) -> list[str]:
+def _resolution(run: Run, tolerance: float = math.inf) -> list[str]:
     """What one input is worth where few are counted; nothing if it is less than half a point."""
     n_inputs = run.read_array(paths.join("train", paths.SPLITS, "measure")).size
     points = 100 / n_inputs
     if points < FINE:
         return []
     counted = f"counted on {n_inputs} inputs of the measure split, {points:.1f} points each"
-    return [f"loss after refit: {counted}"]
+    unresolved = ["more than the tolerance: inputs are too few to say what is prunable"]
+    return [f"loss after refit: {counted}", *(unresolved if points > 100 * tolerance else [])]
 
 
 def _prediction_cells(prediction: StoredTree) -> tuple[str, str, str, str]:

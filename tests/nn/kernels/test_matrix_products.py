@@ -1,10 +1,7 @@
 """Products in registers against NumPy, for all panels, numbers of rows, and lines."""
 
-import re
-
 import numpy as np
 import pytest
-from numba import types
 
 from deeptheory.nn.kernels import matrix_products
 from deeptheory.nn.kernels.matrix_products import NOTHING_COMING, SLACK, WIDE, Extent, Steps, panel_width
@@ -63,15 +60,3 @@ def test_transposed_product_from_within_arrays(panel):
     multiply(c, 3, panel, a.reshape(-1), 5, steps, b.reshape(-1), 0, panel, extent)
     expected = a[:, 5:].T.astype(np.float64) @ b
     assert np.abs(c[3:].reshape(rows, panel) - expected).max() <= TOLERANCE * np.abs(expected).max()
-
-
-@pytest.mark.skipif(not WIDE, reason="other processors have narrower panels")
-def test_no_vector_goes_through_memory_in_the_products():
-    """What is compiled by itself is what the process that compiles it runs: once it was half as fast for it."""
-    array, number = types.Array(types.float32, 1, "C"), types.intp
-    steps, extent, coming = map(numba.typeof, (Steps(1, 1, 1), Extent(1, 1, 1, 1, 1), NOTHING_COMING))
-    kinds = (array, number, number, array, number, steps, array, number, number, extent, coming)
-    compiled = numba.njit(kinds)(matrix_products.multiply.py_func)  # anew: the cache holds no listing
-    code = compiled.inspect_asm(compiled.signatures[0])
-    assert "vfmadd231ps" in code
-    assert not re.findall(r"vmov\w+\s+%zmm\d+, .*\(%rsp\)", code)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,6 +111,13 @@ def test_the_report_has_a_line_for_every_layer_and_the_network(searched):
         "loss after refit: counted on 50 inputs of the measure split, 2.0 points each"
     )
     assert json.loads(tables.as_json(found.numbers))["layers"]["network"]["loss"] <= TOLERANCE
+
+
+def test_a_tolerance_that_the_inputs_cannot_resolve_is_said():
+    splits = {"train/splits/measure": np.arange(50)}
+    run = SimpleNamespace(read_array=splits.__getitem__)
+    assert len(prediction_summaries._resolution(run, 0.02)) == 1
+    assert prediction_summaries._resolution(run, 0.01)[-1].startswith("more than the tolerance")
 
 
 def test_the_overview_of_a_run_shows_its_prunable_sets(searched):
