@@ -108,13 +108,8 @@ def forward_with_sums(
 
 def backward_data(geometry: Geometry, dout: Array, weight: Array, dx: Array, scratch: Scratch) -> None:
     """Write the gradient of the input (N, H, W, C) into `dx`."""
-    back = going_back(geometry, weight, scratch)
-    padded = _padded("padded image", back.sizes, min(threadpools.threads(), len(dx)), scratch)
-    make_ready(_convolve_images, _sum_images)
-    _run(
-        dout.reshape(-1), back.packed, back.parts, NO_EPILOGUE, dx.reshape(-1), NO_SUMS, PLAIN, _FORWARD,
-        back.sizes, back.sizes, padded,
-    )  # fmt: skip
+    sizes, parts, packed = going_back(geometry, weight, scratch)
+    _convolve(dout, packed, parts, sizes, NO_EPILOGUE, dx, NO_SUMS, scratch)
 
 
 def backward_weights(geometry: Geometry, x: Array, dout: Array, dweight: Array, scratch: Scratch) -> None:
@@ -187,14 +182,18 @@ def _convolve_forward(
     sizes, panel = _sizes(geometry), panel_width(n_out)
     packed = scratch.array("packed lines", (n_out // panel, kh, kw, n_in, panel), np.float32)
     np.copyto(packed, weight.transpose(2, 3, 1, 0).reshape(kh, kw, n_in, -1, panel).transpose(3, 0, 1, 2, 4))
-    padded = _padded("padded image", sizes, min(threadpools.threads(), len(x)), scratch)
     part = np.array([Part(0, 0, 0, 0, kh, kw, 0)], np.int64)
     sums.fill(0)
+    _convolve(x, packed.reshape(-1), part, sizes, epilogue, out, sums, scratch)
+
+
+def _convolve(
+    x: Array, packed: Array, parts: NDArray[np.int64], sizes: Sizes, epilogue: Epilogue, out: Array,
+    sums: NDArray[np.float64], scratch: Scratch,
+) -> None:  # fmt: skip
+    padded = _padded("padded image", sizes, min(threadpools.threads(), len(x)), scratch)
     make_ready(_convolve_images, _sum_images)
-    _run(
-        x.reshape(-1), packed.reshape(-1), part, epilogue, out.reshape(-1), sums, PLAIN, _FORWARD, sizes, sizes,
-        padded,
-    )  # fmt: skip
+    _run(x.reshape(-1), packed, parts, epilogue, out.reshape(-1), sums, PLAIN, _FORWARD, sizes, sizes, padded)
 
 
 def _padded(name: str, sizes: Sizes, workers: int, scratch: Scratch) -> NDArray[np.float32]:
