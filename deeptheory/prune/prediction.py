@@ -4,7 +4,7 @@ import abc
 import copy
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from deeptheory.prune.arms import PrunedArm
 from deeptheory.prune.masked_layers import HEAD, HEAD_WEIGHT
 from deeptheory.prune.masks import apply_masks
 from deeptheory.prune.refitting import images_for, mixing_layers, refit_layers
+from deeptheory.store.paths import LOSS, LOSS_HIGH, LOSS_LOW
 
 Inputs = tuple[Images, NDArray[np.int64]]  # images, labels
 HEAD_INPUTS = 20_000  # to which the head is refitted, at most
@@ -51,9 +52,14 @@ class Refit:
     refit_error: float
     capacity: float
 
-    def loss_by(self, law: theory.RecoveryLaw) -> theory.LossInterval:
-        """The loss after retraining, by a law of the network and its recipe."""
-        return law.predict(self.refit_loss, self.capacity, self.refit_error)
+    def entries(self, law: theory.RecoveryLaw, removes: bool) -> dict[str, float]:
+        """The refit, the loss after retraining by a law of the network and its recipe, and its interval, by name.
+
+        Where the masks remove nothing (`removes`), nothing is lost.
+        """
+        none = theory.LossInterval(0.0, 0.0, 0.0)
+        found = law.predict(self.refit_loss, self.capacity, self.refit_error) if removes else none
+        return {**asdict(self), LOSS: found.loss, LOSS_LOW: found.low, LOSS_HIGH: found.high}
 
 
 @dataclass(frozen=True)

@@ -227,9 +227,7 @@ class Measured:
     def _predict_arm(
         self, predictor: LivePredictor, law: theory.RecoveryLaw, masks: Mapping[str, NDArray[np.bool_]]
     ) -> dict[str, float]:
-        refit = predictor.predict(masks)
-        found = refit.loss_by(law) if masks else theory.LossInterval(0.0, 0.0, 0.0)
-        return {**asdict(refit), "loss": found.loss, "loss_low": found.low, "loss_high": found.high}
+        return predictor.predict(masks).entries(law, removes=bool(masks))
 
     def _predict_stages(self, live: LiveModel, rng: np.random.Generator, quiet: bool) -> dict[str, Any]:
         images, labels = self.inputs.images, self.inputs.labels

@@ -167,14 +167,7 @@ def make_predictor(run: Run, network: nn.Network) -> prune.Predictor:
 
 def _prediction(law: theory.RecoveryLaw, refit: prune.Refit, masks: MaskArrays) -> dict[str, float]:
     """The entries of a prediction; masks that remove nothing lose nothing."""
-    removes = any(not mask.all() for mask in masks.values())
-    found = refit.loss_by(law) if removes else theory.LossInterval(0.0, 0.0, 0.0)
-    return {
-        **asdict(refit),
-        paths.LOSS: found.loss,
-        paths.LOSS_LOW: found.low,
-        paths.LOSS_HIGH: found.high,
-    }
+    return refit.entries(law, removes=any(not mask.all() for mask in masks.values()))
 
 
 def _calibration(run: Run, predictor: prune.Predictor, name: str, masks: MaskArrays) -> dict[str, float]:
