@@ -16,7 +16,7 @@ from deeptheory.errors import InputError
 LITTLE_WORK = 1 << 27  # multiply-adds, three milliseconds of one thread
 
 _chosen: int | None = None
-_depth = 0
+_held: int | None = None  # within `kernel_threads`
 
 
 def processors() -> set[int]:
@@ -38,10 +38,13 @@ def allowed_threads() -> int:
 def threads() -> int:
     """The number of threads that calls of this package compute with.
 
-    What `choose_threads` was given; otherwise the smaller of `allowed_threads()` and `OMP_NUM_THREADS`.
+    What `choose_threads` was given; otherwise the smaller of `allowed_threads()` and `OMP_NUM_THREADS`, which are
+    asked once for a block of `kernel_threads`: kernels call this some hundred times a training step.
     """
     if _chosen is not None:
         return _chosen
+    if _held is not None:
+        return _held
     return min(allowed_threads(), _number_in("OMP_NUM_THREADS") or sys.maxsize)
 
 
@@ -78,16 +81,16 @@ def kernel_threads() -> Iterator[None]:
     Both have what they had before when the block ends. Entering it inside another such block costs nothing, so
     loops over batches enter it once.
     """
-    global _depth
-    if _depth:
+    global _held
+    if _held is not None:
         yield
         return
-    _depth += 1
+    _held = threads()
     try:
         with _blas_controller().limit(limits=1, user_api="blas"), _numba_threads():
             yield
     finally:
-        _depth -= 1
+        _held = None
 
 
 @contextlib.contextmanager

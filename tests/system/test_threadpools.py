@@ -47,6 +47,20 @@ def test_the_environment_of_the_user_counts(variables, expected, monkeypatch):
         assert threadpools.threads() == expected + 1
 
 
+def test_the_environment_is_asked_once_in_a_block(monkeypatch):
+    monkeypatch.setattr(threadpools, "_chosen", None)
+    monkeypatch.setattr(threadpools, "processors", lambda: {0, 1, 2, 3})
+    for name in ("SLURM_CPUS_PER_TASK", "NUMBA_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    with threadpools.kernel_threads(), threadpools.kernel_threads():
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert threadpools.threads() == 2
+        with threadpools.threads_chosen(3):
+            assert threadpools.threads() == 3
+    assert threadpools.threads() == 1
+
+
 def test_too_many_threads_are_refused(monkeypatch):
     monkeypatch.setattr(threadpools, "_chosen", 1)
     with pytest.raises(
