@@ -39,6 +39,9 @@ if [ -z "$DEEPTHEORY_CACHE" ] && ! {{ mkdir -p "$cache" && [ -w "$cache" ]; }} 2
     export DEEPTHEORY_CACHE=/data/labels/.cache
 fi
 
+# The processors are those of this task alone, so threads wait awake; small networks gain a tenth.
+export GOMP_SPINCOUNT=${{GOMP_SPINCOUNT:-20000}}
+
 index=$SLURM_ARRAY_TASK_ID
 srun --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" \\
     /opt/python -m deeptheory sweep /data/labels/sweep.toml \\
