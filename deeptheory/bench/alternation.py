@@ -19,6 +19,7 @@ from deeptheory.errors import InputError
 BLOCK_SECONDS = 0.5  # a side computes at least this long in each turn
 PAUSE_SECONDS = 0.05  # until the waiting threads of the previous side sleep
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+WAITING_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
 
 class Child:
@@ -84,12 +85,11 @@ class Child:
 
 def environment(task: Task, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of a side's process: its number of threads, and no settings of this package."""
-    kept = {name: value for name, value in inherited.items() if name not in THREAD_VARIABLES}
-    if task.module == OURS:
-        return kept
+    ours = task.module == OURS
     # Waiting threads of PyTorch may spin, as by default.
-    kept.pop("OMP_WAIT_POLICY", None)
-    return kept | dict.fromkeys(THREAD_VARIABLES, str(task.setting.threads))
+    dropped = THREAD_VARIABLES if ours else (*THREAD_VARIABLES, *WAITING_VARIABLES)
+    kept = {name: value for name, value in inherited.items() if name not in dropped}
+    return kept if ours else kept | dict.fromkeys(THREAD_VARIABLES, str(task.setting.threads))
 
 
 @dataclass(frozen=True)
