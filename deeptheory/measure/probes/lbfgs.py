@@ -98,17 +98,22 @@ def minimise(
 
 
 def _inverse_hessian_product(gradient: Array, pairs: deque[Pair], precondition: Preconditioner) -> Array:
-    """The two-loop recursion."""
-    work, coefficients, scale = gradient.copy(), [], 1.0
-    for change, bend, curvature in reversed(pairs):
+    """The two-loop recursion, without newest pairs whose bend is too small for a square in single precision."""
+    usable, scale = list(pairs), 1.0
+    while usable:
+        _, bend, curvature = usable[-1]
+        square = float(np.vdot(bend, precondition(bend)))
+        if square > 0:
+            scale = curvature / square
+            break
+        usable.pop()
+    work, coefficients = gradient.copy(), []
+    for change, bend, curvature in reversed(usable):
         coefficient = float(np.vdot(change, work)) / curvature
         work -= np.float32(coefficient) * bend
         coefficients.append(coefficient)
-    if pairs:
-        _, bend, curvature = pairs[-1]
-        scale = curvature / float(np.vdot(bend, precondition(bend)))
     work = np.float32(scale) * precondition(work)
-    for (change, bend, curvature), coefficient in zip(pairs, reversed(coefficients), strict=True):
+    for (change, bend, curvature), coefficient in zip(usable, reversed(coefficients), strict=True):
         work += np.float32(coefficient - float(np.vdot(bend, work)) / curvature) * change
     return work
 

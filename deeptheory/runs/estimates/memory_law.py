@@ -150,10 +150,12 @@ def _sizes(config: Config, quiet: bool, blueprint: str, of_data: State) -> Sizes
     linear = {f"{node.name}.weight" for node in network.nodes if is_linear(node.layer)}
     refitted = list(weights)[min(list(weights).index(layer.weight) for layer in masked) :]
     with compile_notice.shown_by(lambda text: None if quiet else standard_streams.say(f"memory: {text}\n")):
-        training, retraining, inferring = (
-            _scratch(source, min(batch, len(splits.train)))
-            for batch in (config.train.batch, config.retrain.batch, 0)
+        tested = min(network.inputs_per_pass, max(len(splits.measure), len(splits.test)))
+        training, retraining = (
+            _scratch(source, min(batch, len(splits.train)), tested)
+            for batch in (config.train.batch, config.retrain.batch)
         )
+        inferring = _scratch(source, 0, network.inputs_per_pass)
     return Sizes(
         config,
         source,
@@ -213,8 +215,8 @@ def _solver(n: int, size: int, labels: int) -> int:
 
 
 @functools.cache
-def _scratch(source: NetworkSource, batch: int) -> int:
-    """Bytes that training steps (none for batch 0) and then tests make the layers of a network allocate."""
+def _scratch(source: NetworkSource, batch: int, tested: int) -> int:
+    """Bytes that training steps (none for batch 0) and tests of so many inputs make the layers allocate."""
     network = source.fresh(np.random.default_rng(0))
 
     def step(images: Any) -> None:
@@ -224,7 +226,7 @@ def _scratch(source: NetworkSource, batch: int) -> int:
     def infer(images: Any) -> None:  # by all threads, which `Network.infer` leaves alone for few images
         network.observe(images, {"head": lambda logits: None})
 
-    return _growth(network, batch, step) + _growth(network, network.inputs_per_pass, infer)
+    return _growth(network, batch, step) + _growth(network, tested, infer)
 
 
 def _growth(network: nn.Network, batch: int, compute: Callable[[Any], object]) -> int:
