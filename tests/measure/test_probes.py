@@ -97,7 +97,8 @@ def test_a_large_stage_has_most_of_its_subspace_uncoupled():
         for stream in (np.random.default_rng(7), np.random.default_rng(8))
     ]
     assert all(fit.converged and fit.iterations < 60 for fit in fits)
-    assert all(np.abs(fit.weight.sum(axis=0)).max() < 1e-5 for fit in fits)  # no part common to all labels
+    for fit in fits:  # no part common to all labels, but the rounding of the sum
+        assert np.abs(fit.weight.sum(axis=0)).max() < 15 * np.finfo(np.float32).eps * np.abs(fit.weight).max()
     # The minimum does not depend on the draws.
     assert fits[0].loss == pytest.approx(fits[1].loss, rel=1e-4)
     np.testing.assert_allclose(fits[0].weight, fits[1].weight, atol=0.02 * np.abs(fits[0].weight).max())

@@ -61,10 +61,10 @@ class Curvature:
         single = 1 / (self.single + np.float32(l2))
 
         def apply(gradient: NDArray[np.float32]) -> NDArray[np.float32]:
-            gradient, direction = _without_common(gradient), np.empty_like(gradient)
+            gradient, direction = without_common(gradient), np.empty_like(gradient)
             direction[:, :n_coupled] = np.matmul(coupled, gradient[:, :n_coupled, None])[:, :, 0]
             direction[:, n_coupled:] = single * gradient[:, n_coupled:]
-            return _without_common(direction)
+            return without_common(direction)
 
         return apply
 
@@ -190,7 +190,7 @@ def leading_subspace(
     return Subspace(basis @ rotation, moments, rest), reduced @ rotation.astype(np.float32)
 
 
-def _without_common(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def without_common(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows (K, D), one for each output unit, less their mean."""
     own: NDArray[np.float32] = rows - rows.mean(axis=0)
     return own

@@ -18,6 +18,7 @@ from deeptheory.measure.probes.curvature import (
     leading_subspace,
     subspace_rank,
     uniform_curvature,
+    without_common,
 )
 from deeptheory.measure.probes.elimination import FIRST_ITERATIONS, MAX_ITERATIONS, Eliminated
 from deeptheory.measure.probes.lbfgs import Iterate, minimise
@@ -45,6 +46,7 @@ def fit_exactly(task: ProbeTask, tolerance: float) -> ProbeFit:
     if task.objective.mask is None:
         report = _Report(task, first_norm, OUTSIDE * tolerance)
         weight, iterations = _minimum(task, tolerance * first_norm, report)
+        weight = without_common(weight)  # the minimum has no common part; what rounding left of it
     else:
         report = _Report(task, first_norm, tolerance)
         weight, iterations = _minimum_under_mask(task, tolerance * first_norm, report)

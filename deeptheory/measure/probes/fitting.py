@@ -64,7 +64,8 @@ def fit_probe(
     Exact: the weights within the r leading directions of the features (D/8, 128 to 1024, at most 25 K) are
     eliminated, and those outside found by L-BFGS (`Eliminated`); under a mask, L-BFGS on all of them. It stops
     when the Euclidean norm of the gradient is `tolerance` times that at zero weights; docs/performance.md has how
-    accuracies and masks change with it. Needs, beside the features, about the largest of (8192 + 28 r) D,
+    accuracies and masks change with it. Without a mask, the weights of a feature sum to zero over the labels, as
+    at the minimum. Needs, beside the features, about the largest of (8192 + 28 r) D,
     4 (r + 32 K) D + 4 N r + 12 N K and 12 r D + 16 N r + 24 c^2 K bytes, c = D/16 (128 to 256).
 
     SGD with Nesterov momentum from zero weights: the schedule of "Advanced deep architecture pruning using single
