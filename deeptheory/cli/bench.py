@@ -16,6 +16,7 @@ from deeptheory.cli.options import (
     machine_options,
     print_summary,
 )
+from deeptheory.errors import InputError
 
 
 @click.group()
@@ -79,11 +80,11 @@ def _bench(name: str, text: str) -> None:
         command = images(command)
     if name == "compact":
         command = click.option(
-            "--density", type=SHARE, default=0.25, show_default=True, help="Share of the weights kept."
+            "--density", type=SHARE, show_default="0.25", help="Share of the weights kept."
         )(command)
         kinds = click.Choice(["kernel", "filter"])
         command = click.option(
-            "--granularity", type=kinds, default="filter", show_default=True, help="What is removed as one."
+            "--granularity", type=kinds, show_default="filter", help="What is removed as one."
         )(command)
         command = click.option(
             "--model",
@@ -129,6 +130,8 @@ def _setting(threads: int | None, **setting: Any) -> Any:
     if given.get("model"):
         from deeptheory.bench.engine_steps import size_of_model
 
+        for name in given.keys() & {"density", "granularity"}:
+            raise InputError(f"--{name}", "no --model beside it", given["model"], "its masks are in the file")
         given = size_of_model(given["model"]) | given
         _require_network_of(Path(given["model"]), given["network"], given["width"])
     return Setting(threads=threadpools.threads(), **given)
@@ -136,7 +139,6 @@ def _setting(threads: int | None, **setting: Any) -> Any:
 
 def _require_network_of(model: Path, network: str, width: float) -> None:
     """Refuse a dense network that is not the one that the run beside a compact network has trained."""
-    from deeptheory.errors import InputError
     from deeptheory.runs.recorded_options import read
     from deeptheory.store import paths
 

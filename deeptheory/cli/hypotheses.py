@@ -81,6 +81,14 @@ def list_hypotheses(names: tuple[str, ...], family: str | None, as_json: bool) -
         click.echo(judge.hypothesis_list(chosen))
 
 
+def _refuse_without_simulate(*given: tuple[str, object]) -> None:
+    """Refuse options that only a study to be made reads: verdicts on finished runs are by the options of these."""
+    for name, value in given:
+        if value:
+            do = "finished runs are judged by the options that they were made with"
+            raise InputError(name, "--simulate beside it", "none", do)
+
+
 @hypothesis.command("test")
 @click.argument("names", nargs=-1)
 @FAMILY
@@ -105,9 +113,9 @@ def list_hypotheses(names: tuple[str, ...], family: str | None, as_json: bool) -
     metavar="TABLE.OPTION=VALUE",
     help="Override an option of --simulate.",
 )
-@click.option("--jobs", type=COUNT, default=1, help="Runs of --simulate at a time.")
+@click.option("--jobs", type=COUNT, show_default="1", help="Runs of --simulate at a time.")
 @click.option(
-    "--seeds", type=COUNT, default=5, show_default=True, help="Seeds of what is simulated on the spot."
+    "--seeds", type=COUNT, show_default="5", help="Seeds of H13 and H14, which simulate on the spot."
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Directory for the verdicts and a figure of each."
@@ -121,8 +129,8 @@ def test_hypotheses(
     study: Path | None,
     data_path: Path | None,
     overrides: tuple[str, ...],
-    jobs: int,
-    seeds: int,
+    jobs: int | None,
+    seeds: int | None,
     out: Path | None,
     as_json: bool,
     threads: int | None,
@@ -149,13 +157,20 @@ def test_hypotheses(
     from deeptheory.studies import dispatch, hypotheses
 
     chosen = hypotheses.named(names, family)
+    if seeds is not None and not any(map(hypotheses.needs_no_runs, chosen)):
+        found = ", ".join(f"H{of.number}" for of in chosen)
+        do = "runs bring their own seeds; more of them: judge.seeds of the study"
+        raise InputError("--seeds", "H13 or H14 among the hypotheses", found, do)
     if study is not None:
         if len(directories) != 1:
             found = f"{len(directories)} directories"
             raise InputError("--simulate", "one directory, by --runs, to make the study in", found)
-        dispatch.simulate(study, with_data(overrides, data_path), directories[0], command_line(), jobs, quiet)
+        asked = with_data(overrides, data_path)
+        dispatch.simulate(study, asked, directories[0], command_line(), jobs or 1, quiet)
+    else:
+        _refuse_without_simulate(("--set", overrides), ("--data", data_path), ("--jobs", jobs))
     judged = hypotheses.judge_on_runs(
-        chosen, directories, command_line(), range(seeds), quiet, first_fit=family is not None
+        chosen, directories, command_line(), range(seeds or 5), quiet, first_fit=family is not None
     )
     if out is not None:
         hypotheses.write(judged, out / paths.HYPOTHESES, out / paths.HYPOTHESES_TEXT)

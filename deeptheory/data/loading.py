@@ -193,13 +193,16 @@ def read_files(path: Path, quiet: bool = False, resize: int = 0, reading: Readin
         refuse_resize(resize, "a table of texts")
         return text_files.read(path, quiet, reading)
     if not path.is_dir():
-        found = "a file of another kind" if path.exists() else "no such file or directory"
-        raise InputError(f"data path {path}", f"one of: {known}", found)
+        there = path.exists()
+        found = "a file of another kind" if there else "no such file or directory"
+        do = "unpack an archive and name its directory" if there else ""
+        raise InputError(f"data path {path}", f"one of: {known}", found, do)
     candidates = [(layout, path) for layout in LAYOUTS]
     candidates += [(layout, path / layout.unpacked_name) for layout in LAYOUTS if layout.unpacked_name]
     matches = [(layout, directory) for layout, directory in candidates if layout.matches(directory)]
     if not matches:
-        raise InputError(f"data path {path}", f"one of: {known}", "none of these")
+        found = ", ".join(sorted(each.name for each in path.iterdir())) or "an empty directory"
+        raise InputError(f"data path {path}", f"one of: {known}", found, "name the directory that holds them")
     if len(matches) > 1:
         found = "; ".join(f"{layout.description} in {directory}" for layout, directory in matches)
         raise InputError(f"data path {path}", "one layout", found, "name the directory of one of them")

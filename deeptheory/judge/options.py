@@ -31,7 +31,7 @@ class JudgeOptions(Options, frozen=True):
         float,
         Meta(
             gt=0,
-            description="largest mean error of field theory that agrees; after retraining 1.5 times as much",
+            description="largest mean error of a prediction that agrees",
             extra={"unit": "percentage points"},
         ),
     ] = 1.0

@@ -125,7 +125,7 @@ def single_layers(runs: Runs) -> SingleLayers:
     }
     found = {layer: path for layer, path in accuracies.items() if all(run.has(path) for run in runs)}
     if not found:
-        do = "run 'deeptheory compare single-layers --out DIR'"
+        do = "run 'deeptheory compare single-layers --out DIR', or a comparison of yours with compare.alone = true"
         raise InputError(f"run {runs[0].directory}", "layers masked alone", "none", do)
     return SingleLayers(
         DENSITY,
@@ -169,10 +169,7 @@ def predictions(runs: Runs) -> Predictions:
 def dilutions(runs: Runs) -> Dilutions:
     """Dilution of AFCC in the masked layers between two stages, and what is expected without structure."""
     _check(runs, "predict")
-    if not (options := runs[0].config.prune).afcc_at_threshold:
-        wanted = "AFCC at its own density (prune.density = 0, prune.density_from = 'afcc')"
-        found = f"prune.density = {options.density:g}, prune.density_from = '{options.density_from}'"
-        raise InputError(f"run {runs[0].directory}", wanted, found, "judge a study where it is")
+    _require_own_density(runs[0])
     layers = [
         layer
         for layer in runs[0].entry_names(paths.join("predict", paths.LAYERS))
@@ -192,6 +189,7 @@ def diluted(runs: Runs) -> Diluted:
     if first.config.prune.disorder != "quenched":
         found = f"prune.disorder = '{first.config.prune.disorder}' in {first.directory}"
         raise InputError("masks", "quenched ones", found, "name a study of them")
+    _require_own_density(first)
     kinds: dict[str, list[Floats]] = {}
     for layer in first.entry_names(paths.arm_path("prune", AFCC, paths.LAYERS)):
         dilution = over_seeds(runs, paths.arm_path("prune", AFCC, paths.LAYERS, layer, paths.DILUTION))
@@ -201,6 +199,14 @@ def diluted(runs: Runs) -> Diluted:
     source = paths.join("train", paths.IMPORT, "architecture")
     network = first.read_text(source) if first.has(source) else first.config.network.name
     return Diluted(network, {kind: np.mean(of, axis=0) for kind, of in kinds.items()}, arms(runs))
+
+
+def _require_own_density(run: Run) -> None:
+    """Refuse a run whose AFCC masks were given their density: how much they remove says nothing about filters."""
+    if not (options := run.config.prune).afcc_at_threshold:
+        wanted = "AFCC at its own density (prune.density = 0, prune.density_from = 'afcc')"
+        found = f"prune.density = {options.density:g}, prune.density_from = '{options.density_from}'"
+        raise InputError(f"run {run.directory}", wanted, found, "judge a study where it is")
 
 
 def _layer_kind(run: Run, weight: str) -> str:

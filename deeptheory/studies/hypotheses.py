@@ -219,6 +219,11 @@ def _groups(directories: Sequence[Path]) -> list[list[Run]]:
     return [*groups, single] if single else groups
 
 
+def needs_no_runs(hypothesis: judge.Hypothesis[Any]) -> bool:
+    """Whether theory and simulation are computed on the spot."""
+    return hypothesis.evidence in companions.BUILDERS
+
+
 def _case(
     hypothesis: judge.Hypothesis[Any],
     groups: Sequence[Sequence[Run]],
@@ -227,7 +232,7 @@ def _case(
     quiet: bool,
     first_fit: bool,
 ) -> judge.Case[Any]:
-    if hypothesis.evidence in companions.BUILDERS:
+    if needs_no_runs(hypothesis):
         made = companions.BUILDERS[hypothesis.evidence](seeds, quiet)
         return judge.Case(hypothesis, made, tuple(f"seed {seed}" for seed in seeds))
     found, reasons = [], []

@@ -186,6 +186,9 @@ def test_a_compact_network_says_the_size_and_channels_of_its_images(monkeypatch,
     refused = deeptheory("bench", "compact", *of_run, "--channels", 3, "--quiet")
     assert refused.code == 2
     assert "expected images of 16 x 16 x 3, found images of 16 x 16 x 1" in refused.err
+    refused = deeptheory("bench", "compact", *of_run, "--density", 0.5, "--quiet")
+    assert refused.code == 2
+    assert f"--density: expected no --model beside it, found {path}; its masks are in the file" in refused.err
 
 
 def test_a_compact_network_is_compared_with_the_network_of_its_run_alone(tmp_path, deeptheory):

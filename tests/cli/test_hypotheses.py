@@ -104,6 +104,16 @@ def test_a_study_is_made_first(deeptheory, tmp_path):
             ("H1", "--simulate", "x.toml"),
             "--simulate: expected one directory, by --runs, to make the study in",
         ),
+        (
+            ("H1", "--set", "judge.margin=1"),
+            "--set: expected --simulate beside it, found none; finished runs",
+        ),
+        (("H1", "--data", "x"), "--data: expected --simulate beside it, found none"),
+        (("H1", "--jobs", "2"), "--jobs: expected --simulate beside it, found none"),
+        (
+            ("H1", "H2", "--seeds", "3"),
+            "--seeds: expected H13 or H14 among the hypotheses, found H1, H2; runs",
+        ),
     ],
 )
 def test_bad_input(deeptheory, arguments, text):

@@ -45,15 +45,16 @@ def test_files_without_a_path_are_refused():
     ("name", "found"),
     [
         ("nowhere", "no such file or directory"),
-        ("empty", "none of these"),
-        ("notes.txt", "a file of another kind"),
+        ("empty", "an empty directory; name the directory that holds them"),
+        (".", r"empty, notes\.txt; name the directory that holds them"),
+        ("notes.txt", "a file of another kind; unpack an archive and name its directory"),
     ],
 )
 def test_what_is_not_recognised_is_refused_with_the_layouts(tmp_path, name, found):
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no data")
     text = (
-        rf"data path .*{name}: expected one of: CIFAR-10 binary .*; CIFAR-100 binary .*; CIFAR-10 python .*; "
+        r"data path .*: expected one of: CIFAR-10 binary .*; CIFAR-100 binary .*; CIFAR-10 python .*; "
         rf"CIFAR-100 python .*; IDX .*; image folder .*; folder of texts .*; tables of texts .*; "
         rf"a file \.npz, \.h5, \.hdf5, \.csv, \.jsonl, found {found}"
     )

@@ -220,11 +220,27 @@ def test_both_high_dilution_and_no_loss_are_needed():
 @pytest.mark.parametrize(
     ("name", "evidence", "text"),
     [
-        ("H17", diluted("efficientnet-b0", last_convolutions=0.9), "expected a VGG, found efficientnet-b0"),
-        ("H21", diluted(last_convolutions=0.9), "expected an EfficientNet, found vgg11-10conv"),
+        (
+            "H17",
+            diluted("efficientnet-b0", last_convolutions=0.9),
+            "expected a VGG, found efficientnet-b0; run 'deeptheory confirm afcc-cifar100 ",
+        ),
+        (
+            "H21",
+            diluted(last_convolutions=0.9),
+            "an EfficientNet, found vgg11-10conv; run 'deeptheory confirm efficientnet-",
+        ),
         ("H17", diluted(other_convolutions=0.9), "last convolutions and at most the head, found other conv"),
-        ("H18", diluted(last_convolutions=0.9, head=0.9), "expected head, found head and last convolutions"),
-        ("H20", diluted(hidden_layers=0.9, last_convolutions=0.9), "hidden layers and at most the head"),
+        (
+            "H18",
+            diluted(last_convolutions=0.9, head=0.9),
+            r"expected head, found head and last convolutions; run '.* --set \"prune\.stages=\[\]\"'",
+        ),
+        (
+            "H20",
+            diluted(hidden_layers=0.9, last_convolutions=0.9),
+            "hidden layers and at most the head, found .*; run 'deeptheory confirm vgg16-classifier-cifar100 ",
+        ),
     ],
 )
 def test_other_networks_and_layers_are_refused(name, evidence, text):

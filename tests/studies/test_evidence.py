@@ -134,6 +134,10 @@ def test_earlier_convolutions_and_hidden_layers_are_other_kinds(make):
     annealed.finish("retrain", {}, time.monotonic())
     with pytest.raises(InputError, match=r"masks: expected quenched ones, found prune.disorder = 'annealed'"):
         evidence.diluted([annealed])
+    given = make(2, prune={**of_afcc, "density": 0.1})
+    given.finish("retrain", {}, time.monotonic())
+    with pytest.raises(InputError, match=r"expected AFCC at its own density .*, found prune.density = 0.1,"):
+        evidence.diluted([given])
 
 
 def test_costs_of_dense_and_compact_networks(make):

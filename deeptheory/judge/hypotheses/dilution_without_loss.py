@@ -20,7 +20,14 @@ HEAD = "head"
 
 
 def dilutes(
-    number: int, name: str, label: str, claim: str, layers: str, network: str = "", networks: str = ""
+    number: int,
+    name: str,
+    label: str,
+    claim: str,
+    layers: str,
+    command: str,
+    network: str = "",
+    networks: str = "",
 ) -> Hypothesis[Diluted]:
     """The hypothesis that layers of one kind can be diluted by more than `HIGH` without loss.
 
@@ -30,19 +37,23 @@ def dilutes(
     name, label, claim : str
     layers : str
         Kind of the layers (`Diluted.dilution`). The head may be masked beside them, nothing else.
+    command : str
+        What makes such a study, without the program.
     network : str
         What the names of such networks begin with; any network if empty.
     networks : str
         Such networks in words.
     """
 
+    do = f"run 'deeptheory {command}', or name such a study"
+
     def parts(diluted: Diluted) -> dict[str, NDArray[np.float64]]:
         if not diluted.network.startswith(network):
-            raise InputError("network", networks, diluted.network, "name a study of one")
+            raise InputError("network", networks, diluted.network, do)
         masked = set(diluted.dilution)
         if layers not in masked or not masked <= {layers, HEAD}:
             expected = layers + " and at most the head" * (layers != HEAD)
-            raise InputError("masked layers", expected, " and ".join(sorted(masked)), "mask only these")
+            raise InputError("masked layers", expected, " and ".join(sorted(masked)), do)
         of_settings = {
             f"no loss, {setting}": gain for setting, gain in diluted.arms.gain(AFCC, UNPRUNED).items()
         }

@@ -8,6 +8,7 @@ HYPOTHESIS = dilutes(
     "last convolutions prunable",
     "AFCC dilutes the last convolutions of a VGG highly (quenched), with no loss of accuracy",
     layers="last convolutions",
+    command="confirm afcc-cifar100 --data PATH --out DIR",
     network="vgg",
     networks="a VGG",
 )

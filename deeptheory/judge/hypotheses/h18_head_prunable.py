@@ -8,4 +8,5 @@ HYPOTHESIS = dilutes(
     "head prunable",
     "AFCC dilutes the head alone highly (quenched), with no loss of accuracy",
     layers=HEAD,
+    command='confirm afcc-cifar100 --data PATH --out DIR --set "prune.stages=[]"',
 )

@@ -8,4 +8,5 @@ HYPOTHESIS = dilutes(
     "hidden layers prunable",
     "AFCC by single nodes dilutes hidden fully connected layers highly (quenched), with no loss of accuracy",
     layers="hidden layers",
+    command="confirm vgg16-classifier-cifar100 --data PATH --out DIR",
 )

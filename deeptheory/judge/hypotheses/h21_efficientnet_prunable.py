@@ -8,6 +8,7 @@ HYPOTHESIS = dilutes(
     "EfficientNet prunable",
     "AFCC dilutes the last convolutions of EfficientNet highly (quenched), with no loss of accuracy",
     layers="last convolutions",
+    command="confirm efficientnet-cifar100 --data PATH --out DIR",
     network="efficientnet",
     networks="an EfficientNet",
 )
