@@ -40,7 +40,8 @@ def check_deeptheory(arguments):
     """Commands and their options, configurations with what overrides them, figures and hypotheses exist."""
     context = parsed(arguments)
     overrides = context.params.get("overrides", ())
-    if (config := context.params.get("config")) and str(config) not in PLACEHOLDERS:
+    config = context.params.get("config")
+    if config and str(config) not in PLACEHOLDERS and config.name != paths.CONFIG:  # that of a run
         command = context.command.name
         asked = read_sweep(config, overrides).config if command == "sweep" else read_config(config, overrides)
         check_options(asked, STEPS.get(command, paths.STEPS))
