@@ -50,6 +50,20 @@ def test_what_is_left_is_true_within_a_factor_of_two_after_the_first_tenth(stage
         assert 1 / 2 < (total - done) / (whole - done) < 2
 
 
+def test_the_time_that_the_leading_directions_take_counts_for_the_time_left(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("deeptheory.system.progress.time.monotonic", lambda: now[0])
+    bar = ProbeBar("probes", {"stage1": 1.0})
+    objective = SimpleNamespace(features=SimpleNamespace(shape=(20_000, 32768)))
+    report = _Report(SimpleNamespace(bar=bar, n_labels=100, objective=objective), 1.0, 9e-4)
+    now[0] += 30
+    report.subspace_found()
+    share = bar.progress.done / bar.progress.total
+    assert 0.1 < share < 0.3
+    left = 30 / share * (1 - share)
+    assert capsys.readouterr().err.splitlines() == [f"probes: {100 * share:.0f} %, {left:.0f} s left"]
+
+
 @pytest.mark.parametrize("name", LONG)
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-4])
 def test_iterations_of_long_fits_are_foretold_within_a_factor_of_two(name, tolerance):

@@ -67,6 +67,7 @@ class _Report:
         self.found, self.started = 1 + products, 1 + products + STARTING * rank / n_features
         self.resumed_at = self.iterations = 0
         self.recent: deque[float] = deque(maxlen=RECENT)
+        self.bar.advance(0, self.started + FIRST_PASSES)  # from here on time is counted
 
     def subspace_found(self) -> None:
         """The leading directions of the features are known."""
