@@ -130,8 +130,10 @@ def _setting(threads: int | None, **setting: Any) -> Any:
     if given.get("model"):
         from deeptheory.bench.engine_steps import size_of_model
 
-        for name in given.keys() & {"density", "granularity"}:
-            raise InputError(f"--{name}", "no --model beside it", given["model"], "its masks are in the file")
+        for name in ("density", "granularity"):
+            if name in given:
+                do = "its masks are in the file"
+                raise InputError(f"--{name}", "no --model beside it", given["model"], do)
         given = size_of_model(given["model"]) | given
         _require_network_of(Path(given["model"]), given["network"], given["width"])
     return Setting(threads=threadpools.threads(), **given)

@@ -18,6 +18,8 @@ from deeptheory.cli.options import (
 )
 from deeptheory.errors import InputError
 
+SEEDS = 5  # of what is simulated on the spot
+
 
 @click.command()
 @click.argument("directories", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
@@ -115,7 +117,7 @@ def _refuse_without_simulate(*given: tuple[str, object]) -> None:
 )
 @click.option("--jobs", type=COUNT, show_default="1", help="Runs of --simulate at a time.")
 @click.option(
-    "--seeds", type=COUNT, show_default="5", help="Seeds of H13 and H14, which simulate on the spot."
+    "--seeds", type=COUNT, show_default=f"{SEEDS}", help="Seeds of H13 and H14, which simulate on the spot."
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Directory for the verdicts and a figure of each."
@@ -170,7 +172,7 @@ def test_hypotheses(
     else:
         _refuse_without_simulate(("--set", overrides), ("--data", data_path), ("--jobs", jobs))
     judged = hypotheses.judge_on_runs(
-        chosen, directories, command_line(), range(seeds or 5), quiet, first_fit=family is not None
+        chosen, directories, command_line(), range(seeds or SEEDS), quiet, first_fit=family is not None
     )
     if out is not None:
         hypotheses.write(judged, out / paths.HYPOTHESES, out / paths.HYPOTHESES_TEXT)

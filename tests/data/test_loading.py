@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -54,7 +55,8 @@ def test_what_is_not_recognised_is_refused_with_the_layouts(tmp_path, name, foun
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no data")
     text = (
-        r"data path .*: expected one of: CIFAR-10 binary .*; CIFAR-100 binary .*; CIFAR-10 python .*; "
+        rf"data path {re.escape(str(tmp_path / name))}: expected one of: "
+        rf"CIFAR-10 binary .*; CIFAR-100 binary .*; CIFAR-10 python .*; "
         rf"CIFAR-100 python .*; IDX .*; image folder .*; folder of texts .*; tables of texts .*; "
         rf"a file \.npz, \.h5, \.hdf5, \.csv, \.jsonl, found {found}"
     )
