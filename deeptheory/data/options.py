@@ -10,6 +10,10 @@ from deeptheory.data.texts import MOST_LENGTH, MOST_WORDS
 from deeptheory.data.vocabulary import Longer
 from deeptheory.options import Options
 
+# The data sources that read an option, where not all do.
+GENERATED = ("glyphs", "sentences")
+OF_TEXTS = ("sentences", "files")
+
 
 class DataOptions(Options, frozen=True):
     """The source of the inputs and their splits."""
@@ -21,16 +25,22 @@ class DataOptions(Options, frozen=True):
             extra={"among": SOURCES},
         ),
     ] = "glyphs"
-    path: Annotated[str, Meta(description="file or directory of the data set (files)")] = ""
-    n_labels: Annotated[int, Meta(ge=3, le=1000, description="number of labels K (glyphs, sentences)")] = 100
+    path: Annotated[
+        str, Meta(description="file or directory of the data set", extra={"sources": ("files",)})
+    ] = ""
+    n_labels: Annotated[
+        int, Meta(ge=3, le=1000, description="number of labels K", extra={"sources": GENERATED})
+    ] = 100
     size: Annotated[
-        Literal[16, 32], Meta(description="side of an image (glyphs)", extra={"unit": "pixels"})
+        Literal[16, 32],
+        Meta(description="side of an image", extra={"unit": "pixels", "sources": ("glyphs",)}),
     ] = 32
     train_per_label: Annotated[
-        int, Meta(ge=1, description="training images per label (glyphs, sentences)", extra={"unit": "images"})
+        int,
+        Meta(ge=1, description="training images per label", extra={"unit": "images", "sources": GENERATED}),
     ] = 200
     test_per_label: Annotated[
-        int, Meta(ge=1, description="test images per label (glyphs, sentences)", extra={"unit": "images"})
+        int, Meta(ge=1, description="test images per label", extra={"unit": "images", "sources": GENERATED})
     ] = 50
     seed: Annotated[
         int,
@@ -41,23 +51,33 @@ class DataOptions(Options, frozen=True):
     ] = 0
     length: Annotated[
         int,
-        Meta(ge=1, le=MOST_LENGTH, description="longest text (sentences, files)", extra={"unit": "words"}),
+        Meta(ge=1, le=MOST_LENGTH, description="longest text", extra={"unit": "words", "sources": OF_TEXTS}),
     ] = 32
     longer: Annotated[
-        Longer, Meta(description="what becomes of longer texts; cut: the first words are kept (files)")
+        Longer,
+        Meta(
+            description="what becomes of longer texts; cut: the first words are kept",
+            extra={"sources": ("files",)},
+        ),
     ] = "refuse"
     words: Annotated[
         int,
         Meta(
             ge=3,
             le=MOST_WORDS,
-            description="size of the vocabulary, padding and the unknown word among them (sentences), or the "
-            "largest, of the most frequent words of the training texts (files)",
-            extra={"unit": "words"},
+            description="size of the vocabulary, padding and the unknown word among them; of files the largest, "
+            "of the most frequent words of the training texts",
+            extra={"unit": "words", "sources": OF_TEXTS},
         ),
     ] = 1000
     noise: Annotated[
-        float, Meta(ge=0, lt=1, description="probability that a pair of words is a random one (sentences)")
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description="probability that a pair of words is a random one",
+            extra={"sources": ("sentences",)},
+        ),
     ] = 0.1
     labels: Annotated[
         Literal["true", "shuffled"],
@@ -70,11 +90,20 @@ class DataOptions(Options, frozen=True):
         ),
     ] = 0
     file_labels: Annotated[
-        int, Meta(ge=0, description="number of labels that the data must have (files); 0: any")
+        int,
+        Meta(
+            ge=0,
+            description="number of labels that the data must have; 0: any",
+            extra={"sources": ("files",)},
+        ),
     ] = 0
     file_size: Annotated[
         int,
-        Meta(ge=0, description="side that the images must have (files); 0: any", extra={"unit": "pixels"}),
+        Meta(
+            ge=0,
+            description="side that the images must have; 0: any",
+            extra={"unit": "pixels", "sources": ("files",)},
+        ),
     ] = 0
     resize: Annotated[
         int,

@@ -1,8 +1,9 @@
 """The complete configuration of a run: the rooms' options in one frozen table, read from and written to TOML."""
 
 import hashlib
+import itertools
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -20,7 +21,15 @@ from deeptheory.plugins.options import PluginOptions
 from deeptheory.prune.masked_layers import last_maskable_stages
 from deeptheory.prune.options import CompareOptions, PruneOptions
 from deeptheory.runs import former_names, network_files, plugin_records
-from deeptheory.runs.option_tables import fields_of, flatten, help_of, options_from, toml_line, toml_lines
+from deeptheory.runs.option_tables import (
+    fields_of,
+    flatten,
+    help_of,
+    options_from,
+    sources_of,
+    toml_line,
+    toml_lines,
+)
 from deeptheory.runs.packaged import configuration_file
 from deeptheory.store.toml import parse_toml, read_toml
 
@@ -140,8 +149,7 @@ def read_options(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """
     table = read_table(path)
     plugin_records.resolve(table, path.parent)
-    for text in overrides:
-        override(table, text)
+    override(table, overrides)
     plugin_records.load_named(table, path)
     return table
 
@@ -256,8 +264,44 @@ def to_toml(config: Config) -> str:
     return "\n".join(scalars + tables) + "\n"
 
 
-def override(table: dict[str, Any], text: str) -> None:
-    """Set one option of a plain table: ``table.option=value``."""
+def override(table: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Set options of a plain table: ``table.option=value``.
+
+    Raises
+    ------
+    InputError
+        An override that is none, or that of a data option which the data source of the table does not read.
+    """
+    for text in overrides:
+        _override_one(table, text)
+    require_read(table, [text.partition("=")[0].strip() for text in overrides])
+
+
+def require_read(table: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuse dotted names of data options that the data source of a plain table does not read.
+
+    Only of what is asked for: a file may hold them, since ``--data`` puts other data in place of its own. Which
+    options the source of a plugin reads is not known.
+    """
+    asked, data = set(names), table.get("data", {})
+    source = data.get("source", DataOptions().source) if isinstance(data, Mapping) else ""
+    sources = {field.name: sources_of(field) for field in fields_of(DataOptions)}
+    if source not in list(itertools.chain(*sources.values())):
+        return
+    for name, readers in sources.items():
+        if readers and source not in readers and f"data.{name}" in asked:
+            do = "leave it out, or name data that read it"
+            if (name, source) == ("n_labels", "files"):
+                do = "data.labels_used takes so many of the labels of files"
+            raise InputError(
+                f"data.{name}",
+                f"an option that data.source = {source} reads",
+                f"one that only {' and '.join(readers)} read",
+                do,
+            )
+
+
+def _override_one(table: dict[str, Any], text: str) -> None:
     name, separator, value = text.partition("=")
     if not separator or not name.strip():
         raise InputError("--set", "table.option=value, such as train.epochs=5", f"'{text}'")

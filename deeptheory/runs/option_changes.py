@@ -53,8 +53,7 @@ def changed_config(run: Run, overrides: Sequence[str]) -> tuple[Config, list[Cha
         that the training reads.
     """
     table = complete(run.config)
-    for text in overrides:
-        override(table, text)
+    override(table, overrides)
     config = config_from(table)
     old, new = (dict(flatten(complete(one))) for one in (run.config, config))
     changes = [

@@ -59,6 +59,17 @@ def meta_of(field: msgspec.structs.FieldInfo) -> msgspec.Meta:
     return next((meta for meta in metadata if isinstance(meta, msgspec.Meta)), msgspec.Meta())
 
 
+def description_of(field: msgspec.structs.FieldInfo) -> str:
+    """What an option is, with the data sources that read it where not all do."""
+    sources = sources_of(field)
+    return (meta_of(field).description or "") + (f" ({', '.join(sources)})" if sources else "")
+
+
+def sources_of(field: msgspec.structs.FieldInfo) -> tuple[str, ...]:
+    """The data sources that read an option; none where all do."""
+    return tuple((meta_of(field).extra or {}).get("sources", ()))
+
+
 def check_names(table: Mapping[str, Any], struct: type, prefix: str = "") -> None:
     """Refuse an unknown option of a plain table and name the nearest known one."""
     known = {field.name: field.type for field in fields_of(struct)}
@@ -125,9 +136,8 @@ def help_of(struct: type) -> tuple[tuple[str, str], ...]:
     """The options of a table with their help, which ends with the unit."""
     texts = []
     for field in fields_of(struct):
-        meta = meta_of(field)
-        units = [f"[{unit}]" for unit in [(meta.extra or {}).get("unit")] if unit]
-        texts.append((field.name, " ".join([meta.description or "", *units])))
+        units = [f"[{unit}]" for unit in [(meta_of(field).extra or {}).get("unit")] if unit]
+        texts.append((field.name, " ".join([description_of(field), *units])))
     return tuple(texts)
 
 

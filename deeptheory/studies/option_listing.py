@@ -11,7 +11,7 @@ from deeptheory.errors import unknown_name
 from deeptheory.options import Options
 from deeptheory.runs.configuration import Config, complete, config_from, following, override, read_options
 from deeptheory.runs.option_readers import PARTS, is_of
-from deeptheory.runs.option_tables import fields_of, flatten, meta_of
+from deeptheory.runs.option_tables import description_of, fields_of, flatten, meta_of
 from deeptheory.store import paths
 from deeptheory.store.toml import toml_value
 from deeptheory.studies.sweep.options import SweepOptions, read_sweep, sweep_lines
@@ -55,8 +55,7 @@ def list_options(overrides: Sequence[str] = (), command: str = "") -> str:
         An unknown command, or what `read_config` refuses of the overrides.
     """
     table: dict[str, Any] = {}
-    for text in overrides:
-        override(table, text)
+    override(table, overrides)
     config = config_from(table)
     asked = [name for name, _ in flatten(complete(config)) if _reader(command)(name)]
     followed = dict(flatten(following({**complete(config), "prune": {}, "retrain": {}})))
@@ -146,7 +145,7 @@ def _tables(
 
 
 def _described(field: msgspec.structs.FieldInfo, value: Any, followed: Any = None) -> list[str]:
-    text, values = textwrap.wrap(meta_of(field).description or "", WIDTH), range_of(field)
+    text, values = textwrap.wrap(description_of(field), WIDTH), range_of(field)
     if len(values) > LONGEST:
         text, values = [*text, *textwrap.wrap(values, WIDTH)], "see above"
     mark = "#" if followed is not None and value == followed else ""

@@ -87,6 +87,15 @@ def test_a_real_process_with_wrong_vectors_ends_with_2(config, tmp_path):
         ("train.epochs=many", "train.epochs: expected int, found 'many'"),
         ("train.epochs", "--set: expected table.option=value"),
         ("data.n_labels=1001", "data.n_labels: expected int <= 1000, found 1001"),
+        (
+            "data.noise=0.5",
+            "data.noise: expected an option that data.source = glyphs reads, found one that only sent",
+        ),
+        (
+            "data.path=own.npz",
+            "data.path: expected an option that data.source = glyphs reads, found one that only f",
+        ),
+        ("data.source=[1]", "data.source: expected str, found [1]"),
         ("prune.stages=['stage99']", "prune.stages: expected one of stage1, "),
         (
             "network.name=vgg16",

@@ -47,8 +47,7 @@ def check_deeptheory(arguments):
         check_options(asked, STEPS.get(command, paths.STEPS))
     else:
         table = {}
-        for text in overrides:
-            override(table, text)
+        override(table, overrides)
         config_from(table)
     if context.command.name == "figure":
         assert context.params["name"] in {*FIGURES, "NAME"}

@@ -238,6 +238,7 @@ def test_overrides_are_read_as_toml_or_as_text(tmp_path):
         "prune.stages=['stage9']",
         "network.name=lenet",
         "data.path=/data/cifar=10",
+        "data.source=files",
         "train.epochs=6",
     )
     assert (config.train.epochs, config.train.batch, config.seed, config.train.flip) == (6, 50, 4, False)
@@ -256,7 +257,36 @@ def test_a_malformed_override_is_refused(tmp_path, text):
 def test_a_text_that_no_file_can_hold_is_refused(tmp_path, text):
     option = text.split("=")[0]
     with pytest.raises(InputError, match=rf"^{option}: expected text without NUL, found .*a\\x00"):
-        read(tmp_path, "", text)
+        read(tmp_path, "[data]\nsource = 'files'", text)
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "message"),
+    [
+        (
+            "",
+            "data.noise=0.5",
+            "data.noise: .* data.source = glyphs reads, found one that only sentences read; leave",
+        ),
+        (
+            "source = 'sentences'",
+            "data.size=16",
+            "data.size: .* data.source = sentences reads, .* only glyphs read",
+        ),
+        (
+            "source = 'files'",
+            "data.n_labels=10",
+            "data.n_labels: .* found .* glyphs and sentences .*data.labels_used",
+        ),
+    ],
+)
+def test_an_override_that_the_data_source_does_not_read_is_refused(tmp_path, data, text, message):
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, f"[data]\n{data}", text)
+    name, value = text.split("=")
+    read(
+        tmp_path, f"[data]\n{data}\n{name.removeprefix('data.')} = {value}"
+    )  # a file may be used with other data
 
 
 def test_a_wrong_override_is_refused(tmp_path):
@@ -280,7 +310,7 @@ def test_a_wrong_override_is_refused(tmp_path):
         ("prune.thresholds=0.3,0.4", "prune.thresholds", (0.3, 0.4)),
         ("compare.densities=0.2", "compare.densities", (0.2,)),
         ("train.milestones=2,5", "train.milestones", (2, 5)),
-        ("data.path=/a,b", "data.path", "/a,b"),
+        ("data.measure_from=/a,b", "data.measure_from", "/a,b"),
     ],
 )
 def test_lists_need_no_quotes_or_brackets(tmp_path, text, option, value):

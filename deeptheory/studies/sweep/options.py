@@ -12,7 +12,7 @@ from msgspec import Meta, field, structs
 from deeptheory.errors import InputError
 from deeptheory.options import Options
 from deeptheory.runs import plugin_records
-from deeptheory.runs.configuration import Config, config_from, override, read_table, to_toml
+from deeptheory.runs.configuration import Config, config_from, override, read_table, require_read, to_toml
 from deeptheory.runs.option_tables import check_names, flatten, options_from
 from deeptheory.store.toml import toml_value
 
@@ -94,8 +94,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
     grid = table["sweep"].get("grid") if isinstance(table.get("sweep"), dict) else None
     if isinstance(grid, dict):
         table["sweep"]["grid"] = nested(grid)  # as the overrides name them
-    for text in overrides:
-        override(table, text)
+    override(table, overrides)
     plugin_records.load_named(table, path)
     _resolve_networks(table.get("sweep"), path.parent)
     if "sweep" not in table:
@@ -106,6 +105,8 @@ def read_sweep(path: Path, overrides: Sequence[str] = ()) -> Sweep:
         _check_grid(asked["grid"])
     sweep = Sweep(config_from(table), options_from(asked, SweepOptions, "sweep."))
     _check_variants(sweep.options)
+    if "data.source" not in sweep.varied:
+        require_read(table, sweep.varied)
     return replace(sweep, config=_with_plugins(sweep))
 
 

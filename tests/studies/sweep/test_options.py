@@ -20,7 +20,7 @@ name = "short"
 "train.epochs" = 1
 [[sweep.variants]]
 name = "tilted"
-"data.path" = 'a "quoted" \\ path'
+"data.measure_from" = 'a "quoted" \\ path'
 "train.flip" = false
 """
 
@@ -43,7 +43,7 @@ def test_the_common_configuration_and_what_differs_are_read(tmp_path):
     sweep = read(tmp_path, TEXT)
     assert (sweep.config.seed, sweep.config.data.size, sweep.options.steps) == (2, 16, "measure")
     assert sweep.options.grid["data.n_labels"] == [3, 10]
-    assert sweep.varied == ("data.n_labels", "prune.stages", "train.epochs", "data.path", "train.flip")
+    assert sweep.varied == ("data.n_labels", "prune.stages", "train.epochs", "data.measure_from", "train.flip")
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,15 @@ def test_overrides_reach_the_configuration_and_the_sweep(tmp_path):
     assert (sweep.config.train.epochs, sweep.options.steps) == (3, "train")
     assert sweep.options.grid["data.n_labels"] == [5]
     assert sweep.options.grid["train.batch"] == [10]
+
+
+def test_options_that_the_data_do_not_read_are_refused(tmp_path):
+    text = grid("'data.n_labels' = [3, 10]")
+    for_files = "data.source=files", "data.path=own.npz"
+    with pytest.raises(InputError, match=r"^data.n_labels: .* data.source = files reads"):
+        read(tmp_path, text, *for_files)
+    sources = read(tmp_path, text, "sweep.grid.data.source=glyphs,sentences")
+    assert sources.options.grid["data.source"] == ["glyphs", "sentences"]
 
 
 def test_nested_is_what_a_configuration_looks_like():
