@@ -82,6 +82,6 @@ def _summary(
     changed = "; ".join(change.text for change in planned[0].changes) or "no option changed"
     what = "there already" if all(existed) else "made"
     title = f"branch of {source} {what}: {changed}"
-    header = ("run", "taken over", "to be done", f"left in {source}")
+    header = ("run", "taken over", "to be done", f"only in {source}")
     table = Table(title, header, rows, left=(0, 1, 2, 3))
     return Summary(str(table), {"source": str(source), "changed": changes, "runs": numbers}, (table,))

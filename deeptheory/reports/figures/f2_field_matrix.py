@@ -33,9 +33,9 @@ def _draw(runs: Sequence[Run], stage: str | None = None, filter_index: int | Non
     one = slice(filter_index, filter_index + 1)
     field = measure.fields_from_class_means(means[:, one], weight[:, one])[0]
     clusters = measure.find_clusters(measure.clip(field, threshold))
-    return draw_field_matrix(
-        field, threshold, clusters, f"{stage}, filter {filter_index}, seed {run.config.seed}"
-    )
+    name = f"{stage}, filter {filter_index}, seed {run.config.seed}"
+    label_names = run.read_names(paths.join("train", paths.LABEL_NAMES))
+    return draw_field_matrix(field, threshold, clusters, name, label_names)
 
 
 FIGURE = RunFigure(

@@ -19,11 +19,16 @@ ONE, IN_CLUSTER, NOISE = 1, 2, 3
 ELEMENT_COLORS = {ONE: BLACK, IN_CLUSTER: BLUE, NOISE: VERMILLION}
 FINE = 200  # beyond this many labels an element is too small to be seen in print and drawn larger instead
 NAMED_LABELS = 20  # up to this many labels every label is named on the axes of the sorted matrix
+LONGEST_NAME = 12  # letters of a name there
 
 
 @styled
 def draw_field_matrix(
-    field: ArrayLike, threshold: float, clusters: Sequence[Sequence[int]], name: str = ""
+    field: ArrayLike,
+    threshold: float,
+    clusters: Sequence[Sequence[int]],
+    name: str = "",
+    label_names: Sequence[str] = (),
 ) -> Figure:
     """Draw the field matrix of one filter in three panels.
 
@@ -42,6 +47,9 @@ def draw_field_matrix(
         Clusters of the clipped matrix, as `measure.find_clusters` gives them; may be empty.
     name : str
         Which filter it is, written below the panels.
+    label_names : sequence of str
+        Names of the K labels, which stand at the axes of the sorted panel when it has at most 20; their numbers
+        without them.
 
     Raises
     ------
@@ -64,7 +72,9 @@ def draw_field_matrix(
     clipped = np.asarray(clip(matrix, threshold))
     _check_clusters(clusters, clipped)
 
-    figure = Figure(figsize=(DOUBLE_COLUMN, 2.65))
+    named = [_shortened(label) for label in label_names] or [str(label) for label in range(len(matrix))]
+    upright = len(named) <= NAMED_LABELS and max(map(len, named)) > 2
+    figure = Figure(figsize=(DOUBLE_COLUMN, 3.0 if upright else 2.65))
     figure.text(0.01, 0.02, name)  # level with the legend
     panels = figure.subplots(1, 3)
     _draw_field(figure, panels[0], matrix)
@@ -75,7 +85,7 @@ def draw_field_matrix(
         axes.set_ylabel("input label $i$")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
-    _draw_sorted(panels[2], clipped, clusters)
+    _draw_sorted(panels[2], clipped, clusters, named, upright)
     figure.legend(
         handles=[
             Patch(facecolor=BLUE, edgecolor=BLACK, label="(c) cluster"),
@@ -132,7 +142,13 @@ def _draw_elements(axes: Axes, elements: NDArray[np.int_]) -> None:
     axes.tick_params(top=False, right=False)
 
 
-def _draw_sorted(axes: Axes, clipped: NDArray[np.bool_], clusters: Sequence[Sequence[int]]) -> None:
+def _draw_sorted(
+    axes: Axes,
+    clipped: NDArray[np.bool_],
+    clusters: Sequence[Sequence[int]],
+    named: Sequence[str],
+    upright: bool,
+) -> None:
     n_labels = len(clipped)
     in_clusters = list(chain.from_iterable(clusters))
     order = in_clusters + sorted(set(range(n_labels)) - set(in_clusters))
@@ -154,8 +170,13 @@ def _draw_sorted(axes: Axes, clipped: NDArray[np.bool_], clusters: Sequence[Sequ
     axes.set_xlabel("output $j$, sorted by cluster")
     axes.set_ylabel("input label $i$, sorted")
     if n_labels <= NAMED_LABELS:
-        axes.set_xticks(range(n_labels), [str(label) for label in order])
-        axes.set_yticks(range(n_labels), [str(label) for label in order])
+        names = [named[label] for label in order]
+        axes.set_xticks(range(n_labels), names, rotation=90 if upright else 0, parse_math=False)
+        axes.set_yticks(range(n_labels), names, parse_math=False)
     else:
         axes.set_xticks([])
         axes.set_yticks([])
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

@@ -40,6 +40,14 @@ def test_three_panels_of_the_worked_example(tmp_path):
     save(figure, tmp_path / "figure.png")
 
 
+def test_the_sorted_panel_names_its_labels(tmp_path):
+    names = "cup", "rose", "$2", "a name of many letters", "orange"
+    figure = draw_field_matrix(CHAIN, 0.3, CLUSTERS, label_names=names)
+    for ticks in (figure.axes[2].get_xticklabels(), figure.axes[2].get_yticklabels()):
+        assert [tick.get_text() for tick in ticks] == ["rose", "a name of m…", "orange", "cup", "$2"]
+    save(figure, tmp_path / "figure.png")
+
+
 def test_map_is_centred_at_zero_when_the_minimum_is_the_larger():
     field = np.array([[1.0, -4.0], [0.0, 0.1]])
     assert draw_field_matrix(field, 0.3, [[0]]).axes[0].images[0].get_clim() == (-4, 4)
