@@ -235,7 +235,7 @@ def _case(
     if needs_no_runs(hypothesis):
         made = companions.BUILDERS[hypothesis.evidence](seeds, quiet)
         return judge.Case(hypothesis, made, tuple(f"seed {seed}" for seed in seeds))
-    found, reasons = [], []
+    found, reasons = [], {}
     if groups and hypothesis.evidence in evidence.JOINT:
         groups = [[run for runs in groups for run in runs]]
     for runs in groups:
@@ -246,7 +246,7 @@ def _case(
             hypothesis.parts(made)
             found.append((runs, made))
         except InputError as error:
-            reasons.append(error)
+            reasons[_place(runs)] = error
     if len(found) == 1 or (found and first_fit):
         runs, made = found[0]
         doubts = soundness.doubts(hypothesis.evidence, runs)
@@ -255,11 +255,15 @@ def _case(
     if found:
         several = ", ".join(_place(runs) for runs, _ in found)
         raise InputError(hypothesis.title, "one study that has what it needs", several, "name one of them")
+    if len(reasons) == 1:
+        raise next(iter(reasons.values()))
     if reasons:
-        raise (
-            reasons[0]
-            if len(reasons) == 1
-            else InputError(hypothesis.title, "a study that has what it needs", "; ".join(map(str, reasons)))
+        lacks = [
+            f"{place}: {error.expected} expected, {error.found} found" for place, error in reasons.items()
+        ]
+        todo = dict.fromkeys(error.do for error in reasons.values() if error.do)
+        raise InputError(
+            hypothesis.title, "a study that has what it needs", "; ".join(lacks), "; or ".join(todo)
         )
     raise InputError(
         hypothesis.title,
