@@ -41,6 +41,7 @@ def draw_accuracy_by_epochs(
         Test accuracy without a mask, retrained equally long; 0 epochs: as trained.
     accuracy : mapping of epochs to mapping of criterion to mapping of density to array of shape (S,)
         The same numbers of epochs and criteria, in the same order of seeds; 0 epochs: masked and not retrained.
+        The criteria of a column have the same densities, columns may have others.
     margin : float
         Largest loss that counts as none, in percentage points: a dotted line.
     chance : float
@@ -51,7 +52,7 @@ def draw_accuracy_by_epochs(
     Raises
     ------
     InputError
-        When there is nothing to draw, or epochs, criteria, densities or seeds differ.
+        When there is nothing to draw, or epochs, criteria, densities within a column or seeds differ.
     """
     if not accuracy or set(accuracy) != set(unpruned):
         raise InputError(
@@ -62,11 +63,12 @@ def draw_accuracy_by_epochs(
     marks = arm_marks(names)
     figure = Figure(figsize=(DOUBLE_COLUMN, 4.6))
     grid = figure.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
-    densities = sorted(accuracy[columns[0]][names[0]])
+    marked = sorted({density for curves in accuracy.values() for curve in curves.values() for density in curve})
     highest, losses, drawn = 0.0, [], []
     for (above, below), epochs in zip(grid.T, columns, strict=True):
         if list(accuracy[epochs]) != names:
             raise InputError(f"criteria after {epochs} epochs", ", ".join(names), ", ".join(accuracy[epochs]))
+        densities = sorted(accuracy[epochs][names[0]])
         reference = per_seed_accuracy("unpruned", np.reshape(unpruned[epochs], (-1, 1)), 1)
         values = {
             name: checked_curve(name, curve, densities, len(reference))
@@ -76,7 +78,7 @@ def draw_accuracy_by_epochs(
         drawn += draw_predictions(below, (predicted or {}).get(epochs, {}), marks)
         highest = max(highest, reference.max(), *(float(np.nanmax(curve)) for curve in values.values()))
         above.set_title("not retrained" if epochs == 0 else f"{epochs} epoch{'s' * (epochs > 1)}", fontsize=8)
-        density_axis(below, densities, lambda density, _: f"{1 - density:.3g}")
+        density_axis(below, marked, lambda density, _: f"{1 - density:.3g}")
         below.tick_params(axis="x", labelsize=6)
         below.set_xlabel("dilution of the masked layers")
     below.invert_xaxis()  # shared

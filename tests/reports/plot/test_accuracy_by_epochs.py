@@ -22,6 +22,13 @@ def test_every_number_of_epochs_has_a_column_of_accuracy_and_loss():
     assert axes[1, 0].get_ylim()[0] > 52 > axes[1, 0].get_ylim()[1]  # random, not retrained, density 0.1
 
 
+def test_columns_may_have_densities_of_their_own():
+    fewer = {0: ACCURACY[0], 10: {name: {0.1: curve[0.1]} for name, curve in ACCURACY[10].items()}}
+    axes = np.reshape(draw_accuracy_by_epochs(UNPRUNED, fewer, margin=0.5, chance=0.01).axes, (2, 2))
+    assert [len(panel.containers[0].lines[0].get_xdata()) for panel in axes[1]] == [2, 1]
+    assert axes[1, 1].get_xticks().tolist() == [0.1, 0.5]
+
+
 @pytest.mark.parametrize(
     ("unpruned", "accuracy", "named"),
     [
