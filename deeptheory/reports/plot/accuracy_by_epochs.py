@@ -63,7 +63,9 @@ def draw_accuracy_by_epochs(
     marks = arm_marks(names)
     figure = Figure(figsize=(DOUBLE_COLUMN, 4.6))
     grid = figure.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
-    marked = sorted({density for curves in accuracy.values() for curve in curves.values() for density in curve})
+    marked = sorted(
+        {density for curves in accuracy.values() for curve in curves.values() for density in curve}
+    )
     highest, losses, drawn = 0.0, [], []
     for (above, below), epochs in zip(grid.T, columns, strict=True):
         if list(accuracy[epochs]) != names:

@@ -43,7 +43,13 @@ def test_the_common_configuration_and_what_differs_are_read(tmp_path):
     sweep = read(tmp_path, TEXT)
     assert (sweep.config.seed, sweep.config.data.size, sweep.options.steps) == (2, 16, "measure")
     assert sweep.options.grid["data.n_labels"] == [3, 10]
-    assert sweep.varied == ("data.n_labels", "prune.stages", "train.epochs", "data.measure_from", "train.flip")
+    assert sweep.varied == (
+        "data.n_labels",
+        "prune.stages",
+        "train.epochs",
+        "data.measure_from",
+        "train.flip",
+    )
 
 
 @pytest.mark.parametrize(
