@@ -60,6 +60,9 @@ def test_one_member_is_computed_by_its_index(deeptheory, file, tmp_path):
 def test_a_failed_member_ends_the_command_with_1_and_the_reason(deeptheory, file, tmp_path):
     out = tmp_path / "labels"
     (tmp_path / "damaged.npz").write_bytes(b"damaged")
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("data.n_labels", "data.labels_used"), encoding="utf-8"
+    )
     arguments = "sweep", file, "--out", out, "--data", tmp_path / "damaged.npz", *QUICK
     result = deeptheory(*arguments)
     assert (result.code, result.err) == (1, "")
