@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory.data import npy, npz
-from deeptheory.data.array_names import arrays_by_meaning
+from deeptheory.data.array_names import arrays_by_meaning, known_arrays
 from deeptheory.data.arrays import from_arrays
 from deeptheory.data.dataset import Dataset
 from deeptheory.data.id_arrays import from_ids
@@ -64,6 +64,19 @@ def read_archive(path: Path, name: str = "") -> Dataset:
     return _dataset(name or path.name, arrays)
 
 
+def is_data(path: Path) -> bool:
+    """Whether a file holds the arrays of a data set, by their names; one that cannot be read does not."""
+    if not path.is_file() or path.suffix not in SUFFIXES:
+        return False
+    try:
+        present = known_arrays(_names_in(path))
+    except Exception:  # damaged bytes can make the readers raise anything
+        return False
+    return any(name.endswith("images") for name in present) and any(
+        name.endswith("labels") for name in present
+    )
+
+
 def read_folder_of_arrays(path: Path, quiet: bool = False) -> Dataset:
     """`read_archive` as a layout of directories."""
     del quiet
@@ -97,6 +110,15 @@ def _kind_of(path: Path) -> Kind:
     if path.is_dir():
         return Kind("numpy", _read_npy_folder)
     return Kind(".npz", _read_npz) if path.suffix in NPZ_SUFFIXES else Kind("HDF5", _read_hdf5)
+
+
+def _names_in(path: Path) -> list[str]:
+    if path.suffix in NPZ_SUFFIXES:
+        return npz.array_names(path)
+    from deeptheory.data import hdf5_arrays
+
+    with hdf5_arrays.opened(path) as file:
+        return hdf5_arrays.array_names(file)
 
 
 def _read_npz(path: Path) -> Arrays:

@@ -49,7 +49,7 @@ def read_binary_10(path: Path, quiet: bool = False) -> Dataset:
     """
     del quiet  # it takes less than the two seconds from which progress is shown
     files = [path / f"{name}.bin" for name in BATCHES_10]
-    sizes = {file: checked_size(_existing(file), "CIFAR file", copies=2 * len(files)) for file in files}
+    sizes = {file: _size_of_records(file, 1, copies=2 * len(files)) for file in files}
     for file, size in sizes.items():
         if size != max(sizes.values()):
             found = f"{size} bytes"
@@ -119,7 +119,14 @@ def _images(pixels: NDArray[np.uint8]) -> Images:
 
 def _read_records(path: Path, n_label_bytes: int) -> tuple[Images, Labels]:
     """Images and labels of records: label bytes, the last of them the fine label, then pixels."""
-    size = checked_size(_existing(path), "CIFAR file", copies=2)
+    _size_of_records(path, n_label_bytes, copies=2)
+    records = np.fromfile(path, np.uint8).reshape(-1, n_label_bytes + PIXELS)
+    return _images(records[:, n_label_bytes:]), records[:, n_label_bytes - 1].astype(np.int64)
+
+
+def _size_of_records(path: Path, n_label_bytes: int, copies: int) -> int:
+    """Bytes of a file, which must be whole records."""
+    size = checked_size(_existing(path), "CIFAR file", copies)
     record = n_label_bytes + PIXELS
     if size == 0 or size % record:
         whole = max(round(size / record), 1)
@@ -129,8 +136,7 @@ def _read_records(path: Path, n_label_bytes: int) -> tuple[Images, Labels]:
             f"{size} bytes",
             "unpack the official archive again",
         )
-    records = np.fromfile(path, np.uint8).reshape(-1, record)
-    return _images(records[:, n_label_bytes:]), records[:, n_label_bytes - 1].astype(np.int64)
+    return size
 
 
 def _read_names(path: Path) -> tuple[str, ...]:

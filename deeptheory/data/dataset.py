@@ -45,8 +45,8 @@ class Dataset:
     Raises
     ------
     InputError
-        Types or shapes do not fit, a label or id is out of range, a text has no word, or a name or word cannot be
-        written as UTF-8 or has a NUL.
+        Types or shapes do not fit, a label or id is out of range, two labels have one name, a text has no word, or
+        a name or word cannot be written as UTF-8 or has a NUL.
     """
 
     name: str
@@ -63,6 +63,17 @@ class Dataset:
     def __post_init__(self) -> None:
         for name in (self.name, *self.label_names):
             require_text("name of the data or of a label", name)
+        if len(set(self.label_names)) < self.n_labels:
+            name, places = next(
+                (name, places)
+                for name in self.label_names
+                if len(places := [k for k, other in enumerate(self.label_names) if other == name]) > 1
+            )
+            found, do = (
+                f"'{name}' for labels {' and '.join(map(str, places))}",
+                "tell them apart by their names",
+            )
+            raise InputError(f"names of the labels of '{self.name}'", "a name of its own for each", found, do)
         for word in self.words:
             require_text(f"word of '{self.name}'", word)
         for part, images, labels in self._parts:
@@ -143,6 +154,15 @@ class Dataset:
                 labels = np.array(self.label_numbers)[labels]
             digest.update(repr(labels.shape).encode() + np.ascontiguousarray(labels).data)
         return digest.hexdigest()
+
+    @property
+    def tests_on_training(self) -> bool:
+        """Whether the test inputs are the first ones of training, one for one."""
+        train, test = self.train_images, self.test_images
+        return 0 < len(test) <= len(train) and all(
+            np.array_equal(tested := in_memory(test[rows]), in_memory(train[rows])[: len(tested)])
+            for rows in row_blocks(test)
+        )
 
     @property
     def n_labels(self) -> int:

@@ -182,7 +182,8 @@ def read_files(path: Path, quiet: bool = False, resize: int = 0, reading: Readin
     Raises
     ------
     InputError
-        No layout or more than one matches, files are damaged, or `resize` is given and it is no folder of images.
+        No layout or more than one matches, a file of arrays lies beside it, files are damaged, or `resize` is
+        given and it is no folder of images.
     """
     suffixes = (*archive.SUFFIXES, *text_files.TABLES)
     known = "; ".join([*(layout.description for layout in LAYOUTS), f"a file {', '.join(suffixes)}"])
@@ -207,6 +208,10 @@ def read_files(path: Path, quiet: bool = False, resize: int = 0, reading: Readin
         found = "; ".join(f"{layout.description} in {directory}" for layout, directory in matches)
         raise InputError(f"data path {path}", "one layout", found, "name the directory of one of them")
     layout, directory = matches[0]
+    if others := [file for file in sorted(directory.iterdir()) if archive.is_data(file)]:
+        found = f"{layout.description} and {', '.join(file.name for file in others)}"
+        do = "name the file, or move it elsewhere"
+        raise InputError(f"data path {path}", "one data set", found, do)
     if "resize" not in layout.takes:
         refuse_resize(resize, layout.description)
     settings = {"resize": resize, "reading": reading}

@@ -23,7 +23,7 @@ from deeptheory.measure.fields import (
 )
 from deeptheory.measure.filter_intervals import Estimate
 from deeptheory.measure.interval_bounds import FieldBounds, field_bounds
-from deeptheory.measure.labels import balanced_subset, class_means
+from deeptheory.measure.labels import balanced_subset, check_inputs, class_means
 from deeptheory.measure.margin_sensitivity import squared_sensitivity
 from deeptheory.measure.mean_activations import ClassStatistics, class_statistics
 from deeptheory.measure.network_measures import MeasuredStage, measure_stages
@@ -73,6 +73,7 @@ __all__ = [
     "all_noise",
     "attention_maps",
     "balanced_subset",
+    "check_inputs",
     "class_means",
     "class_selectivity_index",
     "class_statistics",

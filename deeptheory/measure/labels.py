@@ -61,11 +61,26 @@ def class_means(
 def balanced_subset(
     labels: NDArray[np.integer], n_inputs: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Rows of the same number of inputs for every label, at most `n_inputs` in all, increasing."""
+    """Rows of the same number of inputs for every label, at most `n_inputs` in all, increasing.
+
+    Raises
+    ------
+    InputError
+        Fewer inputs than labels.
+    """
+    present = np.unique(labels)
+    check_inputs(n_inputs, len(present))
     order = rng.permutation(len(labels))
     rank = np.empty(len(labels), np.int64)
-    for label in np.unique(labels):
+    for label in present:
         rows = order[labels[order] == label]
         rank[rows] = np.arange(len(rows))
-    per_label = max(1, n_inputs // len(np.unique(labels)))
-    return np.flatnonzero(rank < per_label)
+    return np.flatnonzero(rank < n_inputs // len(present))
+
+
+def check_inputs(n_inputs: int, n_labels: int) -> None:
+    """Refuse fewer inputs of a probe than one for each label; 0 is all of them."""
+    if 0 < n_inputs < n_labels:
+        raise InputError(
+            "probe.inputs", f"0 for all, or at least {n_labels}, one for each label", f"{n_inputs}"
+        )

@@ -100,6 +100,8 @@ def _read(path: str | os.PathLike[str]) -> tuple[_Blueprint, dict[str, dict[str,
     try:
         require_whole_heaps(Path(path))
         with h5py.File(path, "r", locking="best-effort") as file:
+            if paths.MODEL_NETWORK not in file:
+                raise ValueError(f"no entry '{paths.MODEL_NETWORK}'; of a run, compact-ARM.h5 is such a file")
             entries = hdf5.OpenFile(file)
             blueprint = msgspec.json.decode(entries.read_text(paths.MODEL_NETWORK), type=_Blueprint)
             check_count(sum(len(stage.layers) for stage in blueprint.stages))

@@ -113,13 +113,21 @@ def test_a_missing_batch_is_named(layout, request):
 
 def test_a_truncated_binary_batch_is_refused(binary_10):
     batch = binary_10 / "data_batch_3.bin"
-    batch.write_bytes(batch.read_bytes()[:-1])
+    whole = batch.read_bytes()
+    text = (
+        r"data_batch_3\.bin: expected a whole number of records of 3073 bytes \(nearest: 6146 bytes\), found"
+    )
+    for damaged in (whole[:-1], whole + b"\0"):
+        batch.write_bytes(damaged)
+        with pytest.raises(InputError, match=text):
+            read_files(binary_10)
+    batch.write_bytes(whole[:3073])
     with pytest.raises(
-        InputError, match=r"data_batch_3\.bin: expected 6146 bytes, as the others, found 6145 bytes"
+        InputError, match=r"data_batch_3\.bin: expected 6146 bytes, as the others, found 3073"
     ):
         read_files(binary_10)
     test = binary_10 / "test_batch.bin"
-    batch.write_bytes(batch.read_bytes() + b"\0")
+    batch.write_bytes(whole)
     test.write_bytes(test.read_bytes()[:-10])
     text = r"test_batch\.bin: expected a whole number of records of 3073 bytes \(nearest: 6146 bytes\), found"
     with pytest.raises(InputError, match=text):

@@ -21,6 +21,15 @@ def test_properties():
     assert (make().n_labels, make().input_shape) == (2, (2, 3, 1))
 
 
+def test_a_test_set_of_training_inputs_is_known():
+    assert make().tests_on_training
+    assert not make(test_images=np.ones((1, 2, 3, 1), np.uint8)).tests_on_training
+    none = {"test_images": np.zeros((0, 2, 3, 1), np.uint8), "test_labels": np.zeros(0, np.int64)}
+    assert not make(**none).tests_on_training
+    more = {"test_images": np.zeros((5, 2, 3, 1), np.uint8), "test_labels": np.zeros(5, np.int64)}
+    assert not make(**more).tests_on_training
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -37,6 +46,7 @@ def test_properties():
             r"name of the data or of a label: expected text without NUL, found 'b",
         ),
         ({"name": "b\0"}, "expected text without NUL"),
+        ({"label_names": ("a", "b", "a")}, "a name of its own for each, found 'a' for labels 0 and 2; tell"),
         (
             {"train_labels": np.array([0, 1])},
             r"training labels of 'tiny': expected int64 of shape \(4,\).*, found int64 of shape \(2,\)",

@@ -128,6 +128,11 @@ def too_many(name):
     return write
 
 
+def beside(path):
+    np.savez(path / "own.npz", images=RGB, labels=LABELS)
+    return folder()(path)
+
+
 def folder(*files, **options):
     """A folder of images: (name, image, options of saving)."""
 
@@ -164,6 +169,8 @@ FILES = {
     "validation arrays and no": [arrays(**SET, val_images=RGB, val_labels=LABELS)],
     "validation and test": [arrays(**SET, x_val=RGB, y_val=LABELS, x_test=RGB, y_test=LABELS)],
     "two arrays for one part": [arrays(**SET, x=RGB), arrays(pixels=RGB, labels=LABELS)],
+    "one name for two": [arrays(**SET, label_names=np.array(["a", "b", "a"]))],
+    "a file of arrays in": [beside],
     "training images in 0..255, test": [arrays(**SET, x_test=RGB / 255, y_test=LABELS)],
     "more images than the memory": [too_many(name) for name in ("own", "own.npz", "own.h5")],
     "compressed npz larger": [too_many("packed.npz")],

@@ -86,6 +86,18 @@ def test_two_layouts_in_one_place_are_refused(tmp_path):
         load(DataOptions(source="files", path=str(tmp_path)))
 
 
+def test_a_file_of_arrays_beside_a_layout_is_refused_and_other_files_are_not(tmp_path):
+    cifar_100_binary(tmp_path / "data")
+    np.savez(tmp_path / "data" / "notes.npz", epochs=np.arange(3))
+    (tmp_path / "data" / "damaged.npz").write_bytes(b"PK")
+    options = DataOptions(source="files", path=str(tmp_path / "data"))
+    assert load(options).name == "cifar-100"
+    np.savez(tmp_path / "data" / "own.npz", x_train=np.zeros((2, 4, 4)), y_train=np.arange(2))
+    text = r"expected one data set, found CIFAR-100 binary \(train.bin, test.bin\) and own.npz; name the file"
+    with pytest.raises(InputError, match=text):
+        load(options)
+
+
 def test_options_come_without_the_heavy_libraries():
     program = (
         "import sys, deeptheory.data; "

@@ -21,6 +21,8 @@ def test_balanced_subset_takes_as_many_of_every_label():
     assert np.all(np.diff(rows) > 0)
     other = measure.balanced_subset(labels, 13, np.random.default_rng(1))
     assert rows.tolist() != other.tolist()
+    with pytest.raises(InputError, match=r"probe\.inputs: expected 0 for all, or at least 3, one for each"):
+        measure.balanced_subset(labels, 2, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(

@@ -218,5 +218,10 @@ def test_bad_input_is_named():
     refused("found label 2", n_labels=2)
     refused("features: .*finite.*, found NaN", np.full_like(features, np.nan))
     refused(
-        "loss of the probe: .*finite.* in epoch .*lower learning_rate", 1e12 * features, options=diverging
+        r"loss of the probe: .*finite.* in epoch .*lower probe\.learning_rate",
+        1e12 * features,
+        options=diverging,
     )
+    # In one batch the loss is finite until the step that leads to infinite weights, the last one.
+    last = msgspec.structs.replace(diverging, learning_rate=1e30, epochs=1, batch=6)
+    refused("loss of the probe: .*finite.* in epoch 1; lower", 1e12 * features, options=last)

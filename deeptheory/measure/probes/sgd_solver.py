@@ -58,8 +58,7 @@ def fit_by_sgd(task: ProbeTask, options: ProbeOptions) -> ProbeFit:
                 residual = batch @ weight.T
                 loss = residuals(residual, labels[rows])
                 if not math.isfinite(loss):
-                    found = f"{loss} in epoch {epoch + 1}"
-                    raise InputError("loss of the probe", "a finite value", found, "lower learning_rate")
+                    raise _diverged(loss, epoch + 1)
                 gradient: NDArray[np.float32] = np.matmul(residual.T, batch)
                 gradient *= np.float32(1 / len(rows))
                 rates = (np.float32(number) for number in (options.l2, rate, options.momentum))
@@ -67,10 +66,17 @@ def fit_by_sgd(task: ProbeTask, options: ProbeOptions) -> ProbeFit:
             rate *= options.decay
             task.pause(functools.partial(_state, weight, velocity, epoch + 1, rate, rng))
             task.bar.advance(epoch + 1 - first_epoch, options.epochs - epoch - 1, f"epoch {epoch + 1}")
-    value, gradient = objective(weight)
+        value, gradient = objective(weight)
+    if not math.isfinite(value):
+        raise _diverged(value, options.epochs)
     norm = float(np.linalg.norm(gradient))
     relative = norm / first_norm if first_norm else 0.0
     return ProbeFit(weight, value, options.epochs, True, relative, norm**2 / (2 * options.l2))
+
+
+def _diverged(loss: float, epoch: int) -> InputError:
+    found, do = f"{loss} in epoch {epoch}", "lower probe.learning_rate"
+    return InputError("loss of the probe", "a finite value", found, do)
 
 
 def _state(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from deeptheory import nn, prune
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.measure import MeasureOptions
+from deeptheory.measure import MeasureOptions, check_inputs
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.run import Run
 
@@ -40,10 +40,12 @@ def stages_to_measure(options: MeasureOptions, network: nn.Network) -> list[str]
 
 
 def check_later_steps(config: Config, network: nn.Network) -> None:
-    """Refuse stages and arms of the steps after training that do not exist, or do not fit the network.
+    """Refuse stages and arms of the steps after training that do not exist or do not fit the network, and probes
+    of fewer inputs than labels.
 
     Their options are only checked here: training is the same with all that fit.
     """
+    check_inputs(config.probe.inputs, network.n_labels)
     prune.check_arms(config.prune.arms, config.prune.density, config.prune.density_from)
     check_measured(layers_to_mask(config.prune, network), stages_to_measure(config.measure, network))
     check_retrained(config, network, config.prune.arms)

@@ -31,6 +31,10 @@ def train(run: Run, group: nn.Group = nn.ALONE) -> None:
     started = time.monotonic()
     config, dataset = run.config, run.dataset
     splits, network = prepare(config, dataset)
+    if dataset.tests_on_training:
+        run.log(
+            "warning: the test inputs are those of training, one for one: accuracies say nothing about new inputs"
+        )
     checkpoint = run.checkpoint(paths.CHECKPOINT)
     images, labels = data.select(dataset, splits, "train")
     training: dict[str, Any] = {

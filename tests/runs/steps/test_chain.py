@@ -261,6 +261,10 @@ def test_a_huge_learning_rate_is_refused_at_the_step_where_it_shows(tmp_path, ti
             "^prune: expected a stage or the head to mask, found neither",
         ),
         ({"prune": {"arms": ["random"]}}, "^prune.arms: expected 'afcc' among them, found random; add it"),
+        (
+            {"probe": {"inputs": 3}},
+            "^probe.inputs: expected 0 for all, or at least 5, one for each label, fo",
+        ),
         ({"prune": {"arms": ["afcc", "randon"]}}, r"^prune.arms: .*found 'randon'; did you mean 'random'\?$"),
         (
             {"network": {"name": "vgg16"}},
@@ -322,6 +326,10 @@ def test_some_of_the_labels_of_a_file(tmp_path, tiny_config):
         drawn = run.dataset.train_images[:, 0, 0, 0]
         assert [names[label] for label in np.unique(drawn)] == found[-1]
     assert found[0] != found[1]  # of the run's own seed
+    assert (
+        "warning: the test inputs are those of training, one for one"
+        in (run.directory / "log.txt").read_text()
+    )
     glyphs = with_tables(tiny_config, data={"labels_used": 3})
     with pytest.raises(InputError, match=r"data.labels_used: expected 0 for glyphs, found 3; set data.n_l"):
         outlined(glyphs)
