@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from deeptheory.options import Options
+from deeptheory.options import ONCE, Options
 
 
 class ProbeOptions(Options, frozen=True):
@@ -44,7 +44,7 @@ class MeasureOptions(Options, frozen=True):
 
     stages: Annotated[
         tuple[str, ...],
-        Meta(description="stages measured, the last one among them; all if empty"),
+        Meta(description="stages measured, the last one among them; all if empty", extra={"each": ONCE}),
     ] = ()
     split: Annotated[
         Literal["measure", "test"],

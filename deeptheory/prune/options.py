@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from deeptheory.options import Options
+from deeptheory.options import ONCE, Options
 from deeptheory.prune.masked_layers import Granularity
 from deeptheory.store.paths import AFCC
 
@@ -42,7 +42,8 @@ class PruneOptions(Options, frozen=True):
         tuple[str, ...],
         Meta(
             description="stages whose weights are masked, by the labels of the stage before and their own; by "
-            "default the last three of the network, but not its first"
+            "default the last three of the network, but not its first",
+            extra={"each": ONCE},
         ),
     ] = ("stage8", "stage9", "stage10")  # of vgg11-10conv
     head: Annotated[bool, Meta(description="mask the head as well")] = True
@@ -68,7 +69,10 @@ class PruneOptions(Options, frozen=True):
     ] = 0
     arms: Annotated[
         tuple[str, ...],
-        Meta(description="criteria compared at equal density; the unpruned arm is always run beside them"),
+        Meta(
+            description="criteria compared at equal density; the unpruned arm is always run beside them",
+            extra={"each": ONCE},
+        ),
     ] = ARMS
 
     @property
@@ -80,7 +84,9 @@ class PruneOptions(Options, frozen=True):
 class CompareOptions(Options, frozen=True):
     """Which criteria are compared, and where; the rest is as in pruning."""
 
-    criteria: Annotated[tuple[str, ...], Meta(description="criteria compared over densities")] = (
+    criteria: Annotated[
+        tuple[str, ...], Meta(description="criteria compared over densities", extra={"each": ONCE})
+    ] = (
         *ARMS,
         "magnitude-global",
         "lamp",
@@ -88,7 +94,7 @@ class CompareOptions(Options, frozen=True):
     )
     densities: Annotated[
         tuple[Annotated[float, Meta(gt=0, le=1)], ...],
-        Meta(description="shares of the masked layers' weights kept"),
+        Meta(description="shares of the masked layers' weights kept", extra={"each": ONCE}),
     ] = (0.5, 0.2, 0.1, 0.05, 0.02)
     alone: Annotated[bool, Meta(description="mask one layer at a time and leave the others whole")] = False
     predict: Annotated[

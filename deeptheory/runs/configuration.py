@@ -16,7 +16,7 @@ from deeptheory.measure.options import MeasureOptions, ProbeOptions
 from deeptheory.nn.architectures import ARCHITECTURES, narrow
 from deeptheory.nn.learning_rates import SCHEDULES
 from deeptheory.nn.options import IMPORTED, NetworkOptions, Recipe, TrainRecipe
-from deeptheory.options import Options
+from deeptheory.options import ONCE, Options
 from deeptheory.plugins.options import PluginOptions
 from deeptheory.prune.masked_layers import last_maskable_stages
 from deeptheory.prune.options import CompareOptions, PruneOptions
@@ -56,7 +56,11 @@ class RetrainRecipe(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = "cosine"
     stages: Annotated[
         tuple[str, ...],
-        msgspec.Meta(description="stages retrained, 'head' for the head, the others held; all if empty"),
+        msgspec.Meta(
+            description="stages retrained, 'head' for the head; the weights of the others are held, their batch "
+            "norms still follow the batches; all if empty",
+            extra={"each": ONCE},
+        ),
     ] = ()
 
 

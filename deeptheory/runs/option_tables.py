@@ -3,13 +3,13 @@
 import functools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 import msgspec
 
 from deeptheory.errors import InputError, unknown_name
-from deeptheory.options import Options
+from deeptheory.options import ONCE, Options
 from deeptheory.store.toml import toml_value
 
 Table = TypeVar("Table", bound=Options)
@@ -21,10 +21,11 @@ def options_from(table: Mapping[str, Any], struct: type[Table], prefix: str = ""
     Raises
     ------
     InputError
-        An unknown option; a value of another type, out of its range, infinite or not among the choices; a NUL.
+        An unknown option; a value of another type, out of its range, infinite or not among the choices; a NUL; a
+        value twice in a list of names or densities.
     """
     check_names(table, struct, prefix)
-    _check_choices(table, struct, prefix)
+    _check_values(table, struct, prefix)
     for name, value in flatten(table):
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(prefix + name, "a finite number", str(value))
@@ -81,15 +82,26 @@ def check_names(table: Mapping[str, Any], struct: type, prefix: str = "") -> Non
             check_names(value, inner, f"{prefix}{name}.")
 
 
-def _check_choices(table: Mapping[str, Any], struct: type, prefix: str) -> None:
-    """Refuse a name that is not in the table, such as that of the schedules, whose names its option can take."""
+def _check_values(table: Mapping[str, Any], struct: type, prefix: str) -> None:
+    """Refuse a name that is not in the table, such as that of the schedules, whose names its option can take.
+
+    And a value twice in a list where the second one could only be passed over, or computed for nothing.
+    """
     for field in fields_of(struct):
-        value, choices = table.get(field.name), meta_of(field).extra or {}
+        name, value, allowed = f"{prefix}{field.name}", table.get(field.name), meta_of(field).extra or {}
         if isinstance(field.type, type) and issubclass(field.type, Options) and isinstance(value, Mapping):
-            _check_choices(value, field.type, f"{prefix}{field.name}.")
-        elif isinstance(value, str) and "among" in choices and value not in choices["among"]:
-            unclear = choices.get("unclear", {})
-            raise unknown_name(f"{prefix}{field.name}", value, choices["among"], unclear)
+            _check_values(value, field.type, f"{name}.")
+        elif isinstance(value, str) and "among" in allowed and value not in allowed["among"]:
+            raise unknown_name(name, value, allowed["among"], allowed.get("unclear", {}))
+        elif isinstance(value, list | tuple) and allowed.get("each") == ONCE:
+            _refuse_repeated(name, value)
+
+
+def _refuse_repeated(name: str, values: Sequence[Any]) -> None:
+    if repeated := [one for place, one in enumerate(values) if one in values[:place]]:
+        raise InputError(
+            name, "every value once", f"{toml_value(repeated[0])} twice", "leave one of them out"
+        )
 
 
 def _explain(

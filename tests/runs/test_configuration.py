@@ -333,6 +333,9 @@ def test_values_of_a_sweep_are_lists(tmp_path):
         ("prune.thresholds=0.3,x", r"^prune.thresholds\[1\]: expected float, found 'x'$"),
         ("prune.stage=a,b", r"^option 'prune.stage': .*did you mean 'stages'"),
         ("compare.densities=0.2,2", r"^compare.densities\[1\]: expected float <= 1.0, found 2$"),
+        ("compare.densities=0.2,0.1,0.2", r"^compare.densities: expected every value once, found 0.2 twice;"),
+        ("prune.arms=afcc,afcc", r'^prune.arms: expected every value once, found "afcc" twice; leave one'),
+        ("retrain.stages=head,head", r"^retrain.stages: expected every value once"),
     ],
 )
 def test_wrong_elements_of_a_list_are_named(tmp_path, text, message):

@@ -52,7 +52,10 @@ def check_rewinding(config: Config) -> None:
 
 
 def check_criteria(config: Config) -> None:
-    """Refuse criteria that do not exist or cannot act at the granularity or the densities that are asked for."""
+    """Refuse no criteria or densities, and criteria that do not exist or cannot act at what is asked for."""
+    for name in ("criteria", "densities"):
+        if not getattr(config.compare, name):
+            raise InputError(f"compare.{name}", "at least one", "none", "leave it out for those by default")
     for density in config.compare.densities:
         check_schedule(msgspec.structs.replace(config.prune, density=density), config.retrain.epochs)
     for criterion in config.compare.criteria:

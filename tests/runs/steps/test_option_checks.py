@@ -32,6 +32,12 @@ CASES = [
     ),
     (
         (paths.COMPARE,),
+        {"compare": {"densities": []}},
+        "compare.densities: expected at least one, found none",
+    ),
+    ((paths.COMPARE,), {"compare": {"criteria": []}}, "compare.criteria: expected at least one, found none"),
+    (
+        (paths.COMPARE,),
         {"compare": {"criteria": ["random-scratch"]}, "retrain": {"stages": ["stage5"]}},
         "compare.criteria",
     ),
@@ -47,7 +53,7 @@ def of(changes):
     )
 
 
-@pytest.mark.parametrize(("asked", "changes", "message"), CASES[:6])
+@pytest.mark.parametrize(("asked", "changes", "message"), CASES[:8])
 def test_they_are_refused_with_the_estimate_and_before_a_study(tmp_path, asked, changes, message):
     config = of(changes)
     with pytest.raises(InputError, match=message):
