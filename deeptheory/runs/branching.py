@@ -1,6 +1,5 @@
 """Branches: runs that share the training, and every result that their changed options leave as it is."""
 
-import contextlib
 import hashlib
 import shutil
 from collections.abc import Sequence
@@ -11,9 +10,11 @@ import h5py
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import Config, differences
+from deeptheory.runs import compact_files
+from deeptheory.runs.configuration import FREE, Config, complete, differences
 from deeptheory.runs.option_changes import Change, Changes, changed_config
 from deeptheory.runs.option_readers import TRAINING, stale_parts
+from deeptheory.runs.option_tables import flatten
 from deeptheory.runs.run import Run, now
 from deeptheory.runs.run_locks import lock
 from deeptheory.runs.stored_parts import Piece, described, stored_pieces
@@ -65,7 +66,7 @@ def plan_branch(source: Run, directory: Path, overrides: Sequence[str]) -> Branc
     """
     source.require(TRAINING)
     if damage := integrity.damage_of(source.results):
-        do = "look at it with 'deeptheory runs verify'; its next step goes back to the version before"
+        do = f"look at it with 'deeptheory runs verify {source.directory}'"
         raise InputError(f"{source.results}", "a whole file", damage, do)
     config, changes = changed_config(source, overrides)
     with hdf5.open_for_reading(source.results) as file:
@@ -78,19 +79,18 @@ def plan_branch(source: Run, directory: Path, overrides: Sequence[str]) -> Branc
 
 
 def make_branch(branch: Branch, quiet: bool = False) -> Run:
-    """Copy what a branch takes over, every data set with its checksum; one that is there is left as it is."""
+    """Copy what a branch takes over, every data set with its checksum; one that is there is left as it is.
+
+    The file of a compact network that is damaged is not copied: `steps.compact` makes it again.
+    """
+    if branch.exists:
+        return Run(branch.directory, quiet)
     run = Run.create(branch.directory, branch.config, quiet)
-    if run.results.exists():
-        return run
     with lock(run.directory):
         for piece in branch.taken:
-            if piece.part == paths.COMPACT:
-                _copy_file(
-                    *(
-                        paths.compact_file(place, piece.name)
-                        for place in (branch.source.directory, run.directory)
-                    )
-                )
+            if piece.part == paths.COMPACT and compact_files.is_whole(branch.source, piece.name):
+                with replacing_file(paths.compact_file(run.directory, piece.name)) as temporary:
+                    shutil.copyfile(paths.compact_file(branch.source.directory, piece.name), temporary)
         with (
             hdf5.open_for_reading(branch.source.results) as file,
             hdf5.replacing(run.results, anew=True) as copy,
@@ -153,12 +153,30 @@ def _check_target(branch: Branch) -> None:
         return
     there = Run(branch.directory, quiet=True)
     differing = [Change(*difference).asked for difference in differences(there.config, branch.config)]
+    if there.begun:
+        differing += _asked_anew(there, branch.changes)
     if there.begun and not differing and not there.has(paths.BRANCH):
         differing = ["a run that is no branch"]
     if there.begun and not differing and _recorded(there, paths.BRANCH_DIGEST) != branch.digest:
         differing = [f"a branch of {_recorded(there, paths.BRANCH_SOURCE)}"]
     if differing:
         raise InputError(f"branch {branch.directory}", expected, "; ".join(differing), do)
+
+
+def _asked_anew(there: Run, changes: Changes) -> list[str]:
+    """Options that change no result, where neither the branch nor its making had the value that is asked for."""
+    options, new = (
+        there.read_names(where) if there.has(where) else ()
+        for where in (paths.join(paths.BRANCH, entry) for entry in (paths.BRANCH_OPTIONS, paths.BRANCH_NEW))
+    )
+    made, present = dict(zip(options, new, strict=True)), dict(flatten(complete(there.config)))
+    return [
+        Change(change.option, present[change.option], change.new).asked
+        for change in changes
+        if change.option in FREE
+        and present[change.option] != change.new
+        and made.get(change.option) != toml_value(change.new)
+    ]
 
 
 def _recorded(run: Run, entry: str) -> str:
@@ -180,8 +198,3 @@ def _record(branch: Branch) -> dict[str, str | list[str]]:
 def _copy_entry(item: h5py.Group | h5py.Dataset, copy: h5py.File, path: str) -> None:
     group, _, name = path.rpartition("/")
     item.file.copy(item, copy.require_group(group) if group else copy, name)
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    with contextlib.suppress(FileNotFoundError), replacing_file(target) as temporary:
-        shutil.copyfile(source, temporary)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deeptheory.data.options import DataOptions
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, Unsuited
 from deeptheory.runs.configuration import differences
 from deeptheory.runs.contents import no_run, runs_inside
 from deeptheory.runs.run import Run
@@ -41,15 +41,17 @@ def check_one_configuration(runs: Sequence[Run], what: str, but: Sequence[str] =
 
     Raises
     ------
+    Unsuited
+        Two runs differ: the option, both values and both runs are named.
     InputError
-        Two runs differ: the option, both values and both runs are named; or as `check_one_dataset` raises it.
+        As `check_one_dataset` raises it.
     """
     first = runs[0]
     for run in runs[1:]:
         for name, one, other in differences(first.config, run.config):
             if name != "seed" and name not in but:
                 found = f"{name} = {one!r} in {first.directory} and {other!r} in {run.directory}"
-                raise InputError(what, "runs of one configuration", found, "take them one by one")
+                raise Unsuited(what, "runs of one configuration", found, "take them one by one")
     check_one_dataset(runs, what)
 
 

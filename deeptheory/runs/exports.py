@@ -3,12 +3,13 @@
 import json
 import os
 
-from deeptheory import nn, prune
+from deeptheory import prune
 from deeptheory.errors import InputError, unknown_name
 from deeptheory.interop.exporting import ENDINGS, export, export_state
 from deeptheory.interop.import_account import GRAPH, shape_of
 from deeptheory.interop.state.going_back import Origin, tensors_back
 from deeptheory.nn.layers.base import Array
+from deeptheory.runs import compact_files
 from deeptheory.runs.network_sources import stored_blueprint
 from deeptheory.runs.run import Run
 from deeptheory.runs.steps.compaction import (
@@ -59,7 +60,7 @@ def export_network(
     network, masks = dense, None
     if compacted:
         compact(run, (arm,))
-        network = nn.load_model(paths.compact_file(run.directory, arm))
+        network = compact_files.load(run, arm)
     elif arm:
         run.require("train" if arm == paths.AS_IMPORTED else "retrain")
         network = retrained_network(run, arm)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deeptheory.errors import InputError
-from deeptheory.runs.configuration import RATES, Config, complete, config_from, override
+from deeptheory.runs.configuration import FREE, RATES, Config, complete, config_from, override
 from deeptheory.runs.datasets import outlined
 from deeptheory.runs.network_sources import NetworkSource, stored_blueprint
 from deeptheory.runs.option_readers import TRAINING, first_step, is_of, reads, stale_parts
@@ -88,8 +88,9 @@ def change_options(run: Run, overrides: Sequence[str], reader: str, chained: boo
     Raises
     ------
     InputError
-        What `changed_config` refuses; a result that is stored, or half done, depends on a changed option; the
-        steps to be computed do not; the run is not trained, or another process writes it. Nothing is changed then.
+        What `changed_config` refuses; an option that tells a member of a sweep from others; a result that is
+        stored, or half done, depends on a changed option; the steps to be computed do not; the run is not trained,
+        or another process writes it. Nothing is changed then.
     """
     if not overrides:
         return
@@ -99,6 +100,7 @@ def change_options(run: Run, overrides: Sequence[str], reader: str, chained: boo
         config, changes = changed_config(run, overrides)
         if not changes:
             return
+        _refuse_member(run, changes)
         stale = stale_parts(change.option for change in changes)
         with hdf5.open_for_reading(run.results) as file:
             stored, begun = (
@@ -126,6 +128,18 @@ def _refuse_training(run: Run, changes: Changes) -> None:
             "options of the steps after training",
             f"{_values(of_training)}, read by the training",
             f"train another one: '{with_options(command, changes)}'",
+        )
+
+
+def _refuse_member(run: Run, changes: Changes) -> None:
+    """Refuse to make another member of a sweep of one that is there: the sweep would not know it again."""
+    if of_member := [change for change in changes if change.option not in FREE and _is_member(run.directory)]:
+        command = _command("branch", run.directory, free_name(run.directory))
+        raise InputError(
+            f"run {run.directory}",
+            "options that leave it the member of its sweep that it is",
+            _values(of_member),
+            f"keep both: '{with_options(command, changes)}'",
         )
 
 
@@ -169,13 +183,19 @@ def _refuse_unread(changes: Changes, reader: str) -> None:
 
 
 def free_name(directory: Path) -> Path:
-    """A directory for a branch that is not there yet: beside a run, or beside the study of a run."""
-    of_study = directory.name.startswith(paths.seed_directory(Path(), 0).name.removesuffix("0"))
+    """A directory for a branch that is not there yet: beside a run, or beside the study or sweep of a run."""
+    of_seed = directory.name.startswith(paths.seed_directory(Path(), 0).name.removesuffix("0"))
+    of_study = of_seed or _is_member(directory)
     whole = directory.parent if of_study else directory
     number, name = 1, f"{whole.name}-branch"
     while (whole.with_name(name) / (directory.name if of_study else "")).exists():
         number, name = number + 1, f"{whole.name}-branch-{number + 1}"
     return whole.with_name(name) / directory.name if of_study else whole.with_name(name)
+
+
+def _is_member(directory: Path) -> bool:
+    """Whether a run is in the directory of a sweep."""
+    return (directory.parent / paths.SWEEP).is_file()
 
 
 def with_options(command: str, changes: Changes) -> str:

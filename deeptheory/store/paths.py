@@ -86,7 +86,7 @@ REMOVAL_PATHS = "paths"
 TOLERANCE, INTACT, PRUNABLE, CURVE = "tolerance", "intact", "prunable", "curve"
 
 # Entries of compact networks and of what they cost.
-SAVED_BYTES = "saved_bytes"
+SAVED_BYTES, SHA256 = "saved_bytes", "sha256"
 DENSE, MASKED, COMPACT_SIDE = "dense", "masked", "compact"  # the networks that are compared
 SIDES, LATENCY, QUIET = "sides", "latency_s", "quiet"
 

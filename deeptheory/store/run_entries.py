@@ -193,6 +193,7 @@ RUN_FILE: Group = {
                 }
             },
             "saved_bytes": Entry("int64", BYTES, "of compact-ARM.h5"),
+            "sha256": Entry("text", "", "of compact-ARM.h5"),
             "provenance": PROVENANCE,
             "finished": STAMP["finished"],
         }

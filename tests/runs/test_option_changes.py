@@ -79,6 +79,18 @@ def test_the_way_to_keep_both_leads_to_a_directory_that_is_free(run):
     )
 
 
+def test_a_member_of_a_sweep_stays_that_member(run_until):
+    run = run_until("train")
+    run.directory.with_name(paths.SWEEP).touch()
+    text = refused(run, "measure", "measure.threshold=0.4")
+    assert (
+        "expected options that leave it the member of its sweep that it is, found measure.threshold" in text
+    )
+    place = run.directory.parent.with_name("study-branch") / run.directory.name
+    assert f"keep both: 'deeptheory branch {run.directory} {place} --set measure.threshold=0.4'" in text
+    change_options(run, ["checkpoint_minutes=1"], "measure")
+
+
 @pytest.mark.parametrize(
     "override", ["train.epochs=9", "seed=4", "data.n_labels=6", "network.width=1.0", "prune.rewind_epoch=1"]
 )

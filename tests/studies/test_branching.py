@@ -150,6 +150,32 @@ def test_the_same_branch_again_changes_nothing(run, tmp_path):
     assert contents(again.directory) == before
 
 
+def test_a_branch_that_went_on_since_is_left_as_it_is(run, tmp_path):
+    more = ("compare.densities=0.5,0.2",)
+    new, _ = branched(run, tmp_path / "new", *more)
+    config = new.directory / paths.CONFIG
+    config.write_text(config.read_text().replace("densities = [0.5, 0.2]", "densities = [0.5, 0.1]"))
+    before = contents(new.directory)
+    for asked in (more, ("compare.densities=0.5,0.1",)):
+        _, said = branched(run, new.directory, *asked)
+        assert said["existed"]
+        assert contents(new.directory) == before
+    assert "compare.densities = [0.5, 0.1] there, [0.3] asked" in refused(
+        run.directory, new.directory, "compare.densities=0.3"
+    )
+
+
+def test_a_damaged_file_of_a_compact_network_is_not_taken_over(run, tmp_path):
+    steps.compact(run, ["afcc", "magnitude"])
+    path = paths.compact_file(run.directory, "afcc")
+    path.write_bytes(path.read_bytes()[:-100])
+    new, _ = branched(run, tmp_path / "new")
+    assert not paths.compact_file(new.directory, "afcc").exists()
+    assert paths.compact_file(new.directory, "magnitude").exists()
+    steps.compact(new, ["afcc"])
+    assert paths.compact_file(new.directory, "afcc").exists()
+
+
 def test_a_branch_that_was_cut_off_is_made_by_the_next_call(run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("deeptheory.runs.branching._record", None)

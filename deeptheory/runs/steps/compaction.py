@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deeptheory import data, nn, prune
 from deeptheory.data.augmentation import scale
 from deeptheory.errors import InputError, unknown_name
+from deeptheory.runs import compact_files
 from deeptheory.runs.run import Run, now, step
 from deeptheory.runs.steps.layer_choice import masked_layers
 from deeptheory.runs.steps.retraining import stored_masks
@@ -26,7 +27,7 @@ COMPARED = 100  # test inputs on which masked and compact network are compared, 
 def compact(run: Run, arms: Sequence[str] = ()) -> None:
     """Save the compact network of every arm asked for, and store what is left of each layer.
 
-    Completed arms are skipped.
+    Completed arms are skipped; a file that is missing, damaged, or another's is made again.
 
     Parameters
     ----------
@@ -44,8 +45,10 @@ def compact(run: Run, arms: Sequence[str] = ()) -> None:
     for arm in chosen_arms(run, arms):
         run.require("train" if arm == paths.AS_IMPORTED else "retrain")
         path = paths.compact_file(run.directory, arm)
-        if run.has(paths.compact_path(arm, paths.FINISHED)) and path.exists():
+        if compact_files.is_whole(run, arm):
             continue
+        if path.exists():
+            run.log(f"warning: {path.name} is not the file that {paths.RESULTS} records; it is made again")
         run.require_writable()
         network = retrained_network(run, arm)
         masks = masks_of_arm(run, network, arm)
@@ -58,6 +61,7 @@ def compact(run: Run, arms: Sequence[str] = ()) -> None:
         tree = {
             paths.LAYERS: {layer.name: asdict(layer) for layer in layers},
             paths.SAVED_BYTES: path.stat().st_size,
+            paths.SHA256: compact_files.digest(run, arm),
             paths.PROVENANCE: provenance.provenance(),
             paths.FINISHED: now(),
         }

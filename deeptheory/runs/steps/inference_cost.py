@@ -15,6 +15,7 @@ from deeptheory.bench.comparison import SPREAD, ratio_interval
 from deeptheory.bench.interleaving import Turns, in_turn
 from deeptheory.data.augmentation import scale
 from deeptheory.data.stored_images import in_memory
+from deeptheory.runs import compact_files
 from deeptheory.runs.run import Run, now, step
 from deeptheory.runs.steps.compaction import chosen_arms, compact, retrained_network
 from deeptheory.runs.steps.training import stored_splits
@@ -54,7 +55,7 @@ def cost(run: Run, arms: Sequence[str] = ()) -> None:
         networks = {
             DENSE: retrained_network(run, arm if arm == paths.AS_IMPORTED else prune.UNPRUNED),
             MASKED: retrained_network(run, arm),
-            COMPACT: nn.load_model(paths.compact_file(run.directory, arm)),
+            COMPACT: compact_files.load(run, arm),
         }
         needed = max(BATCHES) * sum(network.output_bytes for network in networks.values())
         require_memory(

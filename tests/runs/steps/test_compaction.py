@@ -10,7 +10,7 @@ from deeptheory import nn, prune
 from deeptheory.bench import energy, interleaving, machine_load
 from deeptheory.data.augmentation import scale
 from deeptheory.errors import InputError
-from deeptheory.runs import steps
+from deeptheory.runs import compact_files, steps
 from deeptheory.runs.steps import compaction, inference_cost
 from deeptheory.store import hdf5, paths
 
@@ -54,6 +54,22 @@ def test_an_arm_that_is_done_is_left_as_it_is_and_a_lost_file_is_written_again(r
     steps.compact(run, ("random",))
     assert path.read_bytes() == before
     assert run.entry_names("compact") == ["random"]
+
+
+def test_a_file_that_is_damaged_or_another_arms_is_made_again(run):
+    steps.compact(run, ("afcc", "random"))
+    path, other = (run.directory / f"compact-{arm}.h5" for arm in ("random", "afcc"))
+    whole = path.read_bytes()
+    for wrong in (whole[:-50], other.read_bytes()):
+        path.write_bytes(wrong)
+        with pytest.raises(InputError, match=r"compact-random.h5: expected the file that run.h5 records"):
+            compact_files.load(run, "random")
+        steps.compact(run, ("random",))
+        assert path.read_bytes() == whole
+        line = (run.directory / paths.LOG).read_text().splitlines()[-2]
+        assert line.endswith(
+            "warning: compact-random.h5 is not the file that run.h5 records; it is made again"
+        )
 
 
 def test_the_masks_are_those_at_the_end_of_retraining(run):
