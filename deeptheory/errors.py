@@ -50,6 +50,10 @@ def _digits(number: re.Match[str]) -> str:
     return f"{number[0][:10]}... ({len(number[0])} digits)"
 
 
+class Unsuited(InputError):
+    """Input that is sound and serves another purpose: who looks for the right one among several goes on."""
+
+
 class RunFailed(Exception):
     """The process of a run ended with an error, which it has printed itself.
 

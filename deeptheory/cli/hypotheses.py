@@ -141,7 +141,8 @@ def test_hypotheses(
     """Test hypotheses by name or number, those of a family, or all of them, on finished runs.
 
     What is tested in one call is corrected together (Holm). With --family each is tested on the first of --runs
-    that has what it needs. H13 and H14 compare theory with a simulation of seconds to minutes and need no runs.
+    that has what it needs; those passed over that lack a step or are damaged are named. H13 and H14 compare theory
+    with a simulation of seconds to minutes and need no runs.
     Exit code 0 when every one is supported, 1 otherwise.
 
     \b

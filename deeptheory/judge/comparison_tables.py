@@ -13,6 +13,7 @@ from deeptheory.judge.comparison import (
     paired_differences,
     smallest_density_without_loss,
 )
+from deeptheory.judge.decision import changed_rules
 from deeptheory.judge.options import JudgeOptions
 from deeptheory.judge.statistics import PairedTest
 from deeptheory.judge.verdict_tables import with_interval
@@ -33,13 +34,13 @@ def comparison_tables(
         Criteria to be compared with all others; those that are not there are left out.
     options : JudgeOptions
     exploratory : sequence of str
-        Why the tests of these runs confirm nothing, if so (`judge.Case`).
+        Why the tests of these runs confirm nothing, if so (`judge.Case`); changed rules do so as well.
     """
     parts = [_losses(comparison, options), _without_loss(comparison, options)]
     if comparison.predicted:
         parts += [_knees(comparison, options), _losses_predicted(comparison)]
     parts += [_differences(comparison, name, options) for name in ours if name in comparison.accuracy]
-    notes = [f"exploratory, no confirmation: {text}" for text in exploratory]
+    notes = [f"exploratory, no confirmation: {text}" for text in (*changed_rules(options), *exploratory)]
     return [dataclasses.replace(part, notes=[*part.notes, *notes]) for part in parts]
 
 

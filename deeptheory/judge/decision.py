@@ -136,6 +136,8 @@ class Case(Generic[E]):
         Where the runs are; empty where there are none.
     exploratory : tuple of str
         Why a verdict on these runs confirms nothing, whatever it says.
+    passed_over : mapping of str to InputError
+        Other places that were looked at before, and what they lack.
     """
 
     hypothesis: Hypothesis[E]
@@ -144,6 +146,7 @@ class Case(Generic[E]):
     doubts: tuple[str, ...] = ()
     place: str = ""
     exploratory: tuple[str, ...] = ()
+    passed_over: Mapping[str, InputError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,8 @@ class Judged:
         What repeats it.
     place : str
         Where the runs are; empty where there are none.
+    passed_over : mapping of str to InputError
+        As in `Case`.
     """
 
     hypothesis: Hypothesis[Any]
@@ -217,6 +222,7 @@ class Judged:
     exploratory: tuple[str, ...]
     command: str
     place: str
+    passed_over: Mapping[str, InputError]
 
     @property
     def verdict(self) -> str:
@@ -227,6 +233,15 @@ class Judged:
     def confirmed(self) -> bool:
         """Supported, and not exploratory."""
         return self.status == "supported" and not self.exploratory
+
+
+def changed_rules(options: JudgeOptions) -> tuple[str, ...]:
+    """The options of the judge that are not the fixed ones, with both values: they make a verdict exploratory."""
+    return tuple(
+        f"judge.{name} = {getattr(options, name):g} instead of {getattr(FIXED, name):g}"
+        for name in RULE_OPTIONS
+        if getattr(options, name) != getattr(FIXED, name)
+    )
 
 
 def judge_hypotheses(
@@ -253,11 +268,6 @@ def judge_hypotheses(
     -----
     Intersection-union tests: Berger, "Multiparameter hypothesis testing and acceptance sampling" (1982).
     """
-    changed = tuple(
-        f"judge.{name} = {getattr(options, name):g} instead of {getattr(FIXED, name):g}"
-        for name in RULE_OPTIONS
-        if getattr(options, name) != getattr(FIXED, name)
-    )
     parts = [_parts(case, options) for case in tested]
     p_values = np.array(
         [_together(case.hypothesis, found) for case, found in zip(tested, parts, strict=True)]
@@ -272,9 +282,10 @@ def judge_hypotheses(
             p_holm,
             _detects(case.hypothesis, found, options),
             _seeds(case, found),
-            (*changed, *case.exploratory),
+            (*changed_rules(options), *case.exploratory),
             command,
             case.place,
+            case.passed_over,
         )
         for case, found, p, p_holm in zip(
             tested, parts, p_values.tolist(), holm(p_values).tolist(), strict=True

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deeptheory.errors import Unsuited
 from deeptheory.judge.arm_results import ArmResults
 from deeptheory.judge.decision import FIXED, Judged, Part
 from deeptheory.judge.statistics import NORMALITY, paired_interval
@@ -99,7 +100,7 @@ def _notes(judged: Sequence[Judged], seeds: Sequence[int]) -> list[str]:
             f"rare collapses: with {seeds[0]} seed(s) none may show although up to {share:.0%} of networks "
             f"collapse (probability {MISSED:.0%})"
         )
-    notes += _places(judged)
+    notes += [*_places(judged), *_passed_over(judged)]
     if texts := exploratory_texts(judged):
         notes.append(f"exploratory, no confirmation: {', '.join(texts)}")
     notes += [f"repeat with: {command}" for command in dict.fromkeys(one.command for one in judged)]
@@ -127,6 +128,16 @@ def _places(judged: Sequence[Judged]) -> list[str]:
         if one.place:
             places.setdefault(one.place, []).append(f"H{one.hypothesis.number}")
     return [f"{', '.join(of)} on {place}" for place, of in places.items()] if len(places) > 1 else []
+
+
+def _passed_over(judged: Sequence[Judged]) -> list[str]:
+    """Studies that were looked at and lack something, as an unfinished one does: none that serve other claims."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for one in judged:
+        for place, error in one.passed_over.items():
+            if not isinstance(error, Unsuited):
+                lacking.setdefault((place, str(error)), []).append(f"H{one.hypothesis.number}")
+    return [f"{', '.join(of)} NOT on {place}: {why}" for (place, why), of in lacking.items()]
 
 
 def _not_normal(n_seeds: int) -> str:

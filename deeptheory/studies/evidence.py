@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import judge
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, Unsuited
 from deeptheory.judge.evidence import (
     Arms,
     Controls,
@@ -49,7 +49,7 @@ def stages(runs: Runs) -> Stages:
     _check(runs, "measure")
     if only := runs[0].config.measure.stages:
         do = "measure runs whose measure.stages is empty"
-        raise InputError(f"run {runs[0].directory}", "all stages measured", f"only {', '.join(only)}", do)
+        raise Unsuited(f"run {runs[0].directory}", "all stages measured", f"only {', '.join(only)}", do)
     values = {name: over_stages(runs, "measure", name) for name in OF_STAGES}
     return Stages(tuple(stage_names(runs[0])), values, soundness.n_test(runs[0]))
 
@@ -77,7 +77,7 @@ def head_arms(runs: Runs) -> HeadArms:
     masked = runs[0].config.prune.stages
     if not any(stage.startswith(head_evidence.OF_BLOCKS) for stage in masked):
         found = f"prune.stages = {', '.join(masked) or 'none'} in {runs[0].directory}"
-        raise InputError("masked stages", "heads, nodes or what reads them among them", found)
+        raise Unsuited("masked stages", "heads, nodes or what reads them among them", found)
     of = arms(runs)
     return HeadArms(of.settings, of.n_test, of.correct)
 
@@ -126,7 +126,10 @@ def single_layers(runs: Runs) -> SingleLayers:
     found = {layer: path for layer, path in accuracies.items() if all(run.has(path) for run in runs)}
     if not found:
         do = "run 'deeptheory compare single-layers --out DIR', or a comparison of yours with compare.alone = true"
-        raise InputError(f"run {runs[0].directory}", "layers masked alone", "none", do)
+        begun = any(run.config.compare.alone or run.has(paths.COMPARE_ALONE) for run in runs)
+        raise (InputError if begun else Unsuited)(
+            f"run {runs[0].directory}", "layers masked alone", "none", do
+        )
     return SingleLayers(
         DENSITY,
         over_seeds(runs, paths.join(paths.COMPARE, UNPRUNED, paths.ACCURACY)),
@@ -188,7 +191,7 @@ def diluted(runs: Runs) -> Diluted:
     first = runs[0]
     if first.config.prune.disorder != "quenched":
         found = f"prune.disorder = '{first.config.prune.disorder}' in {first.directory}"
-        raise InputError("masks", "quenched ones", found, "name a study of them")
+        raise Unsuited("masks", "quenched ones", found, "name a study of them")
     _require_own_density(first)
     kinds: dict[str, list[Floats]] = {}
     for layer in first.entry_names(paths.arm_path("prune", AFCC, paths.LAYERS)):
@@ -206,7 +209,7 @@ def _require_own_density(run: Run) -> None:
     if not (options := run.config.prune).afcc_at_threshold:
         wanted = "AFCC at its own density (prune.density = 0, prune.density_from = 'afcc')"
         found = f"prune.density = {options.density:g}, prune.density_from = '{options.density_from}'"
-        raise InputError(f"run {run.directory}", wanted, found, "judge a study where it is")
+        raise Unsuited(f"run {run.directory}", wanted, found, "judge a study where it is")
 
 
 def _layer_kind(run: Run, weight: str) -> str:
@@ -247,7 +250,8 @@ def label_scaling(runs: Runs) -> LabelScaling:
     if len(numbers) < 3 or any(sorted(of_number) != seeds for of_number in by_number.values()):
         found = "; ".join(f"{number}: {sorted(by_number[number])}" for number in numbers)
         do = "run 'deeptheory sweep label-scaling --out DIR', or label-scaling-cifar100.toml"
-        raise InputError("numbers of labels", "at least 3, with the same seeds each", found, do)
+        lacks = Unsuited if len(numbers) == 1 else InputError
+        raise lacks("numbers of labels", "at least 3, with the same seeds each", found, do)
 
     def over_numbers(value: Callable[[Run], float]) -> Floats:
         return np.array([[value(by_number[number][seed]) for number in numbers] for seed in seeds])
@@ -280,7 +284,8 @@ def controls(runs: Runs) -> Controls:
     if not seeds or any(sorted(of_kind) != seeds for of_kind in kinds.values()):
         found = "; ".join(f"{kind}: {sorted(of_kind)}" for kind, of_kind in kinds.items())
         do = "run 'deeptheory sweep controls --out DIR'"
-        raise InputError("controls", "the same seeds trained, untrained and with shuffled labels", found, do)
+        lacks = Unsuited if sum(map(bool, kinds.values())) == 1 else InputError
+        raise lacks("controls", "the same seeds trained, untrained and with shuffled labels", found, do)
     return Controls(
         {
             kind: np.array(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deeptheory import measure
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, Unsuited
 from deeptheory.judge.evidence import Values
 from deeptheory.judge.head_evidence import Heads, SingleFilters
 from deeptheory.judge.hypotheses.h25_single_heads_know_more import ACCURACY
@@ -35,7 +35,7 @@ def heads(runs: Sequence[Run]) -> Heads:
     stages = tuple(name for name in stage_names(runs[0]) if name.startswith(HEADS))
     if not stages:
         do = "measure a transformer: network.name = 'cct'"
-        raise InputError(f"run {runs[0].directory}", "stages whose filters are heads", "none", do)
+        raise Unsuited(f"run {runs[0].directory}", "stages whose filters are heads", "none", do)
 
     def over_blocks(value: Callable[[Run, str], float]) -> Floats:
         return np.array([[value(run, stage) for stage in stages] for run in runs])

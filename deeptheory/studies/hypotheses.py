@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deeptheory import judge, plugins
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, Unsuited
 from deeptheory.runs.configuration import Config
 from deeptheory.runs.discovery import find_runs
 from deeptheory.runs.run import Run, make_directory
@@ -56,7 +56,7 @@ def judge_on_runs(
     hypotheses : sequence of Hypothesis
     directories : sequence of Path
         Studies, sweeps, and single runs, which are taken together. Each hypothesis is tested on the one among them
-        that has what it needs.
+        that has what it needs; which others were passed over, and why, is in the verdict.
     command : str
         What repeats it.
     seeds : sequence of int
@@ -69,9 +69,10 @@ def judge_on_runs(
     Raises
     ------
     InputError
-        No hypothesis has its evidence, a directory has no run, or seeds are copies of one network. Of several
-        hypotheses those that lack evidence are undecided, with the reason.
+        No hypothesis has its evidence, a directory is named twice or has no run, or seeds are copies of one
+        network. Of several hypotheses those that lack evidence are undecided, with the reason.
     """
+    _refuse_repeated(directories)
     groups = _groups(directories)
     # Once for a group, not for every hypothesis: it reads all weights.
     check = functools.cache(soundness.check_independent)
@@ -154,6 +155,9 @@ def numbers(judged: Sequence[judge.Judged]) -> list[dict[str, Any]]:
             "parts": [_numbers(part, one.seeds) for part in one.parts],
             "command": one.command,
             "place": one.place,
+            "passed_over": [
+                {"place": place, "reason": str(error)} for place, error in one.passed_over.items()
+            ],
         }
         for one, description in zip(judged, of_hypotheses, strict=True)
     ]
@@ -219,6 +223,15 @@ def _groups(directories: Sequence[Path]) -> list[list[Run]]:
     return [*groups, single] if single else groups
 
 
+def _refuse_repeated(directories: Sequence[Path]) -> None:
+    """Refuse a directory that is named twice: its networks would count twice."""
+    seen = set[Path]()
+    for directory in directories:
+        if (place := Path(directory).resolve()) in seen:
+            raise InputError("--runs", "every directory once", f"{directory} twice", "leave one of them out")
+        seen.add(place)
+
+
 def needs_no_runs(hypothesis: judge.Hypothesis[Any]) -> bool:
     """Whether theory and simulation are computed on the spot."""
     return hypothesis.evidence in companions.BUILDERS
@@ -235,7 +248,7 @@ def _case(
     if needs_no_runs(hypothesis):
         made = companions.BUILDERS[hypothesis.evidence](seeds, quiet)
         return judge.Case(hypothesis, made, tuple(f"seed {seed}" for seed in seeds))
-    found, reasons = [], {}
+    found, reasons = [], dict[str, InputError]()
     if groups and hypothesis.evidence in evidence.JOINT:
         groups = [[run for runs in groups for run in runs]]
     for runs in groups:
@@ -251,7 +264,7 @@ def _case(
         runs, made = found[0]
         doubts = soundness.doubts(hypothesis.evidence, runs)
         exploratory = soundness.not_held_out(runs)
-        return judge.Case(hypothesis, made, _names(runs), doubts, _place(runs), exploratory)
+        return judge.Case(hypothesis, made, _names(runs), doubts, _place(runs), exploratory, reasons)
     if found:
         several = ", ".join(_place(runs) for runs, _ in found)
         raise InputError(hypothesis.title, "one study that has what it needs", several, "name one of them")
@@ -290,4 +303,4 @@ def _check_labels(hypothesis: judge.Hypothesis[Any], runs: Sequence[Run]) -> Non
     for run in runs:
         if run.done("train") and (n_labels := soundness.n_labels(run)) < hypothesis.minimum_labels:
             expected = f"networks of at least {hypothesis.minimum_labels} labels"
-            raise InputError(hypothesis.title, expected, f"{n_labels} in {run.directory}")
+            raise Unsuited(hypothesis.title, expected, f"{n_labels} in {run.directory}")

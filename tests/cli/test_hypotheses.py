@@ -131,6 +131,26 @@ def test_what_a_run_lacks_is_named_with_its_command(deeptheory, study):
     assert "expected layers masked alone, found none" in result.out
 
 
+def test_an_unfinished_study_is_not_passed_over_without_a_word(deeptheory, study, run_until, tmp_path):
+    again = shutil.copytree(study, tmp_path / "again")
+    run_until("prune")
+    command = ("hypothesis", "test", "H6", "--runs", study, "--runs", again)
+    result = deeptheory(*command)
+    lacks = f"run {study}/seed-3: expected the results of 'retrain', found none; run 'deeptheory retrain"
+    assert f"H6 NOT on {study}/seed-3: {lacks}" in result.out
+    (found,) = json.loads(deeptheory(*command, "--json").out)["hypotheses"]
+    assert found["place"] == str(again / "seed-3")
+    (passed,) = found["passed_over"]
+    assert passed["place"] == str(study / "seed-3")
+    assert passed["reason"].startswith(lacks)
+
+
+def test_one_directory_twice_is_refused(deeptheory, study):
+    result = deeptheory("hypothesis", "test", "H6", "--runs", study, "--runs", study / ".." / study.name)
+    assert result.code == 2
+    assert "--runs: expected every directory once, found " in result.err
+
+
 def test_a_family_is_tested_where_each_finds_what_it_needs(deeptheory, study, tmp_path):
     shown = json.loads(deeptheory("hypothesis", "list", "--family", "paper", "--json").out)["hypotheses"]
     assert [of["number"] for of in shown] == [1, 2, 3, 4, 5, 10, 17, 18, 19, 20, 21, 22]

@@ -80,6 +80,8 @@ def test_tables_say_what_they_show():
 def test_tables_of_runs_that_confirm_nothing_say_so():
     tables = comparison_tables(COMPARISON, ("one",), JudgeOptions(), ["not held out"])
     assert [table.notes[-1] for table in tables] == ["exploratory, no confirmation: not held out"] * 3
+    (losses, *_) = comparison_tables(COMPARISON, (), JudgeOptions(margin=2.0))
+    assert losses.notes == ["exploratory, no confirmation: judge.margin = 2 instead of 0.5"]
 
 
 def test_what_does_not_fit_is_refused():

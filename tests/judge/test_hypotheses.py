@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, Unsuited
 from deeptheory.judge.decision import Case, judge_hypotheses
 from deeptheory.judge.evidence import (
     Arms,
@@ -443,6 +443,16 @@ def test_seeds_must_be_the_same():
         Controls({"trained": np.ones(3), "untrained": np.ones(4)})
     with pytest.raises(InputError, match="numbers of labels: expected increasing"):
         LabelScaling((10, 3), {"error": np.ones((1, 2))})
+
+
+def test_an_unfinished_study_that_was_passed_over_is_named_and_one_of_another_kind_is_not():
+    claim = hypothesis("H7")
+    lacking = InputError("run out/one/seed-3", "the results of 'retrain'", "none", "run it")
+    passed_over = {"out/one": lacking, "out/two": Unsuited("masks", "quenched ones", "others")}
+    evidence = claim.planted(np.random.default_rng(0), 3.0, N_SEEDS)
+    judged = judge_hypotheses([Case(claim, evidence, place="out/three", passed_over=passed_over)], "")
+    (note,) = (note for note in verdict_table(judged).notes if "out/" in note)
+    assert note == f"H7 NOT on out/one: {lacking}"
 
 
 def test_runs_that_confirm_nothing_make_their_verdicts_exploratory():
