@@ -1,14 +1,36 @@
 """`njit` and `prange` for every compiled kernel: cached on disk, and nothing else of Numba changed."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import numba
 from numba import prange
+from numba.core import event
 
-from deeptheory.system import kernel_cache
+from deeptheory.system import interruption, kernel_cache
 
 JIT = not numba.config.DISABLE_JIT  # NUMBA_DISABLE_JIT=1 runs the kernels as plain Python
+
+
+class _Compiling(event.Listener):  # type: ignore[misc]
+    """While Numba compiles, or reads what it compiled, a request to stop waits.
+
+    LLVM calls back into Python there, and an exception in it is swallowed: half a kernel would be left.
+    """
+
+    def __init__(self) -> None:
+        self.blocks: list[contextlib.AbstractContextManager[None]] = []
+
+    def on_start(self, event: Any) -> None:
+        self.blocks.append(interruption.deferred())
+        self.blocks[-1].__enter__()
+
+    def on_end(self, event: Any) -> None:
+        self.blocks.pop().__exit__(None, None, None)
+
+
+event.register("numba:compiler_lock", _Compiling())
 
 __all__ = ["JIT", "inner", "njit", "prange", "signed"]
 

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from numba.core.compiler_lock import global_compiler_lock
 
+import deeptheory.system.compiled  # noqa: F401 (registers what defers)
 from deeptheory.store.atomic_files import write_text
 from deeptheory.system import interruption
 from deeptheory.system.scripts import run_script
@@ -52,6 +54,24 @@ def test_a_deferred_block_is_finished_first(capfd):
         work()
     assert done == [True, "inner"]
     assert capfd.readouterr().err == "SIGTERM: stopping at the next step; a second Ctrl-C stops at once\n"
+
+
+def test_numba_compiles_to_the_end_first():
+    done = []
+
+    def work():
+        with interruption.listening():
+            with global_compiler_lock, global_compiler_lock:
+                send(signal.SIGTERM)
+                done.append(interruption.requested())
+            done.append("never")
+
+    with pytest.raises(interruption.Interrupted):
+        work()
+    assert done == [True]
+    with interruption.listening(), global_compiler_lock:
+        done.append("again")
+    assert done == [True, "again"]
 
 
 def test_the_error_of_a_deferred_block_comes_before_the_request():
