@@ -75,7 +75,7 @@ def draw_accuracy_against_density(
         shown = {name: values[name] for name in chosen}
         losses += draw_criteria(above, below, reference, shown, densities, marks, margin)
         drawn += draw_predictions(below, {name: (predicted or {}).get(name, {}) for name in chosen}, marks)
-        highest = max(highest, *(float(np.nanmax(curve)) for curve in shown.values()))
+        highest = max(highest, *(float(np.nanmax(curve, initial=0)) for curve in shown.values()))
         density_axis(below, densities, "{x:g}")
         below.set_xlabel("density of the masked layers (share kept)")
     finish_panels(grid, highest, losses, drawn, chance, margin)
@@ -150,8 +150,10 @@ def draw_predictions(
 
 
 def density_axis(axes: Axes, densities: list[float], text: str | Callable[[float, float], str]) -> None:
-    """A logarithmic axis with one mark for every density, formatted by `text`."""
+    """A logarithmic axis with one mark for every density, reached or not, formatted by `text`."""
     axes.set_xscale("log")
+    axes.update_datalim([(density, 0) for density in densities], updatey=False)
+    axes.autoscale_view(scaley=False)
     axes.xaxis.set_major_locator(FixedLocator(densities))
     axes.xaxis.set_major_formatter(text)
     axes.xaxis.set_minor_locator(NullLocator())
@@ -194,5 +196,5 @@ def _draw(axes: Axes, x: NDArray[np.float64], points: Interval, mark: Mark, labe
         markersize=3,
         linewidth=0.7,
         label=label,
-        clip_on=False,
+        clip_on=not known.any(),  # the layout would make room for nothing, at infinity
     )

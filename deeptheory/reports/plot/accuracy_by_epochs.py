@@ -78,7 +78,9 @@ def draw_accuracy_by_epochs(
         }
         losses += draw_criteria(above, below, reference, values, densities, marks, margin)
         drawn += draw_predictions(below, (predicted or {}).get(epochs, {}), marks)
-        highest = max(highest, reference.max(), *(float(np.nanmax(curve)) for curve in values.values()))
+        highest = max(
+            highest, reference.max(), *(float(np.nanmax(curve, initial=0)) for curve in values.values())
+        )
         above.set_title("not retrained" if epochs == 0 else f"{epochs} epoch{'s' * (epochs > 1)}", fontsize=8)
         density_axis(below, marked, lambda density, _: f"{1 - density:.3g}")
         below.tick_params(axis="x", labelsize=6)

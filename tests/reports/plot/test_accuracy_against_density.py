@@ -37,6 +37,15 @@ def test_a_density_that_was_not_reached_has_no_point_and_the_line_leads_over_it(
     assert np.allclose(curve.get_xdata(), [0.1, 0.5])
 
 
+@pytest.mark.parametrize("densities", [(1e-9,), (0.5, 1e-9)])
+def test_where_no_density_was_reached_the_axis_has_them_all_the_same(densities, tmp_path):
+    given = {"a": dict.fromkeys(densities, np.full(3, np.nan))}
+    figure = draw_accuracy_against_density(UNPRUNED, given, 0.5, 0.1)
+    low, high = figure.axes[1].get_xlim()
+    assert low <= min(densities) <= max(densities) <= high
+    figure.savefig(tmp_path / "figure.png")  # a warning is an error
+
+
 def test_points_of_close_densities_are_not_mixed_up():
     given = {f"criterion {i}": dict.fromkeys((0.1, 0.11, 0.5), UNPRUNED) for i in range(7)}
     figure = draw_accuracy_against_density(UNPRUNED, given, 0.5, 0.1)
