@@ -208,7 +208,8 @@ def read_files(path: Path, quiet: bool = False, resize: int = 0, reading: Readin
         found = "; ".join(f"{layout.description} in {directory}" for layout, directory in matches)
         raise InputError(f"data path {path}", "one layout", found, "name the directory of one of them")
     layout, directory = matches[0]
-    if others := [file for file in sorted(directory.iterdir()) if archive.is_data(file)]:
+    beside = {file for place in (path, directory, directory / "train") for file in place.glob("*")}
+    if others := [file for file in sorted(beside) if archive.is_data(file)]:
         found = f"{layout.description} and {', '.join(file.name for file in others)}"
         do = "name the file, or move it elsewhere"
         raise InputError(f"data path {path}", "one data set", found, do)

@@ -36,7 +36,7 @@ class Branch:
     config : Config
     changes : sequence of Change
     taken, left : tuple of Piece
-        What the branch takes over, and what its options make other results of.
+        What the branch takes over, and what its options make other results of, or whose file is damaged.
     digest : str
         SHA-256 of the trained weights.
     """
@@ -71,7 +71,12 @@ def plan_branch(source: Run, directory: Path, overrides: Sequence[str]) -> Branc
     config, changes = changed_config(source, overrides)
     with hdf5.open_for_reading(source.results) as file:
         pieces = stored_pieces(file)
-    taken = tuple(piece for piece in pieces if _stays(piece, source.config, config, changes))
+    taken = tuple(
+        piece
+        for piece in pieces
+        if _stays(piece, source.config, config, changes)
+        and (piece.part != paths.COMPACT or compact_files.is_whole(source, piece.name))
+    )
     left = tuple(piece for piece in pieces if piece not in taken)
     branch = Branch(source, directory, config, changes, taken, left, weights_digest(source))
     _check_target(branch)
@@ -79,16 +84,13 @@ def plan_branch(source: Run, directory: Path, overrides: Sequence[str]) -> Branc
 
 
 def make_branch(branch: Branch, quiet: bool = False) -> Run:
-    """Copy what a branch takes over, every data set with its checksum; one that is there is left as it is.
-
-    The file of a compact network that is damaged is not copied: `steps.compact` makes it again.
-    """
+    """Copy what a branch takes over, every data set with its checksum; one that is there is left as it is."""
     if branch.exists:
         return Run(branch.directory, quiet)
     run = Run.create(branch.directory, branch.config, quiet)
     with lock(run.directory):
         for piece in branch.taken:
-            if piece.part == paths.COMPACT and compact_files.is_whole(branch.source, piece.name):
+            if piece.part == paths.COMPACT:
                 with replacing_file(paths.compact_file(run.directory, piece.name)) as temporary:
                     shutil.copyfile(paths.compact_file(branch.source.directory, piece.name), temporary)
         with (
@@ -154,7 +156,7 @@ def _check_target(branch: Branch) -> None:
     there = Run(branch.directory, quiet=True)
     differing = [Change(*difference).asked for difference in differences(there.config, branch.config)]
     if there.begun:
-        differing += _asked_anew(there, branch.changes)
+        differing += _asked_anew(there, branch)
     if there.begun and not differing and not there.has(paths.BRANCH):
         differing = ["a run that is no branch"]
     if there.begun and not differing and _recorded(there, paths.BRANCH_DIGEST) != branch.digest:
@@ -163,19 +165,20 @@ def _check_target(branch: Branch) -> None:
         raise InputError(f"branch {branch.directory}", expected, "; ".join(differing), do)
 
 
-def _asked_anew(there: Run, changes: Changes) -> list[str]:
+def _asked_anew(there: Run, branch: Branch) -> list[str]:
     """Options that change no result, where neither the branch nor its making had the value that is asked for."""
     options, new = (
         there.read_names(where) if there.has(where) else ()
         for where in (paths.join(paths.BRANCH, entry) for entry in (paths.BRANCH_OPTIONS, paths.BRANCH_NEW))
     )
-    made, present = dict(zip(options, new, strict=True)), dict(flatten(complete(there.config)))
+    made = dict(zip(options, new, strict=True))
+    present, asked = (dict(flatten(complete(config))) for config in (there.config, branch.config))
     return [
-        Change(change.option, present[change.option], change.new).asked
-        for change in changes
-        if change.option in FREE
-        and present[change.option] != change.new
-        and made.get(change.option) != toml_value(change.new)
+        Change(option, present[option], asked[option]).asked
+        for option in dict.fromkeys((*(change.option for change in branch.changes), *made))
+        if option in FREE
+        and asked[option] != present[option]
+        and made.get(option) != toml_value(asked[option])
     ]
 
 

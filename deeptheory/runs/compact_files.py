@@ -9,9 +9,13 @@ from deeptheory.store import paths
 
 
 def is_whole(run: Run, arm: str) -> bool:
-    """Whether the file of an arm is there and has the bytes that the run file records."""
-    where, path = paths.compact_path(arm, paths.SHA256), paths.compact_file(run.directory, arm)
-    return run.has(where) and path.is_file() and digest(run, arm) == run.read_text(where)
+    """Whether the file of an arm is there and has the bytes that the run file records, if it records them."""
+    if not (
+        run.has(paths.compact_path(arm, paths.FINISHED)) and paths.compact_file(run.directory, arm).is_file()
+    ):
+        return False
+    where = paths.compact_path(arm, paths.SHA256)  # not in files of earlier versions
+    return not run.has(where) or digest(run, arm) == run.read_text(where)
 
 
 def digest(run: Run, arm: str) -> str:

@@ -17,8 +17,18 @@ def no_run(directory: Path) -> InputError:
 
 
 def runs_inside(directory: Path) -> list[Path]:
-    """The run directories in a directory, by name."""
-    return sorted(path.parent for path in directory.glob(f"*/{paths.CONFIG}"))
+    """The run directories in a directory, by name.
+
+    Raises
+    ------
+    InputError
+        A directory has results and no configuration: a run that would be passed over.
+    """
+    found = {path.parent for path in directory.glob(f"*/{paths.CONFIG}")}
+    if lost := sorted({path.parent for path in directory.glob(f"*/{paths.RESULTS}")} - found):
+        do = f"restore it, the entry '{paths.CONFIG_TEXT}' of {paths.RESULTS} has its text, or move the run away"
+        raise InputError(f"run {lost[0]}", f"{paths.CONFIG} beside {paths.RESULTS}", "none", do)
+    return sorted(found)
 
 
 def _found(directory: Path) -> tuple[str, str]:

@@ -184,6 +184,7 @@ def _refuse_unread(changes: Changes, reader: str) -> None:
 
 def free_name(directory: Path) -> Path:
     """A directory for a branch that is not there yet: beside a run, or beside the study or sweep of a run."""
+    directory = directory if directory.name not in ("", "..") else directory.resolve()
     of_seed = directory.name.startswith(paths.seed_directory(Path(), 0).name.removesuffix("0"))
     of_study = of_seed or _is_member(directory)
     whole = directory.parent if of_study else directory
@@ -195,7 +196,7 @@ def free_name(directory: Path) -> Path:
 
 def _is_member(directory: Path) -> bool:
     """Whether a run is in the directory of a sweep."""
-    return (directory.parent / paths.SWEEP).is_file()
+    return (directory.resolve().parent / paths.SWEEP).is_file()
 
 
 def with_options(command: str, changes: Changes) -> str:

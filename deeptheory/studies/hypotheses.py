@@ -69,11 +69,11 @@ def judge_on_runs(
     Raises
     ------
     InputError
-        No hypothesis has its evidence, a directory is named twice or has no run, or seeds are copies of one
+        No hypothesis has its evidence, a run is named twice, a directory has none, or seeds are copies of one
         network. Of several hypotheses those that lack evidence are undecided, with the reason.
     """
-    _refuse_repeated(directories)
     groups = _groups(directories)
+    _refuse_repeated(groups)
     # Once for a group, not for every hypothesis: it reads all weights.
     check = functools.cache(soundness.check_independent)
     cases, errors = [], []
@@ -223,12 +223,12 @@ def _groups(directories: Sequence[Path]) -> list[list[Run]]:
     return [*groups, single] if single else groups
 
 
-def _refuse_repeated(directories: Sequence[Path]) -> None:
-    """Refuse a directory that is named twice: its networks would count twice."""
+def _refuse_repeated(groups: Sequence[Sequence[Run]]) -> None:
+    """Refuse a run that is named twice, by itself or in its study: its network would count twice."""
     seen = set[Path]()
-    for directory in directories:
-        if (place := Path(directory).resolve()) in seen:
-            raise InputError("--runs", "every directory once", f"{directory} twice", "leave one of them out")
+    for run in (run for runs in groups for run in runs):
+        if (place := run.directory.resolve()) in seen:
+            raise InputError("--runs", "every run once", f"{run.directory} twice", "leave one of them out")
         seen.add(place)
 
 

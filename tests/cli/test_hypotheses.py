@@ -145,10 +145,19 @@ def test_an_unfinished_study_is_not_passed_over_without_a_word(deeptheory, study
     assert passed["reason"].startswith(lacks)
 
 
-def test_one_directory_twice_is_refused(deeptheory, study):
-    result = deeptheory("hypothesis", "test", "H6", "--runs", study, "--runs", study / ".." / study.name)
+def test_a_run_that_lost_its_configuration_is_not_passed_over(deeptheory, study):
+    shutil.copytree(study / "seed-3", study / "seed-4")
+    (study / "seed-4" / "config.toml").unlink()
+    result = deeptheory("hypothesis", "test", "H6", "--runs", study)
     assert result.code == 2
-    assert "--runs: expected every directory once, found " in result.err
+    assert f"run {study}/seed-4: expected config.toml beside run.h5, found none; restore it" in result.err
+
+
+@pytest.mark.parametrize("again", [".", "../study", "seed-3"])
+def test_one_run_twice_is_refused(deeptheory, study, again):
+    result = deeptheory("hypothesis", "test", "H6", "--runs", study, "--runs", study / again)
+    assert result.code == 2
+    assert "--runs: expected every run once, found " in result.err
 
 
 def test_a_family_is_tested_where_each_finds_what_it_needs(deeptheory, study, tmp_path):

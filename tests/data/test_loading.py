@@ -96,6 +96,10 @@ def test_a_file_of_arrays_beside_a_layout_is_refused_and_other_files_are_not(tmp
     text = r"expected one data set, found CIFAR-100 binary \(train.bin, test.bin\) and own.npz; name the file"
     with pytest.raises(InputError, match=text):
         load(options)
+    (tmp_path / "data").rename(tmp_path / "cifar-100-binary")
+    (tmp_path / "cifar-100-binary" / "own.npz").rename(tmp_path / "own.npz")
+    with pytest.raises(InputError, match=text):
+        load(DataOptions(source="files", path=str(tmp_path)))
 
 
 def test_options_come_without_the_heavy_libraries():

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import h5py
 import pytest
@@ -79,7 +80,7 @@ def test_the_way_to_keep_both_leads_to_a_directory_that_is_free(run):
     )
 
 
-def test_a_member_of_a_sweep_stays_that_member(run_until):
+def test_a_member_of_a_sweep_stays_that_member(run_until, monkeypatch):
     run = run_until("train")
     run.directory.with_name(paths.SWEEP).touch()
     text = refused(run, "measure", "measure.threshold=0.4")
@@ -88,6 +89,11 @@ def test_a_member_of_a_sweep_stays_that_member(run_until):
     )
     place = run.directory.parent.with_name("study-branch") / run.directory.name
     assert f"keep both: 'deeptheory branch {run.directory} {place} --set measure.threshold=0.4'" in text
+    monkeypatch.chdir(run.directory)
+    named = Run(Path("."), quiet=True)
+    assert f"keep both: 'deeptheory branch . {place} --set" in refused(
+        named, "measure", "measure.threshold=0.4"
+    )
     change_options(run, ["checkpoint_minutes=1"], "measure")
 
 

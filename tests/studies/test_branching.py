@@ -156,20 +156,25 @@ def test_a_branch_that_went_on_since_is_left_as_it_is(run, tmp_path):
     config = new.directory / paths.CONFIG
     config.write_text(config.read_text().replace("densities = [0.5, 0.2]", "densities = [0.5, 0.1]"))
     before = contents(new.directory)
-    for asked in (more, ("compare.densities=0.5,0.1",)):
+    for asked in (more, ("compare.densities=0.5,0.1",), (*more, "measure.threshold=0.3")):
         _, said = branched(run, new.directory, *asked)
         assert said["existed"]
         assert contents(new.directory) == before
-    assert "compare.densities = [0.5, 0.1] there, [0.3] asked" in refused(
-        run.directory, new.directory, "compare.densities=0.3"
-    )
+    for other, asked in (
+        ("[0.3]", "compare.densities=0.3"),
+        ("[0.5, 0.2, 0.1, 0.05, 0.02]", "judge.seeds=1"),
+    ):
+        text = refused(run.directory, new.directory, asked)
+        assert f"compare.densities = [0.5, 0.1] there, {other} asked" in text
 
 
 def test_a_damaged_file_of_a_compact_network_is_not_taken_over(run, tmp_path):
     steps.compact(run, ["afcc", "magnitude"])
     path = paths.compact_file(run.directory, "afcc")
     path.write_bytes(path.read_bytes()[:-100])
-    new, _ = branched(run, tmp_path / "new")
+    new, said = branched(run, tmp_path / "new")
+    assert said["left"] == "compact (afcc)"
+    assert new.entry_names(paths.COMPACT) == ["magnitude"]
     assert not paths.compact_file(new.directory, "afcc").exists()
     assert paths.compact_file(new.directory, "magnitude").exists()
     steps.compact(new, ["afcc"])

@@ -72,6 +72,16 @@ def test_a_file_that_is_damaged_or_another_arms_is_made_again(run):
         )
 
 
+def test_a_file_of_an_earlier_version_which_records_no_checksum_is_taken_as_it_is(run):
+    steps.compact(run, ("random",))
+    with h5py.File(run.results, "r+") as file:
+        del file["compact/random/sha256"]
+    before = run.results.read_bytes()
+    steps.compact(run, ("random",))
+    assert compact_files.load(run, "random").parameters()
+    assert run.results.read_bytes() == before
+
+
 def test_the_masks_are_those_at_the_end_of_retraining(run):
     steps.compact(run, ("random",))
     before = run.read_tree("compact/random/layers")
