@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, Unsuited
 from deeptheory.judge.arm_results import POINTS
 from deeptheory.judge.sampling import difference_variance, paired_variance
 
@@ -82,7 +82,7 @@ class Arms:
         }
         if not found:
             arms = ", ".join(dict.fromkeys(name for of_arm in self.settings.values() for name in of_arm))
-            raise InputError("arms", f"'{arm}' and '{rival}' among them", arms, "retrain them too")
+            raise Unsuited("arms", f"'{arm}' and '{rival}' among them", arms, "retrain them too")
         return found
 
     def gain_variance(self, arm: str, rival: str) -> dict[str, Floats]:
@@ -199,7 +199,7 @@ class Dilutions:
 
     def __post_init__(self) -> None:
         if not self.measured:
-            raise InputError("dilutions", "at least one masked layer between two stages", "none")
+            raise Unsuited("dilutions", "at least one masked layer between two stages", "none")
         check_shapes(
             {**self.measured, **{f"{name} without structure": v for name, v in self.structureless.items()}},
             (),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deeptheory.errors import InputError
+from deeptheory.errors import InputError, Unsuited
 from deeptheory.judge.evidence import Arms, Floats, Values, check_shapes
 
 
@@ -33,7 +33,7 @@ class Heads:
 
     def __post_init__(self) -> None:
         if len(self.stages) < 2:
-            raise InputError("stages of heads", "two blocks or more", ", ".join(self.stages) or "none")
+            raise Unsuited("stages of heads", "two blocks or more", ", ".join(self.stages) or "none")
         check_shapes(self.values, (len(self.stages),), "heads")
 
 

@@ -244,7 +244,7 @@ def test_both_high_dilution_and_no_loss_are_needed():
     ],
 )
 def test_other_networks_and_layers_are_refused(name, evidence, text):
-    with pytest.raises(InputError, match=text):
+    with pytest.raises(Unsuited, match=text):
         statistic(name, evidence)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deeptheory.errors import InputError
+from deeptheory.errors import Unsuited
 from deeptheory.judge.decision import FIXED, Hypothesis
 from deeptheory.judge.evidence import Arms, Diluted
 from deeptheory.judge.hypotheses import planted as made
@@ -49,11 +49,11 @@ def dilutes(
 
     def parts(diluted: Diluted) -> dict[str, NDArray[np.float64]]:
         if not diluted.network.startswith(network):
-            raise InputError("network", networks, diluted.network, do)
+            raise Unsuited("network", networks, diluted.network, do)
         masked = set(diluted.dilution)
         if layers not in masked or not masked <= {layers, HEAD}:
             expected = layers + " and at most the head" * (layers != HEAD)
-            raise InputError("masked layers", expected, " and ".join(sorted(masked)), do)
+            raise Unsuited("masked layers", expected, " and ".join(sorted(masked)), do)
         of_settings = {
             f"no loss, {setting}": gain for setting, gain in diluted.arms.gain(AFCC, UNPRUNED).items()
         }
