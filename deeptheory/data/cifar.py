@@ -48,7 +48,7 @@ def read_binary_10(path: Path, quiet: bool = False) -> Dataset:
         batches differ in size.
     """
     del quiet  # it takes less than the two seconds from which progress is shown
-    files = [path / f"{name}.bin" for name in BATCHES_10]
+    files = [_existing(path / f"{name}.bin") for name in BATCHES_10]
     sizes = {file: _size_of_records(file, 1, copies=2 * len(files)) for file in files}
     for file, size in sizes.items():
         if size != max(sizes.values()):
