@@ -66,7 +66,7 @@ def read_archive(path: Path, name: str = "") -> Dataset:
 
 def is_data(path: Path) -> bool:
     """Whether a file holds the arrays of a data set, by their names; one that cannot be read does not."""
-    if not path.is_file() or path.suffix not in SUFFIXES:
+    if path.suffix not in SUFFIXES or not path.is_file():
         return False
     try:
         present = known_arrays(_names_in(path))

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,17 +64,7 @@ class Dataset:
     def __post_init__(self) -> None:
         for name in (self.name, *self.label_names):
             require_text("name of the data or of a label", name)
-        if len(set(self.label_names)) < self.n_labels:
-            name, places = next(
-                (name, places)
-                for name in self.label_names
-                if len(places := [k for k, other in enumerate(self.label_names) if other == name]) > 1
-            )
-            found, do = (
-                f"'{name}' for labels {' and '.join(map(str, places))}",
-                "tell them apart by their names",
-            )
-            raise InputError(f"names of the labels of '{self.name}'", "a name of its own for each", found, do)
+        self._check_names()
         for word in self.words:
             require_text(f"word of '{self.name}'", word)
         for part, images, labels in self._parts:
@@ -104,6 +95,13 @@ class Dataset:
         if self.held_out_images is not None and self.held_out_labels is not None:
             parts.append(("held-out", self.held_out_images, self.held_out_labels))
         return parts
+
+    def _check_names(self) -> None:
+        name, count = Counter(self.label_names).most_common(1)[0] if self.label_names else ("", 0)
+        if count > 1:
+            places = [str(label) for label, other in enumerate(self.label_names) if other == name]
+            found, do = f"'{name}' for labels {' and '.join(places)}", "tell them apart by their names"
+            raise InputError(f"names of the labels of '{self.name}'", "a name of its own for each", found, do)
 
     def _check_labels(self, part: str, images: Images, labels: Labels) -> None:
         what = f"{part} labels of '{self.name}'"
